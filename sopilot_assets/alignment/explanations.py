@@ -1,0 +1,174 @@
+"""Explanations of a video: the procedure as it should be, and every edit of it.
+
+An explanation is a sequence of states, each a step of the task or something unknown, with the prior of its duration, and the edits that led to it with their price.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from sopilot_assets.alignment.segmental import StateSequences
+from sopilot_assets.alignment.spans import EditKind
+
+UNKNOWN: Final = -1
+LONG_FACTOR: Final = 2.0
+"""How many times longer than usual an over-long or repeated step is expected to be."""
+LONG_SPREAD: Final = 0.35
+UNKNOWN_SPREAD: Final = 0.6
+PARTIAL_FACTOR: Final = 0.4
+"""The share of a first or last step that is expected to be left when the recording cuts into it."""
+PARTIAL_SPREAD: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """Per step the mean and spread of the log of its duration in seconds; the golds' and, for ``tempo_spread``, how much whole recordings differ in pace."""
+
+    log_mean: tuple[float, ...]
+    spread: tuple[float, ...]
+    tempo_spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What each kind of edit costs, in nats; an edit is found when it explains the video better by more than its price."""
+
+    missing: float = 3.0
+    missing_more: float = 2.0
+    """Each further step of a missing run."""
+    swap: float = 4.0
+    wrong: float = 4.0
+    extra: float = 5.0
+    long: float = 3.0
+    partial: float = 1.5
+    idle: float = 2.0
+    """Each idle stretch."""
+    idle_clip: float = 0.2
+    """Each clip of an idle stretch."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Change:
+    """An edit before it is found anywhere: its kind and the steps it concerns. For EXTRA, the step it comes before (or the number of steps, at the end)."""
+
+    kind: EditKind
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One element of an explanation: ``step`` is a task's step or `UNKNOWN`; ``stands_for`` the step that should be here, if any; duration as the log of seconds."""
+
+    step: int
+    stands_for: int | None
+    log_mean: float
+    spread: float
+
+
+Procedure: TypeAlias = tuple[State, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A sequence of states and the changes that made it from the procedure."""
+
+    states: Procedure
+    changes: tuple[Change, ...]
+    price: float
+
+
+def procedure(order: Sequence[int], durations: Durations) -> Explanation:
+    """The steps in the given order, without any edit."""
+    return Explanation(tuple(State(k, k, durations.log_mean[k], durations.spread[k]) for k in order), (), 0.0)
+
+
+def single_edits(base: Explanation, prices: Prices) -> Iterator[Explanation]:
+    """Every explanation that is one edit further from the procedure than ``base``; each keeps at least one step."""
+    states = base.states
+    for change, price, edited in (
+        *_missing(states, prices),
+        *_swaps(states, prices),
+        *_wrong(states, prices),
+        *_long(states, prices),
+        *_extra(states, prices),
+        *_partial(states, prices),
+    ):
+        if change not in base.changes and any(state.step != UNKNOWN for state in edited):
+            yield Explanation(edited, tuple(sorted((*base.changes, change))), base.price + price)
+
+
+_Edited: TypeAlias = tuple[Change, float, Procedure]
+
+
+def _missing(states: Procedure, prices: Prices) -> Iterator[_Edited]:
+    for first in range(len(states)):
+        for last in range(first + 1, len(states) + 1):
+            run = states[first:last]
+            if len(run) == len(states) or any(state.step == UNKNOWN for state in run):
+                break
+            price = prices.missing + prices.missing_more * (len(run) - 1)
+            yield Change(EditKind.MISSING, tuple(sorted(state.step for state in run))), price, states[:first] + states[last:]
+
+
+def _swaps(states: Procedure, prices: Prices) -> Iterator[_Edited]:
+    for first in range(len(states)):
+        for second in range(first + 1, len(states)):
+            one, other = states[first].step, states[second].step
+            # a pair already out of order is not swapped again: that would only undo an edit
+            if UNKNOWN in (one, other) or one > other:
+                continue
+            edited = list(states)
+            edited[first], edited[second] = states[second], states[first]
+            yield Change(EditKind.SWAP, (one, other)), prices.swap, tuple(edited)
+
+
+def _wrong(states: Procedure, prices: Prices) -> Iterator[_Edited]:
+    for index, state in enumerate(states):
+        if state.step != UNKNOWN:
+            unknown = State(UNKNOWN, state.step, state.log_mean, UNKNOWN_SPREAD)
+            yield Change(EditKind.WRONG, (state.step,)), prices.wrong, (*states[:index], unknown, *states[index + 1 :])
+
+
+def _long(states: Procedure, prices: Prices) -> Iterator[_Edited]:
+    for index, state in enumerate(states):
+        if state.step != UNKNOWN:
+            longer = replace(state, log_mean=state.log_mean + math.log(LONG_FACTOR), spread=LONG_SPREAD)
+            yield Change(EditKind.LONG, (state.step,)), prices.long, (*states[:index], longer, *states[index + 1 :])
+
+
+def _extra(states: Procedure, prices: Prices) -> Iterator[_Edited]:
+    usual = float(np.median([state.log_mean for state in states]))
+    extra = State(UNKNOWN, None, usual, UNKNOWN_SPREAD)
+    for index in range(len(states) + 1):
+        neighbours = states[max(index - 1, 0) : index + 1]
+        if all(state.step != UNKNOWN for state in neighbours):
+            before = states[index].step if index < len(states) else len(states)
+            yield Change(EditKind.EXTRA, (before,)), prices.extra, (*states[:index], extra, *states[index:])
+
+
+def _partial(states: Procedure, prices: Prices) -> Iterator[_Edited]:
+    for index in {0, len(states) - 1}:
+        state = states[index]
+        if state.step != UNKNOWN:
+            cut = replace(state, log_mean=state.log_mean + math.log(PARTIAL_FACTOR), spread=PARTIAL_SPREAD)
+            yield Change(EditKind.PARTIAL, (state.step,)), prices.partial, (*states[:index], cut, *states[index + 1 :])
+
+
+def state_sequences(explanations: Sequence[Explanation], *, unknown_column: int, log_tempo: float, stride_s: float) -> StateSequences:
+    """The explanations as a padded batch at one tempo; ``log_tempo`` > 0 means slower, ``stride_s`` turns seconds into clips."""
+    width = max(len(explanation.states) for explanation in explanations)
+    shape = (len(explanations), width)
+    emission = np.zeros(shape, dtype=np.int64)
+    log_duration, spread = np.zeros(shape), np.ones(shape)
+    for row, explanation in enumerate(explanations):
+        for column, state in enumerate(explanation.states):
+            emission[row, column] = unknown_column if state.step == UNKNOWN else state.step
+            log_duration[row, column] = state.log_mean + log_tempo - math.log(stride_s)
+            spread[row, column] = state.spread
+    length = np.array([len(explanation.states) for explanation in explanations], dtype=np.int64)
+    return StateSequences(emission, log_duration, spread, length)

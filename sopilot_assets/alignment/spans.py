@@ -1,0 +1,89 @@
+"""What an alignment says: which part of a video shows which step, and which edits of the procedure explain it best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from sopilot_assets.segments import Segment
+
+
+class SpanKind(StrEnum):
+    """What a stretch of video was explained as."""
+
+    STEP = "step"
+    UNKNOWN = "unknown"
+    FROZEN = "frozen"
+
+
+class EditKind(StrEnum):
+    """How an explanation departs from the procedure."""
+
+    MISSING = "missing"
+    SWAP = "swap"
+    WRONG = "wrong"
+    EXTRA = "extra"
+    LONG = "long"
+    PARTIAL = "partial"
+    FROZEN = "frozen"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of video and its explanation; ``step`` is an index into the task's steps, None unless the kind is STEP or what an UNKNOWN span stands in for."""
+
+    kind: SpanKind
+    segment: Segment
+    step: int | None
+    evidence: float
+    """Mean log-likelihood ratio of the span's clips for this explanation, in nats; higher is clearer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One departure from the procedure; ``steps`` are indices into the task's steps, ``where`` the stretch of video that shows it (empty where something is missing)."""
+
+    kind: EditKind
+    steps: tuple[int, ...]
+    where: Segment
+    log_odds: float
+    """How much better the video is explained with this edit than by the best explanation without it, in nats."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Warp:
+    """A dynamic time warping path onto one gold: ``gold_s`` and ``trainee_s`` (p,) are clip middles in seconds, both rising."""
+
+    gold_id: str
+    gold_s: npt.NDArray[np.float64]
+    trainee_s: npt.NDArray[np.float64]
+    normalized_cost: float
+    """Summed cosine distance divided by the path's length."""
+
+    def to_gold_s(self, trainee_s: float) -> float:
+        """The gold's time that corresponds to a trainee's time, both in seconds."""
+        return float(np.interp(trainee_s, self.trainee_s, self.gold_s))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alignment:
+    """A video against a reference: its explained spans in order, the edits found, the warp onto the most similar gold and the evidence per clip.
+
+    ``posterior`` (n, K + 1) are the calibrated probabilities that a clip shows each of the K steps, and in the last column none of them; rows follow ``clip_middle_s`` (n,).
+    """
+
+    video_id: str
+    reference_id: str
+    spans: tuple[Span, ...]
+    edits: tuple[Edit, ...]
+    log_odds: float
+    """The best explanation against the best one without any edit, in nats; 0 when that is the best."""
+    fit: float
+    """Mean log posterior of the explained clips under the best explanation, in nats; 0 is perfect, low means that nothing fits."""
+    warp: Warp
+    clip_middle_s: npt.NDArray[np.float64]
+    posterior: npt.NDArray[np.float32]
+    duration_s: float

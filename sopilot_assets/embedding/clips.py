@@ -1,0 +1,175 @@
+"""Embeddings of one video's clips: what is stored, how it is stored, and what may be compared.
+
+Raw feature blocks are stored. Centring and normalisation happen when embeddings are compared, so that a better comparison needs no new embedding.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from upath import UPath
+
+from sopilot_assets.errors import ModelError, ModelMismatch
+from sopilot_assets.store.publish import local_path, publish_bytes
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Features: TypeAlias = npt.NDArray[np.float32]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+FORMAT: Final = "sopilot-clip-embedding-1"
+_BLOCK_PREFIX: Final = "block."
+_ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
+_END_TOLERANCE_S: Final = 0.05
+"""A remainder shorter than this (about one frame) does not get a clip of its own."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipEmbedding:
+    """Raw features of ``n`` clips of one video.
+
+    ``clip_start_s`` (n,) rises by the stride; a clip covers ``[start, start + clip_length_s)``, and the last one may run past the end by less than a stride. ``blocks`` maps a
+    block's name to its features (n, d). ``stillness`` (m,) holds, for each pair of consecutive sampled frames, the largest block change in grey levels, and ``still_time_s`` (m,)
+    the time of the pair's later frame. ``reader`` names what decoded the video. Raises `ModelError` when shapes disagree.
+    """
+
+    model_id: str
+    clip_start_s: Floats
+    clip_length_s: float
+    duration_s: float
+    blocks: Mapping[str, Features]
+    still_time_s: Floats
+    stillness: Features
+    reader: str
+
+    def __post_init__(self) -> None:
+        n = self.clip_start_s.shape[0]
+        wrong = {name: block.shape for name, block in self.blocks.items() if block.ndim != 2 or block.shape[0] != n}
+        if n == 0 or not self.blocks or wrong:
+            raise ModelError(
+                f"embedding by {self.model_id}: expected blocks of shape ({n}, d) and at least one clip, found {wrong or dict(self.blocks)}."
+            )
+        if self.stillness.shape != self.still_time_s.shape:
+            raise ModelError(
+                f"embedding by {self.model_id}: expected one time per stillness value, found {self.still_time_s.shape} and {self.stillness.shape}."
+            )
+
+    @property
+    def clip_count(self) -> int:
+        """The number of clips."""
+        return int(self.clip_start_s.shape[0])
+
+    @property
+    def clip_middle_s(self) -> Floats:
+        """The middle of each clip, in seconds; of the part inside the video for the last one."""
+        ends = np.minimum(self.clip_start_s + self.clip_length_s, self.duration_s)
+        return (self.clip_start_s + ends) / 2
+
+
+def clip_starts(duration_s: float, *, length_s: float, stride_s: float) -> Floats:
+    """The start of each clip (n,): every ``stride_s`` while a clip fits, and one more when a remainder would stay uncovered.
+
+    A video shorter than one clip gives one clip.
+
+    >>> clip_starts(3.2, length_s=2.0, stride_s=0.5).tolist()
+    [0.0, 0.5, 1.0, 1.5]
+    >>> clip_starts(0.7, length_s=2.0, stride_s=0.5).tolist()
+    [0.0]
+    """
+    remainder_s = max(duration_s - length_s - _END_TOLERANCE_S, 0.0)
+    return np.arange(1 + math.ceil(remainder_s / stride_s), dtype=np.float64) * stride_s
+
+
+def comparable(embedding: ClipEmbedding, mask: Mask | None = None) -> Features:
+    """One L2-normalised row per clip (n, D): each block centred on this video's mean, normalised, concatenated, normalised again.
+
+    The mean is over the clips where ``mask`` (n,) is true, all clips when it is None or nowhere true; pass the clips that are not frozen. A clip equal to the mean stays zero.
+    """
+    if mask is not None and mask.shape != embedding.clip_start_s.shape:
+        raise ModelError(f"mask: expected shape {embedding.clip_start_s.shape}, found {mask.shape}.")
+    chosen = mask if mask is not None and mask.any() else np.ones(embedding.clip_count, dtype=np.bool_)
+    centred = [_unit(block - block[chosen].mean(axis=0)) for _, block in sorted(embedding.blocks.items())]
+    return _unit(np.concatenate(centred, axis=1))
+
+
+def require_same_model(first: ClipEmbedding, second: ClipEmbedding) -> None:
+    """Nothing when both embeddings come from the same model; raises `ModelMismatch` that names both otherwise."""
+    if first.model_id != second.model_id:
+        raise ModelMismatch(
+            f"embeddings of different models cannot be compared: {first.model_id} and {second.model_id}. "
+            "Embed both videos again with the task's embedder (rescore the older one)."
+        )
+
+
+def save_embedding(path: Path | UPath, embedding: ClipEmbedding) -> None:
+    """Publish the embedding as an ``.npz``; equal embeddings give identical bytes."""
+    publish_bytes(path, embedding_bytes(embedding))
+
+
+def embedding_bytes(embedding: ClipEmbedding) -> bytes:
+    """The ``.npz`` of an embedding: float32 blocks, fixed member order, dates and compression."""
+    members: dict[str, npt.NDArray[np.generic]] = {
+        "format": np.array(FORMAT),
+        "model_id": np.array(embedding.model_id),
+        "reader": np.array(embedding.reader),
+        "clip_length_s": np.array(embedding.clip_length_s, dtype=np.float64),
+        "duration_s": np.array(embedding.duration_s, dtype=np.float64),
+        "clip_start_s": embedding.clip_start_s,
+        "still_time_s": embedding.still_time_s,
+        "stillness": embedding.stillness,
+        **{_BLOCK_PREFIX + name: block for name, block in sorted(embedding.blocks.items())},
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in members.items():
+            member = io.BytesIO()
+            np.save(member, np.ascontiguousarray(array) if array.ndim else array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _ZIP_DATE), member.getvalue())
+    return buffer.getvalue()
+
+
+def load_embedding(path: Path | UPath) -> ClipEmbedding:
+    """The embedding stored at ``path``; raises `ModelError` when the file is missing, damaged or of another format."""
+    local = local_path(path)
+    try:
+        with np.load(local, allow_pickle=False) as stored:
+            members = {name: stored[name] for name in stored.files}
+            return _from_members(members)
+    except FileNotFoundError as error:
+        raise ModelError(f"{local}: no embedding there; materialize clip_embeddings for this video first.") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ModelError(
+            f"{local}: not an embedding of format {FORMAT} ({error}); delete it and materialize clip_embeddings for this video again."
+        ) from error
+
+
+def _from_members(members: Mapping[str, npt.NDArray[np.generic]]) -> ClipEmbedding:
+    if str(members["format"]) != FORMAT:
+        raise ValueError(f"its format is {members['format']}")
+    blocks = {
+        name.removeprefix(_BLOCK_PREFIX): array.astype(np.float32)
+        for name, array in members.items()
+        if name.startswith(_BLOCK_PREFIX)
+    }
+    return ClipEmbedding(
+        model_id=str(members["model_id"]),
+        clip_start_s=members["clip_start_s"].astype(np.float64),
+        clip_length_s=float(members["clip_length_s"].astype(np.float64)),
+        duration_s=float(members["duration_s"].astype(np.float64)),
+        blocks=blocks,
+        still_time_s=members["still_time_s"].astype(np.float64),
+        stillness=members["stillness"].astype(np.float32),
+        reader=str(members["reader"]),
+    )
+
+
+def _unit(rows: Features) -> Features:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(norms, 1e-12), dtype=np.float32)

@@ -1,0 +1,87 @@
+"""Every error this package raises on purpose, as one tree.
+
+SopilotError
+├── ConfigError            a setting or environment that cannot work
+│   └── TaskError          a task file that is missing, invalid or locked
+├── VideoError             a video that cannot be used
+│   ├── UnreadableVideo    no frames can be decoded from it
+│   │   ├── NotAVideo      it is something else
+│   │   ├── NoVideoStream  it holds sound or data only
+│   │   └── TruncatedVideo it was cut: the part that is there holds no usable frames
+│   └── WorkerLimit        the child process that read it hit its time or memory limit
+├── ModelError             an embedding model that is missing, damaged or not the one expected
+│   └── ModelMismatch      two embeddings of different models were about to be compared
+├── GoldError              the golds of a task do not make a reference
+├── LedgerError            a ledger file or row that is not what it should be
+└── StoreError             a file could not be published or is not what its name says
+
+A message says what went wrong, with which file or id, what was expected against what was found, and what to
+do next.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+
+class SopilotError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class ConfigError(SopilotError):
+    """A setting or environment that cannot work."""
+
+
+class TaskError(ConfigError):
+    """A task file that is missing, invalid or locked."""
+
+
+class VideoError(SopilotError):
+    """A video that cannot be used."""
+
+
+class UnreadableVideo(VideoError):
+    """No frames can be decoded from the video."""
+
+
+class NotAVideo(UnreadableVideo):
+    """The file is something else than a video."""
+
+
+class NoVideoStream(UnreadableVideo):
+    """The file holds sound or data, but no moving pictures."""
+
+
+class TruncatedVideo(UnreadableVideo):
+    """The file starts like a video, but was cut before any frame can be decoded."""
+
+
+class WorkerLimit(VideoError):
+    """The child process that read the video hit its time or memory limit, or died.
+
+    ``limit`` says which: ``time``, ``memory``, or ``crash`` (a signal, or an error nobody foresaw).
+    """
+
+    def __init__(self, message: str, *, limit: Literal["time", "memory", "crash"] = "crash") -> None:
+        super().__init__(message)
+        self.limit: Literal["time", "memory", "crash"] = limit
+
+
+class ModelError(SopilotError):
+    """An embedding model that is missing, damaged or not the one expected."""
+
+
+class ModelMismatch(ModelError):
+    """Two embeddings of different models were about to be compared."""
+
+
+class GoldError(SopilotError):
+    """The golds of a task do not make a reference."""
+
+
+class LedgerError(SopilotError):
+    """A ledger file or row that is not what it should be."""
+
+
+class StoreError(SopilotError):
+    """A file could not be published, or is not what its name says."""

@@ -1,0 +1,164 @@
+"""How strongly a clip speaks for each step of a task, as probabilities calibrated on the golds alone.
+
+A clip is compared with the golds in two ways: by its cosine to the nearest gold clips of each step, and by a multinomial logistic regression over gold clips. A conditional logit
+(McFadden 1974) with one more alternative, "none of the steps", stacks both. It is fitted on golds that the comparison has not seen, leaving one person out (one gold, where all golds
+show the same person); what "none of the steps" looks like is learnt by hiding each step in turn, so that the held-out clips of that step are truly unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import log_softmax, logsumexp
+from sklearn.linear_model import LogisticRegression
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Features: TypeAlias = npt.NDArray[np.float32]
+Indices: TypeAlias = npt.NDArray[np.int64]
+
+NEAREST: Final = 3
+"""Gold clips of a step whose cosines are averaged."""
+REGULARISATION: Final = 10.0
+"""Inverse strength of the logistic regression's L2 penalty (scikit-learn's ``C``)."""
+HIDDEN: Final = -1e3
+FALLBACK_STACK: Final = (12.0, 0.6, -0.08, 1.0)
+"""The stack's parameters where golds cannot be held out (a single gold): medians over the tasks it was developed on."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GoldClips:
+    """Clips of all golds that lie well inside one step: ``rows`` (n, D) unit vectors, and per clip its ``step``, ``gold`` and ``person`` (n,) as indices."""
+
+    rows: Features
+    step: Indices
+    gold: Indices
+    person: Indices
+    step_count: int
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> GoldClips:
+        """Only the chosen clips."""
+        return GoldClips(self.rows[chosen], self.step[chosen], self.gold[chosen], self.person[chosen], self.step_count)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """A fitted evidence model: gold clips, the logistic regression (``weights`` (D, K), ``bias`` (K,)) and the stack's four parameters.
+
+    ``stack`` = weight of the cosine, weight of the logistic score, level and slope of "none of the steps".
+    """
+
+    clips: GoldClips
+    weights: Floats
+    bias: Floats
+    stack: tuple[float, float, float, float]
+    held_out: str
+    """What was left out for the calibration: ``person``, ``gold`` or ``nothing``."""
+
+    def log_posterior(self, rows: Features) -> Floats:
+        """Log-probabilities (n, K + 1) of each step, and last of none of them, for one video's clips (n, D)."""
+        cosine, logit = similarities(rows, self.clips, self.weights, self.bias)
+        return stacked(cosine, logit, self.stack)
+
+
+def fit_evidence(clips: GoldClips) -> Evidence:
+    """The evidence model of a task's golds, calibrated by leaving persons (or golds) out."""
+    weights, bias = _logistic(clips)
+    groups, held_out = _held_out_groups(clips)
+    examples = list(_examples(clips, groups)) if groups is not None else []
+    stack = _fit_stack(examples) if examples else FALLBACK_STACK
+    return Evidence(clips, weights, bias, stack, held_out)
+
+
+def similarities(rows: Features, clips: GoldClips, weights: Floats, bias: Floats) -> tuple[Floats, Floats]:
+    """Mean cosine to the nearest gold clips of each step, and the logistic scores; both (n, K). A step without gold clips is hidden."""
+    cosine = rows.astype(np.float64) @ clips.rows.T.astype(np.float64)
+    nearest = np.full((rows.shape[0], clips.step_count), HIDDEN)
+    for step in range(clips.step_count):
+        of_step = cosine[:, clips.step == step]
+        if of_step.shape[1]:
+            nearest[:, step] = np.sort(of_step, axis=1)[:, -NEAREST:].mean(axis=1)
+    logit = rows.astype(np.float64) @ weights + bias
+    return nearest, np.where(nearest > HIDDEN, logit, HIDDEN)
+
+
+def stacked(cosine: Floats, logit: Floats, stack: tuple[float, float, float, float]) -> Floats:
+    """Log-probabilities (n, K + 1) from the two scores (n, K).
+
+    "None of the steps" is judged against how well this very video matches in general (its median best cosine), so that another site or person does not look like another action.
+    """
+    by_cosine, by_logit, level, slope = stack
+    best = cosine.max(axis=1)
+    usual = float(np.median(best))
+    known = by_cosine * (cosine - usual) + by_logit * log_softmax(logit, axis=1)
+    unknown = by_cosine * level + slope * (usual - best)
+    return np.asarray(log_softmax(np.concatenate([known, unknown[:, None]], axis=1), axis=1))
+
+
+def _logistic(clips: GoldClips) -> tuple[Floats, Floats]:
+    # the rows span at most n dimensions: fitting there gives the same penalised optimum as in D, faster
+    left, scale, right = np.linalg.svd(clips.rows.astype(np.float64), full_matrices=False)
+    present = np.unique(clips.step)
+    weights = np.zeros((clips.rows.shape[1], clips.step_count))
+    bias = np.zeros(clips.step_count)
+    if present.size < 2:
+        return weights, bias
+    model = LogisticRegression(C=REGULARISATION, max_iter=500, tol=1e-5).fit(left * scale, clips.step)
+    coefficients, intercept = model.coef_, model.intercept_
+    if present.size == 2:
+        coefficients, intercept = np.vstack([-coefficients, coefficients]) / 2, np.array([-intercept[0], intercept[0]]) / 2
+    weights[:, present] = right.T @ coefficients.T
+    bias[present] = intercept
+    return weights, bias
+
+
+def _held_out_groups(clips: GoldClips) -> tuple[Indices | None, str]:
+    if np.unique(clips.person).size > 1:
+        return clips.person, "person"
+    if np.unique(clips.gold).size > 1:
+        return clips.gold, "gold"
+    return None, "nothing"
+
+
+_Example: TypeAlias = tuple[Floats, Floats, Indices, float]
+
+
+def _examples(clips: GoldClips, groups: Indices) -> Iterator[_Example]:
+    """Per held-out gold: scores of its clips and the true alternative, once as it is and once for each step hidden."""
+    steps = clips.step_count
+    for group in np.unique(groups):
+        seen = clips.where(groups != group)
+        weights, bias = _logistic(seen)
+        for gold in np.unique(clips.gold[groups == group]):
+            mine = clips.where(clips.gold == gold)
+            cosine, logit = similarities(mine.rows, seen, weights, bias)
+            yield cosine, logit, mine.step, 1.0
+            for step in range(steps):
+                hidden = mine.step == step
+                if hidden.any() and np.unique(mine.step).size > 1:
+                    masked = cosine.copy(), logit.copy()
+                    masked[0][:, step], masked[1][:, step] = HIDDEN, HIDDEN
+                    # only the hidden step's own clips count: the others are the same as before
+                    yield *masked, np.where(hidden, steps, -1), 1.0
+
+
+def _fit_stack(examples: list[_Example]) -> tuple[float, float, float, float]:
+    def loss(parameters: Floats) -> float:
+        log_cosine, log_logit, level, slope = parameters
+        stack = (float(np.exp(log_cosine)), float(np.exp(log_logit)), float(level), float(slope))
+        total = 0.0
+        for cosine, logit, truth, weight in examples:
+            chosen = truth >= 0
+            log_p = stacked(cosine, logit, stack)[chosen, truth[chosen]]
+            total -= weight * float(log_p.sum())
+        # weakly informative priors keep the fit finite where the golds separate perfectly
+        return total / len(examples) + 0.5 * ((log_cosine - 2.5) ** 2 + (log_logit + 0.5) ** 2) + 20 * (level + 0.08) ** 2 + 0.01 * slope**2
+
+    start = np.array([np.log(FALLBACK_STACK[0]), np.log(FALLBACK_STACK[1]), FALLBACK_STACK[2], FALLBACK_STACK[3]])
+    found = minimize(loss, start, method="L-BFGS-B", bounds=[(0.0, 4.5), (-4.0, 2.0), (-0.6, 0.3), (-20.0, 60.0)])
+    a, b, c, d = (float(value) for value in found.x)
+    return float(np.exp(a)), float(np.exp(b)), c, d

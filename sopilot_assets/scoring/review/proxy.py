@@ -1,0 +1,43 @@
+"""Small copies of recordings for review pages: they keep the time of the original, and little else."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+from upath import UPath
+
+from sopilot_assets.errors import StoreError
+from sopilot_assets.store.publish import local_path
+from sopilot_assets.video.frames import iter_frames
+from sopilot_assets.video.write import write_h264
+
+PROXY_FPS: Final = Fraction(25, 2)
+PROXY_SHORT_SIDE: Final = 240
+_CRF: Final = 30
+_PRESET: Final = "veryfast"
+_RECIPE: Final = f"{PROXY_SHORT_SIDE}p-{float(PROXY_FPS):g}fps-crf{_CRF}"
+_SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def proxy(source: Path, target_folder: Path | UPath, video_id: str) -> Path:
+    """The path of a small silent H.264 copy of ``source`` in ``target_folder``, made on the first call.
+
+    The picture is upright and ``PROXY_SHORT_SIDE`` pixels on its short side; the copy shows at every moment
+    what the source shows then, at the constant rate ``PROXY_FPS``. The recipe is part of the file's name, so
+    another recipe never meets an old copy. Raises ``StoreError`` for a ``video_id`` that cannot name a file
+    and ``UnreadableVideo`` when nothing can be decoded.
+    """
+    if not _SAFE_NAME.fullmatch(video_id):
+        raise StoreError(
+            f"video id {video_id!r}: expected letters, digits, _ and - only, since it names the small copy of "
+            f"{source}. Pass the first 12 hex digits of the video's content hash."
+        )
+    target = local_path(target_folder) / f"{video_id}-{_RECIPE}.mp4"
+    if not target.exists():
+        chunks = iter_frames(source, rate_hz=float(PROXY_FPS), short_side=PROXY_SHORT_SIDE)
+        images = (image for chunk in chunks for image in chunk.images)
+        write_h264(target, images, fps=PROXY_FPS, crf=_CRF, preset=_PRESET)
+    return target

@@ -1,0 +1,122 @@
+"""The layout of the home folder: where every kind of file lives."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from upath import UPath
+
+from sopilot_assets.errors import ConfigError
+
+DEFAULT_HOME = "./sopilot_home"
+HOME_VARIABLE = "SOPILOT_HOME"
+ROLES = ("gold", "trainee")
+
+_KEY = re.compile(r"^(?P<task>[a-z][a-z0-9_]{0,47})-(?P<role>[gt])-(?P<video>[0-9a-f]{12})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths below one home folder.
+
+    >>> str(Home.at("/data/sopilot").scores_review("0123456789ab")).endswith("reviews/0123456789ab.html")
+    True
+    """
+
+    root: UPath
+
+    @classmethod
+    def at(cls, root: str | Path | UPath) -> Home:
+        """The home folder at ``root``, made absolute when it is on this machine."""
+        path = UPath(root)
+        return cls(UPath(Path(str(path)).absolute()) if path.protocol in ("", "file") else path)
+
+    @property
+    def tasks(self) -> UPath:
+        """Task files, ``<task_id>.yaml``."""
+        return self.root / "tasks"
+
+    @property
+    def capture(self) -> UPath:
+        """The folder that people drop recordings into."""
+        return self.root / "capture"
+
+    @property
+    def quarantine(self) -> UPath:
+        """Files that intake refused, each with its reason beside it."""
+        return self.root / "quarantine"
+
+    @property
+    def videos(self) -> UPath:
+        """Accepted videos under their content hash."""
+        return self.root / "videos"
+
+    @property
+    def ledgers(self) -> UPath:
+        """Append-only tables, one folder each."""
+        return self.root / "ledgers"
+
+    @property
+    def models(self) -> UPath:
+        """Compiled and preloaded embedding models."""
+        return self.root / "models"
+
+    @property
+    def reviews(self) -> UPath:
+        """Review pages, one self-contained HTML file a video."""
+        return self.root / "reviews"
+
+    def embedding(self, model_id: str, video_id: str) -> UPath:
+        """The embedding of one video by one model."""
+        return self.root / "embeddings" / model_id / f"{video_id}.npz"
+
+    def reference(self, task_id: str, reference_id: str) -> UPath:
+        """One version of a task's reference."""
+        return self.root / "references" / task_id / f"{reference_id}.npz"
+
+    def alignment(self, reference_id: str, video_id: str) -> UPath:
+        """The alignment of one video against one reference."""
+        return self.root / "alignments" / reference_id / f"{video_id}.npz"
+
+    def scores_review(self, video_id: str) -> UPath:
+        """The review page of one video."""
+        return self.reviews / f"{video_id}.html"
+
+    def steps_csv(self, task_id: str) -> UPath:
+        """The step annotations of a task's golds."""
+        return self.capture / task_id / "gold" / "steps.csv"
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class PartitionKey:
+    """The name of one video's partition: task, role and the first 12 hex digits of its content hash.
+
+    >>> str(PartitionKey("filter_change", "trainee", "1f3a9c2b7d04"))
+    'filter_change-t-1f3a9c2b7d04'
+    >>> PartitionKey.parse("filter_change-t-1f3a9c2b7d04").role
+    'trainee'
+    """
+
+    task_id: str
+    role: str
+    video_id: str
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES or not _KEY.match(str(self)):
+            raise ConfigError(
+                f"{self!r}: expected a task id of a-z, 0-9 and _, a role of {' or '.join(ROLES)}, and 12 hex digits as video id."
+            )
+
+    def __str__(self) -> str:
+        return f"{self.task_id}-{self.role[0]}-{self.video_id}"
+
+    @classmethod
+    def parse(cls, key: str) -> PartitionKey:
+        """The parts of a partition key; refuses anything that is not one."""
+        match = _KEY.match(key)
+        if match is None:
+            raise ConfigError(f"partition key {key!r}: expected <task>-<g|t>-<12 hex digits>, e.g. filter_change-t-1f3a9c2b7d04.")
+        role = "gold" if match["role"] == "g" else "trainee"
+        return cls(match["task"], role, match["video"])

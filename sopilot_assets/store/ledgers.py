@@ -1,0 +1,131 @@
+"""Append-only tables as folders of Parquet files, read through DuckDB.
+
+Each append publishes one new file, so any number of processes can write without a lock. A row's identity (``row_id``) is a hash of its content without the columns
+that say when and by which run it was written: a retried or repeated computation that reaches the same result is the same row, and appears once in every view.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from sopilot_assets.errors import LedgerError
+from sopilot_assets.store.publish import local_path, publish_path
+
+Cell: TypeAlias = str | int | float | bool | None
+Row: TypeAlias = Mapping[str, Cell]
+
+BOOKKEEPING: Final = ("written_at", "run_id")
+"""Columns that every row has besides its content: ISO 8601 time in UTC and the run that wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One table below ``folder``: ``columns`` names each content column and its Arrow type, ``subject`` the column whose newest row counts.
+
+    ``append`` returns the rows that were new. ``all_rows`` is every distinct row, ``latest`` the newest of each subject.
+    """
+
+    folder: UPath
+    name: str
+    columns: Mapping[str, pa.DataType]
+    subject: str
+
+    def append(self, rows: Iterable[Row], *, run_id: str, written_at: str) -> list[str]:
+        """Append the rows that differ from their subject's newest row; returns their ids.
+
+        The file is named by the run and the content, so a retried run overwrites its own file instead of adding one.
+        """
+        stamped = {self.row_id(row): row for row in rows}
+        current = self._current_ids([str(row[self.subject]) for row in stamped.values()])
+        fresh = {row_id: row for row_id, row in stamped.items() if row_id not in current}
+        if not fresh:
+            return []
+        table = pa.Table.from_pylist(
+            [{**row, "row_id": row_id, "written_at": written_at, "run_id": run_id} for row_id, row in fresh.items()],
+            schema=self.schema,
+        )
+        batch_id = hashlib.sha256("".join(fresh).encode()).hexdigest()[:16]
+        publish_path(
+            self.folder / self.name / f"{run_id}-{batch_id}.parquet",
+            lambda path: pq.write_table(table, path, compression="zstd"),
+        )
+        return list(fresh)
+
+    def row_id(self, row: Row) -> str:
+        """The identity of a row: 32 hex digits of the SHA-256 of its canonical content."""
+        unknown, missing = set(row) - set(self.columns), set(self.columns) - set(row)
+        if unknown or missing:
+            raise LedgerError(
+                f"ledger {self.name}: row has unknown columns {sorted(unknown)} and lacks {sorted(missing)}; expected {sorted(self.columns)}."
+            )
+        canonical = json.dumps({name: row[name] for name in sorted(row)}, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+    def _current_ids(self, subjects: Iterable[str]) -> set[str]:
+        wanted = pd.DataFrame({self.subject: list(subjects)}, dtype="string")
+        if wanted.empty or not self.files():
+            return set()
+        found = self.query(f"select row_id from latest join wanted using ({self.subject})", wanted=wanted)
+        return set(found["row_id"])
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of every file: content columns, ``row_id`` and the bookkeeping."""
+        return pa.schema([*self.columns.items(), ("row_id", pa.string()), *((name, pa.string()) for name in BOOKKEEPING)])
+
+    def files(self) -> list[str]:
+        """The Parquet files of the table, by name."""
+        folder = local_path(self.folder / self.name)
+        return sorted(str(path) for path in folder.glob("*.parquet") if not path.name.startswith("."))
+
+    def all_rows(self) -> pd.DataFrame:
+        """Every distinct row, oldest first."""
+        return self.query("select * from all_rows order by written_at, row_id")
+
+    def latest(self) -> pd.DataFrame:
+        """The newest row of each subject, ordered by subject."""
+        return self.query(f"select * from latest order by {self.subject}")
+
+    def query(self, sql: str, **tables: pd.DataFrame) -> pd.DataFrame:
+        """The result of a DuckDB query over the views ``all_rows`` and ``latest`` and the frames given by name."""
+        with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+            for name, frame in tables.items():
+                connection.register(name, frame)
+            connection.execute(self._views())
+            return connection.execute(sql).df()
+
+    def _views(self) -> str:
+        return view_sql(self.files(), self.schema, self.subject)
+
+
+def view_sql(files: Sequence[str], schema: pa.Schema, subject: str) -> str:
+    """The SQL that defines ``all_rows`` (one row per row id, the first written) and ``latest`` (the newest row per subject)."""
+    if files:
+        names = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
+        source = f"read_parquet([{names}], union_by_name = true)"
+    else:
+        empty = ", ".join(f"cast(null as {_duckdb_type(field.type)}) as {field.name}" for field in schema)
+        source = f"(select {empty} where false)"
+    return (
+        f"create view written as select * from {source};"
+        "create view all_rows as select * from written qualify row_number() over (partition by row_id order by written_at, run_id) = 1;"
+        f"create view latest as select * from written "
+        f"qualify row_number() over (partition by {subject} order by written_at desc, run_id desc, row_id) = 1;"
+    )
+
+
+def _duckdb_type(kind: pa.DataType) -> str:
+    names = {pa.string(): "varchar", pa.int64(): "bigint", pa.float64(): "double", pa.bool_(): "boolean"}
+    if kind not in names:
+        raise LedgerError(f"a ledger column of Arrow type {kind} is not supported; use one of {sorted(map(str, names))}.")
+    return names[kind]

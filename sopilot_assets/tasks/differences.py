@@ -1,0 +1,56 @@
+"""The fields in which two versions of a task differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sopilot_assets.tasks.spec import TaskSpec
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Difference:
+    """One field that is not what it was; a field that is absent on one side reads ``nothing`` there."""
+
+    field: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.field} changed {self.before} -> {self.after}"
+
+
+def differences(before: TaskSpec, after: TaskSpec) -> tuple[Difference, ...]:
+    """The differing fields in the order of the file; steps go by their id, and their order is a field."""
+    old, new = dict(_fields(before)), dict(_fields(after))
+    return tuple(
+        Difference(field, _shown(old.get(field)), _shown(new.get(field)))
+        for field in dict.fromkeys([*old, *new])
+        if old.get(field) != new.get(field)
+    )
+
+
+def _fields(spec: TaskSpec) -> Iterator[tuple[str, object]]:
+    content = spec.model_dump(mode="json", exclude={"steps"})
+    yield from _flat("", content)
+    yield "steps", list(spec.step_ids)
+    for step in spec.steps:
+        yield from _flat(f"steps.{step.id}.", step.model_dump(mode="json", exclude={"id"}))
+
+
+def _flat(prefix: str, content: dict[str, object]) -> Iterator[tuple[str, object]]:
+    for name, value in content.items():
+        if isinstance(value, dict):
+            yield from _flat(f"{prefix}{name}.", value)
+        else:
+            yield prefix + name, value
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    return ", ".join(map(str, value)) or "[]" if isinstance(value, list) else str(value)

@@ -1,0 +1,123 @@
+"""Reading task files, with errors that say where, what was expected, what was found and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+from upath import UPath
+
+from sopilot_assets.errors import TaskError
+from sopilot_assets.tasks.documents import DocumentError, read_document
+from sopilot_assets.tasks.faults import describe
+from sopilot_assets.tasks.locks import LOCK_SUFFIX, require_unchanged
+from sopilot_assets.tasks.spec import TaskSpec
+
+TASK_SUFFIX: Final = ".yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSet:
+    """The task files of one home: those that can be used, and why each other one cannot."""
+
+    tasks: Mapping[str, TaskSpec]
+    refused: Mapping[str, TaskError]
+
+
+def load_task(path: str | Path | UPath) -> TaskSpec:
+    """The task in one file; ``TaskError`` when it is missing, invalid, or differs from what was locked."""
+    source = UPath(path)
+    spec = read_task(source)
+    require_unchanged(spec, source)
+    return spec
+
+
+def read_task(source: UPath) -> TaskSpec:
+    """The task in one file, whatever its locks say; ``TaskError`` when it is missing or invalid."""
+    spec = parse_task(_read(source), source=source)
+    if spec.task_id != source.stem:
+        raise TaskError(
+            f"{source}: task_id: expected {source.stem!r}, the file's name, found {spec.task_id!r}. "
+            "Rename the file or correct task_id."
+        )
+    return spec
+
+
+def find_tasks(home_root: str | Path | UPath) -> TaskSet:
+    """All task files below ``<home_root>/tasks``, usable and refused, by task id (the file's name)."""
+    tasks: dict[str, TaskSpec] = {}
+    refused: dict[str, TaskError] = {}
+    for path in _task_files(UPath(home_root) / "tasks"):
+        try:
+            tasks[path.stem] = _load_listed(path)
+        except TaskError as error:
+            refused[path.stem] = error
+    return TaskSet(tasks, refused)
+
+
+def load_tasks(home_root: str | Path | UPath) -> dict[str, TaskSpec]:
+    """All tasks below ``<home_root>/tasks`` by task id; ``TaskError`` with all files that are not one."""
+    found = find_tasks(home_root)
+    if found.refused:
+        raise TaskError("\n".join(str(error) for error in found.refused.values()))
+    return dict(found.tasks)
+
+
+def parse_task(data: bytes | str, *, source: str | Path | UPath) -> TaskSpec:
+    """The task in the text of a task file; ``source`` is the name used in errors."""
+    encoded = data.encode("utf-8") if isinstance(data, str) else data
+    try:
+        document = read_document(encoded)
+    except DocumentError as error:
+        place = f", line {error.line}" if error.line else ""
+        raise TaskError(f"{source}{place}: {error}. Correct the file and run the command again.") from error
+    try:
+        # as JSON, so that strict types and lists as tuples go together
+        return TaskSpec.model_validate_json(json.dumps(document.content, default=str))
+    except ValidationError as error:
+        raise TaskError(_invalid(source, describe(error, document))) from error
+
+
+def _invalid(source: str | Path | UPath, faults: Sequence[str]) -> str:
+    listed = "\n".join(f"  {fault}" for fault in faults)
+    count = "1 field is" if len(faults) == 1 else f"{len(faults)} fields are"
+    advice = f"Correct the file, then run `sopilot task show {UPath(source).stem}`."
+    return f"{source}: {count} not valid:\n{listed}\n{advice}"
+
+
+def _read(source: UPath) -> bytes:
+    try:
+        return source.read_bytes()
+    except FileNotFoundError as error:
+        known = ", ".join(path.stem for path in _task_files(source.parent)) or "none"
+        raise TaskError(
+            f"{source}: there is no such task file; the tasks in that folder are: {known}. "
+            f"Make it with `sopilot task new {source.stem}`."
+        ) from error
+    except OSError as error:
+        raise TaskError(
+            f"{source}: expected a readable file, found: {error.strerror or error}. "
+            "Mend the file or its permissions."
+        ) from error
+
+
+def _task_files(folder: UPath) -> list[UPath]:
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix in {TASK_SUFFIX, ".yml"}
+        and not path.name.endswith(LOCK_SUFFIX)
+        and not path.name.startswith(".")
+    )
+
+
+def _load_listed(path: UPath) -> TaskSpec:
+    if path.suffix != TASK_SUFFIX:
+        raise TaskError(f"{path}: expected the ending {TASK_SUFFIX}, found {path.suffix}. Rename the file.")
+    return load_task(path)

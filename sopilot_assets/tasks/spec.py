@@ -1,0 +1,238 @@
+"""What a task file says, as frozen models: the steps of a procedure and how a recording of it is judged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Annotated, Final, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from sopilot_assets.tasks.order import check_order, is_legal_order, predecessors
+
+TASK_ID_PATTERN: Final = r"^[a-z][a-z0-9_]{0,47}$"
+STEP_ID_PATTERN: Final = r"^[a-z][a-z0-9_]{0,47}$"
+
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\r\n]*$")
+]
+StepId = Annotated[str, StringConstraints(pattern=STEP_ID_PATTERN)]
+Points = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Luma = Annotated[float, Field(ge=0, le=255, allow_inf_nan=False)]
+
+
+class DeviationType(StrEnum):
+    """The ways in which a recording can differ from the procedure."""
+
+    MISSING_STEP = "missing_step"
+    ORDER_SWAP = "order_swap"
+    WRONG_STEP = "wrong_step"
+    STEP_DEVIATION = "step_deviation"
+    OVER_TIME = "over_time"
+    FREEZE = "freeze"
+
+
+class Severity(StrEnum):
+    """How much a deviation matters: ``critical`` fails the recording, the others cost points."""
+
+    CRITICAL = "critical"
+    QUALITY = "quality"
+    EFFICIENCY = "efficiency"
+
+
+class Embedder(StrEnum):
+    """The embedding backends a task can ask for."""
+
+    LITE0_FLOW = "lite0_flow"
+    COLOR_MOTION = "color_motion"
+    VJEPA2 = "vjepa2"
+
+
+DEFAULT_SEVERITY: Final[Mapping[DeviationType, Severity]] = {
+    DeviationType.MISSING_STEP: Severity.CRITICAL,
+    DeviationType.ORDER_SWAP: Severity.QUALITY,
+    DeviationType.WRONG_STEP: Severity.QUALITY,
+    DeviationType.STEP_DEVIATION: Severity.QUALITY,
+    DeviationType.OVER_TIME: Severity.EFFICIENCY,
+    DeviationType.FREEZE: Severity.CRITICAL,
+}
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Step(_Section):
+    """One step of a procedure.
+
+    ``after`` names the steps that must be done before this one. Left out, it is the step above; an empty list
+    means that the step may be done at any time.
+    """
+
+    id: StepId
+    name: Name
+    name_ja: Name | None = None
+    critical: bool = True
+    after: tuple[StepId, ...] | None = None
+
+
+class Weights(_Section):
+    """How much each kind of fault takes from the score; only the proportions count."""
+
+    miss: Amount = 0.40
+    swap: Amount = 0.25
+    deviation: Amount = 0.25
+    time: Amount = 0.10
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> Self:
+        if self.total <= 0:
+            raise ValueError("expected at least one weight above 0, found 0 for all of them")
+        return self
+
+    @property
+    def total(self) -> float:
+        """The sum of the four weights as written."""
+        return self.miss + self.swap + self.deviation + self.time
+
+    @property
+    def normalised(self) -> Weights:
+        """The same proportions with a sum of 1.
+
+        >>> Weights(miss=2, swap=1, deviation=1, time=0).normalised
+        Weights(miss=0.5, swap=0.25, deviation=0.25, time=0.0)
+        """
+        return Weights(
+            miss=self.miss / self.total,
+            swap=self.swap / self.total,
+            deviation=self.deviation / self.total,
+            time=self.time / self.total,
+        )
+
+
+class QualityGate(_Section):
+    """The recording quality a task asks for: golds outside the limits are refused, trainee videos flagged.
+
+    Brightness is the mean luma (0 to 255), sharpness the variance of the Laplacian of the grey image at 480
+    pixels width, stability the camera's shake in percent of the image width; ``min_duration_s`` is in
+    seconds.
+    """
+
+    enabled: bool
+    brightness_min: Luma = 30.0
+    brightness_max: Luma = Field(default=220.0, validate_default=True)
+    sharpness_min: Amount = 5.0
+    stability_max: Amount = 3.0
+    min_width: int = Field(default=320, ge=16)
+    min_height: int = Field(default=240, ge=16)
+    min_duration_s: Amount = 5.0
+
+    @field_validator("brightness_max")
+    @classmethod
+    def _above_minimum(cls, value: float, info: ValidationInfo) -> float:
+        minimum = info.data.get("brightness_min")
+        if minimum is not None and value <= minimum:
+            raise ValueError(f"expected more than brightness_min ({minimum:g}), found {value:g}")
+        return value
+
+
+class TaskSpec(_Section):
+    """One procedure: its steps, the scores that decide, weights, severities, embedder and recording limits.
+
+    ``expected_min_s`` and ``expected_max_s`` bound, in seconds, how long a whole recording may plausibly be.
+    """
+
+    task_id: Annotated[str, StringConstraints(pattern=TASK_ID_PATTERN)]
+    name: Name
+    name_ja: Name | None = None
+    version: int = Field(ge=1, le=9999)
+    steps: tuple[Step, ...] = Field(min_length=1)
+    pass_score: Points = 90.0
+    retrain_score: Points = Field(default=80.0, validate_default=True)
+    weights: Weights = Weights()
+    severity: dict[DeviationType, Severity] = Field(default_factory=lambda: dict(DEFAULT_SEVERITY))
+    embedder: Embedder = Embedder.LITE0_FLOW
+    quality_gate: QualityGate = QualityGate(enabled=False)
+    expected_min_s: Amount | None = None
+    expected_max_s: Amount | None = None
+
+    @field_validator("steps")
+    @classmethod
+    def _orderable(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        check_order([(step.id, step.after) for step in steps])
+        return steps
+
+    @field_validator("retrain_score")
+    @classmethod
+    def _not_above_pass(cls, value: float, info: ValidationInfo) -> float:
+        pass_score = info.data.get("pass_score")
+        if pass_score is not None and value > pass_score:
+            raise ValueError(f"expected at most pass_score ({pass_score:g}), found {value:g}")
+        return value
+
+    @field_validator("severity")
+    @classmethod
+    def _complete(cls, given: dict[DeviationType, Severity]) -> dict[DeviationType, Severity]:
+        return {kind: given.get(kind, default) for kind, default in DEFAULT_SEVERITY.items()}
+
+    @field_validator("expected_max_s")
+    @classmethod
+    def _above_shortest(cls, value: float | None, info: ValidationInfo) -> float | None:
+        shortest = info.data.get("expected_min_s")
+        if value is not None and shortest is not None and value <= shortest:
+            raise ValueError(f"expected more than expected_min_s ({shortest:g}), found {value:g}")
+        return value
+
+    @property
+    def step_ids(self) -> tuple[str, ...]:
+        """The ids of the steps, in the order of the file."""
+        return tuple(step.id for step in self.steps)
+
+    @property
+    def critical_ids(self) -> frozenset[str]:
+        """The ids of the steps whose absence is critical."""
+        return frozenset(step.id for step in self.steps if step.critical)
+
+    def step(self, step_id: str) -> Step:
+        """The step with this id; ``KeyError`` when there is none."""
+        for step in self.steps:
+            if step.id == step_id:
+                return step
+        raise KeyError(step_id)
+
+    def predecessors(self) -> dict[str, frozenset[str]]:
+        """For every step, all steps that must come before it, directly or through others."""
+        return predecessors([(step.id, step.after) for step in self.steps])
+
+    def allows_order(self, order: Sequence[str]) -> bool:
+        """Whether these steps, some or all of the task's, may be done in this order."""
+        return is_legal_order(order, predecessors=self.predecessors())
+
+    def fingerprint(self) -> str:
+        """A SHA-256 (64 hex digits) over everything in the task that can change a score or a decision.
+
+        Names, the version number and the quality gate are left out: the first two only label a score, the
+        gate decides what is recorded and not how it is judged. ``after`` enters as the order it implies, so
+        that spelling out a default changes nothing.
+        """
+        judged = self.model_dump(mode="json", exclude={"name", "name_ja", "version", "quality_gate", "steps"})
+        before = self.predecessors()
+        judged["steps"] = [[step.id, step.critical, sorted(before[step.id])] for step in self.steps]
+        return canonical_sha256(judged)
+
+
+def canonical_sha256(content: Mapping[str, object]) -> str:
+    """The SHA-256 (64 hex digits) of plain data, whatever the order of its keys."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,0 +1,71 @@
+"""The first version of a task file: commented text for people to edit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, StrictUndefined
+from upath import UPath
+
+from sopilot_assets.errors import TaskError
+from sopilot_assets.store.publish import publish_bytes
+from sopilot_assets.tasks.files import parse_task
+from sopilot_assets.tasks.spec import QualityGate, Step, TaskSpec
+
+EXAMPLE_STEPS: Final = (
+    Step(id="first_step", name="The first step, in the words of the shop floor"),
+    Step(id="second_step", name="The second step"),
+    Step(id="tidy_up", name="Tidy up", critical=False),
+)
+
+
+def new_task(
+    home_root: str | Path | UPath,
+    task_id: str,
+    *,
+    name: str,
+    name_ja: str | None = None,
+    steps: Sequence[Step] = EXAMPLE_STEPS,
+) -> UPath:
+    """The path of a new, commented ``<home_root>/tasks/<task_id>.yaml`` with all defaults spelt out.
+
+    ``TaskError`` when the file exists already or an argument is not valid; nothing is written then.
+    """
+    path = UPath(home_root) / "tasks" / f"{task_id}.yaml"
+    if path.exists():
+        raise TaskError(f"{path}: this task file exists already. Edit it, or choose another id.")
+    text = render_task(task_id, name=name, name_ja=name_ja, steps=steps)
+    parse_task(text, source=path)
+    publish_bytes(path, text.encode("utf-8"))
+    return path
+
+
+def render_task(
+    task_id: str, *, name: str, name_ja: str | None = None, steps: Sequence[Step] = EXAMPLE_STEPS
+) -> str:
+    """The text of a commented task file with every default; what it holds is not checked."""
+    template = files("sopilot_assets.tasks").joinpath("templates/task.yaml.j2").read_text(encoding="utf-8")
+    # escaping for HTML would damage YAML; every value passes through the `quoted` filter instead
+    environment = Environment(
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        autoescape=False,  # noqa: S701
+    )
+    environment.filters["quoted"] = _quoted
+    return environment.from_string(template).render(
+        task_id=task_id,
+        name=name,
+        name_ja=name_ja,
+        steps=steps,
+        defaults=TaskSpec(task_id="any", name="any", version=1, steps=EXAMPLE_STEPS),
+        gate=QualityGate(enabled=True),
+    )
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)  # a JSON string is a YAML string

@@ -1,0 +1,201 @@
+"""Pictures of a video at a steady rate, chosen by display time.
+
+decord reads whatever it reads well; PyAV (`sopilot_assets.video.salvage`) reads what is damaged, turned, or
+refused by decord. Both choose frames from the same index of display times and scale with the same filter, and
+every result says who read it and how much was damaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import decord
+import numpy as np
+from numpy.typing import NDArray
+
+from sopilot_assets.errors import UnreadableVideo
+from sopilot_assets.video.probe import FloatArray, VideoIndex, read_index
+from sopilot_assets.video.salvage import Salvage, Sample
+
+Reader: TypeAlias = Literal["decord", "pyav"]
+
+_AGREEMENT_S = 2e-3
+"""decord's own times are 32-bit floats of rounded container times; further apart than this, it has not
+understood the file.
+"""
+
+_DECORD_CONTAINERS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi"})
+"""Containers with an index. In others (MPEG-TS) decord seeks by guess: it returned other frames than asked
+for, without an error.
+"""
+
+decord.logging.set_level(decord.logging.QUIET)
+
+
+class DecordRefusal(Exception):
+    """decord cannot read this file faithfully; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameChunk:
+    """Some consecutive samples: ``times_s`` (n,) seconds, ``images`` (n, h, w, 3) uint8 RGB as displayed.
+
+    ``held`` (n,) is true where the frame due at that time could not be decoded and the one before it is
+    shown. ``reader`` is who read this chunk.
+    """
+
+    times_s: FloatArray
+    images: NDArray[np.uint8]
+    held: NDArray[np.bool_]
+    reader: Reader
+
+
+@dataclass(slots=True)
+class FrameStream:
+    """The pictures of one video at ``times_s``, to iterate over once in chunks; afterwards the counts say how
+    reading went.
+
+    ``reader`` is "pyav" as soon as PyAV read any of it, and ``refusal`` then says why decord did not.
+    ``frames_damaged`` counts frames and packets that could not be decoded on the way (0 for decord, which is
+    left at the first such frame), ``samples_held`` the pictures that stand in for a missing frame.
+    """
+
+    path: Path
+    index: VideoIndex
+    times_s: FloatArray
+    size: tuple[int, int]
+    chunk: int
+    reader: Reader = "decord"
+    refusal: str | None = None
+    samples_read: int = 0
+    samples_held: int = 0
+    frames_damaged: int = 0
+
+    def __iter__(self) -> Iterator[FrameChunk]:
+        """The chunks in order; raises ``UnreadableVideo`` when not one sample can be read."""
+        for piece in self._decord_then_pyav():
+            self.samples_read += len(piece.times_s)
+            self.samples_held += int(piece.held.sum())
+            yield piece
+        if self.times_s.size and not self.samples_read:
+            raise UnreadableVideo(
+                f"{self.path}: none of the {self.times_s.size} pictures asked for can be decoded; copy or "
+                "record it again."
+            )
+
+    def _decord_then_pyav(self) -> Iterator[FrameChunk]:
+        done = 0
+        try:
+            for piece in self._read_with_decord():
+                done += len(piece.times_s)
+                yield piece
+        except DecordRefusal as refusal:
+            self.reader, self.refusal = "pyav", str(refusal)
+            yield from self._read_with_pyav(self.times_s[done:])
+
+    def _read_with_decord(self) -> Iterator[FrameChunk]:
+        video = open_decord(self.path, self.index, self.size)
+        positions = self.index.frames_at(self.times_s)
+        for start in range(0, len(positions), self.chunk):
+            some = slice(start, start + self.chunk)
+            images = _decord_batch(video, positions[some])
+            yield FrameChunk(self.times_s[some], images, np.zeros(len(images), np.bool_), "decord")
+
+    def _read_with_pyav(self, times_s: FloatArray) -> Iterator[FrameChunk]:
+        salvage = Salvage(self.path, self.index, self.size)
+        pending: list[Sample] = []
+        for sample in salvage.samples(times_s):
+            pending.append(sample)
+            if len(pending) == self.chunk:
+                yield _stacked(pending)
+                pending = []
+        if pending:
+            yield _stacked(pending)
+        self.frames_damaged = salvage.damaged
+
+
+def iter_frames(
+    path: Path, *, rate_hz: float, short_side: int, phase_s: float = 0.0, chunk: int = 64
+) -> Iterator[FrameChunk]:
+    """The pictures of the video at ``path`` displayed at ``phase_s + k / rate_hz``, in chunks of ``chunk``;
+    see `open_frames`.
+    """
+    yield from open_frames(path, rate_hz=rate_hz, short_side=short_side, phase_s=phase_s, chunk=chunk)
+
+
+def open_frames(
+    path: Path, *, rate_hz: float, short_side: int, phase_s: float = 0.0, chunk: int = 64
+) -> FrameStream:
+    """The pictures displayed at ``phase_s + k / rate_hz`` for every k up to the end of the last frame, scaled
+    to ``short_side`` pixels.
+
+    Times are seconds after the first frame. Raises ``UnreadableVideo`` here when the file holds no video, and
+    while iterating when no picture can be decoded.
+    """
+    index = read_index(path)
+    return frames_at(
+        path, index, index.sample_times(rate_hz=rate_hz, phase_s=phase_s), short_side=short_side, chunk=chunk
+    )
+
+
+def frames_at(
+    path: Path, index: VideoIndex, times_s: FloatArray, *, short_side: int, chunk: int = 64
+) -> FrameStream:
+    """The pictures displayed at the ascending times ``times_s``; far between them, reading jumps instead of
+    decoding everything.
+    """
+    return FrameStream(path, index, times_s, index.scaled(short_side), chunk)
+
+
+def open_decord(path: Path, index: VideoIndex, size: tuple[int, int]) -> decord.VideoReader:
+    """decord's reader scaled to ``size`` (width, height); raises `DecordRefusal` unless it sees exactly the
+    frames of ``index``.
+    """
+    if index.probe.container not in _DECORD_CONTAINERS:
+        raise DecordRefusal(f"the container {index.probe.container} has no index of frames")
+    if index.orientation:
+        raise DecordRefusal(f"the picture is turned by {index.probe.rotation_deg} degrees or mirrored")
+    if index.probe.damaged_packets or index.hidden_frames:
+        raise DecordRefusal(
+            f"{index.probe.damaged_packets} damaged packets and {index.hidden_frames} frames hidden by an "
+            "edit list"
+        )
+    try:
+        video = decord.VideoReader(
+            str(path.absolute()), width=size[0], height=size[1], num_threads=1, fault_tol=1e-6
+        )
+        count = len(video)
+        times_s = video.get_frame_timestamp(np.arange(count))[:, 0].astype(np.float64)
+    except (decord.DECORDError, RuntimeError, AssertionError) as error:
+        raise DecordRefusal(_first_line(error)) from error
+    if count != len(index.starts_s):
+        raise DecordRefusal(f"decord finds {count} frames, the container holds {len(index.starts_s)}")
+    if np.abs(times_s - times_s[0] - index.starts_s).max() > _AGREEMENT_S:
+        raise DecordRefusal("decord's frame times differ from the container's")
+    return video
+
+
+def _decord_batch(video: decord.VideoReader, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
+    try:
+        images: NDArray[np.uint8] = video.get_batch(positions).asnumpy()
+    except (decord.DECORDError, RuntimeError, StopIteration, IndexError) as error:
+        raise DecordRefusal(_first_line(error)) from error
+    return images
+
+
+def _stacked(samples: list[Sample]) -> FrameChunk:
+    return FrameChunk(
+        times_s=np.array([sample.time_s for sample in samples]),
+        images=np.stack([sample.image for sample in samples]),
+        held=np.array([sample.held for sample in samples], np.bool_),
+        reader="pyav",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    """decord's message without its time stamps and stack."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return "decord: " + line.rsplit("] ", 1)[-1]
