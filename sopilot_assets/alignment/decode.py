@@ -6,7 +6,7 @@ are found together. A single path through the steps cannot do this: a monotone o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from sopilot_assets.alignment.explanations import (
     Change,
-    Durations,
     Explanation,
     Prices,
     procedure,
@@ -23,6 +22,7 @@ from sopilot_assets.alignment.explanations import (
     state_sequences,
 )
 from sopilot_assets.alignment.segmental import IMPOSSIBLE, segment
+from sopilot_assets.reference.durations import Durations
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -69,12 +69,8 @@ class Decoding:
         with_it = self._best_where(lambda changes: change in changes)
         return with_it - self._best_where(lambda changes: change not in changes)
 
-    def _best_where(self, accept: "_Accept") -> float:
+    def _best_where(self, accept: Callable[[tuple[Change, ...]], bool]) -> float:
         return max((c.score for c in self.candidates if accept(c.explanation.changes)), default=IMPOSSIBLE)
-
-
-class _Accept:
-    def __call__(self, changes: tuple[Change, ...]) -> bool: ...
 
 
 def decode(

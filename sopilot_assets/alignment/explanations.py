@@ -14,6 +14,7 @@ import numpy as np
 
 from sopilot_assets.alignment.segmental import StateSequences
 from sopilot_assets.alignment.spans import EditKind
+from sopilot_assets.reference.durations import Durations
 
 UNKNOWN: Final = -1
 LONG_FACTOR: Final = 2.0
@@ -23,15 +24,6 @@ UNKNOWN_SPREAD: Final = 0.6
 PARTIAL_FACTOR: Final = 0.4
 """The share of a first or last step that is expected to be left when the recording cuts into it."""
 PARTIAL_SPREAD: Final = 0.6
-
-
-@dataclass(frozen=True, slots=True)
-class Durations:
-    """Per step the mean and spread of the log of its duration in seconds; the golds' and, for ``tempo_spread``, how much whole recordings differ in pace."""
-
-    log_mean: tuple[float, ...]
-    spread: tuple[float, ...]
-    tempo_spread: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,14 @@ class Edit:
     """How much better the video is explained with this edit than by the best explanation without it, in nats."""
 
 
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another explanation: its edits as (kind, steps), and its score against the best explanation, in nats (0 for the best itself)."""
+
+    edits: tuple[tuple[EditKind, tuple[int, ...]], ...]
+    log_odds: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Warp:
     """A dynamic time warping path onto one gold: ``gold_s`` and ``trainee_s`` (p,) are clip middles in seconds, both rising."""
@@ -82,8 +90,10 @@ class Alignment:
     log_odds: float
     """The best explanation against the best one without any edit, in nats; 0 when that is the best."""
     fit: float
-    """Mean log posterior of the explained clips under the best explanation, in nats; 0 is perfect, low means that nothing fits."""
+    """How well the video's clips match gold clips, against how well held-out golds do: near 1 for the same procedure, low for another one."""
     warp: Warp
     clip_middle_s: npt.NDArray[np.float64]
     posterior: npt.NDArray[np.float32]
     duration_s: float
+    alternatives: tuple[Alternative, ...] = ()
+    """The explanations that were tried, best first, as far as they are not negligible."""

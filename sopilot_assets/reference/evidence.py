@@ -20,6 +20,7 @@ from sklearn.linear_model import LogisticRegression
 Floats: TypeAlias = npt.NDArray[np.float64]
 Features: TypeAlias = npt.NDArray[np.float32]
 Indices: TypeAlias = npt.NDArray[np.int64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 NEAREST: Final = 3
 """Gold clips of a step whose cosines are averaged."""
@@ -58,11 +59,23 @@ class Evidence:
     stack: tuple[float, float, float, float]
     held_out: str
     """What was left out for the calibration: ``person``, ``gold`` or ``nothing``."""
+    gold_match: tuple[float, ...]
+    """Of each held-out gold, the median over its clips of the best cosine to the others; empty when nothing could be held out."""
 
-    def log_posterior(self, rows: Features) -> Floats:
-        """Log-probabilities (n, K + 1) of each step, and last of none of them, for one video's clips (n, D)."""
+    def log_posterior(self, rows: Features, *, usable: Mask | None = None) -> Floats:
+        """Log-probabilities (n, K + 1) of each step, and last of none of them, for one video's clips (n, D).
+
+        ``usable`` (n,) marks the clips that show something; the others do not count in what is usual for the video.
+        """
         cosine, logit = similarities(rows, self.clips, self.weights, self.bias)
-        return stacked(cosine, logit, self.stack)
+        return stacked(cosine, logit, self.stack, usual=_usual(cosine, usable))
+
+    def match(self, rows: Features, *, usable: Mask | None = None) -> float:
+        """How well a video's clips match gold clips at all, as a share of what held-out golds reach; 1 when golds could not be held out."""
+        if not self.gold_match:
+            return 1.0
+        cosine, _ = similarities(rows, self.clips, self.weights, self.bias)
+        return max(_usual(cosine, usable), 0.0) / max(float(np.median(self.gold_match)), 1e-6)
 
 
 def fit_evidence(clips: GoldClips) -> Evidence:
@@ -71,7 +84,8 @@ def fit_evidence(clips: GoldClips) -> Evidence:
     groups, held_out = _held_out_groups(clips)
     examples = list(_examples(clips, groups)) if groups is not None else []
     stack = _fit_stack(examples) if examples else FALLBACK_STACK
-    return Evidence(clips, weights, bias, stack, held_out)
+    match = tuple(example.usual for example in examples if example.whole)
+    return Evidence(clips, weights, bias, stack, held_out, match)
 
 
 def similarities(rows: Features, clips: GoldClips, weights: Floats, bias: Floats) -> tuple[Floats, Floats]:
@@ -86,17 +100,21 @@ def similarities(rows: Features, clips: GoldClips, weights: Floats, bias: Floats
     return nearest, np.where(nearest > HIDDEN, logit, HIDDEN)
 
 
-def stacked(cosine: Floats, logit: Floats, stack: tuple[float, float, float, float]) -> Floats:
+def stacked(cosine: Floats, logit: Floats, stack: tuple[float, float, float, float], *, usual: float) -> Floats:
     """Log-probabilities (n, K + 1) from the two scores (n, K).
 
-    "None of the steps" is judged against how well this very video matches in general (its median best cosine), so that another site or person does not look like another action.
+    "None of the steps" is judged against how well this very video matches in general (``usual``, its median best cosine), so that another site or person does not look like another action.
     """
     by_cosine, by_logit, level, slope = stack
     best = cosine.max(axis=1)
-    usual = float(np.median(best))
     known = by_cosine * (cosine - usual) + by_logit * log_softmax(logit, axis=1)
     unknown = by_cosine * level + slope * (usual - best)
     return np.asarray(log_softmax(np.concatenate([known, unknown[:, None]], axis=1), axis=1))
+
+
+def _usual(cosine: Floats, usable: Mask | None) -> float:
+    best = cosine.max(axis=1)
+    return float(np.median(best[usable] if usable is not None and usable.any() else best))
 
 
 def _logistic(clips: GoldClips) -> tuple[Floats, Floats]:
@@ -124,7 +142,15 @@ def _held_out_groups(clips: GoldClips) -> tuple[Indices | None, str]:
     return None, "nothing"
 
 
-_Example: TypeAlias = tuple[Floats, Floats, Indices, float]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Example:
+    """Scores (n, K) of one held-out gold's clips, the true alternative of each (-1: does not count), and whether no step was hidden."""
+
+    cosine: Floats
+    logit: Floats
+    truth: Indices
+    usual: float
+    whole: bool
 
 
 def _examples(clips: GoldClips, groups: Indices) -> Iterator[_Example]:
@@ -136,14 +162,14 @@ def _examples(clips: GoldClips, groups: Indices) -> Iterator[_Example]:
         for gold in np.unique(clips.gold[groups == group]):
             mine = clips.where(clips.gold == gold)
             cosine, logit = similarities(mine.rows, seen, weights, bias)
-            yield cosine, logit, mine.step, 1.0
+            yield _Example(cosine, logit, mine.step, _usual(cosine, None), whole=True)
             for step in range(steps):
                 hidden = mine.step == step
                 if hidden.any() and np.unique(mine.step).size > 1:
                     masked = cosine.copy(), logit.copy()
                     masked[0][:, step], masked[1][:, step] = HIDDEN, HIDDEN
                     # only the hidden step's own clips count: the others are the same as before
-                    yield *masked, np.where(hidden, steps, -1), 1.0
+                    yield _Example(*masked, np.where(hidden, steps, -1), _usual(masked[0], None), whole=False)
 
 
 def _fit_stack(examples: list[_Example]) -> tuple[float, float, float, float]:
@@ -151,10 +177,10 @@ def _fit_stack(examples: list[_Example]) -> tuple[float, float, float, float]:
         log_cosine, log_logit, level, slope = parameters
         stack = (float(np.exp(log_cosine)), float(np.exp(log_logit)), float(level), float(slope))
         total = 0.0
-        for cosine, logit, truth, weight in examples:
-            chosen = truth >= 0
-            log_p = stacked(cosine, logit, stack)[chosen, truth[chosen]]
-            total -= weight * float(log_p.sum())
+        for example in examples:
+            chosen = example.truth >= 0
+            log_p = stacked(example.cosine, example.logit, stack, usual=example.usual)
+            total -= float(log_p[chosen, example.truth[chosen]].sum())
         # weakly informative priors keep the fit finite where the golds separate perfectly
         return total / len(examples) + 0.5 * ((log_cosine - 2.5) ** 2 + (log_logit + 0.5) ** 2) + 20 * (level + 0.08) ** 2 + 0.01 * slope**2
 

@@ -68,6 +68,11 @@ class Home:
         """Review pages, one self-contained HTML file a video."""
         return self.root / "reviews"
 
+    @property
+    def proxies(self) -> UPath:
+        """Small copies of videos for the review pages; can be made again."""
+        return self.root / "proxies"
+
     def embedding(self, model_id: str, video_id: str) -> UPath:
         """The embedding of one video by one model."""
         return self.root / "embeddings" / model_id / f"{video_id}.npz"

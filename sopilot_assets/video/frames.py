@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sopilot_assets.errors import UnreadableVideo
-from sopilot_assets.video.probe import FloatArray, VideoIndex, read_index
+from sopilot_assets.video.probe import INDEXED_CONTAINERS, FloatArray, VideoIndex, read_index
 from sopilot_assets.video.salvage import Salvage, Sample
 
 Reader: TypeAlias = Literal["decord", "pyav"]
@@ -25,11 +25,6 @@ Reader: TypeAlias = Literal["decord", "pyav"]
 _AGREEMENT_S = 2e-3
 """decord's own times are 32-bit floats of rounded container times; further apart than this, it has not
 understood the file.
-"""
-
-_DECORD_CONTAINERS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi"})
-"""Containers with an index. In others (MPEG-TS) decord seeks by guess: it returned other frames than asked
-for, without an error.
 """
 
 decord.logging.set_level(decord.logging.QUIET)
@@ -154,7 +149,7 @@ def open_decord(path: Path, index: VideoIndex, size: tuple[int, int]) -> decord.
     """decord's reader scaled to ``size`` (width, height); raises `DecordRefusal` unless it sees exactly the
     frames of ``index``.
     """
-    if index.probe.container not in _DECORD_CONTAINERS:
+    if index.probe.container not in INDEXED_CONTAINERS:
         raise DecordRefusal(f"the container {index.probe.container} has no index of frames")
     if index.orientation:
         raise DecordRefusal(f"the picture is turned by {index.probe.rotation_deg} degrees or mirrored")

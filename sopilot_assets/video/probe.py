@@ -38,6 +38,11 @@ other files.
 OPEN_OPTIONS: Final = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
 """How every container is opened."""
 
+INDEXED_CONTAINERS: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi"})
+"""Containers that list where each frame is. In others (MPEG-TS) seeking is a guess: decord returned other
+frames than asked for there, without an error.
+"""
+
 LONGEST_VIDEO_S: Final = 12 * 3600.0
 """Timestamps beyond this are damage: no recording of a procedure lasts longer."""
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from sopilot_assets.video.probe import (
     CLOCK_TOLERANCE_S,
+    INDEXED_CONTAINERS,
     FloatArray,
     VideoIndex,
     open_video,
@@ -34,6 +35,10 @@ SEEK_GAP_S: Final = 8.0
 """Between samples further apart than this, reading jumps to the next one's key frame instead of decoding all
 in between.
 """
+
+
+_GUESSED_KEYS_BACK: Final = 3
+"""Without an index, seeking lands near its target only: start this many key frames earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +111,9 @@ class Salvage:
                         yield start_s, end_s, frame
 
     def _seek(self, container: InputContainer, stream: VideoStream, first_s: float) -> None:
+        back = 1 if self.index.probe.container in INDEXED_CONTAINERS else _GUESSED_KEYS_BACK
         keys_s = self.index.key_starts_s[self.index.key_starts_s <= first_s + CLOCK_TOLERANCE_S]
-        target_s = float(keys_s[-1]) if keys_s.size else 0.0
+        target_s = float(keys_s[-back]) if len(keys_s) >= back else 0.0
         tick = stream.time_base or Fraction(1, av.time_base)
         container.seek(round((self.index.origin_s + target_s) / tick), stream=stream, backward=True)
 

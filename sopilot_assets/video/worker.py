@@ -77,6 +77,11 @@ class LimitedWorker:
             self._child.kill()
             self._child = None
 
+    def interrupt(self) -> None:
+        """Kill the child while another thread waits for it; that thread gets ``WorkerLimit``."""
+        if self._child is not None:
+            self._child.interrupt()
+
     def start(self) -> None:
         """Make sure that a child is ready; raises the initializer's own ``SopilotError``, or
         ``ConfigError`` when no child can be started.
@@ -166,7 +171,7 @@ class _Pool:
         self.ended = True
         self.threads.shutdown(wait=False, cancel_futures=True)
         for worker in self.workers:
-            worker.close()
+            worker.interrupt()
         self.threads.shutdown(wait=True)
         for worker in self.workers:
             worker.close()
@@ -181,9 +186,9 @@ class _Pool:
     ) -> Result | SopilotError:
         worker = self.idle.get()
         try:
+            worker.start()
             if self.ended:
                 raise WorkerLimit("the batch was ended before this item's turn.")
-            worker.start()
             try:
                 return worker.run(function, (item,), time_limit_s=time_limit_s)
             except SopilotError as error:
@@ -224,29 +229,28 @@ class _Child:
         finally:
             os.close(answers_end)
         self.answers = answers
-        self.lock = threading.Lock()
 
     @property
     def alive(self) -> bool:
         return self.process.poll() is None
 
+    def interrupt(self) -> None:
+        """Kill the child and everything it started; whoever waits for its answer finds it dead."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
     def kill(self) -> None:
-        """End the child and everything it started."""
-        with self.lock:
-            if self.answers < 0:
-                return
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            assert self.process.stdin is not None
-            with contextlib.suppress(OSError):
-                self.process.stdin.close()
-            os.close(self.stderr)
-            os.close(self.answers)
-            self.answers = -1
+        """Kill the child and let go of its pipes."""
+        self.interrupt()
+        self.process.wait()
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        os.close(self.stderr)
+        os.close(self.answers)
 
     def run(self, function: Callable[..., object], args: tuple[object, ...], time_limit_s: float) -> object:
-        if function.__module__ == "__main__" if hasattr(function, "__module__") else False:
+        if getattr(function, "__module__", None) == "__main__":
             raise ConfigError(
                 f"{function!r}: a child process can only import functions from a module, found one in "
                 "__main__."
@@ -266,9 +270,11 @@ class _Child:
 
     def _read(self, size: int, deadline: float, time_limit_s: float) -> bytes:
         parts: list[bytes] = []
+        poller = select.poll()
+        poller.register(self.answers, select.POLLIN)
         while size:
             left_s = deadline - time.monotonic()
-            if left_s <= 0 or not select.select([self.answers], [], [], left_s)[0]:
+            if left_s <= 0 or not poller.poll(left_s * 1000):
                 raise WorkerLimit(
                     f"the task ran past its limit of {time_limit_s:g} s and was ended.", limit="time"
                 )

@@ -39,8 +39,9 @@ def write_h264(
     ``frames`` are H x W x 3 uint8 RGB images of one size, shown at the constant rate ``fps``. An odd width or
     height is padded by repeating the last column or row, since yuv420p needs even sizes. ``crf`` is x264's
     quality (lower is better and larger), ``keyframe_s`` the distance in seconds at which a player can seek.
-    The index comes first in the file (+faststart). One encoder thread and no time stamp in the header make the
-    bytes depend on the frames and options alone. The file appears under its name only when it is complete.
+    The index comes first in the file (+faststart). One encoder thread and no time stamp in the header make
+    the bytes depend on the frames and options alone. The file appears under its name only when it is
+    complete.
 
     Raises ``VideoError`` for no frames, or one of another shape or type; an existing file then stays.
     """
@@ -108,8 +109,16 @@ def _encode(target: Path, frames: Iterator[Image], *, rate: Fraction, crf: int, 
 
 
 def _yuv420p(image: Image) -> av.VideoFrame:
-    """The image as limited-range BT.601; converted here because the encoder's own threads may race."""
-    return av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p", threads=1)
+    """The image as limited-range BT.601, with the unused end of each line cleared.
+
+    The encoder reads a few bytes past the width where that is no multiple of 16; left uninitialised they made
+    the bytes of the file differ from run to run.
+    """
+    frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p", threads=1)
+    for plane in frame.planes:
+        lines = np.frombuffer(plane, dtype=np.uint8).reshape(-1, plane.line_size)
+        lines[:, plane.width :] = 0
+    return frame
 
 
 def _describe(stream: VideoStream, image: Image, *, rate: Fraction) -> None:

@@ -100,14 +100,14 @@ def text_width(text: str, size: float) -> float:
 
 
 def svg(drawing: Drawing, *, attributes: str = "") -> str:
-    """The drawing as an ``<svg>`` element; ``attributes`` (already escaped) are added to it.
+    """The drawing as an ``<svg>`` element for an HTML page; ``attributes`` (already escaped) are added to it.
 
     Labels whose languages differ come twice, marked by ``lang``, and the page shows one of them.
     """
     body = "".join(_svg_shape(shape) for shape in drawing.shapes)
     box = f"0 0 {_number(drawing.width)} {_number(drawing.height)}"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" {attributes} '
+        f'<svg viewBox="{box}" {attributes} '
         f'font-family="system-ui, sans-serif">{body}</svg>'
     )
 

@@ -11,13 +11,14 @@ from upath import UPath
 
 from sopilot_assets.errors import StoreError
 from sopilot_assets.store.publish import local_path
-from sopilot_assets.video.frames import iter_frames
+from sopilot_assets.video.frames import FrameStream, frames_at
+from sopilot_assets.video.probe import read_index
 from sopilot_assets.video.write import write_h264
 
 PROXY_FPS: Final = Fraction(25, 2)
 PROXY_SHORT_SIDE: Final = 240
 _CRF: Final = 30
-_PRESET: Final = "veryfast"
+_PRESET: Final = "superfast"
 _RECIPE: Final = f"{PROXY_SHORT_SIDE}p-{float(PROXY_FPS):g}fps-crf{_CRF}"
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -25,7 +26,7 @@ _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 def proxy(source: Path, target_folder: Path | UPath, video_id: str) -> Path:
     """The path of a small silent H.264 copy of ``source`` in ``target_folder``, made on the first call.
 
-    The picture is upright and ``PROXY_SHORT_SIDE`` pixels on its short side; the copy shows at every moment
+    The picture is upright and at most ``PROXY_SHORT_SIDE`` pixels on its short side; the copy shows at every moment
     what the source shows then, at the constant rate ``PROXY_FPS``. The recipe is part of the file's name, so
     another recipe never meets an old copy. Raises ``StoreError`` for a ``video_id`` that cannot name a file
     and ``UnreadableVideo`` when nothing can be decoded.
@@ -37,7 +38,13 @@ def proxy(source: Path, target_folder: Path | UPath, video_id: str) -> Path:
         )
     target = local_path(target_folder) / f"{video_id}-{_RECIPE}.mp4"
     if not target.exists():
-        chunks = iter_frames(source, rate_hz=float(PROXY_FPS), short_side=PROXY_SHORT_SIDE)
-        images = (image for chunk in chunks for image in chunk.images)
+        images = (image for chunk in _small_frames(source) for image in chunk.images)
         write_h264(target, images, fps=PROXY_FPS, crf=_CRF, preset=_PRESET)
     return target
+
+
+def _small_frames(source: Path) -> FrameStream:
+    index = read_index(source)
+    times_s = index.sample_times(rate_hz=float(PROXY_FPS))
+    short_side = min(PROXY_SHORT_SIDE, index.probe.width, index.probe.height)
+    return frames_at(source, index, times_s, short_side=short_side)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from sopilot_assets.scoring.result import Decision, Text
-from sopilot_assets.tasks import DeviationType, Severity, Step
+from sopilot_assets.tasks import DeviationType, Severity, Step, TaskSpec
 
 DECISIONS: Final[Mapping[Decision, Text]] = {
     Decision.PASS: Text("Pass", "合格"),
@@ -74,3 +74,28 @@ def timecode(time_s: float) -> str:
     minutes, rest = divmod(tenths, 600)
     clock = f"{minutes % 60:02d}:{rest // 10:02d}.{rest % 10}"
     return f"{minutes // 60}:{clock}" if minutes >= 60 else clock
+
+
+STRIP: Final = "Steps of both recordings and the deviations on one axis of time / 両動画の手順と逸脱の時系列図"
+
+
+def limits(task: TaskSpec, noise_floor_score: float | None) -> Text:
+    """The task's limits in a sentence, and how well golds score where that is known."""
+    en = f"Pass from {task.pass_score:g}, retrain below {task.retrain_score:g}."
+    ja = f"{task.pass_score:g} 点以上で合格、{task.retrain_score:g} 点未満で再訓練。"
+    if noise_floor_score is None:
+        return Text(en, ja)
+    return Text(
+        f"{en} Dashed: golds against each other, {noise_floor_score:.1f}.",
+        f"{ja}破線：お手本同士の得点 {noise_floor_score:.1f}。",
+    )
+
+
+def none_found(decision: Decision) -> Text:
+    """What an empty list of deviations means under a decision."""
+    if decision is Decision.NOT_VERIFIABLE:
+        return Text(
+            "Nothing can be said about this recording; an empty list does not mean that it is correct.",
+            "この動画については判定できません。一覧が空でも、手順が正しいことを意味しません。",
+        )
+    return Text("No deviation was found.", "逸脱は見つかりませんでした。")

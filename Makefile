@@ -1,0 +1,99 @@
+# Every target sets up what it needs: `make test` in a fresh clone is enough.
+# Variables: make test PYTHON=python3.12 VENV=/tmp/venv ARGS="-k tasks"
+
+PYTHON ?= python3
+VENV ?= .venv
+SOPILOT_HOME ?= ./sopilot_home
+PORT ?= 3000
+WORKERS ?= 2
+ARGS ?=
+# The package index that holds the wanted build of torch (README, Install); empty takes pip's own.
+TORCH_INDEX ?=
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+override SOPILOT_HOME := $(abspath $(SOPILOT_HOME))
+export SOPILOT_HOME
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+LOG := $(VENV)/install.log
+PIP := $(BIN)/python -m pip install --progress-bar off -c constraints.txt
+# pip's own lines worth seeing; all of them are in $(LOG)
+SHOWN := ^(Installing|Successfully|ERROR|error)|^ *Downloading .*\([0-9.]+ [MG]B\)
+
+.PHONY: help
+help: ## Show this help
+	@echo "sopilot-assets: scores recorded work against a standard operating procedure"
+	@echo
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@echo
+	@echo "  Variables: PYTHON=$(PYTHON) VENV=$(VENV) SOPILOT_HOME=$(SOPILOT_HOME) PORT=$(PORT) WORKERS=$(WORKERS) ARGS TORCH_INDEX"
+
+.PHONY: setup
+setup: $(INSTALLED) ## Make the virtual environment and install the pinned packages (the other targets do this)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed, found: $$($(PYTHON) --version 2>&1 | head -n 1)." >&2; \
+	  echo "Install one and name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "[setup 1/3] Making the virtual environment $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "python -m venv failed; on Debian and Ubuntu install the package python3-venv. Then run make again." >&2; \
+	  rm -rf $(VENV); exit 1; }
+
+$(INSTALLED): $(BIN)/python pyproject.toml constraints.txt
+	@echo "[setup 2/3] Updating pip"
+	@$(PIP) --upgrade pip >$(LOG) 2>&1 || { tail -n 20 $(LOG) >&2; exit 1; }
+	@echo "[setup 3/3] Installing the packages pinned in constraints.txt (some minutes; everything is in $(LOG))"
+	@if [ -n "$(TORCH_INDEX)" ]; then \
+	  $(PIP) --index-url "$(TORCH_INDEX)" torch 2>&1 | tee -a $(LOG) | { grep --line-buffered -E '$(SHOWN)' || true; }; fi
+	@$(PIP) --build-constraint constraints.txt -e '.[dev]' 2>&1 | tee -a $(LOG) | { grep --line-buffered -E '$(SHOWN)' || true; } | cut -c 1-200 || { \
+	  echo "The installation failed; the end of $(LOG):" >&2; tail -n 20 $(LOG) >&2; exit 1; }
+	@touch $@
+	@echo "[setup] Done"
+
+.PHONY: demo
+demo: $(INSTALLED) ## Simulate recordings of a filter change, score them, and show what came out
+	@echo "[demo] Simulating, capturing and scoring below $(SOPILOT_HOME)"
+	@$(BIN)/sopilot demo $(ARGS)
+
+.PHONY: test
+test: $(INSTALLED) ## Run the tests
+	@echo "[test] pytest with $(WORKERS) workers"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+.PHONY: check
+check: $(INSTALLED) ## Check formatting, lint and types
+	@echo "[check] ruff format, ruff check, mypy"
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+.PHONY: format
+format: $(INSTALLED) ## Format the code and mend what ruff can
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+.PHONY: dev
+dev: $(INSTALLED) ## Run Dagster with its web page on 127.0.0.1:PORT and the sensor of the capture folder
+	@$(BIN)/sopilot init
+	@echo "[dev] Open http://127.0.0.1:$(PORT); recordings go to $(SOPILOT_HOME)/capture; stop with Ctrl-C"
+	@DAGSTER_HOME=$(SOPILOT_HOME)/dagster PATH="$(abspath $(BIN)):$$PATH" \
+	  $(BIN)/dagster dev -h 127.0.0.1 -p $(PORT) $(ARGS)
+
+.PHONY: bench
+bench: $(INSTALLED) ## Run the measurements in benchmarks/ (minutes)
+	@for file in benchmarks/[a-z]*.py; do \
+	  name=$${file##*/}; echo "[bench] $${name%.py}"; $(BIN)/python -m benchmarks.$${name%.py} $(ARGS); done
+
+.PHONY: clean
+clean: ## Remove the virtual environment and caches; recordings and scores stay
+	@echo "[clean] Removing $(VENV) and caches; $(SOPILOT_HOME) stays"
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,0 +1,162 @@
+"""The alignment of one video against a reference: evidence, decoded steps, edits and the warp onto the most similar gold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from sopilot_assets.alignment.decode import Candidate, Decoding, decode
+from sopilot_assets.alignment.dtw import warp_path
+from sopilot_assets.alignment.explanations import UNKNOWN, Change, Prices
+from sopilot_assets.alignment.spans import Alignment, Alternative, Edit, EditKind, Span, SpanKind, Warp
+from sopilot_assets.embedding.clips import ClipEmbedding, comparable, require_same_model
+from sopilot_assets.embedding.stillness import frozen_segments
+from sopilot_assets.reference.frozen import frozen_clips
+from sopilot_assets.reference.model import Reference
+from sopilot_assets.segments import Segment
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+ALIGNMENT_VERSION: Final = "alignment-1"
+HIDDEN_SHARE: Final = 0.75
+"""A step counts as hidden when at least this share of its span is frozen."""
+
+
+def align(video_id: str, embedding: ClipEmbedding, reference: Reference, *, prices: Prices | None = None) -> Alignment:
+    """How ``embedding`` compares with the reference; the video must not be one of its golds (see `Reference.without`).
+
+    Raises `ModelMismatch` when the embedding is of another model than the golds.
+    """
+    require_same_model(reference.golds[0].embedding, embedding)
+    frozen = frozen_clips(embedding)
+    stills = tuple(frozen_segments(embedding))
+    rows = comparable(embedding, ~frozen)
+    log_posterior = reference.evidence.log_posterior(rows, usable=~frozen)
+    decoding = decode(
+        log_posterior,
+        frozen,
+        durations=reference.durations,
+        prices=prices or Prices(),
+        orders=reference.orders,
+        stride_s=reference.stride_s,
+    )
+    edges = _clip_edges(embedding)
+    best = decoding.best
+    spans = _spans(best, edges, log_posterior, stills)
+    return Alignment(
+        video_id=video_id,
+        reference_id=reference.reference_id,
+        spans=tuple(sorted((*spans, *(Span(SpanKind.FROZEN, still, None, 0.0) for still in stills)), key=lambda span: span.segment)),
+        edits=tuple(_edits(decoding, edges, stills)),
+        log_odds=decoding.log_odds,
+        fit=reference.evidence.match(rows, usable=~frozen),
+        warp=_nearest_warp(embedding, rows, reference),
+        clip_middle_s=embedding.clip_middle_s,
+        posterior=np.exp(log_posterior).astype(np.float32),
+        duration_s=embedding.duration_s,
+        alternatives=tuple(_alternatives(decoding)),
+    )
+
+
+def _alternatives(decoding: Decoding) -> Iterator[Alternative]:
+    for candidate in decoding.candidates:
+        log_odds = candidate.score - decoding.best.score
+        if log_odds > -NEGLIGIBLE:
+            yield Alternative(tuple((change.kind, change.steps) for change in candidate.explanation.changes), log_odds)
+
+
+NEGLIGIBLE: Final = 12.0
+"""Explanations this many nats below the best are not kept."""
+
+
+def _clip_edges(embedding: ClipEmbedding) -> Floats:
+    """The times (n + 1,) between which each clip speaks: half-way between clip middles, and the video's ends."""
+    middles = embedding.clip_middle_s
+    return np.concatenate([[0.0], (middles[1:] + middles[:-1]) / 2, [embedding.duration_s]])
+
+
+def _spans(best: Candidate, edges: Floats, log_posterior: Floats, stills: tuple[Segment, ...]) -> Iterator[Span]:
+    for index, state in enumerate(best.explanation.states):
+        start, end = int(best.start[index]), int(best.end[index])
+        unknown = state.step == UNKNOWN
+        column = log_posterior.shape[1] - 1 if unknown else state.step
+        evidence = float(log_posterior[start:end, column].mean())
+        for piece in _outside(_segment(edges, start, end), stills):
+            yield Span(SpanKind.UNKNOWN if unknown else SpanKind.STEP, piece, state.stands_for if unknown else state.step, evidence)
+
+
+def _edits(decoding: Decoding, edges: Floats, stills: tuple[Segment, ...]) -> Iterator[Edit]:
+    best = decoding.best
+    for change in best.explanation.changes:
+        yield Edit(change.kind, change.steps, _where(change, best, edges), decoding.change_log_odds(change))
+    hidden = _hidden_steps(best, edges, stills)
+    for still in stills:
+        steps = tuple(step for step, where in hidden if (where & still).duration_s > 0)
+        yield Edit(EditKind.FROZEN, steps, still, FROZEN_LOG_ODDS)
+
+
+FROZEN_LOG_ODDS: Final = 6.0
+"""Frozen spans are read off the pixels: the odds are those of the stillness measure, not of any explanation."""
+
+
+def _hidden_steps(best: Candidate, edges: Floats, stills: tuple[Segment, ...]) -> list[tuple[int, Segment]]:
+    found = []
+    for index, state in enumerate(best.explanation.states):
+        where = _segment(edges, int(best.start[index]), int(best.end[index]))
+        covered = sum((where & still).duration_s for still in stills)
+        if state.step != UNKNOWN and covered >= HIDDEN_SHARE * where.duration_s:
+            found.append((state.step, where))
+    return found
+
+
+def _where(change: Change, best: Candidate, edges: Floats) -> Segment:
+    """The stretch of video that shows a change: the spans of its steps, what stands in for them, or the moment where they are missing."""
+    states = best.explanation.states
+    concerned = [
+        index
+        for index, state in enumerate(states)
+        if (state.step in change.steps if change.kind is not EditKind.WRONG else state.step == UNKNOWN and state.stands_for in change.steps)
+    ]
+    if change.kind is EditKind.EXTRA:
+        concerned = [index for index, state in enumerate(states) if state.step == UNKNOWN and state.stands_for is None]
+    if change.kind is EditKind.MISSING or not concerned:
+        moment = _moment_before(change.steps[0], best, edges)
+        return Segment(moment, moment)
+    return Segment(float(edges[best.start[concerned[0]]]), float(edges[best.end[concerned[-1]]]))
+
+
+def _moment_before(step: int, best: Candidate, edges: Floats) -> float:
+    """When a missing step should have begun: the end of the last state that belongs before it."""
+    before = [
+        index for index, state in enumerate(best.explanation.states) if (state.step if state.step != UNKNOWN else state.stands_for or 0) < step
+    ]
+    return float(edges[best.end[before[-1]]]) if before else 0.0
+
+
+def _segment(edges: Floats, start: int, end: int) -> Segment:
+    return Segment(float(edges[start]), float(edges[end]))
+
+
+def _outside(segment: Segment, stills: tuple[Segment, ...]) -> list[Segment]:
+    pieces = [segment]
+    for still in stills:
+        pieces = [
+            rest
+            for piece in pieces
+            for rest in (Segment(piece.start_s, min(piece.end_s, still.start_s)), Segment(max(piece.start_s, still.end_s), piece.end_s))
+            if rest
+        ]
+    return pieces
+
+
+def _nearest_warp(embedding: ClipEmbedding, rows: npt.NDArray[np.float32], reference: Reference) -> Warp:
+    """The warp onto the gold with the lowest normalised cost; of equal golds the first by id."""
+    warps = []
+    for gold in reference.golds:
+        gold_rows = comparable(gold.embedding, ~frozen_clips(gold.embedding))
+        gold_path, trainee_path, cost = warp_path(gold_rows, rows)
+        warps.append(Warp(gold.video_id, gold.embedding.clip_middle_s[gold_path], embedding.clip_middle_s[trainee_path], cost))
+    return min(warps, key=lambda warp: (warp.normalized_cost, warp.gold_id))

@@ -1,0 +1,54 @@
+"""The optional ``<file>.json`` beside a recording: who, when, and from which video it was made."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
+
+from sopilot_assets.errors import ConfigError
+
+LARGEST_BYTES: Final = 1 << 20
+
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class Sidecar(BaseModel):
+    """Provenance of one recording; all of it optional. Other fields are ignored: cameras and tools write
+    their own.
+
+    ``source_video`` names the recording that this one was made from (its file name or content hash).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    person: Label | None = None
+    session: Label | None = None
+    recorded_at: datetime | None = None
+    source_video: Label | None = None
+
+    @field_validator("person", "session", "source_video", mode="before")
+    @classmethod
+    def _number_is_a_label(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """The sidecar at ``path``; raises ``ConfigError`` naming what is wrong with it."""
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise ConfigError(
+                f"{path.name}: expected a few lines of JSON, found more than {LARGEST_BYTES} bytes."
+            )
+        content: object = json.loads(path.read_bytes())
+        return Sidecar.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'file'}: {one['msg']}" for one in error.errors()[:3]
+        )
+        raise ConfigError(f"{path.name}: {problems}.") from error
+    except (ValueError, RecursionError, OSError) as error:
+        raise ConfigError(f"{path.name}: expected JSON, found something else ({error}).") from error

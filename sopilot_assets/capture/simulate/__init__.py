@@ -1,0 +1,1 @@
+"""Rendered recordings of a filter change, with exact labels."""

@@ -1,0 +1,35 @@
+"""Station 4: each recording against the golds of its task."""
+
+import dagster as dg
+
+from sopilot_assets.defs.clip_embeddings import clip_embeddings
+from sopilot_assets.defs.gold_references import gold_references, log_refreshed
+from sopilot_assets.defs.partitions import NO_PARTITION_OF, VIDEO, task_ids, video_keys
+from sopilot_assets.defs.publish import progress, publish_outcomes
+from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.operations import stations
+
+
+@dg.asset(
+    deps=[clip_embeddings, dg.AssetDep(gold_references, partition_mapping=NO_PARTITION_OF)],
+    description=(
+        "The dynamic time warping path and the best explanation of each recording by its task's steps, each edit of the procedure with its log-odds. "
+        "Golds are aligned against the other golds."
+    ),
+    group_name="perception",
+    kinds={"numpy"},
+    owners=["team:operations"],
+    code_version=stations.algorithm_version(),
+    partitions_def=VIDEO,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    tags={"sopilot/station": "4"},
+)
+def alignments(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
+    """One file a recording below ``alignments/<reference>/``; references come first, so that golds and trainees of one batch go through in one run."""
+    keys = video_keys(context)
+    references = stations.refresh_references(home.home, task_ids(keys), run_id=context.run.run_id, now=clock.now())
+    log_refreshed(context, references)
+    outcomes = stations.align_videos(
+        home.home, keys, run_id=context.run.run_id, on_progress=progress(context, "aligned")
+    )
+    publish_outcomes(context, outcomes)

@@ -1,0 +1,56 @@
+"""Jobs: what a batch of recordings goes through, and what to run again after a change.
+
+They run in the process of the run itself: a batch is one run of a few steps, and the work that needs more than one CPU starts its own worker processes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import dagster as dg
+
+from sopilot_assets.defs.alignments import alignments
+from sopilot_assets.defs.captured_videos import captured_videos
+from sopilot_assets.defs.clip_embeddings import clip_embeddings
+from sopilot_assets.defs.gold_references import gold_references
+from sopilot_assets.defs.scores import scores
+
+_SIX_HOURS_S: Final = "21600"
+_CRASHED_RUNS: Final = {"dagster/max_retries": "2", "dagster/max_runtime": _SIX_HOURS_S}
+"""Every station can be run again at any point, so a run that died is simply started anew."""
+
+_REFERENCE_CHECKS: Final = dg.AssetSelection.checks_for_assets(gold_references)
+
+score_new_recordings: Final = dg.define_asset_job(
+    "score_new_recordings",
+    selection=dg.AssetSelection.assets(captured_videos, clip_embeddings, alignments, scores) | _REFERENCE_CHECKS,
+    description="Take a batch of new recordings from intake to scores. The capture sensor launches it.",
+    tags={**_CRASHED_RUNS, "sopilot/work": "new_recordings"},
+    executor_def=dg.in_process_executor,
+)
+
+rescore: Final = dg.define_asset_job(
+    "rescore",
+    selection=dg.AssetSelection.assets(alignments, scores) | _REFERENCE_CHECKS,
+    description="Align and score again, after a change of golds, task or algorithm. The check scores_are_current says which partitions need it.",
+    tags={**_CRASHED_RUNS, "sopilot/work": "again"},
+    executor_def=dg.in_process_executor,
+)
+
+embed_again: Final = dg.define_asset_job(
+    "embed_again",
+    selection=dg.AssetSelection.assets(clip_embeddings, alignments, scores) | _REFERENCE_CHECKS,
+    description="Embed, align and score again, after a change of a task's embedder.",
+    tags={**_CRASHED_RUNS, "sopilot/work": "again"},
+    executor_def=dg.in_process_executor,
+)
+
+rebuild_references: Final = dg.define_asset_job(
+    "rebuild_references",
+    selection=dg.AssetSelection.assets(gold_references),
+    description="Make the references of tasks from their golds, e.g. after steps.csv was corrected.",
+    tags={**_CRASHED_RUNS, "sopilot/work": "again"},
+    executor_def=dg.in_process_executor,
+)
+
+JOBS: Final = (score_new_recordings, rescore, embed_again, rebuild_references)

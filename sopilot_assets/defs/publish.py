@@ -1,0 +1,119 @@
+"""What outcomes look like in Dagster: the metadata of every partition, its picture, its table and its page."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import dagster as dg
+
+from sopilot_assets.operations.outcome import Outcome, ReferenceOutcome
+from sopilot_assets.store.ledgers import Cell
+
+RawMetadata: TypeAlias = dict[str, dg.MetadataValue[object]]
+
+_PROGRESS_LINES: Final = 10
+_LONGEST_TABLE: Final = 200
+"""Rows of one table; the page loads all of them at once."""
+
+
+def publish_outcomes(
+    context: dg.AssetExecutionContext,
+    outcomes: Sequence[Outcome],
+    *,
+    table_name: str = "table",
+) -> None:
+    """Attach each outcome to its partition of the asset that runs; ``table_name`` says what its table lists."""
+    for outcome in outcomes:
+        context.add_asset_metadata(
+            outcome_metadata(outcome, table_name=table_name), partition_key=str(outcome.key)
+        )
+    problems = [outcome for outcome in outcomes if outcome.problem is not None]
+    if problems:
+        listed = "\n".join(f"  {outcome.key}: {outcome.problem}" for outcome in problems[:20])
+        context.log.warning(f"{len(problems)} of {len(outcomes)} recordings have no result:\n{listed}")
+
+
+def outcome_metadata(outcome: Outcome, *, table_name: str) -> RawMetadata:
+    """The scalars of an outcome, why it has no result, its table, its picture and its review page."""
+    metadata = scalars(outcome.metadata)
+    if outcome.problem is not None:
+        metadata["problem"] = dg.MetadataValue.text(outcome.problem)
+    if outcome.table:
+        metadata[table_name] = table(outcome.table, columns=tuple(outcome.table[0]))
+    if outcome.picture_png is not None:
+        metadata["picture"] = picture(outcome.picture_png, title=str(outcome.key))
+    if outcome.page is not None:
+        metadata |= page(outcome.page)
+    return metadata
+
+
+def reference_metadata(reference: ReferenceOutcome) -> RawMetadata:
+    """What a task's reference says about itself, and its steps as a table."""
+    metadata = scalars(reference.metadata)
+    if reference.reference_id is not None:
+        metadata["reference_id"] = dg.MetadataValue.text(reference.reference_id)
+    if reference.problem is not None:
+        metadata["problem"] = dg.MetadataValue.text(reference.problem)
+    if reference.table:
+        metadata["steps"] = table(reference.table, columns=tuple(reference.table[0]))
+    return metadata
+
+
+def scalars(values: Mapping[str, Cell]) -> RawMetadata:
+    """The values that are there; numbers plot over time, text does not."""
+    return {name: _scalar(value) for name, value in values.items() if value is not None}
+
+
+def picture(png: bytes, *, title: str) -> dg.MetadataValue[object]:
+    """A small picture that the UI shows in place."""
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode('ascii')})")
+
+
+def page(path: Path) -> RawMetadata:
+    """A page on this machine: its path to copy, and its address."""
+    absolute = Path(path).absolute()
+    return {"review_page": dg.MetadataValue.path(absolute), "review_link": dg.MetadataValue.url(absolute.as_uri())}
+
+
+def table(rows: Sequence[Mapping[str, Cell]], *, columns: Sequence[str]) -> dg.MetadataValue[object]:
+    """The first 200 rows as a table with these columns; a cell without a value stays empty."""
+    shown = rows[:_LONGEST_TABLE]
+    kinds = {name: _kind([row.get(name) for row in shown]) for name in columns}
+    return dg.MetadataValue.table(
+        [dg.TableRecord({name: _cell(row.get(name)) for name in columns}) for row in shown],
+        schema=dg.TableSchema([dg.TableColumn(name, kinds[name]) for name in columns]),
+    )
+
+
+def progress(context: dg.AssetExecutionContext, doing: str) -> Callable[[int, int], None]:
+    """A callback that logs ``done of total`` about ten times; each line is an event that has to be stored."""
+
+    def report(done: int, total: int) -> None:
+        if done == total or done % max(1, total // _PROGRESS_LINES) == 0:
+            context.log.info(f"{doing} {done} of {total}")
+
+    return report
+
+
+def _scalar(value: str | int | float | bool) -> dg.MetadataValue[object]:
+    match value:
+        case bool():
+            return dg.MetadataValue.bool(value)
+        case int():
+            return dg.MetadataValue.int(value)
+        case float():
+            return dg.MetadataValue.float(value)
+        case _:
+            return dg.MetadataValue.text(value)
+
+
+def _cell(value: Cell) -> str | int | float | bool:
+    return "" if value is None else value
+
+
+def _kind(values: Sequence[Cell]) -> str:
+    kinds = {dg.TableMetadataValue.infer_column_type(value) for value in values}
+    return kinds.pop() if len(kinds) == 1 else "string"

@@ -1,0 +1,61 @@
+"""What assets are given: the home folder, the limits of this machine, and the clock."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Final
+
+import dagster as dg
+from pydantic import Field
+
+from sopilot_assets.store.home import DEFAULT_HOME, HOME_VARIABLE, Home
+
+
+class HomeResource(dg.ConfigurableResource[Home]):
+    """The home folder."""
+
+    root: str = Field(
+        default="",
+        description=f"Path or URL of the home folder; empty means the variable {HOME_VARIABLE}, and {DEFAULT_HOME} without it.",
+    )
+
+    @property
+    def home(self) -> Home:
+        """The layout below the root."""
+        return Home.at(self.root or os.environ.get(HOME_VARIABLE) or DEFAULT_HOME)
+
+
+class LimitsResource(dg.ConfigurableResource[None]):
+    """How much one run, and one look at the capture folder, may take."""
+
+    processes: int = Field(
+        default=0, ge=0, description="Child processes that read videos; 0 means one a CPU."
+    )
+    tick_s: float = Field(
+        default=30.0, gt=0, description="Seconds after which one look at the capture folder starts no further file."
+    )
+    batch_keys: int = Field(default=500, ge=1, description="The most recordings that one run takes.")
+    batch_wait_s: float = Field(
+        default=180.0,
+        ge=0,
+        description="Seconds that recordings wait for the rest of their drop before a run starts without it.",
+    )
+
+    @property
+    def worker_processes(self) -> int:
+        """The number of child processes, at least 1."""
+        return self.processes or os.cpu_count() or 1
+
+
+class ClockResource(dg.ConfigurableResource[None]):
+    """The time, so that tests can set it."""
+
+    fixed: str | None = Field(default=None, description="An ISO 8601 time to answer instead of the real one.")
+
+    def now(self) -> datetime:
+        """The time in UTC."""
+        return datetime.fromisoformat(self.fixed) if self.fixed else datetime.now(UTC)
+
+
+RESOURCES: Final = {"home": HomeResource(), "limits": LimitsResource(), "clock": ClockResource()}

@@ -1,0 +1,32 @@
+"""Station 5: deviations, score and decision, with a review page a recording."""
+
+import dagster as dg
+
+from sopilot_assets.defs.alignments import alignments
+from sopilot_assets.defs.partitions import VIDEO, video_keys
+from sopilot_assets.defs.publish import progress, publish_outcomes
+from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.operations import stations
+
+
+@dg.asset(
+    deps=[alignments],
+    description=(
+        "A score from 0 to 100, a decision with its reason, and the deviations with timecodes in both videos. "
+        "A recording that cannot be scored has a row with the reason. Golds are scored too, against the other golds: that is the noise floor."
+    ),
+    group_name="scoring",
+    kinds={"parquet", "duckdb"},
+    owners=["team:training", "team:operations"],
+    code_version=stations.algorithm_version(),
+    partitions_def=VIDEO,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    tags={"sopilot/station": "5"},
+)
+def scores(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
+    """One row a recording in the ledger ``scores``, and its page below ``reviews/``."""
+    keys = video_keys(context)
+    outcomes = stations.score_videos(
+        home.home, keys, run_id=context.run.run_id, now=clock.now(), on_progress=progress(context, "scored")
+    )
+    publish_outcomes(context, outcomes, table_name="deviations")

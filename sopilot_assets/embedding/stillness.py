@@ -1,0 +1,94 @@
+"""Frozen feeds, found on pixels: how little the picture changes between two samples, and for how long.
+
+An embedding cannot tell a frozen feed from a person who waits; pixels can, since a live picture changes
+somewhere all the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from sopilot_assets.embedding.clips import ClipEmbedding, Features, Mask
+from sopilot_assets.segments import Segment
+
+GreyImage = npt.NDArray[np.uint8]
+
+BLOCK_PX: Final = 8
+WIDTH_PX: Final = 160
+"""Width at which blocks of 8 x 8 pixels are compared; a hand spans several of them."""
+
+STILL_LEVELS: Final = 1.0
+"""A pair of samples is still when no block changes by this much on average, in grey levels of 255."""
+
+PULSE_LEVELS: Final = 8.0
+"""A single pair that changes by at most this much does not end a frozen span: an encoder draws a frozen
+picture anew at every key frame (at most 5.3 levels seen)."""
+
+PULSE_MARGIN_PAIRS: Final = 4
+"""Still pairs wanted on both sides of such a pulse. Without them a slow recording whose frames are sampled
+twice (still, moving, still, moving) would look frozen."""
+
+MINIMUM_DURATION_S: Final = 2.0
+"""Shorter stillness is not a freeze."""
+
+CLIP_SHARE: Final = 0.5
+"""A clip is frozen when at least this share of it is."""
+
+
+def block_change(before: GreyImage, after: GreyImage) -> float:
+    """The largest mean absolute difference of any 8 x 8 block between two grey images (h, w), in levels.
+
+    Pixels right of and below the last whole block are ignored.
+    """
+    rows, columns = before.shape[0] // BLOCK_PX, before.shape[1] // BLOCK_PX
+    if not rows or not columns:
+        return float(np.abs(after.astype(np.int16) - before).mean())
+    difference = np.where(after > before, after - before, before - after)
+    blocks = difference[: rows * BLOCK_PX, : columns * BLOCK_PX].reshape(rows, BLOCK_PX, columns, BLOCK_PX)
+    return float(blocks.sum(axis=(1, 3), dtype=np.int32).max()) / BLOCK_PX**2
+
+
+def frozen_segments(
+    embedding: ClipEmbedding, *, min_duration_s: float = MINIMUM_DURATION_S
+) -> list[Segment]:
+    """The spans in which the picture stands still for at least ``min_duration_s`` seconds, in order.
+
+    A pair whose picture could not be read (stillness NaN) ends a span: nothing is known about it.
+    """
+    still = _without_pulses(embedding.stillness)
+    times_s = embedding.still_time_s
+    pair_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.0
+    spans = (Segment(max(float(times_s[a]) - pair_s, 0.0), float(times_s[b - 1])) for a, b in _runs(still))
+    return [span for span in spans if span.duration_s >= min_duration_s]
+
+
+def frozen_clips(embedding: ClipEmbedding, *, min_duration_s: float = MINIMUM_DURATION_S) -> Mask:
+    """(n,) true for each clip of which at least half lies in frozen spans."""
+    starts_s = embedding.clip_start_s
+    ends_s = np.minimum(starts_s + embedding.clip_length_s, embedding.duration_s)
+    hidden_s = np.zeros(len(starts_s))
+    for span in frozen_segments(embedding, min_duration_s=min_duration_s):
+        hidden_s += np.maximum(np.minimum(ends_s, span.end_s) - np.maximum(starts_s, span.start_s), 0.0)
+    return np.asarray(hidden_s >= CLIP_SHARE * np.maximum(ends_s - starts_s, 1e-9), dtype=np.bool_)
+
+
+def _without_pulses(stillness: Features) -> Mask:
+    """(m,) true where a pair is still, or is a lone pulse between still pairs."""
+    still = np.asarray(stillness < STILL_LEVELS, dtype=np.bool_)
+    filled = still.copy()
+    for index in np.flatnonzero(~still & (stillness <= PULSE_LEVELS)):
+        before = still[max(index - PULSE_MARGIN_PAIRS, 0) : index]
+        after = still[index + 1 : index + 1 + PULSE_MARGIN_PAIRS]
+        if len(before) == len(after) == PULSE_MARGIN_PAIRS and before.all() and after.all():
+            filled[index] = True
+    return filled
+
+
+def _runs(mask: Mask) -> Iterator[tuple[int, int]]:
+    """The half-open index ranges in which ``mask`` is true."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

@@ -1,0 +1,139 @@
+"""The reference station: a task's golds become its current reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import pyarrow as pa
+
+from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding
+from sopilot_assets.errors import GoldError, ModelError, SopilotError
+from sopilot_assets.operations.embed import task_embedder
+from sopilot_assets.operations.outcome import ReferenceOutcome
+from sopilot_assets.operations.registry import Recording, Registry
+from sopilot_assets.reference.annotations import StepInterval, read_steps_csv
+from sopilot_assets.reference.model import Gold, Reference, build_reference, proposed_intervals, reference_id
+from sopilot_assets.reference.stored import load_reference, save_reference
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell, Ledger
+from sopilot_assets.tasks import TaskSpec, load_task
+
+COLUMNS: Final = {
+    "task_id": pa.string(),
+    "reference_id": pa.string(),
+    "model_id": pa.string(),
+    "golds": pa.int64(),
+    "persons": pa.int64(),
+    "confirmed": pa.bool_(),
+    "held_out": pa.string(),
+}
+
+
+def references_ledger(home: Home) -> Ledger:
+    """The ledger of references; the newest row of a task names its current one."""
+    return Ledger(home.ledgers, "references", COLUMNS, "task_id")
+
+
+def current_reference(home: Home, task_id: str) -> Reference:
+    """The task's current reference; `GoldError` when it has none yet."""
+    rows = references_ledger(home).latest().set_index("task_id")["reference_id"].to_dict()
+    if task_id not in rows:
+        raise GoldError(f"task {task_id}: no reference yet. Record golds into capture/{task_id}/gold/<site>/, then materialize gold_references.")
+    return load_reference(home.reference(task_id, str(rows[task_id])), EmbeddingsOf(home, task_id))
+
+
+def refresh_references(home: Home, task_ids: Sequence[str], *, run_id: str, written_at: str) -> list[ReferenceOutcome]:
+    """Bring the references of these tasks up to date with their golds, annotations and model; a task that fails does not stop the others."""
+    registry = Registry.load(home)
+    outcomes = []
+    for task_id in task_ids:
+        try:
+            outcomes.append(_refresh(home, registry, task_id, run_id=run_id, written_at=written_at))
+        except SopilotError as error:
+            outcomes.append(ReferenceOutcome(task_id, None, changed=False, problem=str(error)))
+    return outcomes
+
+
+def _refresh(home: Home, registry: Registry, task_id: str, *, run_id: str, written_at: str) -> ReferenceOutcome:
+    task = load_task(home.tasks / f"{task_id}.yaml")
+    golds, left_out = _golds(home, registry, task)
+    wanted = reference_id(task_id, task.step_ids, golds)
+    path = home.reference(task_id, wanted)
+    if path.exists():
+        reference = load_reference(path, EmbeddingsOf(home, task_id))
+    else:
+        reference = build_reference(task_id, task.step_ids, golds)
+        save_reference(path, reference)
+    row: dict[str, Cell] = {
+        "task_id": task_id,
+        "reference_id": reference.reference_id,
+        "model_id": reference.model_id,
+        "golds": len(reference.golds),
+        "persons": len(reference.persons),
+        "confirmed": reference.confirmed,
+        "held_out": reference.evidence.held_out,
+    }
+    changed = bool(references_ledger(home).append([row], run_id=run_id, written_at=written_at))
+    return ReferenceOutcome(task_id, wanted, changed, metadata={**row, "golds_left_out": left_out or None}, table=_step_rows(task, reference))
+
+
+def _golds(home: Home, registry: Registry, task: TaskSpec) -> tuple[list[Gold], str]:
+    """The task's golds that have an embedding, and the names of those that have none."""
+    recordings = registry.golds(task.task_id)
+    if not recordings:
+        return [], ""
+    annotated = read_steps_csv(home.steps_csv(task.task_id), task.step_ids)
+    embedding_of = EmbeddingsOf(home, task.task_id)
+    golds, left_out = [], []
+    for recording in recordings:
+        try:
+            embedding = embedding_of(recording.key.video_id)
+        except ModelError:
+            left_out.append(recording.subject.original_name)
+            continue
+        golds.append(_gold(recording, embedding, _annotation(annotated, recording), len(task.steps)))
+    return golds, ", ".join(left_out)
+
+
+def _annotation(annotated: dict[str, tuple[StepInterval, ...]], recording: Recording) -> tuple[StepInterval, ...] | None:
+    for name in (recording.subject.original_name, recording.sha256, recording.key.video_id):
+        if name in annotated:
+            return annotated[name]
+    return None
+
+
+def _gold(recording: Recording, embedding: ClipEmbedding, annotation: tuple[StepInterval, ...] | None, step_count: int) -> Gold:
+    return Gold(
+        video_id=recording.key.video_id,
+        person=recording.subject.person,
+        site=recording.subject.site,
+        embedding=embedding,
+        intervals=annotation if annotation is not None else proposed_intervals(embedding, step_count),
+        confirmed=annotation is not None,
+    )
+
+
+class EmbeddingsOf:
+    """Loads the embedding of a video by a task's model."""
+
+    def __init__(self, home: Home, task_id: str) -> None:
+        self.home, self.model_id = home, task_embedder(home, task_id).model_id
+
+    def __call__(self, video_id: str) -> ClipEmbedding:
+        return load_embedding(self.home.embedding(self.model_id, video_id))
+
+
+def _step_rows(task: TaskSpec, reference: Reference) -> list[dict[str, Cell]]:
+    clips = reference.evidence.clips
+    return [
+        {
+            "step": step.id,
+            "critical": step.critical,
+            "usual_s": round(reference.durations.seconds(index), 2),
+            "spread": round(reference.durations.spread[index], 3),
+            "gold_clips": int((clips.step == index).sum()),
+            "golds": len(set(clips.gold[clips.step == index].tolist())),
+        }
+        for index, step in enumerate(task.steps)
+    ]

@@ -1,0 +1,84 @@
+"""Review pages of a batch, made in limited child processes since they read the videos."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from sopilot_assets.alignment.spans import Alignment
+from sopilot_assets.errors import SopilotError
+from sopilot_assets.operations.outcome import Outcome, Progress
+from sopilot_assets.scoring.ledger import deviations_json
+from sopilot_assets.scoring.result import Score
+from sopilot_assets.scoring.review.page import review_page
+from sopilot_assets.scoring.review.strip import alignment_strip_png
+from sopilot_assets.segments import Segment
+from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.publish import local_path, publish_text
+from sopilot_assets.tasks import TaskSpec
+from sopilot_assets.video.worker import map_limited
+
+TIME_LIMIT_S: Final = 600.0
+MEMORY_LIMIT_BYTES: Final = 4 << 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReviewWork:
+    """All that one review page needs; ``golds`` and ``gold_steps`` are by video id."""
+
+    home: Home
+    key: PartitionKey
+    task: TaskSpec
+    score: Score
+    alignment: Alignment
+    trainee_video: Path
+    golds: Mapping[str, Path]
+    gold_steps: Mapping[str, Sequence[tuple[int, Segment]]]
+    row: Mapping[str, Cell]
+    noise_floor: float | None = None
+
+    def with_noise_floor(self, noise_floor: float | None) -> ReviewWork:
+        """The same work, with the lowest score among the task's golds to show beside the score."""
+        return replace(self, noise_floor=noise_floor)
+
+
+def write_reviews(
+    works: Sequence[ReviewWork], *, processes: int, on_progress: Progress | None = None
+) -> dict[PartitionKey, Outcome]:
+    """Publish the review page of each score; a page that cannot be made is a problem of its own video only."""
+    made: dict[PartitionKey, Outcome] = {}
+    results = map_limited(write_review, works, processes=processes, time_limit_s=TIME_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES)
+    for work, result in results:
+        made[work.key] = Outcome(work.key, problem=str(result)) if isinstance(result, SopilotError) else result
+        if on_progress:
+            on_progress(len(made), len(works))
+    return made
+
+
+def write_review(work: ReviewWork) -> Outcome:
+    """Publish one review page; runs in a child process."""
+    page = work.home.scores_review(work.key.video_id)
+    html = review_page(
+        task=work.task,
+        score=work.score,
+        alignment=work.alignment,
+        trainee_video=work.trainee_video,
+        gold_videos=work.golds,
+        gold_steps=work.gold_steps,
+        row=work.row,
+        proxy_folder=work.home.proxies,
+        noise_floor_score=work.noise_floor,
+        is_gold=work.key.role == "gold",
+    )
+    publish_text(page, html)
+    picture = alignment_strip_png(
+        task=work.task,
+        alignment=work.alignment,
+        score=work.score,
+        gold_steps=work.gold_steps[work.alignment.warp.gold_id],
+    )
+    return Outcome(work.key, table=json.loads(deviations_json(work.score.deviations)), picture_png=picture, page=local_path(page))

@@ -1,0 +1,172 @@
+"""The reference of a task: what its golds say, ready to compare a video with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from sopilot_assets.embedding.clips import ClipEmbedding, comparable, require_same_model
+from sopilot_assets.errors import GoldError
+from sopilot_assets.reference.annotations import StepInterval
+from sopilot_assets.reference.durations import Durations, fit_durations
+from sopilot_assets.reference.evidence import Evidence, GoldClips, fit_evidence
+from sopilot_assets.reference.frozen import frozen_clips
+from sopilot_assets.reference.proposals import change_points
+from sopilot_assets.segments import Segment
+
+Features: TypeAlias = npt.NDArray[np.float32]
+
+REFERENCE_VERSION: Final = "reference-1"
+WELL_INSIDE: Final = 0.75
+"""A clip teaches a step when at least this share of it lies in the step."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gold:
+    """One gold recording: who and where, its embedding, and its steps in order of time, annotated (``confirmed``) or proposed."""
+
+    video_id: str
+    person: str | None
+    site: str
+    embedding: ClipEmbedding
+    intervals: tuple[StepInterval, ...]
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """What the golds of a task say: step evidence, durations, legal orders and the golds themselves."""
+
+    reference_id: str
+    task_id: str
+    step_ids: tuple[str, ...]
+    model_id: str
+    golds: tuple[Gold, ...]
+    evidence: Evidence
+    durations: Durations
+    orders: tuple[tuple[int, ...], ...]
+
+    @property
+    def stride_s(self) -> float:
+        """The time between two clips, in seconds."""
+        starts = self.golds[0].embedding.clip_start_s
+        return float(starts[1] - starts[0]) if starts.size > 1 else self.golds[0].embedding.clip_length_s
+
+    @property
+    def persons(self) -> tuple[str, ...]:
+        """The known persons of the golds, by name."""
+        return tuple(sorted({gold.person for gold in self.golds if gold.person is not None}))
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether every gold's steps were annotated by a person."""
+        return all(gold.confirmed for gold in self.golds)
+
+    def without(self, video_id: str) -> Reference | None:
+        """The reference built from the other golds, to score a gold that must not judge itself; None when it is the only one."""
+        others = [gold for gold in self.golds if gold.video_id != video_id]
+        if len(others) == len(self.golds):
+            return self
+        return build_reference(self.task_id, self.step_ids, others) if others else None
+
+
+def proposed_intervals(embedding: ClipEmbedding, step_count: int) -> tuple[StepInterval, ...]:
+    """Steps in the order of the task at the change points of the embedding, for a gold without annotations."""
+    borders = change_points(comparable(embedding), step_count)
+    middles = embedding.clip_middle_s
+    edges = [0.0, *((middles[b - 1] + middles[min(b, len(middles) - 1)]) / 2 for b in borders[1:-1]), embedding.duration_s]
+    found = (StepInterval(step, Segment(edges[step], edges[step + 1])) for step in range(step_count))
+    return tuple(interval for interval in found if interval.segment)
+
+
+def build_reference(task_id: str, step_ids: Sequence[str], golds: Sequence[Gold]) -> Reference:
+    """The reference of a task's golds, whatever order they come in.
+
+    Raises `GoldError` when there is no gold, when a step is shown by none of them, and `ModelMismatch` when their embeddings are of different models.
+    """
+    if not golds:
+        raise GoldError(f"task {task_id}: no gold recording. Put at least one into capture/{task_id}/gold/<site>/ and wait for its intake.")
+    ordered = tuple(sorted({gold.video_id: gold for gold in golds}.values(), key=lambda gold: gold.video_id))
+    for gold in ordered[1:]:
+        require_same_model(ordered[0].embedding, gold.embedding)
+    clips = _gold_clips(ordered, len(step_ids))
+    unseen = [step_ids[step] for step in range(len(step_ids)) if not (clips.step == step).any()]
+    if unseen:
+        names = ", ".join(gold.video_id for gold in ordered)
+        raise GoldError(
+            f"task {task_id}: no gold ({names}) shows the step(s) {', '.join(unseen)} for long enough. Annotate them in steps.csv or record another gold."
+        )
+    return Reference(
+        reference_id=reference_id(task_id, step_ids, ordered),
+        task_id=task_id,
+        step_ids=tuple(step_ids),
+        model_id=ordered[0].embedding.model_id,
+        golds=ordered,
+        evidence=fit_evidence(clips),
+        durations=fit_durations([gold.intervals for gold in ordered], len(step_ids)),
+        orders=_orders(ordered, len(step_ids)),
+    )
+
+
+def reference_id(task_id: str, step_ids: Sequence[str], golds: Sequence[Gold]) -> str:
+    """What the reference is made of, as 16 hex digits: the same golds, annotations, model and code give the same id."""
+    content = {
+        "version": REFERENCE_VERSION,
+        "task": task_id,
+        "steps": list(step_ids),
+        "golds": [_identity(gold) for gold in sorted(golds, key=lambda gold: gold.video_id)],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _identity(gold: Gold) -> Mapping[str, object]:
+    return {
+        "video": gold.video_id,
+        "model": gold.embedding.model_id,
+        "person": gold.person,
+        "confirmed": gold.confirmed,
+        "intervals": [(i.step, i.segment.start_s, i.segment.end_s) for i in gold.intervals],
+    }
+
+
+def clip_steps(embedding: ClipEmbedding, intervals: Sequence[StepInterval]) -> npt.NDArray[np.int64]:
+    """Per clip (n,) the step that it lies well inside of, or -1."""
+    steps = np.full(embedding.clip_count, -1, dtype=np.int64)
+    starts = embedding.clip_start_s
+    ends = np.minimum(starts + embedding.clip_length_s, embedding.duration_s)
+    for interval in intervals:
+        shared = np.minimum(ends, interval.segment.end_s) - np.maximum(starts, interval.segment.start_s)
+        steps[shared >= WELL_INSIDE * (ends - starts)] = interval.step
+    return steps
+
+
+def _gold_clips(golds: Sequence[Gold], step_count: int) -> GoldClips:
+    persons = {name: index for index, name in enumerate(sorted({_person(gold) for gold in golds}))}
+    rows, steps, owners, people = [], [], [], []
+    for index, gold in enumerate(golds):
+        frozen = frozen_clips(gold.embedding)
+        step = clip_steps(gold.embedding, gold.intervals)
+        chosen = (step >= 0) & ~frozen
+        rows.append(comparable(gold.embedding, ~frozen)[chosen])
+        steps.append(step[chosen])
+        owners.append(np.full(int(chosen.sum()), index, dtype=np.int64))
+        people.append(np.full(int(chosen.sum()), persons[_person(gold)], dtype=np.int64))
+    return GoldClips(np.concatenate(rows), np.concatenate(steps), np.concatenate(owners), np.concatenate(people), step_count)
+
+
+def _person(gold: Gold) -> str:
+    # golds of unknown persons are assumed to show the same one: the cautious reading
+    return gold.person or ""
+
+
+def _orders(golds: Sequence[Gold], step_count: int) -> tuple[tuple[int, ...], ...]:
+    """The task's own order first, then every complete order that a confirmed gold shows."""
+    seen = {tuple(interval.step for interval in gold.intervals) for gold in golds if gold.confirmed}
+    written = tuple(range(step_count))
+    return (written, *sorted(order for order in seen if order != written and sorted(order) == list(written)))

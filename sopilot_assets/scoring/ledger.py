@@ -1,0 +1,159 @@
+"""The scores ledger: one row for each video and each version of what judged it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from sopilot_assets.alignment.align import ALIGNMENT_VERSION
+from sopilot_assets.alignment.spans import Alignment
+from sopilot_assets.reference.model import REFERENCE_VERSION, Reference
+from sopilot_assets.scoring.result import Deviation, Score
+from sopilot_assets.scoring.score import SCORING_VERSION
+from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.ledgers import Cell, Ledger
+from sopilot_assets.tasks import Severity, TaskSpec
+
+_TEXT, _NUMBER, _COUNT, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+
+COLUMNS: Final = {
+    "key": _TEXT,
+    "video_id": _TEXT,
+    "task_id": _TEXT,
+    "role": _TEXT,
+    "person": _TEXT,
+    "site": _TEXT,
+    "camera": _TEXT,
+    "session": _TEXT,
+    "original_name": _TEXT,
+    "problem": _TEXT,
+    "score": _NUMBER,
+    "decision": _TEXT,
+    "reason_en": _TEXT,
+    "reason_ja": _TEXT,
+    "deviations": _TEXT,
+    "deviation_types": _TEXT,
+    "critical_deviations": _COUNT,
+    "quality_deviations": _COUNT,
+    "efficiency_deviations": _COUNT,
+    "critical_probability": _NUMBER,
+    "log_odds": _NUMBER,
+    "dtw_normalized_cost": _NUMBER,
+    "over_time_ratio": _NUMBER,
+    "fit": _NUMBER,
+    "gold_id": _TEXT,
+    "task_version": _COUNT,
+    "task_fingerprint": _TEXT,
+    "model_id": _TEXT,
+    "reference_id": _TEXT,
+    "reference_confirmed": _FLAG,
+    "algorithm": _TEXT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The recording that a score is about, as intake registered it."""
+
+    key: PartitionKey
+    person: str | None
+    site: str
+    camera: str | None
+    session: str | None
+    original_name: str
+
+
+def scores_ledger(home: Home) -> Ledger:
+    """The ledger of scores below ``home``; its subject is the partition key."""
+    return Ledger(home.ledgers, "scores", COLUMNS, "key")
+
+
+def algorithm_version() -> str:
+    """The version of everything between an embedding and a score."""
+    return f"{REFERENCE_VERSION}+{ALIGNMENT_VERSION}+{SCORING_VERSION}"
+
+
+def score_row(subject: Subject, task: TaskSpec, reference: Reference, alignment: Alignment, score: Score) -> dict[str, Cell]:
+    """The ledger row of a score, with the version of everything that made it."""
+    return {
+        **_subject_cells(subject),
+        **_version_cells(task, reference_id=alignment.reference_id, reference=reference),
+        "problem": None,
+        "score": score.score,
+        "decision": score.decision.value,
+        "reason_en": score.reason.en,
+        "reason_ja": score.reason.ja,
+        "deviations": deviations_json(score.deviations),
+        "deviation_types": ",".join(sorted({d.type.value for d in score.deviations})),
+        **{f"{severity.value}_deviations": sum(d.severity is severity for d in score.deviations) for severity in Severity},
+        "critical_probability": score.critical_probability,
+        "log_odds": alignment.log_odds,
+        "dtw_normalized_cost": score.dtw_normalized_cost,
+        "over_time_ratio": score.over_time_ratio,
+        "fit": score.fit,
+        "gold_id": alignment.warp.gold_id,
+    }
+
+
+def problem_row(subject: Subject, task: TaskSpec, reference: Reference | None, problem: str) -> dict[str, Cell]:
+    """The ledger row of a recording that could not be scored, with the reason."""
+    empty: dict[str, Cell] = dict.fromkeys(COLUMNS)
+    reference_id = reference.reference_id if reference else None
+    return {
+        **empty,
+        **_subject_cells(subject),
+        **_version_cells(task, reference_id=reference_id, reference=reference),
+        "problem": problem,
+        "decision": "not_verifiable",
+        "reason_en": problem,
+    }
+
+
+def deviations_json(deviations: Sequence[Deviation]) -> str:
+    """The deviations as a JSON list; times in seconds."""
+    rows = [
+        {
+            "type": d.type.value,
+            "severity": d.severity.value,
+            "steps": list(d.step_ids),
+            "trainee_start_s": round(d.trainee.start_s, 3),
+            "trainee_end_s": round(d.trainee.end_s, 3),
+            "gold_id": d.gold_id,
+            "gold_start_s": None if d.gold is None else round(d.gold.start_s, 3),
+            "gold_end_s": None if d.gold is None else round(d.gold.end_s, 3),
+            "confidence": d.confidence,
+            "en": d.text.en,
+            "ja": d.text.ja,
+        }
+        for d in deviations
+    ]
+    return json.dumps(rows, ensure_ascii=False)
+
+
+def _subject_cells(subject: Subject) -> dict[str, Cell]:
+    return {
+        "key": str(subject.key),
+        "video_id": subject.key.video_id,
+        "task_id": subject.key.task_id,
+        "role": subject.key.role,
+        "person": subject.person,
+        "site": subject.site,
+        "camera": subject.camera,
+        "session": subject.session,
+        "original_name": subject.original_name,
+    }
+
+
+def _version_cells(task: TaskSpec, *, reference_id: str | None, reference: Reference | None) -> dict[str, Cell]:
+    return {
+        "task_version": task.version,
+        "task_fingerprint": task.fingerprint(),
+        "model_id": reference.model_id if reference else None,
+        "reference_id": reference_id,
+        "reference_confirmed": reference.confirmed if reference else None,
+        "algorithm": algorithm_version(),
+    }

@@ -1,0 +1,59 @@
+"""Self-contained HTML documents: one file, no network, and only the script and the style that it came with."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeAlias
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+Json: TypeAlias = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
+
+_SCRIPT_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def render(template: str, *, styles: Sequence[str], script: str, values: Mapping[str, object]) -> str:
+    """The document made from the package's template and its style and script files, with ``values`` escaped.
+
+    Its content security policy forbids every connection, and every script and style but these, by their hash.
+    """
+    style, code = "".join(_text(name) for name in styles), _text(script)
+    policy = (
+        "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src 'sha256-{_digest(style)}'; script-src 'sha256-{_digest(code)}'"
+    )
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+    return environment.from_string(_text(template)).render(
+        {**values, "style": Markup(style), "script": Markup(code), "policy": Markup(policy)}  # noqa: S704
+    )
+
+
+def script_json(content: Json) -> Markup:
+    """The content as JSON that cannot end the script element it stands in."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for letter, escape in _SCRIPT_ESCAPES.items():
+        text = text.replace(letter, escape)
+    return Markup(text)  # noqa: S704
+
+
+def data_uri(path: Path, *, kind: str) -> str:
+    """The file's bytes as a ``data:`` URI of the media type ``kind``."""
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+
+
+@cache
+def _text(name: str) -> str:
+    return files("sopilot_assets.scoring.review").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")

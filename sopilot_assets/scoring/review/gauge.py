@@ -1,0 +1,46 @@
+"""The score on its scale, with the task's limits and what golds score against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from sopilot_assets.scoring.result import Text
+from sopilot_assets.scoring.review.drawing import INK, Anchor, Area, Drawing, Label, Shape, Stroke, rectangle
+from sopilot_assets.tasks import TaskSpec
+
+_WIDTH: Final = 360.0
+_EDGE: Final = 8.0
+_BAR: Final = (14.0, 24.0)
+_ZONES: Final = ("#d9825b", "#e3b94f", "#58a877")
+
+
+def draw_gauge(task: TaskSpec, score: float | None, noise_floor_score: float | None) -> Drawing:
+    """A bar from 0 to 100 in the task's three zones; the score is a pointer, the noise floor a dashed line."""
+    return Drawing(_WIDTH, 42.0, tuple(_shapes(task, score, noise_floor_score)))
+
+
+def _shapes(task: TaskSpec, score: float | None, noise_floor_score: float | None) -> Iterator[Shape]:
+    limits = (0.0, task.retrain_score, task.pass_score, 100.0)
+    for colour, low, high in zip(_ZONES, limits, limits[1:], strict=False):
+        yield Area(rectangle(_x(low), _BAR[0], _x(high), _BAR[1]), colour)
+    for limit, anchor in _limit_labels(task):
+        yield Label((_x(limit), _BAR[1] + 10), Text(f"{limit:g}", f"{limit:g}"), 11, anchor)
+    if noise_floor_score is not None:
+        x = _x(noise_floor_score)
+        yield Stroke(((x, _BAR[0] - 5), (x, _BAR[1] + 5)), width=1.6, dashed=True)
+    if score is not None:
+        x = _x(score)
+        yield Stroke(((x, _BAR[0]), (x, _BAR[1])), width=2.4)
+        yield Area(((x - 6, 2), (x + 6, 2), (x, _BAR[0] - 1)), INK)
+
+
+def _limit_labels(task: TaskSpec) -> Iterator[tuple[float, Anchor]]:
+    close = task.pass_score - task.retrain_score < 8
+    if not close:
+        yield task.retrain_score, "middle"
+    yield task.pass_score, "middle"
+
+
+def _x(score: float) -> float:
+    return _EDGE + (_WIDTH - 2 * _EDGE) * min(max(score, 0.0), 100.0) / 100

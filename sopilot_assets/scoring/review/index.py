@@ -1,0 +1,87 @@
+"""The index of all review pages: what needs a person first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from sopilot_assets.scoring.result import Decision, Text
+from sopilot_assets.scoring.review import words
+from sopilot_assets.scoring.review.document import render
+from sopilot_assets.tasks import DeviationType, Severity
+
+_URGENCY: Final = (
+    Decision.FAIL,
+    Decision.NOT_VERIFIABLE,
+    Decision.NEEDS_REVIEW,
+    Decision.RETRAIN,
+    Decision.PASS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """One line of the index: a scored recording and where its page is, relative to the index.
+
+    ``deviations`` are the type and severity of each; ``score`` is None where nothing can be said.
+    """
+
+    video_id: str
+    page: str
+    task: str
+    file_name: str
+    score: float | None
+    decision: Decision
+    deviations: tuple[tuple[DeviationType, Severity], ...] = ()
+    person: str | None = None
+    site: str | None = None
+    is_gold: bool = False
+    task_name: Text | None = None
+
+
+def index_page(rows: Sequence[IndexRow]) -> str:
+    """One HTML file that links all review pages: a table to filter, the gravest decision and lowest score first.
+
+    The order does not depend on the order of ``rows``; links are relative; it works from the disk and with
+    scripts off (then without the filter).
+    """
+    ordered = sorted(rows, key=_rank)
+    tasks = {row.task: row.task_name or Text(row.task, row.task) for row in ordered}
+    counts = Counter(row.decision for row in ordered)
+    values: Mapping[str, object] = {
+        "rows": [_line(row, tasks[row.task]) for row in ordered],
+        "tasks": sorted(tasks.items()),
+        "decisions": [(d.value, words.DECISIONS[d], counts[d]) for d in _URGENCY if counts[d]],
+        "types": [(kind.value, words.TYPES[kind]) for kind in DeviationType],
+    }
+    return render("index.html.j2", styles=("base.css", "index.css"), script="index.js", values=values)
+
+
+def _rank(row: IndexRow) -> tuple[int, float, str, str, str]:
+    score = -1.0 if row.score is None else row.score
+    return _URGENCY.index(row.decision), score, row.task, row.file_name, row.video_id
+
+
+def _line(row: IndexRow, task_name: Text) -> dict[str, object]:
+    counts = Counter(row.deviations)
+    found = [(kind, severity, counts[kind, severity]) for severity in Severity for kind in DeviationType]
+    return {
+        "href": quote(row.page, safe="/._-"),
+        "file_name": row.file_name,
+        "video_id": row.video_id,
+        "task": row.task,
+        "task_name": task_name,
+        "score": None if row.score is None else f"{row.score:.1f}",
+        "decision": row.decision.value,
+        "decision_name": words.DECISIONS[row.decision],
+        "deviations": [
+            (kind.value, words.TYPES[kind], severity.value, count) for kind, severity, count in found if count
+        ],
+        "person": row.person or "–",
+        "site": row.site or "–",
+        "is_gold": row.is_gold,
+        "search": " ".join(filter(None, (row.file_name, row.video_id, row.person, row.site))).lower(),
+    }

@@ -1,0 +1,281 @@
+"""The review page of one recording: what was found, next to a gold, in one HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from markupsafe import Markup
+from upath import UPath
+
+from sopilot_assets.alignment.spans import Alignment, Span, SpanKind
+from sopilot_assets.errors import GoldError
+from sopilot_assets.scoring.result import Deviation, Score, Text
+from sopilot_assets.scoring.review import words
+from sopilot_assets.scoring.review.document import Json, data_uri, render, script_json
+from sopilot_assets.scoring.review.drawing import Drawing, svg
+from sopilot_assets.scoring.review.gauge import draw_gauge
+from sopilot_assets.scoring.review.marks import NO_STEP, ON_SEVERITY, icon, step_colour
+from sopilot_assets.scoring.review.proxy import PROXY_FPS, proxy
+from sopilot_assets.scoring.review.strip import (
+    GOLD_ROW,
+    LEFT,
+    RIGHT,
+    TRAINEE_ROW,
+    WIDTH,
+    GoldStep,
+    alignment_strip_svg,
+    strip_scale,
+)
+from sopilot_assets.scoring.review.sync import sync_table
+from sopilot_assets.segments import Segment
+from sopilot_assets.tasks import TaskSpec
+
+Field: TypeAlias = str | float | int | None
+
+LEAD_S: Final = 1.0
+"""How long before its moment a deviation starts to play, in seconds."""
+
+_MP4: Final = "video/mp4"
+_ORIGIN: Final = ("person", "site", "camera")
+
+
+@dataclass(frozen=True, slots=True)
+class _Gold:
+    gold_id: str
+    steps: Sequence[GoldStep]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Review:
+    """All that a page is about, and the small copies of its videos as ``data:`` URIs."""
+
+    task: TaskSpec
+    score: Score
+    alignment: Alignment
+    row: Mapping[str, Field]
+    noise_floor_score: float | None
+    trainee_label: Text
+    trainee_source: str
+    golds: tuple[_Gold, ...]
+
+    def gold_index(self, deviation: Deviation) -> int | None:
+        """The gold to show a deviation on; None when it concerns no stretch of a gold."""
+        if deviation.gold is None:
+            return None
+        return next(i for i, gold in enumerate(self.golds) if gold.gold_id == deviation.gold_id)
+
+
+def review_page(
+    *,
+    task: TaskSpec,
+    score: Score,
+    alignment: Alignment,
+    trainee_video: Path,
+    gold_videos: Mapping[str, Path],
+    gold_steps: Mapping[str, Sequence[GoldStep]],
+    row: Mapping[str, Field],
+    proxy_folder: Path | UPath,
+    noise_floor_score: float | None = None,
+    is_gold: bool = False,
+) -> str:
+    """One self-contained HTML file: two players in step, the strip, the deviations, the decision, its origin.
+
+    It embeds small copies (see `proxy`, kept in ``proxy_folder``) of the recording and of the golds that the
+    warp and the deviations name; ``gold_videos`` and ``gold_steps`` may hold more. ``row`` is shown as the
+    recording's origin, in its order. ``noise_floor_score`` is what this task's golds score against each
+    other; ``is_gold`` says that the recording is one of them. The same input gives the same bytes. Raises
+    ``GoldError`` when a gold that is named has no video, and ``UnreadableVideo``.
+    """
+    review = _Review(
+        task=task,
+        score=score,
+        alignment=alignment,
+        row=row,
+        noise_floor_score=noise_floor_score,
+        trainee_label=words.GOLD_UNDER_TEST if is_gold else words.TRAINEE,
+        trainee_source=data_uri(proxy(trainee_video, proxy_folder, alignment.video_id), kind=_MP4),
+        golds=tuple(
+            _Gold(
+                gold_id=gold_id,
+                steps=gold_steps.get(gold_id, ()),
+                source=data_uri(proxy(gold_videos[gold_id], proxy_folder, gold_id), kind=_MP4),
+            )
+            for gold_id in _named_golds(score, alignment, gold_videos)
+        ),
+    )
+    return render(
+        "review.html.j2", styles=("base.css", "review.css"), script="review.js", values=_values(review)
+    )
+
+
+def _named_golds(score: Score, alignment: Alignment, gold_videos: Mapping[str, Path]) -> list[str]:
+    """The golds a page needs, the warp's first."""
+    named = [alignment.warp.gold_id]
+    named += [deviation.gold_id for deviation in score.deviations if deviation.gold is not None]
+    golds = list(dict.fromkeys(named))
+    missing = [gold_id for gold_id in golds if gold_id not in gold_videos]
+    if missing:
+        raise GoldError(
+            f"review of video {score.video_id}: expected a video for each gold that its result names, found none "
+            f"for {', '.join(missing)} (there are {', '.join(sorted(gold_videos)) or 'no golds'}). "
+            "Score the recording again with the task's present golds."
+        )
+    return golds
+
+
+def _values(review: _Review) -> dict[str, object]:
+    task, score = review.task, review.score
+    file_name = str(review.row.get("file_name") or review.alignment.video_id)
+    return {
+        "title": f"{file_name} · {task.name}",
+        "file_name": file_name,
+        "task_name": Text(task.name, task.name_ja or task.name),
+        "task_version": task.version,
+        "origin": [str(review.row[name]) for name in _ORIGIN if review.row.get(name) is not None],
+        "score": None if score.score is None else f"{score.score:.1f}",
+        "decision": score.decision.value,
+        "decision_name": words.DECISIONS[score.decision],
+        "reason": score.reason,
+        "gauge": _markup(draw_gauge(task, score.score, review.noise_floor_score), 'class="gauge" aria-hidden="true"'),
+        "limits": words.limits(task, review.noise_floor_score),
+        "trainee_label": review.trainee_label,
+        "trainee_source": review.trainee_source,
+        "golds": [
+            {"id": gold.gold_id, "source": gold.source, "strip": _strip(review, gold)} for gold in review.golds
+        ],
+        "strip_label": words.STRIP,
+        "duration_s": round(review.alignment.duration_s, 3),
+        "deviations": [_deviation(review, deviation) for deviation in score.deviations],
+        "none_found": words.none_found(score.decision),
+        "spans": list(_spans(review)),
+        "provenance": [(_label(name), "–" if value is None else value) for name, value in review.row.items()],
+        "figures": _figures(review),
+        "payload": script_json(_payload(review)),
+    }
+
+
+def _strip(review: _Review, gold: _Gold) -> Markup:
+    strip = alignment_strip_svg(
+        task=review.task,
+        alignment=review.alignment,
+        score=review.score,
+        gold_steps=gold.steps,
+        gold_id=gold.gold_id,
+        trainee_label=review.trainee_label,
+    )
+    return Markup(strip)  # noqa: S704 - the drawing escapes its labels
+
+
+def _markup(drawing: Drawing, attributes: str) -> Markup:
+    return Markup(svg(drawing, attributes=attributes))  # noqa: S704 - the drawing escapes its labels
+
+
+def _deviation(review: _Review, deviation: Deviation) -> dict[str, object]:
+    shapes = icon(deviation.type, left=0, top=0, size=16, colour=ON_SEVERITY)
+    return {
+        "severity": deviation.severity.value,
+        "severity_name": words.SEVERITIES[deviation.severity],
+        "icon": _markup(Drawing(16, 16, shapes), 'aria-hidden="true"'),
+        "type": words.TYPES[deviation.type],
+        "steps": [_numbered(review.task, review.task.step_ids.index(step)) for step in deviation.step_ids],
+        "trainee": _times(deviation.trainee),
+        "gold": None if deviation.gold is None else _times(deviation.gold),
+        "confidence": f"{deviation.confidence:.2f}",
+        "percent": f"{deviation.confidence * 100:.0f}",
+        "text": deviation.text,
+    }
+
+
+def _spans(review: _Review) -> Iterator[dict[str, object]]:
+    golds = dict(reversed(review.golds[0].steps))
+    for span in review.alignment.spans:
+        gold = golds.get(span.step) if span.kind is SpanKind.STEP and span.step is not None else None
+        yield {
+            "name": _span_name(review.task, span),
+            "colour": step_colour(span.step) if span.kind is SpanKind.STEP and span.step is not None else NO_STEP,
+            "trainee": _times(span.segment),
+            "length": f"{span.segment.duration_s:.1f} s",
+            "gold": None if gold is None else _times(gold),
+            "gold_length": "–" if gold is None else f"{gold.duration_s:.1f} s",
+        }
+
+
+def _span_name(task: TaskSpec, span: Span) -> Text:
+    if span.kind is SpanKind.STEP and span.step is not None:
+        return _numbered(task, span.step)
+    return words.FROZEN if span.kind is SpanKind.FROZEN else words.UNKNOWN
+
+
+def _numbered(task: TaskSpec, step: int) -> Text:
+    name = words.step_name(task.steps[step])
+    return Text(f"{step + 1} {name.en}", f"{step + 1} {name.ja}")
+
+
+def _times(segment: Segment) -> str:
+    start = words.timecode(segment.start_s)
+    return f"{start} – {words.timecode(segment.end_s)}" if segment else start
+
+
+def _label(name: str) -> Text:
+    return words.FIELDS.get(name, Text(name, name))
+
+
+def _figures(review: _Review) -> list[tuple[Text, str]]:
+    score, task, floor = review.score, review.task, review.noise_floor_score
+    return [
+        (Text("Score", "得点"), "–" if score.score is None else f"{score.score:.1f}"),
+        (Text("Pass from", "合格点"), f"{task.pass_score:g}"),
+        (Text("Retrain below", "再訓練点（未満）"), f"{task.retrain_score:g}"),
+        (Text("Golds against each other", "お手本同士の得点"), "–" if floor is None else f"{floor:.1f}"),
+        (Text("Probability of a critical deviation", "重大な逸脱の確率"), f"{score.critical_probability:.2f}"),
+        (Text("Log-odds against “correct” (nats)", "「正しい手順」に対する対数オッズ"), f"{review.alignment.log_odds:.1f}"),
+        (Text("Fit (mean log posterior, nats)", "適合度（平均対数事後確率）"), f"{score.fit:.2f}"),
+        (Text("DTW cost per step of the path", "DTW 正規化コスト"), f"{score.dtw_normalized_cost:.3f}"),
+        (Text("Time over", "超過時間の比率"), f"{score.over_time_ratio:.2f}"),
+        (Text("Length", "長さ"), f"{review.alignment.duration_s:.1f} s"),
+    ]
+
+
+def _payload(review: _Review) -> Json:
+    return {
+        "fps": float(PROXY_FPS),
+        "lead_s": LEAD_S,
+        "duration_s": round(review.alignment.duration_s, 3),
+        "spans": [
+            _named_time(span.segment, _span_name(review.task, span)) for span in review.alignment.spans
+        ],
+        "golds": [_gold_payload(review, gold) for gold in review.golds],
+        "deviations": [
+            {
+                "severity": deviation.severity.value,
+                "trainee": _pair(deviation.trainee),
+                "gold": review.gold_index(deviation),
+                "gold_time": None if deviation.gold is None else _pair(deviation.gold),
+            }
+            for deviation in review.score.deviations
+        ],
+        "strip": {"left": LEFT, "right": RIGHT, "gold": GOLD_ROW, "trainee": TRAINEE_ROW, "width": WIDTH},
+    }
+
+
+def _gold_payload(review: _Review, gold: _Gold) -> Json:
+    table = sync_table(review.alignment, gold_id=gold.gold_id, gold_steps=gold.steps)
+    return {
+        "id": gold.gold_id,
+        "end_s": max([segment.end_s for _, segment in gold.steps], default=table[-1][1]),
+        "strip_s": round(strip_scale(review.alignment, gold.steps).span_s, 3),
+        "sync": table,
+        "steps": [_named_time(segment, _numbered(review.task, step)) for step, segment in gold.steps],
+    }
+
+
+def _named_time(segment: Segment, name: Text) -> Json:
+    return {"time": _pair(segment), "en": name.en, "ja": name.ja}
+
+
+def _pair(segment: Segment) -> tuple[float, float]:
+    return round(segment.start_s, 3), round(segment.end_s, 3)

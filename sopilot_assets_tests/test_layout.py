@@ -1,0 +1,98 @@
+"""The layout of the package: who may import whom, how long files are, what every module says of itself."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sopilot_assets
+
+PACKAGE = Path(sopilot_assets.__file__).parent
+TESTS = Path(__file__).parent
+LINES_MAX = 500
+
+# a package imports only from those before it; the ones that are not built yet keep their place
+FLOW = (
+    "store",
+    "tasks",
+    "video",
+    "capture",
+    "embedding",
+    "reference",
+    "alignment",
+    "scoring",
+    "labels",
+    "studies",
+    "dossier",
+    "operations",
+)
+BELOW_ALL = {"errors", "segments"}
+ON_TOP = {"defs", "definitions", "cli"}
+WEB = {"dagster", "dagster_webserver", "dagster_graphql", "starlette", "fastapi", "flask"}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+DOMAIN = [path for path in MODULES if path.relative_to(PACKAGE).parts[0] in FLOW]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The dotted names a file imports anywhere, functions and type-checking blocks included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)}:{node.lineno}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_parts(path: Path) -> Iterator[str]:
+    """The parts of this package that a file imports: ``tasks`` for ``sopilot_assets.tasks.spec``."""
+    for dotted in imports(path):
+        package, *rest = dotted.split(".")
+        if package == PACKAGE.name and rest:
+            yield rest[0]
+
+
+@pytest.mark.parametrize("path", DOMAIN, ids=name_of)
+def test_a_domain_module_imports_only_from_its_left(path: Path) -> None:
+    own = FLOW.index(path.relative_to(PACKAGE).parts[0])
+    allowed = BELOW_ALL | set(FLOW[: own + 1]) | {"__version__"}
+    assert set(own_parts(path)) <= allowed
+
+
+@pytest.mark.parametrize("path", DOMAIN, ids=name_of)
+def test_a_domain_module_knows_neither_dagster_nor_the_web(path: Path) -> None:
+    assert not {dotted.split(".")[0] for dotted in imports(path)} & WEB
+
+
+@pytest.mark.parametrize("name", sorted(BELOW_ALL))
+def test_what_is_below_all_imports_nothing_of_the_package(name: str) -> None:
+    assert list(own_parts(PACKAGE / f"{name}.py")) == []
+
+
+def test_every_part_of_the_package_has_its_place_in_the_flow() -> None:
+    parts = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES} - {"__init__"}
+    assert parts <= set(FLOW) | BELOW_ALL | ON_TOP
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_file_is_longer_than_can_be_read_in_one_go(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) < LINES_MAX
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.stat().st_size], ids=name_of)
+def test_every_module_says_what_it_is(path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert docstring, name_of(path)
+
+
+def test_tests_lie_where_the_code_lies() -> None:
+    folders = {path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py") if path.parent != TESTS}
+    parts = {path.relative_to(PACKAGE).parts[0] for path in MODULES}
+    assert folders <= parts

@@ -1,0 +1,113 @@
+"""The install is pinned, and what the package needs at run time is shipped with it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.resources import files
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import sopilot_assets
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PINS = dict(
+    line.split("==")
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+)
+
+
+def asked_for() -> list[Requirement]:
+    """The requirements of the base install and of all extras, our own extras left out."""
+    extras = [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
+    return [
+        req
+        for line in PROJECT["dependencies"] + extras
+        if (req := Requirement(line)).name != "sopilot-assets"
+    ]
+
+
+def needed(name: str, *, seen: set[str]) -> set[str]:
+    """The installed distributions that ``name`` needs here, itself included."""
+    if name in seen:
+        return seen
+    try:
+        requires = distribution(name).requires or []
+    except PackageNotFoundError:
+        return seen
+    seen.add(name)
+    for line in requires:
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            needed(canonicalize_name(requirement.name), seen=seen)
+    return seen
+
+
+def test_pins_are_exact_sorted_and_name_each_package_once() -> None:
+    names = list(PINS)
+    assert names == sorted(names)
+    assert names == [canonicalize_name(name) for name in names]
+    assert all(re.fullmatch(r"[0-9][0-9a-z.]*", version) for version in PINS.values())
+    assert len(names) == len(set(names)) > 100
+
+
+def test_every_requirement_is_pinned_to_a_version_it_allows() -> None:
+    for requirement in asked_for():
+        pin = PINS[canonicalize_name(requirement.name)]
+        assert requirement.specifier.contains(pin), f"{requirement} against the pin {pin}"
+
+
+def test_every_installed_package_that_the_project_needs_is_pinned() -> None:
+    seen: set[str] = set()
+    for requirement in asked_for():
+        needed(canonicalize_name(requirement.name), seen=seen)
+    by_torch = {name for name in seen if name.startswith("nvidia-") or name in {"triton", "cuda-bindings"}}
+    assert seen - by_torch <= set(PINS)
+
+
+@pytest.mark.parametrize("name", ["py.typed", "dagster.yaml", "tasks/templates/task.yaml.j2"])
+def test_the_package_holds_its_data(name: str) -> None:
+    assert files("sopilot_assets").joinpath(name).is_file()
+
+
+def test_the_instance_settings_load_and_mean_what_they_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with dg.DagsterInstance.get() as instance:
+        assert instance.run_monitoring_enabled
+        assert not instance.telemetry_enabled
+        assert (instance.run_retries_enabled, instance.run_retries_max_retries) == (True, 3)
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue
+        assert queue.max_concurrent_runs == 2
+    assert (tmp_path / "history").is_dir()
+
+
+def test_the_workspace_names_the_module_that_pyproject_names() -> None:
+    workspace = yaml.safe_load((ROOT / "workspace.yaml").read_text(encoding="utf-8"))
+    tool = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["dagster"]
+    assert workspace["load_from"][0]["python_module"]["module_name"] == tool["module_name"]
+
+
+def test_the_version_is_in_the_changelog() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## {sopilot_assets.__version__}" in changelog
+
+
+@pytest.mark.parametrize("target", ["setup", "demo", "test", "check", "dev", "bench", "clean"])
+def test_make_help_names_every_target(target: str) -> None:
+    shown = subprocess.run(
+        ["make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert f"make {target} " in shown
