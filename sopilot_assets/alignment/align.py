@@ -13,14 +13,15 @@ from sopilot_assets.alignment.dtw import warp_path
 from sopilot_assets.alignment.explanations import UNKNOWN, Change, Prices
 from sopilot_assets.alignment.spans import Alignment, Alternative, Edit, EditKind, Span, SpanKind, Warp
 from sopilot_assets.embedding.clips import ClipEmbedding, comparable, require_same_model
-from sopilot_assets.embedding.stillness import frozen_segments
-from sopilot_assets.reference.frozen import frozen_clips
+from sopilot_assets.embedding.stillness import frozen_clips, frozen_segments
 from sopilot_assets.reference.model import Reference
 from sopilot_assets.segments import Segment
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 ALIGNMENT_VERSION: Final = "alignment-1"
+FULL_TRUST_FIT: Final = 0.75
+"""From this fit on, clips count in full; a recording that matches less (another site, an unusual person) is judged with more caution."""
 HIDDEN_SHARE: Final = 0.75
 """A step counts as hidden when at least this share of its span is frozen."""
 
@@ -35,6 +36,7 @@ def align(video_id: str, embedding: ClipEmbedding, reference: Reference, *, pric
     stills = tuple(frozen_segments(embedding))
     rows = comparable(embedding, ~frozen)
     log_posterior = reference.evidence.log_posterior(rows, usable=~frozen)
+    fit = reference.evidence.match(rows, usable=~frozen)
     decoding = decode(
         log_posterior,
         frozen,
@@ -42,6 +44,7 @@ def align(video_id: str, embedding: ClipEmbedding, reference: Reference, *, pric
         prices=prices or Prices(),
         orders=reference.orders,
         stride_s=reference.stride_s,
+        trust=min(fit / FULL_TRUST_FIT, 1.0) ** 2,
     )
     edges = _clip_edges(embedding)
     best = decoding.best
@@ -52,7 +55,7 @@ def align(video_id: str, embedding: ClipEmbedding, reference: Reference, *, pric
         spans=tuple(sorted((*spans, *(Span(SpanKind.FROZEN, still, None, 0.0) for still in stills)), key=lambda span: span.segment)),
         edits=tuple(_edits(decoding, edges, stills)),
         log_odds=decoding.log_odds,
-        fit=reference.evidence.match(rows, usable=~frozen),
+        fit=fit,
         warp=_nearest_warp(embedding, rows, reference),
         clip_middle_s=embedding.clip_middle_s,
         posterior=np.exp(log_posterior).astype(np.float32),

@@ -6,6 +6,8 @@ are found together. A single path through the steps cannot do this: a monotone o
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -22,6 +24,7 @@ from sopilot_assets.alignment.explanations import (
     state_sequences,
 )
 from sopilot_assets.alignment.segmental import IMPOSSIBLE, segment
+from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.reference.durations import Durations
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -48,29 +51,60 @@ class Candidate:
     end: npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Decoding:
-    """All explanations tried, best first, and how the best departs from the procedure."""
+    """All explanations tried, best first, and how the chosen one departs from the procedure.
+
+    Where a deviation is can be less certain than that there is one: two steps may be about equally likely to be the missing one. So explanations with the same kinds of edits are first
+    taken together, and the best of the most probable group is chosen.
+    """
 
     candidates: tuple[Candidate, ...]
 
-    @property
+    @functools.cached_property
+    def _by_kinds(self) -> dict[_Kinds, float]:
+        top = self.candidates[0].score
+        mass: dict[_Kinds, float] = {}
+        for candidate in self.candidates:
+            kinds = _kinds(candidate)
+            mass[kinds] = mass.get(kinds, 0.0) + math.exp(candidate.score - top)
+        return mass
+
+    @functools.cached_property
     def best(self) -> Candidate:
-        """The explanation with the highest score."""
-        return self.candidates[0]
+        """The best explanation of the most probable group of kinds."""
+        chosen = max(self._by_kinds, key=lambda kinds: (self._by_kinds[kinds], kinds))
+        return next(candidate for candidate in self.candidates if _kinds(candidate) == chosen)
 
     @property
     def log_odds(self) -> float:
-        """The best explanation against the best without any edit, in nats."""
-        return self.best.score - self._best_where(lambda changes: not changes)
+        """That there is any edit (but a first or last step cut short) against that there is none, in nats."""
+        return self._log_odds(bool)
 
     def change_log_odds(self, change: Change) -> float:
-        """The best explanation with ``change`` against the best without it, in nats."""
-        with_it = self._best_where(lambda changes: change in changes)
-        return with_it - self._best_where(lambda changes: change not in changes)
+        """That there is a change of this kind against that there is none, in nats; wherever it may be."""
+        if change.kind is EditKind.PARTIAL:
+            return self._partial_log_odds(change)
+        return self._log_odds(lambda kinds: change.kind in kinds)
 
-    def _best_where(self, accept: Callable[[tuple[Change, ...]], bool]) -> float:
-        return max((c.score for c in self.candidates if accept(c.explanation.changes)), default=IMPOSSIBLE)
+    def _partial_log_odds(self, change: Change) -> float:
+        with_it = max((c.score for c in self.candidates if change in c.explanation.changes), default=IMPOSSIBLE)
+        return with_it - max((c.score for c in self.candidates if change not in c.explanation.changes), default=IMPOSSIBLE)
+
+    def _log_odds(self, accept: Callable[[_Kinds], bool]) -> float:
+        inside = sum(mass for kinds, mass in self._by_kinds.items() if accept(kinds))
+        outside = sum(mass for kinds, mass in self._by_kinds.items() if not accept(kinds))
+        return float(np.clip(math.log(max(inside, 1e-300)) - math.log(max(outside, 1e-300)), -MOST_LOG_ODDS, MOST_LOG_ODDS))
+
+
+MOST_LOG_ODDS: Final = 30.0
+
+_Kinds: TypeAlias = tuple[EditKind, ...]
+
+
+def _kinds(candidate: Candidate) -> _Kinds:
+    """The kinds of an explanation's edits; a first or last step cut short goes with every group."""
+    return tuple(sorted(change.kind for change in candidate.explanation.changes if change.kind is not EditKind.PARTIAL))
 
 
 def decode(
@@ -81,12 +115,14 @@ def decode(
     prices: Prices,
     orders: Sequence[Sequence[int]],
     stride_s: float,
+    trust: float = 1.0,
 ) -> Decoding:
     """Compare explanations of one video.
 
     ``log_posterior`` (n, K + 1) as from `Evidence.log_posterior`; ``frozen`` (n,) marks clips that show nothing: they fit every state equally. ``orders`` are the legal orders of the steps.
+    ``trust`` in (0, 1] scales the evidence of all clips.
     """
-    emissions = OVERLAP * np.maximum(log_posterior, FLOOR)
+    emissions = trust * OVERLAP * np.maximum(log_posterior, FLOOR)
     emissions[frozen] = 0.0
     idle = emissions[:, -1] - np.where(frozen, 0.0, prices.idle_clip)
     beam = [procedure(order, durations) for order in orders]

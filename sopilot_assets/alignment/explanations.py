@@ -36,7 +36,7 @@ class Prices:
     swap: float = 4.0
     wrong: float = 4.0
     extra: float = 5.0
-    long: float = 3.0
+    long: float = 2.0
     partial: float = 1.5
     idle: float = 2.0
     """Each idle stretch."""

@@ -5,7 +5,7 @@ import dagster as dg
 from sopilot_assets.defs.captured_videos import captured_videos
 from sopilot_assets.defs.partitions import VIDEO, video_keys
 from sopilot_assets.defs.publish import progress, publish_outcomes
-from sopilot_assets.defs.resources import HomeResource, LimitsResource
+from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
 from sopilot_assets.operations import stations
 
 
@@ -23,13 +23,14 @@ from sopilot_assets.operations import stations
     backfill_policy=dg.BackfillPolicy.single_run(),
     tags={"sopilot/station": "2"},
 )
-def clip_embeddings(context: dg.AssetExecutionContext, home: HomeResource, limits: LimitsResource) -> None:
+def clip_embeddings(context: dg.AssetExecutionContext, home: HomeResource, limits: LimitsResource, clock: ClockResource) -> None:
     """One file a recording below ``embeddings/<model>/``."""
     outcomes = stations.embed_videos(
         home.home,
         video_keys(context),
         processes=limits.worker_processes,
         run_id=context.run.run_id,
+        written_at=clock.written_at,
         on_progress=progress(context, "embedded"),
     )
     publish_outcomes(context, outcomes)

@@ -29,7 +29,7 @@ from sopilot_assets.operations.outcome import ReferenceOutcome
 def gold_references(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
     """One file a version of a reference below ``references/<task>/``."""
     for reference in stations.refresh_references(
-        home.home, context.partition_keys, run_id=context.run.run_id, now=clock.now()
+        home.home, context.partition_keys, run_id=context.run.run_id, written_at=clock.written_at
     ):
         context.add_asset_metadata(reference_metadata(reference), partition_key=reference.task_id)
 

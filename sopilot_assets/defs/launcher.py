@@ -2,22 +2,47 @@
 
 Dagster's default launcher cannot tell whether a run's process still lives. A code server that stays up
 reports the death of one of its runs, but after a power cut or a killed `dagster dev` nobody does: the run
-reads "started", and holds one of the few places for runs, until its longest permitted time is over.
+reads "started" and holds one of the few places for runs until its longest permitted time is over.
+
+The process is looked up here by the id that the run itself wrote to its log. The code server is not asked:
+after its code was reloaded it no longer knows the runs it started before, though they go on well.
 """
 
 from __future__ import annotations
 
-import grpc
-from dagster import DagsterRun
-from dagster._core.errors import DagsterUserCodeUnreachableError
+import json
+import socket
+from dataclasses import dataclass
+from typing import Final
+
+import psutil
+from dagster import DagsterEventType, DagsterRun
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
-from dagster._grpc.client import DagsterGrpcClient
-from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
-from dagster._serdes import deserialize_value
+from dagster._core.storage.tags import GRPC_INFO_TAG
+
+START_TOLERANCE_S: Final = 60.0
+"""A process that began this much later than the run's note of its id is another one with the same id."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotedProcess:
+    """The process of a run: its id, and the time (seconds since the epoch) at which the run noted it."""
+
+    pid: int
+    noted_s: float
+
+    def is_alive(self) -> bool:
+        """Whether this very process, and not a later one with its id, runs on this machine."""
+        try:
+            process = psutil.Process(self.pid)
+            running = process.status() != psutil.STATUS_ZOMBIE
+            return running and process.create_time() <= self.noted_s + START_TOLERANCE_S
+        except psutil.NoSuchProcess:
+            return False
 
 
 class LocalRunLauncher(DefaultRunLauncher):
-    """Dagster's default launcher with a health check, named in `dagster.yaml` as the instance's run launcher."""
+    """Dagster's default launcher with a health check; `dagster.yaml` makes it the instance's launcher."""
 
     @property
     def supports_check_run_worker_health(self) -> bool:
@@ -25,29 +50,26 @@ class LocalRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether the code server that started the run is there and still holds its process.
-
-        A server that answers late, or not in a way that shows it is gone, leaves the run alone.
-        """
-        client: DagsterGrpcClient | None = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
-        if client is None:
-            return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "No code server is on record for this run.")
-        try:
-            alive = _holds(client, run.run_id)
-        except DagsterUserCodeUnreachableError as error:
-            if _is_gone(error):
-                return CheckRunHealthResult(WorkerStatus.FAILED, "The code server that ran this run is gone.")
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "The code server did not answer in time.")
-        if alive:
+        """``FAILED`` when the run's process is gone, ``RUNNING`` also where that cannot be known."""
+        if not _is_local(run):
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "The run's code server is on another machine.")
+        process = self._noted_process(run.run_id)
+        if process is None:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "The run has not noted its process yet.")
+        if process.is_alive():
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, "The process of this run is gone.")
+        return CheckRunHealthResult(WorkerStatus.FAILED, f"The run's process ({process.pid}) is gone.")
+
+    def _noted_process(self, run_id: str) -> NotedProcess | None:
+        # the first note is the run's own process; a multiprocess executor notes those of its steps later
+        for entry in self._instance.all_logs(run_id, of_type=DagsterEventType.ENGINE_EVENT):
+            event = entry.dagster_event
+            pid = event.engine_event_data.metadata.get("pid") if event else None
+            if pid is not None:
+                return NotedProcess(int(str(pid.value)), entry.timestamp)
+        return None
 
 
-def _holds(client: DagsterGrpcClient, run_id: str) -> bool:
-    answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run_id), timeout=10)
-    return deserialize_value(answer, CanCancelExecutionResult).can_cancel
-
-
-def _is_gone(error: DagsterUserCodeUnreachableError) -> bool:
-    cause = error.__cause__
-    return isinstance(cause, grpc.RpcError) and cause.code() is grpc.StatusCode.UNAVAILABLE
+def _is_local(run: DagsterRun) -> bool:
+    host = json.loads(run.tags.get(GRPC_INFO_TAG, "{}")).get("host")
+    return host in {"localhost", "127.0.0.1", "::1", socket.gethostname()}

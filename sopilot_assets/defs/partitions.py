@@ -1,27 +1,61 @@
 """The two partition dimensions, and the edge between them.
 
-`video` is one dynamic dimension for golds and trainees, shared by four assets. A key is never deleted, so its place in the order of registration is for ever, and keys that
-were registered together stay neighbours: a batch is the range between its first and its last key.
+`video` is one dynamic dimension for golds and trainees, shared by four assets. A key is never deleted, so its
+place in the order of registration is for ever, and keys that were registered together stay neighbours: a batch is
+the range between its first and its last key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 import dagster as dg
 
 from sopilot_assets.store.home import PartitionKey
 
-VIDEO: Final = dg.DynamicPartitionsDefinition(name="video")
+_RANGE_AT_WORK: Final[ContextVar[tuple[dg.PartitionKeyRange, Sequence[str]] | None]] = ContextVar(
+    "range_at_work", default=None
+)
+
+
+class VideoPartitions(dg.DynamicPartitionsDefinition):
+    """The dynamic dimension `video`, which can hold on to the keys of one range.
+
+    Dagster asks for the keys of the run's range again with every piece of metadata, and reads all registered keys
+    to answer. With 10,000 of them that costs as much as storing the metadata.
+    """
+
+    def get_partition_keys_in_range(self, partition_key_range: dg.PartitionKeyRange) -> Sequence[str]:
+        """The registered keys from the range's start to its end, in the order of registration."""
+        known = _RANGE_AT_WORK.get()
+        if known is not None and known[0] == partition_key_range:
+            return known[1]
+        return super().get_partition_keys_in_range(partition_key_range)
+
+
+VIDEO: Final = VideoPartitions(name="video")
 TASK: Final = dg.DynamicPartitionsDefinition(name="task")
 
 NO_PARTITION_OF: Final = dg.SpecificPartitionsPartitionMapping([])
 """Lineage between the dimensions without a claim about single partitions.
 
-Which golds made a reference, and which reference a score used, is said by `stale_scores`, exactly. Dagster can only say "all of them" here (left out, it would even pair keys of the same
-name): one new trainee would show every reference as stale, and a new reference of one task the alignments of all others.
+Which golds made a reference, and which reference a score used, is said by `stale_scores`, exactly. Dagster could
+only say "all of them" here (left out, it would pair keys of the same name): one new trainee would show every
+reference as stale, and a new reference of one task the alignments of all others.
 """
+
+
+@contextmanager
+def range_held(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Hold on to the keys of this run's range meanwhile; keys are never deleted, so they cannot change."""
+    token = _RANGE_AT_WORK.set((context.partition_key_range, tuple(context.partition_keys)))
+    try:
+        yield
+    finally:
+        _RANGE_AT_WORK.reset(token)
 
 
 def video_keys(context: dg.AssetExecutionContext) -> list[PartitionKey]:
@@ -32,7 +66,8 @@ def video_keys(context: dg.AssetExecutionContext) -> list[PartitionKey]:
 def task_ids(keys: Sequence[PartitionKey]) -> list[str]:
     """The tasks that these videos belong to, sorted, each once.
 
-    >>> task_ids([PartitionKey("b", "gold", "0" * 12), PartitionKey("a", "trainee", "1" * 12), PartitionKey("b", "gold", "2" * 12)])
+    >>> gold, trainee = PartitionKey("b", "gold", "0" * 12), PartitionKey("a", "trainee", "1" * 12)
+    >>> task_ids([gold, trainee, gold])
     ['a', 'b']
     """
     return sorted({key.task_id for key in keys})

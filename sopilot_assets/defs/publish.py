@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 import dagster as dg
 
+from sopilot_assets.defs.partitions import range_held
 from sopilot_assets.operations.outcome import Outcome, ReferenceOutcome
 from sopilot_assets.store.ledgers import Cell
 
@@ -26,10 +27,10 @@ def publish_outcomes(
     table_name: str = "table",
 ) -> None:
     """Attach each outcome to its partition of the asset that runs; ``table_name`` says what its table lists."""
-    for outcome in outcomes:
-        context.add_asset_metadata(
-            outcome_metadata(outcome, table_name=table_name), partition_key=str(outcome.key)
-        )
+    with range_held(context):
+        for outcome in outcomes:
+            metadata = outcome_metadata(outcome, table_name=table_name)
+            context.add_asset_metadata(metadata, partition_key=str(outcome.key))
     problems = [outcome for outcome in outcomes if outcome.problem is not None]
     if problems:
         listed = "\n".join(f"  {outcome.key}: {outcome.problem}" for outcome in problems[:20])

@@ -33,7 +33,7 @@ class LimitsResource(dg.ConfigurableResource[None]):
         default=0, ge=0, description="Child processes that read videos; 0 means one a CPU."
     )
     tick_s: float = Field(
-        default=30.0, gt=0, description="Seconds after which one look at the capture folder starts no further file."
+        default=38.0, gt=0, description="Seconds that one look at the capture folder may take; the rest waits for the next."
     )
     batch_keys: int = Field(default=500, ge=1, description="The most recordings that one run takes.")
     batch_wait_s: float = Field(
@@ -56,6 +56,11 @@ class ClockResource(dg.ConfigurableResource[None]):
     def now(self) -> datetime:
         """The time in UTC."""
         return datetime.fromisoformat(self.fixed) if self.fixed else datetime.now(UTC)
+
+    @property
+    def written_at(self) -> str:
+        """The time as it is written into ledgers."""
+        return self.now().isoformat()
 
 
 RESOURCES: Final = {"home": HomeResource(), "limits": LimitsResource(), "clock": ClockResource()}

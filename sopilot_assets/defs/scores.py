@@ -5,7 +5,7 @@ import dagster as dg
 from sopilot_assets.defs.alignments import alignments
 from sopilot_assets.defs.partitions import VIDEO, video_keys
 from sopilot_assets.defs.publish import progress, publish_outcomes
-from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
 from sopilot_assets.operations import stations
 
 
@@ -23,10 +23,14 @@ from sopilot_assets.operations import stations
     backfill_policy=dg.BackfillPolicy.single_run(),
     tags={"sopilot/station": "5"},
 )
-def scores(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
+def scores(context: dg.AssetExecutionContext, home: HomeResource, limits: LimitsResource, clock: ClockResource) -> None:
     """One row a recording in the ledger ``scores``, and its page below ``reviews/``."""
-    keys = video_keys(context)
     outcomes = stations.score_videos(
-        home.home, keys, run_id=context.run.run_id, now=clock.now(), on_progress=progress(context, "scored")
+        home.home,
+        video_keys(context),
+        run_id=context.run.run_id,
+        written_at=clock.written_at,
+        processes=limits.worker_processes,
+        on_progress=progress(context, "scored"),
     )
     publish_outcomes(context, outcomes, table_name="deviations")

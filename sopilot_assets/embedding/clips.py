@@ -30,6 +30,20 @@ _ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
 _END_TOLERANCE_S: Final = 0.05
 """A remainder shorter than this (about one frame) does not get a clip of its own."""
 
+BLOCK_WEIGHTS: Final[Mapping[str, float]] = {
+    "mid_spread": 0.35,
+    "final_spread": 0.35,
+    "hof": 0.35,
+    "mbh": 0.35,
+    "hof_whole": 0.3,
+    "mbh_whole": 0.3,
+}
+"""The length of each block's part of a comparable row; 1 for blocks not named. Motion alone finds a step far
+less often than appearance, and at full weight it hurts at another site."""
+
+SPREAD_FLOOR: Final = 0.25
+"""Share of a block's mean spread that is added to each feature's own before dividing by it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClipEmbedding:
@@ -88,15 +102,28 @@ def clip_starts(duration_s: float, *, length_s: float, stride_s: float) -> Float
 
 
 def comparable(embedding: ClipEmbedding, mask: Mask | None = None) -> Features:
-    """One L2-normalised row per clip (n, D): each block centred on this video's mean, normalised, concatenated, normalised again.
+    """One L2-normalised row per clip (n, D) whose dot products compare clips of any two videos of one model.
 
-    The mean is over the clips where ``mask`` (n,) is true, all clips when it is None or nowhere true; pass the clips that are not frozen. A clip equal to the mean stays zero.
+    Each block is centred on this video's own mean, evened out (divided by the square root of each feature's
+    own spread, so that few strong features do not drown the others), L2-normalised, weighted and
+    concatenated. Mean and spread are over the clips where ``mask`` (n,) is true, all clips when it is None or
+    nowhere true; pass the clips that are not frozen. A clip equal to the mean stays zero.
     """
     if mask is not None and mask.shape != embedding.clip_start_s.shape:
         raise ModelError(f"mask: expected shape {embedding.clip_start_s.shape}, found {mask.shape}.")
     chosen = mask if mask is not None and mask.any() else np.ones(embedding.clip_count, dtype=np.bool_)
-    centred = [_unit(block - block[chosen].mean(axis=0)) for _, block in sorted(embedding.blocks.items())]
-    return _unit(np.concatenate(centred, axis=1))
+    rows = [
+        BLOCK_WEIGHTS.get(name, 1.0) * _unit(_evened(block, chosen))
+        for name, block in sorted(embedding.blocks.items())
+    ]
+    return _unit(np.concatenate(rows, axis=1))
+
+
+def _evened(block: Features, chosen: Mask) -> Features:
+    centred = block - block[chosen].mean(axis=0)
+    spread = centred[chosen].std(axis=0)
+    floor = SPREAD_FLOOR * float(spread.mean()) + 1e-9
+    return np.asarray(centred / np.sqrt(spread + floor), dtype=np.float32)
 
 
 def require_same_model(first: ClipEmbedding, second: ClipEmbedding) -> None:
@@ -114,7 +141,7 @@ def save_embedding(path: Path | UPath, embedding: ClipEmbedding) -> None:
 
 
 def embedding_bytes(embedding: ClipEmbedding) -> bytes:
-    """The ``.npz`` of an embedding: float32 blocks, fixed member order, dates and compression."""
+    """The ``.npz`` of an embedding: fixed member order and dates; a block that float16 holds exactly is stored as such."""
     members: dict[str, npt.NDArray[np.generic]] = {
         "format": np.array(FORMAT),
         "model_id": np.array(embedding.model_id),
@@ -124,7 +151,7 @@ def embedding_bytes(embedding: ClipEmbedding) -> bytes:
         "clip_start_s": embedding.clip_start_s,
         "still_time_s": embedding.still_time_s,
         "stillness": embedding.stillness,
-        **{_BLOCK_PREFIX + name: block for name, block in sorted(embedding.blocks.items())},
+        **{_BLOCK_PREFIX + name: _compact(block) for name, block in sorted(embedding.blocks.items())},
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -133,6 +160,11 @@ def embedding_bytes(embedding: ClipEmbedding) -> bytes:
             np.save(member, np.ascontiguousarray(array) if array.ndim else array, allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", _ZIP_DATE), member.getvalue())
     return buffer.getvalue()
+
+
+def _compact(block: Features) -> npt.NDArray[np.generic]:
+    half = block.astype(np.float16)
+    return half if np.array_equal(half.astype(np.float32), block) else block.astype(np.float32)
 
 
 def load_embedding(path: Path | UPath) -> ClipEmbedding:

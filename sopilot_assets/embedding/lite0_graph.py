@@ -19,11 +19,11 @@ Weights = Mapping[str, npt.NDArray[np.float32]]
 
 SIDE_PX: Final = 224
 MID_BLOCK: Final = 10
+MID_CELLS: Final = 3
 MID_CHANNELS: Final = 112
 FINAL_CHANNELS: Final = 1280
 BLOCKS: Final = ((1, 1, 3, 1), (2, 6, 3, 2), (2, 6, 5, 2), (3, 6, 3, 2), (3, 6, 5, 1), (4, 6, 5, 2), (1, 6, 3, 1))
 """Stages of the network: repeats, expansion, kernel, stride of the first repeat."""
-_CHANNELS: Final = (16, 24, 40, 80, 112, 192, 320)
 _BN_EPSILON: Final = 1e-3
 _OPSET: Final = 17
 _IR_VERSION: Final = 8
@@ -71,7 +71,7 @@ def block_plan() -> list[tuple[int, int, bool]]:
     return plan
 
 
-def build_graph(weights: Weights, *, spatial_mid: int = 3) -> onnx.ModelProto:
+def build_graph(weights: Weights) -> onnx.ModelProto:
     """The feature graph: ``frames`` (n, 224, 224, 3) uint8 RGB -> ``mid`` (n, 9 x 112) and ``final`` (n, 1280), float32."""
     graph = _Graph(weights)
     graph.constant("zero", np.float32(0).reshape(()))
@@ -83,8 +83,8 @@ def build_graph(weights: Weights, *, spatial_mid: int = 3) -> onnx.ModelProto:
         x = _inverted_bottleneck(graph, x, f"_blocks.{index}", expansion=expansion, stride=stride, skip=skip)
         mid = x if index == MID_BLOCK else mid
     final = graph.relu6(graph.conv(x, "_conv_head", "_bn1"))
-    _pooled_outputs(graph, mid, final, cells=spatial_mid)
-    return _model(graph, mid_width=spatial_mid**2 * MID_CHANNELS)
+    _pooled_outputs(graph, mid, final, cells=MID_CELLS)
+    return _model(graph, mid_width=MID_CELLS**2 * MID_CHANNELS)
 
 
 def _scaled_input(graph: _Graph) -> str:

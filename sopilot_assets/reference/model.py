@@ -16,7 +16,7 @@ from sopilot_assets.errors import GoldError
 from sopilot_assets.reference.annotations import StepInterval
 from sopilot_assets.reference.durations import Durations, fit_durations
 from sopilot_assets.reference.evidence import Evidence, GoldClips, fit_evidence
-from sopilot_assets.reference.frozen import frozen_clips
+from sopilot_assets.embedding.stillness import frozen_clips
 from sopilot_assets.reference.proposals import change_points
 from sopilot_assets.segments import Segment
 

@@ -19,6 +19,8 @@ LEAST_LOG_ODDS: Final = 0.5
 """An edit whose log-odds (nats) are below this is not reported: odds of 1.6 to 1 are no finding."""
 LEAST_FIT: Final = 0.5
 """Below this share of the golds' own match nothing is said about a recording."""
+LIKELY: Final = 0.5
+"""From this probability of a critical deviation on, a recording is never passed without a person having looked."""
 LONG_RATIO: Final = 1.5
 """A step is over-long from this multiple of its usual duration at the recording's own pace."""
 PARTIAL_SHARE: Final = 0.6
@@ -224,6 +226,8 @@ def _decide(task: TaskSpec, alignment: Alignment, deviations: Sequence[Deviation
     critical = [d for d in deviations if d.severity is Severity.CRITICAL]
     if critical:
         return Decision.FAIL, sentence("fail", first=max(critical, key=lambda d: d.confidence).text)
+    if (likely := critical_probability(task, alignment)) >= LIKELY:
+        return Decision.NEEDS_REVIEW, sentence("review_likely", share=likely)
     if points < task.retrain_score:
         return Decision.RETRAIN, sentence("retrain", score=points, limit=task.retrain_score)
     if points < task.pass_score:

@@ -50,6 +50,9 @@ _TEMPLATES: Final[dict[str, Text]] = {
     "retrain": Text("Score {score:.1f} is below the retrain score of {limit:.0f}.", "得点 {score:.1f} は再訓練の基準 {limit:.0f} を下回っています。"),
     "review_score": Text("Score {score:.1f} is below the pass score of {limit:.0f}.", "得点 {score:.1f} は合格点 {limit:.0f} を下回っています。"),
     "review_deviation": Text("To be looked at: {first}", "確認が必要です: {first}"),
+    "review_likely": Text(
+        "A critical deviation is likely ({share:.0%}), but not clear enough to name.", "重大な逸脱の可能性があります({share:.0%})が、特定できません。"
+    ),
     "unverifiable": Text(
         "The recording does not match the golds well enough to be judged (match {fit:.0%} of what golds reach among themselves, {least:.0%} needed). "
         "Is it this procedure, filmed like the golds?",

@@ -125,7 +125,7 @@ def oil_gasket(stage: Stage) -> Moment:
     at = along(stage.progress, ((0.14, rest), (0.25, over), (0.82, over), (0.92, rest)))
     share = stage.during(0.14, 0.25) * (1 - stage.during(0.82, 0.92))
     lift = 0.55 * share
-    hand = _picking(stage, stage.home(1), at, 0.13, 0.93)
+    hand = _picking(stage, stage.home(1), stage.beside(at, 6, 24), 0.13, 0.93)
     oiled = max(stage.before.oil, stage.during(0.26, 0.82))
     state = replace(_taking(stage, Thing.OIL_CAN, 0.13, 0.93), oil=round(oiled * 6) / 6)
     lead = stage.lead(hand, _claw(stage, 0.11, 0.94), bend=-14, lift=lift)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from sopilot_assets.capture.simulate.people import Person
-from sopilot_assets.capture.simulate.sprites import Colour, Light, Limb, Sprite, limbs_sprite
+from sopilot_assets.capture.simulate.sprites import Colour, Light, Limb, Sprite, fade_below, limbs_sprite
 
 GRIP_REACH: Final = 46.0
 """Bench units from the wrist to the point of the hand that touches things."""
@@ -29,7 +29,8 @@ _Joint = tuple[float, float, float]  # x, y, radius; the wrist is (0, 0), finger
 _PALM: Final[Sequence[Sequence[_Joint]]] = (
     ((-8, -10, 11), (-9, -34, 11)),
     ((7, -10, 11), (9, -33, 10)),
-    ((0, 0, 12.5), (0, -36, 13)),
+    ((0, 26, 13.5), (0, -8, 12.5)),
+    ((0, -8, 12.5), (0, -36, 13)),
 )
 _FINGERS: Final[Mapping[Grasp, Sequence[Sequence[_Joint]]]] = {
     Grasp.FLAT: (
@@ -74,8 +75,10 @@ class Arms:
 def draw_arms(person: Person, *, scale: float, light: Light, rng: np.random.Generator) -> Arms:
     """The arms of ``person`` at ``scale`` pixels per bench unit."""
     hands = {
-        (side, grasp): limbs_sprite(
-            _hand(person, grasp, side=side), scale=scale, light=light, rng=rng, weave=0.035
+        (side, grasp): fade_below(
+            limbs_sprite(_hand(person, grasp, side=side), scale=scale, light=light, rng=rng, weave=0.035),
+            start=2 * scale,
+            length=16 * scale,
         )
         for side in (-1, 1)
         for grasp in Grasp
@@ -102,12 +105,12 @@ def _limbs(joints: Sequence[_Joint], colour: Colour, build: float, side: int) ->
 
 def _forearm(person: Person) -> list[Limb]:
     build = person.build
-    skin = Limb((0, 2), 12 * build, (0, 70), 17 * build, person.skin)
+    skin = Limb((0, -6), 12.2 * build, (0, 70), 16.5 * build, person.skin)
     sleeve = Limb((0, 66), 20 * build, (0, 300), 30 * build, person.sleeve)
     cuff = Limb((0, 62), 20.5 * build, (0, 64), 20.8 * build, _shade(person.sleeve, 0.82))
     parts = [skin, sleeve, cuff]
     if person.glove is not None:
-        parts.append(Limb((0, 0), 13.5 * build, (0, 22), 15.5 * build, person.glove))
+        parts.append(Limb((0, -6), 13.0 * build, (0, 26), 15.5 * build, person.glove))
     if person.stripe is not None:
         parts.append(Limb((0, 98), 22.6 * build, (0, 100), 22.8 * build, person.stripe))
     return parts

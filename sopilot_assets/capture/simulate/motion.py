@@ -20,8 +20,7 @@ class Stage:
     """What an action needs to know of one instant.
 
     ``progress`` runs from 0 to 1 over the action, ``clock_s`` is the time that strokes are counted in,
-    ``before`` the state when the action began, ``nudge`` (bench units) and ``phase`` (radians) how this
-    performance differs from the last.
+    ``before`` the state when the action began, ``phase`` (radians) where its strokes begin.
     """
 
     progress: float
@@ -29,7 +28,6 @@ class Stage:
     before: State
     layout: Layout
     person: Person
-    nudge: Point = (0.0, 0.0)
     phase: float = 0.0
 
     @property

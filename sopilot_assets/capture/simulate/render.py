@@ -61,6 +61,7 @@ class Renderer:
         self._person = person
         self._camera = camera
         self._tables: OrderedDict[State, Image] = OrderedDict()
+        self._gaskets: dict[float, Sprite] = {}
         height, width = wardrobe.bench.shape[:2]
         self._mask: Image = np.zeros((height // _SHADOW_SHRINK, width // _SHADOW_SHRINK), np.uint8)
 
@@ -78,6 +79,12 @@ class Renderer:
             self._place(self._wardrobe.things[held.thing], held.at, held.angle, held.lift)
             for held in moment.held
         ]
+        if moment.state.oil > 0:
+            placed += [
+                self._place(self._gasket(moment.state.oil), held.at, held.angle, held.lift)
+                for held in moment.held
+                if held.thing is Thing.NEW_FILTER
+            ]
         for hand in moment.hands:
             placed += self._arm(hand)
         return placed
@@ -176,7 +183,10 @@ class Renderer:
         return seat_sprite(self._wardrobe.site, scale=self._wardrobe.scale, clean=clean)
 
     def _gasket(self, oil: float) -> Sprite:
-        return gasket_sprite(scale=self._wardrobe.scale, oil=oil)
+        sprite = self._gaskets.get(oil)
+        if sprite is None:
+            sprite = self._gaskets[oil] = gasket_sprite(scale=self._wardrobe.scale, oil=oil)
+        return sprite
 
 
 _Placed = tuple[Sprite, float, float, float, float, float]

@@ -67,6 +67,13 @@ def painted_sprite(radius: float, paint: Callable[[Field, Field], tuple[Field, F
     return _pack(colour, cover, origin=(radius * scale, radius * scale))
 
 
+def fade_below(sprite: Sprite, *, start: float, length: float) -> Sprite:
+    """The sprite made transparent below its origin, from ``start`` pixels on over ``length`` pixels."""
+    rows = np.arange(sprite.pixels.shape[0], dtype=np.float32) - sprite.origin[1]
+    kept = 1 - np.clip((rows - start) / length, 0, 1)
+    return Sprite(pixels=(sprite.pixels * kept[:, None, None]).astype(np.uint8), origin=sprite.origin)
+
+
 def stamp(canvas: Image, sprite: Sprite, x: float, y: float, *, angle: float = 0.0, zoom: float = 1.0) -> None:
     """Lay the sprite's origin onto pixel (x, y) of an RGB canvas, turned clockwise by ``angle`` degrees."""
     laid = _laid(sprite.pixels, sprite.origin, x, y, angle, zoom, canvas.shape)

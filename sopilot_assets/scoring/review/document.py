@@ -1,4 +1,4 @@
-"""Self-contained HTML documents: one file, no network, and only the script and the style that it came with."""
+"""Self-contained HTML documents: one file, no network, only the script and the style that it came with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TypeAlias
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-Json: TypeAlias = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
+Json: TypeAlias = str | int | float | bool | Sequence["Json"] | Mapping[str, "Json"] | None
 
 _SCRIPT_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 

@@ -106,10 +106,7 @@ def svg(drawing: Drawing, *, attributes: str = "") -> str:
     """
     body = "".join(_svg_shape(shape) for shape in drawing.shapes)
     box = f"0 0 {_number(drawing.width)} {_number(drawing.height)}"
-    return (
-        f'<svg viewBox="{box}" {attributes} '
-        f'font-family="system-ui, sans-serif">{body}</svg>'
-    )
+    return f'<svg viewBox="{box}" {attributes} font-family="system-ui, sans-serif">{body}</svg>'
 
 
 def _svg_shape(shape: Shape) -> str:
@@ -207,4 +204,7 @@ def _dashes(points: tuple[Point, ...]) -> Iterator[tuple[Point, ...]]:
         length = math.hypot(x1 - x0, y1 - y0)
         for index in range(math.ceil(length / (on + off))):
             start, end = index * (on + off) / length, min((index * (on + off) + on) / length, 1.0)
-            yield (x0 + start * (x1 - x0), y0 + start * (y1 - y0)), (x0 + end * (x1 - x0), y0 + end * (y1 - y0))
+            yield (
+                (x0 + start * (x1 - x0), y0 + start * (y1 - y0)),
+                (x0 + end * (x1 - x0), y0 + end * (y1 - y0)),
+            )

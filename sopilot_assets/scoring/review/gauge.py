@@ -16,7 +16,7 @@ _ZONES: Final = ("#d9825b", "#e3b94f", "#58a877")
 
 
 def draw_gauge(task: TaskSpec, score: float | None, noise_floor_score: float | None) -> Drawing:
-    """A bar from 0 to 100 in the task's three zones; the score is a pointer, the noise floor a dashed line."""
+    """A bar from 0 to 100 in the task's three zones; the score points, the noise floor is a dashed line."""
     return Drawing(_WIDTH, 42.0, tuple(_shapes(task, score, noise_floor_score)))
 
 

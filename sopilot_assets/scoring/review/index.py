@@ -43,13 +43,14 @@ class IndexRow:
 
 
 def index_page(rows: Sequence[IndexRow]) -> str:
-    """One HTML file that links all review pages: a table to filter, the gravest decision and lowest score first.
+    """One HTML file that links all review pages: a table, the gravest decision and lowest score first.
 
     The order does not depend on the order of ``rows``; links are relative; it works from the disk and with
     scripts off (then without the filter).
     """
     ordered = sorted(rows, key=_rank)
-    tasks = {row.task: row.task_name or Text(row.task, row.task) for row in ordered}
+    tasks = {row.task: Text(row.task, row.task) for row in ordered}
+    tasks |= {row.task: row.task_name for row in ordered if row.task_name is not None}
     counts = Counter(row.decision for row in ordered)
     values: Mapping[str, object] = {
         "rows": [_line(row, tasks[row.task]) for row in ordered],

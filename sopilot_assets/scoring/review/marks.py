@@ -1,7 +1,8 @@
 """Colours and icons: what a step, a severity and a type of deviation look like everywhere on a review page.
 
-Step colours are Paul Tol's *light* scheme (SRON/EPS/TN/09-002), made for filled areas under dark text and told
-apart with every common colour blindness. Colour is never alone: steps carry numbers, deviations icons and names.
+Step colours are Paul Tol's *light* scheme (SRON/EPS/TN/09-002), made for filled areas under dark text and
+told apart with every common colour blindness. Colour is never alone: steps carry numbers, deviations icons
+and names.
 """
 
 from __future__ import annotations
@@ -33,8 +34,13 @@ SEVERITY_COLOURS: Final[Mapping[Severity, str]] = {
 }
 
 _ICONS: Final[Mapping[DeviationType, tuple[tuple[Point, ...], ...]]] = {
-    DeviationType.MISSING_STEP: (((2, 5), (2, 2), (5, 2)), ((11, 2), (14, 2), (14, 5)), ((14, 11), (14, 14), (11, 14)),
-                                 ((5, 14), (2, 14), (2, 11)), ((5, 8), (11, 8))),
+    DeviationType.MISSING_STEP: (
+        ((2, 5), (2, 2), (5, 2)),
+        ((11, 2), (14, 2), (14, 5)),
+        ((14, 11), (14, 14), (11, 14)),
+        ((5, 14), (2, 14), (2, 11)),
+        ((5, 8), (11, 8)),
+    ),
     DeviationType.ORDER_SWAP: (((2, 5), (14, 5), (11, 2)), ((14, 11), (2, 11), (5, 14))),
     DeviationType.WRONG_STEP: (((3, 3), (13, 13)), ((13, 3), (3, 13))),
     DeviationType.STEP_DEVIATION: (((1, 10), (4, 5), (7, 6), (9, 10), (12, 11), (15, 6)),),

@@ -90,6 +90,7 @@ def review_page(
     other; ``is_gold`` says that the recording is one of them. The same input gives the same bytes. Raises
     ``GoldError`` when a gold that is named has no video, and ``UnreadableVideo``.
     """
+    named = _named_golds(score, alignment, gold_videos)
     review = _Review(
         task=task,
         score=score,
@@ -104,7 +105,7 @@ def review_page(
                 steps=gold_steps.get(gold_id, ()),
                 source=data_uri(proxy(gold_videos[gold_id], proxy_folder, gold_id), kind=_MP4),
             )
-            for gold_id in _named_golds(score, alignment, gold_videos)
+            for gold_id in named
         ),
     )
     return render(
@@ -120,8 +121,8 @@ def _named_golds(score: Score, alignment: Alignment, gold_videos: Mapping[str, P
     missing = [gold_id for gold_id in golds if gold_id not in gold_videos]
     if missing:
         raise GoldError(
-            f"review of video {score.video_id}: expected a video for each gold that its result names, found none "
-            f"for {', '.join(missing)} (there are {', '.join(sorted(gold_videos)) or 'no golds'}). "
+            f"review of video {score.video_id}: expected a video for each gold that its result names, found "
+            f"none for {', '.join(missing)} (there are {', '.join(sorted(gold_videos)) or 'no golds'}). "
             "Score the recording again with the task's present golds."
         )
     return golds
@@ -140,12 +141,15 @@ def _values(review: _Review) -> dict[str, object]:
         "decision": score.decision.value,
         "decision_name": words.DECISIONS[score.decision],
         "reason": score.reason,
-        "gauge": _markup(draw_gauge(task, score.score, review.noise_floor_score), 'class="gauge" aria-hidden="true"'),
+        "gauge": _markup(
+            draw_gauge(task, score.score, review.noise_floor_score), 'class="gauge" aria-hidden="true"'
+        ),
         "limits": words.limits(task, review.noise_floor_score),
         "trainee_label": review.trainee_label,
         "trainee_source": review.trainee_source,
         "golds": [
-            {"id": gold.gold_id, "source": gold.source, "strip": _strip(review, gold)} for gold in review.golds
+            {"id": gold.gold_id, "source": gold.source, "strip": _strip(review, gold)}
+            for gold in review.golds
         ],
         "strip_label": words.STRIP,
         "duration_s": round(review.alignment.duration_s, 3),
@@ -196,7 +200,9 @@ def _spans(review: _Review) -> Iterator[dict[str, object]]:
         gold = golds.get(span.step) if span.kind is SpanKind.STEP and span.step is not None else None
         yield {
             "name": _span_name(review.task, span),
-            "colour": step_colour(span.step) if span.kind is SpanKind.STEP and span.step is not None else NO_STEP,
+            "colour": step_colour(span.step)
+            if span.kind is SpanKind.STEP and span.step is not None
+            else NO_STEP,
             "trainee": _times(span.segment),
             "length": f"{span.segment.duration_s:.1f} s",
             "gold": None if gold is None else _times(gold),
@@ -231,8 +237,14 @@ def _figures(review: _Review) -> list[tuple[Text, str]]:
         (Text("Pass from", "合格点"), f"{task.pass_score:g}"),
         (Text("Retrain below", "再訓練点（未満）"), f"{task.retrain_score:g}"),
         (Text("Golds against each other", "お手本同士の得点"), "–" if floor is None else f"{floor:.1f}"),
-        (Text("Probability of a critical deviation", "重大な逸脱の確率"), f"{score.critical_probability:.2f}"),
-        (Text("Log-odds against “correct” (nats)", "「正しい手順」に対する対数オッズ"), f"{review.alignment.log_odds:.1f}"),
+        (
+            Text("Probability of a critical deviation", "重大な逸脱の確率"),
+            f"{score.critical_probability:.2f}",
+        ),
+        (
+            Text("Log-odds against “correct” (nats)", "「正しい手順」に対する対数オッズ"),
+            f"{review.alignment.log_odds:.1f}",
+        ),
         (Text("Fit (mean log posterior, nats)", "適合度（平均対数事後確率）"), f"{score.fit:.2f}"),
         (Text("DTW cost per step of the path", "DTW 正規化コスト"), f"{score.dtw_normalized_cost:.3f}"),
         (Text("Time over", "超過時間の比率"), f"{score.over_time_ratio:.2f}"),

@@ -26,15 +26,15 @@ _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 def proxy(source: Path, target_folder: Path | UPath, video_id: str) -> Path:
     """The path of a small silent H.264 copy of ``source`` in ``target_folder``, made on the first call.
 
-    The picture is upright and at most ``PROXY_SHORT_SIDE`` pixels on its short side; the copy shows at every moment
-    what the source shows then, at the constant rate ``PROXY_FPS``. The recipe is part of the file's name, so
-    another recipe never meets an old copy. Raises ``StoreError`` for a ``video_id`` that cannot name a file
-    and ``UnreadableVideo`` when nothing can be decoded.
+    The picture is upright and at most ``PROXY_SHORT_SIDE`` pixels on its short side; the copy shows at every
+    moment what the source shows then, at the constant rate ``PROXY_FPS``. The recipe is part of the file's
+    name, so another recipe never meets an old copy. Raises ``StoreError`` for a ``video_id`` that cannot name
+    a file and ``UnreadableVideo`` when nothing can be decoded.
     """
     if not _SAFE_NAME.fullmatch(video_id):
         raise StoreError(
-            f"video id {video_id!r}: expected letters, digits, _ and - only, since it names the small copy of "
-            f"{source}. Pass the first 12 hex digits of the video's content hash."
+            f"video id {video_id!r}: expected letters, digits, _ and - only, since it names the small copy "
+            f"of {source}. Pass the first 12 hex digits of the video's content hash."
         )
     target = local_path(target_folder) / f"{video_id}-{_RECIPE}.mp4"
     if not target.exists():

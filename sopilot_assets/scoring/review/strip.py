@@ -379,4 +379,3 @@ def _both(text: Text) -> str:
 
 def _plain(x: float, y: float, text: str, *, size: float, anchor: Anchor) -> Label:
     return Label((x, y), Text(text, text), size, anchor, INK)
-

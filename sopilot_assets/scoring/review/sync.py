@@ -58,8 +58,8 @@ def _distance(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDA
     dx, dy = x[-1] - x[0], y[-1] - y[0]
     length = float(np.hypot(dx, dy))
     if length == 0:
-        return np.hypot(x - x[0], y - y[0])
-    return np.abs(dx * (y - y[0]) - dy * (x - x[0])) / length
+        return np.asarray(np.hypot(x - x[0], y - y[0]), np.float64)
+    return np.asarray(np.abs(dx * (y - y[0]) - dy * (x - x[0])) / length, np.float64)
 
 
 def _from_steps(spans: Sequence[Span], gold_steps: Sequence[tuple[int, Segment]]) -> Table:

@@ -76,7 +76,9 @@ def timecode(time_s: float) -> str:
     return f"{minutes // 60}:{clock}" if minutes >= 60 else clock
 
 
-STRIP: Final = "Steps of both recordings and the deviations on one axis of time / 両動画の手順と逸脱の時系列図"
+STRIP: Final = (
+    "Steps of both recordings and the deviations on one axis of time / 両動画の手順と逸脱の時系列図"
+)
 
 
 def limits(task: TaskSpec, noise_floor_score: float | None) -> Text:

@@ -129,7 +129,7 @@
   }
   function leaveMoment() {
     const { trainee: here, gold_time: there } = data.deviations[moment];
-    const over = trainee.currentTime > here[1] + 1 && gold().currentTime > there[1] + 0.5;
+    const over = trainee.currentTime > here[1] + 1 && (gold().currentTime > there[1] + 0.5 || gold().ended);
     if (over || trainee.ended) moment = null;
   }
 

@@ -1,0 +1,238 @@
+"""The ledgers of intake: which videos are registered, which files were refused, which arrived a second
+time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Final
+
+import pyarrow as pa
+
+from sopilot_assets.capture.examine import Examination
+from sopilot_assets.capture.identity import VIDEO_ID_DIGITS, printable
+from sopilot_assets.capture.reasons import Reason
+from sopilot_assets.capture.scan import Candidate, Place
+from sopilot_assets.capture.sidecar import Sidecar
+from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.ledgers import Ledger, Row
+
+ACTIVE: Final = "active"
+RETIRED: Final = "retired"
+"""``status`` of a trainee recording that was made a gold of its task afterwards."""
+
+_PLACE = {"task_id": pa.string(), "role": pa.string(), "site": pa.string(), "camera": pa.string()}
+_PROVENANCE = {name: pa.string() for name in ("person", "session", "recorded_at", "source_video")}
+_QUALITY = {
+    name: pa.float64() for name in ("brightness", "dark_share", "bright_share", "sharpness", "shake_percent")
+}
+
+VIDEO_COLUMNS: Final = {
+    "key": pa.string(),
+    "video_id": pa.string(),
+    "sha256": pa.string(),
+    **_PLACE,
+    **_PROVENANCE,
+    "original_name": pa.string(),
+    "capture_path": pa.string(),
+    "stored_name": pa.string(),
+    "size_bytes": pa.int64(),
+    "duration_s": pa.float64(),
+    "frame_count": pa.int64(),
+    "width": pa.int64(),
+    "height": pa.int64(),
+    "rotation_deg": pa.int64(),
+    "codec": pa.string(),
+    "container": pa.string(),
+    "mean_fps": pa.float64(),
+    "variable_rate": pa.bool_(),
+    "reader": pa.string(),
+    "refusal": pa.string(),
+    "damaged_share": pa.float64(),
+    **_QUALITY,
+    "flags": pa.string(),
+    "status": pa.string(),
+}
+"""``flags`` are comma-separated; ``refusal`` says why decord does not read the video, where ``reader`` is
+pyav.
+"""
+
+QUARANTINE_COLUMNS: Final = {
+    "quarantine_id": pa.string(),
+    "sha256": pa.string(),
+    "capture_path": pa.string(),
+    "original_name": pa.string(),
+    "stored_name": pa.string(),
+    "size_bytes": pa.int64(),
+    "reason": pa.string(),
+    "detail": pa.string(),
+}
+
+DUPLICATE_COLUMNS: Final = {
+    "duplicate_id": pa.string(),
+    "key": pa.string(),
+    "sha256": pa.string(),
+    "capture_path": pa.string(),
+    "original_name": pa.string(),
+}
+
+
+def videos_ledger(home: Home) -> Ledger:
+    """One row per registered recording and task; the newest row of a partition key counts."""
+    return Ledger(home.ledgers, "videos", VIDEO_COLUMNS, "key")
+
+
+def quarantine_ledger(home: Home) -> Ledger:
+    """One row per refused file."""
+    return Ledger(home.ledgers, "quarantine", QUARANTINE_COLUMNS, "quarantine_id")
+
+
+def duplicates_ledger(home: Home) -> Ledger:
+    """One row per file whose bytes were registered already."""
+    return Ledger(home.ledgers, "duplicates", DUPLICATE_COLUMNS, "duplicate_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A recording that a task knows already."""
+
+    key: str
+    sha256: str
+    task_id: str
+    role: str
+    capture_path: str
+    stored_name: str
+    row: Row
+
+
+@dataclass(slots=True)
+class Registry:
+    """The active recordings, by task and content hash."""
+
+    entries: dict[tuple[str, str], Registered] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, home: Home) -> Registry:
+        """What the ledger says now."""
+        registry = cls()
+        names = ", ".join(VIDEO_COLUMNS)
+        found = videos_ledger(home).query(f"select {names} from latest where status = '{ACTIVE}'")  # noqa: S608 - constants
+        registry.add(
+            {str(name): _cell(value) for name, value in row.items()} for row in found.to_dict("records")
+        )
+        return registry
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Take in the active ones of ``rows`` of the videos ledger."""
+        for row in rows:
+            if row["status"] == ACTIVE:
+                entry = Registered(
+                    key=str(row["key"]),
+                    sha256=str(row["sha256"]),
+                    task_id=str(row["task_id"]),
+                    role=str(row["role"]),
+                    capture_path=str(row["capture_path"]),
+                    stored_name=str(row["stored_name"]),
+                    row=row,
+                )
+                self.entries[entry.task_id, entry.sha256] = entry
+
+    def of(self, task_id: str, sha256: str) -> Registered | None:
+        """The recording with these bytes in this task."""
+        return self.entries.get((task_id, sha256))
+
+    def elsewhere(self, task_id: str, sha256: str) -> list[Registered]:
+        """The recordings with these bytes in other tasks, by key."""
+        found = [one for one in self.entries.values() if one.sha256 == sha256 and one.task_id != task_id]
+        return sorted(found, key=lambda one: one.key)
+
+
+def partition_key(place: Place, sha256: str) -> PartitionKey:
+    """The partition of a recording in a task."""
+    return PartitionKey(place.task_id, place.role, sha256[:VIDEO_ID_DIGITS])
+
+
+def video_row(
+    candidate: Candidate,
+    place: Place,
+    *,
+    sha256: str,
+    stored_name: str,
+    sidecar: Sidecar,
+    examination: Examination,
+    flags: Iterable[str],
+) -> Row:
+    """The row of an accepted recording; the same file always gives the same row."""
+    probe, quality = examination.probe, examination.quality
+    key = partition_key(place, sha256)
+    return {
+        "key": str(key),
+        "video_id": key.video_id,
+        "sha256": sha256,
+        **asdict(place),
+        "person": sidecar.person,
+        "session": sidecar.session,
+        "recorded_at": sidecar.recorded_at.isoformat() if sidecar.recorded_at else None,
+        "source_video": sidecar.source_video,
+        "original_name": printable(candidate.path.name),
+        "capture_path": candidate.relative,
+        "stored_name": stored_name,
+        "size_bytes": candidate.state.size_bytes,
+        "duration_s": round(probe.duration_s, 6),
+        "frame_count": probe.frame_count,
+        "width": probe.width,
+        "height": probe.height,
+        "rotation_deg": probe.rotation_deg,
+        "codec": probe.codec,
+        "container": probe.container,
+        "mean_fps": round(probe.mean_fps, 6),
+        "variable_rate": probe.variable_rate,
+        "reader": examination.reader,
+        "refusal": examination.refusal,
+        "damaged_share": examination.damaged_share,
+        **{name: getattr(quality, name) for name in _QUALITY},
+        "flags": ",".join(flags),
+        "status": ACTIVE,
+    }
+
+
+def retired_row(registered: Registered) -> Row:
+    """The row that retires a recording whose bytes became a gold of the same task."""
+    return {**registered.row, "status": RETIRED}
+
+
+def quarantine_row(
+    candidate: Candidate, *, sha256: str, stored_name: str, reason: Reason, detail: str
+) -> Row:
+    """The row of a refused file."""
+    return {
+        "quarantine_id": f"{sha256[:VIDEO_ID_DIGITS]}:{candidate.relative}",
+        "sha256": sha256,
+        "capture_path": candidate.relative,
+        "original_name": printable(candidate.path.name),
+        "stored_name": stored_name,
+        "size_bytes": candidate.state.size_bytes,
+        "reason": reason.value,
+        "detail": detail,
+    }
+
+
+def duplicate_row(candidate: Candidate, registered: Registered) -> Row:
+    """The row of a file whose bytes are registered already."""
+    return {
+        "duplicate_id": f"{registered.key}:{candidate.relative}",
+        "key": registered.key,
+        "sha256": registered.sha256,
+        "capture_path": candidate.relative,
+        "original_name": printable(candidate.path.name),
+    }
+
+
+def _cell(value: object) -> str | int | float | bool | None:
+    """A cell of a DuckDB frame as the plain value that was written (missing values come as NaN or None)."""
+    if value is None or value != value:  # noqa: PLR0124 - NaN
+        return None
+    plain = value.item() if hasattr(value, "item") else value
+    assert isinstance(plain, str | int | float | bool)
+    return plain

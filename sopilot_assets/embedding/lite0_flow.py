@@ -1,0 +1,142 @@
+"""The default embedding: EfficientNet-Lite0 features of two frames a second, and the motion between eight.
+
+Everything is read in one pass; the whole picture is squeezed to the network's square, since a centre crop loses
+work at the edges.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from upath import UPath
+
+from sopilot_assets.embedding.clips import ClipEmbedding, Features, Floats, clip_starts
+from sopilot_assets.embedding.flow import FlowMeter
+from sopilot_assets.embedding.identity import model_id
+from sopilot_assets.embedding.lite0_graph import FINAL_CHANNELS, MID_CELLS, MID_CHANNELS, SIDE_PX
+from sopilot_assets.embedding.lite0_onnx import open_network, prepared_network
+from sopilot_assets.embedding.pooling import (
+    Image,
+    StillnessMeter,
+    clip_means,
+    clip_spreads,
+    grey_image,
+    half_precision,
+    one_cv2_thread,
+)
+from sopilot_assets.video.frames import FrameChunk, FrameStream, open_frames
+
+NAME: Final = "lite0_flow"
+FEATURE_VERSION: Final = 1
+"""Raise it whenever the same video would get other numbers: it is part of the model's identity."""
+
+CLIP_S: Final = 2.0
+STRIDE_S: Final = 0.5
+RATE_HZ: Final = 8.0
+SHORT_SIDE_PX: Final = SIDE_PX
+NETWORK_EVERY: Final = 4
+"""The network sees every fourth sample, two a second."""
+NETWORK_PHASE: Final = 2
+"""... from the third one on, so that a clip's four frames lie evenly inside it."""
+
+
+class Lite0Flow:
+    """Embeds videos with EfficientNet-Lite0 and optical flow; ready to use in this process.
+
+    ``models`` is the folder of prepared models; the network is prepared there on first use.
+    """
+
+    name = NAME
+
+    def __init__(self, *, models: UPath) -> None:
+        prepared = prepared_network(models)
+        self._session = open_network(prepared.path)
+        self.model_id = model_id(
+            NAME,
+            weights_sha256=prepared.weights_sha256,
+            parameters={
+                "feature_version": FEATURE_VERSION,
+                "clip_s": CLIP_S,
+                "stride_s": STRIDE_S,
+                "rate_hz": RATE_HZ,
+                "network_every": NETWORK_EVERY,
+            },
+        )
+
+    def embed(self, path: Path) -> ClipEmbedding:
+        """The embedding of one video; raises ``UnreadableVideo`` when no frame can be decoded."""
+        stream = open_frames(path, rate_hz=RATE_HZ, short_side=SHORT_SIDE_PX)
+        with one_cv2_thread():
+            reading = _Reading(self._session, stream)
+            for chunk in stream:
+                reading.add(chunk)
+        return reading.embedding(self.model_id)
+
+
+class _Reading:
+    """What one pass over one video collects."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, stream: FrameStream) -> None:
+        self._session, self._stream = session, stream
+        self._still, self._flow = StillnessMeter(), FlowMeter()
+        self._phase = NETWORK_PHASE if len(stream.times_s) > NETWORK_PHASE else 0
+        self._count = 0
+        self._network_times_s: list[float] = []
+        self._mid: list[Features] = []
+        self._final: list[Features] = []
+
+    def add(self, chunk: FrameChunk) -> None:
+        for time_s, image, held in zip(chunk.times_s, chunk.images, chunk.held, strict=True):
+            grey = grey_image(image)
+            self._still.add(float(time_s), grey, held=bool(held))
+            self._flow.add(float(time_s), grey)
+            if self._count % NETWORK_EVERY == self._phase:
+                self._look(float(time_s), image)
+            self._count += 1
+
+    def _look(self, time_s: float, image: Image) -> None:
+        mid, final = network_features(self._session, image)
+        self._network_times_s.append(time_s)
+        self._mid.append(mid)
+        self._final.append(final)
+
+    def embedding(self, model: str) -> ClipEmbedding:
+        duration_s = float(self._stream.index.end_s)
+        starts_s = clip_starts(duration_s, length_s=CLIP_S, stride_s=STRIDE_S)
+        blocks = {**self._network_blocks(starts_s), **self._flow.blocks(starts_s, length_s=CLIP_S)}
+        return ClipEmbedding(
+            model_id=model,
+            clip_start_s=starts_s,
+            clip_length_s=CLIP_S,
+            duration_s=duration_s,
+            blocks={name: half_precision(block) for name, block in blocks.items()},
+            still_time_s=self._still.times_s(),
+            stillness=self._still.stillness(),
+            reader=self._stream.reader,
+        )
+
+    def _network_blocks(self, starts_s: Floats) -> dict[str, Features]:
+        times_s = np.array(self._network_times_s, dtype=np.float64)
+        mid = np.array(self._mid, dtype=np.float32).reshape(-1, MID_CELLS**2 * MID_CHANNELS)
+        final = np.array(self._final, dtype=np.float32).reshape(-1, FINAL_CHANNELS)
+        return {
+            "mid": clip_means(mid, times_s, starts_s, length_s=CLIP_S),
+            "mid_spread": clip_spreads(mid, times_s, starts_s, length_s=CLIP_S),
+            "final": clip_means(final, times_s, starts_s, length_s=CLIP_S),
+            "final_spread": clip_spreads(final, times_s, starts_s, length_s=CLIP_S),
+        }
+
+
+def network_features(session: onnxruntime.InferenceSession, image: Image) -> tuple[Features, Features]:
+    """(mid (1008,), final (1280,)) of one RGB image (h, w, 3), squeezed to the network's square."""
+    square: npt.NDArray[np.uint8] = np.asarray(
+        cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), dtype=np.uint8
+    )
+    # one frame at a time: as fast as batches, and a frame's features cannot depend on its neighbours
+    mid, final = session.run(["mid", "final"], {"frames": square[None]})
+    return mid[0], final[0]

@@ -1,0 +1,102 @@
+"""A run whose process is gone is noticed; one that may still live is left alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.events import EngineEventData
+from dagster._core.launcher import WorkerStatus
+from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._core.test_utils import create_run_for_test
+
+from sopilot_assets.defs.launcher import LocalRunLauncher, NotedProcess
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """An instance with the project's own settings."""
+    (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+@pytest.fixture
+def worker() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that lives until it is killed."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
+        yield process
+        process.kill()
+
+
+def started_run(instance: dg.DagsterInstance, *pids: int, host: str = "localhost") -> dg.DagsterRun:
+    """A started run that noted these processes."""
+    tags = {GRPC_INFO_TAG: json.dumps({"host": host, "socket": "/nowhere"})}
+    run: dg.DagsterRun = create_run_for_test(instance, "job", status=dg.DagsterRunStatus.STARTED, tags=tags)
+    for pid in pids:
+        instance.report_engine_event("Started process", run, EngineEventData.in_process(pid))
+    return run
+
+
+def health(instance: dg.DagsterInstance, run: dg.DagsterRun) -> WorkerStatus:
+    return instance.run_launcher.check_run_worker_health(run).status
+
+
+def test_the_project_s_instance_uses_the_launcher(instance: dg.DagsterInstance) -> None:
+    assert isinstance(instance.run_launcher, LocalRunLauncher)
+    assert instance.run_launcher.supports_check_run_worker_health
+
+
+def test_a_run_is_healthy_while_its_process_lives_and_failed_after(
+    instance: dg.DagsterInstance, worker: subprocess.Popen[bytes]
+) -> None:
+    run = started_run(instance, worker.pid)
+    assert health(instance, run) is WorkerStatus.RUNNING
+    worker.kill()
+    worker.wait()
+    assert health(instance, run) is WorkerStatus.FAILED
+
+
+def test_a_killed_process_that_nobody_has_waited_for_counts_as_gone(
+    instance: dg.DagsterInstance, worker: subprocess.Popen[bytes]
+) -> None:
+    run = started_run(instance, worker.pid)
+    worker.kill()
+    deadline = time.monotonic() + 10
+    while health(instance, run) is WorkerStatus.RUNNING and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert worker.returncode is None
+    assert health(instance, run) is WorkerStatus.FAILED
+
+
+def test_the_first_process_noted_decides(
+    instance: dg.DagsterInstance, worker: subprocess.Popen[bytes]
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as step:
+        step.wait()
+    assert health(instance, started_run(instance, worker.pid, step.pid)) is WorkerStatus.RUNNING
+    assert health(instance, started_run(instance, step.pid, worker.pid)) is WorkerStatus.FAILED
+
+
+def test_a_run_that_noted_no_process_is_left_alone(instance: dg.DagsterInstance) -> None:
+    assert health(instance, started_run(instance)) is WorkerStatus.RUNNING
+
+
+def test_a_run_of_another_machine_is_left_alone(instance: dg.DagsterInstance) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    assert health(instance, started_run(instance, gone.pid, host="scoring-2")) is WorkerStatus.RUNNING
+
+
+def test_a_process_that_got_the_id_of_a_dead_one_is_another(worker: subprocess.Popen[bytes]) -> None:
+    assert NotedProcess(worker.pid, time.time()).is_alive()
+    assert not NotedProcess(worker.pid, time.time() - 3600).is_alive()
