@@ -90,7 +90,7 @@ dev: $(INSTALLED) ## Run Dagster with its web page on 127.0.0.1:PORT and the sen
 
 .PHONY: bench
 bench: $(INSTALLED) ## Run the measurements in benchmarks/ (minutes)
-	@for file in benchmarks/[a-z]*.py; do \
+	@for file in $(sort $(wildcard benchmarks/[a-z]*.py)); do \
 	  name=$${file##*/}; echo "[bench] $${name%.py}"; $(BIN)/python -m benchmarks.$${name%.py} $(ARGS); done
 
 .PHONY: clean

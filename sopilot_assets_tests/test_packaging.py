@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
+import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from importlib.resources import files
 from pathlib import Path
 
@@ -111,3 +113,31 @@ def test_make_help_names_every_target(target: str) -> None:
         ["make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True
     ).stdout
     assert f"make {target} " in shown
+
+
+def third_party(folder: Path) -> set[str]:
+    """The top-level modules from elsewhere that the files of a folder import."""
+    modules: set[str] = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules.add(node.module.split(".")[0])
+    return modules - set(sys.stdlib_module_names) - {"sopilot_assets", "sopilot_assets_tests"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "extras"), [("sopilot_assets", ["vjepa2"]), ("sopilot_assets_tests", ["dev"])]
+)
+def test_every_package_that_is_imported_is_declared(folder: str, extras: list[str]) -> None:
+    extras_of = PROJECT["optional-dependencies"]
+    lines = PROJECT["dependencies"] + [line for extra in extras for line in extras_of[extra]]
+    declared = {canonicalize_name(Requirement(line).name) for line in lines}
+    providers = packages_distributions()
+    undeclared = {
+        module
+        for module in third_party(ROOT / folder)
+        if not {canonicalize_name(name) for name in providers.get(module, [module])} & declared
+    }
+    assert undeclared == set()

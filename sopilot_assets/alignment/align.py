@@ -1,4 +1,6 @@
-"""The alignment of one video against a reference: evidence, decoded steps, edits and the warp onto the most similar gold."""
+"""The alignment of one video against a reference: evidence, decoded steps, edits and the warp onto the most
+similar gold.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,18 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 ALIGNMENT_VERSION: Final = "alignment-1"
 FULL_TRUST_FIT: Final = 0.75
-"""From this fit on, clips count in full; a recording that matches less (another site, an unusual person) is judged with more caution."""
+"""From this fit on, clips count in full; a recording that matches less (another site, an unusual person) is
+judged with more caution.
+"""
 HIDDEN_SHARE: Final = 0.75
 """A step counts as hidden when at least this share of its span is frozen."""
 
 
-def align(video_id: str, embedding: ClipEmbedding, reference: Reference, *, prices: Prices | None = None) -> Alignment:
-    """How ``embedding`` compares with the reference; the video must not be one of its golds (see `Reference.without`).
+def align(
+    video_id: str, embedding: ClipEmbedding, reference: Reference, *, prices: Prices | None = None
+) -> Alignment:
+    """How ``embedding`` compares with the reference; the video must not be one of its golds (see
+    `Reference.without`).
 
     Raises `ModelMismatch` when the embedding is of another model than the golds.
     """
@@ -52,7 +59,12 @@ def align(video_id: str, embedding: ClipEmbedding, reference: Reference, *, pric
     return Alignment(
         video_id=video_id,
         reference_id=reference.reference_id,
-        spans=tuple(sorted((*spans, *(Span(SpanKind.FROZEN, still, None, 0.0) for still in stills)), key=lambda span: span.segment)),
+        spans=tuple(
+            sorted(
+                (*spans, *(Span(SpanKind.FROZEN, still, None, 0.0) for still in stills)),
+                key=lambda span: span.segment,
+            )
+        ),
         edits=tuple(_edits(decoding, edges, stills)),
         log_odds=decoding.log_odds,
         fit=fit,
@@ -68,7 +80,9 @@ def _alternatives(decoding: Decoding) -> Iterator[Alternative]:
     for candidate in decoding.candidates:
         log_odds = candidate.score - decoding.best.score
         if log_odds > -NEGLIGIBLE:
-            yield Alternative(tuple((change.kind, change.steps) for change in candidate.explanation.changes), log_odds)
+            yield Alternative(
+                tuple((change.kind, change.steps) for change in candidate.explanation.changes), log_odds
+            )
 
 
 NEGLIGIBLE: Final = 12.0
@@ -76,19 +90,28 @@ NEGLIGIBLE: Final = 12.0
 
 
 def _clip_edges(embedding: ClipEmbedding) -> Floats:
-    """The times (n + 1,) between which each clip speaks: half-way between clip middles, and the video's ends."""
+    """The times (n + 1,) between which each clip speaks: half-way between clip middles, and the video's
+    ends.
+    """
     middles = embedding.clip_middle_s
     return np.concatenate([[0.0], (middles[1:] + middles[:-1]) / 2, [embedding.duration_s]])
 
 
-def _spans(best: Candidate, edges: Floats, log_posterior: Floats, stills: tuple[Segment, ...]) -> Iterator[Span]:
+def _spans(
+    best: Candidate, edges: Floats, log_posterior: Floats, stills: tuple[Segment, ...]
+) -> Iterator[Span]:
     for index, state in enumerate(best.explanation.states):
         start, end = int(best.start[index]), int(best.end[index])
         unknown = state.step == UNKNOWN
         column = log_posterior.shape[1] - 1 if unknown else state.step
         evidence = float(log_posterior[start:end, column].mean())
         for piece in _outside(_segment(edges, start, end), stills):
-            yield Span(SpanKind.UNKNOWN if unknown else SpanKind.STEP, piece, state.stands_for if unknown else state.step, evidence)
+            yield Span(
+                SpanKind.UNKNOWN if unknown else SpanKind.STEP,
+                piece,
+                state.stands_for if unknown else state.step,
+                evidence,
+            )
 
 
 def _edits(decoding: Decoding, edges: Floats, stills: tuple[Segment, ...]) -> Iterator[Edit]:
@@ -102,7 +125,9 @@ def _edits(decoding: Decoding, edges: Floats, stills: tuple[Segment, ...]) -> It
 
 
 FROZEN_LOG_ODDS: Final = 6.0
-"""Frozen spans are read off the pixels: the odds are those of the stillness measure, not of any explanation."""
+"""Frozen spans are read off the pixels: the odds are those of the stillness measure, not of any
+explanation.
+"""
 
 
 def _hidden_steps(best: Candidate, edges: Floats, stills: tuple[Segment, ...]) -> list[tuple[int, Segment]]:
@@ -116,15 +141,23 @@ def _hidden_steps(best: Candidate, edges: Floats, stills: tuple[Segment, ...]) -
 
 
 def _where(change: Change, best: Candidate, edges: Floats) -> Segment:
-    """The stretch of video that shows a change: the spans of its steps, what stands in for them, or the moment where they are missing."""
+    """The stretch of video that shows a change: the spans of its steps, what stands in for them, or the
+    moment where they are missing.
+    """
     states = best.explanation.states
     concerned = [
         index
         for index, state in enumerate(states)
-        if (state.step in change.steps if change.kind is not EditKind.WRONG else state.step == UNKNOWN and state.stands_for in change.steps)
+        if (
+            state.step in change.steps
+            if change.kind is not EditKind.WRONG
+            else state.step == UNKNOWN and state.stands_for in change.steps
+        )
     ]
     if change.kind is EditKind.EXTRA:
-        concerned = [index for index, state in enumerate(states) if state.step == UNKNOWN and state.stands_for is None]
+        concerned = [
+            index for index, state in enumerate(states) if state.step == UNKNOWN and state.stands_for is None
+        ]
     if change.kind is EditKind.MISSING or not concerned:
         moment = _moment_before(change.steps[0], best, edges)
         return Segment(moment, moment)
@@ -134,7 +167,9 @@ def _where(change: Change, best: Candidate, edges: Floats) -> Segment:
 def _moment_before(step: int, best: Candidate, edges: Floats) -> float:
     """When a missing step should have begun: the end of the last state that belongs before it."""
     before = [
-        index for index, state in enumerate(best.explanation.states) if (state.step if state.step != UNKNOWN else state.stands_for or 0) < step
+        index
+        for index, state in enumerate(best.explanation.states)
+        if (state.step if state.step != UNKNOWN else state.stands_for or 0) < step
     ]
     return float(edges[best.end[before[-1]]]) if before else 0.0
 
@@ -149,7 +184,10 @@ def _outside(segment: Segment, stills: tuple[Segment, ...]) -> list[Segment]:
         pieces = [
             rest
             for piece in pieces
-            for rest in (Segment(piece.start_s, min(piece.end_s, still.start_s)), Segment(max(piece.start_s, still.end_s), piece.end_s))
+            for rest in (
+                Segment(piece.start_s, min(piece.end_s, still.start_s)),
+                Segment(max(piece.start_s, still.end_s), piece.end_s),
+            )
             if rest
         ]
     return pieces
@@ -161,5 +199,12 @@ def _nearest_warp(embedding: ClipEmbedding, rows: npt.NDArray[np.float32], refer
     for gold in reference.golds:
         gold_rows = comparable(gold.embedding, ~frozen_clips(gold.embedding))
         gold_path, trainee_path, cost = warp_path(gold_rows, rows)
-        warps.append(Warp(gold.video_id, gold.embedding.clip_middle_s[gold_path], embedding.clip_middle_s[trainee_path], cost))
+        warps.append(
+            Warp(
+                gold.video_id,
+                gold.embedding.clip_middle_s[gold_path],
+                embedding.clip_middle_s[trainee_path],
+                cost,
+            )
+        )
     return min(warps, key=lambda warp: (warp.normalized_cost, warp.gold_id))

@@ -1,7 +1,9 @@
 """The step decoder: which explanation of a video is the best, and by how much.
 
-Every edit of the procedure is segmented on its own and compared with the procedure as it should be; the best ones are edited again (beam search), so that several deviations in one recording
-are found together. A single path through the steps cannot do this: a monotone one never reports a swap, and a free one invents jumps.
+Every edit of the procedure is segmented on its own and compared with the procedure as it should be; the
+best ones are edited again (beam search), so that several deviations in one recording are found together. A
+single path through the steps cannot do this: a monotone one never reports a swap, and a free one invents
+jumps.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ MAX_EDITS: Final = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """An explanation with its score (nats, price paid) and each state's run of clips: ``start`` and ``end`` (S,)."""
+    """An explanation with its score (nats, price paid) and each state's run of clips: ``start`` and ``end``
+    (S,).
+    """
 
     explanation: Explanation
     score: float
@@ -55,8 +59,9 @@ class Candidate:
 class Decoding:
     """All explanations tried, best first, and how the chosen one departs from the procedure.
 
-    Where a deviation is can be less certain than that there is one: two steps may be about equally likely to be the missing one. So explanations with the same kinds of edits are first
-    taken together, and the best of the most probable group is chosen.
+    Where a deviation is can be less certain than that there is one: two steps may be about equally likely
+    to be the missing one. So explanations with the same kinds of edits are first taken together, and the
+    best of the most probable group is chosen.
     """
 
     candidates: tuple[Candidate, ...]
@@ -88,13 +93,21 @@ class Decoding:
         return self._log_odds(lambda kinds: change.kind in kinds)
 
     def _partial_log_odds(self, change: Change) -> float:
-        with_it = max((c.score for c in self.candidates if change in c.explanation.changes), default=IMPOSSIBLE)
-        return with_it - max((c.score for c in self.candidates if change not in c.explanation.changes), default=IMPOSSIBLE)
+        with_it = max(
+            (c.score for c in self.candidates if change in c.explanation.changes), default=IMPOSSIBLE
+        )
+        return with_it - max(
+            (c.score for c in self.candidates if change not in c.explanation.changes), default=IMPOSSIBLE
+        )
 
     def _log_odds(self, accept: Callable[[_Kinds], bool]) -> float:
         inside = sum(mass for kinds, mass in self._by_kinds.items() if accept(kinds))
         outside = sum(mass for kinds, mass in self._by_kinds.items() if not accept(kinds))
-        return float(np.clip(math.log(max(inside, 1e-300)) - math.log(max(outside, 1e-300)), -MOST_LOG_ODDS, MOST_LOG_ODDS))
+        return float(
+            np.clip(
+                math.log(max(inside, 1e-300)) - math.log(max(outside, 1e-300)), -MOST_LOG_ODDS, MOST_LOG_ODDS
+            )
+        )
 
 
 MOST_LOG_ODDS: Final = 30.0
@@ -104,7 +117,9 @@ _Kinds: TypeAlias = tuple[EditKind, ...]
 
 def _kinds(candidate: Candidate) -> _Kinds:
     """The kinds of an explanation's edits; a first or last step cut short goes with every group."""
-    return tuple(sorted(change.kind for change in candidate.explanation.changes if change.kind is not EditKind.PARTIAL))
+    return tuple(
+        sorted(change.kind for change in candidate.explanation.changes if change.kind is not EditKind.PARTIAL)
+    )
 
 
 def decode(
@@ -119,8 +134,9 @@ def decode(
 ) -> Decoding:
     """Compare explanations of one video.
 
-    ``log_posterior`` (n, K + 1) as from `Evidence.log_posterior`; ``frozen`` (n,) marks clips that show nothing: they fit every state equally. ``orders`` are the legal orders of the steps.
-    ``trust`` in (0, 1] scales the evidence of all clips.
+    ``log_posterior`` (n, K + 1) as from `Evidence.log_posterior`; ``frozen`` (n,) marks clips that show
+    nothing: they fit every state equally. ``orders`` are the legal orders of the steps. ``trust`` in (0, 1]
+    scales the evidence of all clips.
     """
     emissions = trust * OVERLAP * np.maximum(log_posterior, FLOOR)
     emissions[frozen] = 0.0
@@ -129,8 +145,12 @@ def decode(
     tried: dict[tuple[tuple[int, ...], tuple[Change, ...]], Candidate] = {}
     for depth in range(MAX_EDITS + 1):
         fresh = {_identity(e): e for e in beam if _identity(e) not in tried}
-        found = _segment(list(fresh.values()), emissions, idle, durations=durations, prices=prices, stride_s=stride_s)
-        if depth >= 2 and max((c.score for c in found), default=IMPOSSIBLE) <= max(c.score for c in tried.values()):
+        found = _segment(
+            list(fresh.values()), emissions, idle, durations=durations, prices=prices, stride_s=stride_s
+        )
+        if depth >= 2 and max((c.score for c in found), default=IMPOSSIBLE) <= max(
+            c.score for c in tried.values()
+        ):
             tried.update({_identity(c.explanation): c for c in found})
             break
         tried.update({_identity(c.explanation): c for c in found})
@@ -144,18 +164,32 @@ def _identity(explanation: Explanation) -> tuple[tuple[int, ...], tuple[Change, 
 
 
 def _segment(
-    explanations: Sequence[Explanation], emissions: Floats, idle: Floats, *, durations: Durations, prices: Prices, stride_s: float
+    explanations: Sequence[Explanation],
+    emissions: Floats,
+    idle: Floats,
+    *,
+    durations: Durations,
+    prices: Prices,
+    stride_s: float,
 ) -> list[Candidate]:
     best: dict[int, Candidate] = {}
     if not explanations:
         return []
     for log_tempo in TEMPI:
-        sequences = state_sequences(explanations, unknown_column=emissions.shape[1] - 1, log_tempo=log_tempo, stride_s=stride_s)
+        sequences = state_sequences(
+            explanations, unknown_column=emissions.shape[1] - 1, log_tempo=log_tempo, stride_s=stride_s
+        )
         found = segment(emissions, idle, sequences, idle_entry=prices.idle)
         tempo_prior = -0.5 * (log_tempo / durations.tempo_spread) ** 2
         for row, explanation in enumerate(explanations):
             score = float(found.score[row]) + tempo_prior - explanation.price
             if row not in best or score > best[row].score:
                 states = len(explanation.states)
-                best[row] = Candidate(explanation, score, log_tempo, found.start[row, :states].copy(), found.end[row, :states].copy())
+                best[row] = Candidate(
+                    explanation,
+                    score,
+                    log_tempo,
+                    found.start[row, :states].copy(),
+                    found.end[row, :states].copy(),
+                )
     return list(best.values())

@@ -13,7 +13,8 @@ Indices: TypeAlias = npt.NDArray[np.int64]
 
 
 def warp_path(gold: Features, trainee: Features) -> tuple[Indices, Indices, float]:
-    """The cheapest monotone path between unit vectors (m, D) and (n, D): gold and trainee indices (p,) and the cost divided by the path's length.
+    """The cheapest monotone path between unit vectors (m, D) and (n, D): gold and trainee indices (p,) and
+    the cost divided by the path's length.
 
     The cost of a pair is its cosine distance. Ties go to the diagonal, then to the gold, then to the trainee.
     """

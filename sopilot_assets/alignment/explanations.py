@@ -1,6 +1,7 @@
 """Explanations of a video: the procedure as it should be, and every edit of it.
 
-An explanation is a sequence of states, each a step of the task or something unknown, with the prior of its duration, and the edits that led to it with their price.
+An explanation is a sequence of states, each a step of the task or something unknown, with the prior of its
+duration, and the edits that led to it with their price.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ PARTIAL_SPREAD: Final = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What each kind of edit costs, in nats; an edit is found when it explains the video better by more than its price."""
+    """What each kind of edit costs, in nats; an edit is found when it explains the video better by more
+    than its price.
+    """
 
     missing: float = 3.0
     missing_more: float = 2.0
@@ -46,7 +49,9 @@ class Prices:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Change:
-    """An edit before it is found anywhere: its kind and the steps it concerns. For EXTRA, the step it comes before (or the number of steps, at the end)."""
+    """An edit before it is found anywhere: its kind and the steps it concerns. For EXTRA, the step it comes
+    before (or the number of steps, at the end).
+    """
 
     kind: EditKind
     steps: tuple[int, ...]
@@ -54,7 +59,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One element of an explanation: ``step`` is a task's step or `UNKNOWN`; ``stands_for`` the step that should be here, if any; duration as the log of seconds."""
+    """One element of an explanation: ``step`` is a task's step or `UNKNOWN`; ``stands_for`` the step that
+    should be here, if any; duration as the log of seconds.
+    """
 
     step: int
     stands_for: int | None
@@ -80,7 +87,9 @@ def procedure(order: Sequence[int], durations: Durations) -> Explanation:
 
 
 def single_edits(base: Explanation, prices: Prices) -> Iterator[Explanation]:
-    """Every explanation that is one edit further from the procedure than ``base``; each keeps at least one step."""
+    """Every explanation that is one edit further from the procedure than ``base``; each keeps at least one
+    step.
+    """
     states = base.states
     for change, price, edited in (
         *_missing(states, prices),
@@ -104,7 +113,11 @@ def _missing(states: Procedure, prices: Prices) -> Iterator[_Edited]:
             if len(run) == len(states) or any(state.step == UNKNOWN for state in run):
                 break
             price = prices.missing + prices.missing_more * (len(run) - 1)
-            yield Change(EditKind.MISSING, tuple(sorted(state.step for state in run))), price, states[:first] + states[last:]
+            yield (
+                Change(EditKind.MISSING, tuple(sorted(state.step for state in run))),
+                price,
+                states[:first] + states[last:],
+            )
 
 
 def _swaps(states: Procedure, prices: Prices) -> Iterator[_Edited]:
@@ -123,14 +136,22 @@ def _wrong(states: Procedure, prices: Prices) -> Iterator[_Edited]:
     for index, state in enumerate(states):
         if state.step != UNKNOWN:
             unknown = State(UNKNOWN, state.step, state.log_mean, UNKNOWN_SPREAD)
-            yield Change(EditKind.WRONG, (state.step,)), prices.wrong, (*states[:index], unknown, *states[index + 1 :])
+            yield (
+                Change(EditKind.WRONG, (state.step,)),
+                prices.wrong,
+                (*states[:index], unknown, *states[index + 1 :]),
+            )
 
 
 def _long(states: Procedure, prices: Prices) -> Iterator[_Edited]:
     for index, state in enumerate(states):
         if state.step != UNKNOWN:
             longer = replace(state, log_mean=state.log_mean + math.log(LONG_FACTOR), spread=LONG_SPREAD)
-            yield Change(EditKind.LONG, (state.step,)), prices.long, (*states[:index], longer, *states[index + 1 :])
+            yield (
+                Change(EditKind.LONG, (state.step,)),
+                prices.long,
+                (*states[:index], longer, *states[index + 1 :]),
+            )
 
 
 def _extra(states: Procedure, prices: Prices) -> Iterator[_Edited]:
@@ -148,11 +169,19 @@ def _partial(states: Procedure, prices: Prices) -> Iterator[_Edited]:
         state = states[index]
         if state.step != UNKNOWN:
             cut = replace(state, log_mean=state.log_mean + math.log(PARTIAL_FACTOR), spread=PARTIAL_SPREAD)
-            yield Change(EditKind.PARTIAL, (state.step,)), prices.partial, (*states[:index], cut, *states[index + 1 :])
+            yield (
+                Change(EditKind.PARTIAL, (state.step,)),
+                prices.partial,
+                (*states[:index], cut, *states[index + 1 :]),
+            )
 
 
-def state_sequences(explanations: Sequence[Explanation], *, unknown_column: int, log_tempo: float, stride_s: float) -> StateSequences:
-    """The explanations as a padded batch at one tempo; ``log_tempo`` > 0 means slower, ``stride_s`` turns seconds into clips."""
+def state_sequences(
+    explanations: Sequence[Explanation], *, unknown_column: int, log_tempo: float, stride_s: float
+) -> StateSequences:
+    """The explanations as a padded batch at one tempo; ``log_tempo`` > 0 means slower, ``stride_s`` turns
+    seconds into clips.
+    """
     width = max(len(explanation.states) for explanation in explanations)
     shape = (len(explanations), width)
     emission = np.zeros(shape, dtype=np.int64)

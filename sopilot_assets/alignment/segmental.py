@@ -1,7 +1,8 @@
 """Segmental dynamic programming: the best monotone segmentation of a video into a given sequence of states.
 
-A semi-Markov model (Ostendorf et al. 1996; Murphy 2002): each state explains a run of clips, scored by the sum of its clips' emissions and the log-normal prior of its duration. Between
-states, and around them, idle clips are allowed at a price.
+A semi-Markov model (Ostendorf et al. 1996; Murphy 2002): each state explains a run of clips, scored by the
+sum of its clips' emissions and the log-normal prior of its duration. Between states, and around them, idle
+clips are allowed at a price.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ IMPOSSIBLE: Final = -1e18
 class StateSequences:
     """A batch of H state sequences, padded to length S.
 
-    ``emission`` (H, S) is the column of the emission matrix that a state uses, ``log_duration`` (H, S) and ``spread`` (H, S) its prior: log clips ~ Normal. ``length`` (H,) is how many
-    states of a row count.
+    ``emission`` (H, S) is the column of the emission matrix that a state uses, ``log_duration`` (H, S) and
+    ``spread`` (H, S) its prior: log clips ~ Normal. ``length`` (H,) is how many states of a row count.
     """
 
     emission: Indices
@@ -36,23 +37,36 @@ class StateSequences:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segmentations:
-    """The best segmentation of each sequence: ``score`` (H,) in nats, and ``start``, ``end`` (H, S): each state's half-open run of clips."""
+    """The best segmentation of each sequence: ``score`` (H,) in nats, and ``start``, ``end`` (H, S): each
+    state's half-open run of clips.
+    """
 
     score: Floats
     start: Indices
     end: Indices
 
 
-def segment(emissions: Floats, idle: Floats, sequences: StateSequences, *, idle_entry: float, reach: float = 3.5) -> Segmentations:
-    """The best segmentation of clips (n,) by each sequence; ``emissions`` (n, E) and ``idle`` (n,) are log-scores per clip.
+def segment(
+    emissions: Floats, idle: Floats, sequences: StateSequences, *, idle_entry: float, reach: float = 3.5
+) -> Segmentations:
+    """The best segmentation of clips (n,) by each sequence; ``emissions`` (n, E) and ``idle`` (n,) are
+    log-scores per clip.
 
-    ``idle_entry`` (nats, >= 0) is paid for each idle stretch. Durations beyond ``reach`` spreads of the prior are not tried. A sequence that cannot cover the video scores `IMPOSSIBLE`.
+    ``idle_entry`` (nats, >= 0) is paid for each idle stretch. Durations beyond ``reach`` spreads of the
+    prior are not tried. A sequence that cannot cover the video scores `IMPOSSIBLE`.
     """
     sums = np.zeros((emissions.shape[0] + 1, emissions.shape[1]))
     np.cumsum(emissions, axis=0, out=sums[1:])
     return Segmentations(
         *_segment_all(
-            sums, idle, sequences.emission, sequences.log_duration, sequences.spread, sequences.length, idle_entry, reach
+            sums,
+            idle,
+            sequences.emission,
+            sequences.log_duration,
+            sequences.spread,
+            sequences.length,
+            idle_entry,
+            reach,
         )
     )
 
@@ -75,7 +89,18 @@ def _segment_all(sums, idle, emission, log_duration, spread, length, idle_entry,
         for s in range(states + 1):
             if s > 0:
                 column = sums[:, emission[h, s - 1]]
-                _extend(s, n, column, log_clips, log_duration[h, s - 1], spread[h, s - 1], reach, done, rest, taken)
+                _extend(
+                    s,
+                    n,
+                    column,
+                    log_clips,
+                    log_duration[h, s - 1],
+                    spread[h, s - 1],
+                    reach,
+                    done,
+                    rest,
+                    taken,
+                )
             rest[s, 0] = IMPOSSIBLE
             for t in range(1, n + 1):
                 rest[s, t] = max(done[s, t - 1] - idle_entry, rest[s, t - 1]) + idle[t - 1]
@@ -87,8 +112,8 @@ def _segment_all(sums, idle, emission, log_duration, spread, length, idle_entry,
 
 @numba.njit(cache=True)
 def _extend(s, n, sums, log_clips, log_duration, spread, reach, done, rest, taken):  # type: ignore[no-untyped-def]
-    shortest = max(1, int(math.floor(math.exp(log_duration - reach * spread))))
-    longest = min(n, int(math.ceil(math.exp(log_duration + reach * spread))))
+    shortest = max(1, math.floor(math.exp(log_duration - reach * spread)))
+    longest = min(n, math.ceil(math.exp(log_duration + reach * spread)))
     constant = -math.log(spread) - 0.5 * math.log(2.0 * math.pi)
     for t in range(n + 1):
         best = IMPOSSIBLE

@@ -1,4 +1,6 @@
-"""What an alignment says: which part of a video shows which step, and which edits of the procedure explain it best."""
+"""What an alignment says: which part of a video shows which step, and which edits of the procedure explain
+it best.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ class EditKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of video and its explanation; ``step`` is an index into the task's steps, None unless the kind is STEP or what an UNKNOWN span stands in for."""
+    """A stretch of video and its explanation; ``step`` is an index into the task's steps, None unless the
+    kind is STEP or what an UNKNOWN span stands in for.
+    """
 
     kind: SpanKind
     segment: Segment
@@ -44,18 +48,24 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One departure from the procedure; ``steps`` are indices into the task's steps, ``where`` the stretch of video that shows it (empty where something is missing)."""
+    """One departure from the procedure; ``steps`` are indices into the task's steps, ``where`` the stretch
+    of video that shows it (empty where something is missing).
+    """
 
     kind: EditKind
     steps: tuple[int, ...]
     where: Segment
     log_odds: float
-    """How much better the video is explained with this edit than by the best explanation without it, in nats."""
+    """How much better the video is explained with this edit than by the best explanation without it, in
+    nats.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another explanation: its edits as (kind, steps), and its score against the best explanation, in nats (0 for the best itself)."""
+    """Another explanation: its edits as (kind, steps), and its score against the best explanation, in nats
+    (0 for the best itself).
+    """
 
     edits: tuple[tuple[EditKind, tuple[int, ...]], ...]
     log_odds: float
@@ -63,7 +73,9 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Warp:
-    """A dynamic time warping path onto one gold: ``gold_s`` and ``trainee_s`` (p,) are clip middles in seconds, both rising."""
+    """A dynamic time warping path onto one gold: ``gold_s`` and ``trainee_s`` (p,) are clip middles in
+    seconds, both rising.
+    """
 
     gold_id: str
     gold_s: npt.NDArray[np.float64]
@@ -78,9 +90,11 @@ class Warp:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alignment:
-    """A video against a reference: its explained spans in order, the edits found, the warp onto the most similar gold and the evidence per clip.
+    """A video against a reference: its explained spans in order, the edits found, the warp onto the most
+    similar gold and the evidence per clip.
 
-    ``posterior`` (n, K + 1) are the calibrated probabilities that a clip shows each of the K steps, and in the last column none of them; rows follow ``clip_middle_s`` (n,).
+    ``posterior`` (n, K + 1) are the calibrated probabilities that a clip shows each of the K steps, and in
+    the last column none of them; rows follow ``clip_middle_s`` (n,).
     """
 
     video_id: str
@@ -90,7 +104,9 @@ class Alignment:
     log_odds: float
     """The best explanation against the best one without any edit, in nats; 0 when that is the best."""
     fit: float
-    """How well the video's clips match gold clips, against how well held-out golds do: near 1 for the same procedure, low for another one."""
+    """How well the video's clips match gold clips, against how well held-out golds do: near 1 for the same
+    procedure, low for another one.
+    """
     warp: Warp
     clip_middle_s: npt.NDArray[np.float64]
     posterior: npt.NDArray[np.float32]

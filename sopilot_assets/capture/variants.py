@@ -197,7 +197,9 @@ def _variants(
         path = out_dir / f"{source.stem}{MARK}{kind}.mp4"
         rate = _rate(index)
         write_h264(path, _pictures(source, index, RECIPES[kind], rate=rate), fps=rate)
-        changed = tuple(Segment(round(a * index.end_s, 3), round(b * index.end_s, 3)) for a, b in CHANGED[kind])
+        changed = tuple(
+            Segment(round(a * index.end_s, 3), round(b * index.end_s, 3)) for a, b in CHANGED[kind]
+        )
         publish_text(path.with_name(path.name + ".json"), _described(sidecar, source, sha256, kind, changed))
         yield Variant(path=path, source=source, kind=kind, changed=changed)
 
@@ -247,4 +249,4 @@ def _times(piece: Piece, duration_s: float, *, rate: float) -> tuple[NDArray[np.
     count = max(round(length_s * rate / (piece.speed or 1)), 1)
     if piece.speed == 0:
         return np.array([start_s]), count
-    return start_s + (np.arange(count) + 0.5) / rate * piece.speed, 1
+    return np.asarray(start_s + (np.arange(count) + 0.5) / rate * piece.speed, np.float64), 1

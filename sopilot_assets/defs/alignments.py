@@ -27,7 +27,9 @@ from sopilot_assets.operations import stations
 def alignments(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
     """One file a recording below ``alignments/<reference>/``; references come first, so that golds and trainees of one batch go through in one run."""
     keys = video_keys(context)
-    references = stations.refresh_references(home.home, task_ids(keys), run_id=context.run.run_id, written_at=clock.written_at)
+    references = stations.refresh_references(
+        home.home, task_ids(keys), run_id=context.run.run_id, written_at=clock.written_at
+    )
     log_refreshed(context, references)
     outcomes = stations.align_videos(home.home, keys, on_progress=progress(context, "aligned"))
     publish_outcomes(context, outcomes, table_name="spans")

@@ -61,11 +61,19 @@ def contiguous_ranges(registered: Sequence[str], wanted: Iterable[str]) -> list[
     ['[a...b]', 'd']
     """
     chosen = set(wanted)
-    return [_range(part) for part in _runs((place, key, 0) for place, key in enumerate(registered) if key in chosen)]
+    return [
+        _range(part)
+        for part in _runs((place, key, 0) for place, key in enumerate(registered) if key in chosen)
+    ]
 
 
 def plan_batches(
-    registered: Sequence[str], *, done: Collection[str], attempts: Sequence[Attempt], now_s: float, largest: int
+    registered: Sequence[str],
+    *,
+    done: Collection[str],
+    attempts: Sequence[Attempt],
+    now_s: float,
+    largest: int,
 ) -> list[Batch]:
     """The runs for all registered keys that are neither done, nor running, nor waiting after a failure.
 

@@ -23,7 +23,9 @@ from sopilot_assets.operations import stations
     backfill_policy=dg.BackfillPolicy.single_run(),
     tags={"sopilot/station": "2"},
 )
-def clip_embeddings(context: dg.AssetExecutionContext, home: HomeResource, limits: LimitsResource, clock: ClockResource) -> None:
+def clip_embeddings(
+    context: dg.AssetExecutionContext, home: HomeResource, limits: LimitsResource, clock: ClockResource
+) -> None:
     """One file a recording below ``embeddings/<model>/``."""
     outcomes = stations.embed_videos(
         home.home,

@@ -23,7 +23,8 @@ _REFERENCE_CHECKS: Final = dg.AssetSelection.checks_for_assets(gold_references)
 
 score_new_recordings: Final = dg.define_asset_job(
     "score_new_recordings",
-    selection=dg.AssetSelection.assets(captured_videos, clip_embeddings, alignments, scores) | _REFERENCE_CHECKS,
+    selection=dg.AssetSelection.assets(captured_videos, clip_embeddings, alignments, scores)
+    | _REFERENCE_CHECKS,
     description="Take a batch of new recordings from intake to scores. The capture sensor launches it.",
     tags={**_CRASHED_RUNS, "sopilot/work": "new_recordings"},
     executor_def=dg.in_process_executor,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import dagster as dg
-from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 
-from sopilot_assets.capture.registry import Registry
+from sopilot_assets.capture.ledgers import Registry
 from sopilot_assets.defs.batches import Attempt, Batch, plan_batches
 from sopilot_assets.defs.jobs import score_new_recordings
 from sopilot_assets.defs.partitions import TASK, VIDEO
@@ -24,34 +22,86 @@ RANGE_END: Final = "dagster/asset_partition_range_end"
 
 _PARTITION: Final = "dagster/partition"
 _PARENT_RUN: Final = "dagster/parent_run_id"
-_FINISHED: Final = (DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED)
+_FINISHED: Final = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+_UNFINISHED: Final = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
 _MEMORY: Final = timedelta(days=14)
 _MOST_RUNS: Final = 500
 
 
-def register_recordings(instance: DagsterInstance, home: Home) -> int:
-    """Give every active recording of the ledger its partition, and its task too; returns how many are new.
+def register_recordings(instance: dg.DagsterInstance, home: Home) -> list[str]:
+    """The keys of active recordings that had no partition, now with one; their tasks have theirs too.
 
-    All keys go in together, so that they are neighbours, golds before trainees of the same task. Recordings that the
-    command line took in, or that a killed sensor left without a partition, are found here as well.
+    All keys go in together, so that they are neighbours, golds before the trainees of the same task. Recordings that
+    the command line took in, or that a killed sensor left without a partition, are found here as well.
     """
-    recordings = sorted(entry.key for entry in Registry.read(home).entries.values())
+    active = Registry.read(home).entries.values()
     known = set(instance.get_dynamic_partitions(str(VIDEO.name)))
-    fresh = [key for key in recordings if key not in known]
+    fresh = sorted(entry.key for entry in active if entry.key not in known)
     if fresh:
-        tasks = sorted({entry.task_id for entry in Registry.read(home).entries.values()})
-        instance.add_dynamic_partitions(str(TASK.name), tasks)
+        instance.add_dynamic_partitions(str(TASK.name), sorted({entry.task_id for entry in active}))
         instance.add_dynamic_partitions(str(VIDEO.name), fresh)
-    return len(fresh)
+    return fresh
 
 
-def due_batches(instance: DagsterInstance, home: Home, *, now: datetime, largest: int) -> list[Batch]:
-    """The runs to launch now, for the registered recordings that have no score, or could not have one before their task's first reference was made."""
+def due_batches(instance: dg.DagsterInstance, home: Home, *, now: datetime, largest: int) -> list[Batch]:
+    """The runs that registered recordings need now: those without a score, and those judged before their task had a reference."""
     registered = instance.get_dynamic_partitions(str(VIDEO.name))
-    retired = set(registered) - {entry.key for entry in Registry.read(home).entries.values()}
-    scored = instance.get_materialized_partitions(scores.key) - set(scored_without_reference(home))
-    if scored | retired >= set(registered):
+    active = {entry.key for entry in Registry.read(home).entries.values()}
+    open_keys = (active - instance.get_materialized_partitions(scores.key)) | set(judged_too_early(home))
+    done = set(registered) - open_keys
+    if len(done) == len(registered):
         return []
-    return plan_batches(
-        registered, done=scored | retired, attempts=_attempts(instance, now), now_s=now.timestamp(), largest=largest
+    attempts = earlier_attempts(instance, now)
+    return plan_batches(registered, done=done, attempts=attempts, now_s=now.timestamp(), largest=largest)
+
+
+def judged_too_early(home: Home) -> list[str]:
+    """The recordings whose newest row says that their task had no reference, although it has one now, by key."""
+    rows = scores_ledger(home).query(
+        """
+        select key from latest
+        join referenced using (task_id)
+        anti join unreadable using (key)
+        where latest.reference_id is null
+        order by key
+        """,
+        referenced=references_ledger(home).query("select task_id from latest"),
+        unreadable=embeddings_ledger(home).query("select key from latest where problem is not null"),
+    )
+    return [str(key) for key in rows["key"]]
+
+
+def earlier_attempts(instance: dg.DagsterInstance, now: datetime) -> list[Attempt]:
+    """The runs that score recordings: all that have not ended, and the sensor's of the last two weeks, oldest first.
+
+    The retries that Dagster makes of a crashed run by itself count as one attempt with it.
+    """
+    running = instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED))
+    ended = instance.get_run_records(
+        dg.RunsFilter(job_name=score_new_recordings.name, statuses=_FINISHED, created_after=now - _MEMORY),
+        limit=_MOST_RUNS,
+    )
+    first_tries = [record for record in ended if _PARENT_RUN not in record.dagster_run.tags]
+    records = sorted([*running, *first_tries], key=lambda record: record.storage_id)
+    return [attempt for record in records if (attempt := _attempt(record)) is not None]
+
+
+def _attempt(record: dg.RunRecord) -> Attempt | None:
+    run = record.dagster_run
+    single = run.tags.get(_PARTITION)
+    start, end = run.tags.get(RANGE_START, single), run.tags.get(RANGE_END, single)
+    if start is None or end is None or not _scores_recordings(run):
+        return None
+    ended_s = None if run.status in _UNFINISHED else record.end_time or record.update_timestamp.timestamp()
+    return Attempt(run.run_id, start, end, ended_s)
+
+
+def _scores_recordings(run: dg.DagsterRun) -> bool:
+    return scores.key in run.asset_selection if run.asset_selection else run.job_name != "rebuild_references"
+
+
+def run_request(batch: Batch) -> dg.RunRequest:
+    """The request for one run over a batch."""
+    return dg.RunRequest(
+        run_key=batch.run_key, tags={RANGE_START: batch.keys.start, RANGE_END: batch.keys.end}
     )

@@ -13,7 +13,7 @@ from sopilot_assets.defs.partitions import range_held
 from sopilot_assets.operations.outcome import Outcome, ReferenceOutcome
 from sopilot_assets.store.ledgers import Cell
 
-RawMetadata: TypeAlias = dict[str, dg.MetadataValue[object]]
+RawMetadata: TypeAlias = dict[str, dg.RawMetadataValue]
 
 _PROGRESS_LINES: Final = 10
 _LONGEST_TABLE: Final = 200
@@ -34,7 +34,8 @@ def publish_outcomes(
     problems = [outcome for outcome in outcomes if outcome.problem is not None]
     if problems:
         listed = "\n".join(f"  {outcome.key}: {outcome.problem}" for outcome in problems[:20])
-        context.log.warning(f"{len(problems)} of {len(outcomes)} recordings have no result:\n{listed}")
+        message = f"{len(problems)} of {len(outcomes)} recordings have no result:\n{listed}"
+        context.log.warning(message)
 
 
 def outcome_metadata(outcome: Outcome, *, table_name: str) -> RawMetadata:
@@ -65,10 +66,10 @@ def reference_metadata(reference: ReferenceOutcome) -> RawMetadata:
 
 def scalars(values: Mapping[str, Cell]) -> RawMetadata:
     """The values that are there; numbers plot over time, text does not."""
-    return {name: _scalar(value) for name, value in values.items() if value is not None}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def picture(png: bytes, *, title: str) -> dg.MetadataValue[object]:
+def picture(png: bytes, *, title: str) -> dg.MarkdownMetadataValue:
     """A small picture that the UI shows in place."""
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode('ascii')})")
 
@@ -76,10 +77,13 @@ def picture(png: bytes, *, title: str) -> dg.MetadataValue[object]:
 def page(path: Path) -> RawMetadata:
     """A page on this machine: its path to copy, and its address."""
     absolute = Path(path).absolute()
-    return {"review_page": dg.MetadataValue.path(absolute), "review_link": dg.MetadataValue.url(absolute.as_uri())}
+    return {
+        "review_page": dg.MetadataValue.path(absolute),
+        "review_link": dg.MetadataValue.url(absolute.as_uri()),
+    }
 
 
-def table(rows: Sequence[Mapping[str, Cell]], *, columns: Sequence[str]) -> dg.MetadataValue[object]:
+def table(rows: Sequence[Mapping[str, Cell]], *, columns: Sequence[str]) -> dg.TableMetadataValue:
     """The first 200 rows as a table with these columns; a cell without a value stays empty."""
     shown = rows[:_LONGEST_TABLE]
     kinds = {name: _kind([row.get(name) for row in shown]) for name in columns}
@@ -94,21 +98,10 @@ def progress(context: dg.AssetExecutionContext, doing: str) -> Callable[[int, in
 
     def report(done: int, total: int) -> None:
         if done == total or done % max(1, total // _PROGRESS_LINES) == 0:
-            context.log.info(f"{doing} {done} of {total}")
+            message = f"{doing} {done} of {total}"
+            context.log.info(message)
 
     return report
-
-
-def _scalar(value: str | int | float | bool) -> dg.MetadataValue[object]:
-    match value:
-        case bool():
-            return dg.MetadataValue.bool(value)
-        case int():
-            return dg.MetadataValue.int(value)
-        case float():
-            return dg.MetadataValue.float(value)
-        case _:
-            return dg.MetadataValue.text(value)
 
 
 def _cell(value: Cell) -> str | int | float | bool:

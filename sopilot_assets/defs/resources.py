@@ -33,7 +33,9 @@ class LimitsResource(dg.ConfigurableResource[None]):
         default=0, ge=0, description="Child processes that read videos; 0 means one a CPU."
     )
     tick_s: float = Field(
-        default=38.0, gt=0, description="Seconds that one look at the capture folder may take; the rest waits for the next."
+        default=38.0,
+        gt=0,
+        description="Seconds that one look at the capture folder may take; the rest waits for the next.",
     )
     batch_keys: int = Field(default=500, ge=1, description="The most recordings that one run takes.")
     batch_wait_s: float = Field(

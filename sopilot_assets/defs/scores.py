@@ -23,7 +23,9 @@ from sopilot_assets.operations import stations
     backfill_policy=dg.BackfillPolicy.single_run(),
     tags={"sopilot/station": "5"},
 )
-def scores(context: dg.AssetExecutionContext, home: HomeResource, limits: LimitsResource, clock: ClockResource) -> None:
+def scores(
+    context: dg.AssetExecutionContext, home: HomeResource, limits: LimitsResource, clock: ClockResource
+) -> None:
     """One row a recording in the ledger ``scores``, and its page below ``reviews/``."""
     outcomes = stations.score_videos(
         home.home,

@@ -1,29 +1,150 @@
 """The sensor on the capture folder: dropped files become registered recordings, and those become runs."""
 
 import json
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import Final
 
 import dagster as dg
 
 from sopilot_assets.capture.intake import IntakeLimits, IntakeReport, Status, take_in
-from sopilot_assets.capture.registry import Registry
-from sopilot_assets.capture.scan import Candidate, Stability, scan_capture
-from sopilot_assets.defs.batches import Attempt, Batch, plan_batches
+from sopilot_assets.capture.scan import Stability, scan_capture
+from sopilot_assets.defs.batches import Batch
 from sopilot_assets.defs.jobs import score_new_recordings
-from sopilot_assets.defs.partitions import TASK, VIDEO
+from sopilot_assets.defs.pending import due_batches, register_recordings, run_request
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
-from sopilot_assets.defs.scores import scores
-from sopilot_assets.operations.waiting import waiting_for_reference
-from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import find_tasks
 
-RANGE_START: Final = "dagster/asset_partition_range_start"
-RANGE_END: Final = "dagster/asset_partition_range_end"
+AUDIT_EVERY_S: Final = 60.0
+"""How often it is looked for recordings without a score, although nothing new was dropped."""
 
-_AUDIT_EVERY_S: Final = 60.0
-"""Without new recordings, how often it is looked for recordings that have no score and no run."""
-_MEMORY: Final = timedelta(days=14)
-_MOST_RUNS: Final = 500
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """What one tick tells the next; times are seconds since the epoch, None where there is nothing to wait for."""
+
+    stability: Stability = field(default_factory=Stability)
+    audited_s: float | None = None
+    waiting_since_s: float | None = None
+
+    def to_json(self) -> str:
+        """The cursor as text."""
+        return json.dumps(
+            {
+                "seen": self.stability.seen,
+                "audited_s": self.audited_s,
+                "waiting_since_s": self.waiting_since_s,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str | None) -> "Cursor":
+        """The cursor that `to_json` wrote; anything else starts afresh, which costs one tick."""
+        try:
+            found = json.loads(text or "{}")
+            seen = Stability.from_json(json.dumps(found.get("seen", {})))
+            return cls(seen, found.get("audited_s"), found.get("waiting_since_s"))
+        except (ValueError, AttributeError):
+            return cls()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the capture folder: what intake did, how many files are left there, and why some have to wait."""
+
+    report: IntakeReport
+    left: int
+    waiting: tuple[str, ...]
+    stability: Stability
+
+
+@dg.sensor(
+    job=score_new_recordings,
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Takes in the files below capture/ that look the same in two ticks, gives each accepted recording its partition, "
+        "and launches one run for the whole drop once the folder is empty. Recordings that have no score and no run, "
+        "for whatever reason, are launched again."
+    ),
+    tags={"sopilot/station": "0"},
+)
+def capture_sensor(
+    context: dg.SensorEvaluationContext, home: HomeResource, limits: LimitsResource, clock: ClockResource
+) -> dg.SensorResult:
+    """One tick."""
+    cursor, now = Cursor.from_json(context.cursor), clock.now()
+    look = look_at_capture(home.home, cursor.stability, limits=limits, clock=clock)
+    _log_look(context, look)
+    cursor = replace(cursor, stability=look.stability)
+    if not _audit_is_due(cursor, look, now.timestamp()):
+        return dg.SensorResult(skip_reason=_summary(look), cursor=cursor.to_json())
+    fresh = register_recordings(context.instance, home.home)
+    batches = due_batches(context.instance, home.home, now=now, largest=limits.batch_keys)
+    waiting_since_s = cursor.waiting_since_s or now.timestamp()
+    ready = _ready(batches, look, limits, waited_s=now.timestamp() - waiting_since_s)
+    held = len(batches) - len(ready)
+    cursor = replace(cursor, audited_s=now.timestamp(), waiting_since_s=waiting_since_s if held else None)
+    context.log.info(f"{len(fresh)} recordings registered, {len(ready)} runs launched, {held} held back")
+    if not ready:
+        return dg.SensorResult(skip_reason=_summary(look), cursor=cursor.to_json())
+    return dg.SensorResult(run_requests=[run_request(batch) for batch in ready], cursor=cursor.to_json())
+
+
+def look_at_capture(
+    home: Home, stability: Stability, *, limits: LimitsResource, clock: ClockResource
+) -> Look:
+    """Take in what has settled in the capture folder, as far as the time goes.
+
+    Files of a task whose own file is not valid stay where they are: they are not at fault.
+    """
+    tasks = find_tasks(home.root)
+    scan = scan_capture(home, task_ids={*tasks.tasks, *tasks.refused})
+    usable = [file for file in scan.candidates if file.place is None or file.place.task_id in tasks.tasks]
+    settled, stability = stability.observe(usable)
+    report = IntakeReport(())
+    if settled:
+        report = take_in(
+            home,
+            settled,
+            tasks=tasks.tasks,
+            run_id=f"capture-{clock.now():%Y%m%dT%H%M%S}",
+            clock=clock.now,
+            limits=IntakeLimits(total_s=limits.tick_s),
+        )
+    left = len(usable) - len(report.outcomes) + len(report.with_status(Status.LEFT))
+    refused = {
+        file.place.task_id for file in scan.candidates if file.place and file.place.task_id in tasks.refused
+    }
+    return Look(report, left, tuple(str(tasks.refused[task_id]) for task_id in sorted(refused)), stability)
+
+
+def _audit_is_due(cursor: Cursor, look: Look, now_s: float) -> bool:
+    if look.report.with_status(Status.ACCEPTED) or cursor.waiting_since_s is not None:
+        return True
+    return cursor.audited_s is None or now_s - cursor.audited_s >= AUDIT_EVERY_S
+
+
+def _ready(batches: list[Batch], look: Look, limits: LimitsResource, *, waited_s: float) -> list[Batch]:
+    """The batches to launch; new recordings wait for the rest of their drop, but not for ever."""
+    size = sum(batch.keys.size for batch in batches)
+    complete = look.left == 0 or size >= limits.batch_keys or waited_s >= limits.batch_wait_s
+    return [batch for batch in batches if complete or batch.follows is not None]
+
+
+def _summary(look: Look) -> str:
+    count = len(look.report.outcomes)
+    return (
+        f"{count} files taken in, {look.left} left in the capture folder"
+        if count or look.left
+        else "no new files"
+    )
+
+
+def _log_look(context: dg.SensorEvaluationContext, look: Look) -> None:
+    for outcome in look.report.with_status(Status.QUARANTINED):
+        context.log.warning(f"{outcome.relative}: quarantined, {outcome.reason}: {outcome.detail}")
+    for outcome in look.report.with_status(Status.LEFT):
+        context.log.warning(f"{outcome.relative}: left in the capture folder, {outcome.detail}")
+    for why in look.waiting:
+        context.log.warning(f"recordings wait until their task file is corrected: {why}")

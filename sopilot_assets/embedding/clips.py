@@ -1,6 +1,7 @@
 """Embeddings of one video's clips: what is stored, how it is stored, and what may be compared.
 
-Raw feature blocks are stored. Centring and normalisation happen when embeddings are compared, so that a better comparison needs no new embedding.
+Raw feature blocks are stored. Centring and normalisation happen when embeddings are compared, so that a
+better comparison needs no new embedding.
 """
 
 from __future__ import annotations
@@ -49,9 +50,11 @@ SPREAD_FLOOR: Final = 0.25
 class ClipEmbedding:
     """Raw features of ``n`` clips of one video.
 
-    ``clip_start_s`` (n,) rises by the stride; a clip covers ``[start, start + clip_length_s)``, and the last one may run past the end by less than a stride. ``blocks`` maps a
-    block's name to its features (n, d). ``stillness`` (m,) holds, for each pair of consecutive sampled frames, the largest block change in grey levels, and ``still_time_s`` (m,)
-    the time of the pair's later frame. ``reader`` names what decoded the video. Raises `ModelError` when shapes disagree.
+    ``clip_start_s`` (n,) rises by the stride; a clip covers ``[start, start + clip_length_s)``, and the last
+    one may run past the end by less than a stride. ``blocks`` maps a block's name to its features (n, d).
+    ``stillness`` (m,) holds, for each pair of consecutive sampled frames, the largest block change in grey
+    levels, and ``still_time_s`` (m,) the time of the pair's later frame. ``reader`` names what decoded the
+    video. Raises `ModelError` when shapes disagree.
     """
 
     model_id: str
@@ -65,14 +68,18 @@ class ClipEmbedding:
 
     def __post_init__(self) -> None:
         n = self.clip_start_s.shape[0]
-        wrong = {name: block.shape for name, block in self.blocks.items() if block.ndim != 2 or block.shape[0] != n}
+        wrong = {
+            name: block.shape for name, block in self.blocks.items() if block.ndim != 2 or block.shape[0] != n
+        }
         if n == 0 or not self.blocks or wrong:
             raise ModelError(
-                f"embedding by {self.model_id}: expected blocks of shape ({n}, d) and at least one clip, found {wrong or dict(self.blocks)}."
+                f"embedding by {self.model_id}: expected blocks of shape ({n}, d) and at least one clip, "
+                f"found {wrong or dict(self.blocks)}."
             )
         if self.stillness.shape != self.still_time_s.shape:
             raise ModelError(
-                f"embedding by {self.model_id}: expected one time per stillness value, found {self.still_time_s.shape} and {self.stillness.shape}."
+                f"embedding by {self.model_id}: expected one time per stillness value, found "
+                f"{self.still_time_s.shape} and {self.stillness.shape}."
             )
 
     @property
@@ -88,7 +95,8 @@ class ClipEmbedding:
 
 
 def clip_starts(duration_s: float, *, length_s: float, stride_s: float) -> Floats:
-    """The start of each clip (n,): every ``stride_s`` while a clip fits, and one more when a remainder would stay uncovered.
+    """The start of each clip (n,): every ``stride_s`` while a clip fits, and one more when a remainder would
+    stay uncovered.
 
     A video shorter than one clip gives one clip.
 
@@ -127,7 +135,9 @@ def _evened(block: Features, chosen: Mask) -> Features:
 
 
 def require_same_model(first: ClipEmbedding, second: ClipEmbedding) -> None:
-    """Nothing when both embeddings come from the same model; raises `ModelMismatch` that names both otherwise."""
+    """Nothing when both embeddings come from the same model; raises `ModelMismatch` that names both
+    otherwise.
+    """
     if first.model_id != second.model_id:
         raise ModelMismatch(
             f"embeddings of different models cannot be compared: {first.model_id} and {second.model_id}. "
@@ -141,7 +151,9 @@ def save_embedding(path: Path | UPath, embedding: ClipEmbedding) -> None:
 
 
 def embedding_bytes(embedding: ClipEmbedding) -> bytes:
-    """The ``.npz`` of an embedding: fixed member order and dates; a block that float16 holds exactly is stored as such."""
+    """The ``.npz`` of an embedding: fixed member order and dates; a block that float16 holds exactly is
+    stored as such.
+    """
     members: dict[str, npt.NDArray[np.generic]] = {
         "format": np.array(FORMAT),
         "model_id": np.array(embedding.model_id),
@@ -168,17 +180,22 @@ def _compact(block: Features) -> npt.NDArray[np.generic]:
 
 
 def load_embedding(path: Path | UPath) -> ClipEmbedding:
-    """The embedding stored at ``path``; raises `ModelError` when the file is missing, damaged or of another format."""
+    """The embedding stored at ``path``; raises `ModelError` when the file is missing, damaged or of another
+    format.
+    """
     local = local_path(path)
     try:
         with np.load(local, allow_pickle=False) as stored:
             members = {name: stored[name] for name in stored.files}
             return _from_members(members)
     except FileNotFoundError as error:
-        raise ModelError(f"{local}: no embedding there; materialize clip_embeddings for this video first.") from error
+        raise ModelError(
+            f"{local}: no embedding there; materialize clip_embeddings for this video first."
+        ) from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(
-            f"{local}: not an embedding of format {FORMAT} ({error}); delete it and materialize clip_embeddings for this video again."
+            f"{local}: not an embedding of format {FORMAT} ({error}); delete it and materialize "
+            f"clip_embeddings for this video again."
         ) from error
 
 

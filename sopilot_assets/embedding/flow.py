@@ -1,7 +1,7 @@
 """Motion descriptors from dense optical flow: HOF and MBH histograms on a grid and over the whole picture.
 
-HOF: I. Laptev et al., CVPR 2008. MBH: N. Dalal, B. Triggs, C. Schmid, ECCV 2006. Flow: T. Kroeger et al., DIS,
-ECCV 2016 (OpenCV's implementation).
+HOF: I. Laptev et al., CVPR 2008. MBH: N. Dalal, B. Triggs, C. Schmid, ECCV 2006. Flow: T. Kroeger et al.,
+DIS, ECCV 2016 (OpenCV's implementation).
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class FlowMeter:
     def add(self, time_s: float, grey: GreyImage) -> None:
         """Take the next sample, a grey image (h, w)."""
         if self._before is not None:
-            field = relative_flow(self._solver.calc(self._before, grey, None))
+            flow = self._solver.calc(self._before, grey, np.zeros((*grey.shape, 2), dtype=np.float32))
+            field = relative_flow(np.asarray(flow, dtype=np.float32))
             self._times_s.append(time_s)
             self._hof.append(flow_histogram(field))
             self._mbh.append(boundary_histogram(field))
@@ -73,13 +74,15 @@ def relative_flow(flow: Field) -> Field:
 
 
 def flow_histogram(field: Field) -> Field:
-    """HOF of a field (h, w, 2): per cell 8 orientations weighted by length, and the share that stands still."""
-    magnitude, angle = cv2.cartToPolar(field[..., 0], field[..., 1])
+    """HOF of a field (h, w, 2): per cell 8 orientations weighted by length, and the share of stillness."""
+    magnitude, angle = _polar(field[..., 0], field[..., 1])
     turning = _orientation_histogram(magnitude, angle)
     cell = _cells(*magnitude.shape)
     pixels = np.bincount(cell, minlength=GRID * GRID)
     still = np.bincount(cell, weights=(magnitude < STILL_PX).ravel(), minlength=GRID * GRID)
-    return np.concatenate([turning, (still / np.maximum(pixels, 1))[:, None]], axis=1, dtype=np.float32).ravel()
+    return np.concatenate(
+        [turning, (still / np.maximum(pixels, 1))[:, None]], axis=1, dtype=np.float32
+    ).ravel()
 
 
 def boundary_histogram(field: Field) -> Field:
@@ -87,9 +90,16 @@ def boundary_histogram(field: Field) -> Field:
     histograms = []
     for component in (0, 1):
         flow = np.ascontiguousarray(field[..., component])
-        across, down = cv2.Sobel(flow, cv2.CV_32F, 1, 0, ksize=1), cv2.Sobel(flow, cv2.CV_32F, 0, 1, ksize=1)
-        histograms.append(_orientation_histogram(*cv2.cartToPolar(across, down)))
+        across = cv2.Sobel(flow, cv2.CV_32F, 1, 0, ksize=1)
+        down = cv2.Sobel(flow, cv2.CV_32F, 0, 1, ksize=1)
+        histograms.append(_orientation_histogram(*_polar(np.asarray(across), np.asarray(down))))
     return np.concatenate(histograms, axis=1).astype(np.float32).ravel()
+
+
+def _polar(x: npt.NDArray[np.generic], y: npt.NDArray[np.generic]) -> tuple[Field, Field]:
+    """(length, angle in [0, 2 pi]) of the vectors (x, y)."""
+    length, angle = cv2.cartToPolar(x.astype(np.float32), y.astype(np.float32))
+    return np.asarray(length, dtype=np.float32), np.asarray(angle, dtype=np.float32)
 
 
 def _orientation_histogram(magnitude: Field, angle: Field) -> Field:

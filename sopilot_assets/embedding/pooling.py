@@ -27,20 +27,30 @@ def clip_means(features: Features, times_s: Floats, clip_start_s: Floats, *, len
 
 
 def clip_spreads(features: Features, times_s: Floats, clip_start_s: Floats, *, length_s: float) -> Features:
-    """(n, d) the standard deviation of the samples inside each clip: how much the picture changes during it."""
+    """(n, d) the standard deviation of the samples inside each clip: how much the picture changes."""
     return _per_clip(features, times_s, clip_start_s, length_s, np.std)
 
 
 def _per_clip(
-    features: Features, times_s: Floats, clip_start_s: Floats, length_s: float, statistic: Callable[..., Floats]
+    features: Features,
+    times_s: Floats,
+    clip_start_s: Floats,
+    length_s: float,
+    statistic: Callable[..., Floats],
 ) -> Features:
     if not len(times_s):
         return np.zeros((len(clip_start_s), features.shape[1]), dtype=np.float32)
     firsts = np.searchsorted(times_s, clip_start_s - _CLOCK_S)
     lasts = np.searchsorted(times_s, clip_start_s + length_s - _CLOCK_S)
-    nearest = np.abs(times_s[None, :] - (clip_start_s + length_s / 2)[:, None]).argmin(axis=1) if (lasts <= firsts).any() else firsts
+    nearest = (
+        np.abs(times_s[None, :] - (clip_start_s + length_s / 2)[:, None]).argmin(axis=1)
+        if (lasts <= firsts).any()
+        else firsts
+    )
     rows = [
-        statistic(features[first:last] if last > first else features[near : near + 1], axis=0, dtype=np.float64)
+        statistic(
+            features[first:last] if last > first else features[near : near + 1], axis=0, dtype=np.float64
+        )
         for first, last, near in zip(firsts, lasts, nearest, strict=True)
     ]
     return np.asarray(np.stack(rows), dtype=np.float32)
@@ -53,7 +63,9 @@ def half_precision(features: Features) -> Features:
 
 @contextlib.contextmanager
 def one_cv2_thread() -> Iterator[None]:
-    """Run OpenCV single-threaded inside, as before outside: on pictures this small its threads cost more than they do."""
+    """Run OpenCV single-threaded inside, as before outside: on pictures this small its threads cost more than
+    they do.
+    """
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -52,9 +52,7 @@ def block_change(before: GreyImage, after: GreyImage) -> float:
     return float(blocks.sum(axis=(1, 3), dtype=np.int32).max()) / BLOCK_PX**2
 
 
-def frozen_segments(
-    embedding: ClipEmbedding, *, min_duration_s: float = MINIMUM_DURATION_S
-) -> list[Segment]:
+def frozen_segments(embedding: ClipEmbedding, *, min_duration_s: float = MINIMUM_DURATION_S) -> list[Segment]:
     """The spans in which the picture stands still for at least ``min_duration_s`` seconds, in order.
 
     A pair whose picture could not be read (stillness NaN) ends a span: nothing is known about it.

@@ -18,11 +18,15 @@ from sopilot_assets.reference.model import Reference
 from sopilot_assets.store.home import Home, PartitionKey
 
 
-def align_videos(home: Home, keys: Sequence[PartitionKey], *, on_progress: Progress | None = None) -> list[Outcome]:
-    """Align every video of a batch; golds are aligned with the other golds. One bad video does not stop the others."""
+def align_videos(
+    home: Home, keys: Sequence[PartitionKey], *, on_progress: Progress | None = None
+) -> list[Outcome]:
+    """Align every video of a batch; golds are aligned with the other golds. One bad video does not stop the
+    others.
+    """
     outcomes = []
     references, unusable = References(home), embedding_problem(home, keys)
-    # one thread per process: sums come out in the same order on every machine, and small matrices are faster so
+    # one thread per process: sums come out the same on every machine, and small matrices are faster so
     with threadpool_limits(limits=1):
         for done, key in enumerate(keys, start=1):
             problem = unusable.get(key)
@@ -33,7 +37,9 @@ def align_videos(home: Home, keys: Sequence[PartitionKey], *, on_progress: Progr
 
 
 class References:
-    """The current reference of each task, loaded once; a task without one gives its reason every time it is asked for."""
+    """The current reference of each task, loaded once; a task without one gives its reason every time it is
+    asked for.
+    """
 
     def __init__(self, home: Home) -> None:
         self.home = home
@@ -56,7 +62,10 @@ def _align_one(home: Home, key: PartitionKey, references: References) -> Outcome
         current = references[key.task_id]
         reference = current.without(key.video_id)
         if reference is None:
-            raise GoldError(f"{key}: the only gold of its task has nothing to be compared with. Add a second gold recording.")
+            raise GoldError(
+                f"{key}: the only gold of its task has nothing to be compared with. Add a second gold "
+                "recording."
+            )
         embedding = load_embedding(home.embedding(current.model_id, key.video_id))
         alignment = align(key.video_id, embedding, reference)
     except SopilotError as error:
@@ -81,6 +90,8 @@ def _rows(alignment: Alignment, step_ids: Sequence[str]) -> Iterator[dict[str, s
         yield {
             "from_s": round(span.segment.start_s, 2),
             "to_s": round(span.segment.end_s, 2),
-            "shows": span.kind.value if span.kind is not SpanKind.STEP or span.step is None else step_ids[span.step],
+            "shows": span.kind.value
+            if span.kind is not SpanKind.STEP or span.step is None
+            else step_ids[span.step],
             "evidence": round(span.evidence, 3),
         }

@@ -16,7 +16,15 @@ def describe_videos(home: Home, keys: Sequence[PartitionKey]) -> list[Outcome]:
     outcomes = []
     for key in keys:
         recording = registry[key]
-        facts = {name: value for name, value in recording.facts.items() if name not in (*BOOKKEEPING, "row_id") and value is not None}
-        problem = None if recording.path.exists() else f"{recording.path}: the stored video is gone; restore it from a backup."
+        facts = {
+            name: value
+            for name, value in recording.facts.items()
+            if name not in (*BOOKKEEPING, "row_id") and value is not None
+        }
+        problem = (
+            None
+            if recording.path.exists()
+            else f"{recording.path}: the stored video is gone; restore it from a backup."
+        )
         outcomes.append(Outcome(key, problem=problem, metadata=facts))
     return outcomes

@@ -44,7 +44,11 @@ def embedding_problem(home: Home, keys: Sequence[PartitionKey]) -> dict[Partitio
     """Why each of these videos has no embedding; videos that have one are left out."""
     wanted = {str(key): key for key in keys}
     rows = embeddings_ledger(home).latest().to_dict("records")
-    return {wanted[row["key"]]: str(row["problem"]) for row in rows if row["key"] in wanted and isinstance(row["problem"], str)}
+    return {
+        wanted[row["key"]]: str(row["problem"])
+        for row in rows
+        if row["key"] in wanted and isinstance(row["problem"], str)
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +74,31 @@ def task_embedder(home: Home, task_id: str) -> Embedder:
 
 
 def embed_videos(
-    home: Home, keys: Sequence[PartitionKey], *, processes: int, run_id: str, written_at: str, on_progress: Progress | None = None
+    home: Home,
+    keys: Sequence[PartitionKey],
+    *,
+    processes: int,
+    run_id: str,
+    written_at: str,
+    on_progress: Progress | None = None,
 ) -> list[Outcome]:
-    """Embed every video of a batch with its task's model; an embedding that exists already is kept. One bad video does not stop the others."""
+    """Embed every video of a batch with its task's model; an embedding that exists already is kept. One bad
+    video does not stop the others.
+    """
     registry = Registry.load(home)
     embedders = {task_id: task_embedder(home, task_id) for task_id in sorted({key.task_id for key in keys})}
     work = [_work(home, registry[key], embedders[key.task_id]) for key in keys]
     outcomes = []
-    results = map_limited(embed_one, work, processes=processes, time_limit_s=TIME_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES)
+    results = map_limited(
+        embed_one, work, processes=processes, time_limit_s=TIME_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES
+    )
     for item, result in results:
         outcomes.append(_outcome(item, result, embedders[item.key.task_id].model_id))
         if on_progress:
             on_progress(len(outcomes), len(work))
-    embeddings_ledger(home).append([_row(outcome) for outcome in outcomes], run_id=run_id, written_at=written_at)
+    embeddings_ledger(home).append(
+        [_row(outcome) for outcome in outcomes], run_id=run_id, written_at=written_at
+    )
     return outcomes
 
 
@@ -120,7 +136,7 @@ def _work(home: Home, recording: Recording, embedder: Embedder) -> _Work:
 def _outcome(work: _Work, result: _Done | SopilotError, model_id: str) -> Outcome:
     if isinstance(result, SopilotError):
         return Outcome(work.key, problem=str(result), metadata={"model_id": model_id})
-    metadata = {
+    metadata: dict[str, Cell] = {
         "model_id": model_id,
         "clips": result.clips,
         "reader": result.reader,

@@ -46,39 +46,62 @@ class _Judged:
 
 
 def score_videos(
-    home: Home, keys: Sequence[PartitionKey], *, run_id: str, written_at: str, processes: int = 1, on_progress: Progress | None = None
+    home: Home,
+    keys: Sequence[PartitionKey],
+    *,
+    run_id: str,
+    written_at: str,
+    processes: int = 1,
+    on_progress: Progress | None = None,
 ) -> list[Outcome]:
-    """Score every video of a batch: one ledger row each, also for those that cannot be scored, and a review page for the others.
+    """Score every video of a batch: one ledger row each, also for those that cannot be scored, and a review
+    page for the others.
 
     The rows are published together, in one file, after the pages that they lead to.
     """
-    tasks = {task_id: load_task(home.tasks / f"{task_id}.yaml") for task_id in sorted({key.task_id for key in keys})}
+    tasks = {
+        task_id: load_task(home.tasks / f"{task_id}.yaml")
+        for task_id in sorted({key.task_id for key in keys})
+    }
     by = _Judge(Registry.load(home), References(home), tasks, embedding_problem(home, keys))
     judged = [_judge_one(home, key, by) for key in keys]
     floors = noise_floors(home, [item.row for item in judged])
-    reviews = [item.review.with_noise_floor(floors.get(item.recording.key.task_id)) for item in judged if item.review]
+    reviews = [
+        item.review.with_noise_floor(floors.get(item.recording.key.task_id)) for item in judged if item.review
+    ]
     made = write_reviews(reviews, processes=processes, on_progress=on_progress)
     scores_ledger(home).append([item.row for item in judged], run_id=run_id, written_at=written_at)
     return [_outcome(item, made.get(item.recording.key)) for item in judged]
 
 
 def noise_floors(home: Home, fresh: Sequence[Mapping[str, Cell]]) -> dict[str, float]:
-    """Per task the lowest score among its golds, each scored without itself: what the score does on recordings that are right."""
+    """Per task the lowest score among its golds, each scored without itself: what the score does on
+    recordings that are right.
+    """
     latest = scores_ledger(home).latest()
-    known = {str(row["key"]): row for row in latest.to_dict("records")} | {str(row["key"]): dict(row) for row in fresh}
-    golds = pd.DataFrame([row for row in known.values() if row["role"] == "gold" and pd.notna(row["score"])], columns=list(latest.columns))
+    known = {str(row["key"]): row for row in latest.to_dict("records")} | {
+        str(row["key"]): dict(row) for row in fresh
+    }
+    golds = pd.DataFrame(
+        [row for row in known.values() if row["role"] == "gold" and pd.notna(row["score"])],
+        columns=list(latest.columns),
+    )
     return {str(task): float(score) for task, score in golds.groupby("task_id")["score"].min().items()}
 
 
 def stale_scores(home: Home) -> pd.DataFrame:
     """The registered videos whose newest score was made by something older than what would make it now.
 
-    Columns ``key``, ``task_id``, ``video_id``, ``why`` (missing, algorithm, task, model or reference), ``scored_with`` and ``current``; one row a video, ordered by key.
+    Columns ``key``, ``task_id``, ``video_id``, ``why`` (missing, algorithm, task, model or reference),
+    ``scored_with`` and ``current``; one row a video, ordered by key.
     """
     registry = Registry.load(home)
     scored = {str(row["key"]): row for row in scores_ledger(home).latest().to_dict("records")}
     references = references_ledger(home).latest().set_index("task_id")["reference_id"].to_dict()
-    now = {task_id: _current(home, task_id, references) for task_id in sorted({key.task_id for key in registry.recordings})}
+    now = {
+        task_id: _current(home, task_id, references)
+        for task_id in sorted({key.task_id for key in registry.recordings})
+    }
     rows = []
     for key in sorted(registry.recordings):
         difference = _difference(scored.get(str(key)), now[key.task_id])
@@ -125,9 +148,25 @@ def _judge_one(home: Home, key: PartitionKey, by: _Judge) -> _Judged:
 
 
 def _review(
-    home: Home, recording: Recording, judged_by: _Judge, alignment: Alignment, score: Score, row: Mapping[str, Cell]
+    home: Home,
+    recording: Recording,
+    judged_by: _Judge,
+    alignment: Alignment,
+    score: Score,
+    row: Mapping[str, Cell],
 ) -> ReviewWork:
-    shown = ("key", "original_name", "person", "site", "camera", "session", "task_version", "model_id", "reference_id", "algorithm")
+    shown = (
+        "key",
+        "original_name",
+        "person",
+        "site",
+        "camera",
+        "session",
+        "task_version",
+        "model_id",
+        "reference_id",
+        "algorithm",
+    )
     named = {alignment.warp.gold_id, *(deviation.gold_id for deviation in score.deviations)}
     golds = [gold for gold in judged_by.references[recording.key.task_id].golds if gold.video_id in named]
     return ReviewWork(
@@ -137,18 +176,38 @@ def _review(
         score=score,
         alignment=alignment,
         trainee_video=recording.path,
-        golds={gold.video_id: judged_by.registry.gold_path(gold.video_id, recording.key.task_id) for gold in golds},
-        gold_steps={gold.video_id: [(interval.step, interval.segment) for interval in gold.intervals] for gold in golds},
-        row={"file_name": row["original_name"]} | {name: row[name] for name in shown if name != "original_name"},
+        golds={
+            gold.video_id: judged_by.registry.gold_path(gold.video_id, recording.key.task_id)
+            for gold in golds
+        },
+        gold_steps={
+            gold.video_id: [(interval.step, interval.segment) for interval in gold.intervals]
+            for gold in golds
+        },
+        row={"file_name": row["original_name"]}
+        | {name: row[name] for name in shown if name != "original_name"},
     )
 
 
 def _outcome(item: _Judged, made: Outcome | None) -> Outcome:
-    scalars = ("score", "decision", "critical_probability", "critical_deviations", "quality_deviations", "efficiency_deviations", "fit", "log_odds")
+    scalars = (
+        "score",
+        "decision",
+        "critical_probability",
+        "critical_deviations",
+        "quality_deviations",
+        "efficiency_deviations",
+        "fit",
+        "log_odds",
+    )
     metadata = {name: item.row[name] for name in scalars}
     problem = item.row["problem"]
     if problem is not None:
         return Outcome(item.recording.key, problem=str(problem), metadata=metadata)
     if made is None or made.problem is not None:
-        return Outcome(item.recording.key, metadata={**metadata, "page_problem": made.problem if made else None})
-    return Outcome(item.recording.key, metadata=metadata, table=made.table, picture_png=made.picture_png, page=made.page)
+        return Outcome(
+            item.recording.key, metadata={**metadata, "page_problem": made.problem if made else None}
+        )
+    return Outcome(
+        item.recording.key, metadata=metadata, table=made.table, picture_png=made.picture_png, page=made.page
+    )

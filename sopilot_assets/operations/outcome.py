@@ -18,8 +18,9 @@ Progress: TypeAlias = Callable[[int, int], None]
 class Outcome:
     """One video's result at one station.
 
-    ``problem`` is None when all went well; otherwise the reason why there is no result, for people to read. ``metadata`` holds a few scalars, ``table`` rows to show,
-    ``picture_png`` a small picture and ``page`` the review page.
+    ``problem`` is None when all went well; otherwise the reason why there is no result, for people to read.
+    ``metadata`` holds a few scalars, ``table`` rows to show, ``picture_png`` a small picture and ``page``
+    the review page.
     """
 
     key: PartitionKey
@@ -32,7 +33,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceOutcome:
-    """The state of one task's reference: its id (None with a ``problem``), whether it is new, and a row per step."""
+    """The state of one task's reference: its id (None with a ``problem``), whether it is new, and a row per
+    step.
+    """
 
     task_id: str
     reference_id: str | None

@@ -39,12 +39,19 @@ def current_reference(home: Home, task_id: str) -> Reference:
     """The task's current reference; `GoldError` when it has none yet."""
     rows = references_ledger(home).latest().set_index("task_id")["reference_id"].to_dict()
     if task_id not in rows:
-        raise GoldError(f"task {task_id}: no reference yet. Record golds into capture/{task_id}/gold/<site>/, then materialize gold_references.")
+        raise GoldError(
+            f"task {task_id}: no reference yet. Record golds into capture/{task_id}/gold/<site>/, "
+            "then materialize gold_references."
+        )
     return load_reference(home.reference(task_id, str(rows[task_id])), EmbeddingsOf(home, task_id))
 
 
-def refresh_references(home: Home, task_ids: Sequence[str], *, run_id: str, written_at: str) -> list[ReferenceOutcome]:
-    """Bring the references of these tasks up to date with their golds, annotations and model; a task that fails does not stop the others."""
+def refresh_references(
+    home: Home, task_ids: Sequence[str], *, run_id: str, written_at: str
+) -> list[ReferenceOutcome]:
+    """Bring the references of these tasks up to date with their golds, annotations and model; a task that
+    fails does not stop the others.
+    """
     registry = Registry.load(home)
     outcomes = []
     for task_id in task_ids:
@@ -55,7 +62,9 @@ def refresh_references(home: Home, task_ids: Sequence[str], *, run_id: str, writ
     return outcomes
 
 
-def _refresh(home: Home, registry: Registry, task_id: str, *, run_id: str, written_at: str) -> ReferenceOutcome:
+def _refresh(
+    home: Home, registry: Registry, task_id: str, *, run_id: str, written_at: str
+) -> ReferenceOutcome:
     task = load_task(home.tasks / f"{task_id}.yaml")
     golds, left_out = _golds(home, registry, task)
     wanted = reference_id(task_id, task.step_ids, golds)
@@ -75,7 +84,13 @@ def _refresh(home: Home, registry: Registry, task_id: str, *, run_id: str, writt
         "held_out": reference.evidence.held_out,
     }
     changed = bool(references_ledger(home).append([row], run_id=run_id, written_at=written_at))
-    return ReferenceOutcome(task_id, wanted, changed, metadata={**row, "golds_left_out": left_out or None}, table=_step_rows(task, reference))
+    return ReferenceOutcome(
+        task_id,
+        wanted,
+        changed,
+        metadata={**row, "golds_left_out": left_out or None},
+        table=_step_rows(task, reference),
+    )
 
 
 def _golds(home: Home, registry: Registry, task: TaskSpec) -> tuple[list[Gold], str]:
@@ -96,14 +111,21 @@ def _golds(home: Home, registry: Registry, task: TaskSpec) -> tuple[list[Gold], 
     return golds, ", ".join(left_out)
 
 
-def _annotation(annotated: dict[str, tuple[StepInterval, ...]], recording: Recording) -> tuple[StepInterval, ...] | None:
+def _annotation(
+    annotated: dict[str, tuple[StepInterval, ...]], recording: Recording
+) -> tuple[StepInterval, ...] | None:
     for name in (recording.subject.original_name, recording.sha256, recording.key.video_id):
         if name in annotated:
             return annotated[name]
     return None
 
 
-def _gold(recording: Recording, embedding: ClipEmbedding, annotation: tuple[StepInterval, ...] | None, step_count: int) -> Gold:
+def _gold(
+    recording: Recording,
+    embedding: ClipEmbedding,
+    annotation: tuple[StepInterval, ...] | None,
+    step_count: int,
+) -> Gold:
     return Gold(
         video_id=recording.key.video_id,
         person=recording.subject.person,

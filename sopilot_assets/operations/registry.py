@@ -50,7 +50,10 @@ class Registry:
         try:
             return self.recordings[key]
         except KeyError:
-            raise LedgerError(f"partition {key}: no such recording in the videos ledger. Was it taken in by another home folder?") from None
+            raise LedgerError(
+                f"partition {key}: no such recording in the videos ledger. Was it taken in by another "
+                "home folder?"
+            ) from None
 
     def gold_path(self, video_id: str, task_id: str) -> Path:
         """Where the file of a task's gold is stored."""
@@ -72,7 +75,13 @@ def _recording(home: Home, row: Mapping[str, Cell]) -> Recording:
         session=_optional(row["session"]),
         original_name=str(row["original_name"]),
     )
-    return Recording(subject, str(row["sha256"]), local_path(home.videos / str(row["stored_name"])), float(row["duration_s"] or 0.0), row)
+    return Recording(
+        subject,
+        str(row["sha256"]),
+        local_path(home.videos / str(row["stored_name"])),
+        float(row["duration_s"] or 0.0),
+        row,
+    )
 
 
 def _optional(value: Cell) -> str | None:

@@ -49,11 +49,19 @@ class ReviewWork:
 def write_reviews(
     works: Sequence[ReviewWork], *, processes: int, on_progress: Progress | None = None
 ) -> dict[PartitionKey, Outcome]:
-    """Publish the review page of each score; a page that cannot be made is a problem of its own video only."""
+    """Publish the review page of each score; a page that cannot be made is its own video's problem."""
     made: dict[PartitionKey, Outcome] = {}
-    results = map_limited(write_review, works, processes=processes, time_limit_s=TIME_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES)
+    results = map_limited(
+        write_review,
+        works,
+        processes=processes,
+        time_limit_s=TIME_LIMIT_S,
+        memory_limit_bytes=MEMORY_LIMIT_BYTES,
+    )
     for work, result in results:
-        made[work.key] = Outcome(work.key, problem=str(result)) if isinstance(result, SopilotError) else result
+        made[work.key] = (
+            Outcome(work.key, problem=str(result)) if isinstance(result, SopilotError) else result
+        )
         if on_progress:
             on_progress(len(made), len(works))
     return made
@@ -81,4 +89,9 @@ def write_review(work: ReviewWork) -> Outcome:
         score=work.score,
         gold_steps=work.gold_steps[work.alignment.warp.gold_id],
     )
-    return Outcome(work.key, table=json.loads(deviations_json(work.score.deviations)), picture_png=picture, page=local_path(page))
+    return Outcome(
+        work.key,
+        table=json.loads(deviations_json(work.score.deviations)),
+        picture_png=picture,
+        page=local_path(page),
+    )

@@ -1,4 +1,6 @@
-"""The stations that a batch of recordings passes, in order; the assets and the command line call these and nothing else."""
+"""The stations that a batch of recordings passes, in order; the assets and the command line call these and
+nothing else.
+"""
 
 from sopilot_assets.operations.compare import align_videos
 from sopilot_assets.operations.describe import describe_videos

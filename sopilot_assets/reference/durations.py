@@ -20,7 +20,9 @@ LEAST_TEMPO_SPREAD: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """Per step the mean and spread of the log of its duration in seconds, and ``tempo_spread``: how much whole recordings differ in pace (log)."""
+    """Per step the mean and spread of the log of its duration in seconds, and ``tempo_spread``: how much
+    whole recordings differ in pace (log).
+    """
 
     log_mean: tuple[float, ...]
     spread: tuple[float, ...]
@@ -34,7 +36,8 @@ class Durations:
 def fit_durations(golds: Sequence[Sequence[StepInterval]], step_count: int) -> Durations:
     """The priors from each gold's steps; a step that no gold shows gets the usual duration of the others.
 
-    Durations are log-normal. A gold's overall pace is the median of its steps' deviations and is taken out before steps are compared.
+    Durations are log-normal. A gold's overall pace is the median of its steps' deviations and is taken out
+    before steps are compared.
     """
     logs = np.full((len(golds), step_count), np.nan)
     for row, intervals in enumerate(golds):
@@ -55,7 +58,9 @@ def fit_durations(golds: Sequence[Sequence[StepInterval]], step_count: int) -> D
     )
 
 
-def _median(logs: np.ndarray[tuple[int, ...], np.dtype[np.float64]], default: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _median(
+    logs: np.ndarray[tuple[int, ...], np.dtype[np.float64]], default: float
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     return np.array([_finite_median(column, default) for column in logs.T])
 
 

@@ -1,26 +1,30 @@
 """How strongly a clip speaks for each step of a task, as probabilities calibrated on the golds alone.
 
-A clip is compared with the golds in two ways: by its cosine to the nearest gold clips of each step, and by a multinomial logistic regression over gold clips. A conditional logit
-(McFadden 1974) with one more alternative, "none of the steps", stacks both. It is fitted on golds that the comparison has not seen, leaving one person out (one gold, where all golds
-show the same person); what "none of the steps" looks like is learnt by hiding each step in turn, so that the held-out clips of that step are truly unknown.
+A clip is compared with the golds in two ways: by its cosine to the nearest gold clips of each step, and by
+a multinomial logistic regression over gold clips. A conditional logit (McFadden 1974) with one more
+alternative, "none of the steps", stacks both. It is fitted on golds that the comparison has not seen,
+leaving one person out (one gold, where all golds show the same person); what "none of the steps" looks like
+is learnt by hiding each step in turn, so that the held-out clips of that step are truly unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Features: TypeAlias = npt.NDArray[np.float32]
 Indices: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
+Stack: TypeAlias = tuple[float, float, float, float]
 
 NEAREST: Final = 3
 """Gold clips of a step whose cosines are averaged."""
@@ -28,12 +32,16 @@ REGULARISATION: Final = 10.0
 """Inverse strength of the logistic regression's L2 penalty (scikit-learn's ``C``)."""
 HIDDEN: Final = -1e3
 FALLBACK_STACK: Final = (12.0, 0.6, -0.08, 1.0)
-"""The stack's parameters where golds cannot be held out (a single gold): medians over the tasks it was developed on."""
+"""The stack's parameters where golds cannot be held out (a single gold): medians over the tasks it was
+developed on.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GoldClips:
-    """Clips of all golds that lie well inside one step: ``rows`` (n, D) unit vectors, and per clip its ``step``, ``gold`` and ``person`` (n,) as indices."""
+    """Clips of all golds that lie well inside one step: ``rows`` (n, D) unit vectors, and per clip its
+    ``step``, ``gold`` and ``person`` (n,) as indices.
+    """
 
     rows: Features
     step: Indices
@@ -43,12 +51,15 @@ class GoldClips:
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> GoldClips:
         """Only the chosen clips."""
-        return GoldClips(self.rows[chosen], self.step[chosen], self.gold[chosen], self.person[chosen], self.step_count)
+        return GoldClips(
+            self.rows[chosen], self.step[chosen], self.gold[chosen], self.person[chosen], self.step_count
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """A fitted evidence model: gold clips, the logistic regression (``weights`` (D, K), ``bias`` (K,)) and the stack's four parameters.
+    """A fitted evidence model: gold clips, the logistic regression (``weights`` (D, K), ``bias`` (K,)) and
+    the stack's four parameters.
 
     ``stack`` = weight of the cosine, weight of the logistic score, level and slope of "none of the steps".
     """
@@ -56,22 +67,27 @@ class Evidence:
     clips: GoldClips
     weights: Floats
     bias: Floats
-    stack: tuple[float, float, float, float]
+    stack: Stack
     held_out: str
     """What was left out for the calibration: ``person``, ``gold`` or ``nothing``."""
     gold_match: tuple[float, ...]
-    """Of each held-out gold, the median over its clips of the best cosine to the others; empty when nothing could be held out."""
+    """Of each held-out gold, the median over its clips of the best cosine to the others; empty when nothing
+    could be held out.
+    """
 
     def log_posterior(self, rows: Features, *, usable: Mask | None = None) -> Floats:
         """Log-probabilities (n, K + 1) of each step, and last of none of them, for one video's clips (n, D).
 
-        ``usable`` (n,) marks the clips that show something; the others do not count in what is usual for the video.
+        ``usable`` (n,) marks the clips that show something; the others do not count in what is usual for
+        the video.
         """
         cosine, logit = similarities(rows, self.clips, self.weights, self.bias)
         return stacked(cosine, logit, self.stack, usual=_usual(cosine, usable))
 
     def match(self, rows: Features, *, usable: Mask | None = None) -> float:
-        """How well a video's clips match gold clips at all, as a share of what held-out golds reach; 1 when golds could not be held out."""
+        """How well a video's clips match gold clips at all, as a share of what held-out golds reach; 1 when
+        golds could not be held out.
+        """
         if not self.gold_match:
             return 1.0
         cosine, _ = similarities(rows, self.clips, self.weights, self.bias)
@@ -89,7 +105,9 @@ def fit_evidence(clips: GoldClips) -> Evidence:
 
 
 def similarities(rows: Features, clips: GoldClips, weights: Floats, bias: Floats) -> tuple[Floats, Floats]:
-    """Mean cosine to the nearest gold clips of each step, and the logistic scores; both (n, K). A step without gold clips is hidden."""
+    """Mean cosine to the nearest gold clips of each step, and the logistic scores; both (n, K). A step
+    without gold clips is hidden.
+    """
     cosine = rows.astype(np.float64) @ clips.rows.T.astype(np.float64)
     nearest = np.full((rows.shape[0], clips.step_count), HIDDEN)
     for step in range(clips.step_count):
@@ -100,10 +118,11 @@ def similarities(rows: Features, clips: GoldClips, weights: Floats, bias: Floats
     return nearest, np.where(nearest > HIDDEN, logit, HIDDEN)
 
 
-def stacked(cosine: Floats, logit: Floats, stack: tuple[float, float, float, float], *, usual: float) -> Floats:
+def stacked(cosine: Floats, logit: Floats, stack: Stack, *, usual: float) -> Floats:
     """Log-probabilities (n, K + 1) from the two scores (n, K).
 
-    "None of the steps" is judged against how well this very video matches in general (``usual``, its median best cosine), so that another site or person does not look like another action.
+    "None of the steps" is judged against how well this very video matches in general (``usual``, its median
+    best cosine), so that another site or person does not look like another action.
     """
     by_cosine, by_logit, level, slope = stack
     best = cosine.max(axis=1)
@@ -128,7 +147,10 @@ def _logistic(clips: GoldClips) -> tuple[Floats, Floats]:
     model = LogisticRegression(C=REGULARISATION, max_iter=500, tol=1e-5).fit(left * scale, clips.step)
     coefficients, intercept = model.coef_, model.intercept_
     if present.size == 2:
-        coefficients, intercept = np.vstack([-coefficients, coefficients]) / 2, np.array([-intercept[0], intercept[0]]) / 2
+        coefficients, intercept = (
+            np.vstack([-coefficients, coefficients]) / 2,
+            np.array([-intercept[0], intercept[0]]) / 2,
+        )
     weights[:, present] = right.T @ coefficients.T
     bias[present] = intercept
     return weights, bias
@@ -144,7 +166,9 @@ def _held_out_groups(clips: GoldClips) -> tuple[Indices | None, str]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Example:
-    """Scores (n, K) of one held-out gold's clips, the true alternative of each (-1: does not count), and whether no step was hidden."""
+    """Scores (n, K) of one held-out gold's clips, the true alternative of each (-1: does not count), and
+    whether no step was hidden.
+    """
 
     cosine: Floats
     logit: Floats
@@ -154,7 +178,9 @@ class _Example:
 
 
 def _examples(clips: GoldClips, groups: Indices) -> Iterator[_Example]:
-    """Per held-out gold: scores of its clips and the true alternative, once as it is and once for each step hidden."""
+    """Per held-out gold: scores of its clips and the true alternative, once as it is and once for each step
+    hidden.
+    """
     steps = clips.step_count
     for group in np.unique(groups):
         seen = clips.where(groups != group)
@@ -172,19 +198,30 @@ def _examples(clips: GoldClips, groups: Indices) -> Iterator[_Example]:
                     yield _Example(*masked, np.where(hidden, steps, -1), _usual(masked[0], None), whole=False)
 
 
-def _fit_stack(examples: list[_Example]) -> tuple[float, float, float, float]:
-    def loss(parameters: Floats) -> float:
-        log_cosine, log_logit, level, slope = parameters
-        stack = (float(np.exp(log_cosine)), float(np.exp(log_logit)), float(level), float(slope))
-        total = 0.0
-        for example in examples:
-            chosen = example.truth >= 0
-            log_p = stacked(example.cosine, example.logit, stack, usual=example.usual)
-            total -= float(log_p[chosen, example.truth[chosen]].sum())
-        # weakly informative priors keep the fit finite where the golds separate perfectly
-        return total / len(examples) + 0.5 * ((log_cosine - 2.5) ** 2 + (log_logit + 0.5) ** 2) + 20 * (level + 0.08) ** 2 + 0.01 * slope**2
+def _fit_stack(examples: Sequence[_Example]) -> Stack:
+    start = (math.log(FALLBACK_STACK[0]), math.log(FALLBACK_STACK[1]), FALLBACK_STACK[2], FALLBACK_STACK[3])
+    bounds = ((0.0, 4.5), (-4.0, 2.0), (-0.6, 0.3), (-20.0, 60.0))
+    found = minimize(_loss, np.array(start), args=(examples,), method="L-BFGS-B", bounds=bounds)
+    return _stack_of(found.x)
 
-    start = np.array([np.log(FALLBACK_STACK[0]), np.log(FALLBACK_STACK[1]), FALLBACK_STACK[2], FALLBACK_STACK[3]])
-    found = minimize(loss, start, method="L-BFGS-B", bounds=[(0.0, 4.5), (-4.0, 2.0), (-0.6, 0.3), (-20.0, 60.0)])
-    a, b, c, d = (float(value) for value in found.x)
-    return float(np.exp(a)), float(np.exp(b)), c, d
+
+def _stack_of(parameters: Floats) -> Stack:
+    log_cosine, log_logit, level, slope = (float(value) for value in parameters)
+    return math.exp(log_cosine), math.exp(log_logit), level, slope
+
+
+def _loss(parameters: Floats, examples: Sequence[_Example]) -> float:
+    """The negative log-likelihood per held-out gold, with weak priors that keep it finite where golds
+    separate.
+    """
+    stack = _stack_of(parameters)
+    total = 0.0
+    for example in examples:
+        counts = example.truth >= 0
+        log_p = stacked(example.cosine, example.logit, stack, usual=example.usual)
+        total -= float(log_p[counts, example.truth[counts]].sum())
+    log_cosine, log_logit, level, slope = (float(value) for value in parameters)
+    prior = (
+        0.5 * ((log_cosine - 2.5) ** 2 + (log_logit + 0.5) ** 2) + 20 * (level + 0.08) ** 2 + 0.01 * slope**2
+    )
+    return total / len(examples) + prior

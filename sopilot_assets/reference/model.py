@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sopilot_assets.embedding.clips import ClipEmbedding, comparable, require_same_model
+from sopilot_assets.embedding.stillness import frozen_clips
 from sopilot_assets.errors import GoldError
 from sopilot_assets.reference.annotations import StepInterval
 from sopilot_assets.reference.durations import Durations, fit_durations
 from sopilot_assets.reference.evidence import Evidence, GoldClips, fit_evidence
-from sopilot_assets.embedding.stillness import frozen_clips
 from sopilot_assets.reference.proposals import change_points
 from sopilot_assets.segments import Segment
 
@@ -29,7 +29,9 @@ WELL_INSIDE: Final = 0.75
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gold:
-    """One gold recording: who and where, its embedding, and its steps in order of time, annotated (``confirmed``) or proposed."""
+    """One gold recording: who and where, its embedding, and its steps in order of time, annotated
+    (``confirmed``) or proposed.
+    """
 
     video_id: str
     person: str | None
@@ -69,7 +71,9 @@ class Reference:
         return all(gold.confirmed for gold in self.golds)
 
     def without(self, video_id: str) -> Reference | None:
-        """The reference built from the other golds, to score a gold that must not judge itself; None when it is the only one."""
+        """The reference built from the other golds, to score a gold that must not judge itself; None when
+        it is the only one.
+        """
         others = [gold for gold in self.golds if gold.video_id != video_id]
         if len(others) == len(self.golds):
             return self
@@ -77,10 +81,14 @@ class Reference:
 
 
 def proposed_intervals(embedding: ClipEmbedding, step_count: int) -> tuple[StepInterval, ...]:
-    """Steps in the order of the task at the change points of the embedding, for a gold without annotations."""
+    """Steps in the task's order at the embedding's change points, for a gold without annotations."""
     borders = change_points(comparable(embedding), step_count)
     middles = embedding.clip_middle_s
-    edges = [0.0, *((middles[b - 1] + middles[min(b, len(middles) - 1)]) / 2 for b in borders[1:-1]), embedding.duration_s]
+    edges = [
+        0.0,
+        *((middles[b - 1] + middles[min(b, len(middles) - 1)]) / 2 for b in borders[1:-1]),
+        embedding.duration_s,
+    ]
     found = (StepInterval(step, Segment(edges[step], edges[step + 1])) for step in range(step_count))
     return tuple(interval for interval in found if interval.segment)
 
@@ -88,10 +96,14 @@ def proposed_intervals(embedding: ClipEmbedding, step_count: int) -> tuple[StepI
 def build_reference(task_id: str, step_ids: Sequence[str], golds: Sequence[Gold]) -> Reference:
     """The reference of a task's golds, whatever order they come in.
 
-    Raises `GoldError` when there is no gold, when a step is shown by none of them, and `ModelMismatch` when their embeddings are of different models.
+    Raises `GoldError` when there is no gold, when a step is shown by none of them, and `ModelMismatch` when
+    their embeddings are of different models.
     """
     if not golds:
-        raise GoldError(f"task {task_id}: no gold recording. Put at least one into capture/{task_id}/gold/<site>/ and wait for its intake.")
+        raise GoldError(
+            f"task {task_id}: no gold recording. Put at least one into capture/{task_id}/gold/<site>/ "
+            "and wait for its intake."
+        )
     ordered = tuple(sorted({gold.video_id: gold for gold in golds}.values(), key=lambda gold: gold.video_id))
     for gold in ordered[1:]:
         require_same_model(ordered[0].embedding, gold.embedding)
@@ -100,7 +112,8 @@ def build_reference(task_id: str, step_ids: Sequence[str], golds: Sequence[Gold]
     if unseen:
         names = ", ".join(gold.video_id for gold in ordered)
         raise GoldError(
-            f"task {task_id}: no gold ({names}) shows the step(s) {', '.join(unseen)} for long enough. Annotate them in steps.csv or record another gold."
+            f"task {task_id}: no gold ({names}) shows the step(s) {', '.join(unseen)} for long "
+            "enough. Annotate them in steps.csv or record another gold."
         )
     return Reference(
         reference_id=reference_id(task_id, step_ids, ordered),
@@ -115,7 +128,9 @@ def build_reference(task_id: str, step_ids: Sequence[str], golds: Sequence[Gold]
 
 
 def reference_id(task_id: str, step_ids: Sequence[str], golds: Sequence[Gold]) -> str:
-    """What the reference is made of, as 16 hex digits: the same golds, annotations, model and code give the same id."""
+    """What the reference is made of, as 16 hex digits: the same golds, annotations, model and code give the
+    same id.
+    """
     content = {
         "version": REFERENCE_VERSION,
         "task": task_id,
@@ -157,7 +172,13 @@ def _gold_clips(golds: Sequence[Gold], step_count: int) -> GoldClips:
         steps.append(step[chosen])
         owners.append(np.full(int(chosen.sum()), index, dtype=np.int64))
         people.append(np.full(int(chosen.sum()), persons[_person(gold)], dtype=np.int64))
-    return GoldClips(np.concatenate(rows), np.concatenate(steps), np.concatenate(owners), np.concatenate(people), step_count)
+    return GoldClips(
+        np.concatenate(rows),
+        np.concatenate(steps),
+        np.concatenate(owners),
+        np.concatenate(people),
+        step_count,
+    )
 
 
 def _person(gold: Gold) -> str:

@@ -14,8 +14,9 @@ SHORTEST_SHARE: Final = 0.3
 def change_points(rows: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
     """The borders (count + 1,) that cut clips (n, D) into ``count`` runs with the least scatter within a run.
 
-    Exact dynamic programming over all segmentations (Bellman 1961; kernel change-point detection, Harchaoui & Cappé 2007, with a linear kernel). Borders are clip indices from 0 to n; with fewer clips than
-    runs, some runs are empty.
+    Exact dynamic programming over all segmentations (Bellman 1961; kernel change-point detection, Harchaoui
+    & Cappé 2007, with a linear kernel). Borders are clip indices from 0 to n; with fewer clips than runs,
+    some runs are empty.
     """
     n = rows.shape[0]
     shortest = max(1, int(SHORTEST_SHARE * n / count)) if n >= count else 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
 from upath import UPath
 
 from sopilot_assets.embedding.clips import ClipEmbedding
@@ -16,33 +16,56 @@ from sopilot_assets.reference.annotations import StepInterval
 from sopilot_assets.reference.durations import Durations
 from sopilot_assets.reference.evidence import Evidence, GoldClips
 from sopilot_assets.reference.model import Gold, Reference
-from sopilot_assets.segments import Segment
 from sopilot_assets.store.arrays import load_arrays, save_arrays
 
-FORMAT: Final = "sopilot-reference-1"
 _REMEDY: Final = "Materialize gold_references for this task again."
+
+
+class _GoldFacts(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    video_id: str
+    person: str | None
+    site: str
+    confirmed: bool
+    intervals: tuple[StepInterval, ...]
+
+
+class _Facts(BaseModel):
+    """Everything in a reference but its arrays and the golds' embeddings."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal["sopilot-reference-1"] = "sopilot-reference-1"
+    reference_id: str
+    task_id: str
+    step_ids: tuple[str, ...]
+    model_id: str
+    orders: tuple[tuple[int, ...], ...]
+    golds: tuple[_GoldFacts, ...]
+    stack: tuple[float, float, float, float]
+    held_out: str
+    gold_match: tuple[float, ...]
+    durations: Durations
 
 
 def save_reference(path: Path | UPath, reference: Reference) -> None:
     """Publish a reference as an ``.npz``; equal references give identical bytes."""
-    evidence, durations = reference.evidence, reference.durations
-    facts = {
-        "format": FORMAT,
-        "reference_id": reference.reference_id,
-        "task_id": reference.task_id,
-        "step_ids": reference.step_ids,
-        "model_id": reference.model_id,
-        "orders": reference.orders,
-        "golds": [_gold_facts(gold) for gold in reference.golds],
-        "stack": evidence.stack,
-        "held_out": evidence.held_out,
-        "gold_match": evidence.gold_match,
-        "log_mean": durations.log_mean,
-        "spread": durations.spread,
-        "tempo_spread": durations.tempo_spread,
-    }
+    evidence = reference.evidence
+    facts = _Facts(
+        reference_id=reference.reference_id,
+        task_id=reference.task_id,
+        step_ids=reference.step_ids,
+        model_id=reference.model_id,
+        orders=reference.orders,
+        golds=tuple(_gold_facts(gold) for gold in reference.golds),
+        stack=evidence.stack,
+        held_out=evidence.held_out,
+        gold_match=evidence.gold_match,
+        durations=reference.durations,
+    )
     arrays = {
-        "facts": np.array(json.dumps(facts)),
+        "facts": np.array(facts.model_dump_json()),
         "rows": evidence.clips.rows,
         "step": evidence.clips.step,
         "gold": evidence.clips.gold,
@@ -54,52 +77,46 @@ def save_reference(path: Path | UPath, reference: Reference) -> None:
 
 
 def load_reference(path: Path | UPath, embedding_of: Callable[[str], ClipEmbedding]) -> Reference:
-    """The reference stored at ``path``; ``embedding_of`` gives the embedding of a gold by its video id."""
+    """The reference stored at ``path``; ``embedding_of`` gives the embedding of a gold by its video id.
+
+    Raises `StoreError` when the file is missing, damaged or of another format.
+    """
     arrays = load_arrays(path, what="a reference", remedy=_REMEDY)
-    facts = json.loads(str(arrays["facts"]))
-    if facts["format"] != FORMAT:
-        raise StoreError(f"{path}: expected a reference of format {FORMAT}, found {facts['format']}. {_REMEDY}")
-    clips = GoldClips(
-        arrays["rows"].astype(np.float32),
-        arrays["step"].astype(np.int64),
-        arrays["gold"].astype(np.int64),
-        arrays["person"].astype(np.int64),
-        len(facts["step_ids"]),
-    )
-    a, b, c, d = facts["stack"]
-    evidence = Evidence(
-        clips, arrays["weights"].astype(np.float64), arrays["bias"].astype(np.float64), (a, b, c, d), facts["held_out"], tuple(facts["gold_match"])
-    )
+    try:
+        facts = _Facts.model_validate_json(str(arrays["facts"]))
+        clips = GoldClips(
+            arrays["rows"].astype(np.float32),
+            arrays["step"].astype(np.int64),
+            arrays["gold"].astype(np.int64),
+            arrays["person"].astype(np.int64),
+            len(facts.step_ids),
+        )
+        weights, bias = arrays["weights"].astype(np.float64), arrays["bias"].astype(np.float64)
+    except (KeyError, ValidationError) as error:
+        raise StoreError(
+            f"{path}: expected a reference, found something else ({error}). {_REMEDY}"
+        ) from error
     return Reference(
-        reference_id=facts["reference_id"],
-        task_id=facts["task_id"],
-        step_ids=tuple(facts["step_ids"]),
-        model_id=facts["model_id"],
-        golds=tuple(_gold(gold, embedding_of) for gold in facts["golds"]),
-        evidence=evidence,
-        durations=Durations(tuple(facts["log_mean"]), tuple(facts["spread"]), facts["tempo_spread"]),
-        orders=tuple(tuple(order) for order in facts["orders"]),
+        reference_id=facts.reference_id,
+        task_id=facts.task_id,
+        step_ids=facts.step_ids,
+        model_id=facts.model_id,
+        golds=tuple(_gold(gold, embedding_of(gold.video_id)) for gold in facts.golds),
+        evidence=Evidence(clips, weights, bias, facts.stack, facts.held_out, facts.gold_match),
+        durations=facts.durations,
+        orders=facts.orders,
     )
 
 
-def _gold_facts(gold: Gold) -> dict[str, object]:
-    return {
-        "video_id": gold.video_id,
-        "person": gold.person,
-        "site": gold.site,
-        "confirmed": gold.confirmed,
-        "intervals": [[i.step, i.segment.start_s, i.segment.end_s] for i in gold.intervals],
-    }
-
-
-def _gold(facts: dict[str, object], embedding_of: Callable[[str], ClipEmbedding]) -> Gold:
-    intervals: list[tuple[int, float, float]] = facts["intervals"]  # type: ignore[assignment]
-    video_id = str(facts["video_id"])
-    return Gold(
-        video_id=video_id,
-        person=None if facts["person"] is None else str(facts["person"]),
-        site=str(facts["site"]),
-        embedding=embedding_of(video_id),
-        intervals=tuple(StepInterval(step, Segment(start_s, end_s)) for step, start_s, end_s in intervals),
-        confirmed=bool(facts["confirmed"]),
+def _gold_facts(gold: Gold) -> _GoldFacts:
+    return _GoldFacts(
+        video_id=gold.video_id,
+        person=gold.person,
+        site=gold.site,
+        confirmed=gold.confirmed,
+        intervals=gold.intervals,
     )
+
+
+def _gold(facts: _GoldFacts, embedding: ClipEmbedding) -> Gold:
+    return Gold(facts.video_id, facts.person, facts.site, embedding, facts.intervals, facts.confirmed)

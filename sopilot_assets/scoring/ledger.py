@@ -77,7 +77,9 @@ def algorithm_version() -> str:
     return f"{REFERENCE_VERSION}+{ALIGNMENT_VERSION}+{SCORING_VERSION}"
 
 
-def score_row(subject: Subject, task: TaskSpec, reference: Reference, alignment: Alignment, score: Score) -> dict[str, Cell]:
+def score_row(
+    subject: Subject, task: TaskSpec, reference: Reference, alignment: Alignment, score: Score
+) -> dict[str, Cell]:
     """The ledger row of a score, with the version of everything that made it."""
     return {
         **_subject_cells(subject),
@@ -89,7 +91,10 @@ def score_row(subject: Subject, task: TaskSpec, reference: Reference, alignment:
         "reason_ja": score.reason.ja,
         "deviations": deviations_json(score.deviations),
         "deviation_types": ",".join(sorted({d.type.value for d in score.deviations})),
-        **{f"{severity.value}_deviations": sum(d.severity is severity for d in score.deviations) for severity in Severity},
+        **{
+            f"{severity.value}_deviations": sum(d.severity is severity for d in score.deviations)
+            for severity in Severity
+        },
         "critical_probability": score.critical_probability,
         "log_odds": alignment.log_odds,
         "dtw_normalized_cost": score.dtw_normalized_cost,
@@ -99,7 +104,9 @@ def score_row(subject: Subject, task: TaskSpec, reference: Reference, alignment:
     }
 
 
-def problem_row(subject: Subject, task: TaskSpec, reference: Reference | None, problem: str) -> dict[str, Cell]:
+def problem_row(
+    subject: Subject, task: TaskSpec, reference: Reference | None, problem: str
+) -> dict[str, Cell]:
     """The ledger row of a recording that could not be scored, with the reason."""
     empty: dict[str, Cell] = dict.fromkeys(COLUMNS)
     reference_id = reference.reference_id if reference else None
@@ -148,7 +155,9 @@ def _subject_cells(subject: Subject) -> dict[str, Cell]:
     }
 
 
-def _version_cells(task: TaskSpec, *, reference_id: str | None, reference: Reference | None) -> dict[str, Cell]:
+def _version_cells(
+    task: TaskSpec, *, reference_id: str | None, reference: Reference | None
+) -> dict[str, Cell]:
     return {
         "task_version": task.version,
         "task_fingerprint": task.fingerprint(),

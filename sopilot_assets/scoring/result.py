@@ -12,7 +12,7 @@ from sopilot_assets.tasks import DeviationType, Severity
 class Decision(StrEnum):
     """What is said about a recording."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a decision, not a password
     NEEDS_REVIEW = "needs_review"
     RETRAIN = "retrain"
     FAIL = "fail"
@@ -31,8 +31,9 @@ class Text:
 class Deviation:
     """One departure from the procedure, with where to look in both videos.
 
-    ``trainee`` is the stretch that shows it, and has no length where something is missing; ``gold`` is the stretch of the gold ``gold_id`` that shows how it should be, None when no
-    step is concerned. ``confidence`` is the probability, in [0, 1], that this deviation is real.
+    ``trainee`` is the stretch that shows it, and has no length where something is missing; ``gold`` is the
+    stretch of the gold ``gold_id`` that shows how it should be, None when no step is concerned.
+    ``confidence`` is the probability, in [0, 1], that this deviation is real.
     """
 
     type: DeviationType
@@ -47,7 +48,9 @@ class Deviation:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A recording's result: ``score`` in [0, 100] (None when nothing can be said), the decision with its reason, and the deviations in order of time."""
+    """A recording's result: ``score`` in [0, 100] (None when nothing can be said), the decision with its
+    reason, and the deviations in order of time.
+    """
 
     video_id: str
     score: float | None

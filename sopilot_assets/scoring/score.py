@@ -20,7 +20,9 @@ LEAST_LOG_ODDS: Final = 0.5
 LEAST_FIT: Final = 0.5
 """Below this share of the golds' own match nothing is said about a recording."""
 LIKELY: Final = 0.5
-"""From this probability of a critical deviation on, a recording is never passed without a person having looked."""
+"""From this probability of a critical deviation on, a recording is never passed without a person having
+looked.
+"""
 LONG_RATIO: Final = 1.5
 """A step is over-long from this multiple of its usual duration at the recording's own pace."""
 PARTIAL_SHARE: Final = 0.6
@@ -79,12 +81,22 @@ def score_alignment(task: TaskSpec, reference: Reference, alignment: Alignment) 
 def score_points(task: TaskSpec, deviations: Sequence[Deviation], *, over_time_ratio: float) -> float:
     """100 minus the weighted penalty, to two digits.
 
-    Each share is capped at 1: missing steps of all steps, swaps of all neighbouring pairs, other deviations of all steps, and the time lost.
+    Each share is capped at 1: missing steps of all steps, swaps of all neighbouring pairs, other deviations
+    of all steps, and the time lost.
     """
     steps = len(task.steps)
-    missing = {step for d in deviations if d.type in (DeviationType.MISSING_STEP, DeviationType.FREEZE) for step in d.step_ids}
+    missing = {
+        step
+        for d in deviations
+        if d.type in (DeviationType.MISSING_STEP, DeviationType.FREEZE)
+        for step in d.step_ids
+    }
     swaps = sum(d.type is DeviationType.ORDER_SWAP for d in deviations)
-    other = sum(d.type in (DeviationType.WRONG_STEP, DeviationType.STEP_DEVIATION) or (d.type is DeviationType.FREEZE and not d.step_ids) for d in deviations)
+    other = sum(
+        d.type in (DeviationType.WRONG_STEP, DeviationType.STEP_DEVIATION)
+        or (d.type is DeviationType.FREEZE and not d.step_ids)
+        for d in deviations
+    )
     weights = task.weights.normalised
     penalty = (
         weights.miss * min(len(missing) / steps, 1.0)
@@ -97,9 +109,15 @@ def score_points(task: TaskSpec, deviations: Sequence[Deviation], *, over_time_r
 
 def critical_probability(task: TaskSpec, alignment: Alignment) -> float:
     """The share of the explanations' posterior mass that holds a critical deviation, in [0, 1]."""
-    if any(edit.kind is EditKind.FROZEN for edit in alignment.edits) and task.severity[DeviationType.FREEZE] is Severity.CRITICAL:
+    if (
+        any(edit.kind is EditKind.FROZEN for edit in alignment.edits)
+        and task.severity[DeviationType.FREEZE] is Severity.CRITICAL
+    ):
         return 1.0
-    weights = [(math.exp(other.log_odds), any(_is_critical(task, kind, steps) for kind, steps in other.edits)) for other in alignment.alternatives]
+    weights = [
+        (math.exp(other.log_odds), any(_is_critical(task, kind, steps) for kind, steps in other.edits))
+        for other in alignment.alternatives
+    ]
     total = sum(weight for weight, _ in weights)
     return round(sum(weight for weight, critical in weights if critical) / total, 6) if total else 0.0
 
@@ -120,9 +138,13 @@ def _is_critical(task: TaskSpec, kind: EditKind, steps: Sequence[int]) -> bool:
 
 
 def _severity(task: TaskSpec, kind: DeviationType, steps: Sequence[int]) -> Severity:
-    """The task's severity of the type; a critical one about steps that are none becomes a matter of quality."""
+    """The task's severity of the type; a critical one about steps that are none becomes a matter of
+    quality.
+    """
     severity = task.severity[kind]
-    harmless = kind is DeviationType.MISSING_STEP and not any(task.steps[step].critical for step in steps if step < len(task.steps))
+    harmless = kind is DeviationType.MISSING_STEP and not any(
+        task.steps[step].critical for step in steps if step < len(task.steps)
+    )
     return Severity.QUALITY if severity is Severity.CRITICAL and harmless else severity
 
 
@@ -132,7 +154,9 @@ def _deviations(context: _Context) -> Iterator[Deviation]:
             yield from _FROM_EDIT[edit.kind](context, edit)
 
 
-def _deviation(context: _Context, edit: Edit, kind: DeviationType, text: Text, steps: Sequence[int]) -> Deviation:
+def _deviation(
+    context: _Context, edit: Edit, kind: DeviationType, text: Text, steps: Sequence[int]
+) -> Deviation:
     return Deviation(
         type=kind,
         severity=_severity(context.task, kind, steps),
@@ -163,7 +187,9 @@ def _missing(context: _Context, edit: Edit) -> Iterator[Deviation]:
 
 def _swap(context: _Context, edit: Edit) -> Iterator[Deviation]:
     one, other = (context.task.steps[step] for step in edit.steps)
-    yield _deviation(context, edit, DeviationType.ORDER_SWAP, sentence("swap", step=one, other=other), edit.steps)
+    yield _deviation(
+        context, edit, DeviationType.ORDER_SWAP, sentence("swap", step=one, other=other), edit.steps
+    )
 
 
 def _wrong(context: _Context, edit: Edit) -> Iterator[Deviation]:
@@ -196,7 +222,10 @@ def _partial(context: _Context, edit: Edit) -> Iterator[Deviation]:
 def _frozen(context: _Context, edit: Edit) -> Iterator[Deviation]:
     times = {"start": clock(edit.where.start_s), "end": clock(edit.where.end_s)}
     steps = [context.task.steps[step] for step in edit.steps]
-    names = Text(", ".join(f"“{step.name}”" for step in steps), "、".join(f"「{step.name_ja or step.name}」" for step in steps))
+    names = Text(
+        ", ".join(f"“{step.name}”" for step in steps),
+        "、".join(f"「{step.name_ja or step.name}」" for step in steps),
+    )
     text = sentence("frozen_hides", steps=names, **times) if steps else sentence("frozen", **times)
     yield _deviation(context, edit, DeviationType.FREEZE, text, edit.steps)
 
@@ -213,14 +242,24 @@ _FROM_EDIT: Final = {
 
 
 def _over_time_ratio(context: _Context, deviations: Sequence[Deviation]) -> float:
-    """Seconds beyond the usual duration of the over-long steps, against the usual duration of the whole procedure."""
+    """Seconds beyond the usual duration of the over-long steps, against the usual duration of the whole
+    procedure.
+    """
     usual = {step.id: context.usual_s(index) for index, step in enumerate(context.task.steps)}
-    lost = sum(max(d.trainee.duration_s - usual[d.step_ids[0]], 0.0) for d in deviations if d.type is DeviationType.OVER_TIME)
+    lost = sum(
+        max(d.trainee.duration_s - usual[d.step_ids[0]], 0.0)
+        for d in deviations
+        if d.type is DeviationType.OVER_TIME
+    )
     return round(lost / sum(usual.values()), 6)
 
 
-def _decide(task: TaskSpec, alignment: Alignment, deviations: Sequence[Deviation], points: float) -> tuple[Decision, Text]:
-    """The decision and its reason: evidence first, then critical deviations, then the score, then anything else that a person should see."""
+def _decide(
+    task: TaskSpec, alignment: Alignment, deviations: Sequence[Deviation], points: float
+) -> tuple[Decision, Text]:
+    """The decision and its reason: evidence first, then critical deviations, then the score, then anything
+    else that a person should see.
+    """
     if alignment.fit < LEAST_FIT:
         return Decision.NOT_VERIFIABLE, sentence("unverifiable", fit=alignment.fit, least=LEAST_FIT)
     critical = [d for d in deviations if d.severity is Severity.CRITICAL]
@@ -228,11 +267,20 @@ def _decide(task: TaskSpec, alignment: Alignment, deviations: Sequence[Deviation
         return Decision.FAIL, sentence("fail", first=max(critical, key=lambda d: d.confidence).text)
     if (likely := critical_probability(task, alignment)) >= LIKELY:
         return Decision.NEEDS_REVIEW, sentence("review_likely", share=likely)
+    return _decide_on_points(task, deviations, points)
+
+
+def _decide_on_points(
+    task: TaskSpec, deviations: Sequence[Deviation], points: float
+) -> tuple[Decision, Text]:
+    """The decision on a recording in which nothing critical is likely."""
     if points < task.retrain_score:
         return Decision.RETRAIN, sentence("retrain", score=points, limit=task.retrain_score)
     if points < task.pass_score:
         return Decision.NEEDS_REVIEW, sentence("review_score", score=points, limit=task.pass_score)
     quality = [d for d in deviations if d.severity is Severity.QUALITY]
     if quality:
-        return Decision.NEEDS_REVIEW, sentence("review_deviation", first=max(quality, key=lambda d: d.confidence).text)
+        return Decision.NEEDS_REVIEW, sentence(
+            "review_deviation", first=max(quality, key=lambda d: d.confidence).text
+        )
     return Decision.PASS, sentence("pass", score=points, limit=task.pass_score)

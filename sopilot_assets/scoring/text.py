@@ -20,49 +20,75 @@ def clock(seconds: float) -> str:
 
 _TEMPLATES: Final[dict[str, Text]] = {
     "missing": Text(
-        "“{step}” is missing; it was expected at {start}.", "「{step}」が見つかりません({start} 付近で行われるはずでした)。"
+        "“{step}” is missing; it was expected at {start}.",
+        "「{step}」が見つかりません({start} 付近で行われるはずでした)。",
     ),
     "missing_start": Text(
-        "The recording starts too late: “{step}” is not in it.", "録画の開始が遅く、「{step}」が写っていません。"
+        "The recording starts too late: “{step}” is not in it.",
+        "録画の開始が遅く、「{step}」が写っていません。",
     ),
-    "missing_end": Text("The recording ends too early: “{step}” is not in it.", "録画が途中で終わり、「{step}」が写っていません。"),
+    "missing_end": Text(
+        "The recording ends too early: “{step}” is not in it.",
+        "録画が途中で終わり、「{step}」が写っていません。",
+    ),
     "cut": Text(
-        "Only {share} of the usual time of “{step}” is in the recording.", "「{step}」は通常の時間の{share}しか写っていません。"
+        "Only {share} of the usual time of “{step}” is in the recording.",
+        "「{step}」は通常の時間の{share}しか写っていません。",
     ),
-    "swap": Text("“{step}” and “{other}” were done in the wrong order.", "「{step}」と「{other}」の順番が逆です。"),
+    "swap": Text(
+        "“{step}” and “{other}” were done in the wrong order.", "「{step}」と「{other}」の順番が逆です。"
+    ),
     "wrong": Text(
         "Instead of “{step}” something else was done from {start} to {end}.",
         "{start}〜{end} に「{step}」ではない別の作業が行われました。",
     ),
     "extra": Text(
-        "From {start} to {end} something was done that is not part of the procedure.", "{start}〜{end} に手順にない作業がありました。"
+        "From {start} to {end} something was done that is not part of the procedure.",
+        "{start}〜{end} に手順にない作業がありました。",
     ),
     "long": Text(
-        "“{step}” took {seconds:.1f} s; {usual:.1f} s is usual.", "「{step}」に {seconds:.1f} 秒かかりました(通常は {usual:.1f} 秒)。"
+        "“{step}” took {seconds:.1f} s; {usual:.1f} s is usual.",
+        "「{step}」に {seconds:.1f} 秒かかりました(通常は {usual:.1f} 秒)。",
     ),
-    "frozen": Text("The picture stands still from {start} to {end}.", "{start}〜{end} の間、映像が止まっています。"),
+    "frozen": Text(
+        "The picture stands still from {start} to {end}.", "{start}〜{end} の間、映像が止まっています。"
+    ),
     "frozen_hides": Text(
         "The picture stands still from {start} to {end}; {steps} cannot be seen.",
         "{start}〜{end} の間、映像が止まっていて、{steps} を確認できません。",
     ),
-    "pass": Text("No deviation that matters; score {score:.1f}, pass at {limit:.0f}.", "問題となる逸脱はありません(得点 {score:.1f}、合格 {limit:.0f})。"),
+    "pass": Text(
+        "No deviation that matters; score {score:.1f}, pass at {limit:.0f}.",
+        "問題となる逸脱はありません(得点 {score:.1f}、合格 {limit:.0f})。",
+    ),
     "fail": Text("Critical: {first}", "重大な逸脱: {first}"),
-    "retrain": Text("Score {score:.1f} is below the retrain score of {limit:.0f}.", "得点 {score:.1f} は再訓練の基準 {limit:.0f} を下回っています。"),
-    "review_score": Text("Score {score:.1f} is below the pass score of {limit:.0f}.", "得点 {score:.1f} は合格点 {limit:.0f} を下回っています。"),
+    "retrain": Text(
+        "Score {score:.1f} is below the retrain score of {limit:.0f}.",
+        "得点 {score:.1f} は再訓練の基準 {limit:.0f} を下回っています。",
+    ),
+    "review_score": Text(
+        "Score {score:.1f} is below the pass score of {limit:.0f}.",
+        "得点 {score:.1f} は合格点 {limit:.0f} を下回っています。",
+    ),
     "review_deviation": Text("To be looked at: {first}", "確認が必要です: {first}"),
     "review_likely": Text(
-        "A critical deviation is likely ({share:.0%}), but not clear enough to name.", "重大な逸脱の可能性があります({share:.0%})が、特定できません。"
+        "A critical deviation is likely ({share:.0%}), but not clear enough to name.",
+        "重大な逸脱の可能性があります({share:.0%})が、特定できません。",
     ),
     "unverifiable": Text(
-        "The recording does not match the golds well enough to be judged (match {fit:.0%} of what golds reach among themselves, {least:.0%} needed). "
+        "The recording does not match the golds well enough to be judged (match {fit:.0%} of what "
+        "golds reach among themselves, {least:.0%} needed). "
         "Is it this procedure, filmed like the golds?",
-        "お手本との一致が低く判定できません(一致度 {fit:.0%}、必要 {least:.0%})。この手順の録画か、撮影条件がお手本と同じかを確認してください。",
+        "お手本との一致が低く判定できません(一致度 {fit:.0%}、必要 {least:.0%})。"
+        "この手順の録画か、撮影条件がお手本と同じかを確認してください。",
     ),
 }
 
 
 def sentence(key: str, /, **values: object) -> Text:
-    """The sentence of that name with its values filled in; a value that is a `Step` or a `Text` appears in each language."""
+    """The sentence of that name with its values filled in; a value that is a `Step` or a `Text` appears in
+    each language.
+    """
     template = _TEMPLATES[key]
     return Text(
         template.en.format(**{name: _in_english(value) for name, value in values.items()}),

@@ -35,7 +35,9 @@ def save_arrays(path: Path | UPath, arrays: Mapping[str, npt.NDArray[np.generic]
 
 
 def load_arrays(path: Path | UPath, *, what: str, remedy: str) -> dict[str, npt.NDArray[np.generic]]:
-    """The arrays stored at ``path``; `StoreError` naming ``what`` was expected there and the ``remedy`` when it is missing or damaged."""
+    """The arrays stored at ``path``; `StoreError` naming ``what`` was expected there and the ``remedy``
+    when it is missing or damaged.
+    """
     local = local_path(path)
     try:
         with np.load(local, allow_pickle=False) as stored:
@@ -43,4 +45,6 @@ def load_arrays(path: Path | UPath, *, what: str, remedy: str) -> dict[str, npt.
     except FileNotFoundError as error:
         raise StoreError(f"{local}: expected {what}, found no file. {remedy}") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise StoreError(f"{local}: expected {what}, found a damaged file ({error}). Delete it; {remedy}") from error
+        raise StoreError(
+            f"{local}: expected {what}, found a damaged file ({error}). Delete it; {remedy}"
+        ) from error

@@ -111,7 +111,8 @@ class PartitionKey:
     def __post_init__(self) -> None:
         if self.role not in ROLES or not _KEY.match(str(self)):
             raise ConfigError(
-                f"{self!r}: expected a task id of a-z, 0-9 and _, a role of {' or '.join(ROLES)}, and 12 hex digits as video id."
+                f"{self!r}: expected a task id of a-z, 0-9 and _, a role of {' or '.join(ROLES)}, and "
+                "12 hex digits as video id."
             )
 
     def __str__(self) -> str:
@@ -122,6 +123,9 @@ class PartitionKey:
         """The parts of a partition key; refuses anything that is not one."""
         match = _KEY.match(key)
         if match is None:
-            raise ConfigError(f"partition key {key!r}: expected <task>-<g|t>-<12 hex digits>, e.g. filter_change-t-1f3a9c2b7d04.")
+            raise ConfigError(
+                f"partition key {key!r}: expected <task>-<g|t>-<12 hex digits>, e.g. "
+                "filter_change-t-1f3a9c2b7d04."
+            )
         role = "gold" if match["role"] == "g" else "trainee"
         return cls(match["task"], role, match["video"])

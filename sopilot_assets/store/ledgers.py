@@ -1,7 +1,9 @@
 """Append-only tables as folders of Parquet files, read through DuckDB.
 
-Each append publishes one new file, so any number of processes can write without a lock. A row's identity (``row_id``) is a hash of its content without the columns
-that say when and by which run it was written: a retried or repeated computation that reaches the same result is the same row, and appears once in every view.
+Each append publishes one new file, so any number of processes can write without a lock. A row's identity
+(``row_id``) is a hash of its content without the columns that say when and by which run it was written: a
+retried or repeated computation that reaches the same result is the same row, and appears once in every
+view.
 """
 
 from __future__ import annotations
@@ -30,9 +32,11 @@ BOOKKEEPING: Final = ("written_at", "run_id")
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """One table below ``folder``: ``columns`` names each content column and its Arrow type, ``subject`` the column whose newest row counts.
+    """One table below ``folder``: ``columns`` names each content column and its Arrow type, ``subject`` the
+    column whose newest row counts.
 
-    ``append`` returns the rows that were new. ``all_rows`` is every distinct row, ``latest`` the newest of each subject.
+    ``append`` returns the rows that were new. ``all_rows`` is every distinct row, ``latest`` the newest of
+    each subject.
     """
 
     folder: UPath
@@ -43,7 +47,8 @@ class Ledger:
     def append(self, rows: Iterable[Row], *, run_id: str, written_at: str) -> list[str]:
         """Append the rows that differ from their subject's newest row; returns their ids.
 
-        The file is named by the run and the content, so a retried run overwrites its own file instead of adding one.
+        The file is named by the run and the content, so a retried run overwrites its own file instead of
+        adding one.
         """
         stamped = {self.row_id(row): row for row in rows}
         current = self._current_ids([str(row[self.subject]) for row in stamped.values()])
@@ -51,7 +56,10 @@ class Ledger:
         if not fresh:
             return []
         table = pa.Table.from_pylist(
-            [{**row, "row_id": row_id, "written_at": written_at, "run_id": run_id} for row_id, row in fresh.items()],
+            [
+                {**row, "row_id": row_id, "written_at": written_at, "run_id": run_id}
+                for row_id, row in fresh.items()
+            ],
             schema=self.schema,
         )
         batch_id = hashlib.sha256("".join(fresh).encode()).hexdigest()[:16]
@@ -66,22 +74,27 @@ class Ledger:
         unknown, missing = set(row) - set(self.columns), set(self.columns) - set(row)
         if unknown or missing:
             raise LedgerError(
-                f"ledger {self.name}: row has unknown columns {sorted(unknown)} and lacks {sorted(missing)}; expected {sorted(self.columns)}."
+                f"ledger {self.name}: row has unknown columns {sorted(unknown)} and lacks "
+                f"{sorted(missing)}; expected {sorted(self.columns)}."
             )
-        canonical = json.dumps({name: row[name] for name in sorted(row)}, ensure_ascii=False, separators=(",", ":"))
+        canonical = json.dumps(
+            {name: row[name] for name in sorted(row)}, ensure_ascii=False, separators=(",", ":")
+        )
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
     def _current_ids(self, subjects: Iterable[str]) -> set[str]:
         wanted = pd.DataFrame({self.subject: list(subjects)}, dtype="string")
         if wanted.empty or not self.files():
             return set()
-        found = self.query(f"select row_id from latest join wanted using ({self.subject})", wanted=wanted)
+        found = self.query(f"select row_id from latest join wanted using ({self.subject})", wanted=wanted)  # noqa: S608 - a column of ours
         return set(found["row_id"])
 
     @property
     def schema(self) -> pa.Schema:
         """The Arrow schema of every file: content columns, ``row_id`` and the bookkeeping."""
-        return pa.schema([*self.columns.items(), ("row_id", pa.string()), *((name, pa.string()) for name in BOOKKEEPING)])
+        return pa.schema(
+            [*self.columns.items(), ("row_id", pa.string()), *((name, pa.string()) for name in BOOKKEEPING)]
+        )
 
     def files(self) -> list[str]:
         """The Parquet files of the table, by name."""
@@ -94,10 +107,12 @@ class Ledger:
 
     def latest(self) -> pd.DataFrame:
         """The newest row of each subject, ordered by subject."""
-        return self.query(f"select * from latest order by {self.subject}")
+        return self.query(f"select * from latest order by {self.subject}")  # noqa: S608 - a column of ours
 
     def query(self, sql: str, **tables: pd.DataFrame) -> pd.DataFrame:
-        """The result of a DuckDB query over the views ``all_rows`` and ``latest`` and the frames given by name."""
+        """The result of a DuckDB query over the views ``all_rows`` and ``latest`` and the frames given by
+        name.
+        """
         with duckdb.connect(":memory:", config={"threads": 1}) as connection:
             for name, frame in tables.items():
                 connection.register(name, frame)
@@ -109,23 +124,30 @@ class Ledger:
 
 
 def view_sql(files: Sequence[str], schema: pa.Schema, subject: str) -> str:
-    """The SQL that defines ``all_rows`` (one row per row id, the first written) and ``latest`` (the newest row per subject)."""
+    """The SQL that defines ``all_rows`` (one row per row id, the first written) and ``latest`` (the newest
+    row per subject).
+    """
     if files:
         names = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
         source = f"read_parquet([{names}], union_by_name = true)"
     else:
         empty = ", ".join(f"cast(null as {_duckdb_type(field.type)}) as {field.name}" for field in schema)
         source = f"(select {empty} where false)"
+    newest_first = "order by written_at desc, run_id desc, row_id"
+    # file names are quoted above, and the rest is our own
     return (
         f"create view written as select * from {source};"
-        "create view all_rows as select * from written qualify row_number() over (partition by row_id order by written_at, run_id) = 1;"
-        f"create view latest as select * from written "
-        f"qualify row_number() over (partition by {subject} order by written_at desc, run_id desc, row_id) = 1;"
+        "create view all_rows as select * from written qualify "
+        "row_number() over (partition by row_id order by written_at, run_id) = 1;"
+        "create view latest as select * from written qualify "
+        f"row_number() over (partition by {subject} {newest_first}) = 1;"
     )
 
 
 def _duckdb_type(kind: pa.DataType) -> str:
     names = {pa.string(): "varchar", pa.int64(): "bigint", pa.float64(): "double", pa.bool_(): "boolean"}
     if kind not in names:
-        raise LedgerError(f"a ledger column of Arrow type {kind} is not supported; use one of {sorted(map(str, names))}.")
+        raise LedgerError(
+            f"a ledger column of Arrow type {kind} is not supported; use one of {sorted(map(str, names))}."
+        )
     return names[kind]

@@ -1,7 +1,8 @@
 """Atomic publication of files: the only place that writes into the home folder.
 
-A published file is either the old one or the complete new one, whatever happens in between: the bytes go to a temporary file in the same folder, are
-flushed to disk, renamed over the target, and the folder entry is flushed too.
+A published file is either the old one or the complete new one, whatever happens in between: the bytes go to
+a temporary file in the same folder, are flushed to disk, renamed over the target, and the folder entry is
+flushed too.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def publish_text(target: Path | UPath, text: str) -> None:
 def publish_path(target: Path | UPath, write: Callable[[Path], None]) -> None:
     """Let ``write`` fill a temporary file beside ``target``, then rename it into place.
 
-    The temporary file keeps the target's suffix, since some writers choose their format by it. It is removed when ``write`` fails, and the old target stays.
+    The temporary file keeps the target's suffix, since some writers choose their format by it. It is
+    removed when ``write`` fails, and the old target stays.
     """
     local = local_path(target)
     local.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +55,8 @@ def publish_path(target: Path | UPath, write: Callable[[Path], None]) -> None:
         _flush(local.parent)
     except OSError as error:
         raise StoreError(
-            f"{local}: could not be published ({error.strerror or error}); the file that was there before, if any, is unchanged. "
+            f"{local}: could not be published ({error.strerror or error}); the file that was there "
+            "before, if any, is unchanged. "
             "Free disk space or mend the folder's permissions, then run the same step again."
         ) from error
     finally:
@@ -72,7 +75,8 @@ def scratch_folder(parent: Path | UPath) -> Iterator[Path]:
 def sweep_unfinished(folder: Path | UPath, *, older_than_s: float, now_s: float) -> int:
     """Remove temporary files that a killed process left below ``folder``; returns how many.
 
-    ``older_than_s`` (seconds) protects the files of a process that is still writing; ``now_s`` is the time since the epoch.
+    ``older_than_s`` (seconds) protects the files of a process that is still writing; ``now_s`` is the time
+    since the epoch.
     """
     removed = 0
     for path in sorted(local_path(folder).rglob(f"{TEMPORARY_PREFIX}*")):
@@ -95,7 +99,9 @@ def file_sha256(path: Path | UPath) -> str:
 def local_path(path: Path | UPath) -> Path:
     """The same path as a ``pathlib.Path``; refuses one that is not on this machine's file system."""
     if not _is_local(path):
-        raise StoreError(f"{path}: expected a path on this machine's file system, found the protocol {path.protocol!r}.")  # type: ignore[union-attr]
+        raise StoreError(
+            f"{path}: expected a path on this machine's file system, found {getattr(path, 'protocol', '')!r}."
+        )
     return Path(str(path))
 
 

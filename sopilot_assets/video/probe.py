@@ -189,6 +189,8 @@ def open_video(path: Path) -> InputContainer:
     """
     try:
         return av.open(str(path.absolute()), metadata_errors="replace", options=OPEN_OPTIONS)
+    except MemoryError:
+        raise
     except (av.error.PermissionError, av.error.FileNotFoundError, av.error.IsADirectoryError) as error:
         raise UnreadableVideo(
             f"{path}: could not be opened ({_plain(error)}); check that it is a file and its permissions."
@@ -214,7 +216,9 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
             )
         stream.thread_count = 1
         return stream
-    kinds = sorted({str(stream.type) for stream in container.streams}) or ["nothing"]
+    if not container.streams:
+        raise TruncatedVideo(f"{path}: holds only the first bytes of a video; copy or record it again.")
+    kinds = sorted({str(stream.type) for stream in container.streams})
     raise NoVideoStream(
         f"{path}: expected moving pictures, found only {', '.join(kinds)}; film again with the camera on."
     )
@@ -228,6 +232,8 @@ def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[Packe
     while True:
         try:
             yield next(packets)
+        except MemoryError:
+            raise
         except (StopIteration, av.error.FFmpegError):
             return
 
@@ -335,6 +341,8 @@ def _picture(path: Path) -> tuple[int, int, Orientation]:
         for packet in packets_of(container, stream):
             try:
                 frames = packet.decode()
+            except MemoryError:
+                raise
             except av.error.FFmpegError:
                 continue
             if frames:

@@ -120,6 +120,8 @@ class Salvage:
     def _decoded(self, packet: av.Packet[VideoStream]) -> list[VideoFrame]:
         try:
             frames = packet.decode()
+        except MemoryError:
+            raise
         except av.error.FFmpegError:
             self.damaged += 1
             return []

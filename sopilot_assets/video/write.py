@@ -32,7 +32,7 @@ def write_h264(
     fps: Fraction | int,
     crf: int = 23,
     preset: str = "veryfast",
-    keyframe_s: float = 1.0,
+    keyframe_s: float = 2.0,
 ) -> int:
     """The number of frames written to ``path``, an MP4 with one H.264 stream (main profile, yuv420p).
 
@@ -116,7 +116,7 @@ def _yuv420p(image: Image) -> av.VideoFrame:
     """
     frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p", threads=1)
     for plane in frame.planes:
-        lines = np.frombuffer(plane, dtype=np.uint8).reshape(-1, plane.line_size)
+        lines = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, plane.line_size)
         lines[:, plane.width :] = 0
     return frame
 

@@ -39,9 +39,10 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-def intake(
-    home: Home, *, run_id: str = "run", limits: IntakeLimits = IntakeLimits(total_s=300)
-) -> IntakeReport:
+UNHURRIED = IntakeLimits(total_s=300)
+
+
+def intake(home: Home, *, run_id: str = "run", limits: IntakeLimits = UNHURRIED) -> IntakeReport:
     scan = scan_capture(home, task_ids=TASKS)
     return take_in(home, scan.candidates, tasks=TASKS, run_id=run_id, clock=clock, limits=limits)
 

@@ -21,13 +21,15 @@ from sopilot_assets.defs.launcher import LocalRunLauncher, NotedProcess
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    """An instance with the project's own settings."""
-    (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    with dg.DagsterInstance.get() as instance:
-        yield instance
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """An instance with the project's own settings; the tests use runs of their own."""
+    home = tmp_path_factory.mktemp("instance")
+    (home / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("DAGSTER_HOME", str(home))
+        with dg.DagsterInstance.get() as instance:
+            yield instance
 
 
 @pytest.fixture

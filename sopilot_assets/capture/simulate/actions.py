@@ -157,7 +157,9 @@ def insert_new_filter(stage: Stage) -> Moment:
         lift=max(lift, 0.25 * (1 - push) * pressing),
     )
     beside = stage.beside(at, -14, 18 - 4 * push)
-    joining = along(stage.progress, ((0.34, stage.home(-1)), (0.48, beside), (0.86, beside), (0.96, stage.home(-1))))
+    joining = along(
+        stage.progress, ((0.34, stage.home(-1)), (0.48, beside), (0.86, beside), (0.96, stage.home(-1)))
+    )
     other = stage.other(
         joining, Grasp.FLAT if pressing > 0 else Grasp.REST, bend=10 * push, lift=0.2 * (1 - push) * pressing
     )
@@ -186,7 +188,10 @@ def measure_with_ruler(stage: Stage) -> Moment:
     tilt = 12 * stage.wave(0.22) * stage.side
     hands = tuple(
         hand(
-            (at[0] + which * stage.side * 62 * math.cos(math.radians(tilt)), at[1] + 6 + which * stage.side * tilt),
+            (
+                at[0] + which * stage.side * 62 * math.cos(math.radians(tilt)),
+                at[1] + 6 + which * stage.side * tilt,
+            ),
             Grasp.CLAW,
             bend=-6,
         )
@@ -315,7 +320,9 @@ def _two_handed_cover(
         grip = turned(hands_at, _COVER_GRIP, -which * stage.side * 78 + turn)
         home = stage.home(which)
         place = (mixed(home[0], grip[0], reached), mixed(home[1], grip[1], reached))
-        hands.append(hand(place, Grasp.CLAW if reached > 0.6 else Grasp.REST, bend=-4 + which * turn, lift=lift))
+        hands.append(
+            hand(place, Grasp.CLAW if reached > 0.6 else Grasp.REST, bend=-4 + which * turn, lift=lift)
+        )
     held = (Held(Thing.COVER, at, turn, lift),)
     return Moment(state=replace(stage.before, cover=Place.HELD), hands=tuple(hands), held=held)
 

@@ -42,11 +42,14 @@ class Camera:
         seen = cv2.warpPerspective(canvas, matrix, self._size, flags=cv2.INTER_LINEAR)
         cv2.multiply(seen, self._light, dst=seen, scale=1 / 255)
         exposed = cv2.LUT(seen, self._exposure(time_s))
-        return self._noisy(exposed, number=number)
+        return self._noisy(np.asarray(exposed, np.uint8), number=number)
 
     def _sway(self, time_s: float) -> tuple[float, float, float]:
         x, y, turn = (
-            sum(math.sin(2 * math.pi * hertz * time_s + phase) for hertz, phase in zip(_SWAY_HERTZ, phases, strict=True))
+            sum(
+                math.sin(2 * math.pi * hertz * time_s + phase)
+                for hertz, phase in zip(_SWAY_HERTZ, phases, strict=True)
+            )
             for phases in self._phases
         )
         stand = self._stand
@@ -56,7 +59,7 @@ class Camera:
         drift = 1 + _DRIFT * math.sin(2 * math.pi * time_s / self._drift_s + self._drift_phase)
         levels = np.arange(256, dtype=np.float32)[:, None] * (self._gain * drift)
         tinted = levels * np.asarray(self._site.tint, np.float32)
-        return np.clip(tinted + 3, 0, 255).astype(np.uint8)[None]
+        return np.asarray(np.clip(tinted + 3, 0, 255), np.uint8)[None]
 
     def _noisy(self, picture: Image, *, number: int) -> Image:
         width, height = self._size

@@ -136,9 +136,9 @@ def simulate(
     """The set written to ``out``: labels.jsonl, tasks.json, steps.csv, tasks/ and videos/ with sidecars.
 
     ``variants`` (``variant`` or ``variant:mode``, see ``plan.MODES``) are given to the trainees in turn,
-    ``DEFAULT_TRAINEES`` unless told. The first two fifths of ``persons`` (at least two) are seen in the golds,
-    at ``gold_sites`` (by default the first site); the others are the trainees, every third of them at the
-    second site. Every video depends on the seed, its own name and these options, never on how many others
+    ``DEFAULT_TRAINEES`` unless told. The first two fifths of ``persons`` (at least two) are seen in the
+    golds, at ``gold_sites`` (by default the first site); the others are the trainees, every third of them at
+    the second site. Every video depends on the seed, its own name and these options, never on how many others
     there are, and the same call writes the same bytes again.
 
     Raises ``ConfigError`` for an unknown variant, site or person, or sizes that cannot be drawn.
@@ -302,7 +302,12 @@ def _golds(count: int, people: Sequence[Person], sites: Sequence[Site]) -> list[
     shown = people[: _gold_people(people)]
     return [
         Recording(
-            f"gold_{n + 1:03}", "gold", n, shown[n % len(shown)], sites[n // len(shown) % len(sites)], "correct"
+            f"gold_{n + 1:03}",
+            "gold",
+            n,
+            shown[n % len(shown)],
+            sites[n // len(shown) % len(sites)],
+            "correct",
         )
         for n in range(count)
     ]
@@ -350,5 +355,5 @@ def _check(form: Format, *, golds: int, trainees: int) -> None:
         raise ConfigError(f"golds {golds}, trainees {trainees}: expected at least one video in all.")
     if min(form.size) < _SMALLEST or form.size[0] % 2 or form.size[1] % 2:
         raise ConfigError(f"size {form.size}: expected even sides of at least {_SMALLEST} pixels.")
-    if form.fps < 1 or not 0 < form.step_seconds:
+    if form.fps < 1 or form.step_seconds <= 0:
         raise ConfigError(f"fps {form.fps}, step_seconds {form.step_seconds:g}: expected both above 0.")

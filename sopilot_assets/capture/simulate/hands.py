@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -84,7 +85,8 @@ def draw_arms(person: Person, *, scale: float, light: Light, rng: np.random.Gene
         for grasp in Grasp
     }
     forearms = {
-        side: limbs_sprite(_forearm(person), scale=scale, light=light, rng=rng, weave=0.07) for side in (-1, 1)
+        side: limbs_sprite(_forearm(person), scale=scale, light=light, rng=rng, weave=0.07)
+        for side in (-1, 1)
     }
     return Arms(hands=hands, forearms=forearms)
 
@@ -97,10 +99,7 @@ def _hand(person: Person, grasp: Grasp, *, side: int) -> list[Limb]:
 
 def _limbs(joints: Sequence[_Joint], colour: Colour, build: float, side: int) -> list[Limb]:
     scaled = [(side * x * build, y * build, radius * build) for x, y, radius in joints]
-    return [
-        Limb((ax, ay), ar, (bx, by), br, colour)
-        for (ax, ay, ar), (bx, by, br) in zip(scaled, scaled[1:], strict=False)
-    ]
+    return [Limb((ax, ay), ar, (bx, by), br, colour) for (ax, ay, ar), (bx, by, br) in pairwise(scaled)]
 
 
 def _forearm(person: Person) -> list[Limb]:

@@ -96,7 +96,12 @@ def _sources(span: Span, *, fps: int, source: str, tempo: float) -> list[Mapping
         return []
     speed = tempo * span.slot.speed
     length_s = round((span.end - span.start) / fps * speed / span.slot.passes, _MIN_DIGITS)
-    entry = {"clip": f"{source}/{span.label}", "src_start": 0.0, "src_end": length_s, "speed": round(speed, 3)}
+    entry = {
+        "clip": f"{source}/{span.label}",
+        "src_start": 0.0,
+        "src_end": length_s,
+        "speed": round(speed, 3),
+    }
     return [entry] * span.slot.passes
 
 
@@ -124,7 +129,9 @@ class _Teller:
                 return self._feed(edit)
 
     def _missing(self, edit: MissingStep) -> Mapping[str, object]:
-        later = [span for span in self.spans if span.gold_step is not None and span.gold_step > edit.gold_step]
+        later = [
+            span for span in self.spans if span.gold_step is not None and span.gold_step > edit.gold_step
+        ]
         expected = min((span.start for span in later), default=self.spans[-1].end)
         return {
             "type": "missing_step",
@@ -186,10 +193,16 @@ class _Teller:
                 times = {"start_sec": self._s(edit.start - first), "end_sec": self._s(edit.end - first)}
                 return {"type": "freeze", **hidden, **times, "resumes": edit.resumes}
             case CutTail():
-                end_s = {"start_sec": self._s(last - first), "nominal_duration_sec": self._s(self.plan.starts[-1])}
+                end_s = {
+                    "start_sec": self._s(last - first),
+                    "nominal_duration_sec": self._s(self.plan.starts[-1]),
+                }
                 return {"type": "cut_tail", **hidden, **end_s}
             case SkipStart():
-                skipped = {"skipped_sec": self._s(first), "nominal_duration_sec": self._s(self.plan.starts[-1])}
+                skipped = {
+                    "skipped_sec": self._s(first),
+                    "nominal_duration_sec": self._s(self.plan.starts[-1]),
+                }
                 return {"type": "skip_start", **hidden, **skipped}
 
     def _hidden(self) -> dict[str, object]:

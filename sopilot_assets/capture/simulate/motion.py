@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from sopilot_assets.capture.simulate.hands import Grasp
@@ -65,7 +66,8 @@ class Stage:
         return self._hand(-1, at, grasp, bend, lift)
 
     def steadying(self, at: Point, start: float, end: float) -> Hand:
-        """The other hand holding on to ``at`` between two progress values, or resting if the person does so."""
+        """The other hand holding on to ``at`` between two progress values, or resting if the person never
+        steadies."""
         home = self.home(-1)
         if not self.person.steadies:
             return self.other((home[0], home[1] - 14 * self.envelope(start, end, edge=0.12)))
@@ -99,7 +101,7 @@ def along(progress: float, stops: Sequence[tuple[float, Point]]) -> Point:
     """
     if progress <= stops[0][0]:
         return stops[0][1]
-    for (start, a), (end, b) in zip(stops, stops[1:], strict=False):
+    for (start, a), (end, b) in pairwise(stops):
         if progress <= end:
             share = ease((progress - start) / (end - start)) if end > start else 1.0
             return (a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]))

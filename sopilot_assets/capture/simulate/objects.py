@@ -59,7 +59,7 @@ def seat_sprite(site: Site, *, scale: float, clean: float) -> Sprite:
         colour[radius < 13] = (34, 34, 36)
         rim = (radius > 34) & (radius < 37)
         colour[rim] *= 0.7
-        return colour.astype(np.float32), _inside(SEAT_RADIUS - radius, scale)
+        return colour.astype(np.float32), _inside((SEAT_RADIUS - radius).astype(np.float32), scale)
 
     return painted_sprite(SEAT_RADIUS + 2, paint, scale=scale)
 
@@ -78,7 +78,7 @@ def gasket_sprite(*, scale: float, oil: float) -> Sprite:
 
 
 def _inside(distance: Field, scale: float) -> Field:
-    return np.clip(distance * scale + 0.5, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(distance * scale + 0.5, 0, 1), np.float32)
 
 
 def _slope(x: Field, y: Field, site: Site, size: float) -> Field:
@@ -98,8 +98,10 @@ def _cover(site: Site) -> _Painter:
         factor -= 0.22 * (np.abs(radius - 44) < 1.2)
         colour = _tone((82, 98, 124), factor)
         for spoke in range(3):
-            rib = (np.abs(np.sin(angle - spoke * np.pi / 1.5)) * radius < 3.2) & (radius < 42) & (
-                np.cos(angle - spoke * np.pi / 1.5) > 0
+            rib = (
+                (np.abs(np.sin(angle - spoke * np.pi / 1.5)) * radius < 3.2)
+                & (radius < 42)
+                & (np.cos(angle - spoke * np.pi / 1.5) > 0)
             )
             colour[rib] = np.asarray((104, 120, 146), np.float32)
         hexagon = _hexagon(x, y) < 14

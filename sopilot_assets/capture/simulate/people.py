@@ -15,8 +15,8 @@ class Person:
 
     ``tempo`` divides the length of every step, ``rhythm`` multiplies the rate of strokes within it, ``reach``
     their size. ``side`` is 1 for right-handed, -1 for left-handed. ``wrist`` (degrees) and ``stance`` (bench
-    units) turn the hands and move the elbows; ``tremor`` is in bench units. ``steadies`` says whether the other
-    hand holds on to the work or rests. ``glove`` covers the skin where it is not ``None``.
+    units) turn the hands and move the elbows; ``tremor`` is in bench units. ``steadies`` says whether the
+    other hand holds on to the work or rests. ``glove`` covers the skin where it is not ``None``.
     """
 
     name: str
@@ -81,11 +81,15 @@ PEOPLE: Final[Mapping[str, Person]] = {
         _person("p01", (1.00, 1.00, 1.00), (1, 4.0, 0.0, 0.5, True), (_LIGHT, _NAVY, None, None), 1.00),
         _person("p02", (1.12, 1.10, 0.90), (1, -8.0, 8.0, 0.7, True), (_TAN, _GREY, _YELLOW, None), 0.95),
         _person("p03", (0.88, 0.90, 1.08), (-1, 2.0, -4.0, 0.4, True), (_PALE, _GREEN, None, None), 1.05),
-        _person("p04", (1.05, 0.95, 1.12), (1, 10.0, 14.0, 0.9, False), (_BROWN, _ORANGE, _SILVER, None), 1.04),
+        _person(
+            "p04", (1.05, 0.95, 1.12), (1, 10.0, 14.0, 0.9, False), (_BROWN, _ORANGE, _SILVER, None), 1.04
+        ),
         _person("p05", (0.94, 1.05, 0.96), (1, -3.0, -8.0, 0.6, True), (_OLIVE, _WHITE, _NAVY, None), 0.98),
         _person("p06", (1.20, 1.16, 1.05), (1, 7.0, 4.0, 1.0, False), (_LIGHT, _RED, None, None), 0.93),
         _person("p07", (0.84, 0.86, 0.92), (-1, -5.0, 6.0, 0.5, True), (_DARK, _KHAKI, None, None), 1.06),
-        _person("p08", (1.08, 1.02, 1.06), (1, 0.0, 10.0, 0.8, True), (_PALE, _NAVY, _YELLOW, _NITRILE), 1.00),
+        _person(
+            "p08", (1.08, 1.02, 1.06), (1, 0.0, 10.0, 0.8, True), (_PALE, _NAVY, _YELLOW, _NITRILE), 1.00
+        ),
         _person("p09", (0.98, 1.12, 1.00), (1, 6.0, -10.0, 0.6, True), (_TAN, _BLACK, None, None), 0.97),
         _person("p10", (1.15, 0.94, 0.94), (1, -10.0, 2.0, 0.7, False), (_OLIVE, _GREY, None, _LATEX), 1.02),
     )

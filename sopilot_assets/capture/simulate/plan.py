@@ -55,7 +55,7 @@ _Range = tuple[int, int]
 
 @dataclass(frozen=True)
 class Slot:
-    """One action in the plan; ``frames`` long, ``gold_step`` its index in the procedure if it is one of its steps.
+    """One action in the plan, ``frames`` long; ``gold_step`` is its index in the procedure, if it has one.
 
     ``speed`` below 1 is slow motion, ``passes`` 2 means done twice. ``action`` is ``None`` where nothing is
     done; ``present`` says whether anybody is there.
@@ -254,9 +254,7 @@ _UNPLACED: Final[Mapping[tuple[str, str], Edit]] = {
 }
 
 
-def _frames(
-    slot: Slot, *, person: Person, fps: int, step_seconds: float, rng: np.random.Generator
-) -> int:
+def _frames(slot: Slot, *, person: Person, fps: int, step_seconds: float, rng: np.random.Generator) -> int:
     length = ACTIONS[slot.action].length if slot.action else 1.0
     nominal_s = step_seconds * length * float(np.exp(rng.normal(0, _JITTER))) / person.tempo
     return max(round(nominal_s * fps), _SHORTEST_FRAMES) * round(slot.passes / slot.speed)

@@ -22,8 +22,8 @@ MARGIN: Final = 48
 class Site:
     """One work place.
 
-    ``light`` is where light comes from (x right, y down), ``shadow`` its softness in 1 / 4 pixels and depth in
-    [0, 1]; ``tint`` multiplies red, green and blue, ``gain`` the exposure. ``zoom``, ``turn`` (degrees),
+    ``light`` is where light comes from (x right, y down), ``shadow`` its softness in quarter pixels and depth
+    in [0, 1]; ``tint`` multiplies red, green and blue, ``gain`` the exposure. ``zoom``, ``turn`` (degrees),
     ``shift`` (bench units) and ``lean`` (perspective) place the camera; ``grain`` is its noise (grey levels).
     """
 
@@ -86,11 +86,12 @@ SITES: Final[Mapping[str, Site]] = {
 
 
 def draw_bench(site: Site, *, scale: float, rng: np.random.Generator) -> Image:
-    """The bare bench with what lies around on it, RGB, at ``scale`` pixels per bench unit, margins included."""
+    """The bare bench with what lies around on it, RGB, margins included, ``scale`` pixels a bench unit."""
     width, height = (round((side + 2 * MARGIN) * scale) for side in BENCH)
     texture = _planks if site.wooden else _mat
     surface = texture((height, width), scale=scale, rng=rng)
-    picture = np.clip(np.asarray(site.bench, np.float32) * surface[..., None], 0, 255).astype(np.uint8)
+    tinted = np.asarray(site.bench, np.float32) * surface[..., None]
+    picture = np.asarray(np.clip(tinted, 0, 255), np.uint8)
     clutter = _wood_clutter if site.wooden else _mat_clutter
     clutter(picture, scale=scale)
     return picture
@@ -155,7 +156,9 @@ def _wood_clutter(picture: Image, *, scale: float) -> None:
     _block(picture, (180, -60, 270, -14), (74, 92, 120), scale=scale)
     _block(picture, (14, 268, 74, 352), (214, 212, 202), scale=scale)
     for line in range(7):
-        _block(picture, (22, 278 + 10 * line, 62 - 5 * (line % 3), 279 + 10 * line), (150, 150, 150), scale=scale)
+        _block(
+            picture, (22, 278 + 10 * line, 62 - 5 * (line % 3), 279 + 10 * line), (150, 150, 150), scale=scale
+        )
     cv2.circle(picture, _at(452, 300, scale), round(24 * scale), (64, 78, 120), -1, cv2.LINE_AA)
     cv2.circle(picture, _at(452, 300, scale), round(19 * scale), (44, 30, 22), -1, cv2.LINE_AA)
 

@@ -28,7 +28,7 @@ class Sprite:
 
 @dataclass(frozen=True)
 class Limb:
-    """A cone with round ends between two points, in bench units: the stuff fingers, arms and handles are of."""
+    """A round-ended cone between two points, in bench units: what fingers, arms and handles are made of."""
 
     start: tuple[float, float]
     start_radius: float
@@ -55,12 +55,14 @@ def limbs_sprite(
         colour[nearer] = limb.colour
         height = np.maximum(height, rise)
         cover = np.maximum(cover, np.clip(inside * scale + _HALF, 0, 1))
-    lit = colour * _lighting(np.maximum(height, 0) * scale, light)[..., None]
+    lit = colour * _lighting((np.maximum(height, 0) * scale).astype(np.float32), light)[..., None]
     lit *= 1 + weave * _speckle(x.shape, rng)[..., None]
     return _pack(lit, cover, origin=(-box[0] * scale, -box[1] * scale))
 
 
-def painted_sprite(radius: float, paint: Callable[[Field, Field], tuple[Field, Field]], *, scale: float) -> Sprite:
+def painted_sprite(
+    radius: float, paint: Callable[[Field, Field], tuple[Field, Field]], *, scale: float
+) -> Sprite:
     """A sprite of ``2 radius`` a side whose colour (H x W x 3) and coverage ``paint`` gives over (x, y)."""
     x, y = _grid((-radius, -radius, radius, radius), scale)
     colour, cover = paint(x, y)
@@ -74,7 +76,9 @@ def fade_below(sprite: Sprite, *, start: float, length: float) -> Sprite:
     return Sprite(pixels=(sprite.pixels * kept[:, None, None]).astype(np.uint8), origin=sprite.origin)
 
 
-def stamp(canvas: Image, sprite: Sprite, x: float, y: float, *, angle: float = 0.0, zoom: float = 1.0) -> None:
+def stamp(
+    canvas: Image, sprite: Sprite, x: float, y: float, *, angle: float = 0.0, zoom: float = 1.0
+) -> None:
     """Lay the sprite's origin onto pixel (x, y) of an RGB canvas, turned clockwise by ``angle`` degrees."""
     laid = _laid(sprite.pixels, sprite.origin, x, y, angle, zoom, canvas.shape)
     if laid is None:
@@ -110,7 +114,13 @@ def noise_field(
 
 
 def _laid(
-    pixels: Image, origin: tuple[float, float], x: float, y: float, angle: float, zoom: float, shape: Sequence[int]
+    pixels: Image,
+    origin: tuple[float, float],
+    x: float,
+    y: float,
+    angle: float,
+    zoom: float,
+    shape: Sequence[int],
 ) -> tuple[Image, tuple[int, int, int, int]] | None:
     turn = math.radians(angle)
     cos, sin = zoom * math.cos(turn), zoom * math.sin(turn)
@@ -135,7 +145,9 @@ def _laid(
 
 def _bounds(limbs: Sequence[Limb]) -> tuple[float, float, float, float]:
     pad = 2.0
-    ends = [(*limb.start, limb.start_radius) for limb in limbs] + [(*limb.end, limb.end_radius) for limb in limbs]
+    ends = [(*limb.start, limb.start_radius) for limb in limbs] + [
+        (*limb.end, limb.end_radius) for limb in limbs
+    ]
     return (
         min(x - r for x, _, r in ends) - pad,
         min(y - r for _, y, r in ends) - pad,
@@ -168,7 +180,7 @@ def _lighting(height: Field, light: Light) -> Field:
     smooth = np.asarray(cv2.GaussianBlur(height, (0, 0), 0.9), np.float32)
     down, across = np.gradient(smooth)
     facing = (-across * light[0] - down * light[1] + 1.1) / np.sqrt(across**2 + down**2 + 1)
-    return np.clip(0.42 + 0.55 * facing, 0.3, 1.25).astype(np.float32)
+    return np.asarray(np.clip(0.42 + 0.55 * facing, 0.3, 1.25), np.float32)
 
 
 def _speckle(shape: tuple[int, ...], rng: np.random.Generator) -> Field:

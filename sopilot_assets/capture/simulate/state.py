@@ -63,7 +63,7 @@ class State:
 
 @dataclass(frozen=True)
 class Held:
-    """A thing off its place: where (bench units), turned by how much, and how high above the bench (0 to 1)."""
+    """A thing off its place: where (bench units), turned how far, and how high above the bench (0 to 1)."""
 
     thing: Thing
     at: Point

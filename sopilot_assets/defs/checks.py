@@ -1,0 +1,148 @@
+"""Checks: what has to hold for the home as a whole, evaluated once a batch, one step an asset.
+
+None of them blocks: a single bad recording, or a task with too few golds, must not hold up the others.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import dagster as dg
+
+from sopilot_assets.defs import findings
+from sopilot_assets.defs.alignments import alignments
+from sopilot_assets.defs.captured_videos import captured_videos
+from sopilot_assets.defs.clip_embeddings import clip_embeddings
+from sopilot_assets.defs.findings import Findings
+from sopilot_assets.defs.gold_references import gold_references
+from sopilot_assets.defs.partitions import VIDEO
+from sopilot_assets.defs.publish import table
+from sopilot_assets.defs.resources import HomeResource
+from sopilot_assets.defs.scores import scores
+
+MOST_QUARANTINED: Final = 0.2
+
+_WARN: Final = dg.AssetCheckSeverity.WARN
+_ERROR: Final = dg.AssetCheckSeverity.ERROR
+
+
+@dg.multi_asset_check(
+    name="captured_videos_checks",
+    specs=[
+        dg.AssetCheckSpec(
+            "stored_files_are_intact",
+            asset=captured_videos,
+            description="Every active recording's file is there; a few are read again and have the hash they are stored under.",
+        ),
+        dg.AssetCheckSpec(
+            "few_files_are_quarantined",
+            asset=captured_videos,
+            description=f"At most {MOST_QUARANTINED:.0%} of the last {findings.RECENT} dropped files were refused.",
+        ),
+    ],
+)
+def captured_videos_checks(
+    context: dg.AssetCheckExecutionContext, home: HomeResource
+) -> Iterator[dg.AssetCheckResult]:
+    """Stored files and quarantine."""
+    yield _result(
+        "stored_files_are_intact", findings.damaged_files(home.home, seed=context.run.run_id), _ERROR
+    )
+    yield _result(
+        "few_files_are_quarantined", findings.quarantined_lately(home.home, most=MOST_QUARANTINED), _WARN
+    )
+
+
+@dg.multi_asset_check(
+    name="clip_embeddings_checks",
+    specs=[
+        dg.AssetCheckSpec(
+            "one_model_a_task",
+            asset=clip_embeddings,
+            description="All recordings of a task were embedded by the same model; others are never compared.",
+        ),
+        dg.AssetCheckSpec(
+            "embeddings_are_finite",
+            asset=clip_embeddings,
+            description="A few embeddings are read again and hold finite numbers only.",
+        ),
+    ],
+)
+def clip_embeddings_checks(
+    context: dg.AssetCheckExecutionContext, home: HomeResource
+) -> Iterator[dg.AssetCheckResult]:
+    """Models and numbers."""
+    yield _result("one_model_a_task", findings.mixed_models(home.home), _WARN)
+    yield _result(
+        "embeddings_are_finite", findings.unusable_embeddings(home.home, seed=context.run.run_id), _ERROR
+    )
+
+
+@dg.multi_asset_check(
+    name="gold_references_checks",
+    specs=[
+        dg.AssetCheckSpec(
+            "enough_golds",
+            asset=gold_references,
+            additional_deps=[alignments],  # which brings the references up to date
+            description=f"Every task with recordings has at least {findings.FEWEST} golds by {findings.FEWEST} persons.",
+        ),
+        dg.AssetCheckSpec(
+            "steps_are_confirmed",
+            asset=gold_references,
+            additional_deps=[alignments],
+            description="The steps of every gold were annotated by a person in steps.csv; proposals are used, but may be wrong.",
+        ),
+    ],
+)
+def gold_references_checks(home: HomeResource) -> Iterator[dg.AssetCheckResult]:
+    """Number and annotation of the golds."""
+    yield _result("enough_golds", findings.thin_references(home.home), _WARN)
+    yield _result("steps_are_confirmed", findings.unconfirmed_references(home.home), _WARN)
+
+
+@dg.multi_asset_check(
+    name="scores_checks",
+    specs=[
+        dg.AssetCheckSpec(
+            "scores_are_current",
+            asset=scores,
+            description=(
+                "Every score was made by the algorithm, task version, model and reference that would make it now. The text in "
+                "`partitions_to_rescore` can be pasted into the partition field of the job rescore (embed_again where the model changed)."
+            ),
+        ),
+        dg.AssetCheckSpec(
+            "every_recording_has_a_row",
+            asset=scores,
+            description="Every active recording has a row, with a score or with the reason why there is none.",
+        ),
+        dg.AssetCheckSpec(
+            "golds_pass",
+            asset=scores,
+            description="Every gold reaches the pass score when it is judged by the other golds: the noise floor of the score.",
+        ),
+    ],
+)
+def scores_checks(
+    context: dg.AssetCheckExecutionContext, home: HomeResource
+) -> Iterator[dg.AssetCheckResult]:
+    """Staleness, completeness and the noise floor."""
+    registered = context.instance.get_dynamic_partitions(str(VIDEO.name))
+    yield _result("scores_are_current", findings.outdated_scores(home.home, registered), _WARN)
+    yield _result("every_recording_has_a_row", findings.recordings_without_row(home.home), _ERROR)
+    yield _result("golds_pass", findings.failing_golds(home.home), _WARN)
+
+
+CHECKS: Final = (captured_videos_checks, clip_embeddings_checks, gold_references_checks, scores_checks)
+
+
+def _result(name: str, found: Findings, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
+    """Passed without problems; otherwise they are a table, with their number beside it."""
+    problems = {"problems": table(found.problems, columns=tuple(found.problems[0]))} if found.problems else {}
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=not found.problems,
+        severity=severity,
+        description=f"{len(found.problems)} found" if found.problems else "none found",
+        metadata={**found.facts, **problems},
+    )

@@ -1,0 +1,187 @@
+"""What is wrong with a home, found in its ledgers: one function a question, each cheap enough to ask with every batch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from sopilot_assets.capture.ledgers import Registry, quarantine_ledger, videos_ledger
+from sopilot_assets.defs.batches import contiguous_ranges
+from sopilot_assets.embedding.clips import load_embedding
+from sopilot_assets.errors import ModelError
+from sopilot_assets.operations.embed import embeddings_ledger
+from sopilot_assets.operations.judge import stale_scores
+from sopilot_assets.operations.references import references_ledger
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.publish import file_sha256, local_path
+from sopilot_assets.tasks import find_tasks
+
+SAMPLE: Final = 5
+"""Files that are read again each time; the choice changes with the seed."""
+RECENT: Final = 100
+FEWEST: Final = 2
+"""Golds, and persons among them, below which a task's false alarms cannot be told from its deviations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The answer to one question: ``problems`` are rows with the same columns, none when all is well; ``facts`` are figures to follow over time."""
+
+    problems: Sequence[Mapping[str, Cell]] = ()
+    facts: Mapping[str, int | float | str] = field(default_factory=dict)
+
+
+def damaged_files(home: Home, *, seed: str) -> Findings:
+    """Active recordings whose stored file is gone, or, among a few that ``seed`` chooses, does not have the bytes that its name says."""
+    entries = sorted(Registry.read(home).entries.values(), key=lambda entry: entry.key)
+    paths = {entry.key: local_path(home.videos / entry.stored_name) for entry in entries}
+    gone = [entry for entry in entries if not paths[entry.key].exists()]
+    present = _sample([entry.key for entry in entries if entry not in gone], seed)
+    changed = [
+        entry for entry in entries if entry.key in present and file_sha256(paths[entry.key]) != entry.sha256
+    ]
+    return Findings(
+        [{"key": entry.key, "problem": "the file is gone", "file": entry.stored_name} for entry in gone]
+        + [
+            {"key": entry.key, "problem": "the bytes changed", "file": entry.stored_name} for entry in changed
+        ],
+        {"recordings": len(entries), "read_again": len(present)},
+    )
+
+
+def quarantined_lately(home: Home, *, most: float) -> Findings:
+    """The refused ones among the last 100 files that intake decided, when they are more than the share ``most``."""
+    decided = pd.concat(
+        [
+            videos_ledger(home).query("select written_at, null as file, null as reason from all_rows"),
+            quarantine_ledger(home).query("select written_at, capture_path as file, reason from all_rows"),
+        ]
+    )
+    recent = decided.sort_values("written_at", kind="stable").tail(RECENT)
+    refused = recent[recent["reason"].notna()]
+    share = len(refused) / max(1, len(recent))
+    rows = [{"file": str(row.file), "reason": str(row.reason)} for row in refused.itertuples()]
+    return Findings(
+        rows if share > most else (), {"quarantined_share": round(share, 4), "files": len(recent)}
+    )
+
+
+def mixed_models(home: Home) -> Findings:
+    """Tasks whose recordings were embedded by different models, which cannot be compared."""
+    frame = embeddings_ledger(home).query("select key, model_id from latest where problem is null")
+    frame["task_id"] = [PartitionKey.parse(key).task_id for key in frame["key"]]
+    counts = frame.groupby(["task_id", "model_id"]).size().reset_index(name="recordings")
+    mixed = counts[counts.duplicated("task_id", keep=False)]
+    rows = [
+        {"task_id": str(row.task_id), "model_id": str(row.model_id), "recordings": int(row.recordings)}
+        for row in mixed.itertuples()
+    ]
+    return Findings(rows, {"embeddings": len(frame), "models": int(frame["model_id"].nunique())})
+
+
+def unusable_embeddings(home: Home, *, seed: str) -> Findings:
+    """Among a few embeddings that ``seed`` chooses, those that cannot be read or hold anything but finite numbers."""
+    frame = embeddings_ledger(home).query(
+        "select key, model_id from latest where problem is null order by key"
+    )
+    models = dict(zip(frame["key"], frame["model_id"], strict=True))
+    chosen = _sample(list(models), seed)
+    found = {key: _embedding_fault(home, models[key], key) for key in chosen}
+    rows = [{"key": key, "problem": fault} for key, fault in found.items() if fault]
+    return Findings(rows, {"read_again": len(chosen)})
+
+
+def thin_references(home: Home) -> Findings:
+    """Tasks with recordings whose reference is missing, or made from too few golds or persons."""
+    recorded = {entry.task_id for entry in Registry.read(home).entries.values()}
+    frame = references_ledger(home).latest().set_index("task_id")
+    rows: list[dict[str, Cell]] = []
+    for task_id in sorted(recorded):
+        golds, persons = (
+            (int(frame.loc[task_id, name]) for name in ("golds", "persons"))
+            if task_id in frame.index
+            else (0, 0)
+        )
+        if min(golds, persons) < FEWEST:
+            rows.append({"task_id": task_id, "golds": golds, "persons": persons, "needed": FEWEST})
+    return Findings(rows, {"tasks": len(recorded)})
+
+
+def unconfirmed_references(home: Home) -> Findings:
+    """Tasks some of whose golds have proposed steps instead of annotated ones."""
+    frame = references_ledger(home).query(
+        "select task_id, reference_id from latest where not confirmed order by task_id"
+    )
+    steps = [
+        {
+            "task_id": task_id,
+            "reference_id": reference_id,
+            "annotate_in": str(home.steps_csv(task_id).relative_to(home.root)),
+        }
+        for task_id, reference_id in zip(frame["task_id"], frame["reference_id"], strict=True)
+    ]
+    return Findings(steps, {"unconfirmed_tasks": len(steps)})
+
+
+def recordings_without_row(home: Home) -> Findings:
+    """Active recordings that have no row in the scores ledger, not even one that says why there is no score."""
+    active = {entry.key for entry in Registry.read(home).entries.values()}
+    judged = set(scores_ledger(home).query("select key from latest")["key"])
+    rows = [{"key": key} for key in sorted(active - judged)]
+    return Findings(rows, {"recordings": len(active), "without_row": len(rows)})
+
+
+def outdated_scores(home: Home, registered: Sequence[str]) -> Findings:
+    """Recordings whose newest row was not made by what would make it now, with the reason; ``partitions_to_rescore`` names them as ranges of ``registered``."""
+    frame = stale_scores(home)
+    rows = [{str(name): str(value) for name, value in row.items()} for row in frame.to_dict("records")]
+    reasons = {f"stale_{why}": count for why, count in sorted(Counter(frame["why"]).items())}
+    ranges = ", ".join(str(keys) for keys in contiguous_ranges(registered, frame["key"]))
+    return Findings(
+        rows, {"stale": len(rows), **reasons, **({"partitions_to_rescore": ranges} if ranges else {})}
+    )
+
+
+def failing_golds(home: Home) -> Findings:
+    """Golds that do not reach their task's pass score when they are judged by the other golds.
+
+    The lowest of them is the noise floor: what the score does on recordings that are right.
+    """
+    tasks = find_tasks(home.root).tasks
+    frame = scores_ledger(home).query(
+        "select key, task_id, original_name, score from latest where role = 'gold' and score is not null order by key"
+    )
+    frame = frame[frame["task_id"].isin(tasks)]
+    rows = [
+        {
+            "key": str(row.key),
+            "file": str(row.original_name),
+            "score": round(float(row.score), 2),
+            "pass_score": tasks[str(row.task_id)].pass_score,
+        }
+        for row in frame.itertuples()
+        if row.score < tasks[str(row.task_id)].pass_score
+    ]
+    floor = {"noise_floor": round(float(frame["score"].min()), 2)} if len(frame) else {}
+    return Findings(rows, {"golds": len(frame), **floor})
+
+
+def _sample(keys: Sequence[str], seed: str) -> set[str]:
+    return set(sorted(keys, key=lambda key: hashlib.sha256(f"{seed} {key}".encode()).digest())[:SAMPLE])
+
+
+def _embedding_fault(home: Home, model_id: str, key: str) -> str | None:
+    try:
+        embedding = load_embedding(home.embedding(model_id, PartitionKey.parse(key).video_id))
+    except ModelError as error:
+        return str(error)
+    bad = [name for name, block in embedding.blocks.items() if not np.isfinite(block).all()]
+    return f"not finite: {', '.join(bad)}" if bad else None

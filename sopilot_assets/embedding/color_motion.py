@@ -1,0 +1,119 @@
+"""The old baseline, kept to compare against: 12 numbers of colour and motion per four-second clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from upath import UPath
+
+from sopilot_assets.embedding.clips import ClipEmbedding, Features, Floats, clip_starts
+from sopilot_assets.embedding.identity import model_id
+from sopilot_assets.embedding.pooling import Image, StillnessMeter, grey_image, one_cv2_thread
+from sopilot_assets.video.frames import open_frames
+from sopilot_assets.video.probe import VideoProbe, read_index
+
+NAME: Final = "color_motion"
+FEATURE_VERSION: Final = 1
+CLIP_S: Final = 4.0
+ASKED_RATE_HZ: Final = 4.0
+STILL_RATE_HZ: Final = 8.0
+SHORT_SIDE_PX: Final = 224
+STILL_SHORT_SIDE_PX: Final = 120
+
+
+class ColorMotion:
+    """Embeds videos with the old baseline; needs no model files."""
+
+    name = NAME
+
+    def __init__(self, *, models: UPath | None = None) -> None:
+        del models  # the same arguments as every embedder
+        self.model_id = model_id(
+            NAME,
+            weights_sha256="",
+            parameters={"feature_version": FEATURE_VERSION, "clip_s": CLIP_S, "rate_hz": ASKED_RATE_HZ},
+        )
+
+    def embed(self, path: Path) -> ClipEmbedding:
+        """The embedding of one video; raises ``UnreadableVideo`` when no frame can be decoded."""
+        index = read_index(path)
+        starts_s = clip_starts(index.end_s, length_s=CLIP_S, stride_s=CLIP_S)
+        with one_cv2_thread():
+            rows, reader = _clip_rows(path, rate_hz=sampling_rate_hz(index.probe), starts_s=starts_s)
+            still = _stillness(path)
+        return ClipEmbedding(
+            model_id=self.model_id,
+            clip_start_s=starts_s,
+            clip_length_s=CLIP_S,
+            duration_s=float(index.end_s),
+            blocks={NAME: rows},
+            still_time_s=still.times_s(),
+            stillness=still.stillness(),
+            reader=reader,
+        )
+
+    def fixed_answer(self) -> Features:
+        """(12,) the numbers of two fixed frames."""
+        frames = np.stack([np.full((8, 8, 3), level, dtype=np.uint8) for level in (60, 120)])
+        return clip_numbers(frames)
+
+
+def sampling_rate_hz(probe: VideoProbe) -> float:
+    """The rate the old system really sampled at: every round(fps / 4)-th frame, 4.17 Hz of 25 fps, 3.75 of
+    30.
+    """
+    return probe.mean_fps / max(round(probe.mean_fps / ASKED_RATE_HZ), 1)
+
+
+def clip_numbers(images: npt.NDArray[np.uint8]) -> Features:
+    """The 12 numbers of a clip's frames (n, h, w, 3), L2-normalised.
+
+    Mean and standard deviation of red, green and blue; mean, standard deviation and 90 % quantile of the grey
+    difference of consecutive frames; slope of the mean grey over the frames; mean and standard deviation of
+    grey.
+    """
+    greys = np.stack([cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]).astype(np.float32)
+    difference = np.abs(np.diff(greys, axis=0)) if len(greys) > 1 else np.zeros_like(greys)
+    level = greys.mean(axis=(1, 2), dtype=np.float64)
+    slope = float(np.polyfit(np.arange(len(level)), level, 1)[0]) if len(level) > 1 else 0.0
+    numbers = np.array(
+        [
+            *images.mean(axis=(0, 1, 2), dtype=np.float64),
+            *images.std(axis=(0, 1, 2), dtype=np.float64),
+            difference.mean(dtype=np.float64),
+            difference.std(dtype=np.float64),
+            np.quantile(difference, 0.9),
+            slope,
+            greys.mean(dtype=np.float64),
+            greys.std(dtype=np.float64),
+        ]
+    )
+    return np.asarray(numbers / max(float(np.linalg.norm(numbers)), 1e-12), dtype=np.float32)
+
+
+def _clip_rows(path: Path, *, rate_hz: float, starts_s: Floats) -> tuple[Features, str]:
+    """(n, 12) the numbers of each clip, read a clip at a time, and who read the video."""
+    stream = open_frames(path, rate_hz=rate_hz, short_side=SHORT_SIDE_PX)
+    rows: list[Features] = []
+    pending: list[Image] = []
+    for chunk in stream:
+        for time_s, image in zip(chunk.times_s, chunk.images, strict=True):
+            if len(rows) + 1 < len(starts_s) and time_s >= starts_s[len(rows) + 1] - 1e-6 and pending:
+                rows.append(clip_numbers(np.stack(pending)))
+                pending = []
+            pending.append(image)
+    rows.append(clip_numbers(np.stack(pending)))
+    rows += [rows[-1]] * (len(starts_s) - len(rows))  # reading may end before the video's stated end
+    return np.stack(rows), stream.reader
+
+
+def _stillness(path: Path) -> StillnessMeter:
+    meter = StillnessMeter()
+    for chunk in open_frames(path, rate_hz=STILL_RATE_HZ, short_side=STILL_SHORT_SIDE_PX):
+        for time_s, image, held in zip(chunk.times_s, chunk.images, chunk.held, strict=True):
+            meter.add(float(time_s), grey_image(image), held=bool(held))
+    return meter
