@@ -22,7 +22,7 @@ from sopilot_assets.segments import Segment
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 ALIGNMENT_VERSION: Final = "alignment-1"
-FULL_TRUST_FIT: Final = 0.75
+FULL_TRUST_FIT: Final = 0.65
 """From this fit on, clips count in full; a recording that matches less (another site, an unusual person) is
 judged with more caution.
 """

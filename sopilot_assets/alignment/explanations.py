@@ -33,17 +33,17 @@ class Prices:
     than its price.
     """
 
-    missing: float = 3.0
-    missing_more: float = 2.0
+    missing: float = 2.5
+    missing_more: float = 1.5
     """Each further step of a missing run."""
-    swap: float = 4.0
-    wrong: float = 4.0
-    extra: float = 5.0
-    long: float = 2.0
+    swap: float = 3.5
+    wrong: float = 3.0
+    extra: float = 4.0
+    long: float = 1.0
     partial: float = 1.5
     idle: float = 2.0
     """Each idle stretch."""
-    idle_clip: float = 0.2
+    idle_clip: float = 0.6
     """Each clip of an idle stretch."""
 
 

@@ -123,7 +123,7 @@ def _files(source: Path, pattern: str) -> Iterator[Path]:
         if (
             not hidden
             and not is_ignored(path.name)
-            and path.suffix.lower() != SIDECAR_SUFFIX
+            and path.suffix.lower() not in _NOT_RECORDINGS
             and file_state(path) is not None
         ):
             yield path

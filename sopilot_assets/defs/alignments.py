@@ -13,10 +13,11 @@ from sopilot_assets.operations import stations
 @dg.asset(
     deps=[clip_embeddings, dg.AssetDep(gold_references, partition_mapping=NO_PARTITION_OF)],
     description=(
-        "The dynamic time warping path and the best explanation of each recording by its task's steps, each edit of the procedure with its log-odds. "
+        "The dynamic time warping path and the best explanation of each recording by its task's steps, each "
+        "edit of the procedure with its log-odds. "
         "Golds are aligned against the other golds."
     ),
-    group_name="perception",
+    group_name="scoring",
     kinds={"numpy"},
     owners=["team:operations"],
     code_version=stations.algorithm_version(),
@@ -25,7 +26,9 @@ from sopilot_assets.operations import stations
     tags={"sopilot/station": "4"},
 )
 def alignments(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
-    """One file a recording below ``alignments/<reference>/``; references come first, so that golds and trainees of one batch go through in one run."""
+    """One file a recording below ``alignments/<reference>/``; references come first, so that golds and
+    trainees of one batch go through in one run.
+    """
     keys = video_keys(context)
     references = stations.refresh_references(
         home.home, task_ids(keys), run_id=context.run.run_id, written_at=clock.written_at

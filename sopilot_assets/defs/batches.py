@@ -1,7 +1,9 @@
-"""Which recordings become which runs: as few contiguous ranges as possible, none twice at a time, and smaller ones after a failure.
+"""Which recordings become which runs: as few contiguous ranges as possible, none twice at a time, and smaller
+ones after a failure.
 
-A range that failed is cut into quarters and waits longer each time. So a fault of the machine costs little while it
-lasts, and one recording that takes its whole run down is alone after a few rounds, instead of holding up all others.
+A range that failed is cut into quarters and waits longer each time. So a fault of the machine costs little
+while it lasts, and one recording that takes its whole run down is alone after a few rounds, instead of
+holding up all others.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ class KeyRange:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One run over the keys from ``start`` to ``end``; ``ended_s`` is None while it runs, else seconds since the epoch."""
+    """One run over the keys from ``start`` to ``end``; ``ended_s`` is None while it runs, else seconds since
+    the epoch.
+    """
 
     run_id: str
     start: str
@@ -55,7 +59,8 @@ class Batch:
 
 
 def contiguous_ranges(registered: Sequence[str], wanted: Iterable[str]) -> list[KeyRange]:
-    """The fewest ranges of ``registered`` that hold exactly the ``wanted`` keys; unregistered ones are left out.
+    """The fewest ranges of ``registered`` that hold exactly the ``wanted`` keys; unregistered ones are left
+    out.
 
     >>> [str(keys) for keys in contiguous_ranges(["a", "b", "c", "d"], ["d", "a", "b"])]
     ['[a...b]', 'd']
@@ -77,8 +82,8 @@ def plan_batches(
 ) -> list[Batch]:
     """The runs for all registered keys that are neither done, nor running, nor waiting after a failure.
 
-    ``attempts`` are the runs so far, oldest first; a key that one of them covered and that is not done counts as failed
-    there. ``now_s`` is in seconds since the epoch, ``largest`` the most keys of one run.
+    ``attempts`` are the runs so far, oldest first; a key that one of them covered and that is not done counts
+    as failed there. ``now_s`` is in seconds since the epoch, ``largest`` the most keys of one run.
     """
     tried = _tried(registered, attempts)
     due = (

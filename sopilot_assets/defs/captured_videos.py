@@ -10,10 +10,11 @@ from sopilot_assets.operations import stations
 
 @dg.asset(
     description=(
-        "The recordings that intake accepted, each stored once under its content hash, with its probe and quality report. "
+        "The recordings that intake accepted, each stored once under its content hash, with its probe and "
+        "quality report. "
         "The capture sensor registers a partition for every one of them."
     ),
-    group_name="recordings",
+    group_name="scoring",
     kinds={"file", "parquet"},
     owners=["team:operations"],
     code_version="captured-1",

@@ -31,12 +31,17 @@ _ERROR: Final = dg.AssetCheckSeverity.ERROR
         dg.AssetCheckSpec(
             "stored_files_are_intact",
             asset=captured_videos,
-            description="Every active recording's file is there; a few are read again and have the hash they are stored under.",
+            description=(
+                "Every active recording's file is there; a few are read again and have the hash they are "
+                "stored under."
+            ),
         ),
         dg.AssetCheckSpec(
             "few_files_are_quarantined",
             asset=captured_videos,
-            description=f"At most {MOST_QUARANTINED:.0%} of the last {findings.RECENT} dropped files were refused.",
+            description=(
+                f"At most {MOST_QUARANTINED:.0%} of the last {findings.RECENT} dropped files were refused."
+            ),
         ),
     ],
 )
@@ -58,7 +63,9 @@ def captured_videos_checks(
         dg.AssetCheckSpec(
             "one_model_a_task",
             asset=clip_embeddings,
-            description="All recordings of a task were embedded by the same model; others are never compared.",
+            description=(
+                "All recordings of a task were embedded by the same model; others are never compared."
+            ),
         ),
         dg.AssetCheckSpec(
             "embeddings_are_finite",
@@ -84,13 +91,19 @@ def clip_embeddings_checks(
             "enough_golds",
             asset=gold_references,
             additional_deps=[alignments],  # which brings the references up to date
-            description=f"Every task with recordings has at least {findings.FEWEST} golds by {findings.FEWEST} persons.",
+            description=(
+                f"Every task with recordings has at least {findings.FEWEST} golds by {findings.FEWEST} "
+                "persons."
+            ),
         ),
         dg.AssetCheckSpec(
             "steps_are_confirmed",
             asset=gold_references,
             additional_deps=[alignments],
-            description="The steps of every gold were annotated by a person in steps.csv; proposals are used, but may be wrong.",
+            description=(
+                "The steps of every gold were annotated by a person in steps.csv; proposals are used, but "
+                "may be wrong."
+            ),
         ),
     ],
 )
@@ -107,19 +120,26 @@ def gold_references_checks(home: HomeResource) -> Iterator[dg.AssetCheckResult]:
             "scores_are_current",
             asset=scores,
             description=(
-                "Every score was made by the algorithm, task version, model and reference that would make it now. The text in "
-                "`partitions_to_rescore` can be pasted into the partition field of the job rescore (embed_again where the model changed)."
+                "Every score was made by the algorithm, task version, model and reference that would make "
+                "it now. The text in "
+                "`partitions_to_rescore` can be pasted into the partition field of the job rescore "
+                "(embed_again where the model changed)."
             ),
         ),
         dg.AssetCheckSpec(
             "every_recording_has_a_row",
             asset=scores,
-            description="Every active recording has a row, with a score or with the reason why there is none.",
+            description=(
+                "Every active recording has a row, with a score or with the reason why there is none."
+            ),
         ),
         dg.AssetCheckSpec(
             "golds_pass",
             asset=scores,
-            description="Every gold reaches the pass score when it is judged by the other golds: the noise floor of the score.",
+            description=(
+                "Every gold reaches the pass score when it is judged by the other golds: the noise floor of "
+                "the score."
+            ),
         ),
     ],
 )

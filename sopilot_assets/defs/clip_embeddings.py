@@ -15,7 +15,7 @@ from sopilot_assets.operations import stations
         "Feature blocks of each two-second clip, with the identity of the model that made them. "
         "An embedding that the same model made of the same bytes is used again."
     ),
-    group_name="perception",
+    group_name="scoring",
     kinds={"onnx", "numpy"},
     owners=["team:operations"],
     code_version="embedding-1",

@@ -1,8 +1,11 @@
-"""What is wrong with a home, found in its ledgers: one function a question, each cheap enough to ask with every batch."""
+"""What is wrong with a home, found in its ledgers: one function a question, each cheap enough to ask with
+every batch.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,14 +36,18 @@ FEWEST: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The answer to one question: ``problems`` are rows with the same columns, none when all is well; ``facts`` are figures to follow over time."""
+    """The answer to one question: ``problems`` are rows with the same columns, none when all is well;
+    ``facts`` are figures to follow over time.
+    """
 
     problems: Sequence[Mapping[str, Cell]] = ()
     facts: Mapping[str, int | float | str] = field(default_factory=dict)
 
 
 def damaged_files(home: Home, *, seed: str) -> Findings:
-    """Active recordings whose stored file is gone, or, among a few that ``seed`` chooses, does not have the bytes that its name says."""
+    """Active recordings whose stored file is gone, or, among a few that ``seed`` chooses, does not have the
+    bytes that its name says.
+    """
     entries = sorted(Registry.read(home).entries.values(), key=lambda entry: entry.key)
     paths = {entry.key: local_path(home.videos / entry.stored_name) for entry in entries}
     gone = [entry for entry in entries if not paths[entry.key].exists()]
@@ -58,7 +65,9 @@ def damaged_files(home: Home, *, seed: str) -> Findings:
 
 
 def quarantined_lately(home: Home, *, most: float) -> Findings:
-    """The refused ones among the last 100 files that intake decided, when they are more than the share ``most``."""
+    """The refused ones among the last 100 files that intake decided, when they are more than the share
+    ``most``.
+    """
     decided = pd.concat(
         [
             videos_ledger(home).query("select written_at, null as file, null as reason from all_rows"),
@@ -68,7 +77,7 @@ def quarantined_lately(home: Home, *, most: float) -> Findings:
     recent = decided.sort_values("written_at", kind="stable").tail(RECENT)
     refused = recent[recent["reason"].notna()]
     share = len(refused) / max(1, len(recent))
-    rows = [{"file": str(row.file), "reason": str(row.reason)} for row in refused.itertuples()]
+    rows = _rows(refused[["file", "reason"]])
     return Findings(
         rows if share > most else (), {"quarantined_share": round(share, 4), "files": len(recent)}
     )
@@ -79,16 +88,14 @@ def mixed_models(home: Home) -> Findings:
     frame = embeddings_ledger(home).query("select key, model_id from latest where problem is null")
     frame["task_id"] = [PartitionKey.parse(key).task_id for key in frame["key"]]
     counts = frame.groupby(["task_id", "model_id"]).size().reset_index(name="recordings")
-    mixed = counts[counts.duplicated("task_id", keep=False)]
-    rows = [
-        {"task_id": str(row.task_id), "model_id": str(row.model_id), "recordings": int(row.recordings)}
-        for row in mixed.itertuples()
-    ]
+    rows = _rows(counts[counts.duplicated("task_id", keep=False)])
     return Findings(rows, {"embeddings": len(frame), "models": int(frame["model_id"].nunique())})
 
 
 def unusable_embeddings(home: Home, *, seed: str) -> Findings:
-    """Among a few embeddings that ``seed`` chooses, those that cannot be read or hold anything but finite numbers."""
+    """Among a few embeddings that ``seed`` chooses, those that cannot be read or hold anything but finite
+    numbers.
+    """
     frame = embeddings_ledger(home).query(
         "select key, model_id from latest where problem is null order by key"
     )
@@ -102,32 +109,22 @@ def unusable_embeddings(home: Home, *, seed: str) -> Findings:
 def thin_references(home: Home) -> Findings:
     """Tasks with recordings whose reference is missing, or made from too few golds or persons."""
     recorded = {entry.task_id for entry in Registry.read(home).entries.values()}
-    frame = references_ledger(home).latest().set_index("task_id")
-    rows: list[dict[str, Cell]] = []
-    for task_id in sorted(recorded):
-        golds, persons = (
-            (int(frame.loc[task_id, name]) for name in ("golds", "persons"))
-            if task_id in frame.index
-            else (0, 0)
-        )
-        if min(golds, persons) < FEWEST:
-            rows.append({"task_id": task_id, "golds": golds, "persons": persons, "needed": FEWEST})
+    known = {str(row["task_id"]): row for row in _rows(references_ledger(home).latest())}
+    none: Mapping[str, Cell] = {"golds": 0, "persons": 0}
+    rows = [
+        {"task_id": task_id, "golds": row["golds"], "persons": row["persons"], "needed": FEWEST}
+        for task_id in sorted(recorded)
+        if min(int((row := known.get(task_id, none))[name] or 0) for name in ("golds", "persons")) < FEWEST
+    ]
     return Findings(rows, {"tasks": len(recorded)})
 
 
 def unconfirmed_references(home: Home) -> Findings:
     """Tasks some of whose golds have proposed steps instead of annotated ones."""
-    frame = references_ledger(home).query(
-        "select task_id, reference_id from latest where not confirmed order by task_id"
+    rows = _rows(
+        references_ledger(home).query("select task_id, reference_id from latest where not confirmed")
     )
-    steps = [
-        {
-            "task_id": task_id,
-            "reference_id": reference_id,
-            "annotate_in": str(home.steps_csv(task_id).relative_to(home.root)),
-        }
-        for task_id, reference_id in zip(frame["task_id"], frame["reference_id"], strict=True)
-    ]
+    steps = [{**row, "annotate_in": f"capture/{row['task_id']}/gold/steps.csv"} for row in rows]
     return Findings(steps, {"unconfirmed_tasks": len(steps)})
 
 
@@ -140,9 +137,11 @@ def recordings_without_row(home: Home) -> Findings:
 
 
 def outdated_scores(home: Home, registered: Sequence[str]) -> Findings:
-    """Recordings whose newest row was not made by what would make it now, with the reason; ``partitions_to_rescore`` names them as ranges of ``registered``."""
+    """Recordings whose newest row was not made by what would make it now, with the reason;
+    ``partitions_to_rescore`` names them as ranges of ``registered``.
+    """
     frame = stale_scores(home)
-    rows = [{str(name): str(value) for name, value in row.items()} for row in frame.to_dict("records")]
+    rows = _rows(frame)
     reasons = {f"stale_{why}": count for why, count in sorted(Counter(frame["why"]).items())}
     ranges = ", ".join(str(keys) for keys in contiguous_ranges(registered, frame["key"]))
     return Findings(
@@ -157,21 +156,18 @@ def failing_golds(home: Home) -> Findings:
     """
     tasks = find_tasks(home.root).tasks
     frame = scores_ledger(home).query(
-        "select key, task_id, original_name, score from latest where role = 'gold' and score is not null order by key"
+        "select key, task_id, original_name as file, round(score, 2) as score from latest "
+        "where role = 'gold' and score is not null order by key"
     )
-    frame = frame[frame["task_id"].isin(tasks)]
-    rows = [
-        {
-            "key": str(row.key),
-            "file": str(row.original_name),
-            "score": round(float(row.score), 2),
-            "pass_score": tasks[str(row.task_id)].pass_score,
-        }
-        for row in frame.itertuples()
-        if row.score < tasks[str(row.task_id)].pass_score
-    ]
-    floor = {"noise_floor": round(float(frame["score"].min()), 2)} if len(frame) else {}
-    return Findings(rows, {"golds": len(frame), **floor})
+    frame["pass_score"] = [tasks[task].pass_score if task in tasks else 0.0 for task in frame["task_id"]]
+    floor = {"noise_floor": float(frame["score"].min())} if len(frame) else {}
+    return Findings(_rows(frame[frame["score"] < frame["pass_score"]]), {"golds": len(frame), **floor})
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Cell]]:
+    """The rows of a frame as plain values, a missing one as None."""
+    plain: list[dict[str, Cell]] = json.loads(frame.to_json(orient="records"))
+    return plain
 
 
 def _sample(keys: Sequence[str], seed: str) -> set[str]:

@@ -16,9 +16,10 @@ from sopilot_assets.operations.outcome import ReferenceOutcome
     deps=[dg.AssetDep(clip_embeddings, partition_mapping=NO_PARTITION_OF)],
     description=(
         "The reference of each task: step evidence, durations and legal orders, made from its golds. "
-        "A run with new golds refreshes it by itself, before it aligns anything; by hand it is refreshed here, one partition a task."
+        "A run with new golds refreshes it by itself, before it aligns anything; by hand it is refreshed "
+        "here, one partition a task."
     ),
-    group_name="perception",
+    group_name="scoring",
     kinds={"scikitlearn", "numpy"},
     owners=["team:training"],
     code_version=stations.algorithm_version(),
@@ -44,4 +45,5 @@ def log_refreshed(context: dg.AssetExecutionContext, references: Sequence[Refere
                 )
             )
         if reference.problem is not None:
-            context.log.warning(f"reference of {reference.task_id}: {reference.problem}")
+            message = f"reference of {reference.task_id}: {reference.problem}"
+            context.log.warning(message)

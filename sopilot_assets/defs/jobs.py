@@ -1,6 +1,7 @@
 """Jobs: what a batch of recordings goes through, and what to run again after a change.
 
-They run in the process of the run itself: a batch is one run of a few steps, and the work that needs more than one CPU starts its own worker processes.
+They run in the process of the run itself: a batch is one run of a few steps, and the work that needs more
+than one CPU starts its own worker processes.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ score_new_recordings: Final = dg.define_asset_job(
 rescore: Final = dg.define_asset_job(
     "rescore",
     selection=dg.AssetSelection.assets(alignments, scores) | _REFERENCE_CHECKS,
-    description="Align and score again, after a change of golds, task or algorithm. The check scores_are_current says which partitions need it.",
+    description=(
+        "Align and score again, after a change of golds, task or algorithm. The check scores_are_current "
+        "says which partitions need it."
+    ),
     tags={**_CRASHED_RUNS, "sopilot/work": "again"},
     executor_def=dg.in_process_executor,
 )

@@ -1,8 +1,8 @@
 """The two partition dimensions, and the edge between them.
 
 `video` is one dynamic dimension for golds and trainees, shared by four assets. A key is never deleted, so its
-place in the order of registration is for ever, and keys that were registered together stay neighbours: a batch is
-the range between its first and its last key.
+place in the order of registration is for ever, and keys that were registered together stay neighbours: a
+batch is the range between its first and its last key.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ TASK: Final = dg.DynamicPartitionsDefinition(name="task")
 NO_PARTITION_OF: Final = dg.SpecificPartitionsPartitionMapping([])
 """Lineage between the dimensions without a claim about single partitions.
 
-Which golds made a reference, and which reference a score used, is said by `stale_scores`, exactly. Dagster could
-only say "all of them" here (left out, it would pair keys of the same name): one new trainee would show every
-reference as stale, and a new reference of one task the alignments of all others.
+Which golds made a reference, and which reference a score used, is said by `stale_scores`, exactly. Dagster
+could only say "all of them" here (left out, it would pair keys of the same name): one new trainee would show
+every reference as stale, and a new reference of one task the alignments of all others.
 """
 
 

@@ -31,8 +31,9 @@ _MOST_RUNS: Final = 500
 def register_recordings(instance: dg.DagsterInstance, home: Home) -> list[str]:
     """The keys of active recordings that had no partition, now with one; their tasks have theirs too.
 
-    All keys go in together, so that they are neighbours, golds before the trainees of the same task. Recordings that
-    the command line took in, or that a killed sensor left without a partition, are found here as well.
+    All keys go in together, so that they are neighbours, golds before the trainees of the same task.
+    Recordings that the command line took in, or that a killed sensor left without a partition, are found here
+    as well.
     """
     active = Registry.read(home).entries.values()
     known = set(instance.get_dynamic_partitions(str(VIDEO.name)))
@@ -44,7 +45,9 @@ def register_recordings(instance: dg.DagsterInstance, home: Home) -> list[str]:
 
 
 def due_batches(instance: dg.DagsterInstance, home: Home, *, now: datetime, largest: int) -> list[Batch]:
-    """The runs that registered recordings need now: those without a score, and those judged before their task had a reference."""
+    """The runs that registered recordings need now: those without a score, and those judged before their task
+    had a reference.
+    """
     registered = instance.get_dynamic_partitions(str(VIDEO.name))
     active = {entry.key for entry in Registry.read(home).entries.values()}
     open_keys = (active - instance.get_materialized_partitions(scores.key)) | set(judged_too_early(home))
@@ -72,7 +75,8 @@ def judged_too_early(home: Home) -> list[str]:
 
 
 def earlier_attempts(instance: dg.DagsterInstance, now: datetime) -> list[Attempt]:
-    """The runs that score recordings: all that have not ended, and the sensor's of the last two weeks, oldest first.
+    """The runs that score recordings: all that have not ended, and the sensor's of the last two weeks, oldest
+    first.
 
     The retries that Dagster makes of a crashed run by itself count as one attempt with it.
     """

@@ -13,7 +13,17 @@ from sopilot_assets.defs.partitions import range_held
 from sopilot_assets.operations.outcome import Outcome, ReferenceOutcome
 from sopilot_assets.store.ledgers import Cell
 
-RawMetadata: TypeAlias = dict[str, dg.RawMetadataValue]
+RawMetadata: TypeAlias = dict[
+    str,
+    str
+    | int
+    | float
+    | bool
+    | dg.MarkdownMetadataValue
+    | dg.PathMetadataValue
+    | dg.TableMetadataValue
+    | dg.UrlMetadataValue,
+]
 
 _PROGRESS_LINES: Final = 10
 _LONGEST_TABLE: Final = 200
@@ -42,7 +52,7 @@ def outcome_metadata(outcome: Outcome, *, table_name: str) -> RawMetadata:
     """The scalars of an outcome, why it has no result, its table, its picture and its review page."""
     metadata = scalars(outcome.metadata)
     if outcome.problem is not None:
-        metadata["problem"] = dg.MetadataValue.text(outcome.problem)
+        metadata["problem"] = outcome.problem
     if outcome.table:
         metadata[table_name] = table(outcome.table, columns=tuple(outcome.table[0]))
     if outcome.picture_png is not None:
@@ -56,17 +66,18 @@ def reference_metadata(reference: ReferenceOutcome) -> RawMetadata:
     """What a task's reference says about itself, and its steps as a table."""
     metadata = scalars(reference.metadata)
     if reference.reference_id is not None:
-        metadata["reference_id"] = dg.MetadataValue.text(reference.reference_id)
+        metadata["reference_id"] = reference.reference_id
     if reference.problem is not None:
-        metadata["problem"] = dg.MetadataValue.text(reference.problem)
+        metadata["problem"] = reference.problem
     if reference.table:
         metadata["steps"] = table(reference.table, columns=tuple(reference.table[0]))
     return metadata
 
 
 def scalars(values: Mapping[str, Cell]) -> RawMetadata:
-    """The values that are there; numbers plot over time, text does not."""
-    return {name: value for name, value in values.items() if value is not None}
+    """The values that are there, with six decimals; numbers plot over time, and the UI cannot read NaN."""
+    rounded = {name: round(value, 6) if isinstance(value, float) else value for name, value in values.items()}
+    return {name: value for name, value in rounded.items() if value is not None and value == value}  # noqa: PLR0124
 
 
 def picture(png: bytes, *, title: str) -> dg.MarkdownMetadataValue:

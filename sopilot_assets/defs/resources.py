@@ -17,7 +17,10 @@ class HomeResource(dg.ConfigurableResource[Home]):
 
     root: str = Field(
         default="",
-        description=f"Path or URL of the home folder; empty means the variable {HOME_VARIABLE}, and {DEFAULT_HOME} without it.",
+        description=(
+            f"Path or URL of the home folder; empty means the variable {HOME_VARIABLE}, and {DEFAULT_HOME} "
+            "without it."
+        ),
     )
 
     @property

@@ -1,4 +1,6 @@
-"""Schedules: the checks also run without new recordings, since a new version or an edited task makes scores stale by itself."""
+"""Schedules: the checks also run without new recordings, since a new version or an edited task makes scores
+stale by itself.
+"""
 
 from typing import Final
 

@@ -12,8 +12,10 @@ from sopilot_assets.operations import stations
 @dg.asset(
     deps=[alignments],
     description=(
-        "A score from 0 to 100, a decision with its reason, and the deviations with timecodes in both videos. "
-        "A recording that cannot be scored has a row with the reason. Golds are scored too, against the other golds: that is the noise floor."
+        "A score from 0 to 100, a decision with its reason, and the deviations with timecodes in both "
+        "videos. "
+        "A recording that cannot be scored has a row with the reason. Golds are scored too, against the "
+        "other golds: that is the noise floor."
     ),
     group_name="scoring",
     kinds={"parquet", "duckdb"},

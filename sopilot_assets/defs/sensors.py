@@ -15,13 +15,16 @@ from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsRes
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import find_tasks
 
+_LOGGED: Final = 50
 AUDIT_EVERY_S: Final = 60.0
 """How often it is looked for recordings without a score, although nothing new was dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """What one tick tells the next; times are seconds since the epoch, None where there is nothing to wait for."""
+    """What one tick tells the next; times are seconds since the epoch, None where there is nothing to wait
+    for.
+    """
 
     stability: Stability = field(default_factory=Stability)
     audited_s: float | None = None
@@ -50,11 +53,13 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at the capture folder: what intake did, how many files are left there, and why some have to wait."""
+    """One look at the capture folder: what intake did, how many files are left there, and what it does not
+    touch.
+    """
 
     report: IntakeReport
     left: int
-    waiting: tuple[str, ...]
+    untouched: tuple[str, ...]
     stability: Stability
 
 
@@ -63,8 +68,10 @@ class Look:
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Takes in the files below capture/ that look the same in two ticks, gives each accepted recording its partition, "
-        "and launches one run for the whole drop once the folder is empty. Recordings that have no score and no run, "
+        "Takes in the files below capture/ that look the same in two ticks, gives each accepted recording "
+        "its partition, "
+        "and launches one run for the whole drop once the folder is empty. Recordings that have no score "
+        "and no run, "
         "for whatever reason, are launched again."
     ),
     tags={"sopilot/station": "0"},
@@ -85,7 +92,8 @@ def capture_sensor(
     ready = _ready(batches, look, limits, waited_s=now.timestamp() - waiting_since_s)
     held = len(batches) - len(ready)
     cursor = replace(cursor, audited_s=now.timestamp(), waiting_since_s=waiting_since_s if held else None)
-    context.log.info(f"{len(fresh)} recordings registered, {len(ready)} runs launched, {held} held back")
+    message = f"{len(fresh)} recordings registered, {len(ready)} runs launched, {held} held back"
+    context.log.info(message)
     if not ready:
         return dg.SensorResult(skip_reason=_summary(look), cursor=cursor.to_json())
     return dg.SensorResult(run_requests=[run_request(batch) for batch in ready], cursor=cursor.to_json())
@@ -94,14 +102,10 @@ def capture_sensor(
 def look_at_capture(
     home: Home, stability: Stability, *, limits: LimitsResource, clock: ClockResource
 ) -> Look:
-    """Take in what has settled in the capture folder, as far as the time goes.
-
-    Files of a task whose own file is not valid stay where they are: they are not at fault.
-    """
+    """Take in what has settled in the capture folder, as far as the time goes."""
     tasks = find_tasks(home.root)
-    scan = scan_capture(home, task_ids={*tasks.tasks, *tasks.refused})
-    usable = [file for file in scan.candidates if file.place is None or file.place.task_id in tasks.tasks]
-    settled, stability = stability.observe(usable)
+    scan = scan_capture(home, task_ids=set(tasks.tasks), unusable_ids=set(tasks.refused))
+    settled, stability = stability.observe(scan.candidates)
     report = IntakeReport(())
     if settled:
         report = take_in(
@@ -112,11 +116,8 @@ def look_at_capture(
             clock=clock.now,
             limits=IntakeLimits(total_s=limits.tick_s),
         )
-    left = len(usable) - len(report.outcomes) + len(report.with_status(Status.LEFT))
-    refused = {
-        file.place.task_id for file in scan.candidates if file.place and file.place.task_id in tasks.refused
-    }
-    return Look(report, left, tuple(str(tasks.refused[task_id]) for task_id in sorted(refused)), stability)
+    left = len(scan.candidates) - len(report.outcomes) + len(report.with_status(Status.LEFT))
+    return Look(report, left, tuple(f"{one.relative}: {one.why}" for one in scan.skipped), stability)
 
 
 def _audit_is_due(cursor: Cursor, look: Look, now_s: float) -> bool:
@@ -142,9 +143,11 @@ def _summary(look: Look) -> str:
 
 
 def _log_look(context: dg.SensorEvaluationContext, look: Look) -> None:
-    for outcome in look.report.with_status(Status.QUARANTINED):
-        context.log.warning(f"{outcome.relative}: quarantined, {outcome.reason}: {outcome.detail}")
-    for outcome in look.report.with_status(Status.LEFT):
-        context.log.warning(f"{outcome.relative}: left in the capture folder, {outcome.detail}")
-    for why in look.waiting:
-        context.log.warning(f"recordings wait until their task file is corrected: {why}")
+    refused = [
+        f"{one.relative}: quarantined, {one.reason}" for one in look.report.with_status(Status.QUARANTINED)
+    ]
+    left = [f"{one.relative}: left there, {one.detail}" for one in look.report.with_status(Status.LEFT)]
+    lines = [*refused, *left, *(look.untouched if look.report.outcomes else ())]
+    if lines:
+        message = "in the capture folder:\n" + "\n".join(lines[:_LOGGED])
+        context.log.warning(message)

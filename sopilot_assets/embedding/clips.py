@@ -185,7 +185,7 @@ def load_embedding(path: Path | UPath) -> ClipEmbedding:
     """
     local = local_path(path)
     try:
-        with np.load(local, allow_pickle=False) as stored:
+        with local.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             members = {name: stored[name] for name in stored.files}
             return _from_members(members)
     except FileNotFoundError as error:

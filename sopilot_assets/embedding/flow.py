@@ -43,7 +43,8 @@ class FlowMeter:
     def add(self, time_s: float, grey: GreyImage) -> None:
         """Take the next sample, a grey image (h, w)."""
         if self._before is not None:
-            flow = self._solver.calc(self._before, grey, np.zeros((*grey.shape, 2), dtype=np.float32))
+            # OpenCV's stub forgets that the initial flow may be None
+            flow = self._solver.calc(self._before, grey, None)  # type: ignore[call-overload]
             field = relative_flow(np.asarray(flow, dtype=np.float32))
             self._times_s.append(time_s)
             self._hof.append(flow_histogram(field))

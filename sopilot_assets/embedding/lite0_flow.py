@@ -58,7 +58,7 @@ class Lite0Flow:
         self._session = open_network(prepared.path)
         self.model_id = model_id(
             NAME,
-            weights_sha256=prepared.weights_sha256,
+            weights_sha256=prepared.sha256,
             parameters={
                 "feature_version": FEATURE_VERSION,
                 "clip_s": CLIP_S,

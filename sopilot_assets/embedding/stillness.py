@@ -22,7 +22,12 @@ WIDTH_PX: Final = 160
 """Width at which blocks of 8 x 8 pixels are compared; a hand spans several of them."""
 
 STILL_LEVELS: Final = 1.0
-"""A pair of samples is still when no block changes by this much on average, in grey levels of 255."""
+"""A pair of samples is still when no block changes by this much on average, in grey levels of 255.
+
+Measured on 136 real recordings (H.264, CRF 28): 99 % of the pairs inside 12 frozen spans lie below it, the
+rest are key frames; people who stand still reach it for at most 0.9 s on end, the shortest frozen span lasts
+4.3 s.
+"""
 
 PULSE_LEVELS: Final = 8.0
 """A single pair that changes by at most this much does not end a frozen span: an encoder draws a frozen
@@ -32,8 +37,16 @@ PULSE_MARGIN_PAIRS: Final = 4
 """Still pairs wanted on both sides of such a pulse. Without them a slow recording whose frames are sampled
 twice (still, moving, still, moving) would look frozen."""
 
+DEAD_LEVELS: Final = 0.1
+DEAD_SHARE: Final = 0.25
+"""In a frozen span at least this share of the pairs changes by less than this: between key frames an encoder
+repeats the picture exactly. Sensor noise on a scene without any motion does not (measured at CRF 18 to 28:
+the lower quartile is at most 0.06 for a frozen feed with key frames every half second to ten seconds, and at
+least
+0.14 for noise of 1 to 4 levels)."""
+
 MINIMUM_DURATION_S: Final = 2.0
-"""Shorter stillness is not a freeze."""
+"""Shorter stillness is not a freeze: more than twice what a waiting person was seen to do."""
 
 CLIP_SHARE: Final = 0.5
 """A clip is frozen when at least this share of it is."""
@@ -57,10 +70,13 @@ def frozen_segments(embedding: ClipEmbedding, *, min_duration_s: float = MINIMUM
 
     A pair whose picture could not be read (stillness NaN) ends a span: nothing is known about it.
     """
-    still = _without_pulses(embedding.stillness)
-    times_s = embedding.still_time_s
+    stillness, times_s = embedding.stillness, embedding.still_time_s
     pair_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.0
-    spans = (Segment(max(float(times_s[a]) - pair_s, 0.0), float(times_s[b - 1])) for a, b in _runs(still))
+    spans = [
+        Segment(max(float(times_s[first]) - pair_s, 0.0), float(times_s[last - 1]))
+        for first, last in _runs(_without_pulses(stillness))
+        if np.mean(stillness[first:last] < DEAD_LEVELS) >= DEAD_SHARE
+    ]
     return [span for span in spans if span.duration_s >= min_duration_s]
 
 

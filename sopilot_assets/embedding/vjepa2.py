@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import cv2
 import numpy as np
@@ -88,15 +88,17 @@ class VJepa2:
         with torch.inference_mode():
             pixels = torch.from_numpy(clips).to(self._device).float().div(255.0).sub(mean).div(std)
             pixels = pixels.permute(0, 1, 4, 2, 3).to(self._dtype)
-            tokens = self._model(pixel_values_videos=pixels, skip_predictor=True).last_hidden_state
-            features: Features = tokens.float().mean(dim=1).cpu().numpy()
-            return features
+            tokens: torch.Tensor = self._model(
+                pixel_values_videos=pixels, skip_predictor=True
+            ).last_hidden_state
+            means = tokens.float().mean(dim=1).cpu()
+        return np.asarray(means.numpy(), dtype=np.float32)
 
     def fixed_answer(self) -> Features:
         """(d,) the features of one clip of a fixed ramp."""
         ramp = np.arange(FRAMES * self._side_px * self._side_px * 3, dtype=np.uint32) // self._side_px % 256
         clip = ramp.astype(np.uint8).reshape(1, FRAMES, self._side_px, self._side_px, 3)
-        return self.clip_features(clip)[0]
+        return np.asarray(self.clip_features(clip)[0], dtype=np.float32)
 
 
 class _Reading:
@@ -176,8 +178,9 @@ def load_vjepa2(*, models: Path | UPath, device: Device = "auto", precision: Pre
     chosen_precision = _precision(precision, chosen_device)
     model = _load(folder, manifest)
     torch.nn.Module.to(model, device=chosen_device, dtype=_DTYPES[chosen_precision])
+    torch.nn.Module.train(model, mode=False)
     return VJepa2(
-        model.eval(),
+        model,
         weights_sha256=manifest.digest(),
         device=chosen_device,
         precision=chosen_precision,
@@ -186,15 +189,27 @@ def load_vjepa2(*, models: Path | UPath, device: Device = "auto", precision: Pre
 
 def _load(folder: Path, manifest: Manifest) -> VJEPA2Model:
     try:
-        model: VJEPA2Model = VJEPA2Model.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+        loaded = VJEPA2Model.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            output_loading_info=True,
         )
     except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
         raise ModelError(
             f"{folder}: transformers cannot load this as a V-JEPA 2 model ({error}); preload it again from "
             f"{manifest.source}."
         ) from error
-
+    # asked for its report, from_pretrained returns a pair, which its types do not say
+    model, report = cast("tuple[VJEPA2Model, dict[str, set[str]]]", loaded)
+    missing = sorted(report["missing_keys"])
+    if missing:  # transformers would go on with random numbers in their place
+        raise ModelError(
+            f"{folder}: the weights lack {len(missing)} tensors, the first is {missing[0]}; preload a "
+            f"complete V-JEPA 2 model (this one came from {manifest.source})."
+        )
     return model
 
 

@@ -200,7 +200,7 @@ def _outcome(item: _Judged, made: Outcome | None) -> Outcome:
         "fit",
         "log_odds",
     )
-    metadata = {name: item.row[name] for name in scalars}
+    metadata = {name: item.row[name] for name in scalars} | {"reason": item.row["reason_en"]}
     problem = item.row["problem"]
     if problem is not None:
         return Outcome(item.recording.key, problem=str(problem), metadata=metadata)

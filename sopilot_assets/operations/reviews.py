@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import Final
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.operations.outcome import Outcome, Progress
-from sopilot_assets.scoring.ledger import deviations_json
-from sopilot_assets.scoring.result import Score
+from sopilot_assets.scoring.result import Deviation, Score
 from sopilot_assets.scoring.review.page import review_page
 from sopilot_assets.scoring.review.strip import alignment_strip_png
 from sopilot_assets.segments import Segment
@@ -91,7 +89,18 @@ def write_review(work: ReviewWork) -> Outcome:
     )
     return Outcome(
         work.key,
-        table=json.loads(deviations_json(work.score.deviations)),
+        table=[_row(deviation) for deviation in work.score.deviations],
         picture_png=picture,
         page=local_path(page),
     )
+
+
+def _row(deviation: Deviation) -> dict[str, Cell]:
+    return {
+        "type": deviation.type.value,
+        "severity": deviation.severity.value,
+        "from_s": round(deviation.trainee.start_s, 2),
+        "to_s": round(deviation.trainee.end_s, 2),
+        "confidence": round(deviation.confidence, 3),
+        "what": deviation.text.en,
+    }

@@ -83,7 +83,7 @@ def score_row(
     """The ledger row of a score, with the version of everything that made it."""
     return {
         **_subject_cells(subject),
-        **_version_cells(task, reference_id=alignment.reference_id, reference=reference),
+        **_version_cells(task, reference_id=reference.reference_id, reference=reference),
         "problem": None,
         "score": score.score,
         "decision": score.decision.value,

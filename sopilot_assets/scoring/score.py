@@ -71,7 +71,7 @@ def score_alignment(task: TaskSpec, reference: Reference, alignment: Alignment) 
         decision=decision,
         reason=reason,
         deviations=deviations,
-        critical_probability=critical_probability(task, alignment),
+        critical_probability=critical_probability(task, alignment, deviations),
         dtw_normalized_cost=alignment.warp.normalized_cost,
         over_time_ratio=over_time,
         fit=alignment.fit,
@@ -107,19 +107,20 @@ def score_points(task: TaskSpec, deviations: Sequence[Deviation], *, over_time_r
     return round(100.0 * (1.0 - penalty), 2)
 
 
-def critical_probability(task: TaskSpec, alignment: Alignment) -> float:
-    """The share of the explanations' posterior mass that holds a critical deviation, in [0, 1]."""
-    if (
-        any(edit.kind is EditKind.FROZEN for edit in alignment.edits)
-        and task.severity[DeviationType.FREEZE] is Severity.CRITICAL
-    ):
-        return 1.0
+def critical_probability(task: TaskSpec, alignment: Alignment, deviations: Sequence[Deviation] = ()) -> float:
+    """The probability that the recording holds a critical deviation, in [0, 1].
+
+    It is the share of the explanations' posterior mass with one, and at least the confidence of each that was
+    found: frozen pictures and steps cut short are not told apart by the explanations.
+    """
+    found = max((d.confidence for d in deviations if d.severity is Severity.CRITICAL), default=0.0)
     weights = [
         (math.exp(other.log_odds), any(_is_critical(task, kind, steps) for kind, steps in other.edits))
         for other in alignment.alternatives
     ]
     total = sum(weight for weight, _ in weights)
-    return round(sum(weight for weight, critical in weights if critical) / total, 6) if total else 0.0
+    mass = sum(weight for weight, critical in weights if critical) / total if total else 0.0
+    return round(max(mass, found), 6)
 
 
 _TYPE_OF: Final = {

@@ -14,7 +14,7 @@ DEFAULT_HOME = "./sopilot_home"
 HOME_VARIABLE = "SOPILOT_HOME"
 ROLES = ("gold", "trainee")
 
-_KEY = re.compile(r"^(?P<task>[a-z][a-z0-9_]{0,47})-(?P<role>[gt])-(?P<video>[0-9a-f]{12})$")
+_KEY = re.compile(r"(?P<task>[a-z][a-z0-9_]{0,47})-(?P<role>[gt])-(?P<video>[0-9a-f]{12})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class PartitionKey:
     video_id: str
 
     def __post_init__(self) -> None:
-        if self.role not in ROLES or not _KEY.match(str(self)):
+        if self.role not in ROLES or not _KEY.fullmatch(str(self)):
             raise ConfigError(
                 f"{self!r}: expected a task id of a-z, 0-9 and _, a role of {' or '.join(ROLES)}, and "
                 "12 hex digits as video id."
@@ -121,7 +121,7 @@ class PartitionKey:
     @classmethod
     def parse(cls, key: str) -> PartitionKey:
         """The parts of a partition key; refuses anything that is not one."""
-        match = _KEY.match(key)
+        match = _KEY.fullmatch(key)
         if match is None:
             raise ConfigError(
                 f"partition key {key!r}: expected <task>-<g|t>-<12 hex digits>, e.g. "

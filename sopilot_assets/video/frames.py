@@ -1,8 +1,13 @@
 """Pictures of a video at a steady rate, chosen by display time.
 
-decord reads whatever it reads well; PyAV (`sopilot_assets.video.salvage`) reads what is damaged, turned, or
-refused by decord. Both choose frames from the same index of display times and scale with the same filter, and
-every result says who read it and how much was damaged.
+decord reads whatever it reads well; PyAV (`sopilot_assets.video.salvage`) reads what is damaged, turned,
+long, or refused by decord. Both choose frames from the same index of display times and scale with the same
+filter, so they give the same pictures, and every result says who read it and how much was damaged.
+
+Why long recordings are left to PyAV: while decord waits for a picture it queues further packets and decodes
+them in the background without bound, and when skipping frames it gives up after 10,000 such turns, silently
+returning an earlier picture than asked for. Recordings of fewer packets than that cannot hit the limit; and
+they are read in one go, so that nothing piles up while the reader's user works on a chunk.
 """
 
 from __future__ import annotations
@@ -27,11 +32,14 @@ _AGREEMENT_S = 2e-3
 understood the file.
 """
 
+_MOST_DECORD_FRAMES = 9000
+_MOST_DECORD_BYTES = 192 << 20
+
 decord.logging.set_level(decord.logging.QUIET)
 
 
 class DecordRefusal(Exception):
-    """decord cannot read this file faithfully; the message says why."""
+    """decord cannot read this file faithfully; the message says why, without paths or line numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +61,9 @@ class FrameStream:
     """The pictures of one video at ``times_s``, to iterate over once in chunks; afterwards the counts say how
     reading went.
 
-    ``reader`` is "pyav" as soon as PyAV read any of it, and ``refusal`` then says why decord did not.
-    ``frames_damaged`` counts frames and packets that could not be decoded on the way (0 for decord, which is
-    left at the first such frame), ``samples_held`` the pictures that stand in for a missing frame.
+    ``reader`` is who read all of it, and ``refusal`` says why it was not decord. ``frames_damaged`` counts
+    frames and packets that could not be decoded on the way (0 for decord, which is left for PyAV at the first
+    such frame), ``samples_held`` the pictures that stand in for a missing frame.
     """
 
     path: Path
@@ -82,27 +90,40 @@ class FrameStream:
             )
 
     def _decord_then_pyav(self) -> Iterator[FrameChunk]:
-        done = 0
         try:
-            for piece in self._read_with_decord():
-                done += len(piece.times_s)
-                yield piece
+            images = self._read_with_decord()
         except DecordRefusal as refusal:
             self.reader, self.refusal = "pyav", str(refusal)
-            yield from self._read_with_pyav(self.times_s[done:])
+            yield from self._read_with_pyav()
+            return
+        for start in range(0, len(images), self.chunk):
+            some = slice(start, start + self.chunk)
+            yield FrameChunk(
+                times_s=self.times_s[some],
+                images=images[some],
+                held=np.zeros(len(images[some]), np.bool_),
+                reader="decord",
+            )
 
-    def _read_with_decord(self) -> Iterator[FrameChunk]:
+    def _read_with_decord(self) -> NDArray[np.uint8]:
+        """All pictures (n, h, w, 3) at once; raises `DecordRefusal`."""
+        width, height = self.size
+        if self.times_s.size * width * height * 3 > _MOST_DECORD_BYTES:
+            raise DecordRefusal(
+                f"{self.times_s.size} pictures of {width}x{height} are too many to read in one go"
+            )
         video = open_decord(self.path, self.index, self.size)
         positions = self.index.frames_at(self.times_s)
+        images = np.empty((len(positions), height, width, 3), np.uint8)
         for start in range(0, len(positions), self.chunk):
             some = slice(start, start + self.chunk)
-            images = _decord_batch(video, positions[some])
-            yield FrameChunk(self.times_s[some], images, np.zeros(len(images), np.bool_), "decord")
+            images[some] = _decord_batch(video, positions[some])
+        return images
 
-    def _read_with_pyav(self, times_s: FloatArray) -> Iterator[FrameChunk]:
+    def _read_with_pyav(self) -> Iterator[FrameChunk]:
         salvage = Salvage(self.path, self.index, self.size)
         pending: list[Sample] = []
-        for sample in salvage.samples(times_s):
+        for sample in salvage.samples(self.times_s):
             pending.append(sample)
             if len(pending) == self.chunk:
                 yield _stacked(pending)
@@ -151,6 +172,10 @@ def open_decord(path: Path, index: VideoIndex, size: tuple[int, int]) -> decord.
     """
     if index.probe.container not in INDEXED_CONTAINERS:
         raise DecordRefusal(f"the container {index.probe.container} has no index of frames")
+    if len(index.starts_s) > _MOST_DECORD_FRAMES:
+        raise DecordRefusal(
+            f"{len(index.starts_s)} frames are more than the {_MOST_DECORD_FRAMES} that decord reads reliably"
+        )
     if index.orientation:
         raise DecordRefusal(f"the picture is turned by {index.probe.rotation_deg} degrees or mirrored")
     if index.probe.damaged_packets or index.hidden_frames:
@@ -165,7 +190,7 @@ def open_decord(path: Path, index: VideoIndex, size: tuple[int, int]) -> decord.
         count = len(video)
         times_s = video.get_frame_timestamp(np.arange(count))[:, 0].astype(np.float64)
     except (decord.DECORDError, RuntimeError, AssertionError) as error:
-        raise DecordRefusal(_first_line(error)) from error
+        raise DecordRefusal("decord fails to open it") from error
     if count != len(index.starts_s):
         raise DecordRefusal(f"decord finds {count} frames, the container holds {len(index.starts_s)}")
     if np.abs(times_s - times_s[0] - index.starts_s).max() > _AGREEMENT_S:
@@ -177,7 +202,7 @@ def _decord_batch(video: decord.VideoReader, positions: NDArray[np.int64]) -> ND
     try:
         images: NDArray[np.uint8] = video.get_batch(positions).asnumpy()
     except (decord.DECORDError, RuntimeError, StopIteration, IndexError) as error:
-        raise DecordRefusal(_first_line(error)) from error
+        raise DecordRefusal("decord fails to decode it") from error
     return images
 
 
@@ -188,9 +213,3 @@ def _stacked(samples: list[Sample]) -> FrameChunk:
         held=np.array([sample.held for sample in samples], np.bool_),
         reader="pyav",
     )
-
-
-def _first_line(error: Exception) -> str:
-    """decord's message without its time stamps and stack."""
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return "decord: " + line.rsplit("] ", 1)[-1]

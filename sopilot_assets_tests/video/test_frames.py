@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sopilot_assets.errors import NotAVideo, NoVideoStream, TruncatedVideo
-from sopilot_assets.video.frames import FrameStream, frames_at, iter_frames, open_frames
+from sopilot_assets.video.frames import FrameStream, frames_at, open_frames
 from sopilot_assets.video.probe import probe, read_index
 from sopilot_assets.video.salvage import Salvage
 from sopilot_assets_tests.video.tiny import (
@@ -187,17 +187,29 @@ def test_what_is_not_a_video_says_so(tmp_path: Path) -> None:
 
 
 def test_a_long_video_is_read_in_bounded_memory(tmp_path: Path) -> None:
-    still = bench_picture(0, size=(320, 240))
+    still = bench_picture(0, size=(160, 120))
     path = write_tiny_video(
         tmp_path / "long.mp4",
-        seconds=1200,
+        seconds=1900,
         fps=5,
-        size=(320, 240),
         picture=lambda *_: still,
         options={"preset": "ultrafast"},
     )
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    count = sum(len(chunk.times_s) for chunk in iter_frames(path, rate_hz=1, short_side=224))
+    stream = open_frames(path, rate_hz=1, short_side=120)
+    assert sum(len(chunk.times_s) for chunk in stream) == 1900
     grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb
-    assert count == 1200
-    assert grown_kb < 300_000
+    assert (stream.reader, stream.refusal) == (
+        "pyav",
+        "9500 frames are more than the 9000 that decord reads reliably",
+    )
+    assert grown_kb < 200_000
+
+
+def test_more_pictures_than_fit_into_memory_are_streamed_by_pyav(tmp_path: Path) -> None:
+    path = write_tiny_video(tmp_path / "a.mp4", seconds=20, fps=10)
+    stream = open_frames(path, rate_hz=10, short_side=600, chunk=4)
+    chunks = iter(stream)
+    assert next(chunks).images.shape == (4, 600, 800, 3)
+    assert stream.reader == "pyav"
+    assert stream.refusal == "200 pictures of 800x600 are too many to read in one go"

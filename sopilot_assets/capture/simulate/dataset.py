@@ -204,7 +204,7 @@ class _Studio:
 
 
 def _shot(plan: Plan, show: Performance, renderer: Renderer) -> Iterator[Image]:
-    """The file's frames; while the feed stands still its last picture, noise included, is repeated."""
+    """The file's frames; while the feed stands still, the last picture before it, noise included, is repeated."""
     frozen = plan.frozen or (0, 0)
     picture: Image | None = None
     for frame in range(*plan.window):
@@ -321,7 +321,7 @@ def _trainees(
     shown = people[_gold_people(people) :]
     recordings = []
     for n in range(count):
-        which = n % len(shown)
+        which = (n + n // len(shown)) % len(shown)  # nobody gets the same variants in every round
         site = sites[-1] if which % 3 == 2 else sites[0]  # people work at one place
         name = f"trainee_{n + 1:03}"
         recordings.append(Recording(name, "trainee", n, shown[which], site, variants[n % len(variants)]))

@@ -1,0 +1,48 @@
+"""The page that lists all review pages of a home."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.result import Decision, Text
+from sopilot_assets.scoring.review import IndexRow, index_page
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.publish import local_path, publish_text
+from sopilot_assets.tasks import DeviationType, Severity, find_tasks
+
+
+def write_review_index(home: Home) -> Path:
+    """The path of ``reviews/index.html``, written from the newest score of every recording that has a page."""
+    tasks = find_tasks(home.root).tasks
+    names = {name: Text(task.name, task.name_ja or task.name) for name, task in tasks.items()}
+    frame = scores_ledger(home).latest()
+    rows: list[Mapping[str, Cell]] = json.loads(frame.to_json(orient="records"))
+    shown = [row for row in rows if home.scores_review(str(row["video_id"])).exists()]
+    path = local_path(home.reviews) / "index.html"
+    publish_text(path, index_page([_line(row, names.get(str(row["task_id"]))) for row in shown]))
+    return path
+
+
+def _line(row: Mapping[str, Cell], task_name: Text | None) -> IndexRow:
+    deviations = json.loads(str(row["deviations"] or "[]"))
+    return IndexRow(
+        video_id=str(row["video_id"]),
+        page=f"{row['video_id']}.html",
+        task=str(row["task_id"]),
+        file_name=str(row["original_name"]),
+        score=None if row["score"] is None else float(row["score"]),
+        decision=Decision(str(row["decision"])),
+        deviations=tuple((DeviationType(one["type"]), Severity(one["severity"])) for one in deviations),
+        person=_text(row["person"]),
+        site=_text(row["site"]),
+        is_gold=row["role"] == "gold",
+        task_name=task_name,
+    )
+
+
+def _text(value: Cell) -> str | None:
+    return None if value is None else str(value)

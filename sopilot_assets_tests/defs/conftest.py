@@ -1,0 +1,132 @@
+"""One small drop of simulated recordings, taken in and scored once, for all tests of the Dagster side."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from sopilot_assets.capture.simulate.dataset import SimulatedSet, simulate
+from sopilot_assets.definitions import build_defs
+from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
+from sopilot_assets.defs.sensors import capture_sensor
+from sopilot_assets.store.home import Home
+
+START = "2025-06-02T08:00:00+00:00"
+
+
+@pytest.fixture(scope="session")
+def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> SimulatedSet:
+    """Three golds and three trainees of the filter change, small and short."""
+    return simulate(
+        tmp_path_factory.mktemp("simulated"),
+        seed=3,
+        golds=3,
+        trainees=3,
+        variants=["correct", "missing_step", "order_swap"],
+        sites=("site_a",),
+        size=(160, 120),
+        fps=8,
+        step_seconds=4.0,
+    )
+
+
+def resources(home: Home, *, now: str = START, **limits: float) -> dict[str, object]:
+    """The resources of one home at one time."""
+    return {
+        "home": HomeResource(root=str(home.root)),
+        "limits": LimitsResource(**{"processes": 1, **limits}),
+        "clock": ClockResource(fixed=now),
+    }
+
+
+def add_task(home: Home, tiny_set: SimulatedSet) -> None:
+    """The set's task, with the embedder that needs no model, and without a gate for the size of its pictures."""
+    text = tiny_set.task_file.read_text(encoding="utf-8")
+    text = text.replace("lite0_flow", "color_motion").replace("enabled: true", "enabled: false")
+    target = Path(str(home.tasks)) / tiny_set.task_file.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+
+
+def drop(home: Home, videos: tuple[Path, ...], role: str) -> list[Path]:
+    """Copies of the videos and their sidecars in the capture folder."""
+    folder = Path(str(home.capture)) / "filter_change" / role / "site_a"
+    folder.mkdir(parents=True, exist_ok=True)
+    copies = []
+    for video in videos:
+        copies.append(Path(shutil.copy(video, folder)))
+        shutil.copy(f"{video}.json", folder)
+    return copies
+
+
+def drop_steps(home: Home, tiny_set: SimulatedSet) -> None:
+    """The set's step annotations."""
+    target = Path(str(home.steps_csv("filter_change")))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(tiny_set.steps_csv, target)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A home with a Dagster instance and definitions that use it."""
+
+    home: Home
+    instance: dg.DagsterInstance
+    defs: dg.Definitions
+
+    def run(self, job: str, *, start: str, end: str) -> dg.ExecuteInProcessResult:
+        """One run of a job over a range of keys."""
+        tags = {"dagster/asset_partition_range_start": start, "dagster/asset_partition_range_end": end}
+        return self.defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance, tags=tags, raise_on_error=False
+        )
+
+    def tick(self, *, now: str = START, cursor: str | None = None, **limits: float) -> dg.SensorResult:
+        """One tick of the capture sensor."""
+        context = dg.build_sensor_context(
+            instance=self.instance,
+            cursor=cursor,
+            resources=resources(self.home, now=now, **limits),
+        )
+        result = capture_sensor(context)
+        assert isinstance(result, dg.SensorResult)
+        return result
+
+    @property
+    def keys(self) -> list[str]:
+        """The registered recordings, in the order of registration."""
+        return list(self.instance.get_dynamic_partitions("video"))
+
+
+def open_shop(home: Home, tiny_set: SimulatedSet) -> Iterator[Shop]:
+    """A shop with the set's task and its annotations, and nothing dropped yet."""
+    add_task(home, tiny_set)
+    drop_steps(home, tiny_set)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Shop(home, instance, build_defs(**resources(home)))
+
+
+@pytest.fixture
+def shop(home: Home, tiny_set: SimulatedSet) -> Iterator[Shop]:
+    """An empty shop of this test's own."""
+    yield from open_shop(home, tiny_set)
+
+
+@pytest.fixture(scope="session")
+def scored(
+    tiny_set: SimulatedSet, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Shop, dg.ExecuteInProcessResult]]:
+    """A shop whose drop went from the capture folder to scores in one run, and that run."""
+    for shop in open_shop(Home.at(tmp_path_factory.mktemp("scored") / "home"), tiny_set):
+        drop(shop.home, tiny_set.golds, "gold")
+        drop(shop.home, tiny_set.trainees, "trainee")
+        first = shop.tick()
+        second = shop.tick(now="2025-06-02T08:00:10+00:00", cursor=first.cursor)
+        (request,) = second.run_requests or []
+        job = shop.defs.resolve_job_def("score_new_recordings")
+        yield shop, job.execute_in_process(instance=shop.instance, tags=dict(request.tags))

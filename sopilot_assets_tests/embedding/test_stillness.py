@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sopilot_assets.embedding.pooling import StillnessMeter, grey_image
+from sopilot_assets.embedding.stillness import block_change, frozen_clips, frozen_segments
+from sopilot_assets.segments import Segment
+from sopilot_assets.video.frames import open_frames
+from sopilot_assets_tests.embedding.made import made_embedding
+
+Image = NDArray[np.uint8]
+MOVING, STILL, PULSE = 30.0, 0.0, 4.0
+
+
+def measured(path: Path) -> list[float]:
+    meter = StillnessMeter()
+    for chunk in open_frames(path, rate_hz=8, short_side=120):
+        for time_s, image, held in zip(chunk.times_s, chunk.images, chunk.held, strict=True):
+            meter.add(float(time_s), grey_image(image), held=bool(held))
+    return meter.stillness().tolist()
+
+
+def noisy(level: float, *, still: range) -> Callable[[int, Image], Image]:
+    """Sensor noise on every frame; the frames in ``still`` repeat the first of them, noise included."""
+
+    def picture(number: int, image: Image) -> Image:
+        held = still.start if number in still else number
+        noise = np.random.default_rng(held).normal(0, level, image.shape)
+        block = np.zeros(image.shape)
+        block[60:90, 4 * (held % 30) : 4 * (held % 30) + 30] = 80
+        return np.clip(120 + block + noise, 0, 255).astype(np.uint8)
+
+    return picture
+
+
+@pytest.mark.parametrize("key_frames", ["12", "250"])
+def test_a_frozen_feed_is_found_in_encoded_video(
+    tmp_path: Path, tiny_video: Callable[..., Path], key_frames: str
+) -> None:
+    path = tiny_video(
+        tmp_path / "a.mp4",
+        seconds=8.0,
+        fps=25,
+        options={"crf": "28", "g": key_frames},
+        picture=noisy(2.0, still=range(75, 150)),
+    )
+    (span,) = frozen_segments(made_embedding(seconds=8.0, stillness=measured(path)))
+    assert span.iou(Segment(3.0, 6.0)) > 0.8
+
+
+def test_a_motionless_scene_with_sensor_noise_is_not_frozen(
+    tmp_path: Path, tiny_video: Callable[..., Path]
+) -> None:
+    def picture(number: int, image: Image) -> Image:
+        return np.clip(120 + np.random.default_rng(number).normal(0, 2, image.shape), 0, 255).astype(np.uint8)
+
+    path = tiny_video(tmp_path / "a.mp4", seconds=5.0, fps=25, options={"crf": "20"}, picture=picture)
+    assert frozen_segments(made_embedding(seconds=5.0, stillness=measured(path))) == []
+
+
+def test_a_short_wait_is_not_a_freeze() -> None:
+    still = [MOVING] * 16 + [STILL] * 12 + [MOVING] * 19
+    assert frozen_segments(made_embedding(stillness=still)) == []
+    assert frozen_segments(made_embedding(stillness=still), min_duration_s=1.0) == [Segment(2.0, 3.5)]
+
+
+def test_a_key_frame_does_not_split_a_frozen_span() -> None:
+    still = [MOVING] * 8 + [STILL] * 15 + [PULSE] + [STILL] * 15 + [MOVING] * 8
+    assert frozen_segments(made_embedding(stillness=still)) == [Segment(1.0, 4.875)]
+
+
+def test_a_slow_recording_whose_frames_are_sampled_twice_is_not_frozen() -> None:
+    assert frozen_segments(made_embedding(stillness=[STILL, PULSE] * 23 + [STILL])) == []
+
+
+def test_pictures_that_could_not_be_read_are_not_frozen() -> None:
+    assert frozen_segments(made_embedding(stillness=[float("nan")] * 47)) == []
+
+
+def test_a_held_picture_gives_no_stillness_for_both_its_pairs() -> None:
+    meter = StillnessMeter()
+    for number, held in enumerate([False, True, False, False]):
+        meter.add(number / 8, np.full((16, 16), number, dtype=np.uint8), held=held)
+    assert np.isnan(meter.stillness()).tolist() == [True, True, False]
+
+
+def test_a_clip_is_frozen_when_half_of_it_is() -> None:
+    still = [MOVING] * 16 + [STILL] * 24 + [MOVING] * 7  # frozen from 2.0 to 5.0 s
+    made = made_embedding(stillness=still)
+    assert made.clip_start_s[frozen_clips(made)].tolist() == [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]
+
+
+def test_one_changed_block_is_seen() -> None:
+    before = np.zeros((64, 64), dtype=np.uint8)
+    after = before.copy()
+    after[8:16, 16:24] = 10
+    assert block_change(before, after) == 10.0
+    assert block_change(after, before) == 10.0

@@ -1,0 +1,94 @@
+"""Ledgers keep every distinct row once, whoever writes it and however often."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from upath import UPath
+
+from sopilot_assets.errors import LedgerError
+from sopilot_assets.store.ledgers import Ledger
+
+COLUMNS = {"key": pa.string(), "value": pa.float64(), "count": pa.int64(), "fine": pa.bool_()}
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(UPath(tmp_path), "things", COLUMNS, "key")
+
+
+def row(key: str, value: float | None = 1.0) -> dict[str, str | float | int | bool | None]:
+    return {"key": key, "value": value, "count": 3, "fine": True}
+
+
+def test_an_empty_ledger_reads_as_no_rows(ledger: Ledger) -> None:
+    assert ledger.all_rows().empty
+    assert list(ledger.latest().columns) == [*COLUMNS, "row_id", "written_at", "run_id"]
+
+
+def test_a_retried_run_adds_nothing(ledger: Ledger) -> None:
+    first = ledger.append([row("a"), row("b")], run_id="r1", written_at="2026-01-01T00:00:00+00:00")
+    again = ledger.append([row("a"), row("b")], run_id="r2", written_at="2026-01-02T00:00:00+00:00")
+    assert len(first) == 2
+    assert again == []
+    assert len(ledger.files()) == 1
+    assert set(ledger.all_rows()["run_id"]) == {"r1"}
+
+
+def test_the_newest_row_of_a_subject_counts_also_when_it_says_what_an_older_one_said(ledger: Ledger) -> None:
+    for day, value in enumerate([1.0, 2.0, 1.0], start=1):
+        ledger.append([row("a", value)], run_id=f"r{day}", written_at=f"2026-01-0{day}T00:00:00+00:00")
+    assert ledger.latest()["value"].tolist() == [1.0]
+    assert ledger.all_rows()["value"].tolist() == [1.0, 2.0]
+
+
+def test_two_writers_at_once_do_not_double_a_row(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.append([row("a")], run_id="r1", written_at="2026-01-01T00:00:00+00:00")
+    (source,) = (tmp_path / "things").glob("*.parquet")
+    (tmp_path / "things" / "r2-copy.parquet").write_bytes(source.read_bytes())
+    assert len(ledger.all_rows()) == 1
+    assert len(ledger.latest()) == 1
+
+
+def test_a_row_with_other_columns_is_refused_and_nothing_is_written(ledger: Ledger) -> None:
+    with pytest.raises(LedgerError, match=r"unknown columns \['odd'\] and lacks \['fine'\]"):
+        ledger.append(
+            [row("a"), {"key": "b", "value": 1.0, "count": 1, "odd": 1}], run_id="r", written_at="t"
+        )
+    assert ledger.files() == []
+
+
+def test_an_unfinished_file_is_not_read(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.append([row("a")], run_id="r1", written_at="t")
+    (tmp_path / "things" / ".publishing-x.parquet").write_bytes(b"half a file")
+    assert len(ledger.all_rows()) == 1
+
+
+def test_missing_values_stay_missing(ledger: Ledger) -> None:
+    ledger.append([row("a", None)], run_id="r", written_at="t")
+    assert ledger.query("select count(*) as n from latest where value is null")["n"].tolist() == [1]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3)), max_size=8),
+    st.randoms(use_true_random=False),
+)
+def test_the_order_of_columns_does_not_change_a_row(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int]], random: object
+) -> None:
+    ledger = Ledger(UPath(tmp_path_factory.mktemp("ledger")), "things", COLUMNS, "key")
+    for index, (key, value) in enumerate(rows):
+        content = row(key, float(value))
+        names = list(content)
+        random.shuffle(names)  # type: ignore[attr-defined]
+        shuffled = {name: content[name] for name in names}
+        assert ledger.row_id(shuffled) == ledger.row_id(content)
+        ledger.append([shuffled], run_id=f"r{index}", written_at=f"{index:04d}")
+    newest = {key: float(value) for key, value in rows}
+    assert dict(zip(ledger.latest()["key"], ledger.latest()["value"], strict=True)) == newest
+    assert len(ledger.all_rows()) == len(set(rows))
