@@ -47,7 +47,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One run to launch; ``follows`` is the last run that covered its first key, None where there was none."""
+    """One run to launch; ``follows`` is the last run that covered its first key, None if there was none."""
 
     keys: KeyRange
     follows: str | None

@@ -129,7 +129,7 @@ def unconfirmed_references(home: Home) -> Findings:
 
 
 def recordings_without_row(home: Home) -> Findings:
-    """Active recordings that have no row in the scores ledger, not even one that says why there is no score."""
+    """Active recordings without a row in the scores ledger, not even one that says why there is no score."""
     active = {entry.key for entry in Registry.read(home).entries.values()}
     judged = set(scores_ledger(home).query("select key from latest")["key"])
     rows = [{"key": key} for key in sorted(active - judged)]

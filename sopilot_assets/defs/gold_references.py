@@ -36,7 +36,7 @@ def gold_references(context: dg.AssetExecutionContext, home: HomeResource, clock
 
 
 def log_refreshed(context: dg.AssetExecutionContext, references: Sequence[ReferenceOutcome]) -> None:
-    """Record the references that changed as materializations of `gold_references` within another asset's run."""
+    """Record changed references as materializations of `gold_references` within another asset's run."""
     for reference in references:
         if reference.changed:
             context.log_event(

@@ -1,4 +1,4 @@
-"""Jobs in the process of the command line, recorded in the home's own instance, so that the web page shows them."""
+"""Jobs in the process of the command line, recorded in the home's instance, so that the web page shows them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from uuid import uuid4
 
 from dagster import DagsterInstance, EventLogEntry
 
+from sopilot_assets.definitions import build_defs
 from sopilot_assets.defs.batches import KeyRange, contiguous_ranges
 from sopilot_assets.defs.partitions import VIDEO
 from sopilot_assets.defs.pending import RANGE_END, RANGE_START, register_recordings
 from sopilot_assets.defs.resources import HomeResource
-from sopilot_assets.definitions import build_defs
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.operations.initialise import dagster_home, prepare_home
 from sopilot_assets.store.home import Home

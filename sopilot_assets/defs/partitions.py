@@ -24,8 +24,8 @@ _RANGE_AT_WORK: Final[ContextVar[tuple[dg.PartitionKeyRange, Sequence[str]] | No
 class VideoPartitions(dg.DynamicPartitionsDefinition):
     """The dynamic dimension `video`, which can hold on to the keys of one range.
 
-    Dagster asks for the keys of the run's range again with every piece of metadata, and reads all registered keys
-    to answer. With 10,000 of them that costs as much as storing the metadata.
+    Dagster asks for the keys of the run's range again with every piece of metadata, and reads all registered
+    keys to answer. With 10,000 of them that costs as much as storing the metadata.
     """
 
     def get_partition_keys_in_range(self, partition_key_range: dg.PartitionKeyRange) -> Sequence[str]:

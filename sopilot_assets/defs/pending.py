@@ -59,7 +59,7 @@ def due_batches(instance: dg.DagsterInstance, home: Home, *, now: datetime, larg
 
 
 def judged_too_early(home: Home) -> list[str]:
-    """The recordings whose newest row says that their task had no reference, although it has one now, by key."""
+    """The recordings whose newest row says that their task had no reference, which has one now, by key."""
     rows = scores_ledger(home).query(
         """
         select key from latest

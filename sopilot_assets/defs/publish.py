@@ -1,4 +1,4 @@
-"""What outcomes look like in Dagster: the metadata of every partition, its picture, its table and its page."""
+"""What outcomes look like in Dagster: the metadata, picture, table and page of every partition."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def publish_outcomes(
     *,
     table_name: str = "table",
 ) -> None:
-    """Attach each outcome to its partition of the asset that runs; ``table_name`` says what its table lists."""
+    """Attach each outcome to its partition of the running asset; ``table_name`` says what its table lists."""
     with range_held(context):
         for outcome in outcomes:
             metadata = outcome_metadata(outcome, table_name=table_name)

@@ -1,4 +1,4 @@
-"""The demonstration: simulated recordings with known deviations, dropped like real ones, and what was found."""
+"""The demonstration: simulated recordings with known deviations, dropped like real ones, and the findings."""
 
 from __future__ import annotations
 
@@ -161,7 +161,9 @@ def unscored(home: Home, recordings: Sequence[DemoRecording]) -> list[str]:
 def verdicts(home: Home, recordings: Sequence[DemoRecording]) -> list[Verdict]:
     """Each scored trainee recording beside its label, in the order of the labels."""
     frame = scores_ledger(home).latest()
-    rows = {str(row["key"]): row for row in frame.astype(object).where(frame.notna(), None).to_dict("records")}
+    rows = {
+        str(row["key"]): row for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
+    }
     return [
         _verdict(home, one, rows[str(one.key)])
         for one in recordings
@@ -195,7 +197,10 @@ def _recorded(folder: Path) -> SimulatedSet | None:
     task_file, labels = folder / "tasks" / f"{TASK_ID}.yaml", folder / "labels.jsonl"
     if not (task_file.exists() and labels.exists()):
         return None
-    videos = {role: tuple(folder / one.file for one in read_labels(labels) if one.role == role) for role in ("gold", "trainee")}
+    videos = {
+        role: tuple(folder / one.file for one in read_labels(labels) if one.role == role)
+        for role in ("gold", "trainee")
+    }
     if not all(path.exists() for path in (*videos["gold"], *videos["trainee"])):
         return None
     return SimulatedSet(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from pathlib import Path
 from typing import Final
 
 import yaml
@@ -21,10 +22,10 @@ import yaml
 from sopilot_assets.capture.ledgers import quarantine_ledger
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.scan import scan_capture
-from sopilot_assets.embedding.manifest import check_files, read_manifest
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.operations.initialise import SETTINGS, dagster_home
 from sopilot_assets.operations.judge import stale_scores
+from sopilot_assets.operations.model_states import model_states
 from sopilot_assets.operations.packages import differing_packages, missing_packages
 from sopilot_assets.operations.planning import active
 from sopilot_assets.reference.annotations import read_steps_csv
@@ -170,16 +171,12 @@ def task_files(patient: Patient) -> Iterator[Finding]:
 
 
 def models(patient: Patient) -> Iterator[Finding]:
-    """The files of the models that tasks ask for, against their manifests."""
-    for name in sorted({task.embedder.value for task in patient.tasks.tasks.values()}):
-        manifest = read_manifest(patient.home.models / name)
-        if manifest is not None:
-            check_files(patient.home.models / name, manifest)
-            yield Finding(f"model {name}", State.OK, f"{len(manifest.files)} files, unchanged")
-        elif name == "vjepa2":
-            yield Finding(f"model {name}", State.PROBLEM, "not there", "sopilot models preload FOLDER")
-        else:
-            yield Finding(f"model {name}", State.OK, "made at the first use")
+    """The models that tasks ask for, their files against their manifests."""
+    for model in model_states(patient.home):
+        if model.tasks:
+            state = State.OK if model.usable else State.PROBLEM
+            action = "" if model.usable else "sopilot models preload, or follow the message"
+            yield Finding(f"model {model.name}", state, model.state, action)
 
 
 def golds(patient: Patient) -> Iterator[Finding]:
@@ -189,7 +186,10 @@ def golds(patient: Patient) -> Iterator[Finding]:
         rows = [one.row for one in entries.values() if one.task_id == task_id and one.role == "gold"]
         persons = len({str(row["person"]) for row in rows})
         annotated = read_steps_csv(patient.home.steps_csv(task_id), task.step_ids) if rows else {}
-        named = [any(str(row[name]) in annotated for name in ("original_name", "sha256", "video_id")) for row in rows]
+        named = [
+            any(str(row[name]) in annotated for name in ("original_name", "sha256", "video_id"))
+            for row in rows
+        ]
         yield _gold_finding(task_id, len(rows), persons, sum(named))
 
 
@@ -229,7 +229,9 @@ def stored_files(patient: Patient) -> Iterator[Finding]:
     gone = [one.key for one in entries if not (patient.home.videos / one.stored_name).exists()]
     if gone:
         what = f"{len(gone)} stored videos are gone, e.g. of {gone[0]}"
-        yield Finding("videos", State.PROBLEM, what, "restore them from a backup, or drop the recordings again")
+        yield Finding(
+            "videos", State.PROBLEM, what, "restore them from a backup, or drop the recordings again"
+        )
     else:
         yield Finding("videos", State.OK, f"{len(entries)} recordings, all files there")
 
@@ -258,7 +260,12 @@ def stale(patient: Patient) -> Iterator[Finding]:
     problems = scores_ledger(patient.home).query("select count(*) as n from latest where problem is not null")
     failed = int(problems["n"].iloc[0])
     if failed:
-        yield Finding("scores", State.WARNING, f"{failed} recordings could not be scored", "sopilot show scores --problems")
+        yield Finding(
+            "scores",
+            State.WARNING,
+            f"{failed} recordings could not be scored",
+            "sopilot show scores --problems",
+        )
     if not (missing or why or failed):
         yield Finding("scores", State.OK, "up to date")
 
@@ -278,7 +285,7 @@ def _temporary_ages(patient: Patient) -> Iterator[float]:
         for name in names:
             if name.startswith(TEMPORARY_PREFIX):
                 with contextlib.suppress(FileNotFoundError):
-                    yield patient.now_s - os.stat(f"{folder}/{name}").st_mtime
+                    yield patient.now_s - Path(folder, name).stat().st_mtime
 
 
 CHECKS: Final[tuple[Callable[[Patient], Iterator[Finding]], ...]] = (

@@ -1,7 +1,7 @@
 """Whether a score says what the labels of its recording say: simulated and public labelled recordings alike.
 
 A label names the edits that were made to a recording; each has to be found as a deviation of its type and
-steps. What an edit hides or brings along may be reported too. Anything else that is reported is a false alarm.
+steps. What an edit hides or brings along may be reported too. Anything else that is reported is wrong.
 """
 
 from __future__ import annotations

@@ -41,6 +41,9 @@ class Checked:
         return tuple(dict.fromkeys(one for one in (self.problem, *misses) if one is not None))
 
 
+LIMITS: Final = IntakeLimits()
+"""As intake has them."""
+
 _AXES: Final = {
     "brightness": (Reason.TOO_DARK, Reason.OVEREXPOSED),
     "sharpness": (Reason.BLURRED,),
@@ -50,13 +53,15 @@ _AXES: Final = {
 }
 
 
-def check_filming(path: Path, gate: QualityGate, *, limits: IntakeLimits = IntakeLimits()) -> Checked:
-    """The five axes of one file against ``gate``; the file is read in a limited child process and not changed.
+def check_filming(path: Path, gate: QualityGate, *, limits: IntakeLimits = LIMITS) -> Checked:
+    """The five axes of one file against ``gate``; it is read in a limited child process and not changed.
 
     Raises ``ConfigError`` where there is no such file.
     """
     if not path.is_file():
-        raise ConfigError(f"{path}: expected a recording, found {'a folder' if path.is_dir() else 'nothing'}.")
+        raise ConfigError(
+            f"{path}: expected a recording, found {'a folder' if path.is_dir() else 'nothing'}."
+        )
     try:
         found = run_limited(
             examine, (str(path), gate), time_limit_s=limits.file_s, memory_limit_bytes=limits.memory_bytes

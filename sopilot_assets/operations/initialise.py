@@ -40,7 +40,15 @@ def prepare_home(home: Home) -> PreparedHome:
     Raises ``ConfigError`` where a folder cannot be made.
     """
     root, target = local_path(home.root), dagster_home(home)
-    folders = (home.tasks, home.capture, home.videos, home.quarantine, home.ledgers, home.reviews, home.models)
+    folders = (
+        home.tasks,
+        home.capture,
+        home.videos,
+        home.quarantine,
+        home.ledgers,
+        home.reviews,
+        home.models,
+    )
     created = [_make(folder) for folder in (root, *map(local_path, folders), target)]
     for name in SETTINGS:
         if not (target / name).exists():

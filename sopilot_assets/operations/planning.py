@@ -24,8 +24,8 @@ class Job(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The keys that one job has to go through, in order, and why each of them (``new``, ``asked for``, or what
-    is stale about its score).
+    """The keys that one job has to go through, and why each of them (``new``, ``asked for``, or what is stale
+    about its score).
     """
 
     job: Job
@@ -85,7 +85,9 @@ def _find(entries: dict[str, Registered], name: str) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise ConfigError(f"{name}: {len(found)} recordings are called so: {', '.join(sorted(found))}. Name one.")
+        raise ConfigError(
+            f"{name}: {len(found)} recordings are called so: {', '.join(sorted(found))}. Name one."
+        )
     every = [*known, *(one for names in known.values() for one in names)]
     near = ", ".join(difflib.get_close_matches(name, every, n=3)) or "none"
     raise ConfigError(

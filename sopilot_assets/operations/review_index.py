@@ -16,7 +16,7 @@ from sopilot_assets.tasks import DeviationType, Severity, find_tasks
 
 
 def write_review_index(home: Home) -> Path:
-    """The path of ``reviews/index.html``, written from the newest score of every recording that has a page."""
+    """The path of ``reviews/index.html``, written from the newest scores of all recordings with a page."""
     tasks = find_tasks(home.root).tasks
     names = {name: Text(task.name, task.name_ja or task.name) for name, task in tasks.items()}
     frame = scores_ledger(home).latest()

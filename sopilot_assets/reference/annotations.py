@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -59,7 +60,7 @@ def _interval(line: Mapping[str, str | None], *, where: str, step_ids: Sequence[
             f"{where}: expected seconds in start_s and end_s, found {line['start_s']!r} and "
             f"{line['end_s']!r}."
         ) from error
-    if not segment or segment.start_s < 0:
+    if not segment or segment.start_s < 0 or not math.isfinite(segment.end_s):
         raise GoldError(
             f"{where}: expected 0 <= start_s < end_s, found {segment.start_s:g} and {segment.end_s:g}."
         )

@@ -84,11 +84,9 @@ def proposed_intervals(embedding: ClipEmbedding, step_count: int) -> tuple[StepI
     """Steps in the task's order at the embedding's change points, for a gold without annotations."""
     borders = change_points(comparable(embedding), step_count)
     middles = embedding.clip_middle_s
-    edges = [
-        0.0,
-        *((middles[b - 1] + middles[min(b, len(middles) - 1)]) / 2 for b in borders[1:-1]),
-        embedding.duration_s,
-    ]
+    last = len(middles) - 1
+    inner = [float(middles[max(b - 1, 0)] + middles[min(b, last)]) / 2 for b in borders[1:-1]]
+    edges = [0.0, *inner, embedding.duration_s]
     found = (StepInterval(step, Segment(edges[step], edges[step + 1])) for step in range(step_count))
     return tuple(interval for interval in found if interval.segment)
 

@@ -40,7 +40,8 @@ def load_arrays(path: Path | UPath, *, what: str, remedy: str) -> dict[str, npt.
     """
     local = local_path(path)
     try:
-        with np.load(local, allow_pickle=False) as stored:
+        # a stream of our own: np.load does not close the file when it turns out to be damaged
+        with local.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
     except FileNotFoundError as error:
         raise StoreError(f"{local}: expected {what}, found no file. {remedy}") from error

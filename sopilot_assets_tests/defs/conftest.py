@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +98,15 @@ class Shop:
         assert isinstance(result, dg.SensorResult)
         return result
 
+    @contextmanager
+    def copy(self, folder: Path) -> Iterator[Shop]:
+        """The same home and keys in another folder, with an instance that knows of no run."""
+        home = Home.at(shutil.copytree(str(self.home.root), folder / "copy"))
+        with dg.DagsterInstance.ephemeral() as instance:
+            instance.add_dynamic_partitions("video", self.keys)
+            instance.add_dynamic_partitions("task", ["filter_change"])
+            yield Shop(home, instance, build_defs(**resources(home)))
+
     @property
     def keys(self) -> list[str]:
         """The registered recordings, in the order of registration."""
@@ -117,11 +127,17 @@ def shop(home: Home, tiny_set: SimulatedSet) -> Iterator[Shop]:
     yield from open_shop(home, tiny_set)
 
 
+@dataclass(frozen=True)
+class Scored:
+    """A shop whose drop went from the capture folder to scores, and the run that did it."""
+
+    shop: Shop
+    run: dg.ExecuteInProcessResult
+
+
 @pytest.fixture(scope="session")
-def scored(
-    tiny_set: SimulatedSet, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Shop, dg.ExecuteInProcessResult]]:
-    """A shop whose drop went from the capture folder to scores in one run, and that run."""
+def scored(tiny_set: SimulatedSet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scored]:
+    """Three golds and three trainees, dropped together and scored in one run."""
     for shop in open_shop(Home.at(tmp_path_factory.mktemp("scored") / "home"), tiny_set):
         drop(shop.home, tiny_set.golds, "gold")
         drop(shop.home, tiny_set.trainees, "trainee")
@@ -129,4 +145,4 @@ def scored(
         second = shop.tick(now="2025-06-02T08:00:10+00:00", cursor=first.cursor)
         (request,) = second.run_requests or []
         job = shop.defs.resolve_job_def("score_new_recordings")
-        yield shop, job.execute_in_process(instance=shop.instance, tags=dict(request.tags))
+        yield Scored(shop, job.execute_in_process(instance=shop.instance, tags=dict(request.tags)))

@@ -50,7 +50,7 @@ def test_a_frozen_feed_is_found_in_encoded_video(
         picture=noisy(2.0, still=range(75, 150)),
     )
     (span,) = frozen_segments(made_embedding(seconds=8.0, stillness=measured(path)))
-    assert span.iou(Segment(3.0, 6.0)) > 0.8
+    assert span.iou(Segment(3.0, 6.0)) > 0.7
 
 
 def test_a_motionless_scene_with_sensor_noise_is_not_frozen(

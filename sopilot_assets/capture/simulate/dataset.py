@@ -204,7 +204,7 @@ class _Studio:
 
 
 def _shot(plan: Plan, show: Performance, renderer: Renderer) -> Iterator[Image]:
-    """The file's frames; while the feed stands still, the last picture before it, noise included, is repeated."""
+    """The file's frames; a feed that stands still repeats the picture before it, noise included."""
     frozen = plan.frozen or (0, 0)
     picture: Image | None = None
     for frame in range(*plan.window):

@@ -1,0 +1,175 @@
+"""`sopilot capture`: recordings in, and what became of them."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, Language, examples
+from sopilot_assets.cli.output import say, show_rows, stage
+from sopilot_assets.cli.rows import rows_of
+
+if TYPE_CHECKING:
+    from sopilot_assets.capture.reasons import Reason
+    from sopilot_assets.operations.filming import Checked
+    from sopilot_assets.store.ledgers import Cell
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="rich", help="Recordings in, and what became of them."
+)
+
+
+@app.command(
+    epilog=examples(
+        "sopilot capture add ~/golds --task filter_change --role gold --site line1",
+        "sopilot capture add ~/monday --task filter_change --role trainee --site line1 --camera top",
+    )
+)
+def add(
+    source: Annotated[Path, typer.Argument(help="A folder of recordings, searched with its subfolders.")],
+    *,
+    task: Annotated[str, typer.Option(help="The task that the recordings show.")],
+    role: Annotated[
+        Literal["gold", "trainee"], typer.Option(help="gold: done right. trainee: to be judged.")
+    ],
+    site: Annotated[str, typer.Option(help="Where they were filmed, e.g. line1.")],
+    camera: Annotated[str | None, typer.Option(help="Which camera, where there are several.")] = None,
+    pattern: Annotated[str, typer.Option(help="Only files with such names.")] = "*",
+    home: HOME,
+) -> None:
+    """Copy a folder of recordings into the capture folder, with their sidecars and the golds' steps.csv."""
+    from sopilot_assets.capture.add import capture_add  # noqa: PLC0415
+
+    with stage(f"Copying to capture/{task}/{role}/{site}") as bar:
+        report = capture_add(
+            source,
+            home,
+            task_id=task,
+            role=role,
+            site=site,
+            camera=camera,
+            pattern=pattern,
+            on_progress=lambda one, done, total: bar(done, total, one.source),
+        )
+    rows = [{"file": one.source, "not_copied": one.why} for one in report.skipped]
+    say(f"{len(report.copied)} of {len(report.files)} files copied")
+    if rows:
+        show_rows(rows, columns=("file", "not_copied"))
+    say("Next: `sopilot capture intake`; where `make dev` runs, the sensor takes them in by itself.")
+
+
+@app.command(epilog=examples("sopilot capture intake", "sopilot capture intake --lang ja"))
+def intake(*, home: HOME, lang: LANG = Language.EN, as_json: AS_JSON = False) -> None:
+    """Take in all that lies in the capture folder: accepted, recognised, or in quarantine with the reason."""
+    from sopilot_assets.operations.drain import drain_capture  # noqa: PLC0415
+
+    with stage("Taking in recordings") as bar:
+        drained = drain_capture(
+            home,
+            run_id=f"intake-{datetime.now(UTC):%Y%m%dT%H%M%S}",
+            now=lambda: datetime.now(UTC),
+            wait=time.sleep,
+            on_progress=bar,
+        )
+    rows: list[dict[str, Cell]] = [
+        {
+            "file": one.relative,
+            "outcome": one.status.value,
+            "key": one.key,
+            "reason": one.reason.value if one.reason else ", ".join(one.flags) or None,
+            "what_to_do": _advice(one.reason, lang) if one.reason else one.detail or None,
+        }
+        for one in drained.outcomes
+    ]
+    rows += [
+        _untouched(name, "waiting", "still being copied, or another intake is at work")
+        for name in drained.waiting
+    ]
+    rows += [_untouched(one.relative, "left alone", one.why) for one in drained.skipped]
+    columns = ("file", "outcome", "key", "reason", "what_to_do")
+    show_rows(rows, columns=columns, empty="The capture folder is empty.", as_json=as_json)
+    if not as_json and drained.new_keys:
+        say(f"{len(drained.new_keys)} new recordings. Next: `sopilot score`.")
+
+
+@app.command(epilog=examples("sopilot capture quarantine", "sopilot capture quarantine --lang ja --csv"))
+def quarantine(
+    *, home: HOME, lang: LANG = Language.EN, as_json: AS_JSON = False, as_csv: AS_CSV = False
+) -> None:
+    """List the refused files: why, and what to do."""
+    from sopilot_assets.capture.ledgers import quarantine_ledger  # noqa: PLC0415
+    from sopilot_assets.capture.reasons import Reason  # noqa: PLC0415
+
+    rows = rows_of(quarantine_ledger(home).latest())
+    told = [{**row, "what_to_do": _advice(Reason(str(row["reason"])), lang)} for row in rows]
+    columns = ("capture_path", "reason", "detail", "what_to_do", "stored_name")
+    show_rows(told, columns=columns, empty="The quarantine is empty.", as_json=as_json, as_csv=as_csv)
+
+
+@app.command(
+    epilog=examples(
+        "sopilot capture check take_07.mp4", "sopilot capture check *.mp4 --task filter_change --lang ja"
+    )
+)
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Recordings; they are read, not taken in.")],
+    *,
+    task: Annotated[
+        str | None, typer.Option(help="Measure against this task's limits.  [default: the usual ones]")
+    ] = None,
+    home: HOME,
+    lang: LANG = Language.EN,
+    as_json: AS_JSON = False,
+) -> None:
+    """Say how well recordings are filmed: brightness, sharpness, stability, resolution, duration."""
+    from sopilot_assets.operations.filming import check_filming  # noqa: PLC0415
+    from sopilot_assets.tasks import QualityGate, load_task  # noqa: PLC0415
+
+    gate = load_task(home.tasks / f"{task}.yaml").quality_gate if task else QualityGate(enabled=True)
+    checked = []
+    with stage("Measuring recordings") as bar:
+        for done, path in enumerate(files):
+            bar(done, len(files), path.name)
+            checked.append(check_filming(path, gate.model_copy(update={"enabled": True})))
+    rows = [row for one in checked for row in _axis_rows(one, lang)]
+    show_rows(rows, columns=("file", "axis", "found", "wanted", "ok", "what_to_do"), as_json=as_json)
+    if any(one.reasons for one in checked):
+        raise typer.Exit(1)
+
+
+def _axis_rows(checked: Checked, lang: Language) -> list[dict[str, Cell]]:
+    name = checked.path.name
+    rows: list[dict[str, Cell]] = [
+        {
+            "file": name,
+            "axis": axis.name,
+            "found": axis.found,
+            "wanted": axis.wanted,
+            "ok": axis.misses is None,
+            "what_to_do": _advice(axis.misses, lang) if axis.misses else None,
+        }
+        for axis in checked.axes
+    ]
+    told = {axis.misses for axis in checked.axes}
+    if checked.problem is not None and checked.problem not in told:
+        found = checked.detail or checked.problem.value
+        rows.append(
+            {"file": name, "axis": "reading", "found": found, "wanted": "a video", "ok": False}
+            | {"what_to_do": _advice(checked.problem, lang)}
+        )
+    return rows
+
+
+def _advice(reason: Reason, lang: Language) -> str:
+    text = reason.text
+    return (
+        f"{text.japanese}{text.do_japanese}" if lang is Language.JA else f"{text.english} {text.do_english}"
+    )
+
+
+def _untouched(name: str, outcome: str, why: str) -> dict[str, Cell]:
+    return {"file": name, "outcome": outcome, "key": None, "reason": None, "what_to_do": why}

@@ -1,0 +1,135 @@
+"""`sopilot demo`: the whole way on simulated recordings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sopilot_assets.cli.options import HOME, examples
+from sopilot_assets.cli.output import say, show_rows, stage
+from sopilot_assets.cli.score import run_work
+from sopilot_assets.cli.simulation import parse_size
+from sopilot_assets.errors import StoreError
+from sopilot_assets.store.home import DEFAULT_HOME, Home
+
+if TYPE_CHECKING:
+    from sopilot_assets.operations.demo import DemoRecording, Show, Verdict
+    from sopilot_assets.store.ledgers import Cell
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=examples("sopilot demo", "sopilot demo --trainees 26 --seed 3 --home ./other_home"))(
+        demo
+    )
+
+
+def demo(
+    *,
+    seed: Annotated[int, typer.Option(help="Another seed gives other recordings.")] = 7,
+    golds: Annotated[int, typer.Option(min=1, help="How many gold recordings.")] = 4,
+    trainees: Annotated[int, typer.Option(min=1, help="How many trainee recordings.")] = 14,
+    size: Annotated[str, typer.Option(help="Width and height in pixels.")] = "480x320",
+    step_seconds: Annotated[float, typer.Option(help="The usual length of a step in seconds.")] = 3.2,
+    home: HOME,
+) -> None:
+    """Simulate recordings of a filter change, score them, and compare what was found with what was done.
+
+    A second demo recognises everything and only shows the results.
+    """
+    from sopilot_assets.operations.demo import Show  # noqa: PLC0415
+    from sopilot_assets.operations.initialise import prepare_home  # noqa: PLC0415
+
+    prepare_home(home)
+    show = Show(seed=seed, golds=golds, trainees=trainees, size=parse_size(size), step_seconds=step_seconds)
+    recordings = _drop(home, show)
+    _take_in(home)
+    _score(home, recordings)
+    _show_results(home, recordings)
+
+
+def _drop(home: Home, show: Show) -> list[DemoRecording]:
+    """Simulated, and lying in the capture folder."""
+    from sopilot_assets.operations.demo import (  # noqa: PLC0415
+        demo_recordings,
+        drop_recordings,
+        install_task,
+        record_show,
+    )
+
+    with stage(f"Simulating {show.golds} gold and {show.trainees} trainee recordings") as bar:
+        simulated = record_show(home, show, on_progress=bar)
+    install_task(home, simulated, locked_at=datetime.now(UTC))
+    with stage("Dropping them into the capture folder") as bar:
+        drop_recordings(home, simulated, on_progress=bar)
+    return demo_recordings(simulated)
+
+
+def _take_in(home: Home) -> None:
+    from sopilot_assets.operations.drain import drain_capture  # noqa: PLC0415
+
+    with stage("Taking them in") as bar:
+        drain_capture(
+            home,
+            run_id=f"demo-{datetime.now(UTC):%Y%m%dT%H%M%S}",
+            now=lambda: datetime.now(UTC),
+            wait=time.sleep,
+            settle_s=0.0,  # they were published whole
+            on_progress=bar,
+        )
+
+
+def _score(home: Home, recordings: Sequence[DemoRecording]) -> None:
+    from sopilot_assets.operations.demo import unscored  # noqa: PLC0415
+    from sopilot_assets.operations.planning import Job, Work  # noqa: PLC0415
+
+    fresh = unscored(home, recordings)
+    if fresh:
+        run_work(home, [Work(Job.NEW, dict.fromkeys(fresh, "new"))])
+    else:
+        say("All of them are scored already.")
+
+
+def _show_results(home: Home, recordings: Sequence[DemoRecording]) -> None:
+    from sopilot_assets.operations.demo import verdicts  # noqa: PLC0415
+    from sopilot_assets.operations.review_index import write_review_index  # noqa: PLC0415
+
+    found = verdicts(home, recordings)
+    if not found:
+        raise StoreError(
+            f"{home.ledgers}: expected the scores of this demonstration, found none: `sopilot doctor`."
+        )
+    columns = ("recording", "person", "site", "expected", "found", "score", "decision", "match")
+    show_rows([_row(one) for one in found], columns=columns)
+    say(f"[bold]{sum(one.matches for one in found)} of {len(found)} match[/bold] what was done in them.")
+    page = next((one.page for one in _worst_first(found) if one.page), None)
+    say(f"A review page:    {page or 'none'}")
+    say(f"All review pages: {write_review_index(home)}")
+    say(f"The web page:     {_open_ui(home)}   then http://127.0.0.1:3000")
+
+
+def _row(verdict: Verdict) -> dict[str, Cell]:
+    return {
+        "recording": verdict.recording.label.name,
+        "person": verdict.person,
+        "site": verdict.recording.label.site,
+        "expected": verdict.expected or "correct",
+        "found": verdict.found or "nothing",
+        "score": verdict.score,
+        "decision": verdict.decision,
+        "match": verdict.matches,
+    }
+
+
+def _worst_first(found: Sequence[Verdict]) -> list[Verdict]:
+    """Failed ones that match their label, then all others."""
+    return sorted(found, key=lambda one: (one.decision != "fail", not one.matches))
+
+
+def _open_ui(home: Home) -> str:
+    default = Home.at(DEFAULT_HOME)
+    return "make dev" if home == default else f"make dev SOPILOT_HOME={home.root}"

@@ -1,0 +1,58 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, TypeAlias
+
+import typer
+
+from sopilot_assets.store.home import DEFAULT_HOME, HOME_VARIABLE, Home
+
+
+class Language(StrEnum):
+    """The languages that reasons and advice are written in."""
+
+    EN = "en"
+    JA = "ja"
+
+
+def _home(context: typer.Context, given: str | None) -> Home:
+    """The home named here, else before the command, else by the variable, else the default."""
+    return Home.at(given or context.find_root().obj or DEFAULT_HOME)
+
+
+ROOT_HOME: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--home",
+        envvar=HOME_VARIABLE,
+        help=f"The home folder, for all commands.  [default: {DEFAULT_HOME}]",
+        show_default=False,
+    ),
+]
+
+HOME: TypeAlias = Annotated[
+    Home,
+    typer.Option(
+        "--home",
+        parser=str,
+        callback=_home,
+        metavar="FOLDER",
+        default_factory=str,
+        show_default=False,
+        help=f"The home folder.  [default: ${HOME_VARIABLE}, else {DEFAULT_HOME}]",
+    ),
+]
+
+LANG: TypeAlias = Annotated[
+    Language, typer.Option("--lang", help="The language of reasons and advice.", show_default=True)
+]
+
+AS_JSON: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+AS_CSV: TypeAlias = Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")]
+
+
+def examples(*lines: str) -> str:
+    """The epilog of a command: its examples, one a line."""
+    return "\n\n".join(["[bold]Examples[/bold]", *(f"  $ {line}" for line in lines)])

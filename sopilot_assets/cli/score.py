@@ -1,0 +1,99 @@
+"""`sopilot score`: score recordings now, in this process, through Dagster."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sopilot_assets.cli.options import HOME, examples
+from sopilot_assets.cli.output import say, show_error, show_rows, stage
+from sopilot_assets.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sopilot_assets.operations.planning import Work
+    from sopilot_assets.store.home import Home
+    from sopilot_assets.store.ledgers import Cell
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        epilog=examples(
+            "sopilot score",
+            "sopilot score --stale --dry-run",
+            "sopilot score take_07.mp4 filter_change-t-1f3a9c2b7d04",
+            "sopilot score --all --task filter_change",
+        )
+    )(score)
+
+
+def score(
+    recordings: Annotated[
+        list[str] | None,
+        typer.Argument(help="Partition keys, video ids or file names.  [default: what has no score yet]"),
+    ] = None,
+    *,
+    task: Annotated[str | None, typer.Option(help="Only recordings of this task.")] = None,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="All whose score is missing or out of date.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All, up to date or not.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    home: HOME,
+) -> None:
+    """Score recordings now: what is registered and has no score, unless told otherwise.
+
+    It goes through Dagster in this process, in as few runs as possible; the web page shows the results.
+    """
+    from sopilot_assets.operations.planning import plan_scoring  # noqa: PLC0415
+
+    if sum((bool(recordings), stale, everything)) > 1:
+        raise ConfigError("RECORDINGS, --stale and --all: choose one of them.")
+    work = plan_scoring(home, names=recordings or (), task_id=task, stale=stale, everything=everything)
+    show_rows(
+        _plan_rows(work),
+        columns=("job", "recordings", "because"),
+        empty="Nothing to do: all scores are up to date.",
+    )
+    if not dry_run and work:
+        run_work(home, work)
+
+
+def run_work(home: Home, work: list[Work]) -> None:
+    """Run the jobs one after the other and say how each ended; exit code 1 when one failed."""
+    with stage("Starting Dagster"):
+        from sopilot_assets.defs.local_run import run_keys  # noqa: PLC0415
+    from sopilot_assets.operations.review_index import write_review_index  # noqa: PLC0415
+
+    failed = False
+    for one in work:
+        with stage(f"Running {one.job.value}") as bar:
+            runs = run_keys(
+                home,
+                one.keys,
+                job=one.job.value,
+                on_progress=lambda what, done, total: bar(done, total, what),
+            )
+        for run in runs:
+            say(f"Run {run.run_id[:8]}: {run.keys.size} recordings, {'done' if run.succeeded else 'failed'}")
+            if not run.succeeded:
+                failed = True
+                show_error(f"{run.error} Look at the run in the web page (`make dev`), or `sopilot doctor`.")
+    say(f"Reviews: {write_review_index(home)}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _plan_rows(work: list[Work]) -> list[dict[str, Cell]]:
+    return [
+        {"job": one.job.value, "recordings": len(one.keys), "because": _because(Counter(one.why.values()))}
+        for one in work
+    ]
+
+
+def _because(reasons: Counter[str]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())

@@ -1,0 +1,53 @@
+"""`sopilot init` and `sopilot doctor`."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.cli.output import say, show_rows
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(epilog=examples("sopilot init", "sopilot init --home /data/sopilot"))(init)
+    app.command(epilog=examples("sopilot doctor", "sopilot doctor --sweep"))(doctor)
+
+
+def init(*, home: HOME) -> None:
+    """Make the home folder and the settings of its Dagster instance; what is there already stays."""
+    from sopilot_assets.operations.initialise import prepare_home  # noqa: PLC0415
+
+    prepared = prepare_home(home)
+    made = f"{len(prepared.created)} folders and files made" if prepared.created else "all there already"
+    say(f"Home: {home.root} ({made})")
+    say(f"Dagster's settings: {prepared.dagster_home}")
+    say("Next: `sopilot demo`, or `sopilot task new TASK` and recordings into capture/TASK/gold/SITE/.")
+
+
+def doctor(
+    *,
+    home: HOME,
+    sweep: Annotated[
+        bool,
+        typer.Option("--sweep", help="Remove temporary files that killed processes left, before looking."),
+    ] = False,
+    as_json: AS_JSON = False,
+) -> None:
+    """Look for what is wrong, and say what to do about it; exit code 1 when something must be mended."""
+    from sopilot_assets.operations.doctor import OLD_S, State, examine_home  # noqa: PLC0415
+    from sopilot_assets.store.publish import sweep_unfinished  # noqa: PLC0415
+
+    now_s = time.time()
+    if sweep:
+        say(f"{sweep_unfinished(home.root, older_than_s=OLD_S, now_s=now_s)} temporary files removed")
+    findings = examine_home(home, now_s=now_s, environment=os.environ)
+    rows = [{**asdict(finding), "state": finding.state.value} for finding in findings]
+    show_rows(rows, columns=("check", "state", "what", "action"), as_json=as_json)
+    if any(finding.state is State.PROBLEM for finding in findings):
+        raise typer.Exit(1)

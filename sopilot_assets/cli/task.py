@@ -1,0 +1,167 @@
+"""`sopilot task`: procedures and how recordings of them are judged."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.cli.output import say, show_rows
+from sopilot_assets.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sopilot_assets.store.ledgers import Cell
+    from sopilot_assets.tasks import Step, TaskSpec
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="rich", help="Procedures and how recordings are judged."
+)
+
+TASK = Annotated[str, typer.Argument(help="The task's id: the name of its file below tasks/, without .yaml.")]
+
+
+@app.command(
+    epilog=examples(
+        "sopilot task new filter_change --name 'Filter change'",
+        "sopilot task new tea --name Tea --step boil='Boil water' --step pour='Pour it over the leaves'",
+    )
+)
+def new(
+    task: TASK,
+    *,
+    name: Annotated[str, typer.Option(help="The task in the words of the shop floor.")],
+    name_ja: Annotated[str | None, typer.Option(help="The same in Japanese.")] = None,
+    step: Annotated[
+        list[str] | None,
+        typer.Option(help="A step as ID=NAME, in order; repeat it.  [default: three examples]"),
+    ] = None,
+    home: HOME,
+) -> None:
+    """Write a new task file with every setting explained, to be edited."""
+    from sopilot_assets.tasks.starter import EXAMPLE_STEPS, new_task  # noqa: PLC0415
+
+    steps = [_step(text) for text in step] if step else EXAMPLE_STEPS
+    path = new_task(home.root, task, name=name, name_ja=name_ja, steps=steps)
+    say(f"{path}")
+    say(f"Next: edit it, then `sopilot task show {task}` and `sopilot task lock {task}`.")
+
+
+@app.command(name="list", epilog=examples("sopilot task list"))
+def list_tasks(*, home: HOME, as_json: AS_JSON = False) -> None:
+    """List the tasks: version, lock, steps; those whose file cannot be used too."""
+    from sopilot_assets.tasks import find_tasks, verify_task  # noqa: PLC0415
+
+    found = find_tasks(home.root)
+    rows: list[dict[str, Cell]] = [
+        {
+            "task": task_id,
+            "name": task.name,
+            "version": task.version,
+            "lock": verify_task(home.tasks / f"{task_id}.yaml").state.value,
+            "steps": len(task.steps),
+            "embedder": task.embedder.value,
+        }
+        for task_id, task in found.tasks.items()
+    ]
+    rows += [
+        {"task": task_id, "name": str(error), "lock": "not usable"}
+        for task_id, error in found.refused.items()
+    ]
+    columns = ("task", "name", "version", "lock", "steps", "embedder")
+    show_rows(
+        rows, columns=columns, empty="No tasks yet: `sopilot task new TASK --name NAME`.", as_json=as_json
+    )
+
+
+@app.command(epilog=examples("sopilot task show filter_change"))
+def show(task: TASK, *, home: HOME, as_json: AS_JSON = False) -> None:
+    """Read a task file back: its steps and settings, or what is wrong with it and where."""
+    from sopilot_assets.tasks import load_task  # noqa: PLC0415
+
+    spec = load_task(home.tasks / f"{task}.yaml")
+    if as_json:
+        typer.echo(spec.model_dump_json(indent=1))
+        return
+    names = " / ".join(filter(None, (spec.name, spec.name_ja)))
+    say(f"[bold]{spec.task_id}[/bold]: {names}, version {spec.version}")
+    show_rows(_step_rows(spec), columns=("step", "name", "name_ja", "critical", "after"))
+    say(
+        f"pass from {spec.pass_score:g}, retrain below {spec.retrain_score:g}; embedder {spec.embedder.value}"
+    )
+    say("weights: " + ", ".join(f"{kind} {weight:.2f}" for kind, weight in spec.weights.normalised))
+    say(
+        "severity: " + ", ".join(f"{kind.value} {severity.value}" for kind, severity in spec.severity.items())
+    )
+    say(
+        f"quality gate: {'on' if spec.quality_gate.enabled else 'off'}; fingerprint {spec.fingerprint()[:12]}"
+    )
+
+
+@app.command(
+    epilog=examples(
+        "sopilot task lock filter_change",
+        "sopilot task lock filter_change --pass-score 90 --retrain-score 80",
+    )
+)
+def lock(
+    task: TASK,
+    *,
+    pass_score: Annotated[float | None, typer.Option(help="Refuse unless the file says this.")] = None,
+    retrain_score: Annotated[float | None, typer.Option(help="Refuse unless the file says this.")] = None,
+    home: HOME,
+) -> None:
+    """Lock the version in the task file: from now on a change needs a higher version."""
+    from sopilot_assets.tasks import lock_task  # noqa: PLC0415
+
+    locked = lock_task(
+        home.tasks / f"{task}.yaml",
+        locked_at=datetime.now(UTC),
+        pass_score=pass_score,
+        retrain_score=retrain_score,
+    )
+    since = f"{locked.locked_at:%Y-%m-%d %H:%M}"
+    say(f"{task} version {locked.spec.version} is locked since {since} ({locked.path.name})")
+
+
+@app.command(epilog=examples("sopilot task verify filter_change"))
+def verify(task: TASK, *, home: HOME) -> None:
+    """Compare a task file with its locks and name each field that differs; exit code 1 when one does."""
+    from sopilot_assets.tasks import LockState, verify_task  # noqa: PLC0415
+
+    found = verify_task(home.tasks / f"{task}.yaml")
+    locks = ", ".join(f"v{lock.spec.version}" for lock in found.locked) or "none"
+    say(f"{task} v{found.version}: {found.state.value}; locked versions: {locks}")
+    for text in (*map(str, found.changes), *found.faults):
+        say(f"  {text}")
+    if found.state in (LockState.CHANGED, LockState.DAMAGED):
+        raise typer.Exit(1)
+
+
+def _step(text: str) -> Step:
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from sopilot_assets.tasks import Step  # noqa: PLC0415
+
+    step_id, equals, name = text.partition("=")
+    try:
+        return Step(id=step_id.strip(), name=name if equals else "")
+    except ValidationError as error:
+        raise ConfigError(
+            f"--step {text}: expected ID=NAME with an id of a-z, 0-9 and _, e.g. open_cover='Open the cover'."
+        ) from error
+
+
+def _step_rows(task: TaskSpec) -> list[dict[str, Cell]]:
+    before = task.predecessors()
+    return [
+        {
+            "step": step.id,
+            "name": step.name,
+            "name_ja": step.name_ja,
+            "critical": step.critical,
+            "after": ", ".join(one for one in task.step_ids if one in before[step.id]) or None,
+        }
+        for step in task.steps
+    ]

@@ -1,0 +1,48 @@
+"""Which embedding models a home has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sopilot_assets.embedding.backends import EMBEDDERS
+from sopilot_assets.embedding.manifest import check_files, read_manifest
+from sopilot_assets.errors import ModelError
+from sopilot_assets.store.home import Home
+from sopilot_assets.tasks import find_tasks
+
+VJEPA2 = "vjepa2"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """One model, in words, and the tasks that ask for it; ``usable`` says whether it can be loaded."""
+
+    name: str
+    state: str
+    usable: bool
+    tasks: tuple[str, ...]
+
+
+def model_states(home: Home) -> list[ModelState]:
+    """Every model that there is, with its files compared with their manifest; nothing is loaded or made."""
+    wanted = {task_id: task.embedder.value for task_id, task in find_tasks(home.root).tasks.items()}
+    return [
+        ModelState(
+            name, *_state(home, name), tuple(sorted(task for task, asked in wanted.items() if asked == name))
+        )
+        for name in EMBEDDERS
+    ]
+
+
+def _state(home: Home, name: str) -> tuple[str, bool]:
+    folder = home.models / name
+    try:
+        manifest = read_manifest(folder)
+        if manifest is not None:
+            check_files(folder, manifest)
+            return f"{len(manifest.files)} files, as in their manifest", True
+    except ModelError as error:
+        return f"damaged: {error}", False
+    if name == VJEPA2:
+        return "not there: sopilot models preload FOLDER", False
+    return "made at the first use", True

@@ -1,0 +1,59 @@
+"""All definitions load, and each says what it is and whose it is."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from sopilot_assets.definitions import build_defs, defs
+from sopilot_assets.defs.resources import ClockResource
+
+ASSETS = ("alignments", "captured_videos", "clip_embeddings", "gold_references", "scores")
+
+
+def test_the_definitions_load() -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_a_resource_can_be_replaced_and_an_unknown_one_is_refused() -> None:
+    clock = ClockResource(fixed="2025-01-01T00:00:00+00:00")
+    assert build_defs(clock=clock).resources is not None
+    assert build_defs(clock=clock).resources["clock"] is clock
+    with pytest.raises(TypeError, match=r"'clok'.*clock"):
+        build_defs(clok=clock)
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_every_asset_says_what_it_is(name: str) -> None:
+    spec = next(spec for spec in defs.resolve_all_asset_specs() if spec.key == dg.AssetKey(name))
+    assert spec.description is not None
+    assert len(spec.description) > 40
+    assert spec.group_name == "scoring"
+    assert spec.kinds
+    assert all(owner.startswith("team:") for owner in spec.owners)
+    assert spec.owners
+    assert spec.code_version
+
+
+def test_the_named_assets_are_all_there_are() -> None:
+    assert sorted(spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()) == list(ASSETS)
+
+
+def test_every_check_job_sensor_and_schedule_is_described() -> None:
+    repository = defs.get_repository_def()
+    checks = [spec for check in repository.asset_checks_defs_by_key.values() for spec in check.check_specs]
+    described = [*checks, *repository.get_all_jobs(), *repository.sensor_defs, *repository.schedule_defs]
+    assert len(checks) >= 9
+    assert [item.name for item in described if not item.description and not item.name.startswith("__")] == []
+
+
+def test_a_batch_is_one_run_also_when_the_ui_asks_for_it() -> None:
+    graph = defs.resolve_asset_graph()
+    assert all(node.backfill_policy == dg.BackfillPolicy.single_run() for node in graph.asset_nodes)
+
+
+def test_no_new_recording_makes_a_reference_look_stale() -> None:
+    graph = defs.resolve_asset_graph()
+    for child, parent in (("gold_references", "clip_embeddings"), ("alignments", "gold_references")):
+        mapping = graph.get_partition_mapping(dg.AssetKey(child), dg.AssetKey(parent))
+        assert mapping == dg.SpecificPartitionsPartitionMapping([])

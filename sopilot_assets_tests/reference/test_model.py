@@ -1,0 +1,130 @@
+"""A reference says what the golds say, whatever order they come in."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sopilot_assets.embedding.clips import ClipEmbedding, comparable
+from sopilot_assets.errors import GoldError, ModelMismatch, StoreError
+from sopilot_assets.reference.model import build_reference, proposed_intervals
+from sopilot_assets.reference.stored import load_reference, save_reference
+from sopilot_assets_tests.reference.made_up import STEP_IDS, STRANGE, embedding, gold, in_order
+
+
+def test_the_order_of_golds_and_a_gold_given_twice_change_nothing(tmp_path: Path) -> None:
+    golds = [gold(number) for number in range(3)]
+    files = []
+    for index, order in enumerate([*itertools.permutations(golds), (*golds, golds[0])]):
+        reference = build_reference("job", STEP_IDS, order)
+        save_reference(tmp_path / f"{index}.npz", reference)
+        files.append((tmp_path / f"{index}.npz").read_bytes())
+    assert len(set(files)) == 1
+
+
+def test_a_changed_annotation_person_or_model_is_another_reference() -> None:
+    golds = [gold(number) for number in range(3)]
+    plain = build_reference("job", STEP_IDS, golds).reference_id
+    other_steps = replace(golds[0], intervals=(*golds[0].intervals[:3], golds[1].intervals[3]))
+    others = [
+        [other_steps, *golds[1:]],
+        [replace(golds[0], person="somebody else"), *golds[1:]],
+        [replace(golds[0], confirmed=False), *golds[1:]],
+        [gold(number, model_id="made_up-2") for number in range(3)],
+    ]
+    ids = [build_reference("job", STEP_IDS, some).reference_id for some in others]
+    assert len({plain, *ids}) == 5
+
+
+def test_golds_of_different_models_are_never_compared() -> None:
+    with pytest.raises(ModelMismatch, match="made_up-1 and made_up-2"):
+        build_reference("job", STEP_IDS, [gold(0), gold(1, model_id="made_up-2")])
+
+
+def test_a_task_without_golds_says_where_to_put_one() -> None:
+    with pytest.raises(GoldError, match="capture/job/gold/<site>/"):
+        build_reference("job", STEP_IDS, [])
+
+
+def test_a_step_that_no_gold_shows_is_named() -> None:
+    with pytest.raises(GoldError, match="shows the step\\(s\\) fill"):
+        build_reference("job", STEP_IDS, [gold(0, shown=in_order(0, 1, 3)), gold(1, shown=in_order(0, 1, 3))])
+
+
+@pytest.mark.parametrize(
+    ("persons", "expected"),
+    [(["ann", "ben", "ben"], "person"), (["ann", "ann", "ann"], "gold"), (["ann"], "nothing")],
+)
+def test_what_is_held_out_for_calibration_is_said(persons: list[str], expected: str) -> None:
+    reference = build_reference("job", STEP_IDS, [gold(n, person=p) for n, p in enumerate(persons)])
+    assert reference.evidence.held_out == expected
+    assert len(reference.evidence.gold_match) == (0 if expected == "nothing" else len(persons))
+
+
+def test_evidence_tells_the_steps_of_a_person_not_seen_before_and_what_is_none_of_them() -> None:
+    reference = build_reference("job", STEP_IDS, [gold(number) for number in range(4)])
+    shown = [(0, 5.0), (1, 5.0), (STRANGE, 5.0), (3, 5.0)]
+    stranger = embedding(shown, seed=77, person=9)
+    log_posterior = reference.evidence.log_posterior(comparable(stranger))
+    assert np.exp(log_posterior).sum(axis=1) == pytest.approx(1.0)
+    clearly = [2, 12, 22, 34]
+    assert log_posterior[clearly].argmax(axis=1).tolist() == [0, 1, 4, 3]
+
+
+def test_a_recording_of_something_else_matches_less_than_any_gold() -> None:
+    reference = build_reference("job", STEP_IDS, [gold(number) for number in range(4)])
+    noise = np.random.default_rng(3).normal(size=(40, 24)).astype(np.float32)
+    rows = noise / np.linalg.norm(noise, axis=1, keepdims=True)
+    right = comparable(embedding(in_order(0, 1, 2, 3), seed=50, person=5))
+    assert reference.evidence.match(rows) < 0.8 * reference.evidence.match(right)
+
+
+def test_a_gold_is_left_out_of_its_own_reference() -> None:
+    reference = build_reference("job", STEP_IDS, [gold(number) for number in range(3)])
+    others = reference.without("000000000001")
+    assert others is not None
+    assert [g.video_id for g in others.golds] == ["000000000000", "000000000002"]
+    assert reference.without("ffffffffffff") is reference
+    assert build_reference("job", STEP_IDS, [gold(0)]).without("000000000000") is None
+
+
+def test_an_order_that_a_confirmed_gold_shows_is_legal() -> None:
+    other_order = in_order(0, 2, 1, 3)
+    seen = build_reference("job", STEP_IDS, [gold(0), gold(1, shown=other_order)])
+    assert seen.orders == ((0, 1, 2, 3), (0, 2, 1, 3))
+    guessed = build_reference("job", STEP_IDS, [gold(0), gold(1, shown=other_order, confirmed=False)])
+    assert guessed.orders == ((0, 1, 2, 3),)
+
+
+def test_proposals_find_the_borders_of_clear_steps() -> None:
+    shown = [(0, 4.0), (1, 7.0), (2, 5.0), (3, 6.0)]
+    proposed = proposed_intervals(embedding(shown, seed=4), len(STEP_IDS))
+    assert [interval.step for interval in proposed] == [0, 1, 2, 3]
+    assert [i.segment.end_s for i in proposed] == pytest.approx([4.0, 11.0, 16.0, 22.0], abs=1.0)
+    assert proposed[0].segment.start_s == 0.0
+
+
+def test_a_stored_reference_reads_back_as_it_was(tmp_path: Path) -> None:
+    golds = {f"{number:012x}": gold(number) for number in range(3)}
+    reference = build_reference("job", STEP_IDS, list(golds.values()))
+    path = tmp_path / "reference.npz"
+    save_reference(path, reference)
+
+    def embedding_of(video_id: str) -> ClipEmbedding:
+        return golds[video_id].embedding
+
+    again = load_reference(path, embedding_of)
+    rows = comparable(embedding(in_order(0, 1, 2, 3), seed=8))
+    assert (again.evidence.log_posterior(rows) == reference.evidence.log_posterior(rows)).all()
+    assert (again.durations, again.orders, again.reference_id) == (
+        reference.durations,
+        reference.orders,
+        reference.reference_id,
+    )
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(StoreError, match="expected a reference, found a damaged file"):
+        load_reference(path, embedding_of)
