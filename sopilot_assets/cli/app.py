@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -18,7 +17,7 @@ from sopilot_assets.errors import SopilotError
 class _Commands(TyperGroup):
     """The commands; an error of ours ends them with its message and exit code 1, without a traceback."""
 
-    def invoke(self, ctx: click.Context) -> object:
+    def invoke(self, ctx: Any) -> Any:  # typer does not export the type of its contexts
         """What the command returns."""
         try:
             return super().invoke(ctx)

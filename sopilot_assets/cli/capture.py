@@ -143,25 +143,25 @@ def check(
 
 def _axis_rows(checked: Checked, lang: Language) -> list[dict[str, Cell]]:
     name = checked.path.name
-    rows: list[dict[str, Cell]] = [
-        {
-            "file": name,
-            "axis": axis.name,
-            "found": axis.found,
-            "wanted": axis.wanted,
-            "ok": axis.misses is None,
-            "what_to_do": _advice(axis.misses, lang) if axis.misses else None,
-        }
-        for axis in checked.axes
-    ]
-    told = {axis.misses for axis in checked.axes}
-    if checked.problem is not None and checked.problem not in told:
+    rows = [_axis_row(name, axis.name, axis.found, axis.wanted, axis.misses, lang) for axis in checked.axes]
+    if checked.problem is not None and checked.problem not in {axis.misses for axis in checked.axes}:
         found = checked.detail or checked.problem.value
-        rows.append(
-            {"file": name, "axis": "reading", "found": found, "wanted": "a video", "ok": False}
-            | {"what_to_do": _advice(checked.problem, lang)}
-        )
+        rows.append(_axis_row(name, "reading", found, "a video", checked.problem, lang))
     return rows
+
+
+def _axis_row(
+    file: str, axis: str, found: str, wanted: str, misses: Reason | None, lang: Language
+) -> dict[str, Cell]:
+    advice = _advice(misses, lang) if misses else None
+    return {
+        "file": file,
+        "axis": axis,
+        "found": found,
+        "wanted": wanted,
+        "ok": misses is None,
+        "what_to_do": advice,
+    }
 
 
 def _advice(reason: Reason, lang: Language) -> str:

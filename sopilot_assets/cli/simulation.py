@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sopilot_assets.cli.options import examples
 from sopilot_assets.cli.output import say, show_rows, stage
 from sopilot_assets.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sopilot_assets.store.ledgers import Cell
 
 
 def add_to(app: typer.Typer) -> None:
@@ -77,7 +80,7 @@ def simulate(
 
 
 def variants(
-    sources: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", exists=True)],
+    sources: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
     *,
     out: Annotated[
         Path | None,
@@ -97,11 +100,11 @@ def variants(
         made = make_variants(
             sources, out_dir=out, kinds=[Damage(kind) for kind in _listed(kinds) or ()], on_progress=bar
         )
-    rows = [{"made": str(one.path), "kind": one.kind.value, "of": one.source.name} for one in made.made]
-    rows += [
-        {"made": None, "kind": f"not possible: {one.problem}", "of": one.source.name} for one in made.bad
+    rows: list[dict[str, Cell]] = [
+        *({"made": str(one.path), "kind": one.kind.value, "of": one.source.name} for one in made.made),
+        *({"made": None, "kind": f"not possible: {one.problem}", "of": one.source.name} for one in made.bad),
+        *({"made": None, "kind": "is one itself", "of": path.name} for path in made.skipped),
     ]
-    rows += [{"made": None, "kind": "is one itself", "of": path.name} for path in made.skipped]
     show_rows(rows, columns=("made", "kind", "of"), empty="No recordings there.")
     if made.bad:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Jobs in the process of the command line, recorded in the home's instance, so that the web page shows them."""
+"""Jobs in the process of the command line, recorded where the web page finds them."""
 
 from __future__ import annotations
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 from sopilot_assets.embedding.backends import EMBEDDERS
-from sopilot_assets.embedding.manifest import check_files, read_manifest
+from sopilot_assets.embedding.manifest import MANIFEST, Manifest, check_files, read_manifest
 from sopilot_assets.errors import ModelError
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import local_path
 from sopilot_assets.tasks import find_tasks
 
-VJEPA2 = "vjepa2"
+_WITHOUT_FILES: Final = {
+    "lite0_flow": ("made at the first use", True),
+    "vjepa2": ("not there: sopilot models preload FOLDER", False),
+    "color_motion": ("needs no files", True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +42,19 @@ def model_states(home: Home) -> list[ModelState]:
 
 
 def _state(home: Home, name: str) -> tuple[str, bool]:
-    folder = home.models / name
+    folder = local_path(home.models) / name
+    folders = sorted(path.parent for path in folder.rglob(MANIFEST))
     try:
-        manifest = read_manifest(folder)
-        if manifest is not None:
-            check_files(folder, manifest)
-            return f"{len(manifest.files)} files, as in their manifest", True
+        found = [manifest for one in folders if (manifest := _checked(one)) is not None]
     except ModelError as error:
         return f"damaged: {error}", False
-    if name == VJEPA2:
-        return "not there: sopilot models preload FOLDER", False
-    return "made at the first use", True
+    if found:
+        return f"{sum(len(manifest.files) for manifest in found)} files, as in their manifest", True
+    return _WITHOUT_FILES[name]
+
+
+def _checked(folder: Path) -> Manifest | None:
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        check_files(folder, manifest)
+    return manifest

@@ -273,12 +273,30 @@ def test_every_reason_says_what_and_what_to_do_in_both_languages() -> None:
         assert any("\u3040" <= character <= "\u30ff" for character in text.do_japanese)
 
 
+KILLS = int(os.environ.get("SOPILOT_KILLS", "3"))
+"""How many kills of each kind are tried; 50 for a thorough run."""
+
 INTAKE_SCRIPT = (
     "import sys\n"
     "from sopilot_assets.store.home import Home\n"
-    "from sopilot_assets_tests.capture.test_intake import intake\n"
+    "from sopilot_assets_tests.capture.test_intake import intake, kill_at_step\n"
+    "kill_at_step(int(sys.argv[3]))\n"
     "intake(Home.at(sys.argv[1]), run_id=sys.argv[2])\n"
 )
+
+
+def kill_at_step(last: int) -> None:
+    """Kill this process just before its ``last``-th rename or removal of a file; never for 0."""
+    steps = 0
+
+    def hook(event: str, _: tuple[object, ...]) -> None:
+        nonlocal steps
+        if event in ("os.rename", "os.remove", "os.rmdir"):
+            steps += 1
+            if steps == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
 
 
 def _drop_a_batch(home: Home, write: Callable[..., Path]) -> dict[str, bytes]:
@@ -288,27 +306,45 @@ def _drop_a_batch(home: Home, write: Callable[..., Path]) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in capture_path(home, TRAINEES).iterdir()}
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("SOPILOT_KILLS", "4"))))
-def test_a_killed_intake_loses_and_doubles_nothing(
-    seed: int, home: Home, tiny_video: Callable[..., Path]
-) -> None:
-    dropped = _drop_a_batch(home, tiny_video)
-    rng = random.Random(seed)
+def _run_intake(home: Home, run_id: str, *, kill_step: int = 0) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
-    command = [sys.executable, "-c", INTAKE_SCRIPT, str(home.root)]
-    for attempt in range(2):
-        process = subprocess.Popen([*command, f"killed-{attempt}"], env=environment, start_new_session=True)
-        time.sleep(rng.uniform(0.6, 2.4))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    intake(home, run_id="after")
+    command = [sys.executable, "-c", INTAKE_SCRIPT, str(home.root), run_id, str(kill_step)]
+    return subprocess.Popen(command, env=environment, start_new_session=True)
+
+
+def _everything_is_there_once(home: Home, dropped: dict[str, bytes]) -> None:
     rows = videos_ledger(home).all_rows()
     assert sorted(rows["original_name"]) == ["0.mp4", "1.mp4", "2.mp4", "3.mp4"]
     for row in rows.itertuples():
-        assert (local_path(home.videos) / str(row.stored_name)).read_bytes() == dropped[
-            str(row.original_name)
-        ]
+        stored = local_path(home.videos) / str(row.stored_name)
+        assert stored.read_bytes() == dropped[str(row.original_name)]
     assert quarantine_ledger(home).all_rows()["original_name"].tolist() == ["text.mp4"]
     assert duplicates_ledger(home).files() == []
     assert files_below(local_path(home.capture)) == set()
     assert temporary_files(home) == []
+
+
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_an_intake_killed_at_any_moment_loses_and_doubles_nothing(
+    seed: int, home: Home, tiny_video: Callable[..., Path]
+) -> None:
+    dropped = _drop_a_batch(home, tiny_video)
+    rng = random.Random(seed)
+    for attempt in range(2):
+        process = _run_intake(home, f"killed-{attempt}")
+        time.sleep(rng.uniform(0.6, 2.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    intake(home, run_id="after")
+    _everything_is_there_once(home, dropped)
+
+
+@pytest.mark.parametrize("step", [4, 13, 17, 20] if KILLS <= 3 else range(1, KILLS))
+def test_an_intake_killed_before_any_rename_or_removal_loses_and_doubles_nothing(
+    step: int, home: Home, tiny_video: Callable[..., Path]
+) -> None:
+    dropped = _drop_a_batch(home, tiny_video)
+    process = _run_intake(home, "killed", kill_step=step)
+    assert process.wait() == (-signal.SIGKILL if step <= 26 else 0)
+    intake(home, run_id="after")
+    _everything_is_there_once(home, dropped)

@@ -18,6 +18,7 @@ from sopilot_assets.defs.sensors import capture_sensor
 from sopilot_assets.store.home import Home
 
 START = "2025-06-02T08:00:00+00:00"
+NEXT_DAY = "2025-06-03T08:00:00+00:00"
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +47,7 @@ def resources(home: Home, *, now: str = START, **limits: float) -> dict[str, obj
 
 
 def add_task(home: Home, tiny_set: SimulatedSet) -> None:
-    """The set's task, with the embedder that needs no model, and without a gate for the size of its pictures."""
+    """The set's task, with the embedder that needs no model, and no gate for small pictures."""
     text = tiny_set.task_file.read_text(encoding="utf-8")
     text = text.replace("lite0_flow", "color_motion").replace("enabled: true", "enabled: false")
     target = Path(str(home.tasks)) / tiny_set.task_file.name
@@ -100,12 +101,12 @@ class Shop:
 
     @contextmanager
     def copy(self, folder: Path) -> Iterator[Shop]:
-        """The same home and keys in another folder, with an instance that knows of no run."""
+        """The same home and keys in another folder, a day later, with an instance that knows of no run."""
         home = Home.at(shutil.copytree(str(self.home.root), folder / "copy"))
         with dg.DagsterInstance.ephemeral() as instance:
             instance.add_dynamic_partitions("video", self.keys)
             instance.add_dynamic_partitions("task", ["filter_change"])
-            yield Shop(home, instance, build_defs(**resources(home)))
+            yield Shop(home, instance, build_defs(**resources(home, now=NEXT_DAY)))
 
     @property
     def keys(self) -> list[str]:

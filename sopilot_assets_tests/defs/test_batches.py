@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,5 +84,5 @@ def test_ranges_hold_exactly_the_wanted_keys_and_never_touch(wanted: set[str]) -
     found = contiguous_ranges(KEYS, wanted)
     places = [(KEYS.index(keys.start), KEYS.index(keys.end)) for keys in found]
     assert {KEYS[place] for start, end in places for place in range(start, end + 1)} == wanted
-    assert all(earlier[1] + 1 < later[0] for earlier, later in zip(places, places[1:], strict=False))
+    assert all(earlier[1] + 1 < later[0] for earlier, later in pairwise(places))
     assert sum(keys.size for keys in found) == len(wanted)

@@ -44,7 +44,7 @@ def test_a_sound_home_has_no_problems(shop: Shop) -> None:
         findings.recordings_without_row(home),
         findings.outdated_scores(home, shop.keys),
     ):
-        assert found.problems == []
+        assert list(found.problems) == []
 
 
 def test_an_edited_task_makes_exactly_its_scores_stale_and_names_them_as_one_range(shop: Shop) -> None:
