@@ -72,6 +72,7 @@ def align(
         clip_middle_s=embedding.clip_middle_s,
         posterior=np.exp(log_posterior).astype(np.float32),
         duration_s=embedding.duration_s,
+        held_out=reference.evidence.held_out,
         alternatives=tuple(_alternatives(decoding)),
     )
 

@@ -111,5 +111,7 @@ class Alignment:
     clip_middle_s: npt.NDArray[np.float64]
     posterior: npt.NDArray[np.float32]
     duration_s: float
+    held_out: str
+    """What the evidence was calibrated by leaving out: ``person``, ``gold`` or, uncalibrated, ``nothing``."""
     alternatives: tuple[Alternative, ...] = ()
     """The explanations that were tried, best first, as far as they are not negligible."""

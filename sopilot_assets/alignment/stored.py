@@ -33,6 +33,7 @@ class _Facts(BaseModel):
     gold_id: str
     normalized_cost: float
     duration_s: float
+    held_out: str
 
 
 def save_alignment(path: Path | UPath, alignment: Alignment) -> None:
@@ -48,6 +49,7 @@ def save_alignment(path: Path | UPath, alignment: Alignment) -> None:
         gold_id=alignment.warp.gold_id,
         normalized_cost=alignment.warp.normalized_cost,
         duration_s=alignment.duration_s,
+        held_out=alignment.held_out,
     )
     arrays = {
         "facts": np.array(facts.model_dump_json()),
@@ -83,6 +85,7 @@ def load_alignment(path: Path | UPath) -> Alignment:
         clip_middle_s=middles,
         posterior=posterior,
         duration_s=facts.duration_s,
+        held_out=facts.held_out,
         alternatives=facts.alternatives,
     )
 

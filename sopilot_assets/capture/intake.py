@@ -418,7 +418,8 @@ def _only_intake(home: Home) -> Iterator[bool]:
 
 def _sweep(home: Home) -> None:
     """Remove what a killed intake left unfinished; the lock says that nobody is at work."""
-    for folder in (home.videos, home.quarantine):
+    tables = [ledger(home) for ledger in (videos_ledger, quarantine_ledger, duplicates_ledger)]
+    for folder in (home.videos, home.quarantine, *(table.folder / table.name for table in tables)):
         for path in local_path(folder).glob(f"{TEMPORARY_PREFIX}*"):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 WIDE: Final = 160
 """Columns of a table that goes to a file or a pipe."""
 
+QUIET_S: Final = 10.0
+"""Seconds between two lines of progress where there is no terminal."""
+
 STYLES: Final[Mapping[str, str]] = {
     "pass": "green",
     "needs_review": "yellow",
@@ -120,21 +123,28 @@ def _coloured(text: str) -> str:
 
 
 class Bar:
-    """The bar of one stage; calling it sets how much is done, of how much, and what is at work."""
+    """The bar of one stage; calling it sets how much is done, of how much, and what is at work.
 
-    def __init__(self, progress: Progress, what: str) -> None:
-        self._progress, self._what = progress, what
+    Where there is no terminal, it is a line now and then.
+    """
+
+    def __init__(self, progress: Progress, console: Console, what: str) -> None:
+        self._progress, self._console, self._what = progress, console, what
         self._task = progress.add_task(what, total=None)
+        self._told_s = time.monotonic()
 
     def __call__(self, done: int, total: int, doing: str = "") -> None:
         shown = f"{self._what}: {escape(doing)}" if doing else self._what
         self._progress.update(self._task, completed=done, total=total, description=shown)
+        if not self._console.is_terminal and time.monotonic() - self._told_s > QUIET_S:
+            self._console.print(f"  {escape(doing)} {done} of {total}".replace("   ", "  "))
+            self._told_s = time.monotonic()
 
 
 @contextmanager
 def stage(what: str) -> Iterator[Bar]:
     """A bar while one stage is at work, and a line with its time when it is done."""
-    console, started = stderr(), time.monotonic()
+    console, started_s = stderr(), time.monotonic()
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -145,5 +155,5 @@ def stage(what: str) -> Iterator[Bar]:
     if not console.is_terminal:
         console.print(f"… {what}")
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield Bar(progress, what)
-    console.print(f"[green]✓[/green] {what} [dim]({time.monotonic() - started:.0f} s)[/dim]")
+        yield Bar(progress, console, what)
+    console.print(f"[green]✓[/green] {what} [dim]({time.monotonic() - started_s:.0f} s)[/dim]")

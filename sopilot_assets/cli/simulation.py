@@ -100,11 +100,9 @@ def variants(
         made = make_variants(
             sources, out_dir=out, kinds=[Damage(kind) for kind in _listed(kinds) or ()], on_progress=bar
         )
-    rows: list[dict[str, Cell]] = [
-        *({"made": str(one.path), "kind": one.kind.value, "of": one.source.name} for one in made.made),
-        *({"made": None, "kind": f"not possible: {one.problem}", "of": one.source.name} for one in made.bad),
-        *({"made": None, "kind": "is one itself", "of": path.name} for path in made.skipped),
-    ]
+    rows: list[dict[str, Cell]] = [_row(one.source, one.kind.value, str(one.path)) for one in made.made]
+    rows += [_row(one.source, f"not possible: {one.problem}") for one in made.bad]
+    rows += [_row(path, "is one itself") for path in made.skipped]
     show_rows(rows, columns=("made", "kind", "of"), empty="No recordings there.")
     if made.bad:
         raise typer.Exit(1)
@@ -120,3 +118,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def _listed(text: str | None) -> tuple[str, ...] | None:
     return tuple(part.strip() for part in text.split(",") if part.strip()) if text else None
+
+
+def _row(source: Path, kind: str, made: str | None = None) -> dict[str, Cell]:
+    return {"made": made, "kind": kind, "of": source.name}

@@ -6,7 +6,6 @@ better comparison needs no new embedding.
 
 from __future__ import annotations
 
-import io
 import math
 import zipfile
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from upath import UPath
 
 from sopilot_assets.errors import ModelError, ModelMismatch
+from sopilot_assets.store.arrays import arrays_bytes
 from sopilot_assets.store.publish import local_path, publish_bytes
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -27,7 +27,6 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 FORMAT: Final = "sopilot-clip-embedding-1"
 _BLOCK_PREFIX: Final = "block."
-_ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
 _END_TOLERANCE_S: Final = 0.05
 """A remainder shorter than this (about one frame) does not get a clip of its own."""
 
@@ -165,13 +164,7 @@ def embedding_bytes(embedding: ClipEmbedding) -> bytes:
         "stillness": embedding.stillness,
         **{_BLOCK_PREFIX + name: _compact(block) for name, block in sorted(embedding.blocks.items())},
     }
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in members.items():
-            member = io.BytesIO()
-            np.save(member, np.ascontiguousarray(array) if array.ndim else array, allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _ZIP_DATE), member.getvalue())
-    return buffer.getvalue()
+    return arrays_bytes(members)
 
 
 def _compact(block: Features) -> npt.NDArray[np.generic]:

@@ -42,17 +42,10 @@ def _per_clip(
         return np.zeros((len(clip_start_s), features.shape[1]), dtype=np.float32)
     firsts = np.searchsorted(times_s, clip_start_s - _CLOCK_S)
     lasts = np.searchsorted(times_s, clip_start_s + length_s - _CLOCK_S)
-    nearest = (
-        np.abs(times_s[None, :] - (clip_start_s + length_s / 2)[:, None]).argmin(axis=1)
-        if (lasts <= firsts).any()
-        else firsts
-    )
-    rows = [
-        statistic(
-            features[first:last] if last > first else features[near : near + 1], axis=0, dtype=np.float64
-        )
-        for first, last, near in zip(firsts, lasts, nearest, strict=True)
-    ]
+    rows = []
+    for first, last, start_s in zip(firsts, lasts, clip_start_s, strict=True):
+        nearest = int(np.abs(times_s - (start_s + length_s / 2)).argmin()) if last == first else first
+        rows.append(statistic(features[nearest : max(last, nearest + 1)], axis=0, dtype=np.float64))
     return np.asarray(np.stack(rows), dtype=np.float32)
 
 

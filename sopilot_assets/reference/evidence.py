@@ -82,7 +82,9 @@ class Evidence:
         the video.
         """
         cosine, logit = similarities(rows, self.clips, self.weights, self.bias)
-        return stacked(cosine, logit, self.stack, usual=_usual(cosine, usable))
+        # a video that matches better than any gold does must not make its weaker steps look unknown
+        usual = min(_usual(cosine, usable), max(self.gold_match, default=np.inf))
+        return stacked(cosine, logit, self.stack, usual=usual)
 
     def match(self, rows: Features, *, usable: Mask | None = None) -> float:
         """How well a video's clips match gold clips at all, as a share of what held-out golds reach; 1 when

@@ -17,6 +17,8 @@ from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 SCORING_VERSION: Final = "scoring-1"
 LEAST_LOG_ODDS: Final = 0.5
 """An edit whose log-odds (nats) are below this is not reported: odds of 1.6 to 1 are no finding."""
+LEAST_LOG_ODDS_UNCALIBRATED: Final = 3.0
+"""The same where the golds could not calibrate the evidence (a single gold): only what is plain."""
 LEAST_FIT: Final = 0.5
 """Below this share of the golds' own match nothing is said about a recording."""
 LIKELY: Final = 0.5
@@ -47,6 +49,11 @@ class _Context:
         return self.reference.durations.seconds(step) * self.pace
 
     @property
+    def calibrated(self) -> bool:
+        """Whether the evidence could be calibrated on golds that it had not seen."""
+        return self.alignment.held_out != "nothing"
+
+    @property
     def pace(self) -> float:
         """The median over the seen steps of their duration against the usual one."""
         ratios = sorted(
@@ -64,7 +71,7 @@ def score_alignment(task: TaskSpec, reference: Reference, alignment: Alignment) 
     deviations = tuple(sorted(_deviations(context), key=lambda d: (d.trainee, d.type, d.step_ids)))
     over_time = _over_time_ratio(context, deviations)
     points = score_points(task, deviations, over_time_ratio=over_time)
-    decision, reason = _decide(task, alignment, deviations, points)
+    decision, reason = _decide(context, deviations, points)
     return Score(
         video_id=alignment.video_id,
         score=None if decision is Decision.NOT_VERIFIABLE else points,
@@ -151,7 +158,7 @@ def _severity(task: TaskSpec, kind: DeviationType, steps: Sequence[int]) -> Seve
 
 def _deviations(context: _Context) -> Iterator[Deviation]:
     for edit in context.alignment.edits:
-        if edit.log_odds >= LEAST_LOG_ODDS:
+        if edit.log_odds >= (LEAST_LOG_ODDS if context.calibrated else LEAST_LOG_ODDS_UNCALIBRATED):
             yield from _FROM_EDIT[edit.kind](context, edit)
 
 
@@ -255,18 +262,19 @@ def _over_time_ratio(context: _Context, deviations: Sequence[Deviation]) -> floa
     return round(lost / sum(usual.values()), 6)
 
 
-def _decide(
-    task: TaskSpec, alignment: Alignment, deviations: Sequence[Deviation], points: float
-) -> tuple[Decision, Text]:
+def _decide(context: _Context, deviations: Sequence[Deviation], points: float) -> tuple[Decision, Text]:
     """The decision and its reason: evidence first, then critical deviations, then the score, then anything
     else that a person should see.
     """
-    if alignment.fit < LEAST_FIT:
-        return Decision.NOT_VERIFIABLE, sentence("unverifiable", fit=alignment.fit, least=LEAST_FIT)
+    task, fit = context.task, context.alignment.fit
+    if fit < LEAST_FIT:
+        return Decision.NOT_VERIFIABLE, sentence("unverifiable", fit=fit, least=LEAST_FIT)
     critical = [d for d in deviations if d.severity is Severity.CRITICAL]
     if critical:
         return Decision.FAIL, sentence("fail", first=max(critical, key=lambda d: d.confidence).text)
-    if (likely := critical_probability(task, alignment)) >= LIKELY:
+    if not context.calibrated:
+        return Decision.NEEDS_REVIEW, sentence("review_uncalibrated")
+    if (likely := critical_probability(task, context.alignment)) >= LIKELY:
         return Decision.NEEDS_REVIEW, sentence("review_likely", share=likely)
     return _decide_on_points(task, deviations, points)
 

@@ -75,6 +75,11 @@ _TEMPLATES: Final[dict[str, Text]] = {
         "A critical deviation is likely ({share:.0%}), but not clear enough to name.",
         "重大な逸脱の可能性があります({share:.0%})が、特定できません。",
     ),
+    "review_uncalibrated": Text(
+        "It was compared with a single gold, so nothing says how much a right recording may differ. "
+        "Record golds by one more person.",
+        "お手本が1本だけのため、正しい作業のばらつきがわかりません。別の人のお手本を追加してください。",
+    ),
     "unverifiable": Text(
         "The recording does not match the golds well enough to be judged (match {fit:.0%} of what "
         "golds reach among themselves, {least:.0%} needed). "

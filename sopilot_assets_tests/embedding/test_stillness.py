@@ -22,7 +22,7 @@ def measured(path: Path) -> list[float]:
     for chunk in open_frames(path, rate_hz=8, short_side=120):
         for time_s, image, held in zip(chunk.times_s, chunk.images, chunk.held, strict=True):
             meter.add(float(time_s), grey_image(image), held=bool(held))
-    return meter.stillness().tolist()
+    return [float(level) for level in meter.stillness()]
 
 
 def noisy(level: float, *, still: range) -> Callable[[int, Image], Image]:

@@ -111,6 +111,7 @@ def make_alignment() -> Alignment:
         clip_middle_s=middles,
         posterior=posterior,
         duration_s=3.0,
+        held_out="person",
     )
 
 
@@ -427,6 +428,7 @@ def test_the_strip_of_a_long_recording_stays_small() -> None:
     alignment = dataclasses.replace(
         make_alignment(),
         duration_s=3600.0,
+        held_out="person",
         clip_middle_s=middles,
         posterior=posterior,
         warp=Warp(GOLD, np.linspace(0, 3, len(middles)), middles, 0.3),

@@ -38,6 +38,7 @@ def alignment(
     *,
     fit: float = 1.0,
     duration_s: float = 20.0,
+    held_out: str = "person",
     alternatives: tuple[Alternative, ...] = (Alternative((), 0.0),),
 ) -> Alignment:
     """Four steps of five seconds each, with these edits."""
@@ -54,6 +55,7 @@ def alignment(
         clip_middle_s=line,
         posterior=np.full((len(line), 5), 0.2, dtype=np.float32),
         duration_s=duration_s,
+        held_out=held_out,
         alternatives=alternatives,
     )
 
@@ -149,6 +151,15 @@ def test_a_likely_critical_deviation_that_cannot_be_named_is_never_passed(refere
     assert score.critical_probability == pytest.approx(0.6093, abs=1e-4)
     assert score.deviations == ()
     assert score.decision is Decision.NEEDS_REVIEW
+
+
+def test_a_single_gold_only_tells_what_is_plain_and_never_passes(reference: Reference) -> None:
+    weak, plain = (edit(EditKind.SWAP, 1, 2, log_odds=odds) for odds in (2.0, 4.0))
+    assert score_alignment(TASK, reference, alignment([weak], held_out="nothing")).deviations == ()
+    assert len(score_alignment(TASK, reference, alignment([plain], held_out="nothing")).deviations) == 1
+    score = score_alignment(TASK, reference, alignment(held_out="nothing"))
+    assert score.decision is Decision.NEEDS_REVIEW
+    assert "single gold" in score.reason.en
 
 
 def test_points_below_the_limits_ask_for_review_and_retraining(reference: Reference) -> None:
