@@ -172,24 +172,23 @@ def _segment(
     prices: Prices,
     stride_s: float,
 ) -> list[Candidate]:
-    best: dict[int, Candidate] = {}
+    """Each explanation at the tempo that suits it best."""
     if not explanations:
         return []
-    for log_tempo in TEMPI:
-        sequences = state_sequences(
-            explanations, unknown_column=emissions.shape[1] - 1, log_tempo=log_tempo, stride_s=stride_s
+    usual = state_sequences(explanations, unknown_column=emissions.shape[1] - 1, stride_s=stride_s)
+    found = [
+        segment(emissions, idle, usual.at_tempo(log_tempo), idle_entry=prices.idle) for log_tempo in TEMPI
+    ]
+    tempo_prior = -0.5 * (np.array(TEMPI) / durations.tempo_spread) ** 2
+    scores = np.stack([tempo.score for tempo in found]) + tempo_prior[:, None]
+    chosen = scores.argmax(axis=0)
+    return [
+        Candidate(
+            explanation,
+            float(scores[tempo, row]) - explanation.price,
+            TEMPI[tempo],
+            found[tempo].start[row, : len(explanation.states)].copy(),
+            found[tempo].end[row, : len(explanation.states)].copy(),
         )
-        found = segment(emissions, idle, sequences, idle_entry=prices.idle)
-        tempo_prior = -0.5 * (log_tempo / durations.tempo_spread) ** 2
-        for row, explanation in enumerate(explanations):
-            score = float(found.score[row]) + tempo_prior - explanation.price
-            if row not in best or score > best[row].score:
-                states = len(explanation.states)
-                best[row] = Candidate(
-                    explanation,
-                    score,
-                    log_tempo,
-                    found.start[row, :states].copy(),
-                    found.end[row, :states].copy(),
-                )
-    return list(best.values())
+        for row, (explanation, tempo) in enumerate(zip(explanations, chosen.tolist(), strict=True))
+    ]

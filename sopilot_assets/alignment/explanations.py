@@ -177,11 +177,9 @@ def _partial(states: Procedure, prices: Prices) -> Iterator[_Edited]:
 
 
 def state_sequences(
-    explanations: Sequence[Explanation], *, unknown_column: int, log_tempo: float, stride_s: float
+    explanations: Sequence[Explanation], *, unknown_column: int, stride_s: float
 ) -> StateSequences:
-    """The explanations as a padded batch at one tempo; ``log_tempo`` > 0 means slower, ``stride_s`` turns
-    seconds into clips.
-    """
+    """The explanations as a padded batch at the usual tempo; ``stride_s`` turns seconds into clips."""
     width = max(len(explanation.states) for explanation in explanations)
     shape = (len(explanations), width)
     emission = np.zeros(shape, dtype=np.int64)
@@ -189,7 +187,7 @@ def state_sequences(
     for row, explanation in enumerate(explanations):
         for column, state in enumerate(explanation.states):
             emission[row, column] = unknown_column if state.step == UNKNOWN else state.step
-            log_duration[row, column] = state.log_mean + log_tempo - math.log(stride_s)
+            log_duration[row, column] = state.log_mean - math.log(stride_s)
             spread[row, column] = state.spread
     length = np.array([len(explanation.states) for explanation in explanations], dtype=np.int64)
     return StateSequences(emission, log_duration, spread, length)

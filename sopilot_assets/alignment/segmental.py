@@ -8,7 +8,7 @@ clips are allowed at a price.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numba
@@ -33,6 +33,10 @@ class StateSequences:
     log_duration: Floats
     spread: Floats
     length: Indices
+
+    def at_tempo(self, log_tempo: float) -> StateSequences:
+        """The same sequences with all durations multiplied by exp(``log_tempo``); above 0 is slower."""
+        return replace(self, log_duration=self.log_duration + log_tempo)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
