@@ -124,12 +124,12 @@ def _swaps(states: Procedure, prices: Prices) -> Iterator[_Edited]:
     for first in range(len(states)):
         for second in range(first + 1, len(states)):
             one, other = states[first].step, states[second].step
-            # a pair already out of order is not swapped again: that would only undo an edit
-            if UNKNOWN in (one, other) or one > other:
+            # a pair already swapped is not swapped back: that would only undo an edit
+            if UNKNOWN in (one, other) or one == other:
                 continue
             edited = list(states)
             edited[first], edited[second] = states[second], states[first]
-            yield Change(EditKind.SWAP, (one, other)), prices.swap, tuple(edited)
+            yield Change(EditKind.SWAP, (min(one, other), max(one, other))), prices.swap, tuple(edited)
 
 
 def _wrong(states: Procedure, prices: Prices) -> Iterator[_Edited]:

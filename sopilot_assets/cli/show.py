@@ -13,7 +13,7 @@ from sopilot_assets.cli.rows import rows_of
 from sopilot_assets.errors import ConfigError
 
 if TYPE_CHECKING:
-    from sopilot_assets.store.home import Home
+    from sopilot_assets.store.home import Home, PartitionKey
     from sopilot_assets.store.ledgers import Cell
 
 app = typer.Typer(
@@ -169,5 +169,5 @@ def _show_score(row: dict[str, Cell], lang: Language) -> None:
 
 
 def _page(home: Home, row: dict[str, Cell]) -> str | None:
-    path = home.scores_review(str(row["video_id"]))
+    path = home.review(PartitionKey.parse(str(row["key"])))
     return str(path) if path.exists() else None

@@ -174,7 +174,7 @@ def verdicts(home: Home, recordings: Sequence[DemoRecording]) -> list[Verdict]:
 def _verdict(home: Home, recording: DemoRecording, row: Mapping[object, object]) -> Verdict:
     wanted = expectation(recording.label)
     found = reported(str(row["deviations"] or "[]"))
-    page = local_path(home.scores_review(recording.key.video_id))
+    page = local_path(home.review(recording.key))
     score: Cell = row["score"]  # type: ignore[assignment] # the ledger's schema says so
     return Verdict(
         recording=recording,

@@ -103,7 +103,7 @@ def stale_scores(home: Home) -> pd.DataFrame:
         for task_id in sorted({key.task_id for key in registry.recordings})
     }
     rows = []
-    for key in sorted(registry.recordings):
+    for key in sorted(key for key, recording in registry.recordings.items() if not recording.retired):
         difference = _difference(scored.get(str(key)), now[key.task_id])
         if difference:
             rows.append((str(key), key.task_id, key.video_id, *difference))
@@ -136,8 +136,8 @@ def _judge_one(home: Home, key: PartitionKey, by: _Judge) -> _Judged:
     recording, task = by.registry[key], by.tasks[key.task_id]
     reference: Reference | None = None
     try:
-        if key in by.unusable:
-            raise VideoError(by.unusable[key])
+        if unusable := recording.retired or by.unusable.get(key):
+            raise VideoError(unusable)
         reference = by.references[task.task_id]
         alignment = load_alignment(home.alignment(reference.reference_id, recording.key.video_id))
         score = score_alignment(task, reference, alignment)

@@ -67,12 +67,13 @@ def _refresh(
 ) -> ReferenceOutcome:
     task = load_task(home.tasks / f"{task_id}.yaml")
     golds, left_out = _golds(home, registry, task)
-    wanted = reference_id(task_id, task.step_ids, golds)
+    orders = task.legal_orders()
+    wanted = reference_id(task_id, task.step_ids, golds, orders=orders)
     path = home.reference(task_id, wanted)
     if path.exists():
         reference = load_reference(path, EmbeddingsOf(home, task_id))
     else:
-        reference = build_reference(task_id, task.step_ids, golds)
+        reference = build_reference(task_id, task.step_ids, golds, orders=orders)
         save_reference(path, reference)
     row: dict[str, Cell] = {
         "task_id": task_id,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sopilot_assets.capture.ledgers import videos_ledger
+from sopilot_assets.capture.ledgers import ACTIVE, videos_ledger
 from sopilot_assets.errors import LedgerError
 from sopilot_assets.scoring.ledger import Subject
 from sopilot_assets.store.home import Home, PartitionKey
@@ -25,6 +25,13 @@ class Recording:
     path: Path
     duration_s: float
     facts: Mapping[str, Cell]
+
+    @property
+    def retired(self) -> str | None:
+        """Why the recording is judged no more, for people to read; None while it is."""
+        return (
+            None if self.facts["status"] == ACTIVE else "retired: this recording was made a gold of its task"
+        )
 
     @property
     def key(self) -> PartitionKey:

@@ -67,7 +67,7 @@ def write_reviews(
 
 def write_review(work: ReviewWork) -> Outcome:
     """Publish one review page; runs in a child process."""
-    page = work.home.scores_review(work.key.video_id)
+    page = work.home.review(work.key)
     html = review_page(
         task=work.task,
         score=work.score,

@@ -52,7 +52,10 @@ class Reference:
     golds: tuple[Gold, ...]
     evidence: Evidence
     durations: Durations
+    task_orders: tuple[tuple[int, ...], ...]
+    """The orders of the steps that the task file allows."""
     orders: tuple[tuple[int, ...], ...]
+    """Those, and the orders that confirmed golds show."""
 
     @property
     def stride_s(self) -> float:
@@ -77,7 +80,9 @@ class Reference:
         others = [gold for gold in self.golds if gold.video_id != video_id]
         if len(others) == len(self.golds):
             return self
-        return build_reference(self.task_id, self.step_ids, others) if others else None
+        return (
+            build_reference(self.task_id, self.step_ids, others, orders=self.task_orders) if others else None
+        )
 
 
 def proposed_intervals(embedding: ClipEmbedding, step_count: int) -> tuple[StepInterval, ...]:
@@ -91,8 +96,15 @@ def proposed_intervals(embedding: ClipEmbedding, step_count: int) -> tuple[StepI
     return tuple(interval for interval in found if interval.segment)
 
 
-def build_reference(task_id: str, step_ids: Sequence[str], golds: Sequence[Gold]) -> Reference:
-    """The reference of a task's golds, whatever order they come in.
+def build_reference(
+    task_id: str,
+    step_ids: Sequence[str],
+    golds: Sequence[Gold],
+    *,
+    orders: Sequence[Sequence[int]] | None = None,
+) -> Reference:
+    """The reference of a task's golds, whatever order they come in; ``orders`` are those the task allows (only
+    the one it is written in, unless told).
 
     Raises `GoldError` when there is no gold, when a step is shown by none of them, and `ModelMismatch` when
     their embeddings are of different models.
@@ -102,6 +114,7 @@ def build_reference(task_id: str, step_ids: Sequence[str], golds: Sequence[Gold]
             f"task {task_id}: no gold recording. Put at least one into capture/{task_id}/gold/<site>/ "
             "and wait for its intake."
         )
+    allowed = tuple(tuple(order) for order in orders or [range(len(step_ids))])
     ordered = tuple(sorted({gold.video_id: gold for gold in golds}.values(), key=lambda gold: gold.video_id))
     for gold in ordered[1:]:
         require_same_model(ordered[0].embedding, gold.embedding)
@@ -114,18 +127,21 @@ def build_reference(task_id: str, step_ids: Sequence[str], golds: Sequence[Gold]
             "enough. Annotate them in steps.csv or record another gold."
         )
     return Reference(
-        reference_id=reference_id(task_id, step_ids, ordered),
+        reference_id=reference_id(task_id, step_ids, ordered, orders=allowed),
         task_id=task_id,
         step_ids=tuple(step_ids),
         model_id=ordered[0].embedding.model_id,
         golds=ordered,
         evidence=fit_evidence(clips),
         durations=fit_durations([gold.intervals for gold in ordered], len(step_ids)),
-        orders=_orders(ordered, len(step_ids)),
+        task_orders=allowed,
+        orders=_orders(ordered, allowed),
     )
 
 
-def reference_id(task_id: str, step_ids: Sequence[str], golds: Sequence[Gold]) -> str:
+def reference_id(
+    task_id: str, step_ids: Sequence[str], golds: Sequence[Gold], *, orders: Sequence[Sequence[int]]
+) -> str:
     """What the reference is made of, as 16 hex digits: the same golds, annotations, model and code give the
     same id.
     """
@@ -133,6 +149,7 @@ def reference_id(task_id: str, step_ids: Sequence[str], golds: Sequence[Gold]) -
         "version": REFERENCE_VERSION,
         "task": task_id,
         "steps": list(step_ids),
+        "orders": [list(order) for order in orders],
         "golds": [_identity(gold) for gold in sorted(golds, key=lambda gold: gold.video_id)],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -184,8 +201,8 @@ def _person(gold: Gold) -> str:
     return gold.person or ""
 
 
-def _orders(golds: Sequence[Gold], step_count: int) -> tuple[tuple[int, ...], ...]:
-    """The task's own order first, then every complete order that a confirmed gold shows."""
+def _orders(golds: Sequence[Gold], allowed: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+    """What the task allows, then every complete order that a confirmed gold shows."""
     seen = {tuple(interval.step for interval in gold.intervals) for gold in golds if gold.confirmed}
-    written = tuple(range(step_count))
-    return (written, *sorted(order for order in seen if order != written and sorted(order) == list(written)))
+    complete = {order for order in seen if sorted(order) == sorted(allowed[0])}
+    return (*allowed, *sorted(complete - set(allowed)))

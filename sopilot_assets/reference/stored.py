@@ -41,6 +41,7 @@ class _Facts(BaseModel):
     task_id: str
     step_ids: tuple[str, ...]
     model_id: str
+    task_orders: tuple[tuple[int, ...], ...]
     orders: tuple[tuple[int, ...], ...]
     golds: tuple[_GoldFacts, ...]
     stack: tuple[float, float, float, float]
@@ -57,6 +58,7 @@ def save_reference(path: Path | UPath, reference: Reference) -> None:
         task_id=reference.task_id,
         step_ids=reference.step_ids,
         model_id=reference.model_id,
+        task_orders=reference.task_orders,
         orders=reference.orders,
         golds=tuple(_gold_facts(gold) for gold in reference.golds),
         stack=evidence.stack,
@@ -104,6 +106,7 @@ def load_reference(path: Path | UPath, embedding_of: Callable[[str], ClipEmbeddi
         golds=tuple(_gold(gold, embedding_of(gold.video_id)) for gold in facts.golds),
         evidence=Evidence(clips, weights, bias, facts.stack, facts.held_out, facts.gold_match),
         durations=facts.durations,
+        task_orders=facts.task_orders,
         orders=facts.orders,
     )
 

@@ -21,8 +21,8 @@ _KEY = re.compile(r"(?P<task>[a-z][a-z0-9_]{0,47})-(?P<role>[gt])-(?P<video>[0-9
 class Home:
     """Paths below one home folder.
 
-    >>> str(Home.at("/data/sopilot").scores_review("0123456789ab")).endswith("reviews/0123456789ab.html")
-    True
+    >>> str(Home.at("/data/sopilot").steps_csv("filter_change"))
+    '/data/sopilot/capture/filter_change/gold/steps.csv'
     """
 
     root: UPath
@@ -85,9 +85,9 @@ class Home:
         """The alignment of one video against one reference."""
         return self.root / "alignments" / reference_id / f"{video_id}.npz"
 
-    def scores_review(self, video_id: str) -> UPath:
-        """The review page of one video."""
-        return self.reviews / f"{video_id}.html"
+    def review(self, key: PartitionKey) -> UPath:
+        """The review page of one recording for its task."""
+        return self.reviews / f"{key}.html"
 
     def steps_csv(self, task_id: str) -> UPath:
         """The step annotations of a task's golds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
 
@@ -38,6 +38,23 @@ def is_legal_order(order: Sequence[str], *, predecessors: Mapping[str, frozenset
     return not any(
         later in predecessors[earlier] for place, earlier in enumerate(order) for later in order[place + 1 :]
     )
+
+
+def legal_orders(predecessors: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, ...]]:
+    """Every order in which all steps can be done; the one closest to the file's comes first.
+
+    >>> list(legal_orders({"a": frozenset(), "b": frozenset({"a"}), "c": frozenset({"a"})}))
+    [('a', 'b', 'c'), ('a', 'c', 'b')]
+    """
+
+    def continued(done: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        if len(done) == len(predecessors):
+            yield done
+        for step_id, before in predecessors.items():
+            if step_id not in done and before <= set(done):
+                yield from continued((*done, step_id))
+
+    return continued(())
 
 
 def check_order(steps: StepOrder) -> None:

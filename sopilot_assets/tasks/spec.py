@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from itertools import islice
 from typing import Annotated, Final, Self
 
 from pydantic import (
@@ -18,9 +19,12 @@ from pydantic import (
     model_validator,
 )
 
-from sopilot_assets.tasks.order import check_order, is_legal_order, predecessors
+from sopilot_assets.tasks.order import check_order, is_legal_order, legal_orders, predecessors
 
 TASK_ID_PATTERN: Final = r"^[a-z][a-z0-9_]{0,47}$"
+MOST_ORDERS: Final = 50
+"""Legal orders that are compared with a recording; a task that allows more is judged by the first ones."""
+
 STEP_ID_PATTERN: Final = r"^[a-z][a-z0-9_]{0,47}$"
 
 Name = Annotated[
@@ -218,6 +222,11 @@ class TaskSpec(_Section):
     def allows_order(self, order: Sequence[str]) -> bool:
         """Whether these steps, some or all of the task's, may be done in this order."""
         return is_legal_order(order, predecessors=self.predecessors())
+
+    def legal_orders(self, *, most: int = MOST_ORDERS) -> tuple[tuple[int, ...], ...]:
+        """The orders in which all steps may be done, as indices into ``steps``: the file's first, at most ``most``."""
+        found = islice(legal_orders(self.predecessors()), most)
+        return tuple(tuple(self.step_ids.index(step_id) for step_id in order) for order in found)
 
     def fingerprint(self) -> str:
         """A SHA-256 (64 hex digits) over everything in the task that can change a score or a decision.

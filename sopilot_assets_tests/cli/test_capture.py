@@ -36,7 +36,11 @@ def test_a_folder_is_copied_and_taken_in(home: Home, drop: Path) -> None:
     outcomes = {str(row["file"]).rpartition("/")[2]: row for row in rows(home, "capture", "intake")}
     ends = sorted((str(row["outcome"]), row["reason"]) for row in outcomes.values() if row["reason"])
     assert ("quarantined", "not_a_video") in ends
-    assert sorted(str(row["outcome"]) for row in outcomes.values()) == ["accepted", "duplicate", "quarantined"]
+    assert sorted(str(row["outcome"]) for row in outcomes.values()) == [
+        "accepted",
+        "duplicate",
+        "quarantined",
+    ]
     assert not [path for path in local_path(home.capture).rglob("*") if path.is_file()]
     assert rows(home, "capture", "intake") == []
 

@@ -15,7 +15,9 @@ SMALL = ("--size", "96x64", "--step-seconds", "0.5", "--fps", "10", "--golds", "
 
 def test_a_set_is_simulated_with_labels(tmp_path: Path) -> None:
     sopilot(tmp_path, "simulate", "--out", tmp_path / "set", *SMALL, "--variants", "freeze:resumes")
-    labels = [json.loads(line) for line in (tmp_path / "set" / "labels.jsonl").read_text("utf-8").splitlines()]
+    labels = [
+        json.loads(line) for line in (tmp_path / "set" / "labels.jsonl").read_text("utf-8").splitlines()
+    ]
     assert [(label["role"], label["variant"], label["size"]) for label in labels] == [
         ("gold", "correct", [96, 64]),
         ("trainee", "freeze", [96, 64]),
@@ -33,7 +35,9 @@ def test_variants_are_the_same_files_again(tmp_path: Path, tiny_video: object) -
     tiny_video(tmp_path / "take.mp4", seconds=2.0)
     made = []
     for _ in range(2):
-        sopilot(tmp_path, "variants", tmp_path / "take.mp4", "--out", tmp_path / "bad", "--kinds", "freeze,swap")
+        sopilot(
+            tmp_path, "variants", tmp_path / "take.mp4", "--out", tmp_path / "bad", "--kinds", "freeze,swap"
+        )
         made.append({path.name: path.read_bytes() for path in (tmp_path / "bad").iterdir()})
     assert sorted(made[0]) == [
         "take_bad_freeze.mp4",

@@ -100,6 +100,16 @@ def test_an_order_that_a_confirmed_gold_shows_is_legal() -> None:
     assert guessed.orders == ((0, 1, 2, 3),)
 
 
+def test_an_order_that_the_task_allows_is_legal_also_for_a_gold_judged_by_the_others() -> None:
+    golds = [gold(0), gold(1)]
+    free = build_reference("job", STEP_IDS, golds, orders=[(0, 1, 2, 3), (1, 0, 2, 3)])
+    assert free.orders == ((0, 1, 2, 3), (1, 0, 2, 3))
+    assert free.reference_id != build_reference("job", STEP_IDS, golds).reference_id
+    others = free.without("000000000000")
+    assert others is not None
+    assert others.orders == free.orders
+
+
 def test_proposals_find_the_borders_of_clear_steps() -> None:
     shown = [(0, 4.0), (1, 7.0), (2, 5.0), (3, 6.0)]
     proposed = proposed_intervals(embedding(shown, seed=4), len(STEP_IDS))
