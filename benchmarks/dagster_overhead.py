@@ -1,11 +1,11 @@
 """What Dagster's own bookkeeping costs.
 
-Without arguments: a batch of 68 recordings through the real job with stations that do nothing, on a fresh SQLite
-instance, so that all of the time is bookkeeping. `--run ID` reads the events of a finished run instead (of the instance
-in DAGSTER_HOME) and says where its time went:
+Without arguments: a batch of 68 recordings through the real job with stations that do nothing, on a fresh
+SQLite instance, so that all of the time is bookkeeping. `--run ID` reads the events of a finished run of the
+instance in DAGSTER_HOME instead, and says where its time went:
 
     python benchmarks/dagster_overhead.py --partitions 68 --registered 10000
-    python benchmarks/dagster_overhead.py --run 284c0ee3-a9cc-4193-92af-7af41a470b54
+    python benchmarks/dagster_overhead.py --run ID
 """
 
 from __future__ import annotations
@@ -69,10 +69,8 @@ def measure_empty(partitions: int, registered: int) -> None:
                 )
                 seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu
                 events = sum(event.is_step_materialization for event in result.all_events)
-                each = f"{1000 * seconds / events:5.1f} ms a materialization"
-                print(
-                    f"{what:>16}: {seconds:6.2f} s wall, {cpu_s:6.2f} s CPU, {events} materializations, {each}"
-                )
+                each = f"{1000 * seconds / events:5.1f} ms a result"
+                print(f"{what:>16}: {seconds:6.2f} s wall, {cpu_s:6.2f} s CPU, {events} results, {each}")
         scores = dg.AssetKey("scores")
         started = time.perf_counter()
         found = len(instance.get_materialized_partitions(scores))
@@ -140,13 +138,12 @@ def explain_run(run_id: str) -> None:
         work_s, stored_s, count = _split(step, moments)
         worked_s += work_s
         print(f"{step:>32}: {work_s:7.2f} s of work, {stored_s:6.2f} s to record {count} materializations")
-    print(
-        f"{'all':>32}: {total_s:7.2f} s, of which {total_s - worked_s:.2f} s ({1 - worked_s / total_s:.0%}) bookkeeping"
-    )
+    kept_s = total_s - worked_s
+    print(f"{'all':>32}: {total_s:7.2f} s, of which {kept_s:.2f} s ({kept_s / total_s:.0%}) bookkeeping")
 
 
 def _split(step: str, moments: Sequence[Moment]) -> tuple[float, float, int]:
-    """Seconds from the start of a step to its first recorded result, from there to its end, and the results."""
+    """Seconds until a step's first recorded result, seconds from there to its end, and the results."""
     own = [moment for moment in moments if moment.step == step]
     starts = [m.at_s for m in own if m.kind is dg.DagsterEventType.STEP_START]
     results = [m.at_s for m in own if m.kind is dg.DagsterEventType.ASSET_MATERIALIZATION]

@@ -13,7 +13,7 @@ from sopilot_assets.cli.options import HOME, examples
 from sopilot_assets.cli.output import say, show_rows, stage
 from sopilot_assets.cli.score import run_work
 from sopilot_assets.cli.simulation import parse_size
-from sopilot_assets.errors import StoreError
+from sopilot_assets.errors import StoreError, VideoError
 from sopilot_assets.store.home import DEFAULT_HOME, Home
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def demo(
     golds: Annotated[int, typer.Option(min=1, help="How many gold recordings.")] = 4,
     trainees: Annotated[int, typer.Option(min=1, help="How many trainee recordings.")] = 14,
     size: Annotated[str, typer.Option(help="Width and height in pixels.")] = "480x320",
-    step_seconds: Annotated[float, typer.Option(help="The usual length of a step in seconds.")] = 3.2,
+    step_seconds: Annotated[float, typer.Option(help="The usual length of a step in seconds.")] = 4.5,
     home: HOME,
 ) -> None:
     """Simulate recordings of a filter change, score them, and compare what was found with what was done.
@@ -70,16 +70,24 @@ def _drop(home: Home, show: Show) -> list[DemoRecording]:
 
 
 def _take_in(home: Home) -> None:
+    from sopilot_assets.capture.intake import Status  # noqa: PLC0415
     from sopilot_assets.operations.drain import drain_capture  # noqa: PLC0415
 
     with stage("Taking them in") as bar:
-        drain_capture(
+        drained = drain_capture(
             home,
             run_id=f"demo-{datetime.now(UTC):%Y%m%dT%H%M%S}",
             now=lambda: datetime.now(UTC),
             wait=time.sleep,
             settle_s=0.0,  # they were published whole
             on_progress=bar,
+        )
+    refused = [one for one in drained.outcomes if one.status is Status.QUARANTINED]
+    if refused:
+        raise VideoError(
+            f"{len(refused)} recordings were refused, the first one ({refused[0].relative}) because of "
+            f"{refused[0].reason}: {refused[0].detail}. Choose a larger --size or --step-seconds; "
+            "`sopilot capture quarantine` lists them."
         )
 
 

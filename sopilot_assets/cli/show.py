@@ -11,9 +11,9 @@ from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, Language, ex
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.cli.rows import rows_of
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.store.home import Home
 
 if TYPE_CHECKING:
-    from sopilot_assets.store.home import Home, PartitionKey
     from sopilot_assets.store.ledgers import Cell
 
 app = typer.Typer(
@@ -169,5 +169,5 @@ def _show_score(row: dict[str, Cell], lang: Language) -> None:
 
 
 def _page(home: Home, row: dict[str, Cell]) -> str | None:
-    path = home.review(PartitionKey.parse(str(row["key"])))
+    path = home.review(str(row["key"]))
     return str(path) if path.exists() else None

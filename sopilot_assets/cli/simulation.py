@@ -54,7 +54,7 @@ def simulate(
     ] = None,
     size: Annotated[str, typer.Option(help="Width and height in pixels.")] = "480x320",
     fps: Annotated[int, typer.Option(min=1, help="Frames a second.")] = 25,
-    step_seconds: Annotated[float, typer.Option(help="The usual length of a step in seconds.")] = 3.2,
+    step_seconds: Annotated[float, typer.Option(help="The usual length of a step in seconds.")] = 4.5,
     pauses: Annotated[bool, typer.Option("--pauses", help="Pause between the steps.")] = False,
 ) -> None:
     """Render recordings of a filter change, with exact labels, a task file and the golds' steps.csv."""

@@ -3,8 +3,8 @@
 None of them blocks: a single bad recording, or a task with too few golds, must not hold up the others.
 """
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeAlias
 
 import dagster as dg
 
@@ -21,12 +21,15 @@ from sopilot_assets.defs.scores import scores
 
 MOST_QUARANTINED: Final = 0.2
 
+_Questions: TypeAlias = Mapping[str, tuple[Callable[[], Findings], dg.AssetCheckSeverity]]
+
 _WARN: Final = dg.AssetCheckSeverity.WARN
 _ERROR: Final = dg.AssetCheckSeverity.ERROR
 
 
 @dg.multi_asset_check(
     name="captured_videos_checks",
+    can_subset=True,
     specs=[
         dg.AssetCheckSpec(
             "stored_files_are_intact",
@@ -49,16 +52,22 @@ def captured_videos_checks(
     context: dg.AssetCheckExecutionContext, home: HomeResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Stored files and quarantine."""
-    yield _result(
-        "stored_files_are_intact", findings.damaged_files(home.home, seed=context.run.run_id), _ERROR
-    )
-    yield _result(
-        "few_files_are_quarantined", findings.quarantined_lately(home.home, most=MOST_QUARANTINED), _WARN
-    )
+    questions = {
+        "stored_files_are_intact": (
+            lambda: findings.damaged_files(home.home, seed=context.run.run_id),
+            _ERROR,
+        ),
+        "few_files_are_quarantined": (
+            lambda: findings.quarantined_lately(home.home, most=MOST_QUARANTINED),
+            _WARN,
+        ),
+    }
+    yield from _answers(context, questions)
 
 
 @dg.multi_asset_check(
     name="clip_embeddings_checks",
+    can_subset=True,
     specs=[
         dg.AssetCheckSpec(
             "one_model_a_task",
@@ -78,14 +87,19 @@ def clip_embeddings_checks(
     context: dg.AssetCheckExecutionContext, home: HomeResource
 ) -> Iterator[dg.AssetCheckResult]:
     """Models and numbers."""
-    yield _result("one_model_a_task", findings.mixed_models(home.home), _WARN)
-    yield _result(
-        "embeddings_are_finite", findings.unusable_embeddings(home.home, seed=context.run.run_id), _ERROR
-    )
+    questions = {
+        "one_model_a_task": (lambda: findings.mixed_models(home.home), _WARN),
+        "embeddings_are_finite": (
+            lambda: findings.unusable_embeddings(home.home, seed=context.run.run_id),
+            _ERROR,
+        ),
+    }
+    yield from _answers(context, questions)
 
 
 @dg.multi_asset_check(
     name="gold_references_checks",
+    can_subset=True,
     specs=[
         dg.AssetCheckSpec(
             "enough_golds",
@@ -107,14 +121,20 @@ def clip_embeddings_checks(
         ),
     ],
 )
-def gold_references_checks(home: HomeResource) -> Iterator[dg.AssetCheckResult]:
+def gold_references_checks(
+    context: dg.AssetCheckExecutionContext, home: HomeResource
+) -> Iterator[dg.AssetCheckResult]:
     """Number and annotation of the golds."""
-    yield _result("enough_golds", findings.thin_references(home.home), _WARN)
-    yield _result("steps_are_confirmed", findings.unconfirmed_references(home.home), _WARN)
+    questions = {
+        "enough_golds": (lambda: findings.thin_references(home.home), _WARN),
+        "steps_are_confirmed": (lambda: findings.unconfirmed_references(home.home), _WARN),
+    }
+    yield from _answers(context, questions)
 
 
 @dg.multi_asset_check(
     name="scores_checks",
+    can_subset=True,
     specs=[
         dg.AssetCheckSpec(
             "scores_are_current",
@@ -148,12 +168,22 @@ def scores_checks(
 ) -> Iterator[dg.AssetCheckResult]:
     """Staleness, completeness and the noise floor."""
     registered = context.instance.get_dynamic_partitions(str(VIDEO.name))
-    yield _result("scores_are_current", findings.outdated_scores(home.home, registered), _WARN)
-    yield _result("every_recording_has_a_row", findings.recordings_without_row(home.home), _ERROR)
-    yield _result("golds_pass", findings.failing_golds(home.home), _WARN)
+    questions = {
+        "scores_are_current": (lambda: findings.outdated_scores(home.home, registered), _WARN),
+        "every_recording_has_a_row": (lambda: findings.recordings_without_row(home.home), _ERROR),
+        "golds_pass": (lambda: findings.failing_golds(home.home), _WARN),
+    }
+    yield from _answers(context, questions)
 
 
 CHECKS: Final = (captured_videos_checks, clip_embeddings_checks, gold_references_checks, scores_checks)
+
+
+def _answers(context: dg.AssetCheckExecutionContext, questions: _Questions) -> Iterator[dg.AssetCheckResult]:
+    """The answers to the selected questions; the UI can also ask a single one."""
+    for name in sorted(key.name for key in context.selected_asset_check_keys):
+        ask, severity = questions[name]
+        yield _result(name, ask(), severity)
 
 
 def _result(name: str, found: Findings, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:

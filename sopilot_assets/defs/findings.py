@@ -141,7 +141,7 @@ def outdated_scores(home: Home, registered: Sequence[str]) -> Findings:
     ``partitions_to_rescore`` names them as ranges of ``registered``.
     """
     frame = stale_scores(home)
-    rows = _rows(frame)
+    rows = _rows(frame[["key", "why", "scored_with", "current"]])
     reasons = {f"stale_{why}": count for why, count in sorted(Counter(frame["why"]).items())}
     ranges = ", ".join(str(keys) for keys in contiguous_ranges(registered, frame["key"]))
     return Findings(

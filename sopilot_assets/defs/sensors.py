@@ -92,8 +92,9 @@ def capture_sensor(
     ready = _ready(batches, look, limits, waited_s=now.timestamp() - waiting_since_s)
     held = len(batches) - len(ready)
     cursor = replace(cursor, audited_s=now.timestamp(), waiting_since_s=waiting_since_s if held else None)
-    message = f"{len(fresh)} recordings registered, {len(ready)} runs launched, {held} held back"
-    context.log.info(message)
+    if fresh or batches:
+        message = f"{len(fresh)} recordings registered, {len(ready)} runs launched, {held} held back"
+        context.log.info(message)
     if not ready:
         return dg.SensorResult(skip_reason=_summary(look), cursor=cursor.to_json())
     return dg.SensorResult(run_requests=[run_request(batch) for batch in ready], cursor=cursor.to_json())

@@ -54,7 +54,7 @@ class Show:
     trainees: int = len(SHOWN)
     size: tuple[int, int] = (480, 320)
     fps: int = 15
-    step_seconds: float = 3.2
+    step_seconds: float = 4.5
 
     @property
     def recordings(self) -> int:

@@ -247,27 +247,34 @@ def quarantine(patient: Patient) -> Iterator[Finding]:
         yield Finding("quarantine", State.OK, "empty")
 
 
-def stale(patient: Patient) -> Iterator[Finding]:
-    """Recordings without a score, and scores that something newer would make differently."""
-    outdated = stale_scores(patient.home)
-    why = Counter(outdated[outdated["key"].isin(list(active(patient.home)))]["why"])
-    missing = why.pop("missing", 0)
-    if missing:
-        yield Finding("scores", State.WARNING, f"{missing} recordings have none", "sopilot score")
+def scores(patient: Patient) -> Iterator[Finding]:
+    """Recordings without a score, scores that something newer would make differently, and failed ones."""
+    entries, rows = active(patient.home), scores_ledger(patient.home).latest()
+    findings = [
+        *_unscored(len(set(entries) - set(rows["key"]))),
+        *_outdated(patient, set(entries) & set(rows["key"])),
+    ]
+    failed = int(rows["problem"].notna().sum())
+    if failed:
+        what = f"{failed} recordings could not be scored"
+        findings.append(Finding("scores", State.WARNING, what, "sopilot show scores --problems"))
+    yield from findings or [Finding("scores", State.OK, "up to date")]
+
+
+def _unscored(count: int) -> Iterator[Finding]:
+    if count:
+        yield Finding("scores", State.WARNING, f"{count} recordings have none", "sopilot score")
+
+
+def _outdated(patient: Patient, scored: set[str]) -> Iterator[Finding]:
+    """The stale ones among the scored recordings; to know that, their model is made ready if it is not."""
+    if not scored:
+        return
+    frame = stale_scores(patient.home)
+    why = Counter(frame[frame["key"].isin(list(scored))]["why"])
     if why:
         shown = ", ".join(f"{count} because of the {reason}" for reason, count in sorted(why.items()))
         yield Finding("scores", State.WARNING, f"out of date: {shown}", "sopilot score --stale")
-    problems = scores_ledger(patient.home).query("select count(*) as n from latest where problem is not null")
-    failed = int(problems["n"].iloc[0])
-    if failed:
-        yield Finding(
-            "scores",
-            State.WARNING,
-            f"{failed} recordings could not be scored",
-            "sopilot show scores --problems",
-        )
-    if not (missing or why or failed):
-        yield Finding("scores", State.OK, "up to date")
 
 
 def leftovers(patient: Patient) -> Iterator[Finding]:
@@ -299,6 +306,6 @@ CHECKS: Final[tuple[Callable[[Patient], Iterator[Finding]], ...]] = (
     capture_folder,
     stored_files,
     quarantine,
-    stale,
+    scores,
     leftovers,
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.result import Decision, Text
 from sopilot_assets.scoring.review import IndexRow, index_page
-from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.store.publish import local_path, publish_text
 from sopilot_assets.tasks import DeviationType, Severity, find_tasks
@@ -21,7 +21,7 @@ def write_review_index(home: Home) -> Path:
     names = {name: Text(task.name, task.name_ja or task.name) for name, task in tasks.items()}
     frame = scores_ledger(home).latest()
     rows: list[Mapping[str, Cell]] = json.loads(frame.to_json(orient="records"))
-    shown = [row for row in rows if home.review(PartitionKey.parse(str(row["key"]))).exists()]
+    shown = [row for row in rows if home.review(str(row["key"])).exists()]
     path = local_path(home.reviews) / "index.html"
     publish_text(path, index_page([_line(row, names.get(str(row["task_id"]))) for row in shown]))
     return path
@@ -31,7 +31,7 @@ def _line(row: Mapping[str, Cell], task_name: Text | None) -> IndexRow:
     deviations = json.loads(str(row["deviations"] or "[]"))
     return IndexRow(
         video_id=str(row["video_id"]),
-        page=f"{row['video_id']}.html",
+        page=f"{row['key']}.html",
         task=str(row["task_id"]),
         file_name=str(row["original_name"]),
         score=None if row["score"] is None else float(row["score"]),

@@ -103,8 +103,9 @@ def build_reference(
     *,
     orders: Sequence[Sequence[int]] | None = None,
 ) -> Reference:
-    """The reference of a task's golds, whatever order they come in; ``orders`` are those the task allows (only
-    the one it is written in, unless told).
+    """The reference of a task's golds, whatever order they come in.
+
+    ``orders`` are those the task allows; unless told, only the one it is written in.
 
     Raises `GoldError` when there is no gold, when a step is shown by none of them, and `ModelMismatch` when
     their embeddings are of different models.

@@ -263,13 +263,17 @@ def _over_time_ratio(context: _Context, deviations: Sequence[Deviation]) -> floa
 
 
 def _decide(context: _Context, deviations: Sequence[Deviation], points: float) -> tuple[Decision, Text]:
-    """The decision and its reason: evidence first, then critical deviations, then the score, then anything
+    """The decision and its reason: a critical standstill of the picture first, since it needs no gold to be
+    seen; then whether the golds can judge the recording at all, critical deviations, the score, and anything
     else that a person should see.
     """
     task, fit = context.task, context.alignment.fit
+    critical = [d for d in deviations if d.severity is Severity.CRITICAL]
+    still = [d for d in critical if d.type is DeviationType.FREEZE]
+    if still:
+        return Decision.FAIL, sentence("fail", first=still[0].text)
     if fit < LEAST_FIT:
         return Decision.NOT_VERIFIABLE, sentence("unverifiable", fit=fit, least=LEAST_FIT)
-    critical = [d for d in deviations if d.severity is Severity.CRITICAL]
     if critical:
         return Decision.FAIL, sentence("fail", first=max(critical, key=lambda d: d.confidence).text)
     if not context.calibrated:

@@ -85,7 +85,7 @@ class Home:
         """The alignment of one video against one reference."""
         return self.root / "alignments" / reference_id / f"{video_id}.npz"
 
-    def review(self, key: PartitionKey) -> UPath:
+    def review(self, key: PartitionKey | str) -> UPath:
         """The review page of one recording for its task."""
         return self.reviews / f"{key}.html"
 

@@ -224,7 +224,9 @@ class TaskSpec(_Section):
         return is_legal_order(order, predecessors=self.predecessors())
 
     def legal_orders(self, *, most: int = MOST_ORDERS) -> tuple[tuple[int, ...], ...]:
-        """The orders in which all steps may be done, as indices into ``steps``: the file's first, at most ``most``."""
+        """The orders in which all steps may be done, as indices into ``steps``: at most ``most``, the one
+        closest to the file's first.
+        """
         found = islice(legal_orders(self.predecessors()), most)
         return tuple(tuple(self.step_ids.index(step_id) for step_id in order) for order in found)
 

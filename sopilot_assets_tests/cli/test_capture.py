@@ -16,7 +16,7 @@ WriteVideo = Callable[..., Path]
 
 @pytest.fixture
 def drop(tmp_path: Path, home: Home, tiny_video: WriteVideo) -> Path:
-    """A folder with a usable recording, its double under another name, and a text that calls itself a video."""
+    """A folder with a recording, the same under another name, and a text that calls itself a video."""
     folder = tmp_path / "monday"
     folder.mkdir()
     tiny_video(folder / "take_1.mp4", seconds=3.0)

@@ -32,7 +32,7 @@ def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> SimulatedSet:
         variants=["correct", "missing_step", "order_swap"],
         sites=("site_a",),
         size=(160, 120),
-        fps=8,
+        fps=6,
         step_seconds=4.0,
     )
 

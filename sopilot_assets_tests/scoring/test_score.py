@@ -141,6 +141,12 @@ def test_a_recording_that_matches_no_gold_gets_no_score(reference: Reference) ->
     assert "30%" in score.reason.en
 
 
+def test_a_picture_that_stands_still_fails_whatever_the_golds_can_say(reference: Reference) -> None:
+    score = score_alignment(TASK, reference, alignment([edit(EditKind.FROZEN)], fit=0.3))
+    assert score.decision is Decision.FAIL
+    assert "stands still" in score.reason.en
+
+
 def test_a_likely_critical_deviation_that_cannot_be_named_is_never_passed(reference: Reference) -> None:
     likely = (
         Alternative((), 0.0),

@@ -1,0 +1,131 @@
+"""`sopilot demo` and what follows it: one home that is filled once, looked at, and scored again."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from dagster import DagsterInstance, DagsterRunStatus
+
+from sopilot_assets.defs.local_run import local_instance
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import local_path
+from sopilot_assets_tests.cli.running import rows, sopilot
+
+DEMO = ("demo", "--golds", "2", "--trainees", "2", "--size", "320x240", "--step-seconds", "1.2")
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, str]:
+    """A home after a small demonstration, and what that printed."""
+    home = Home.at(tmp_path_factory.mktemp("demo") / "home")
+    return home, sopilot(home, *DEMO).stdout
+
+
+def runs(home: Home) -> list[tuple[str, DagsterRunStatus]]:
+    with local_instance(home) as instance:
+        assert isinstance(instance, DagsterInstance)
+        return [(run.job_name, run.status) for run in instance.get_runs()]
+
+
+def test_the_demo_ends_with_a_table_a_page_and_the_command_for_the_web_page(shown: tuple[Home, str]) -> None:
+    home, printed = shown
+    assert len(re.findall(r"trainee_00\d\.mp4", printed)) == 2
+    assert re.search(r"[0-2] of 2 match", printed)
+    page = re.search(r"A review page: +(\S+)", printed)
+    assert page
+    assert Path(page[1]).read_text("utf-8").startswith("<!")
+    assert (local_path(home.reviews) / "index.html").is_file()
+    assert f"make dev SOPILOT_HOME={home.root}" in printed
+
+
+def test_all_recordings_went_through_in_one_run_of_the_homes_instance(shown: tuple[Home, str]) -> None:
+    home, _ = shown
+    assert runs(home)[-1] == ("score_new_recordings", DagsterRunStatus.SUCCESS)
+    assert len(rows(home, "show", "scores")) == 4
+    assert os.environ.get("DAGSTER_HOME") != str(local_path(home.root) / "dagster")
+
+
+def test_a_second_demo_recognises_everything(shown: tuple[Home, str]) -> None:
+    home, _ = shown
+    before = rows(home, "show", "scores"), len(runs(home))
+    assert "All of them are scored already." in sopilot(home, *DEMO).stdout
+    assert (rows(home, "show", "scores"), len(runs(home))) == before
+
+
+def test_a_recording_is_shown_by_key_id_or_file_name(shown: tuple[Home, str]) -> None:
+    home, _ = shown
+    key = str(rows(home, "show", "recordings", "--role", "trainee")[0]["key"])
+    name = str(rows(home, "show", "recordings", "--role", "trainee")[0]["original_name"])
+    told = [sopilot(home, "show", "video", one).stdout for one in (key, key[-12:], name)]
+    assert told[0] == told[1] == told[2]
+    assert "Review page: " in told[0]
+
+
+def test_scores_go_to_csv_and_are_chosen_by_role(shown: tuple[Home, str]) -> None:
+    home, _ = shown
+    lines = sopilot(home, "show", "scores", "--role", "gold", "--csv").stdout.splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("key,video_id,task_id,role,")
+
+
+def test_the_reference_names_its_golds(shown: tuple[Home, str]) -> None:
+    reference = rows(shown[0], "show", "references")[0]
+    assert (reference["golds"], reference["persons"], reference["confirmed"]) == (2, 2, True)
+
+
+def test_doctor_has_nothing_to_mend_after_a_demo(shown: tuple[Home, str]) -> None:
+    found = {str(row["check"]): row["state"] for row in rows(shown[0], "doctor")}
+    assert "problem" not in found.values()
+    assert found["scores"] == "ok"
+    assert found["task filter_change"] == "ok"
+
+
+def test_a_changed_task_makes_scores_stale_until_they_are_scored_again(shown: tuple[Home, str]) -> None:
+    home, _ = shown
+    path = local_path(home.tasks) / "filter_change.yaml"
+    text = path.read_text("utf-8")
+    path.write_text(
+        text.replace("version: 1", "version: 2").replace("pass_score: 90", "pass_score: 91"), "utf-8"
+    )
+    stale = rows(home, "show", "stale")
+    assert {row["why"] for row in stale} == {"task"}
+    plan = sopilot(home, "score", "--stale", "--dry-run").stdout
+    assert "rescore" in plan
+    assert "4 task" in plan
+    before = len(runs(home))
+    sopilot(home, "score", "--stale")
+    assert rows(home, "show", "stale") == []
+    assert len(runs(home)) == before + 1
+    assert "Nothing to do" in sopilot(home, "score").stdout
+    path.write_text(text, "utf-8")
+
+
+def test_a_demo_whose_recordings_are_refused_says_so_and_scores_nothing(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / "home")
+    small = ("demo", "--golds", "1", "--trainees", "1", "--size", "96x64", "--step-seconds", "0.5")
+    assert "because of too_s" in sopilot(home, *small, exit_code=1).stderr
+    assert rows(home, "show", "scores") == []
+
+
+def test_a_demo_does_not_replace_a_task_of_the_same_name(tmp_path: Path) -> None:
+    home = Home.at(tmp_path / "home")
+    sopilot(home, "task", "new", "filter_change", "--name", "Another one")
+    before = (local_path(home.tasks) / "filter_change.yaml").read_bytes()
+    refused = sopilot(
+        home,
+        "demo",
+        "--golds",
+        "1",
+        "--trainees",
+        "1",
+        "--size",
+        "64x64",
+        "--step-seconds",
+        "0.3",
+        exit_code=1,
+    )
+    assert "found another one of the same name" in refused.stderr
+    assert (local_path(home.tasks) / "filter_change.yaml").read_bytes() == before
