@@ -28,6 +28,8 @@ from sopilot_assets.scoring.review import (
     alignment_strip_png,
     alignment_strip_svg,
     index_page,
+    playable,
+    plays_as_it_is,
     proxy,
     review_page,
 )
@@ -351,7 +353,7 @@ def test_an_empty_list_of_deviations_is_no_praise_when_nothing_is_verifiable(mak
 
 def test_the_same_input_gives_the_same_bytes(make_page, tmp_path: Path) -> None:
     first = make_page()
-    for copy in (tmp_path / "proxies").iterdir():
+    for copy in (tmp_path / "proxies").glob("*"):
         copy.unlink()
     assert make_page() == first
 
@@ -379,6 +381,25 @@ def _write_uneven(path: Path, starts_ms: list[int]) -> None:
             frame.pts, frame.time_base = start, Fraction(1, 1000)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
+
+
+def test_a_small_recording_that_browsers_play_is_embedded_as_it_is(
+    videos: Mapping[str, Path], tmp_path: Path
+) -> None:
+    assert playable(videos[GOLD], tmp_path / "proxies", GOLD) == videos[GOLD]
+    assert not (tmp_path / "proxies").exists()
+
+
+def test_a_recording_that_browsers_may_not_play_is_copied(videos: Mapping[str, Path], tmp_path: Path) -> None:
+    packed = tmp_path / "packed.mkv"
+    with av.open(str(videos[GOLD])) as source, av.open(str(packed), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    assert not plays_as_it_is(packed)
+    assert playable(packed, tmp_path / "proxies", GOLD).parent == tmp_path / "proxies"
 
 
 def test_a_small_copy_is_made_once(videos: Mapping[str, Path], tmp_path: Path) -> None:

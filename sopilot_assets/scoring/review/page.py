@@ -18,7 +18,7 @@ from sopilot_assets.scoring.review.document import Json, data_uri, render, scrip
 from sopilot_assets.scoring.review.drawing import Drawing, svg
 from sopilot_assets.scoring.review.gauge import draw_gauge
 from sopilot_assets.scoring.review.marks import NO_STEP, ON_SEVERITY, icon, step_colour
-from sopilot_assets.scoring.review.proxy import PROXY_FPS, proxy
+from sopilot_assets.scoring.review.proxy import PROXY_FPS, playable
 from sopilot_assets.scoring.review.strip import (
     GOLD_ROW,
     LEFT,
@@ -98,12 +98,12 @@ def review_page(
         row=row,
         noise_floor_score=noise_floor_score,
         trainee_label=words.GOLD_UNDER_TEST if is_gold else words.TRAINEE,
-        trainee_source=data_uri(proxy(trainee_video, proxy_folder, alignment.video_id), kind=_MP4),
+        trainee_source=data_uri(playable(trainee_video, proxy_folder, alignment.video_id), kind=_MP4),
         golds=tuple(
             _Gold(
                 gold_id=gold_id,
                 steps=gold_steps.get(gold_id, ()),
-                source=data_uri(proxy(gold_videos[gold_id], proxy_folder, gold_id), kind=_MP4),
+                source=data_uri(playable(gold_videos[gold_id], proxy_folder, gold_id), kind=_MP4),
             )
             for gold_id in named
         ),

@@ -12,15 +12,40 @@ from upath import UPath
 from sopilot_assets.errors import StoreError
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.video.frames import FrameStream, frames_at
-from sopilot_assets.video.probe import read_index
+from sopilot_assets.video.probe import open_video, read_index
 from sopilot_assets.video.write import write_h264
 
 PROXY_FPS: Final = Fraction(25, 2)
 PROXY_SHORT_SIDE: Final = 240
+SMALL_BYTES_PER_S: Final = 48_000
+"""About what a proxy of a busy picture takes: 0.4 Mbit/s."""
+
+_AT_START_S: Final = 0.02
 _CRF: Final = 30
 _PRESET: Final = "superfast"
 _RECIPE: Final = f"{PROXY_SHORT_SIDE}p-{float(PROXY_FPS):g}fps-crf{_CRF}"
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def playable(source: Path, target_folder: Path | UPath, video_id: str) -> Path:
+    """The file that a page embeds: ``source`` itself where browsers play it as it is, else its `proxy`."""
+    return source if plays_as_it_is(source) else proxy(source, target_folder, video_id)
+
+
+def plays_as_it_is(source: Path) -> bool:
+    """Whether browsers play ``source`` whole, upright and from its start, at `SMALL_BYTES_PER_S` or less.
+
+    That takes undamaged H.264 with 4:2:0 colour in an MP4 file without edits.
+    """
+    index = read_index(source)
+    untouched = not (index.orientation or index.hidden_frames or index.probe.damaged_packets)
+    if not untouched or abs(index.origin_s) > _AT_START_S or index.probe.codec != "h264":
+        return False
+    with open_video(source) as container:
+        plays = (
+            container.format.name.startswith("mov,mp4") and container.streams.video[0].pix_fmt == "yuv420p"
+        )
+    return plays and source.stat().st_size <= SMALL_BYTES_PER_S * index.end_s
 
 
 def proxy(source: Path, target_folder: Path | UPath, video_id: str) -> Path:
