@@ -74,6 +74,11 @@ def show_error(message: str) -> None:
     console.print(f"[bold red]Error:[/bold red] {escape(message)}", soft_wrap=True)
 
 
+def show_warning(message: str) -> None:
+    """Print something that is worth a look."""
+    stderr().print(f"[yellow]Warning:[/yellow] {escape(message)}", soft_wrap=True)
+
+
 def show_rows(
     rows: Sequence[Mapping[str, Cell]],
     *,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sopilot_assets.cli.options import HOME, examples
-from sopilot_assets.cli.output import say, show_error, show_rows, stage
+from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def run_work(home: Home, work: list[Work]) -> None:
             )
         for run in runs:
             say(f"Run {run.run_id[:8]}: {run.keys.size} recordings, {'done' if run.succeeded else 'failed'}")
+            for warning in run.warnings:
+                show_warning(warning)
             if not run.succeeded:
                 failed = True
                 show_error(f"{run.error} Look at the run in the web page (`make dev`), or `sopilot doctor`.")

@@ -140,10 +140,9 @@ def gold_references_checks(
             "scores_are_current",
             asset=scores,
             description=(
-                "Every score was made by the algorithm, task version, model and reference that would make "
-                "it now. The text in "
-                "`partitions_to_rescore` can be pasted into the partition field of the job rescore "
-                "(embed_again where the model changed)."
+                "Every score was made by the algorithm, task version, model and reference that would make it "
+                "now. `sopilot score --stale` brings the others up to date, in one run for each of the "
+                "`stale_ranges`; so does a backfill of alignments and scores over these partitions."
             ),
         ),
         dg.AssetCheckSpec(

@@ -138,15 +138,13 @@ def recordings_without_row(home: Home) -> Findings:
 
 def outdated_scores(home: Home, registered: Sequence[str]) -> Findings:
     """Recordings whose newest row was not made by what would make it now, with the reason;
-    ``partitions_to_rescore`` names them as ranges of ``registered``.
+    ``stale_ranges`` names them as ranges of ``registered``.
     """
     frame = stale_scores(home)
     rows = _rows(frame[["key", "why", "scored_with", "current"]])
     reasons = {f"stale_{why}": count for why, count in sorted(Counter(frame["why"]).items())}
     ranges = ", ".join(str(keys) for keys in contiguous_ranges(registered, frame["key"]))
-    return Findings(
-        rows, {"stale": len(rows), **reasons, **({"partitions_to_rescore": ranges} if ranges else {})}
-    )
+    return Findings(rows, {"stale": len(rows), **reasons, **({"stale_ranges": ranges} if ranges else {})})
 
 
 def failing_golds(home: Home) -> Findings:

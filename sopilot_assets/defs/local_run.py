@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -30,12 +31,15 @@ _DAGSTER_HOME: Final = "DAGSTER_HOME"
 
 @dataclass(frozen=True, slots=True)
 class LocalRun:
-    """One finished run: its id, the keys it covered, and whether all its steps went through."""
+    """One finished run: its id, the keys it covered, whether all its steps went through, and what the assets
+    warned about.
+    """
 
     run_id: str
     keys: KeyRange
     succeeded: bool
-    error: str | None = None
+    error: str | None
+    warnings: tuple[str, ...]
 
 
 def run_keys(
@@ -77,8 +81,8 @@ def _run(
 ) -> LocalRun:
     definitions = build_defs(home=HomeResource(root=str(home.root)))
     run_id = str(uuid4())
-    if on_progress:
-        instance.add_event_listener(run_id, _listener(on_progress))
+    warnings: list[str] = []
+    instance.add_event_listener(run_id, _listener(on_progress, warnings))
     result = definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
         run_id=run_id,
@@ -88,15 +92,17 @@ def _run(
     )
     failed = [event for event in result.all_events if event.is_step_failure or event.is_run_failure]
     error = failed[0].message if failed else None
-    return LocalRun(run_id, keys, result.success, error)
+    return LocalRun(run_id, keys, result.success, error, tuple(warnings))
 
 
-def _listener(on_progress: Progress) -> Callable[[EventLogEntry], None]:
-    """Turns the assets' own log lines into progress."""
+def _listener(on_progress: Progress | None, warnings: list[str]) -> Callable[[EventLogEntry], None]:
+    """Turns the assets' own log lines into progress, and collects their warnings."""
 
     def listen(entry: EventLogEntry) -> None:
         said = _DONE_OF.search(entry.user_message)
-        if said:
+        if said and on_progress:
             on_progress(said[1], int(said[2]), int(said[3]))
+        if entry.level == logging.WARNING and not entry.is_dagster_event:
+            warnings.append(entry.user_message)
 
     return listen

@@ -56,6 +56,13 @@ class References:
             raise found
         return found
 
+    def get(self, task_id: str) -> Reference | None:
+        """The current reference of a task, None when it has none."""
+        try:
+            return self[task_id]
+        except GoldError:
+            return None
+
 
 def _align_one(home: Home, key: PartitionKey, references: References) -> Outcome:
     try:

@@ -17,7 +17,6 @@ from sopilot_assets.operations.outcome import Outcome, Progress
 from sopilot_assets.operations.references import references_ledger
 from sopilot_assets.operations.registry import Recording, Registry
 from sopilot_assets.operations.reviews import ReviewWork, write_reviews
-from sopilot_assets.reference.model import Reference
 from sopilot_assets.scoring.ledger import algorithm_version, problem_row, score_row, scores_ledger
 from sopilot_assets.scoring.result import Score
 from sopilot_assets.scoring.score import score_alignment
@@ -134,7 +133,7 @@ def _difference(row: Mapping[object, object] | None, now: Mapping[str, str]) -> 
 
 def _judge_one(home: Home, key: PartitionKey, by: _Judge) -> _Judged:
     recording, task = by.registry[key], by.tasks[key.task_id]
-    reference: Reference | None = None
+    reference = by.references.get(task.task_id)  # a row without a result also says what it was judged by
     try:
         if unusable := recording.retired or by.unusable.get(key):
             raise VideoError(unusable)

@@ -14,7 +14,7 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.cli.running import rows, sopilot
 
-DEMO = ("demo", "--golds", "2", "--trainees", "2", "--size", "320x240", "--step-seconds", "1.2")
+DEMO = ("demo", "--golds", "2", "--trainees", "2", "--size", "320x240", "--step-seconds", "3")
 
 
 @pytest.fixture(scope="module")

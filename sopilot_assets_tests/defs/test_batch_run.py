@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from sopilot_assets.capture.ledgers import Registry
+from sopilot_assets.operations.judge import stale_scores
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.tasks import load_task
 from sopilot_assets_tests.defs.conftest import Scored
@@ -106,3 +107,4 @@ def test_a_recording_that_became_unreadable_is_a_row_with_a_reason_and_the_other
         assert [key for key in shop.keys if "problem" in metadata[key]] == [victim]
         assert rows.loc[victim, "problem"]
         assert rows["score"].notna().sum() == 5
+        assert stale_scores(shop.home).empty

@@ -58,7 +58,7 @@ def test_an_edited_task_makes_exactly_its_scores_stale_and_names_them_as_one_ran
     assert found.facts == {
         "stale": 6,
         "stale_task": 6,
-        "partitions_to_rescore": f"[{shop.keys[0]}...{shop.keys[-1]}]",
+        "stale_ranges": f"[{shop.keys[0]}...{shop.keys[-1]}]",
     }
 
 
@@ -68,7 +68,7 @@ def test_scores_of_an_older_algorithm_are_stale_and_no_others(shop: Shop) -> Non
     scores_ledger(shop.home).append(rows, run_id="older", written_at=LATE)  # type: ignore[arg-type]
     found = findings.outdated_scores(shop.home, shop.keys)
     assert [(row["key"], row["why"]) for row in found.problems] == [(key, "algorithm") for key in old]
-    assert found.facts["partitions_to_rescore"] == ", ".join(old)
+    assert found.facts["stale_ranges"] == ", ".join(old)
 
 
 def test_a_lost_file_and_a_changed_file_are_found(shop: Shop) -> None:

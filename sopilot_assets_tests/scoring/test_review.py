@@ -33,6 +33,7 @@ from sopilot_assets.scoring.review import (
     proxy,
     review_page,
 )
+from sopilot_assets.scoring.review.drawing import PNG_SCALE
 from sopilot_assets.scoring.review.sync import sync_table
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType, Severity, Step, TaskSpec
@@ -439,7 +440,7 @@ def test_the_strip_is_a_small_picture_and_the_same_each_time() -> None:
     assert first == alignment_strip_png(**_strip_options())  # type: ignore[arg-type]
     assert len(first) < 40_000
     with Image.open(io.BytesIO(first)) as picture:
-        assert picture.width == 1500
+        assert picture.width == 1000 * PNG_SCALE
 
 
 def test_the_strip_of_a_long_recording_stays_small() -> None:
@@ -464,9 +465,9 @@ def test_the_strip_shows_a_deviation_s_colour_where_it_is() -> None:
     png = alignment_strip_png(**_strip_options(score=make_score(deviations=(MISSING,))))  # type: ignore[arg-type]
     pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
     red = (abs(pixels - np.array([0xB3, 0x26, 0x1E])).sum(axis=2) < 30).any(axis=0).nonzero()[0]
-    middle = 1.5 * (84 + (990 - 84) * 1.5 / 3.0)
+    middle = PNG_SCALE * (84 + (990 - 84) * 1.5 / 3.0)
     assert red.size
-    assert (abs(red - middle) < 1.5 * 20).any()
+    assert (abs(red - middle) < PNG_SCALE * 20).any()
     calm = alignment_strip_png(**_strip_options(score=make_score(deviations=())))  # type: ignore[arg-type]
     pixels = np.asarray(Image.open(io.BytesIO(calm)).convert("RGB")).astype(int)
     assert not (abs(pixels - np.array([0xB3, 0x26, 0x1E])).sum(axis=2) < 30).any()

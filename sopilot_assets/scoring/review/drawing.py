@@ -21,7 +21,8 @@ Anchor: TypeAlias = Literal["start", "middle", "end"]
 INK: Final = "ink"
 """The text colour of whatever surrounds the drawing: black in a PNG."""
 
-PNG_SCALE: Final = 1.5
+PNG_SCALE: Final = 1.1
+"""Pixels a unit: the wide dialog in which Dagster shows a picture has room for about 1150 pixels."""
 _OVERSAMPLING: Final = 2
 _PNG_COLOURS: Final = 128
 _PNG_ANCHORS: Final[dict[Anchor, str]] = {"start": "lm", "middle": "mm", "end": "rm"}
