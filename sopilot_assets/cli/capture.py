@@ -119,7 +119,7 @@ def check(
     files: Annotated[list[Path], typer.Argument(help="Recordings; they are read, not taken in.")],
     *,
     task: Annotated[
-        str | None, typer.Option(help="Measure against this task's limits.  [default: the usual ones]")
+        str | None, typer.Option(help="Measure against this task's limits. (Default: the usual ones.)")
     ] = None,
     home: HOME,
     lang: LANG = Language.EN,

@@ -104,7 +104,6 @@ def _score(home: Home, recordings: Sequence[DemoRecording]) -> None:
 
 def _show_results(home: Home, recordings: Sequence[DemoRecording]) -> None:
     from sopilot_assets.operations.demo import verdicts  # noqa: PLC0415
-    from sopilot_assets.operations.review_index import write_review_index  # noqa: PLC0415
 
     found = verdicts(home, recordings)
     if not found:
@@ -116,13 +115,13 @@ def _show_results(home: Home, recordings: Sequence[DemoRecording]) -> None:
     say(f"[bold]{sum(one.matches for one in found)} of {len(found)} match[/bold] what was done in them.")
     page = next((one.page for one in _worst_first(found) if one.page), None)
     say(f"A review page:    {page or 'none'}")
-    say(f"All review pages: {write_review_index(home)}")
+    say(f"All review pages: {home.reviews / 'index.html'}")
     say(f"The web page:     {_open_ui(home)}   then http://127.0.0.1:3000")
 
 
 def _row(verdict: Verdict) -> dict[str, Cell]:
     return {
-        "recording": verdict.recording.label.name,
+        "recording": verdict.recording.label.name.removesuffix(".mp4"),
         "person": verdict.person,
         "site": verdict.recording.label.site,
         "expected": verdict.expected or "correct",

@@ -27,7 +27,7 @@ ROOT_HOME: TypeAlias = Annotated[
     typer.Option(
         "--home",
         envvar=HOME_VARIABLE,
-        help=f"The home folder, for all commands.  [default: {DEFAULT_HOME}]",
+        help=f"The home folder, for all commands. (Default: {DEFAULT_HOME}.)",
         show_default=False,
     ),
 ]
@@ -41,7 +41,7 @@ HOME: TypeAlias = Annotated[
         metavar="FOLDER",
         default_factory=str,
         show_default=False,
-        help=f"The home folder.  [default: ${HOME_VARIABLE}, else {DEFAULT_HOME}]",
+        help=f"The home folder. (Default: ${HOME_VARIABLE}, else {DEFAULT_HOME}.)",
     ),
 ]
 

@@ -32,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
 def score(
     recordings: Annotated[
         list[str] | None,
-        typer.Argument(help="Partition keys, video ids or file names.  [default: what has no score yet]"),
+        typer.Argument(help="Partition keys, video ids or file names. (Default: what has no score yet.)"),
     ] = None,
     *,
     task: Annotated[str | None, typer.Option(help="Only recordings of this task.")] = None,
@@ -50,6 +50,7 @@ def score(
     It goes through Dagster in this process, in as few runs as possible; the web page shows the results.
     """
     from sopilot_assets.operations.planning import plan_scoring  # noqa: PLC0415
+    from sopilot_assets.operations.review_index import write_review_index  # noqa: PLC0415
 
     if sum((bool(recordings), stale, everything)) > 1:
         raise ConfigError("RECORDINGS, --stale and --all: choose one of them.")
@@ -59,16 +60,18 @@ def score(
         columns=("job", "recordings", "because"),
         empty="Nothing to do: all scores are up to date.",
     )
-    if not dry_run and work:
+    if dry_run:
+        return
+    if work:
         run_work(home, work)
+    # also when there was nothing to do: a run that was killed last may not have come to it
+    say(f"Review pages: {write_review_index(home)}")
 
 
 def run_work(home: Home, work: list[Work]) -> None:
     """Run the jobs one after the other and say how each ended; exit code 1 when one failed."""
     with stage("Starting Dagster"):
         from sopilot_assets.defs.local_run import run_keys  # noqa: PLC0415
-    from sopilot_assets.operations.review_index import write_review_index  # noqa: PLC0415
-
     failed = False
     for one in work:
         with stage(f"Running {one.job.value}") as bar:
@@ -85,7 +88,6 @@ def run_work(home: Home, work: list[Work]) -> None:
             if not run.succeeded:
                 failed = True
                 show_error(f"{run.error} Look at the run in the web page (`make dev`), or `sopilot doctor`.")
-    say(f"Reviews: {write_review_index(home)}")
     if failed:
         raise typer.Exit(1)
 

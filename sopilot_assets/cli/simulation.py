@@ -42,7 +42,7 @@ def simulate(
         typer.Option(
             help="What the trainees do, in turn, separated by commas: correct, missing_step, order_swap, "
             "wrong_step, over_time, freeze, cut_tail, skip_start, double, other_task, empty_bench; with a "
-            "mode as in freeze:resumes.  [default: a mixture]",
+            "mode as in freeze:resumes. (Default: a mixture.)",
             show_default=False,
         ),
     ] = None,
@@ -84,7 +84,7 @@ def variants(
     *,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Where to write.  [default: beside each source]", file_okay=False),
+        typer.Option("--out", help="Where to write. (Default: beside each source.)", file_okay=False),
     ] = None,
     kinds: Annotated[
         str, typer.Option(help="Which bad examples, separated by commas.")

@@ -36,7 +36,7 @@ def new(
     name_ja: Annotated[str | None, typer.Option(help="The same in Japanese.")] = None,
     step: Annotated[
         list[str] | None,
-        typer.Option(help="A step as ID=NAME, in order; repeat it.  [default: three examples]"),
+        typer.Option(help="A step as ID=NAME, in order; repeat it. (Default: three examples.)"),
     ] = None,
     home: HOME,
 ) -> None:

@@ -77,9 +77,7 @@ class DemoRecording:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One scored recording beside its label; ``score`` is None where nothing can be said, ``matches`` None
-    where there is no row yet.
-    """
+    """One judged recording beside its label; ``score`` is None where nothing can be said."""
 
     recording: DemoRecording
     person: str | None
@@ -180,7 +178,7 @@ def _verdict(home: Home, recording: DemoRecording, row: Mapping[object, object])
         recording=recording,
         person=None if row["person"] is None else str(row["person"]),
         expected=recording.label.variant if wanted.unknown_work else _listed(wanted.needed),
-        found=_listed(found),
+        found=_listed(found) if row["problem"] is None else "could not be scored",
         score=None if score is None else float(score),
         decision=str(row["decision"]),
         matches=wanted.is_met(found, str(row["decision"])),

@@ -67,7 +67,7 @@ class Fault:
     steps: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.type}({', '.join(self.steps)})" if self.steps else self.type
+        return f"{self.type} {' + '.join(self.steps)}".strip()
 
 
 @dataclass(frozen=True, slots=True)

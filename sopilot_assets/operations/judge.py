@@ -16,6 +16,7 @@ from sopilot_assets.operations.embed import embedding_problem, task_embedder
 from sopilot_assets.operations.outcome import Outcome, Progress
 from sopilot_assets.operations.references import references_ledger
 from sopilot_assets.operations.registry import Recording, Registry
+from sopilot_assets.operations.review_index import write_review_index
 from sopilot_assets.operations.reviews import ReviewWork, write_reviews
 from sopilot_assets.scoring.ledger import algorithm_version, problem_row, score_row, scores_ledger
 from sopilot_assets.scoring.result import Score
@@ -56,7 +57,8 @@ def score_videos(
     """Score every video of a batch: one ledger row each, also for those that cannot be scored, and a review
     page for the others.
 
-    The rows are published together, in one file, after the pages that they lead to.
+    The rows are published together, in one file, after the pages that they lead to; the index of all pages
+    comes last.
     """
     tasks = {
         task_id: load_task(home.tasks / f"{task_id}.yaml")
@@ -70,6 +72,7 @@ def score_videos(
     ]
     made = write_reviews(reviews, processes=processes, on_progress=on_progress)
     scores_ledger(home).append([item.row for item in judged], run_id=run_id, written_at=written_at)
+    write_review_index(home)
     return [_outcome(item, made.get(item.recording.key)) for item in judged]
 
 

@@ -75,7 +75,9 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "set()"
 
 
-@pytest.mark.parametrize("words", [("models", "list"), ("show", "scores"), ("show", "stale"), ("score",)])
+@pytest.mark.parametrize(
+    "words", [("models", "list"), ("show", "scores"), ("show", "stale"), ("score", "--dry-run")]
+)
 def test_looking_at_an_empty_home_works_and_writes_nothing(home: Home, words: tuple[str, ...]) -> None:
     sopilot(home, *words)
     assert not local_path(home.root).exists()
