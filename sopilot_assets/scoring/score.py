@@ -17,6 +17,8 @@ from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 SCORING_VERSION: Final = "scoring-1"
 LEAST_LOG_ODDS: Final = 0.5
 """An edit whose log-odds (nats) are below this is not reported: odds of 1.6 to 1 are no finding."""
+LEAST_LOG_ODDS_EXTRA: Final = 1.0
+"""The same for something added between the steps, which a pause or a clumsy moment resembles."""
 LEAST_LOG_ODDS_UNCALIBRATED: Final = 3.0
 """The same where the golds could not calibrate the evidence (a single gold): only what is plain."""
 LEAST_FIT: Final = 0.5
@@ -52,6 +54,12 @@ class _Context:
     def calibrated(self) -> bool:
         """Whether the evidence could be calibrated on golds that it had not seen."""
         return self.alignment.held_out != "nothing"
+
+    def least_log_odds(self, kind: EditKind) -> float:
+        """From which log-odds on an edit is reported, in nats."""
+        if not self.calibrated:
+            return LEAST_LOG_ODDS_UNCALIBRATED
+        return LEAST_LOG_ODDS_EXTRA if kind is EditKind.EXTRA else LEAST_LOG_ODDS
 
     @property
     def pace(self) -> float:
@@ -158,7 +166,7 @@ def _severity(task: TaskSpec, kind: DeviationType, steps: Sequence[int]) -> Seve
 
 def _deviations(context: _Context) -> Iterator[Deviation]:
     for edit in context.alignment.edits:
-        if edit.log_odds >= (LEAST_LOG_ODDS if context.calibrated else LEAST_LOG_ODDS_UNCALIBRATED):
+        if edit.log_odds >= context.least_log_odds(edit.kind):
             yield from _FROM_EDIT[edit.kind](context, edit)
 
 

@@ -103,6 +103,7 @@ CASES = [
         100.0,
         Decision.PASS,
     ),
+    ("something that may be a pause", [edit(EditKind.EXTRA, 2, log_odds=0.8)], set(), 100.0, Decision.PASS),
     (
         "an edit that is hardly likelier than none",
         [edit(EditKind.MISSING, 1, log_odds=0.1)],

@@ -207,11 +207,12 @@ def wipe_bench(stage: Stage) -> Moment:
 
 
 def spray_cleaner(stage: Stage) -> Moment:
-    """A spray bottle is swept over the work."""
+    """A spray bottle, held high, is swept across the whole bench in short bursts."""
     seat = stage.layout.seat
-    sweep = stage.wave(0.45) * stage.envelope(0.24, 0.84) * stage.person.reach
-    nozzle = (seat[0] + 52 * sweep + stage.side * 22, seat[1] + 34 + 8 * stage.wave(2.2))
-    return _with_tool(stage, Thing.SPRAY, nozzle, -24 + 12 * sweep, lift=0.7, grip=14)
+    sweep = stage.wave(0.4) * stage.envelope(0.24, 0.84) * stage.person.reach
+    burst = 9 * stage.wave(2.6)
+    nozzle = (seat[0] + 118 * sweep, seat[1] + 62 + burst)
+    return _with_tool(stage, Thing.SPRAY, nozzle, -24 + 26 * sweep, lift=0.95, grip=14, bend=burst)
 
 
 def drive_screws(stage: Stage) -> Moment:

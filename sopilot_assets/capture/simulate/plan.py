@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -23,6 +24,9 @@ SOP: Final = (
 )
 WRONG_ACTIONS: Final = ("hammer_housing", "measure_with_ruler", "wipe_bench", "spray_cleaner")
 OTHER_WORK: Final = ("drive_screws", "measure_with_ruler", "hammer_housing", "spray_cleaner", "wipe_bench")
+_OPPOSITES: Final = (("lift_off_cover", "close_housing"), ("pull_old_filter", "insert_new_filter"))
+"""What the second undoes of the first: nobody can put on what is not off, so these are never swapped."""
+
 IDLE: Final = "__idle__"
 FROZEN: Final = "__frozen__"
 
@@ -241,9 +245,13 @@ def _edited(
 
 
 def _swapped(mode: str, steps: range, rng: np.random.Generator) -> _Range:
-    apart = 1 if mode == "adjacent" else int(rng.integers(2, max(len(steps) - 1, 3)))
-    first = int(rng.integers(steps.start, steps.stop - apart))
-    return first, first + apart
+    pairs = [
+        (first, second)
+        for first, second in itertools.combinations(steps, 2)
+        if (second - first == 1) == (mode == "adjacent") and (SOP[first], SOP[second]) not in _OPPOSITES
+    ]
+    first, second = pairs[int(rng.integers(len(pairs)))]
+    return first, second
 
 
 _UNPLACED: Final[Mapping[tuple[str, str], Edit]] = {
