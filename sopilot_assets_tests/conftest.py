@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: an empty home and a writer of tiny videos."""
+"""Fixtures shared by all tests: an empty home, a writer of tiny videos and a small simulated set."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sopilot_assets.capture.simulate.dataset import SimulatedSet, simulate
 from sopilot_assets.store.home import Home
 from sopilot_assets_tests.video.tiny import write_tiny_video
 
@@ -23,3 +24,19 @@ def tiny_video() -> Callable[..., Path]:
     `write_tiny_video`.
     """
     return write_tiny_video
+
+
+@pytest.fixture(scope="session")
+def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> SimulatedSet:
+    """Three golds and three trainees of the filter change, small and short."""
+    return simulate(
+        tmp_path_factory.mktemp("simulated"),
+        seed=3,
+        golds=3,
+        trainees=3,
+        variants=["correct", "missing_step", "order_swap"],
+        sites=("site_a",),
+        size=(160, 120),
+        fps=6,
+        step_seconds=4.0,
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from sopilot_assets.capture.simulate.dataset import SimulatedSet, simulate
+from sopilot_assets.capture.simulate.dataset import SimulatedSet
 from sopilot_assets.definitions import build_defs
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
 from sopilot_assets.defs.sensors import capture_sensor
@@ -19,22 +19,6 @@ from sopilot_assets.store.home import Home
 
 START = "2025-06-02T08:00:00+00:00"
 NEXT_DAY = "2025-06-03T08:00:00+00:00"
-
-
-@pytest.fixture(scope="session")
-def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> SimulatedSet:
-    """Three golds and three trainees of the filter change, small and short."""
-    return simulate(
-        tmp_path_factory.mktemp("simulated"),
-        seed=3,
-        golds=3,
-        trainees=3,
-        variants=["correct", "missing_step", "order_swap"],
-        sites=("site_a",),
-        size=(160, 120),
-        fps=6,
-        step_seconds=4.0,
-    )
 
 
 def resources(home: Home, *, now: str = START, **limits: float) -> dict[str, object]:

@@ -20,7 +20,7 @@ from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import BOOKKEEPING
 from sopilot_assets.store.publish import TEMPORARY_PREFIX
-from sopilot_assets_tests.defs.conftest import add_task, drop, drop_steps, tiny_set  # noqa: F401
+from sopilot_assets_tests.defs.conftest import add_task, drop, drop_steps
 
 KILLS = int(os.environ.get("SOPILOT_KILLS", "2"))
 """How many runs are killed; SOPILOT_KILLS=20 for the thorough form."""
