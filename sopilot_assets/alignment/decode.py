@@ -50,7 +50,6 @@ class Candidate:
 
     explanation: Explanation
     score: float
-    log_tempo: float
     start: npt.NDArray[np.int64]
     end: npt.NDArray[np.int64]
 
@@ -186,7 +185,6 @@ def _segment(
         Candidate(
             explanation,
             float(scores[tempo, row]) - explanation.price,
-            TEMPI[tempo],
             found[tempo].start[row, : len(explanation.states)].copy(),
             found[tempo].end[row, : len(explanation.states)].copy(),
         )

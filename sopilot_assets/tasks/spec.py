@@ -152,10 +152,7 @@ class QualityGate(_Section):
 
 
 class TaskSpec(_Section):
-    """One procedure: its steps, the scores that decide, weights, severities, embedder and recording limits.
-
-    ``expected_min_s`` and ``expected_max_s`` bound, in seconds, how long a whole recording may plausibly be.
-    """
+    """One procedure: its steps, the scores that decide, weights, severities, embedder, recording limits."""
 
     task_id: Annotated[str, StringConstraints(pattern=TASK_ID_PATTERN)]
     name: Name
@@ -168,8 +165,6 @@ class TaskSpec(_Section):
     severity: dict[DeviationType, Severity] = Field(default_factory=lambda: dict(DEFAULT_SEVERITY))
     embedder: Embedder = Embedder.LITE0_FLOW
     quality_gate: QualityGate = QualityGate(enabled=False)
-    expected_min_s: Amount | None = None
-    expected_max_s: Amount | None = None
 
     @field_validator("steps")
     @classmethod
@@ -189,14 +184,6 @@ class TaskSpec(_Section):
     @classmethod
     def _complete(cls, given: dict[DeviationType, Severity]) -> dict[DeviationType, Severity]:
         return {kind: given.get(kind, default) for kind, default in DEFAULT_SEVERITY.items()}
-
-    @field_validator("expected_max_s")
-    @classmethod
-    def _above_shortest(cls, value: float | None, info: ValidationInfo) -> float | None:
-        shortest = info.data.get("expected_min_s")
-        if value is not None and shortest is not None and value <= shortest:
-            raise ValueError(f"expected more than expected_min_s ({shortest:g}), found {value:g}")
-        return value
 
     @property
     def step_ids(self) -> tuple[str, ...]:

@@ -131,11 +131,6 @@ INVALID = {
         "quality_gate: {enabled: true, brightness_min: 200, brightness_max: 100}\nweights:\n",
         "quality_gate.brightness_max: expected more than brightness_min (200), found 100",
     ),
-    "duration crossed": (
-        "weights:\n",
-        "expected_min_s: 20\nexpected_max_s: 10\nweights:\n",
-        "expected_max_s: expected more than expected_min_s (20), found 10",
-    ),
     "a field twice": (
         "retrain_score: 80",
         "pass_score: 80",

@@ -140,7 +140,6 @@ JUDGEMENT = [
     ("id: wipe_seat", "id: wipe"),
     ("pass_score: 90", "pass_score: 90\nembedder: color_motion"),
     ("pass_score: 90", "pass_score: 90\nseverity: {order_swap: critical}"),
-    ("pass_score: 90", "pass_score: 90\nexpected_max_s: 600"),
 ]
 
 

@@ -37,7 +37,7 @@ def test_a_new_task_loads_as_it_was_asked_for(tmp_path: Path) -> None:
 
 def test_a_new_task_spells_out_every_field_but_the_optional_ones() -> None:
     written = yaml.safe_load(render_task("t", name="T"))
-    assert set(TaskSpec.model_fields) - set(written) == {"name_ja", "expected_min_s", "expected_max_s"}
+    assert set(TaskSpec.model_fields) - set(written) == {"name_ja"}
     assert set(written["quality_gate"]) == set(QualityGate.model_fields)
 
 
