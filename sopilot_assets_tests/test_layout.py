@@ -28,6 +28,7 @@ FLOW = (
     "studies",
     "dossier",
     "operations",
+    "bench",
 )
 BELOW_ALL = {"errors", "segments"}
 ON_TOP = {"defs", "definitions", "cli"}

@@ -16,7 +16,9 @@ from sopilot_assets.alignment.explanations import UNKNOWN, Change, Prices
 from sopilot_assets.alignment.spans import Alignment, Alternative, Edit, EditKind, Span, SpanKind, Warp
 from sopilot_assets.embedding.clips import ClipEmbedding, comparable, require_same_model
 from sopilot_assets.embedding.stillness import frozen_clips, frozen_segments
+from sopilot_assets.reference.borders import contrasts
 from sopilot_assets.reference.model import Reference
+from sopilot_assets.reference.motion import clip_motion
 from sopilot_assets.segments import Segment
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -31,7 +33,7 @@ HIDDEN_SHARE: Final = 0.75
 
 
 def align(
-    video_id: str, embedding: ClipEmbedding, reference: Reference, *, prices: Prices | None = None
+    video_id: str, embedding: ClipEmbedding, reference: Reference, *, prices: Prices | None = None, scale: float = 1.0
 ) -> Alignment:
     """How ``embedding`` compares with the reference; the video must not be one of its golds (see
     `Reference.without`).
@@ -44,14 +46,18 @@ def align(
     rows = comparable(embedding, ~frozen)
     log_posterior = reference.evidence.log_posterior(rows, usable=~frozen)
     fit = reference.evidence.match(rows, usable=~frozen)
+    scores, idle = state_scores(reference, log_posterior, clip_motion(embedding, ~frozen))
     decoding = decode(
-        log_posterior,
+        scores,
         frozen,
         durations=reference.durations,
         prices=prices or Prices(),
         orders=reference.orders,
         stride_s=reference.stride_s,
         trust=min(fit / FULL_TRUST_FIT, 1.0) ** 2,
+        scale=scale,
+        idle=idle,
+        border=reference.borders.log_ratio(contrasts(rows, ~frozen)),
     )
     edges = _clip_edges(embedding)
     best = decoding.best
@@ -75,6 +81,12 @@ def align(
         held_out=reference.evidence.held_out,
         alternatives=tuple(_alternatives(decoding)),
     )
+
+
+def state_scores(reference: Reference, log_posterior: Floats, motion: Floats) -> tuple[Floats, Floats]:
+    """Log-scores per clip of each step and of something unknown (n, K + 1), and of idling (n,)."""
+    moving = reference.motion.log_ratio(motion)
+    return reference.evidence.emission(log_posterior) + moving[:, :-1], moving[:, -1]
 
 
 def _alternatives(decoding: Decoding) -> Iterator[Alternative]:

@@ -25,7 +25,7 @@ from sopilot_assets.alignment.explanations import (
     single_edits,
     state_sequences,
 )
-from sopilot_assets.alignment.segmental import IMPOSSIBLE, segment
+from sopilot_assets.alignment.segmental import IMPOSSIBLE, border_scores, segment
 from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.reference.durations import Durations
 
@@ -130,6 +130,10 @@ def decode(
     orders: Sequence[Sequence[int]],
     stride_s: float,
     trust: float = 1.0,
+    scale: float = 1.0,
+    max_edits: int = MAX_EDITS,
+    idle: Floats | None = None,
+    border: Floats | None = None,
 ) -> Decoding:
     """Compare explanations of one video.
 
@@ -138,14 +142,19 @@ def decode(
     scales the evidence of all clips.
     """
     emissions = trust * OVERLAP * np.maximum(log_posterior, FLOOR)
+    emissions = np.asarray(emissions)
     emissions[frozen] = 0.0
-    idle = emissions[:, -1] - np.where(frozen, 0.0, prices.idle_clip)
+    quiet = emissions[:, -1] if idle is None else trust * OVERLAP * np.maximum(idle, FLOOR)
+    idle_scores = np.where(frozen, 0.0, quiet - prices.idle_clip)
+    between = border_scores(emissions)
+    if border is not None:
+        between += trust * border
     beam = [procedure(order, durations) for order in orders]
     tried: dict[tuple[tuple[int, ...], tuple[Change, ...]], Candidate] = {}
-    for depth in range(MAX_EDITS + 1):
+    for depth in range(max_edits + 1):
         fresh = {_identity(e): e for e in beam if _identity(e) not in tried}
         found = _segment(
-            list(fresh.values()), emissions, idle, durations=durations, prices=prices, stride_s=stride_s
+            list(fresh.values()), emissions, idle_scores, between, durations=durations, prices=prices, stride_s=stride_s, scale=scale,
         )
         if depth >= 2 and max((c.score for c in found), default=IMPOSSIBLE) <= max(
             c.score for c in tried.values()
@@ -166,17 +175,20 @@ def _segment(
     explanations: Sequence[Explanation],
     emissions: Floats,
     idle: Floats,
+    border: Floats,
     *,
     durations: Durations,
     prices: Prices,
     stride_s: float,
+    scale: float,
 ) -> list[Candidate]:
     """Each explanation at the tempo that suits it best."""
     if not explanations:
         return []
     usual = state_sequences(explanations, unknown_column=emissions.shape[1] - 1, stride_s=stride_s)
     found = [
-        segment(emissions, idle, usual.at_tempo(log_tempo), idle_entry=prices.idle) for log_tempo in TEMPI
+        segment(emissions, idle, usual.at_tempo(log_tempo), idle_entry=prices.idle, border=border)
+        for log_tempo in TEMPI
     ]
     tempo_prior = -0.5 * (np.array(TEMPI) / durations.tempo_spread) ** 2
     scores = np.stack([tempo.score for tempo in found]) + tempo_prior[:, None]
@@ -184,7 +196,7 @@ def _segment(
     return [
         Candidate(
             explanation,
-            float(scores[tempo, row]) - explanation.price,
+            scale * float(scores[tempo, row]) - explanation.price,
             found[tempo].start[row, : len(explanation.states)].copy(),
             found[tempo].end[row, : len(explanation.states)].copy(),
         )

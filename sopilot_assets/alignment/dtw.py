@@ -19,8 +19,18 @@ def warp_path(gold: Features, trainee: Features) -> tuple[Indices, Indices, floa
     The cost of a pair is its cosine distance. Ties go to the diagonal, then to the gold, then to the trainee.
     """
     distance = 1.0 - np.clip(gold.astype(np.float64) @ trainee.T.astype(np.float64), -1.0, 1.0)
+    gold_path, trainee_path, total = cheapest_path(distance)
+    return gold_path, trainee_path, total / len(gold_path)
+
+
+def cheapest_path(distance: npt.NDArray[np.float64]) -> tuple[Indices, Indices, float]:
+    """The monotone path with the smallest sum of ``distance`` (m, n) from one corner to the other: gold and
+    trainee indices (p,) and the sum.
+
+    Ties go to the diagonal, then to the gold, then to the trainee.
+    """
     gold_path, trainee_path, total = _warp(distance)
-    return gold_path, trainee_path, float(total / len(gold_path))
+    return gold_path, trainee_path, float(total)
 
 
 @numba.njit(cache=True)

@@ -19,6 +19,10 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.int64]
 
 IMPOSSIBLE: Final = -1e18
+BORDER_SHARE: Final = 0.375
+"""The share of the other state in a clip beside a border: clips of 2 s every 0.5 s, the border half-way
+between the middles of two clips.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,14 +55,24 @@ class Segmentations:
 
 
 def segment(
-    emissions: Floats, idle: Floats, sequences: StateSequences, *, idle_entry: float, reach: float = 3.5
+    emissions: Floats,
+    idle: Floats,
+    sequences: StateSequences,
+    *,
+    idle_entry: float,
+    border: Floats | None = None,
+    reach: float = 3.5,
 ) -> Segmentations:
     """The best segmentation of clips (n,) by each sequence; ``emissions`` (n, E) and ``idle`` (n,) are
     log-scores per clip.
 
-    ``idle_entry`` (nats, >= 0) is paid for each idle stretch. Durations beyond ``reach`` spreads of the
-    prior are not tried. A sequence that cannot cover the video scores `IMPOSSIBLE`.
+    ``idle_entry`` (nats, >= 0) is paid for each idle stretch. ``border`` (E, E, n + 1) is added where one
+    state follows another without idle clips between (see `border_scores`). Durations beyond ``reach``
+    spreads of the prior are not tried. A sequence that cannot cover the video scores `IMPOSSIBLE`.
     """
+    columns = emissions.shape[1]
+    if border is None:
+        border = np.zeros((columns, columns, emissions.shape[0] + 1))
     sums = np.zeros((emissions.shape[0] + 1, emissions.shape[1]))
     np.cumsum(emissions, axis=0, out=sums[1:])
     return Segmentations(
@@ -70,13 +84,32 @@ def segment(
             sequences.spread,
             sequences.length,
             idle_entry,
+            border,
             reach,
         )
     )
 
 
+def border_scores(emissions: Floats, *, share: float = BORDER_SHARE) -> Floats:
+    """What the two clips beside a border gain when each may show some of the other state: (E, E, n + 1), by
+    the state before, the state after and the border's place.
+
+    A clip of several strides at a border shows both states. Its likelihood is taken as the mixture of both,
+    ``share`` of it the other's, instead of the one it is counted to.
+    """
+    n, columns = emissions.shape
+    found = np.zeros((columns, columns, n + 1))
+    if n < 2:
+        return found
+    own, other = np.log1p(-share), np.log(share)
+    # gain[i, a, b]: clip i counted to a, with some of b in it
+    gain = np.logaddexp(own + emissions[:, :, None], other + emissions[:, None, :]) - emissions[:, :, None]
+    found[:, :, 1:n] = np.moveaxis(gain[:-1] + np.swapaxes(gain[1:], 1, 2), 0, -1)
+    return found
+
+
 @numba.njit(cache=True)
-def _segment_all(sums, idle, emission, log_duration, spread, length, idle_entry, reach):  # type: ignore[no-untyped-def]
+def _segment_all(sums, idle, emission, log_duration, spread, length, idle_entry, border, reach):  # type: ignore[no-untyped-def]
     n = sums.shape[0] - 1
     count, width = emission.shape
     score = np.full(count, IMPOSSIBLE)
@@ -86,6 +119,8 @@ def _segment_all(sums, idle, emission, log_duration, spread, length, idle_entry,
     done = np.empty((width + 1, n + 1))
     rest = np.empty((width + 1, n + 1))
     taken = np.zeros((width + 1, n + 1), dtype=np.int64)
+    before = np.empty(n + 1)
+    resting = np.zeros((width + 1, n + 1), dtype=np.bool_)
     for h in range(count):
         states = length[h]
         done[0, :] = IMPOSSIBLE
@@ -93,29 +128,34 @@ def _segment_all(sums, idle, emission, log_duration, spread, length, idle_entry,
         for s in range(states + 1):
             if s > 0:
                 column = sums[:, emission[h, s - 1]]
+                for t in range(n + 1):
+                    direct = done[s - 1, t]
+                    if s > 1:
+                        direct += border[emission[h, s - 2], emission[h, s - 1], t]
+                    resting[s, t] = rest[s - 1, t] > direct
+                    before[t] = max(direct, rest[s - 1, t])
                 _extend(
-                    s,
                     n,
                     column,
                     log_clips,
                     log_duration[h, s - 1],
                     spread[h, s - 1],
                     reach,
-                    done,
-                    rest,
-                    taken,
+                    before,
+                    done[s],
+                    taken[s],
                 )
             rest[s, 0] = IMPOSSIBLE
             for t in range(1, n + 1):
                 rest[s, t] = max(done[s, t - 1] - idle_entry, rest[s, t - 1]) + idle[t - 1]
         score[h] = max(done[states, n], rest[states, n])
         if score[h] > IMPOSSIBLE / 2:
-            _trace(h, states, n, idle_entry, done, rest, taken, start, end)
+            _trace(h, states, n, idle_entry, done, rest, resting, taken, start, end)
     return score, start, end
 
 
 @numba.njit(cache=True)
-def _extend(s, n, sums, log_clips, log_duration, spread, reach, done, rest, taken):  # type: ignore[no-untyped-def]
+def _extend(n, sums, log_clips, log_duration, spread, reach, before, done, taken):  # type: ignore[no-untyped-def]
     shortest = max(1, math.floor(math.exp(log_duration - reach * spread)))
     longest = min(n, math.ceil(math.exp(log_duration + reach * spread)))
     constant = -math.log(spread) - 0.5 * math.log(2.0 * math.pi)
@@ -123,26 +163,27 @@ def _extend(s, n, sums, log_clips, log_duration, spread, reach, done, rest, take
         best = IMPOSSIBLE
         choice = 0
         for d in range(shortest, min(longest, t) + 1):
-            before = max(done[s - 1, t - d], rest[s - 1, t - d])
-            if before <= IMPOSSIBLE / 2:
+            if before[t - d] <= IMPOSSIBLE / 2:
                 continue
             z = (log_clips[d - 1] - log_duration) / spread
-            value = before + sums[t] - sums[t - d] - 0.5 * z * z + constant
+            value = before[t - d] + sums[t] - sums[t - d] - 0.5 * z * z + constant
             if value > best:
                 best = value
                 choice = d
-        done[s, t] = best
-        taken[s, t] = choice
+        done[t] = best
+        taken[t] = choice
 
 
 @numba.njit(cache=True)
-def _trace(h, states, n, idle_entry, done, rest, taken, start, end):  # type: ignore[no-untyped-def]
+def _trace(h, states, n, idle_entry, done, rest, resting, taken, start, end):  # type: ignore[no-untyped-def]
     t = n
+    idle = rest[states, t] > done[states, t]
     for s in range(states, 0, -1):
-        resting = rest[s, t] > done[s, t]
-        while resting:
+        while idle:
             t -= 1
-            resting = rest[s, t] > done[s, t] - idle_entry
+            idle = rest[s, t] > done[s, t] - idle_entry
         end[h, s - 1] = t
         t -= taken[s, t]
         start[h, s - 1] = t
+        # whether idle clips lie before this state
+        idle = resting[s, t]

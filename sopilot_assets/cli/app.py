@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 import sopilot_assets
-from sopilot_assets.cli import capture, demo, models, score, setting_up, show, simulation, task
+from sopilot_assets.cli import bench, capture, demo, models, score, setting_up, show, simulation, task
 from sopilot_assets.cli.options import ROOT_HOME
 from sopilot_assets.cli.output import show_error
 from sopilot_assets.errors import SopilotError
@@ -63,3 +63,4 @@ app.add_typer(task.app, name="task")
 app.add_typer(models.app, name="models")
 score.add_to(app)
 app.add_typer(show.app, name="show")
+app.add_typer(bench.app, name="bench")

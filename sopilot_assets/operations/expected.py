@@ -17,7 +17,14 @@ from sopilot_assets.errors import ConfigError
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.tasks import DeviationType
 
-_NOT_THIS_TASK: Final = ("other_task", "empty_bench")
+NOT_THIS_TASK: Final = ("other_task", "empty_bench")
+"""Types of edits, and variants, that make the recording show something else than the task."""
+
+_OF_STEPS: Final = ("missing_step", "wrong_step", "over_time")
+_CUTS: Final = ("cut_tail", "skip_start")
+_ADDED: Final = ("step_deviation", "extra", "insert", "repeat", "added", "additional", "unexpected")
+"""Words in the types of edits that add something between the steps."""
+
 _BARELY_SHOWN: Final = 0.3
 """A step of which less than this share is in the recording has to be reported as missing."""
 
@@ -35,6 +42,11 @@ class Edit(BaseModel):
     missing_gold_steps: tuple[_Step, ...] = ()
     partial_gold_steps: tuple[_Step, ...] = ()
     visible_fraction: dict[int, float] = {}
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The steps it is about, as far as it names them."""
+        return self.gold_steps or (() if self.gold_step is None else (self.gold_step,))
 
 
 class Label(BaseModel):
@@ -54,6 +66,19 @@ class Label(BaseModel):
     def name(self) -> str:
         """The file name of the recording, as it is dropped."""
         return Path(self.file).name
+
+
+def scored_as(edit_type: str) -> DeviationType | None:
+    """The deviation that an edit of this type has to be reported as; None when nothing is known about it.
+
+    >>> scored_as("cut_tail"), scored_as("extra_step"), scored_as("dropped_tool")
+    (<DeviationType.MISSING_STEP: 'missing_step'>, <DeviationType.STEP_DEVIATION: 'step_deviation'>, None)
+    """
+    if edit_type in _CUTS:
+        return DeviationType.MISSING_STEP
+    if edit_type in tuple(DeviationType):
+        return DeviationType(edit_type)
+    return DeviationType.STEP_DEVIATION if any(word in edit_type for word in _ADDED) else None
 
 
 _FOUND: Final = TypeAdapter(list[dict[str, object]])
@@ -84,7 +109,7 @@ class Expectation:
         """Whether a score with these deviations and this decision says what the label says."""
         if self.unknown_work:
             return decision in (Decision.NOT_VERIFIABLE, Decision.FAIL)
-        kinds = frozenset(_comparable(fault) for fault in found)
+        kinds = frozenset(comparable(fault) for fault in found)
         return self.needed <= kinds <= self.needed | self.allowed and decision != Decision.NOT_VERIFIABLE
 
 
@@ -101,7 +126,7 @@ def read_labels(path: Path) -> list[Label]:
 
 def expectation(label: Label) -> Expectation:
     """What a score of the labelled recording has to say."""
-    if any(edit.type in _NOT_THIS_TASK for edit in label.deviations):
+    if any(edit.type in NOT_THIS_TASK for edit in label.deviations):
         return Expectation(frozenset(), unknown_work=True)
     needed = frozenset(fault for edit in label.deviations for fault in _needed(edit, label.sop_steps))
     allowed = frozenset(fault for edit in label.deviations for fault in _hidden(edit, label.sop_steps))
@@ -118,25 +143,26 @@ def _items(value: object) -> list[object]:
     return list(value) if isinstance(value, list | tuple) else []
 
 
-def _comparable(fault: Fault) -> Fault:
-    """Where a picture stands still is compared, not which steps that hides; a swap has no order."""
-    if fault.type == DeviationType.FREEZE:
+def comparable(fault: Fault) -> Fault:
+    """A swap has no order; which steps a standstill hides, and between which something was added, is not
+    compared.
+    """
+    if fault.type in (DeviationType.FREEZE, DeviationType.STEP_DEVIATION):
         return Fault(fault.type, ())
     return Fault(fault.type, tuple(sorted(fault.steps)))
 
 
 def _needed(edit: Edit, sop: Sequence[str]) -> Iterator[Fault]:
-    match edit.type:
-        case "missing_step" | "wrong_step" | "over_time":
-            assert edit.gold_step is not None, "the generator names the step"
-            yield Fault(edit.type, (sop[edit.gold_step],))
-        case "order_swap":
-            yield Fault(edit.type, tuple(sorted(sop[step] for step in edit.gold_steps)))
-        case "freeze":
-            yield Fault(edit.type, ())
-        case "cut_tail" | "skip_start":
-            barely = [step for step in edit.partial_gold_steps if _share(edit, step) < _BARELY_SHOWN]
-            yield from (_missing(sop[step]) for step in (*edit.missing_gold_steps, *barely))
+    """Without steps, where the label names none."""
+    kind = scored_as(edit.type)
+    named = tuple(sop[step] for step in edit.steps)
+    if edit.type in _CUTS:
+        barely = [step for step in edit.partial_gold_steps if _share(edit, step) < _BARELY_SHOWN]
+        yield from (_missing(sop[step]) for step in (*edit.missing_gold_steps, *barely))
+    elif edit.type in _OF_STEPS:
+        yield from (Fault(edit.type, (step,)) for step in named) if named else [Fault(edit.type, ())]
+    elif kind is not None:
+        yield comparable(Fault(kind, named))
 
 
 def _hidden(edit: Edit, sop: Sequence[str]) -> Iterator[Fault]:

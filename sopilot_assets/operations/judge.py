@@ -188,6 +188,10 @@ def _review(
         },
         row={"file_name": row["original_name"]}
         | {name: row[name] for name in shown if name != "original_name"},
+        gold_names={
+            gold.key.video_id: " · ".join(filter(None, (gold.subject.original_name, gold.subject.person)))
+            for gold in judged_by.registry.golds(recording.key.task_id)
+        },
     )
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.operations.outcome import Outcome, Progress
-from sopilot_assets.scoring.result import Deviation, Score
-from sopilot_assets.scoring.review.page import review_page
-from sopilot_assets.scoring.review.strip import alignment_strip_png
+from sopilot_assets.scoring.result import Deviation, Score, Verifiability
+from sopilot_assets.scoring.review import deviation_stills, review_page, score_picture_png
 from sopilot_assets.segments import Segment
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
@@ -26,7 +25,10 @@ MEMORY_LIMIT_BYTES: Final = 4 << 30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReviewWork:
-    """All that one review page needs; ``golds`` and ``gold_steps`` are by video id."""
+    """All that one review page needs; ``golds``, ``gold_steps`` and ``gold_names`` are by video id.
+
+    ``verifiability`` is the table of the task's reference, empty where there is none.
+    """
 
     home: Home
     key: PartitionKey
@@ -38,6 +40,8 @@ class ReviewWork:
     gold_steps: Mapping[str, Sequence[tuple[int, Segment]]]
     row: Mapping[str, Cell]
     noise_floor: float | None = None
+    verifiability: tuple[Verifiability, ...] = ()
+    gold_names: Mapping[str, str] = field(default_factory=dict)
 
     def with_noise_floor(self, noise_floor: float | None) -> ReviewWork:
         """The same work, with the lowest score among the task's golds to show beside the score."""
@@ -68,6 +72,7 @@ def write_reviews(
 def write_review(work: ReviewWork) -> Outcome:
     """Publish one review page; runs in a child process."""
     page = work.home.review(work.key)
+    stills = deviation_stills(work.score.deviations, trainee_video=work.trainee_video, gold_videos=work.golds)
     html = review_page(
         task=work.task,
         score=work.score,
@@ -77,15 +82,20 @@ def write_review(work: ReviewWork) -> Outcome:
         gold_steps=work.gold_steps,
         row=work.row,
         proxy_folder=work.home.proxies,
+        stills=stills,
+        verifiability=work.verifiability,
+        gold_names=work.gold_names,
         noise_floor_score=work.noise_floor,
         is_gold=work.key.role == "gold",
     )
     publish_text(page, html)
-    picture = alignment_strip_png(
+    picture = score_picture_png(
         task=work.task,
         alignment=work.alignment,
         score=work.score,
         gold_steps=work.gold_steps[work.alignment.warp.gold_id],
+        stills=stills,
+        is_gold=work.key.role == "gold",
     )
     return Outcome(
         work.key,
@@ -102,5 +112,13 @@ def _row(deviation: Deviation) -> dict[str, Cell]:
         "from_s": round(deviation.trainee.start_s, 2),
         "to_s": round(deviation.trainee.end_s, 2),
         "confidence": round(deviation.confidence, 3),
+        "golds": _support(deviation),
         "what": deviation.text.en,
+        "what_ja": deviation.text.ja,
     }
+
+
+def _support(deviation: Deviation) -> str:
+    """How many of the golds that were asked support it; empty where none was asked."""
+    supporting = sum(vote.log_odds > 0 for vote in deviation.votes)
+    return f"{supporting} of {len(deviation.votes)}" if deviation.votes else ""

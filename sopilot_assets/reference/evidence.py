@@ -31,6 +31,8 @@ NEAREST: Final = 3
 REGULARISATION: Final = 10.0
 """Inverse strength of the logistic regression's L2 penalty (scikit-learn's ``C``)."""
 HIDDEN: Final = -1e3
+PRIOR_LOOKS: Final = 2.0
+PRIOR_RIGHT: Final = 0.9
 FALLBACK_STACK: Final = (12.0, 0.6, -0.08, 1.0)
 """The stack's parameters where golds cannot be held out (a single gold): medians over the tasks it was
 developed on.
@@ -70,6 +72,10 @@ class Evidence:
     stack: Stack
     held_out: str
     """What was left out for the calibration: ``person``, ``gold`` or ``nothing``."""
+    looks: Floats
+    """What a state of the procedure looks like (K + 1, K + 1): row k is how often a clip of step k, or in the
+    last row of none of them, is taken for each step or for none, on golds that were not seen. See `emission`.
+    """
     gold_match: tuple[float, ...]
     """Of each held-out gold, the median over its clips of the best cosine to the others; empty when nothing
     could be held out.
@@ -85,6 +91,15 @@ class Evidence:
         # a video that matches better than any gold does must not make its weaker steps look unknown
         usual = min(_usual(cosine, usable), max(self.gold_match, default=np.inf))
         return stacked(cosine, logit, self.stack, usual=usual)
+
+    def emission(self, log_posterior: Floats) -> Floats:
+        """Log-scores (n, K + 1) of each state from `log_posterior`: the mixture of everything the state is
+        known to look like.
+
+        People do some steps in different ways. Where a held-out gold's step looked like another one or like
+        none, the same in a trainee recording says little; the mixture takes that into account step by step.
+        """
+        return np.log(np.exp(log_posterior) @ self.looks.T)
 
     def match(self, rows: Features, *, usable: Mask | None = None) -> float:
         """How well a video's clips match gold clips at all, as a share of what held-out golds reach; 1 when
@@ -103,7 +118,29 @@ def fit_evidence(clips: GoldClips) -> Evidence:
     examples = list(_examples(clips, groups)) if groups is not None else []
     stack = _fit_stack(examples) if examples else FALLBACK_STACK
     match = tuple(example.usual for example in examples if example.whole)
-    return Evidence(clips, weights, bias, stack, held_out, match)
+    return Evidence(clips, weights, bias, stack, held_out, _looks(examples, stack, clips.step_count), match)
+
+
+def _looks(examples: Sequence[_Example], stack: Stack, step_count: int) -> Floats:
+    """Row-stochastic (K + 1, K + 1): the mean posterior of each step's held-out clips, one vote a gold, with a
+    prior of `PRIOR_LOOKS` golds whose clips look right `PRIOR_RIGHT` of the time.
+    """
+    states = step_count + 1
+    prior = np.full((states, states), (1 - PRIOR_RIGHT) / step_count)
+    np.fill_diagonal(prior, PRIOR_RIGHT)
+    total, votes = PRIOR_LOOKS * prior, np.full(states, PRIOR_LOOKS)
+    for example in examples:
+        posterior = np.exp(stacked(example.cosine, example.logit, stack, usual=example.usual))
+        for state in np.unique(example.truth[example.truth >= 0]).tolist():
+            vote = posterior[example.truth == state].mean(axis=0)
+            # a hidden step cannot be taken for itself: its share goes to the others evenly
+            weight = 1.0 / step_count if state == step_count else 1.0
+            total[state] += weight * vote
+            votes[state] += weight
+    looks = total / votes[:, None]
+    known = looks[-1, :-1].mean()
+    looks[-1, :-1] = known
+    return np.asarray(looks)
 
 
 def similarities(rows: Features, clips: GoldClips, weights: Floats, bias: Floats) -> tuple[Floats, Floats]:

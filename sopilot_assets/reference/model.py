@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -15,14 +16,18 @@ from sopilot_assets.embedding.clips import ClipEmbedding, comparable, require_sa
 from sopilot_assets.embedding.stillness import frozen_clips
 from sopilot_assets.errors import GoldError
 from sopilot_assets.reference.annotations import StepInterval
+from sopilot_assets.reference.borders import Borders, contrasts, fit_borders
 from sopilot_assets.reference.durations import Durations, fit_durations
 from sopilot_assets.reference.evidence import Evidence, GoldClips, fit_evidence
+from sopilot_assets.reference.motion import Motion, clip_motion, fit_motion
 from sopilot_assets.reference.proposals import change_points
 from sopilot_assets.segments import Segment
 
 Features: TypeAlias = npt.NDArray[np.float32]
 
 REFERENCE_VERSION: Final = "reference-1"
+JOINED_S: Final = 0.5
+"""Two steps with at most this much between them have a common border."""
 WELL_INSIDE: Final = 0.75
 """A clip teaches a step when at least this share of it lies in the step."""
 
@@ -52,6 +57,8 @@ class Reference:
     golds: tuple[Gold, ...]
     evidence: Evidence
     durations: Durations
+    motion: Motion
+    borders: Borders
     task_orders: tuple[tuple[int, ...], ...]
     """The orders of the steps that the task file allows."""
     orders: tuple[tuple[int, ...], ...]
@@ -135,6 +142,8 @@ def build_reference(
         golds=ordered,
         evidence=fit_evidence(clips),
         durations=fit_durations([gold.intervals for gold in ordered], len(step_ids)),
+        motion=_motion(ordered, len(step_ids)),
+        borders=_borders(ordered),
         task_orders=allowed,
         orders=_orders(ordered, allowed),
     )
@@ -195,6 +204,32 @@ def _gold_clips(golds: Sequence[Gold], step_count: int) -> GoldClips:
         np.concatenate(people),
         step_count,
     )
+
+
+def _motion(golds: Sequence[Gold], step_count: int) -> Motion:
+    usable = [~frozen_clips(gold.embedding) for gold in golds]
+    steps = [
+        np.where(live, clip_steps(gold.embedding, gold.intervals), -1)
+        for gold, live in zip(golds, usable, strict=True)
+    ]
+    motions = [clip_motion(gold.embedding, live) for gold, live in zip(golds, usable, strict=True)]
+    return fit_motion(motions, steps, step_count)
+
+
+def _borders(golds: Sequence[Gold]) -> Borders:
+    examples = []
+    for gold in golds:
+        live = ~frozen_clips(gold.embedding)
+        rows = comparable(gold.embedding, live)
+        ordered = sorted(gold.intervals, key=lambda interval: interval.segment.start_s)
+        times = [
+            (before.segment.end_s + after.segment.start_s) / 2
+            for before, after in pairwise(ordered)
+            if after.segment.start_s - before.segment.end_s < JOINED_S
+        ]
+        places = np.searchsorted(gold.embedding.clip_middle_s, times)
+        examples.append((contrasts(rows, live), [int(place) for place in places]))
+    return fit_borders(examples)
 
 
 def _person(gold: Gold) -> str:

@@ -13,9 +13,11 @@ from upath import UPath
 from sopilot_assets.embedding.clips import ClipEmbedding
 from sopilot_assets.errors import StoreError
 from sopilot_assets.reference.annotations import StepInterval
+from sopilot_assets.reference.borders import Borders
 from sopilot_assets.reference.durations import Durations
 from sopilot_assets.reference.evidence import Evidence, GoldClips
 from sopilot_assets.reference.model import Gold, Reference
+from sopilot_assets.reference.motion import Motion
 from sopilot_assets.store.arrays import load_arrays, save_arrays
 
 _REMEDY: Final = "Materialize gold_references for this task again."
@@ -36,7 +38,7 @@ class _Facts(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal["sopilot-reference-1"] = "sopilot-reference-1"
+    format: Literal["sopilot-reference-2"] = "sopilot-reference-2"
     reference_id: str
     task_id: str
     step_ids: tuple[str, ...]
@@ -48,6 +50,8 @@ class _Facts(BaseModel):
     held_out: str
     gold_match: tuple[float, ...]
     durations: Durations
+    motion: Motion
+    borders: Borders
 
 
 def save_reference(path: Path | UPath, reference: Reference) -> None:
@@ -65,6 +69,8 @@ def save_reference(path: Path | UPath, reference: Reference) -> None:
         held_out=evidence.held_out,
         gold_match=evidence.gold_match,
         durations=reference.durations,
+        motion=reference.motion,
+        borders=reference.borders,
     )
     arrays = {
         "facts": np.array(facts.model_dump_json()),
@@ -74,6 +80,7 @@ def save_reference(path: Path | UPath, reference: Reference) -> None:
         "person": evidence.clips.person,
         "weights": evidence.weights,
         "bias": evidence.bias,
+        "looks": evidence.looks,
     }
     save_arrays(path, arrays)
 
@@ -93,7 +100,7 @@ def load_reference(path: Path | UPath, embedding_of: Callable[[str], ClipEmbeddi
             arrays["person"].astype(np.int64),
             len(facts.step_ids),
         )
-        weights, bias = arrays["weights"].astype(np.float64), arrays["bias"].astype(np.float64)
+        weights, bias, looks = (arrays[name].astype(np.float64) for name in ("weights", "bias", "looks"))
     except (KeyError, ValidationError) as error:
         raise StoreError(
             f"{path}: expected a reference, found something else ({error}). {_REMEDY}"
@@ -104,8 +111,10 @@ def load_reference(path: Path | UPath, embedding_of: Callable[[str], ClipEmbeddi
         step_ids=facts.step_ids,
         model_id=facts.model_id,
         golds=tuple(_gold(gold, embedding_of(gold.video_id)) for gold in facts.golds),
-        evidence=Evidence(clips, weights, bias, facts.stack, facts.held_out, facts.gold_match),
+        evidence=Evidence(clips, weights, bias, facts.stack, facts.held_out, looks, facts.gold_match),
         durations=facts.durations,
+        motion=facts.motion,
+        borders=facts.borders,
         task_orders=facts.task_orders,
         orders=facts.orders,
     )

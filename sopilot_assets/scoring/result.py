@@ -28,6 +28,57 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class GoldVote:
+    """Whether one gold alone supports a finding: ``log_odds`` (nats) of the explanation with it against the
+    best one without it, by this gold's clips only; above 0 supports it.
+    """
+
+    gold_id: str
+    log_odds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepReading:
+    """One step of a recording against the golds.
+
+    ``seconds`` is None when the step was not found. ``low_s`` to ``high_s`` is the range of the golds at the
+    recording's own pace. ``evidence`` is the mean log-probability (nats, at most 0) of the step's clips for
+    the step, None when it was not found; ``evidence_floor`` the least that a held-out gold had, None when no
+    gold could be held out.
+    """
+
+    step_id: str
+    seconds: float | None
+    usual_s: float
+    low_s: float
+    high_s: float
+    evidence: float | None
+    evidence_floor: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verifiability:
+    """What can be said about one type of deviation at one step, from the golds alone.
+
+    ``power`` is the share of the ``cases`` counterfactual golds with such a deviation in which it was found,
+    ``false_rate`` that of the ``golds`` unedited ones in which it was reported although it is not there (with
+    the upper end of its 95 % interval), None where no gold could be held out. ``reason`` says why it is not
+    verifiable, and ``remedy`` what would help; both are empty when it is.
+    """
+
+    type: DeviationType
+    step_id: str
+    power: float | None
+    cases: int
+    false_rate: float | None
+    false_upper: float | None
+    golds: int
+    verifiable: bool
+    reason: Text
+    remedy: Text
+
+
+@dataclass(frozen=True, slots=True)
 class Deviation:
     """One departure from the procedure, with where to look in both videos.
 
@@ -44,6 +95,8 @@ class Deviation:
     gold: Segment | None
     confidence: float
     text: Text
+    votes: tuple[GoldVote, ...] = ()
+    """What each gold alone says about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +114,8 @@ class Score:
     dtw_normalized_cost: float
     over_time_ratio: float
     fit: float
+    interval: tuple[float, float] | None = None
+    """The range that holds the score with 90 % probability; None when there is no score."""
+    steps: tuple[StepReading, ...] = ()
+    unverifiable: tuple[Verifiability, ...] = ()
+    """What could not be verified in this recording."""

@@ -27,6 +27,7 @@ from sopilot_assets.scoring.review import (
     IndexRow,
     alignment_strip_png,
     alignment_strip_svg,
+    deviation_stills,
     index_page,
     playable,
     plays_as_it_is,
@@ -136,13 +137,16 @@ def make_score(**changes: object) -> Score:
 @pytest.fixture
 def make_page(videos: Mapping[str, Path], tmp_path: Path):
     def make(score: Score | None = None, file_name: str = "visit_01.mp4", **options: object) -> str:
+        score, golds = score or make_score(), {GOLD: videos[GOLD], OTHER_GOLD: videos[OTHER_GOLD]}
+        stills = deviation_stills(score.deviations, trainee_video=videos[VIDEO], gold_videos=golds)
         return review_page(
             task=TASK,
-            score=score or make_score(),
+            score=score,
             alignment=make_alignment(),
             trainee_video=videos[VIDEO],
-            gold_videos={GOLD: videos[GOLD], OTHER_GOLD: videos[OTHER_GOLD]},
+            gold_videos=golds,
             gold_steps={GOLD: GOLD_STEPS, OTHER_GOLD: GOLD_STEPS},
+            stills=stills,
             row={"key": "filter_change-t-b", "person": "Aoki", "camera": None, "file_name": file_name},
             proxy_folder=tmp_path / "proxies",
             **options,  # type: ignore[arg-type]
@@ -292,11 +296,12 @@ def test_origin_limits_and_noise_floor_are_shown(make_page) -> None:
 def test_a_field_nobody_knows_is_shown_under_its_own_name(videos: Mapping[str, Path], tmp_path: Path) -> None:
     text = review_page(
         task=TASK,
-        score=make_score(),
+        score=make_score(deviations=()),
         alignment=make_alignment(),
         trainee_video=videos[VIDEO],
         gold_videos={GOLD: videos[GOLD]},
         gold_steps={},
+        stills=(),
         row={"shift": "late"},
         proxy_folder=tmp_path,
     )
@@ -323,11 +328,12 @@ def test_hostile_step_names_cannot_leave_the_data_or_the_strip(
     page = Page(
         review_page(
             task=task,
-            score=make_score(),
+            score=make_score(deviations=()),
             alignment=make_alignment(),
             trainee_video=videos[VIDEO],
             gold_videos={GOLD: videos[GOLD]},
             gold_steps={GOLD: GOLD_STEPS},
+            stills=(),
             row={},
             proxy_folder=tmp_path,
         )

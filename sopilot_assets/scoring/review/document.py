@@ -47,7 +47,12 @@ def script_json(content: Json) -> Markup:
 
 def data_uri(path: Path, *, kind: str) -> str:
     """The file's bytes as a ``data:`` URI of the media type ``kind``."""
-    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+    return bytes_uri(path.read_bytes(), kind=kind)
+
+
+def bytes_uri(content: bytes, *, kind: str) -> str:
+    """The bytes as a ``data:`` URI of the media type ``kind``."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 @cache

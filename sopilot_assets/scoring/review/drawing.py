@@ -160,13 +160,22 @@ def _number(value: float) -> str:
 
 def png(drawing: Drawing) -> bytes:
     """The drawing as a small PNG on white, in English, ``PNG_SCALE`` pixels a unit."""
+    return encoded(raster(drawing))
+
+
+def raster(drawing: Drawing) -> Image.Image:
+    """The drawing as an RGB picture on white, in English, ``PNG_SCALE`` pixels a unit."""
     scale = PNG_SCALE * _OVERSAMPLING
     large = Image.new("RGB", (round(drawing.width * scale), round(drawing.height * scale)), "white")
     canvas = ImageDraw.Draw(large, "RGBA")
     for shape in drawing.shapes:
         _png_shape(canvas, shape, scale)
-    small = large.reduce(_OVERSAMPLING)
-    small = small.quantize(_PNG_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    return large.reduce(_OVERSAMPLING)
+
+
+def encoded(picture: Image.Image, *, colours: int = _PNG_COLOURS) -> bytes:
+    """The picture as a PNG with a palette of that many colours."""
+    small = picture.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     stream = io.BytesIO()
     small.save(stream, "PNG", optimize=True)
     return stream.getvalue()

@@ -26,7 +26,9 @@ _URGENCY: Final = (
 class IndexRow:
     """One line of the index: a scored recording and where its page is, relative to the index.
 
-    ``deviations`` are the type and severity of each; ``score`` is None where nothing can be said.
+    ``deviations`` are the type and severity of each; ``score`` is None where nothing can be said, and
+    ``interval`` the range that holds it with 90 % probability. ``noise_floor`` is what the task's golds score
+    at least.
     """
 
     video_id: str
@@ -40,6 +42,8 @@ class IndexRow:
     site: str | None = None
     is_gold: bool = False
     task_name: Text | None = None
+    interval: tuple[float, float] | None = None
+    noise_floor: float | None = None
 
 
 def index_page(rows: Sequence[IndexRow]) -> str:
@@ -76,6 +80,8 @@ def _line(row: IndexRow, task_name: Text) -> dict[str, object]:
         "task": row.task,
         "task_name": task_name,
         "score": None if row.score is None else f"{row.score:.1f}",
+        "interval": None if row.interval is None else words.interval_range(row.interval),
+        "noise_floor": None if row.noise_floor is None else words.short_noise_floor(row.noise_floor),
         "decision": row.decision.value,
         "decision_name": words.DECISIONS[row.decision],
         "deviations": [

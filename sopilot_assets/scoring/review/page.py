@@ -12,13 +12,14 @@ from upath import UPath
 
 from sopilot_assets.alignment.spans import Alignment, Span, SpanKind
 from sopilot_assets.errors import GoldError
-from sopilot_assets.scoring.result import Deviation, Score, Text
-from sopilot_assets.scoring.review import words
-from sopilot_assets.scoring.review.document import Json, data_uri, render, script_json
+from sopilot_assets.scoring.result import Deviation, Score, StepReading, Text, Verifiability
+from sopilot_assets.scoring.review import readings, words
+from sopilot_assets.scoring.review.document import Json, bytes_uri, data_uri, render, script_json
 from sopilot_assets.scoring.review.drawing import Drawing, svg
 from sopilot_assets.scoring.review.gauge import draw_gauge
 from sopilot_assets.scoring.review.marks import NO_STEP, ON_SEVERITY, icon, step_colour
 from sopilot_assets.scoring.review.proxy import PROXY_FPS, playable
+from sopilot_assets.scoring.review.stills import Moment, Still, StillPair
 from sopilot_assets.scoring.review.strip import (
     GOLD_ROW,
     LEFT,
@@ -30,6 +31,7 @@ from sopilot_assets.scoring.review.strip import (
     strip_scale,
 )
 from sopilot_assets.scoring.review.sync import sync_table
+from sopilot_assets.scoring.review.verifiability import concerns, verifiability_table
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import TaskSpec
 
@@ -39,6 +41,7 @@ LEAD_S: Final = 1.0
 """How long before its moment a deviation starts to play, in seconds."""
 
 _MP4: Final = "video/mp4"
+_JPEG: Final = "image/jpeg"
 _ORIGIN: Final = ("person", "site", "camera")
 
 
@@ -61,6 +64,14 @@ class _Review:
     trainee_label: Text
     trainee_source: str
     golds: tuple[_Gold, ...]
+    gold_names: Mapping[str, str]
+    stills: Sequence[StillPair]
+    verifiability: Sequence[Verifiability]
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether some gold could be held out, so that the golds say how much right recordings differ."""
+        return self.alignment.held_out != "nothing"
 
     def gold_index(self, deviation: Deviation) -> int | None:
         """The gold to show a deviation on; None when it concerns no stretch of a gold."""
@@ -79,17 +90,27 @@ def review_page(
     gold_steps: Mapping[str, Sequence[GoldStep]],
     row: Mapping[str, Field],
     proxy_folder: Path | UPath,
+    stills: Sequence[StillPair],
+    verifiability: Sequence[Verifiability] = (),
+    gold_names: Mapping[str, str] | None = None,
     noise_floor_score: float | None = None,
     is_gold: bool = False,
 ) -> str:
-    """One self-contained HTML file: two players in step, the strip, the deviations, the decision, its origin.
+    """One self-contained HTML file: two players in step, the strip, the deviations with their stills, the
+    readings of the steps, what can be verified, the decision, its origin.
 
-    It embeds small copies (see `proxy`, kept in ``proxy_folder``) of the recording and of the golds that the
-    warp and the deviations name; ``gold_videos`` and ``gold_steps`` may hold more. ``row`` is shown as the
-    recording's origin, in its order. ``noise_floor_score`` is what this task's golds score against each
-    other; ``is_gold`` says that the recording is one of them. The same input gives the same bytes. Raises
-    ``GoldError`` when a gold that is named has no video, and ``UnreadableVideo``.
+    ``stills`` has a pair for each deviation (see `deviation_stills`), ``verifiability`` is the table of the
+    task's reference, ``gold_names`` are the golds' names for people, by id. The page embeds small copies (see
+    `proxy`, kept in ``proxy_folder``) of the recording and of the golds that the warp and the deviations
+    name; ``gold_videos`` and ``gold_steps`` may hold more. ``row`` is shown as the recording's origin, in its
+    order. ``noise_floor_score`` is what this task's golds score against each other; ``is_gold`` says that the
+    recording is one of them. The same input gives the same bytes. Raises ``GoldError`` when a gold that is
+    named has no video, and ``UnreadableVideo``.
     """
+    if len(stills) != len(score.deviations):
+        raise ValueError(
+            f"{len(score.deviations)} deviations need as many pairs of stills, got {len(stills)}"
+        )
     named = _named_golds(score, alignment, gold_videos)
     review = _Review(
         task=task,
@@ -107,6 +128,9 @@ def review_page(
             )
             for gold_id in named
         ),
+        gold_names=gold_names or {},
+        stills=stills,
+        verifiability=verifiability,
     )
     return render(
         "review.html.j2", styles=("base.css", "review.css"), script="review.js", values=_values(review)
@@ -141,10 +165,18 @@ def _values(review: _Review) -> dict[str, object]:
         "decision": score.decision.value,
         "decision_name": words.DECISIONS[score.decision],
         "reason": score.reason,
+        "interval": None if score.interval is None else words.interval_range(score.interval),
+        "interval_meaning": words.interval_meaning(score, calibrated=review.calibrated),
         "gauge": _markup(
-            draw_gauge(task, score.score, review.noise_floor_score), 'class="gauge" aria-hidden="true"'
+            draw_gauge(task, score.score, review.noise_floor_score, score.interval),
+            'class="gauge" aria-hidden="true"',
         ),
-        "limits": words.limits(task, review.noise_floor_score),
+        "limits": words.limits(task),
+        "noise_floor": words.noise_floor(review.noise_floor_score),
+        "short_noise_floor": words.short_noise_floor(review.noise_floor_score),
+        "not_verified": words.not_verified(concerns(task, score.unverifiable))
+        if score.unverifiable
+        else None,
         "trainee_label": review.trainee_label,
         "trainee_source": review.trainee_source,
         "golds": [
@@ -153,7 +185,16 @@ def _values(review: _Review) -> dict[str, object]:
         ],
         "strip_label": words.STRIP,
         "duration_s": round(review.alignment.duration_s, 3),
-        "deviations": [_deviation(review, deviation) for deviation in score.deviations],
+        "deviations": [
+            _deviation(review, deviation, pair)
+            for deviation, pair in zip(score.deviations, review.stills, strict=True)
+        ],
+        "readings": _readings(review),
+        "reading_notes": _reading_notes(score),
+        "reading_keys": _reading_keys(),
+        "verifiability": verifiability_table(task, review.verifiability, unverifiable=score.unverifiable),
+        "verifiability_types": words.TYPES,
+        "no_verifiability": words.no_verifiability(calibrated=review.calibrated),
         "none_found": words.none_found(score.decision),
         "spans": list(_spans(review)),
         "provenance": [(_label(name), "–" if value is None else value) for name, value in review.row.items()],
@@ -178,20 +219,81 @@ def _markup(drawing: Drawing, attributes: str) -> Markup:
     return Markup(svg(drawing, attributes=attributes))  # noqa: S704 - the drawing escapes its labels
 
 
-def _deviation(review: _Review, deviation: Deviation) -> dict[str, object]:
+def _deviation(review: _Review, deviation: Deviation, pair: StillPair) -> dict[str, object]:
     shapes = icon(deviation.type, left=0, top=0, size=16, colour=ON_SEVERITY)
     return {
         "severity": deviation.severity.value,
         "severity_name": words.SEVERITIES[deviation.severity],
         "icon": _markup(Drawing(16, 16, shapes), 'aria-hidden="true"'),
         "type": words.TYPES[deviation.type],
-        "steps": [_numbered(review.task, review.task.step_ids.index(step)) for step in deviation.step_ids],
+        "steps": [
+            words.numbered(review.task, review.task.step_ids.index(step)) for step in deviation.step_ids
+        ],
         "trainee": _times(deviation.trainee),
         "gold": None if deviation.gold is None else _times(deviation.gold),
         "confidence": f"{deviation.confidence:.2f}",
         "percent": f"{deviation.confidence * 100:.0f}",
         "text": deviation.text,
+        "support": words.support(deviation, review.gold_names, calibrated=review.calibrated),
+        "stills": [_still(review.trainee_label, pair.trainee, expected=not deviation.trainee)]
+        + ([] if pair.gold is None else [_still(words.GOLD, pair.gold, name=_gold_name(review, deviation))]),
     }
+
+
+def _gold_name(review: _Review, deviation: Deviation) -> str:
+    return review.gold_names.get(deviation.gold_id, deviation.gold_id)
+
+
+def _still(label: Text, moment: Moment, *, expected: bool = False, name: str = "") -> dict[str, object]:
+    time = words.timecode(moment.time_s)
+    read = moment if isinstance(moment, Still) else None
+    return {
+        "label": label,
+        "time": time,
+        "expected": expected,
+        "name": name,
+        "alt": f"{label.en}, {time} / {label.ja} {time}",
+        "source": None if read is None else bytes_uri(read.jpeg, kind=_JPEG),
+        "size": None if read is None else read.size,
+        "held": read is not None and read.held,
+    }
+
+
+def _readings(review: _Review) -> list[dict[str, object]]:
+    span_s = readings.longest_s(review.score.steps)
+    return [_reading(review.task, reading, span_s) for reading in review.score.steps]
+
+
+def _reading(task: TaskSpec, reading: StepReading, span_s: float) -> dict[str, object]:
+    step, look = (
+        task.step_ids.index(reading.step_id),
+        'class="bar" preserveAspectRatio="none" aria-hidden="true"',
+    )
+    return {
+        "name": words.numbered(task, step),
+        "colour": step_colour(step),
+        "time_bar": _markup(readings.time_bar(reading, span_s), look),
+        "seconds": "–" if reading.seconds is None else f"{reading.seconds:.1f} s",
+        "range": f"{reading.low_s:.1f}–{reading.high_s:.1f} s",
+        "usual": f"{reading.usual_s:.1f} s",
+        "time_verdict": readings.time_verdict(reading),
+        "evidence_bar": _markup(readings.evidence_bar(reading), look),
+        "evidence": readings.percent(reading.evidence),
+        "floor": readings.percent(reading.evidence_floor),
+        "evidence_verdict": readings.evidence_verdict(reading),
+    }
+
+
+def _reading_notes(score: Score) -> list[Text]:
+    if not score.steps:
+        return [words.no_readings(score.decision)]
+    without_floor = any(reading.evidence_floor is None for reading in score.steps)
+    return [words.no_evidence_floor()] if without_floor else []
+
+
+def _reading_keys() -> list[tuple[Markup, Text]]:
+    look = 'class="key" aria-hidden="true"'
+    return [(_markup(drawing, look), text) for drawing, text in readings.bar_keys()]
 
 
 def _spans(review: _Review) -> Iterator[dict[str, object]]:
@@ -212,13 +314,8 @@ def _spans(review: _Review) -> Iterator[dict[str, object]]:
 
 def _span_name(task: TaskSpec, span: Span) -> Text:
     if span.kind is SpanKind.STEP and span.step is not None:
-        return _numbered(task, span.step)
+        return words.numbered(task, span.step)
     return words.FROZEN if span.kind is SpanKind.FROZEN else words.UNKNOWN
-
-
-def _numbered(task: TaskSpec, step: int) -> Text:
-    name = words.step_name(task.steps[step])
-    return Text(f"{step + 1} {name.en}", f"{step + 1} {name.ja}")
 
 
 def _times(segment: Segment) -> str:
@@ -234,9 +331,16 @@ def _figures(review: _Review) -> list[tuple[Text, str]]:
     score, task, floor = review.score, review.task, review.noise_floor_score
     return [
         (Text("Score", "得点"), "–" if score.score is None else f"{score.score:.1f}"),
+        (
+            Text("90 % interval", "90 % 区間"),
+            "–" if score.interval is None else f"{score.interval[0]:.1f}–{score.interval[1]:.1f}",
+        ),
         (Text("Pass from", "合格点"), f"{task.pass_score:g}"),
         (Text("Retrain below", "再訓練点（未満）"), f"{task.retrain_score:g}"),
-        (Text("Golds against each other", "お手本同士の得点"), "–" if floor is None else f"{floor:.1f}"),
+        (
+            Text("Noise floor: lowest gold against the others", "ノイズフロア（お手本同士の最低点）"),
+            "–" if floor is None else f"{floor:.1f}",
+        ),
         (
             Text("Probability of a critical deviation", "重大な逸脱の確率"),
             f"{score.critical_probability:.2f}",
@@ -281,7 +385,7 @@ def _gold_payload(review: _Review, gold: _Gold) -> Json:
         "end_s": max([segment.end_s for _, segment in gold.steps], default=table[-1][1]),
         "strip_s": round(strip_scale(review.alignment, gold.steps).span_s, 3),
         "sync": table,
-        "steps": [_named_time(segment, _numbered(review.task, step)) for step, segment in gold.steps],
+        "steps": [_named_time(segment, words.numbered(review.task, step)) for step, segment in gold.steps],
     }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
-from sopilot_assets.scoring.result import Decision, Text
+from sopilot_assets.scoring.result import Decision, Deviation, Score, Text
 from sopilot_assets.tasks import DeviationType, Severity, Step, TaskSpec
 
 DECISIONS: Final[Mapping[Decision, Text]] = {
@@ -81,15 +82,153 @@ STRIP: Final = (
 )
 
 
-def limits(task: TaskSpec, noise_floor_score: float | None) -> Text:
-    """The task's limits in a sentence, and how well golds score where that is known."""
-    en = f"Pass from {task.pass_score:g}, retrain below {task.retrain_score:g}."
-    ja = f"{task.pass_score:g} 点以上で合格、{task.retrain_score:g} 点未満で再訓練。"
-    if noise_floor_score is None:
-        return Text(en, ja)
+TIME_HEAD: Final = Text("Time, on the golds' range", "時間（お手本の範囲と比較）")
+EVIDENCE_HEAD: Final = Text("Evidence, on the noise floor", "根拠（ノイズフロアと比較）")
+
+
+def numbered(task: TaskSpec, step: int) -> Text:
+    """A step's number and name."""
+    name = step_name(task.steps[step])
+    return Text(f"{step + 1} {name.en}", f"{step + 1} {name.ja}")
+
+
+def limits(task: TaskSpec) -> Text:
+    """The task's limits in a sentence."""
     return Text(
-        f"{en} Dashed: golds against each other, {noise_floor_score:.1f}.",
-        f"{ja}破線：お手本同士の得点 {noise_floor_score:.1f}。",
+        f"Pass from {task.pass_score:g}, retrain below {task.retrain_score:g}.",
+        f"{task.pass_score:g} 点以上で合格、{task.retrain_score:g} 点未満で再訓練。",
+    )
+
+
+def interval_range(interval: tuple[float, float]) -> str:
+    """An interval of scores in whole points, rounded outwards.
+
+    >>> interval_range((74.2, 89.1))
+    '74–90'
+    """
+    return f"{math.floor(interval[0])}–{math.ceil(interval[1])}"
+
+
+def interval_meaning(score: Score, *, calibrated: bool) -> Text:
+    """What the interval beside a score means, or why there is none."""
+    if score.score is None:
+        return Text("Without a score there is no interval.", "得点がないため、区間もありません。")
+    if score.interval is not None:
+        return Text(
+            "In brackets: the range that holds the score with 90 % probability.",
+            "括弧内：90 % の確率で得点が入る範囲。",
+        )
+    if calibrated:
+        return Text(
+            "No interval was stored with this score; score the recording again.",
+            "この得点には区間が保存されていません。再採点してください。",
+        )
+    return Text(
+        "No interval: with a single gold nothing says how far a right recording may be from it.",
+        "区間なし：お手本が1本だけのため、正しい作業のばらつきがわかりません。",
+    )
+
+
+def short_noise_floor(noise_floor_score: float | None) -> Text:
+    """The noise floor as a figure beside a score."""
+    if noise_floor_score is None:
+        return Text("noise floor unknown", "ノイズフロア不明")
+    return Text(f"noise floor {noise_floor_score:.1f}", f"ノイズフロア {noise_floor_score:.1f}")
+
+
+def not_verified(lacking: Text) -> Text:
+    """That something could not be verified in a recording, so that its absence is no finding."""
+    return Text(
+        f"Could not be verified here, so nothing is said about it: {lacking.en}.",
+        f"次の項目はこの録画では検証できず、判定していません：{lacking.ja}。",
+    )
+
+
+def noise_floor(noise_floor_score: float | None) -> Text:
+    """How well the task's own golds score, each against the others."""
+    if noise_floor_score is None:
+        return Text(
+            "Noise floor unknown: no gold has been scored against other golds "
+            "(that takes two golds, better of two persons).",
+            "ノイズフロア不明：他のお手本と比較して採点されたお手本がありません"
+            "（お手本が2本以上、できれば2人分必要です）。",
+        )
+    return Text(
+        f"Noise floor (dashed): the golds, each scored against the others, reach at least "
+        f"{noise_floor_score:.1f}.",
+        f"ノイズフロア（破線）：お手本を互いに採点したときの最低点は {noise_floor_score:.1f}。",
+    )
+
+
+def support(deviation: Deviation, gold_names: Mapping[str, str], *, calibrated: bool) -> Text:
+    """Which golds support a deviation, each asked alone, or why none was asked."""
+    if not deviation.votes:
+        return _without_votes(deviation, calibrated=calibrated)
+    names = {vote.gold_id: gold_names.get(vote.gold_id, vote.gold_id) for vote in deviation.votes}
+    for_it = [
+        f"{names[vote.gold_id]} ({vote.log_odds:+.1f})" for vote in deviation.votes if vote.log_odds > 0
+    ]
+    against = [
+        f"{names[vote.gold_id]} ({vote.log_odds:+.1f})" for vote in deviation.votes if vote.log_odds <= 0
+    ]
+    en = f"Supported by {len(for_it)} of {len(names)} golds, each asked alone (log-odds in nats)"
+    ja = f"お手本 {len(names)} 本中 {len(for_it)} 本が単独で支持（括弧内は対数オッズ、nat）"
+    if for_it:
+        en, ja = f"{en}: {', '.join(for_it)}", f"{ja}：{'、'.join(for_it)}"
+    if against:
+        en, ja = f"{en}; not by {', '.join(against)}", f"{ja}／不支持：{'、'.join(against)}"
+    return Text(f"{en}.", f"{ja}。")
+
+
+def _without_votes(deviation: Deviation, *, calibrated: bool) -> Text:
+    if deviation.type is DeviationType.FREEZE:
+        return Text(
+            "Seen in the recording itself; no gold is needed.", "録画自体から判定（お手本は不要です）。"
+        )
+    if calibrated:
+        return Text(
+            "Which golds support it was not stored; score the recording again.",
+            "どのお手本が支持するか保存されていません。再採点してください。",
+        )
+    return Text(
+        "There is one gold only, so no other can support or oppose it.",
+        "お手本が1本だけのため、他のお手本による裏付けはありません。",
+    )
+
+
+def no_readings(decision: Decision) -> Text:
+    """Why a result has no readings of its steps."""
+    if decision is Decision.NOT_VERIFIABLE:
+        return Text(
+            "The recording cannot be judged, so its steps were not measured.",
+            "判定できない録画のため、手順ごとの計測はありません。",
+        )
+    return Text(
+        "No readings of the steps were stored with this score; score the recording again.",
+        "この得点には手順ごとの計測値が保存されていません。再採点してください。",
+    )
+
+
+def no_evidence_floor() -> Text:
+    """Why a reading has no noise floor of its evidence."""
+    return Text(
+        "There is no noise floor where no gold could be held out: it takes two golds, better of two persons.",
+        "ノイズフロアには、他のお手本と比較できるお手本が必要です（2本以上、できれば2人分）。",
+    )
+
+
+def no_verifiability(*, calibrated: bool) -> Text:
+    """Why a reference has no table of what can be verified."""
+    if calibrated:
+        return Text(
+            "The task's reference says nothing about this; rebuild it from its golds and score again.",
+            "この作業の参照には検証可能性の情報がありません。参照を作り直し、再採点してください。",
+        )
+    return Text(
+        "With a single gold nobody can say which deviations would be found, and how often a right recording "
+        "would be blamed: no gold is left to try it on. Record golds by one more person.",
+        "お手本が1本だけのため、どの逸脱を検出できるか、正しい作業を誤って指摘しないかを確かめられません。"
+        "別の人のお手本を追加してください。",
     )
 
 

@@ -1,0 +1,1 @@
+"""Measuring how often the product is right, and against what."""
