@@ -10,57 +10,51 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from sopilot_assets.alignment.decode import Candidate, Decoding, decode
+from sopilot_assets.alignment.clip_scores import clip_scores
+from sopilot_assets.alignment.decode import Candidate, Decoding, decode, order_evidence
 from sopilot_assets.alignment.dtw import warp_path
 from sopilot_assets.alignment.explanations import UNKNOWN, Change, Prices
 from sopilot_assets.alignment.spans import Alignment, Alternative, Edit, EditKind, Span, SpanKind, Warp
+from sopilot_assets.alignment.votes import GoldVotes
 from sopilot_assets.embedding.clips import ClipEmbedding, comparable, require_same_model
 from sopilot_assets.embedding.stillness import frozen_clips, frozen_segments
-from sopilot_assets.reference.borders import contrasts
 from sopilot_assets.reference.model import Reference
 from sopilot_assets.reference.motion import clip_motion
 from sopilot_assets.segments import Segment
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-ALIGNMENT_VERSION: Final = "alignment-1"
-FULL_TRUST_FIT: Final = 0.65
-"""From this fit on, clips count in full; a recording that matches less (another site, an unusual person) is
-judged with more caution.
-"""
+ALIGNMENT_VERSION: Final = "alignment-2"
 HIDDEN_SHARE: Final = 0.75
 """A step counts as hidden when at least this share of its span is frozen."""
 
 
 def align(
-    video_id: str, embedding: ClipEmbedding, reference: Reference, *, prices: Prices | None = None, scale: float = 1.0
+    video_id: str, embedding: ClipEmbedding, reference: Reference, *, prices: Prices | None = None
 ) -> Alignment:
     """How ``embedding`` compares with the reference; the video must not be one of its golds (see
-    `Reference.without`).
+    `Reference.without`). ``prices`` are those of the reference's `Calibration`, the defaults without one.
 
     Raises `ModelMismatch` when the embedding is of another model than the golds.
     """
     require_same_model(reference.golds[0].embedding, embedding)
-    frozen = frozen_clips(embedding)
+    prices = prices or Prices()
+    live = ~frozen_clips(embedding)
     stills = tuple(frozen_segments(embedding))
-    rows = comparable(embedding, ~frozen)
-    log_posterior = reference.evidence.log_posterior(rows, usable=~frozen)
-    fit = reference.evidence.match(rows, usable=~frozen)
-    scores, idle = state_scores(reference, log_posterior, clip_motion(embedding, ~frozen))
+    rows = comparable(embedding, live)
+    log_posterior = reference.evidence.log_posterior(rows, usable=live)
+    fit = reference.evidence.match(rows, usable=live)
+    clips = clip_scores(reference, rows, log_posterior, clip_motion(embedding, live), usable=live, fit=fit)
     decoding = decode(
-        scores,
-        frozen,
+        clips,
         durations=reference.durations,
-        prices=prices or Prices(),
+        prices=prices,
         orders=reference.orders,
         stride_s=reference.stride_s,
-        trust=min(fit / FULL_TRUST_FIT, 1.0) ** 2,
-        scale=scale,
-        idle=idle,
-        border=reference.borders.log_ratio(contrasts(rows, ~frozen)),
     )
     edges = _clip_edges(embedding)
     best = decoding.best
+    votes = GoldVotes(reference, rows, clips, decoding, usable=live)
     spans = _spans(best, edges, log_posterior, stills)
     return Alignment(
         video_id=video_id,
@@ -71,9 +65,17 @@ def align(
                 key=lambda span: span.segment,
             )
         ),
-        edits=tuple(_edits(decoding, edges, stills)),
+        edits=tuple(_edits(decoding, edges, stills, votes)),
         log_odds=decoding.log_odds,
         fit=fit,
+        order_evidence=order_evidence(
+            clips,
+            decoding.candidates[0],
+            durations=reference.durations,
+            prices=prices,
+            orders=reference.orders,
+            stride_s=reference.stride_s,
+        ),
         warp=_nearest_warp(embedding, rows, reference),
         clip_middle_s=embedding.clip_middle_s,
         posterior=np.exp(log_posterior).astype(np.float32),
@@ -81,12 +83,6 @@ def align(
         held_out=reference.evidence.held_out,
         alternatives=tuple(_alternatives(decoding)),
     )
-
-
-def state_scores(reference: Reference, log_posterior: Floats, motion: Floats) -> tuple[Floats, Floats]:
-    """Log-scores per clip of each step and of something unknown (n, K + 1), and of idling (n,)."""
-    moving = reference.motion.log_ratio(motion)
-    return reference.evidence.emission(log_posterior) + moving[:, :-1], moving[:, -1]
 
 
 def _alternatives(decoding: Decoding) -> Iterator[Alternative]:
@@ -127,14 +123,23 @@ def _spans(
             )
 
 
-def _edits(decoding: Decoding, edges: Floats, stills: tuple[Segment, ...]) -> Iterator[Edit]:
+def _edits(
+    decoding: Decoding, edges: Floats, stills: tuple[Segment, ...], votes: GoldVotes
+) -> Iterator[Edit]:
     best = decoding.best
     for change in best.explanation.changes:
-        yield Edit(change.kind, change.steps, _where(change, best, edges), decoding.change_log_odds(change))
+        yield Edit(
+            change.kind,
+            change.steps,
+            _where(change, best, edges),
+            decoding.change_log_odds(change),
+            reported=change in decoding.reported,
+            votes=votes(change),
+        )
     hidden = _hidden_steps(best, edges, stills)
     for still in stills:
         steps = tuple(step for step, where in hidden if (where & still).duration_s > 0)
-        yield Edit(EditKind.FROZEN, steps, still, FROZEN_LOG_ODDS)
+        yield Edit(EditKind.FROZEN, steps, still, FROZEN_LOG_ODDS, reported=True)
 
 
 FROZEN_LOG_ODDS: Final = 6.0

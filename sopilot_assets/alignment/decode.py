@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice, pairwise, permutations
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logsumexp
 
 from sopilot_assets.alignment.explanations import (
     Change,
@@ -38,8 +40,31 @@ OVERLAP: Final = 0.5
 """How much one clip's evidence counts: clips of 2 s every 0.5 s share most of their frames."""
 FLOOR: Final = -4.0
 """The least log-probability of a clip, so that no single clip decides."""
+LEAST_LOG_ODDS: Final[Mapping[EditKind, float]] = {
+    **dict.fromkeys(EditKind, 0.5),
+    EditKind.EXTRA: 1.0,
+    EditKind.PARTIAL: 1.5,
+}
+"""From which log-odds (nats) on an edit is reported: odds below 1.6 to 1 are no finding. Something added
+needs more, since a pause or a clumsy moment resembles it."""
 BEAM: Final = 6
 MAX_EDITS: Final = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipScores:
+    """What one video's n clips say, in nats: ``states`` (n, K + 1) about each step and about something
+    unknown, ``idle`` (n,) about a pause, ``border`` (n + 1,) about a border between two steps at each place.
+
+    ``frozen`` (n,) marks clips that show nothing: they fit every state equally. ``trust`` in (0, 1] scales
+    everything.
+    """
+
+    states: Floats
+    idle: Floats
+    border: Floats
+    frozen: Mask
+    trust: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +104,15 @@ class Decoding:
         """The best explanation of the most probable group of kinds."""
         chosen = max(self._by_kinds, key=lambda kinds: (self._by_kinds[kinds], kinds))
         return next(candidate for candidate in self.candidates if _kinds(candidate) == chosen)
+
+    @property
+    def reported(self) -> tuple[Change, ...]:
+        """The changes of the best explanation that are certain enough to be reported."""
+        return tuple(
+            change
+            for change in self.best.explanation.changes
+            if self.change_log_odds(change) >= LEAST_LOG_ODDS[change.kind]
+        )
 
     @property
     def log_odds(self) -> float:
@@ -122,40 +156,23 @@ def _kinds(candidate: Candidate) -> _Kinds:
 
 
 def decode(
-    log_posterior: Floats,
-    frozen: Mask,
+    clips: ClipScores,
     *,
     durations: Durations,
     prices: Prices,
     orders: Sequence[Sequence[int]],
     stride_s: float,
-    trust: float = 1.0,
-    scale: float = 1.0,
     max_edits: int = MAX_EDITS,
-    idle: Floats | None = None,
-    border: Floats | None = None,
 ) -> Decoding:
-    """Compare explanations of one video.
-
-    ``log_posterior`` (n, K + 1) as from `Evidence.log_posterior`; ``frozen`` (n,) marks clips that show
-    nothing: they fit every state equally. ``orders`` are the legal orders of the steps. ``trust`` in (0, 1]
-    scales the evidence of all clips.
+    """Compare explanations of one video with up to ``max_edits`` edits; ``orders`` are the legal orders of
+    the steps.
     """
-    emissions = trust * OVERLAP * np.maximum(log_posterior, FLOOR)
-    emissions = np.asarray(emissions)
-    emissions[frozen] = 0.0
-    quiet = emissions[:, -1] if idle is None else trust * OVERLAP * np.maximum(idle, FLOOR)
-    idle_scores = np.where(frozen, 0.0, quiet - prices.idle_clip)
-    between = border_scores(emissions)
-    if border is not None:
-        between += trust * border
+    video = _video(clips, prices, durations, stride_s)
     beam = [procedure(order, durations) for order in orders]
     tried: dict[tuple[tuple[int, ...], tuple[Change, ...]], Candidate] = {}
     for depth in range(max_edits + 1):
         fresh = {_identity(e): e for e in beam if _identity(e) not in tried}
-        found = _segment(
-            list(fresh.values()), emissions, idle_scores, between, durations=durations, prices=prices, stride_s=stride_s, scale=scale,
-        )
+        found = _segment(list(fresh.values()), video)
         if depth >= 2 and max((c.score for c in found), default=IMPOSSIBLE) <= max(
             c.score for c in tried.values()
         ):
@@ -171,34 +188,107 @@ def _identity(explanation: Explanation) -> tuple[tuple[int, ...], tuple[Change, 
     return tuple(state.step for state in explanation.states), explanation.changes
 
 
-def _segment(
-    explanations: Sequence[Explanation],
-    emissions: Floats,
-    idle: Floats,
-    border: Floats,
-    *,
-    durations: Durations,
-    prices: Prices,
-    stride_s: float,
-    scale: float,
-) -> list[Candidate]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Video:
+    """What is the same for all explanations of one video."""
+
+    emissions: Floats
+    idle: Floats
+    border: Floats
+    prices: Prices
+    tempo_spread: float
+    stride_s: float
+
+
+def _video(clips: ClipScores, prices: Prices, durations: Durations, stride_s: float) -> _Video:
+    emissions = np.asarray(clips.trust * OVERLAP * np.maximum(clips.states, FLOOR))
+    emissions[clips.frozen] = 0.0
+    idle = clips.trust * OVERLAP * np.maximum(clips.idle, FLOOR) - prices.idle_clip
+    return _Video(
+        emissions,
+        np.where(clips.frozen, 0.0, idle),
+        border_scores(emissions) + clips.trust * clips.border,
+        prices,
+        durations.tempo_spread,
+        stride_s,
+    )
+
+
+def _segment(explanations: Sequence[Explanation], video: _Video) -> list[Candidate]:
     """Each explanation at the tempo that suits it best."""
     if not explanations:
         return []
-    usual = state_sequences(explanations, unknown_column=emissions.shape[1] - 1, stride_s=stride_s)
-    found = [
-        segment(emissions, idle, usual.at_tempo(log_tempo), idle_entry=prices.idle, border=border)
-        for log_tempo in TEMPI
-    ]
-    tempo_prior = -0.5 * (np.array(TEMPI) / durations.tempo_spread) ** 2
-    scores = np.stack([tempo.score for tempo in found]) + tempo_prior[:, None]
-    chosen = scores.argmax(axis=0)
+    found = segment(
+        video.emissions,
+        video.idle,
+        state_sequences(explanations, unknown_column=video.emissions.shape[1] - 1, stride_s=video.stride_s),
+        idle_entry=video.prices.idle,
+        border=video.border,
+        log_tempi=TEMPI,
+        tempo_scores=[-0.5 * (log_tempo / video.tempo_spread) ** 2 for log_tempo in TEMPI],
+    )
     return [
         Candidate(
             explanation,
-            scale * float(scores[tempo, row]) - explanation.price,
-            found[tempo].start[row, : len(explanation.states)].copy(),
-            found[tempo].end[row, : len(explanation.states)].copy(),
+            video.prices.scale * float(found.score[row]) - explanation.price,
+            found.start[row, : len(explanation.states)],
+            found.end[row, : len(explanation.states)],
         )
-        for row, (explanation, tempo) in enumerate(zip(explanations, chosen.tolist(), strict=True))
+        for row, explanation in enumerate(explanations)
     ]
+
+
+def order_evidence(
+    clips: ClipScores,
+    best: Candidate,
+    *,
+    durations: Durations,
+    prices: Prices,
+    orders: Sequence[Sequence[int]],
+    stride_s: float,
+) -> float | None:
+    """How much better ``best`` explains a video than the steps in orders that have nothing to do with the
+    procedure do on average, in nats; None for fewer than four steps, which have no such orders.
+
+    It asks whether a recording shows this procedure at all. A change of site makes every clip look less
+    familiar, but all orders alike; another work shows no order of the steps.
+    """
+    unrelated = unrelated_orders(orders[0])
+    if not unrelated:
+        return None
+    found = _segment(
+        [procedure(order, durations) for order in unrelated], _video(clips, prices, durations, stride_s)
+    )
+    scores = np.array([max(candidate.score, LEAST_SCORE) for candidate in found])
+    return float(best.score - (logsumexp(scores) - math.log(len(scores))))
+
+
+LEAST_SCORE: Final = -1e4
+"""Stands for a score of a segmentation that is impossible."""
+UNRELATED: Final = 40
+"""How many unrelated orders are tried at most."""
+
+
+@functools.lru_cache(maxsize=64)
+def _unrelated_positions(count: int) -> tuple[tuple[int, ...], ...]:
+    """Permutations of ``count`` positions, none at its own place or before its own successor, ordered or
+    else drawn with a fixed seed.
+    """
+    if count < 4:
+        return ()
+    drawn: Iterable[Sequence[int]] = permutations(range(count))
+    if count > 6:
+        generator = np.random.default_rng(count)
+        drawn = (tuple(generator.permutation(count).tolist()) for _ in range(20_000))
+    wanted = (tuple(order) for order in drawn if _unrelated(order))
+    return tuple(islice(dict.fromkeys(wanted), UNRELATED))
+
+
+def _unrelated(order: Sequence[int]) -> bool:
+    moved = all(place != position for place, position in enumerate(order))
+    return moved and all(after != before + 1 for before, after in pairwise(order))
+
+
+def unrelated_orders(order: Sequence[int]) -> list[tuple[int, ...]]:
+    """Orders of the steps in which no step is at its place and no two that should follow each other do."""
+    return [tuple(order[place] for place in positions) for positions in _unrelated_positions(len(order))]

@@ -45,6 +45,8 @@ class Prices:
     """Each idle stretch."""
     idle_clip: float = 0.6
     """Each clip of an idle stretch."""
+    scale: float = 1.0
+    """By which the evidence is multiplied before prices are paid."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -8,7 +8,8 @@ clips are allowed at a price.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numba
@@ -38,15 +39,11 @@ class StateSequences:
     spread: Floats
     length: Indices
 
-    def at_tempo(self, log_tempo: float) -> StateSequences:
-        """The same sequences with all durations multiplied by exp(``log_tempo``); above 0 is slower."""
-        return replace(self, log_duration=self.log_duration + log_tempo)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segmentations:
     """The best segmentation of each sequence: ``score`` (H,) in nats, and ``start``, ``end`` (H, S): each
-    state's half-open run of clips.
+    state's half-open run of clips. ``score`` is `IMPOSSIBLE` where there is none.
     """
 
     score: Floats
@@ -62,19 +59,22 @@ def segment(
     idle_entry: float,
     border: Floats | None = None,
     reach: float = 3.5,
+    log_tempi: Sequence[float] = (0.0,),
+    tempo_scores: Sequence[float] = (0.0,),
 ) -> Segmentations:
     """The best segmentation of clips (n,) by each sequence; ``emissions`` (n, E) and ``idle`` (n,) are
     log-scores per clip.
 
     ``idle_entry`` (nats, >= 0) is paid for each idle stretch. ``border`` (E, E, n + 1) is added where one
     state follows another without idle clips between (see `border_scores`). Durations beyond ``reach``
-    spreads of the prior are not tried. A sequence that cannot cover the video scores `IMPOSSIBLE`.
+    spreads of the prior are not tried. Of the overall tempi ``log_tempi`` (above 0 is slower), each with its
+    score in nats, the best one is taken, of equal ones the first.
     """
     columns = emissions.shape[1]
     if border is None:
         border = np.zeros((columns, columns, emissions.shape[0] + 1))
-    sums = np.zeros((emissions.shape[0] + 1, emissions.shape[1]))
-    np.cumsum(emissions, axis=0, out=sums[1:])
+    sums = np.zeros((columns, emissions.shape[0] + 1))
+    np.cumsum(emissions.T, axis=1, out=sums[:, 1:])
     return Segmentations(
         *_segment_all(
             sums,
@@ -83,11 +83,28 @@ def segment(
             sequences.log_duration,
             sequences.spread,
             sequences.length,
+            _by_beginning(sequences),
             idle_entry,
-            border,
+            np.ascontiguousarray(border),
             reach,
+            np.array(log_tempi, dtype=np.float64),
+            np.array(tempo_scores, dtype=np.float64),
         )
     )
+
+
+def _by_beginning(sequences: StateSequences) -> Indices:
+    """The rows (H,) in an order in which sequences that begin alike follow each other."""
+    keys = [
+        column
+        for state in range(sequences.emission.shape[1] - 1, -1, -1)
+        for column in (
+            sequences.spread[:, state],
+            sequences.log_duration[:, state],
+            sequences.emission[:, state],
+        )
+    ]
+    return np.lexsort(keys)
 
 
 def border_scores(emissions: Floats, *, share: float = BORDER_SHARE) -> Floats:
@@ -109,81 +126,143 @@ def border_scores(emissions: Floats, *, share: float = BORDER_SHARE) -> Floats:
 
 
 @numba.njit(cache=True)
-def _segment_all(sums, idle, emission, log_duration, spread, length, idle_entry, border, reach):  # type: ignore[no-untyped-def]
-    n = sums.shape[0] - 1
+def _segment_all(  # type: ignore[no-untyped-def]
+    sums,
+    idle,
+    emission,
+    log_duration,
+    spread,
+    length,
+    rows,
+    idle_entry,
+    border,
+    reach,
+    log_tempi,
+    tempo_scores,
+):
+    n = sums.shape[1] - 1
     count, width = emission.shape
     score = np.full(count, IMPOSSIBLE)
     start = np.zeros((count, width), dtype=np.int64)
     end = np.zeros((count, width), dtype=np.int64)
     log_clips = np.log(np.arange(1, n + 1).astype(np.float64))
+    # done[s, t]: the best score of the first s states that ends with the s-th at t; rest: with idle clips
+    # after it; opened[s, t]: that of the s - 1 states before a state that begins at t, without its clips
     done = np.empty((width + 1, n + 1))
     rest = np.empty((width + 1, n + 1))
-    taken = np.zeros((width + 1, n + 1), dtype=np.int64)
-    before = np.empty(n + 1)
+    opened = np.empty((width + 1, n + 1))
     resting = np.zeros((width + 1, n + 1), dtype=np.bool_)
-    for h in range(count):
-        states = length[h]
+    prior = np.empty(n + 1)
+    for tempo in range(log_tempi.shape[0]):
+        slower = log_tempi[tempo]
         done[0, :] = IMPOSSIBLE
         done[0, 0] = 0.0
-        for s in range(states + 1):
-            if s > 0:
-                column = sums[:, emission[h, s - 1]]
-                for t in range(n + 1):
-                    direct = done[s - 1, t]
-                    if s > 1:
-                        direct += border[emission[h, s - 2], emission[h, s - 1], t]
-                    resting[s, t] = rest[s - 1, t] > direct
-                    before[t] = max(direct, rest[s - 1, t])
-                _extend(
-                    n,
-                    column,
-                    log_clips,
-                    log_duration[h, s - 1],
-                    spread[h, s - 1],
-                    reach,
-                    before,
-                    done[s],
-                    taken[s],
+        _rest(n, idle, idle_entry, done[0], rest[0])
+        before = -1
+        for h in rows:
+            states = length[h]
+            for s in range(1 + _shared(before, h, emission, log_duration, spread, length), states + 1):
+                column = emission[h, s - 1]
+                if s > 1:
+                    _open(
+                        n,
+                        sums[column],
+                        done[s - 1],
+                        rest[s - 1],
+                        border[emission[h, s - 2], column],
+                        opened[s],
+                        resting[s],
+                    )
+                else:
+                    _open(n, sums[column], done[0], rest[0], np.zeros(n + 1), opened[s], resting[s])
+                shortest, longest = _prior(
+                    n, log_clips, log_duration[h, s - 1] + slower, spread[h, s - 1], reach, prior
                 )
-            rest[s, 0] = IMPOSSIBLE
-            for t in range(1, n + 1):
-                rest[s, t] = max(done[s, t - 1] - idle_entry, rest[s, t - 1]) + idle[t - 1]
-        score[h] = max(done[states, n], rest[states, n])
-        if score[h] > IMPOSSIBLE / 2:
-            _trace(h, states, n, idle_entry, done, rest, resting, taken, start, end)
+                _extend(n, sums[column], opened[s], shortest, longest, prior, done[s])
+                _rest(n, idle, idle_entry, done[s], rest[s])
+            before = h
+            found = max(done[states, n], rest[states, n])
+            if found > IMPOSSIBLE / 2 and found + tempo_scores[tempo] > score[h]:
+                score[h] = found + tempo_scores[tempo]
+                t = n
+                resting_now = rest[states, n] > done[states, n]
+                for s in range(states, 0, -1):
+                    while resting_now:
+                        t -= 1
+                        resting_now = rest[s, t] > done[s, t] - idle_entry
+                    end[h, s - 1] = t
+                    shortest, longest = _prior(
+                        n, log_clips, log_duration[h, s - 1] + slower, spread[h, s - 1], reach, prior
+                    )
+                    t -= _taken(t, opened[s], shortest, longest, prior)
+                    start[h, s - 1] = t
+                    # whether idle clips lie before this state
+                    resting_now = resting[s, t]
     return score, start, end
 
 
 @numba.njit(cache=True)
-def _extend(n, sums, log_clips, log_duration, spread, reach, before, done, taken):  # type: ignore[no-untyped-def]
-    shortest = max(1, math.floor(math.exp(log_duration - reach * spread)))
-    longest = min(n, math.ceil(math.exp(log_duration + reach * spread)))
-    constant = -math.log(spread) - 0.5 * math.log(2.0 * math.pi)
-    for t in range(n + 1):
-        best = IMPOSSIBLE
-        choice = 0
-        for d in range(shortest, min(longest, t) + 1):
-            if before[t - d] <= IMPOSSIBLE / 2:
-                continue
-            z = (log_clips[d - 1] - log_duration) / spread
-            value = before[t - d] + sums[t] - sums[t - d] - 0.5 * z * z + constant
-            if value > best:
-                best = value
-                choice = d
-        done[t] = best
-        taken[t] = choice
+def _shared(before, h, emission, log_duration, spread, length):  # type: ignore[no-untyped-def]
+    """How many first states two rows have in common."""
+    if before < 0:
+        return 0
+    most = min(length[before], length[h])
+    for s in range(most):
+        if (
+            emission[before, s] != emission[h, s]
+            or log_duration[before, s] != log_duration[h, s]
+            or spread[before, s] != spread[h, s]
+        ):
+            return s
+    return most
 
 
 @numba.njit(cache=True)
-def _trace(h, states, n, idle_entry, done, rest, resting, taken, start, end):  # type: ignore[no-untyped-def]
-    t = n
-    idle = rest[states, t] > done[states, t]
-    for s in range(states, 0, -1):
-        while idle:
-            t -= 1
-            idle = rest[s, t] > done[s, t] - idle_entry
-        end[h, s - 1] = t
-        t -= taken[s, t]
-        start[h, s - 1] = t
-        # whether idle clips lie before this state
-        idle = resting[s, t]
+def _open(n, sums, done, rest, border, opened, resting):  # type: ignore[no-untyped-def]
+    for t in range(n + 1):
+        direct = done[t] + border[t]
+        resting[t] = rest[t] > direct
+        opened[t] = max(direct, rest[t]) - sums[t]
+
+
+@numba.njit(cache=True)
+def _prior(n, log_clips, log_duration, spread, reach, prior):  # type: ignore[no-untyped-def]
+    """Fills ``prior`` between the shortest and the longest duration that are tried, and returns these."""
+    shortest = max(1, math.floor(math.exp(log_duration - reach * spread)))
+    longest = min(n, math.ceil(math.exp(log_duration + reach * spread)))
+    constant = -math.log(spread) - 0.5 * math.log(2.0 * math.pi)
+    for d in range(shortest, longest + 1):
+        z = (log_clips[d - 1] - log_duration) / spread
+        prior[d] = constant - 0.5 * z * z
+    return shortest, longest
+
+
+@numba.njit(cache=True)
+def _extend(n, sums, opened, shortest, longest, prior, done):  # type: ignore[no-untyped-def]
+    done[:] = IMPOSSIBLE
+    # the inner loop is over ends, so that it needs no reduction
+    for d in range(shortest, longest + 1):
+        of_duration = prior[d]
+        for t in range(d, n + 1):
+            value = opened[t - d] + of_duration
+            done[t] = value if value > done[t] else done[t]
+    for t in range(n + 1):
+        done[t] = done[t] + sums[t] if done[t] > IMPOSSIBLE / 2 else IMPOSSIBLE
+
+
+@numba.njit(cache=True)
+def _taken(t, opened, shortest, longest, prior):  # type: ignore[no-untyped-def]
+    """The duration of a state that ends at t; of equally good ones the shortest."""
+    best, choice = IMPOSSIBLE, 0
+    for d in range(shortest, min(longest, t) + 1):
+        value = opened[t - d] + prior[d]
+        if value > best:
+            best, choice = value, d
+    return choice
+
+
+@numba.njit(cache=True)
+def _rest(n, idle, idle_entry, done, rest):  # type: ignore[no-untyped-def]
+    rest[0] = IMPOSSIBLE
+    for t in range(1, n + 1):
+        rest[t] = max(done[t - 1] - idle_entry, rest[t - 1]) + idle[t - 1]

@@ -47,6 +47,16 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Vote:
+    """What one gold alone says: ``log_odds`` (nats) of the explanation with an edit against the best one
+    without it, both as they were segmented with all golds, by this gold's clips only.
+    """
+
+    gold_id: str
+    log_odds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
     """One departure from the procedure; ``steps`` are indices into the task's steps, ``where`` the stretch
     of video that shows it (empty where something is missing).
@@ -56,9 +66,10 @@ class Edit:
     steps: tuple[int, ...]
     where: Segment
     log_odds: float
-    """How much better the video is explained with this edit than by the best explanation without it, in
-    nats.
-    """
+    """How much better the video is explained with an edit of this kind than without any, in nats."""
+    reported: bool = True
+    """Whether that is certain enough to be reported."""
+    votes: tuple[Vote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,5 +124,9 @@ class Alignment:
     duration_s: float
     held_out: str
     """What the evidence was calibrated by leaving out: ``person``, ``gold`` or, uncalibrated, ``nothing``."""
+    order_evidence: float | None = None
+    """How much better the best explanation is than unrelated orders of the steps are, in nats; None for
+    procedures of fewer than four steps.
+    """
     alternatives: tuple[Alternative, ...] = ()
     """The explanations that were tried, best first, as far as they are not negligible."""

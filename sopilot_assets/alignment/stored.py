@@ -22,7 +22,7 @@ class _Facts(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal["sopilot-alignment-1"] = "sopilot-alignment-1"
+    format: Literal["sopilot-alignment-2"] = "sopilot-alignment-2"
     video_id: str
     reference_id: str
     spans: tuple[Span, ...]
@@ -30,6 +30,7 @@ class _Facts(BaseModel):
     alternatives: tuple[Alternative, ...]
     log_odds: float
     fit: float
+    order_evidence: float | None
     gold_id: str
     normalized_cost: float
     duration_s: float
@@ -46,6 +47,7 @@ def save_alignment(path: Path | UPath, alignment: Alignment) -> None:
         alternatives=alignment.alternatives,
         log_odds=alignment.log_odds,
         fit=alignment.fit,
+        order_evidence=alignment.order_evidence,
         gold_id=alignment.warp.gold_id,
         normalized_cost=alignment.warp.normalized_cost,
         duration_s=alignment.duration_s,
@@ -81,6 +83,7 @@ def load_alignment(path: Path | UPath) -> Alignment:
         edits=facts.edits,
         log_odds=facts.log_odds,
         fit=facts.fit,
+        order_evidence=facts.order_evidence,
         warp=Warp(facts.gold_id, gold_s, trainee_s, facts.normalized_cost),
         clip_middle_s=middles,
         posterior=posterior,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -106,6 +106,22 @@ def clip_starts(duration_s: float, *, length_s: float, stride_s: float) -> Float
     """
     remainder_s = max(duration_s - length_s - _END_TOLERANCE_S, 0.0)
     return np.arange(1 + math.ceil(remainder_s / stride_s), dtype=np.float64) * stride_s
+
+
+def rearranged(embedding: ClipEmbedding, clips: npt.NDArray[np.int64]) -> ClipEmbedding:
+    """The embedding as if the recording had shown these clips (indices (m,), m >= 1) one after the other.
+
+    Stillness is left out: it belongs to pairs of frames that are no longer neighbours.
+    """
+    stride_s = float(np.diff(embedding.clip_start_s).min()) if embedding.clip_count > 1 else 0.5
+    return replace(
+        embedding,
+        clip_start_s=np.arange(clips.shape[0], dtype=np.float64) * stride_s,
+        duration_s=embedding.clip_length_s + (clips.shape[0] - 1) * stride_s,
+        blocks={name: block[clips] for name, block in embedding.blocks.items()},
+        still_time_s=np.zeros(0),
+        stillness=np.zeros(0, dtype=np.float32),
+    )
 
 
 def comparable(embedding: ClipEmbedding, mask: Mask | None = None) -> Features:

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from threadpoolctl import threadpool_limits
 
 from sopilot_assets.alignment.align import align
+from sopilot_assets.alignment.calibration import Calibration
 from sopilot_assets.alignment.spans import Alignment, SpanKind
 from sopilot_assets.alignment.stored import save_alignment
 from sopilot_assets.embedding.clips import load_embedding
 from sopilot_assets.errors import GoldError, SopilotError
 from sopilot_assets.operations.embed import embedding_problem
 from sopilot_assets.operations.outcome import Outcome, Progress
-from sopilot_assets.operations.references import current_reference
+from sopilot_assets.operations.references import current_calibration, current_reference
 from sopilot_assets.reference.model import Reference
 from sopilot_assets.store.home import Home, PartitionKey
 
@@ -44,6 +45,7 @@ class References:
     def __init__(self, home: Home) -> None:
         self.home = home
         self._known: dict[str, Reference | GoldError] = {}
+        self._calibrations: dict[str, Calibration] = {}
 
     def __getitem__(self, task_id: str) -> Reference:
         if task_id not in self._known:
@@ -55,6 +57,12 @@ class References:
         if isinstance(found, GoldError):
             raise found
         return found
+
+    def calibration(self, task_id: str) -> Calibration:
+        """The calibration of the task's current reference."""
+        if task_id not in self._calibrations:
+            self._calibrations[task_id] = current_calibration(self.home, self[task_id])
+        return self._calibrations[task_id]
 
     def get(self, task_id: str) -> Reference | None:
         """The current reference of a task, None when it has none."""
@@ -74,7 +82,8 @@ def _align_one(home: Home, key: PartitionKey, references: References) -> Outcome
                 "recording."
             )
         embedding = load_embedding(home.embedding(current.model_id, key.video_id))
-        alignment = align(key.video_id, embedding, reference)
+        prices = references.calibration(key.task_id).prices
+        alignment = align(key.video_id, embedding, reference, prices=prices)
     except SopilotError as error:
         return Outcome(key, problem=str(error))
     save_alignment(home.alignment(current.reference_id, key.video_id), alignment)

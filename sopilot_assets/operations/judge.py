@@ -142,7 +142,8 @@ def _judge_one(home: Home, key: PartitionKey, by: _Judge) -> _Judged:
             raise VideoError(unusable)
         reference = by.references[task.task_id]
         alignment = load_alignment(home.alignment(reference.reference_id, recording.key.video_id))
-        score = score_alignment(task, reference, alignment)
+        calibration = by.references.calibration(task.task_id)
+        score = score_alignment(task, reference, alignment, calibration)
     except SopilotError as error:
         return _Judged(recording, problem_row(recording.subject, task, reference, str(error)), None)
     row = score_row(recording.subject, task, reference, alignment, score)

@@ -33,8 +33,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceOutcome:
-    """The state of one task's reference: its id (None with a ``problem``), whether it is new, and a row per
-    step.
+    """The state of one task's reference: its id (None with a ``problem``), whether it is new, a row per step, and
+    what can be verified.
     """
 
     task_id: str
@@ -43,3 +43,4 @@ class ReferenceOutcome:
     problem: str | None = None
     metadata: Mapping[str, Cell] = field(default_factory=dict)
     table: Sequence[Mapping[str, Cell]] = ()
+    verifiability: Sequence[Mapping[str, Cell]] = ()

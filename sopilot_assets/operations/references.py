@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Final
 
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
+from sopilot_assets.alignment.calibration import (
+    Calibration,
+    calibrate,
+    load_calibration,
+    save_calibration,
+)
 from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding
-from sopilot_assets.errors import GoldError, ModelError, SopilotError
+from sopilot_assets.errors import GoldError, ModelError, SopilotError, StoreError
 from sopilot_assets.operations.embed import task_embedder
 from sopilot_assets.operations.outcome import ReferenceOutcome
 from sopilot_assets.operations.registry import Recording, Registry
 from sopilot_assets.reference.annotations import StepInterval, read_steps_csv
 from sopilot_assets.reference.model import Gold, Reference, build_reference, proposed_intervals, reference_id
 from sopilot_assets.reference.stored import load_reference, save_reference
+from sopilot_assets.scoring.review import verifiability_rows
+from sopilot_assets.scoring.verifiability import verifiability
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.tasks import TaskSpec, load_task
+
+log = logging.getLogger(__name__)
 
 COLUMNS: Final = {
     "task_id": pa.string(),
@@ -75,6 +87,7 @@ def _refresh(
     else:
         reference = build_reference(task_id, task.step_ids, golds, orders=orders)
         save_reference(path, reference)
+    calibration = _calibration(home, reference)
     row: dict[str, Cell] = {
         "task_id": task_id,
         "reference_id": reference.reference_id,
@@ -91,7 +104,28 @@ def _refresh(
         changed,
         metadata={**row, "golds_left_out": left_out or None},
         table=_step_rows(task, reference),
+        verifiability=verifiability_rows(verifiability(task, calibration)),
     )
+
+
+def _calibration(home: Home, reference: Reference) -> Calibration:
+    """The stored calibration of a reference, made anew where there is none of this version."""
+    path = home.calibration(reference.task_id, reference.reference_id)
+    if path.exists():
+        try:
+            return load_calibration(path)
+        except StoreError as outdated:
+            log.info("%s", outdated)
+    # one thread: sums come out the same on every machine
+    with threadpool_limits(limits=1):
+        calibration = calibrate(reference)
+    save_calibration(path, calibration)
+    return calibration
+
+
+def current_calibration(home: Home, reference: Reference) -> Calibration:
+    """The calibration of a task's current reference; `StoreError` when there is none."""
+    return load_calibration(home.calibration(reference.task_id, reference.reference_id))
 
 
 def _golds(home: Home, registry: Registry, task: TaskSpec) -> tuple[list[Gold], str]:

@@ -30,7 +30,9 @@ WEIGHT: Final = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Borders:
-    """A logistic model of the contrast at borders: log-likelihood ratio = ``slope`` x contrast + ``level``."""
+    """A logistic model of the contrast at borders: log-likelihood ratio = ``slope`` x contrast +
+    ``level``.
+    """
 
     slope: float
     level: float

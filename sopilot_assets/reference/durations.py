@@ -27,6 +27,8 @@ class Durations:
     log_mean: tuple[float, ...]
     spread: tuple[float, ...]
     tempo_spread: float
+    observed: tuple[tuple[float, ...], ...]
+    """Per step the seconds that the golds took for it, at the usual pace."""
 
     def seconds(self, step: int) -> float:
         """The usual duration of a step, in seconds."""
@@ -55,6 +57,10 @@ def fit_durations(golds: Sequence[Sequence[StepInterval]], step_count: int) -> D
         tuple(float(value) for value in mean),
         tuple(float(value) for value in spread),
         max(LEAST_TEMPO_SPREAD, float(tempo.std())),
+        tuple(
+            tuple(round(float(value), 6) for value in np.exp(column[np.isfinite(column)]))
+            for column in steady.T
+        ),
     )
 
 

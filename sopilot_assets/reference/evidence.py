@@ -31,8 +31,10 @@ NEAREST: Final = 3
 REGULARISATION: Final = 10.0
 """Inverse strength of the logistic regression's L2 penalty (scikit-learn's ``C``)."""
 HIDDEN: Final = -1e3
-PRIOR_LOOKS: Final = 2.0
-PRIOR_RIGHT: Final = 0.9
+PRIOR_LOOKS: Final = 1.0
+"""How many golds the assumption about what steps look like is worth."""
+PRIOR_RIGHT: Final = 0.97
+"""The share of a step's clips that is assumed to look like the step before any gold was held out."""
 FALLBACK_STACK: Final = (12.0, 0.6, -0.08, 1.0)
 """The stack's parameters where golds cannot be held out (a single gold): medians over the tasks it was
 developed on.
@@ -81,14 +83,24 @@ class Evidence:
     could be held out.
     """
 
-    def log_posterior(self, rows: Features, *, usable: Mask | None = None) -> Floats:
+    def log_posterior(
+        self, rows: Features, *, usable: Mask | None = None, hidden: int | None = None
+    ) -> Floats:
         """Log-probabilities (n, K + 1) of each step, and last of none of them, for one video's clips (n, D).
 
         ``usable`` (n,) marks the clips that show something; the others do not count in what is usual for
-        the video.
+        the video. ``hidden`` is a step that is treated as if no gold had shown it.
         """
         cosine, logit = similarities(rows, self.clips, self.weights, self.bias)
+        if hidden is not None:
+            cosine[:, hidden], logit[:, hidden] = HIDDEN, HIDDEN
         # a video that matches better than any gold does must not make its weaker steps look unknown
+        usual = min(_usual(cosine, usable), max(self.gold_match, default=np.inf))
+        return stacked(cosine, logit, self.stack, usual=usual)
+
+    def log_posterior_of_gold(self, rows: Features, gold: int, *, usable: Mask) -> Floats:
+        """`log_posterior` by the clips of one gold only; a step that it does not show is impossible."""
+        cosine, logit = similarities(rows, self.clips.where(self.clips.gold == gold), self.weights, self.bias)
         usual = min(_usual(cosine, usable), max(self.gold_match, default=np.inf))
         return stacked(cosine, logit, self.stack, usual=usual)
 
@@ -122,8 +134,8 @@ def fit_evidence(clips: GoldClips) -> Evidence:
 
 
 def _looks(examples: Sequence[_Example], stack: Stack, step_count: int) -> Floats:
-    """Row-stochastic (K + 1, K + 1): the mean posterior of each step's held-out clips, one vote a gold, with a
-    prior of `PRIOR_LOOKS` golds whose clips look right `PRIOR_RIGHT` of the time.
+    """Row-stochastic (K + 1, K + 1): the mean posterior of each step's held-out clips, one vote a gold, with
+    a prior of `PRIOR_LOOKS` golds whose clips look right `PRIOR_RIGHT` of the time.
     """
     states = step_count + 1
     prior = np.full((states, states), (1 - PRIOR_RIGHT) / step_count)

@@ -25,7 +25,7 @@ from sopilot_assets.segments import Segment
 
 Features: TypeAlias = npt.NDArray[np.float32]
 
-REFERENCE_VERSION: Final = "reference-1"
+REFERENCE_VERSION: Final = "reference-2"
 JOINED_S: Final = 0.5
 """Two steps with at most this much between them have a common border."""
 WELL_INSIDE: Final = 0.75

@@ -39,7 +39,8 @@ class Motion:
         """
         steps = [_log_normal(motion, m, s) for m, s in zip(self.mean, self.spread, strict=True)]
         anything = _log_normal(motion, float(np.mean(self.mean)), ANYTHING_SPREAD)
-        idle = np.where(motion < IDLE_MEAN, _log_normal(np.array(IDLE_MEAN), IDLE_MEAN, IDLE_SPREAD), _log_normal(motion, IDLE_MEAN, IDLE_SPREAD))
+        # less motion than usual for a pause is still a pause
+        idle = _log_normal(np.maximum(motion, IDLE_MEAN), IDLE_MEAN, IDLE_SPREAD)
         columns = np.stack([*steps, anything, idle], axis=1) - anything[:, None]
         return WEIGHT * np.clip(columns, -LIMIT, LIMIT)
 
@@ -61,7 +62,7 @@ def clip_motion(embedding: ClipEmbedding, usable: Mask | None = None) -> Floats:
     logs = np.log(found + NOISE)
     known = logs[usable] if usable is not None and usable.any() else logs
     usual = np.nanmedian(known) if np.isfinite(known).any() else np.nanmedian(logs)
-    return np.nan_to_num(logs - usual)
+    return np.asarray(np.nan_to_num(logs - usual))
 
 
 def fit_motion(motions: Sequence[Floats], steps: Sequence[npt.NDArray[np.int64]], step_count: int) -> Motion:

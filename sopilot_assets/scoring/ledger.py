@@ -10,6 +10,7 @@ from typing import Final
 import pyarrow as pa
 
 from sopilot_assets.alignment.align import ALIGNMENT_VERSION
+from sopilot_assets.alignment.calibration import CALIBRATION_VERSION
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.reference.model import REFERENCE_VERSION, Reference
 from sopilot_assets.scoring.result import Deviation, Score
@@ -32,6 +33,8 @@ COLUMNS: Final = {
     "original_name": _TEXT,
     "problem": _TEXT,
     "score": _NUMBER,
+    "score_low": _NUMBER,
+    "score_high": _NUMBER,
     "decision": _TEXT,
     "reason_en": _TEXT,
     "reason_ja": _TEXT,
@@ -45,6 +48,8 @@ COLUMNS: Final = {
     "dtw_normalized_cost": _NUMBER,
     "over_time_ratio": _NUMBER,
     "fit": _NUMBER,
+    "order_evidence": _NUMBER,
+    "unverifiable": _TEXT,
     "gold_id": _TEXT,
     "task_version": _COUNT,
     "task_fingerprint": _TEXT,
@@ -74,7 +79,7 @@ def scores_ledger(home: Home) -> Ledger:
 
 def algorithm_version() -> str:
     """The version of everything between an embedding and a score."""
-    return f"{REFERENCE_VERSION}+{ALIGNMENT_VERSION}+{SCORING_VERSION}"
+    return f"{REFERENCE_VERSION}+{CALIBRATION_VERSION}+{ALIGNMENT_VERSION}+{SCORING_VERSION}"
 
 
 def score_row(
@@ -86,6 +91,8 @@ def score_row(
         **_version_cells(task, reference_id=reference.reference_id, reference=reference),
         "problem": None,
         "score": score.score,
+        "score_low": score.interval[0] if score.interval else None,
+        "score_high": score.interval[1] if score.interval else None,
         "decision": score.decision.value,
         "reason_en": score.reason.en,
         "reason_ja": score.reason.ja,
@@ -100,6 +107,8 @@ def score_row(
         "dtw_normalized_cost": score.dtw_normalized_cost,
         "over_time_ratio": score.over_time_ratio,
         "fit": score.fit,
+        "order_evidence": alignment.order_evidence,
+        "unverifiable": ",".join(f"{row.type}:{row.step_id}" for row in score.unverifiable),
         "gold_id": alignment.warp.gold_id,
     }
 
@@ -133,6 +142,7 @@ def deviations_json(deviations: Sequence[Deviation]) -> str:
             "gold_start_s": None if d.gold is None else round(d.gold.start_s, 3),
             "gold_end_s": None if d.gold is None else round(d.gold.end_s, 3),
             "confidence": d.confidence,
+            "votes": {vote.gold_id: vote.log_odds for vote in d.votes},
             "en": d.text.en,
             "ja": d.text.ja,
         }

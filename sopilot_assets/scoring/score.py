@@ -7,31 +7,43 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sopilot_assets.alignment.spans import Alignment, Edit, EditKind, SpanKind
+from sopilot_assets.alignment.calibration import Calibration
+from sopilot_assets.alignment.explanations import LONG_FACTOR
+from sopilot_assets.alignment.spans import Alignment, Alternative, Edit, EditKind, SpanKind
 from sopilot_assets.reference.model import Gold, Reference
-from sopilot_assets.scoring.result import Decision, Deviation, Score, Text
+from sopilot_assets.scoring.result import (
+    Decision,
+    Deviation,
+    GoldVote,
+    Score,
+    StepReading,
+    Text,
+    Verifiability,
+)
 from sopilot_assets.scoring.text import clock, sentence
+from sopilot_assets.scoring.verifiability import MOST_FALSE, VERIFIED, verifiability
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 
-SCORING_VERSION: Final = "scoring-1"
-LEAST_LOG_ODDS: Final = 0.5
-"""An edit whose log-odds (nats) are below this is not reported: odds of 1.6 to 1 are no finding."""
-LEAST_LOG_ODDS_EXTRA: Final = 1.0
-"""The same for something added between the steps, which a pause or a clumsy moment resembles."""
-LEAST_LOG_ODDS_UNCALIBRATED: Final = 3.0
-"""The same where the golds could not calibrate the evidence (a single gold): only what is plain."""
-LEAST_FIT: Final = 0.5
-"""Below this share of the golds' own match nothing is said about a recording."""
-LIKELY: Final = 0.5
-"""From this probability of a critical deviation on, a recording is never passed without a person having
-looked.
-"""
+SCORING_VERSION: Final = "scoring-2"
+LEAST_ORDER_EVIDENCE: Final = 2.0
+"""A recording that the procedure explains better than unrelated orders of its steps do by less than this (nats)
+shows something else, or nothing that can be judged."""
+LEAST_MATCH: Final = 0.3
+"""The least log2(fit / `HALF_FIT`) + order evidence / `NATS_PER_DOUBLING`: a recording may look unlike the golds
+(another site) when the order of its steps is clear, and the other way round."""
+HALF_FIT: Final = 0.5
+NATS_PER_DOUBLING: Final = 8.0
+UNCERTAIN: Final = 0.2
+"""From this probability of a critical deviation that was not found on, a recording is not decided."""
+BLIND: Final = 0.1
+"""Below this power nothing can be said about whether a critical step was done."""
+INTERVAL: Final = (0.05, 0.95)
+"""The quantiles of the score's interval."""
 LONG_RATIO: Final = 1.5
 """A step is over-long from this multiple of its usual duration at the recording's own pace."""
 PARTIAL_SHARE: Final = 0.6
 """A first or last step of which less than this share is in the recording counts as missing."""
-PARTIAL_LOG_ODDS: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,8 @@ class _Context:
     alignment: Alignment
     reference: Reference
     gold: Gold
+    calibration: Calibration
+    rows: tuple[Verifiability, ...]
 
     def gold_segment(self, steps: Sequence[int]) -> Segment | None:
         """The stretch of the compared gold that shows the steps; None when it shows none of them."""
@@ -53,13 +67,25 @@ class _Context:
     @property
     def calibrated(self) -> bool:
         """Whether the evidence could be calibrated on golds that it had not seen."""
-        return self.alignment.held_out != "nothing"
+        return self.calibration.held_out != "nothing"
 
-    def least_log_odds(self, kind: EditKind) -> float:
-        """From which log-odds on an edit is reported, in nats."""
-        if not self.calibrated:
-            return LEAST_LOG_ODDS_UNCALIBRATED
-        return LEAST_LOG_ODDS_EXTRA if kind is EditKind.EXTRA else LEAST_LOG_ODDS
+    def row(self, kind: EditKind, step: int) -> Verifiability:
+        """What can be verified about edits of a kind (one of `VERIFIED`) at a step."""
+        place = step * len(VERIFIED) + list(VERIFIED).index(kind)
+        return self.rows[place]
+
+    def unverifiable(self, edit: Edit) -> tuple[Verifiability, ...]:
+        """The rows by which an edit is no finding: all its steps are reported too often where nothing is
+        wrong; empty when it is one.
+        """
+        if edit.kind is EditKind.FROZEN:
+            return ()
+        kind = EditKind.MISSING if edit.kind is EditKind.PARTIAL else edit.kind
+        if kind not in VERIFIED:
+            return () if self.calibrated else self.rows[:1]
+        rows = tuple(self.row(kind, step) for step in edit.steps)
+        doubtful = all(row.false_rate is None or row.false_rate > MOST_FALSE for row in rows)
+        return rows if doubtful else ()
 
     @property
     def pace(self) -> float:
@@ -72,17 +98,28 @@ class _Context:
         return ratios[len(ratios) // 2] if ratios else 1.0
 
 
-def score_alignment(task: TaskSpec, reference: Reference, alignment: Alignment) -> Score:
+def score_alignment(
+    task: TaskSpec, reference: Reference, alignment: Alignment, calibration: Calibration
+) -> Score:
     """The deviations, score and decision of one recording; deviations are in order of time."""
     gold = next(gold for gold in reference.golds if gold.video_id == alignment.warp.gold_id)
-    context = _Context(task, alignment, reference, gold)
-    deviations = tuple(sorted(_deviations(context), key=lambda d: (d.trainee, d.type, d.step_ids)))
+    rows = verifiability(task, calibration)
+    context = _Context(task, alignment, reference, gold, calibration, rows)
+    known = shows_procedure(alignment)
+    edits = [
+        edit
+        for edit in alignment.edits
+        if edit.reported and (known or edit.kind is EditKind.FROZEN) and not context.unverifiable(edit)
+    ]
+    found = [deviation for edit in edits for deviation in _FROM_EDIT[edit.kind](context, edit)]
+    deviations = tuple(sorted(found, key=lambda d: (d.trainee, d.type, d.step_ids)))
     over_time = _over_time_ratio(context, deviations)
     points = score_points(task, deviations, over_time_ratio=over_time)
-    decision, reason = _decide(context, deviations, points)
+    decision, reason = _decide(context, deviations, points, known=known)
+    decided = decision is not Decision.NOT_VERIFIABLE
     return Score(
         video_id=alignment.video_id,
-        score=None if decision is Decision.NOT_VERIFIABLE else points,
+        score=points if decided else None,
         decision=decision,
         reason=reason,
         deviations=deviations,
@@ -90,7 +127,36 @@ def score_alignment(task: TaskSpec, reference: Reference, alignment: Alignment) 
         dtw_normalized_cost=alignment.warp.normalized_cost,
         over_time_ratio=over_time,
         fit=alignment.fit,
+        interval=_interval(context, deviations, points) if decided else None,
+        steps=tuple(_readings(context)),
+        unverifiable=_unverifiable(context),
     )
+
+
+def shows_procedure(alignment: Alignment) -> bool:
+    """Whether a recording shows the task's procedure at all, by how much it looks like the golds and by how
+    clear the order of its steps is.
+    """
+    familiar = math.log2(max(alignment.fit, 1e-6) / HALF_FIT)
+    if alignment.order_evidence is None:
+        return familiar >= 0.0
+    match = familiar + alignment.order_evidence / NATS_PER_DOUBLING
+    return alignment.order_evidence >= LEAST_ORDER_EVIDENCE and match >= LEAST_MATCH
+
+
+def _unverifiable(context: _Context) -> tuple[Verifiability, ...]:
+    """The findings that golds do not back, and the critical steps whose absence might go unnoticed."""
+    rows = [row for edit in context.alignment.edits if edit.reported for row in context.unverifiable(edit)]
+    return tuple(dict.fromkeys([*rows, *_blind(context)]))
+
+
+def _blind(context: _Context) -> list[Verifiability]:
+    return [
+        row
+        for step in range(len(context.task.steps))
+        if not (row := context.row(EditKind.MISSING, step)).verifiable
+        and _severity(context.task, row.type, (step,)) is Severity.CRITICAL
+    ]
 
 
 def score_points(task: TaskSpec, deviations: Sequence[Deviation], *, over_time_ratio: float) -> float:
@@ -99,7 +165,6 @@ def score_points(task: TaskSpec, deviations: Sequence[Deviation], *, over_time_r
     Each share is capped at 1: missing steps of all steps, swaps of all neighbouring pairs, other deviations
     of all steps, and the time lost.
     """
-    steps = len(task.steps)
     missing = {
         step
         for d in deviations
@@ -112,14 +177,83 @@ def score_points(task: TaskSpec, deviations: Sequence[Deviation], *, over_time_r
         or (d.type is DeviationType.FREEZE and not d.step_ids)
         for d in deviations
     )
-    weights = task.weights.normalised
+    return _points(task, len(missing), swaps, other, over_time_ratio)
+
+
+def _points(task: TaskSpec, missing: int, swaps: int, other: int, over_time_ratio: float) -> float:
+    steps, weights = len(task.steps), task.weights.normalised
     penalty = (
-        weights.miss * min(len(missing) / steps, 1.0)
+        weights.miss * min(missing / steps, 1.0)
         + weights.swap * min(swaps / max(steps - 1, 1), 1.0)
         + weights.deviation * min(other / steps, 1.0)
         + weights.time * min(over_time_ratio, 1.0)
     )
     return round(100.0 * (1.0 - penalty), 2)
+
+
+def _interval(
+    context: _Context, deviations: Sequence[Deviation], points: float
+) -> tuple[float, float]:
+    """The range of the score over the explanations' posterior, widened to hold the score itself."""
+    scored = sorted(
+        (_points_of(context, deviations, other), math.exp(other.log_odds))
+        for other in context.alignment.alternatives
+    )
+    total = sum(weight for _, weight in scored)
+    ends = []
+    for quantile in INTERVAL:
+        below = 0.0
+        for value, weight in scored:
+            below += weight
+            if below >= quantile * total:
+                ends.append(value)
+                break
+    low, high = ends or (points, points)
+    return min(low, points), max(high, points)
+
+
+def _points_of(context: _Context, deviations: Sequence[Deviation], other: Alternative) -> float:
+    """The score if another explanation were the right one; what stands still stands still in all of them."""
+    task = context.task
+    frozen = [d for d in deviations if d.type is DeviationType.FREEZE]
+    missing = {step for d in frozen for step in d.step_ids}
+    cut = {step for d in deviations if d.type is DeviationType.MISSING_STEP for step in d.step_ids}
+    seconds = {
+        d.step_ids[0]: d.trainee.duration_s for d in deviations if d.type is DeviationType.OVER_TIME
+    }
+    usual = {step.id: context.usual_s(index) for index, step in enumerate(task.steps)}
+    lost, swaps, others = 0.0, 0, sum(not d.step_ids for d in frozen)
+    for kind, steps in other.edits:
+        names = [task.steps[step].id for step in steps if step < len(task.steps)]
+        swaps += kind is EditKind.SWAP
+        others += kind in (EditKind.WRONG, EditKind.EXTRA)
+        if kind is EditKind.MISSING or (kind is EditKind.PARTIAL and cut.issuperset(names)):
+            missing.update(names)
+        if kind is EditKind.LONG:
+            lost += seconds.get(names[0], LONG_FACTOR * usual[names[0]]) - usual[names[0]]
+    return _points(task, len(missing), swaps, others, max(lost, 0.0) / sum(usual.values()))
+
+
+def _readings(context: _Context) -> Iterator[StepReading]:
+    """Each step's time and evidence in this recording, beside the golds'."""
+    for index, step in enumerate(context.task.steps):
+        spans = [
+            span
+            for span in context.alignment.spans
+            if span.kind is SpanKind.STEP and span.step == index
+        ]
+        seconds = sum(span.segment.duration_s for span in spans)
+        times = [context.pace * time for time in context.reference.durations.observed[index]]
+        evidence = sum(span.evidence * span.segment.duration_s for span in spans)
+        yield StepReading(
+            step.id,
+            round(seconds, 3) if spans else None,
+            round(context.usual_s(index), 3),
+            round(min(times, default=context.usual_s(index)), 3),
+            round(max(times, default=context.usual_s(index)), 3),
+            round(evidence / seconds, 3) if seconds else None,
+            context.calibration.floor[index],
+        )
 
 
 def critical_probability(task: TaskSpec, alignment: Alignment, deviations: Sequence[Deviation] = ()) -> float:
@@ -164,12 +298,6 @@ def _severity(task: TaskSpec, kind: DeviationType, steps: Sequence[int]) -> Seve
     return Severity.QUALITY if severity is Severity.CRITICAL and harmless else severity
 
 
-def _deviations(context: _Context) -> Iterator[Deviation]:
-    for edit in context.alignment.edits:
-        if edit.log_odds >= context.least_log_odds(edit.kind):
-            yield from _FROM_EDIT[edit.kind](context, edit)
-
-
 def _deviation(
     context: _Context, edit: Edit, kind: DeviationType, text: Text, steps: Sequence[int]
 ) -> Deviation:
@@ -182,6 +310,7 @@ def _deviation(
         gold=context.gold_segment(steps) or _mapped(context, edit.where),
         confidence=round(1.0 / (1.0 + math.exp(-edit.log_odds)), 6),
         text=text,
+        votes=tuple(GoldVote(vote.gold_id, vote.log_odds) for vote in edit.votes),
     )
 
 
@@ -230,19 +359,15 @@ def _long(context: _Context, edit: Edit) -> Iterator[Deviation]:
 def _partial(context: _Context, edit: Edit) -> Iterator[Deviation]:
     step = edit.steps[0]
     share = edit.where.duration_s / context.usual_s(step)
-    if share < PARTIAL_SHARE and edit.log_odds >= PARTIAL_LOG_ODDS:
+    if share < PARTIAL_SHARE:
         text = sentence("cut", step=context.task.steps[step], share=f"{share:.0%}")
         yield _deviation(context, edit, DeviationType.MISSING_STEP, text, edit.steps)
 
 
 def _frozen(context: _Context, edit: Edit) -> Iterator[Deviation]:
     times = {"start": clock(edit.where.start_s), "end": clock(edit.where.end_s)}
-    steps = [context.task.steps[step] for step in edit.steps]
-    names = Text(
-        ", ".join(f"“{step.name}”" for step in steps),
-        "、".join(f"「{step.name_ja or step.name}」" for step in steps),
-    )
-    text = sentence("frozen_hides", steps=names, **times) if steps else sentence("frozen", **times)
+    names = _named(context.task, [context.task.steps[step].id for step in edit.steps])
+    text = sentence("frozen_hides", steps=names, **times) if edit.steps else sentence("frozen", **times)
     yield _deviation(context, edit, DeviationType.FREEZE, text, edit.steps)
 
 
@@ -270,25 +395,41 @@ def _over_time_ratio(context: _Context, deviations: Sequence[Deviation]) -> floa
     return round(lost / sum(usual.values()), 6)
 
 
-def _decide(context: _Context, deviations: Sequence[Deviation], points: float) -> tuple[Decision, Text]:
+def _decide(
+    context: _Context, deviations: Sequence[Deviation], points: float, *, known: bool
+) -> tuple[Decision, Text]:
     """The decision and its reason: a critical standstill of the picture first, since it needs no gold to be
-    seen; then whether the golds can judge the recording at all, critical deviations, the score, and anything
-    else that a person should see.
+    seen; then whether the golds can judge the recording at all, critical deviations, what cannot be ruled
+    out, the score, and anything else that a person should see.
     """
-    task, fit = context.task, context.alignment.fit
+    task, alignment = context.task, context.alignment
     critical = [d for d in deviations if d.severity is Severity.CRITICAL]
     still = [d for d in critical if d.type is DeviationType.FREEZE]
     if still:
         return Decision.FAIL, sentence("fail", first=still[0].text)
-    if fit < LEAST_FIT:
-        return Decision.NOT_VERIFIABLE, sentence("unverifiable", fit=fit, least=LEAST_FIT)
+    if not context.calibrated:
+        return Decision.NOT_VERIFIABLE, sentence("one_gold_only")
+    if not known:
+        return Decision.NOT_VERIFIABLE, sentence("unverifiable", fit=alignment.fit)
     if critical:
         return Decision.FAIL, sentence("fail", first=max(critical, key=lambda d: d.confidence).text)
-    if not context.calibrated:
-        return Decision.NEEDS_REVIEW, sentence("review_uncalibrated")
-    if (likely := critical_probability(task, context.alignment)) >= LIKELY:
-        return Decision.NEEDS_REVIEW, sentence("review_likely", share=likely)
-    return _decide_on_points(task, deviations, points)
+    if (likely := critical_probability(task, alignment)) >= UNCERTAIN:
+        return Decision.NOT_VERIFIABLE, sentence("uncertain", share=likely)
+    blind = [row.step_id for row in _blind(context) if row.power is not None and row.power < BLIND]
+    if blind:
+        return Decision.NOT_VERIFIABLE, sentence("blind", steps=_named(task, blind))
+    decision, reason = _decide_on_points(task, deviations, points)
+    if decision is Decision.PASS and context.calibration.held_out == "gold":
+        return Decision.NEEDS_REVIEW, sentence("review_one_person")
+    return decision, reason
+
+
+def _named(task: TaskSpec, step_ids: Sequence[str]) -> Text:
+    steps = [step for step in task.steps if step.id in step_ids]
+    return Text(
+        ", ".join(f"“{step.name}”" for step in steps),
+        "、".join(f"「{step.name_ja or step.name}」" for step in steps),
+    )
 
 
 def _decide_on_points(

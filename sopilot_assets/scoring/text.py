@@ -8,6 +8,9 @@ from sopilot_assets.scoring.result import Text
 from sopilot_assets.tasks import Step
 
 
+NOTHING_TO_SAY: Final = Text("", "")
+
+
 def clock(seconds: float) -> str:
     """A timecode, minutes and seconds with one decimal.
 
@@ -71,20 +74,43 @@ _TEMPLATES: Final[dict[str, Text]] = {
         "得点 {score:.1f} は合格点 {limit:.0f} を下回っています。",
     ),
     "review_deviation": Text("To be looked at: {first}", "確認が必要です: {first}"),
-    "review_likely": Text(
-        "A critical deviation is likely ({share:.0%}), but not clear enough to name.",
-        "重大な逸脱の可能性があります({share:.0%})が、特定できません。",
+    "uncertain": Text(
+        "A critical deviation can neither be named nor ruled out ({share:.0%} likely).",
+        "重大な逸脱を特定も否定もできません(可能性 {share:.0%})。",
     ),
-    "review_uncalibrated": Text(
-        "It was compared with a single gold, so nothing says how much a right recording may differ. "
-        "Record golds by one more person.",
+    "blind": Text(
+        "Whether {steps} was done cannot be told from these golds.",
+        "{steps} が行われたかどうかは、現在のお手本では判定できません。",
+    ),
+    "one_gold_only": Text(
+        "There is a single gold, so nothing says how much a right recording may differ. "
+        "Record a gold by one more person.",
         "お手本が1本だけのため、正しい作業のばらつきがわかりません。別の人のお手本を追加してください。",
     ),
+    "review_one_person": Text(
+        "No deviation that matters was found, but all golds show the same person, so how much people differ "
+        "is not known. Record a gold by one more person.",
+        "問題となる逸脱は見つかりませんが、お手本が全て同じ人のため、個人差がわかりません。"
+        "別の人のお手本を追加してください。",
+    ),
+    "one_gold": Text(
+        "There is no second gold to try it on.", "試すための2本目のお手本がありません。"
+    ),
+    "golds_differ": Text(
+        "It is reported too often in golds that are right: people do this step differently.",
+        "正しいお手本でも多く報告されます。この工程のやり方は人によって異なります。",
+    ),
+    "seldom_found": Text(
+        "It is found in fewer than half of the golds that were edited to show it.",
+        "この逸脱を加えたお手本の半分未満でしか検出できません。",
+    ),
+    "more_persons": Text(
+        "Record {golds} more golds by other people.", "別の人のお手本をあと{golds}本追加してください。"
+    ),
     "unverifiable": Text(
-        "The recording does not match the golds well enough to be judged (match {fit:.0%} of what "
-        "golds reach among themselves, {least:.0%} needed). "
-        "Is it this procedure, filmed like the golds?",
-        "お手本との一致が低く判定できません(一致度 {fit:.0%}、必要 {least:.0%})。"
+        "The recording does not show this procedure clearly enough to be judged (match {fit:.0%} of what "
+        "golds reach among themselves). Is it this procedure, filmed like the golds?",
+        "この手順の録画として判定できるほど明確ではありません(お手本どうしの一致に対し {fit:.0%})。"
         "この手順の録画か、撮影条件がお手本と同じかを確認してください。",
     ),
 }

@@ -81,6 +81,10 @@ class Home:
         """One version of a task's reference."""
         return self.root / "references" / task_id / f"{reference_id}.npz"
 
+    def calibration(self, task_id: str, reference_id: str) -> UPath:
+        """The calibration of one version of a task's reference."""
+        return self.root / "references" / task_id / f"{reference_id}.calibration.json"
+
     def alignment(self, reference_id: str, video_id: str) -> UPath:
         """The alignment of one video against one reference."""
         return self.root / "alignments" / reference_id / f"{video_id}.npz"

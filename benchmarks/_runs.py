@@ -1,0 +1,181 @@
+"""Running the library on a labelled folder under one variation: what each worker process does.
+
+Embeddings are kept by model and content, as a home keeps them. Labels of trainees are joined with the results
+afterwards.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from threadpoolctl import threadpool_limits
+from upath import UPath
+
+from benchmarks._variations import BY_NAME, Backend, Variation, gold_choices
+from sopilot_assets.alignment.align import align
+from sopilot_assets.alignment.calibration import Calibration, calibrate
+from sopilot_assets.bench.folder import Folder, open_folder
+from sopilot_assets.bench.measures import Case
+from sopilot_assets.bench.recordings import BenchTask, Recording
+from sopilot_assets.bench.run import Reported, Result
+from sopilot_assets.bench.truth import truth_of
+from sopilot_assets.capture.identity import VIDEO_ID_DIGITS
+from sopilot_assets.embedding.backends import Embedder, load_embedder
+from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding, save_embedding
+from sopilot_assets.operations.expected import Fault, comparable
+from sopilot_assets.reference.model import Gold, Reference, build_reference, proposed_intervals
+from sopilot_assets.scoring.result import Score
+from sopilot_assets.scoring.score import score_alignment
+from sopilot_assets.store.publish import file_sha256
+from sopilot_assets.tasks import Severity, TaskSpec, load_task
+
+Blocks: TypeAlias = tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """A folder of embeddings: ``<model>/<video>.npz``, and the prepared networks in ``models``."""
+
+    folder: Path
+
+    def path(self, backend: Backend, video: Path) -> Path:
+        """Where the embedding of a video lies, or will."""
+        return self.folder / embedder(self, backend).model_id / f"{video_id(video)}.npz"
+
+
+@functools.lru_cache
+def embedder(cache: Cache, backend: Backend) -> Embedder:
+    """A loaded backend; use it with `Backend.applied`."""
+    with backend.applied():
+        return load_embedder(backend.name, models=UPath(cache.folder / "models"))
+
+
+@functools.cache
+def video_id(path: Path) -> str:
+    """The id that intake would give."""
+    return file_sha256(path)[:VIDEO_ID_DIGITS]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedJob:
+    """One video to be embedded by one backend."""
+
+    cache: Cache
+    backend: Backend
+    video: Path
+
+
+def embed(job: EmbedJob) -> None:
+    """Embed a video into the cache."""
+    target = job.cache.path(job.backend, job.video)
+    with job.backend.applied():
+        embedding = embedder(job.cache, job.backend).embed(job.video)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_embedding(target, embedding)
+
+
+@functools.lru_cache(maxsize=800)
+def _stored(path: Path) -> ClipEmbedding:
+    return load_embedding(path)
+
+
+def embedding_of(cache: Cache, backend: Backend, video: Path, blocks: Blocks = None) -> ClipEmbedding:
+    """A cached embedding, with some of its blocks only."""
+    stored = _stored(cache.path(backend, video))
+    if blocks is None:
+        return stored
+    return replace(stored, blocks={name: stored.blocks[name] for name in blocks})
+
+
+@functools.lru_cache
+def labelled(root: Path) -> Folder:
+    """The labelled folder."""
+    return open_folder(root)
+
+
+def task_of(root: Path, task_id: str) -> BenchTask:
+    """One of its tasks."""
+    return next(task for task in labelled(root).tasks if task.task_id == task_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A task with a reference, ready to score."""
+
+    task: TaskSpec
+    reference: Reference
+    calibration: Calibration | None
+
+    def score(self, name: str, embedding: ClipEmbedding) -> Score:
+        """The score of a recording that is none of the golds."""
+        prices = self.calibration.prices if self.calibration else None
+        alignment = align(name, embedding, self.reference, prices=prices)
+        return score_alignment(self.task, self.reference, alignment, self.calibration)
+
+
+def judge_of(cache: Cache, task: BenchTask, golds: Sequence[Recording], variation: Variation) -> Judge:
+    """The judge of a task by these golds; call it, and score, with the variation applied."""
+    spec = (
+        load_task(task.task_file)
+        if task.task_file is not None
+        else TaskSpec(task_id=task.task_id, name=task.task_id, version=1, steps=task.steps)
+    )
+    made = []
+    for recording in golds:
+        embedding = embedding_of(cache, variation.backend, recording.path, variation.blocks)
+        steps = task.gold_steps.get(recording.file)
+        made.append(
+            Gold(
+                video_id=video_id(recording.path),
+                person=recording.person,
+                site=recording.site,
+                embedding=embedding,
+                intervals=steps or proposed_intervals(embedding, len(task.steps)),
+                confirmed=steps is not None,
+            )
+        )
+    reference = build_reference(task.task_id, spec.step_ids, made, orders=spec.legal_orders())
+    return Judge(spec, reference, calibrate(reference) if variation.calibrated else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One task of a folder under one variation, by its name."""
+
+    cache: Cache
+    root: Path
+    task_id: str
+    variation: str
+
+
+def cases_of(job: Job) -> list[Case]:
+    """All trainees of the task, once for each choice of golds."""
+    variation, task = BY_NAME[job.variation], task_of(job.root, job.task_id)
+    labels = labelled(job.root).labels
+    found = []
+    with threadpool_limits(1), variation.applied():
+        for golds in gold_choices(task, variation.golds):
+            judge, sites = judge_of(job.cache, task, golds, variation), {gold.site for gold in golds}
+            for one in task.trainees:
+                embedding = embedding_of(job.cache, variation.backend, one.path, variation.blocks)
+                score = judge.score(video_id(one.path), embedding)
+                truth = truth_of(task, one, labels[task.task_id, one.file])
+                found.append(Case(truth, result_of(score), one.site in sites))
+    return found
+
+
+def result_of(score: Score) -> Result:
+    """A score as the measures take it."""
+    return Result(
+        decision=score.decision.value,
+        score=score.score,
+        probability=score.critical_probability,
+        reported=tuple(
+            Reported(comparable(Fault(d.type, d.step_ids)), d.trainee, d.severity is Severity.CRITICAL)
+            for d in score.deviations
+        ),
+    )

@@ -1,0 +1,228 @@
+"""The variations of the product that are compared: one thing changed at a time.
+
+A setting is a module's constant or function by its dotted name; it is replaced while a variation runs and
+restored afterwards, by `unittest.mock.patch`. A name that no longer exists is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeAlias
+from unittest import mock
+
+from sopilot_assets.alignment.decode import Candidate, Decoding, decode
+from sopilot_assets.alignment.explanations import Prices
+from sopilot_assets.alignment.segmental import border_scores
+from sopilot_assets.bench.recordings import BenchTask, Recording, choose_golds
+from sopilot_assets.reference.evidence import FALLBACK_STACK
+
+Settings: TypeAlias = tuple[tuple[str, Any], ...]
+_PACKAGE: Final = "sopilot_assets"
+LOTS: Final = 1e6
+NEVER_IDLE: Final = 50.0
+"""Nats for an idle stretch: more than any evidence is worth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """An embedding backend at a clip length in seconds (None: its own)."""
+
+    name: str = "lite0_flow"
+    clip_s: float | None = None
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """The backend's clip length inside."""
+        with ExitStack() as stack:
+            if self.clip_s is not None:
+                stack.enter_context(mock.patch(f"{_PACKAGE}.embedding.{self.name}.CLIP_S", self.clip_s))
+            yield
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """One changed thing: ``golds`` names how they are chosen (see `gold_choices`), ``blocks`` the feature
+    blocks that remain (None: all), ``settings`` what is replaced. ``everywhere`` ones run on every folder,
+    the others on the first only.
+    """
+
+    group: str
+    name: str
+    golds: str = "all"
+    backend: Backend = Backend()
+    blocks: tuple[str, ...] | None = None
+    settings: Settings = ()
+    calibrated: bool = True
+    everywhere: bool = False
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """The variation's settings inside, the product's own afterwards."""
+        with ExitStack() as stack:
+            for name, value in self.settings:
+                stack.enter_context(mock.patch(f"{_PACKAGE}.{name}", value))
+            yield
+
+
+def gold_choices(task: BenchTask, kind: str) -> list[tuple[Recording, ...]]:
+    """Every set of golds of a kind that is tried: ``all`` of them once, ``one`` in turn, pairs of ``one
+    person`` or of ``two persons``.
+
+    No gold is in two of the pairs; where a task has no such pair the list is empty.
+    """
+    by_person: dict[str, list[Recording]] = {}
+    for gold in task.golds:
+        by_person.setdefault(gold.person or gold.file, []).append(gold)
+    if kind == "all":
+        return [task.golds]
+    if kind == "one":
+        return [(gold,) for gold in task.golds]
+    if kind == "one person":
+        return [tuple(own[:2]) for own in by_person.values() if len(own) > 1]
+    if kind == "two persons":
+        left, pairs = list(task.golds), []
+        while len({gold.person or gold.file for gold in left}) > 1:
+            pair = choose_golds(left, 2, seed=0)
+            pairs.append(pair)
+            left = [gold for gold in left if gold not in pair]
+        return pairs
+    raise ValueError(f"no such choice of golds: {kind}")
+
+
+def _likeliest(decoding: Decoding) -> Candidate:
+    return decoding.candidates[0]
+
+
+def _not_fitted(_: Sequence[object]) -> tuple[float, float, float, float]:
+    return FALLBACK_STACK
+
+
+FULL: Final = "the product as it is"
+
+_NETWORK: Final = ("final", "final_spread", "mid", "mid_spread")
+_MOTION: Final = ("hof", "hof_whole", "mbh", "mbh_whole")
+
+
+def _features() -> Iterator[Variation]:
+    group = "Features"
+    yield Variation(group, "without motion (flow) blocks", blocks=_NETWORK, everywhere=True)
+    yield Variation(group, "without spread blocks", blocks=("final", "mid", *_MOTION))
+    yield Variation(group, "the network's last layer only", blocks=("final",), everywhere=True)
+    yield Variation(group, "the network's middle layer only", blocks=("mid",))
+    yield Variation(group, "motion (flow) blocks only", blocks=_MOTION, everywhere=True)
+    yield Variation(group, "all blocks at full weight", settings=(("embedding.clips.BLOCK_WEIGHTS", {}),))
+    # the old system's embedding
+    yield Variation(group, "color_motion (clips of 4 s)", backend=Backend("color_motion"))
+
+
+def _golds() -> Iterator[Variation]:
+    group = "Golds"
+    yield Variation(group, "1 gold (each in turn)", golds="one", everywhere=True)
+    yield Variation(group, "2 golds of one person", golds="one person", everywhere=True)
+    yield Variation(group, "2 golds of two persons", golds="two persons", everywhere=True)
+
+
+def _clip_lengths() -> Iterator[Variation]:
+    for seconds in (1.0, 4.0):
+        yield Variation("Clip length", f"clips of {seconds:g} s", backend=Backend(clip_s=seconds))
+
+
+def _evidence() -> Iterator[Variation]:
+    group = "Evidence and calibration"
+    yield Variation(group, "prices not calibrated", calibrated=False, everywhere=True)
+    yield Variation(
+        group,
+        "evidence not calibrated on held-out golds",
+        settings=(("reference.evidence._fit_stack", _not_fitted),),
+    )
+    yield Variation(
+        group,
+        "what steps look like on held-out golds left out",
+        settings=(("reference.evidence.PRIOR_LOOKS", LOTS),),
+        everywhere=True,
+    )
+    yield Variation(
+        group,
+        "neither prices nor looks from held-out golds",
+        calibrated=False,
+        settings=(("reference.evidence.PRIOR_LOOKS", LOTS),),
+    )
+    yield Variation(group, "amount of motion left out", settings=(("reference.motion.WEIGHT", 0.0),))
+    yield Variation(group, "contrast at borders left out", settings=(("reference.borders.WEIGHT", 0.0),))
+    yield Variation(
+        group,
+        "full trust in recordings that match badly",
+        settings=(("alignment.clip_scores.FULL_TRUST_FIT", 1 / LOTS),),
+        everywhere=True,
+    )
+
+
+def _decoder() -> Iterator[Variation]:
+    group = "Decoder"
+    for most in (1, 2):
+        yield Variation(
+            group,
+            f"at most {most} edit{'s' if most > 1 else ''} a recording",
+            settings=(("alignment.align.decode", partial(decode, max_edits=most)),),
+            everywhere=most == 1,
+        )
+    yield Variation(group, "beam of 1", settings=(("alignment.decode.BEAM", 1),))
+    yield Variation(group, "one tempo", settings=(("alignment.decode.TEMPI", (0.0,)),))
+    yield Variation(
+        group,
+        "clips at borders show one step only",
+        settings=(("alignment.decode.border_scores", partial(border_scores, share=1 / LOTS)),),
+    )
+    yield Variation(
+        group,
+        "no idle stretches",
+        settings=(("alignment.calibration.Prices", partial(Prices, idle=NEVER_IDLE)),),
+        everywhere=True,
+    )
+    yield Variation(group, "clips counted as independent", settings=(("alignment.decode.OVERLAP", 1.0),))
+    yield Variation(group, "no floor on a clip's evidence", settings=(("alignment.decode.FLOOR", -LOTS),))
+    yield Variation(
+        group,
+        "likeliest explanation, not the likeliest kinds",
+        settings=(("alignment.decode.Decoding.best", property(_likeliest)),),
+    )
+
+
+def _scoring() -> Iterator[Variation]:
+    group = "Scoring"
+    yield Variation(
+        group,
+        "other work told by fit alone",
+        settings=(
+            ("scoring.score.LEAST_ORDER_EVIDENCE", -LOTS),
+            ("scoring.score.NATS_PER_DOUBLING", LOTS),
+        ),
+        everywhere=True,
+    )
+    yield Variation(
+        group,
+        "other work told by order alone",
+        settings=(("scoring.score.LEAST_MATCH", -LOTS),),
+        everywhere=True,
+    )
+    yield Variation(
+        group,
+        "likely but unfound deviations decided",
+        settings=(("scoring.score.UNCERTAIN", 1.1),),
+        everywhere=True,
+    )
+
+
+VARIATIONS: Final[tuple[Variation, ...]] = (
+    Variation("", FULL, everywhere=True),
+    *_features(),
+    *_golds(),
+    *_clip_lengths(),
+    *_evidence(),
+    *_decoder(),
+    *_scoring(),
+)
+BY_NAME: Final[Mapping[str, Variation]] = {variation.name: variation for variation in VARIATIONS}

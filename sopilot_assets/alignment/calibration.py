@@ -1,0 +1,383 @@
+"""The calibration of a reference: prices, scale and what can be verified, from its golds alone.
+
+Every gold is compared with the golds of other persons, as it is and edited on purpose (`counterfactual`).
+Since the right explanation is known, prices and the scale of the evidence follow as the maximum a posteriori
+of a conditional logit over explanations (McFadden 1974), and from the same decodings the power to find each
+deviation and how often it is reported where it is not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import TypeAdapter, ValidationError
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+from scipy.stats import binomtest
+from upath import UPath
+
+from sopilot_assets.alignment.clip_scores import all_usable, clip_scores
+from sopilot_assets.alignment.counterfactual import Counterfactual, counterfactuals
+from sopilot_assets.alignment.decode import Candidate, Decoding, decode
+from sopilot_assets.alignment.explanations import Change, Prices
+from sopilot_assets.alignment.spans import EditKind
+from sopilot_assets.embedding.clips import comparable, rearranged
+from sopilot_assets.embedding.stillness import frozen_clips
+from sopilot_assets.errors import StoreError
+from sopilot_assets.reference.model import Gold, Reference, build_reference
+from sopilot_assets.reference.motion import clip_motion
+from sopilot_assets.store.publish import publish_bytes
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+CALIBRATION_VERSION: Final = "calibration-1"
+KINDS: Final = (
+    EditKind.MISSING,
+    EditKind.SWAP,
+    EditKind.WRONG,
+    EditKind.EXTRA,
+    EditKind.LONG,
+    EditKind.PARTIAL,
+)
+STRENGTH: Final = 3.0
+"""How many independent recordings one held-out gold with all its edits counts for."""
+UNEDITED_SHARE: Final = 0.4
+"""The share of recordings without a deviation that the odds are calibrated for; the others are spread evenly
+over the kinds of edits."""
+PRICE_SPREAD: Final = 1.5
+"""Spread (nats) of the prior of each price around its default."""
+SCALE_SPREAD: Final = 0.5
+"""The same for the log of the scale."""
+KEPT: Final = 15.0
+"""Explanations that are worse than the best by more nats do not matter."""
+MOST_EDITED: Final = 8
+"""From so many golds on, only these are edited; all are compared unedited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """For a kind of edit at a step: in how many of the ``cases`` edited golds it was ``found``, and in how
+    many of the ``golds`` that lack it something of the kind at the step was ``invented``.
+    """
+
+    kind: EditKind
+    step: int
+    cases: int
+    found: int
+    golds: int
+    invented: int
+
+    @property
+    def invented_upper(self) -> float:
+        """The upper end of the 95 % Wilson interval of the share invented; 1 without any gold."""
+        if not self.golds:
+            return 1.0
+        upper: float = binomtest(self.invented, self.golds).proportion_ci(method="wilson").high
+        return upper
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a reference's golds say about its own reliability.
+
+    ``held_out`` is what was left out: ``person``, ``gold``, or ``nothing``: then prices are the defaults and
+    the tallies are empty. ``floor`` (K,) is per step the least mean log-probability (nats) that a held-out
+    gold's clips had for it, None without one.
+    """
+
+    reference_id: str
+    held_out: str
+    prices: Prices
+    tallies: tuple[Tally, ...]
+    floor: tuple[float | None, ...]
+    version: str = CALIBRATION_VERSION
+
+    def tally(self, kind: EditKind, step: int) -> Tally | None:
+        """The tally of a kind at a step; None when nothing could be held out."""
+        return next((t for t in self.tallies if t.kind is kind and t.step == step), None)
+
+
+def calibrate(reference: Reference) -> Calibration:
+    """Calibrate a reference on its own golds, leaving a person out, or a gold where all show one person."""
+    held_out = reference.evidence.held_out
+    if held_out == "nothing":
+        nothing = (None,) * len(reference.step_ids)
+        return Calibration(reference.reference_id, held_out, Prices(), (), nothing)
+    cases, floors = [], []
+    edited = {gold.video_id for gold in _spread_over_persons(reference.golds)[:MOST_EDITED]}
+    for group in _groups(reference.golds, held_out):
+        others = _fold(reference, group)
+        for gold in group:
+            cases += list(_cases(others, gold, edit=gold.video_id in edited))
+            floors.append(_step_evidence(others, gold))
+    prices = fit_prices(cases)
+    known = [[value for value in column if value is not None] for column in zip(*floors, strict=True)]
+    return Calibration(
+        reference.reference_id,
+        held_out,
+        prices,
+        tuple(_tallies(cases, prices, len(reference.step_ids))),
+        tuple(min(values) if values else None for values in known),
+    )
+
+
+def save_calibration(path: Path | UPath, calibration: Calibration) -> None:
+    """Publish a calibration as JSON; equal calibrations give identical bytes."""
+    publish_bytes(path, _STORED.dump_json(calibration, indent=1))
+
+
+def load_calibration(path: Path | UPath) -> Calibration:
+    """The calibration stored at ``path``; `StoreError` when it is missing, damaged or of another version."""
+    try:
+        calibration = _STORED.validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise StoreError(f"{path}: expected a calibration, found no file. {_REMEDY}") from error
+    except ValidationError as error:
+        raise StoreError(
+            f"{path}: expected a calibration, found something else ({error}). {_REMEDY}"
+        ) from error
+    if calibration.version != CALIBRATION_VERSION:
+        raise StoreError(
+            f"{path}: expected version {CALIBRATION_VERSION}, found {calibration.version}. {_REMEDY}"
+        )
+    return calibration
+
+
+_STORED: Final = TypeAdapter(Calibration)
+_REMEDY: Final = "Materialize gold_references for this task again."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """One decoded recording whose right explanation is known.
+
+    ``evidence`` (c,) are its explanations' scores before prices are paid and ``counts`` (c, 7) how often each
+    price is paid: one for each of `KINDS` and last the further steps of missing runs.
+    """
+
+    gold_id: str
+    change: Change | None
+    hidden: int | None
+    candidates: tuple[Candidate, ...]
+    evidence: Floats
+    counts: Floats
+
+    @property
+    def right(self) -> Mask:
+        """Which explanations (c,) name the change that was made and no other; where the recording begins or
+        ends does not matter, nor where exactly something was added.
+        """
+        return np.array([_is_right(c.explanation.changes, self.change) for c in self.candidates])
+
+
+def _is_right(changes: Sequence[Change], change: Change | None) -> bool:
+    found = [c for c in changes if c.kind is not EditKind.PARTIAL]
+    if change is None or len(found) != 1:
+        return change is None and not found
+    return found[0].kind is change.kind and (change.kind is EditKind.EXTRA or found[0] == change)
+
+
+def fit_prices(cases: Sequence[Case]) -> Prices:
+    """The prices and the scale under which the right explanations are most probable, with a prior around the
+    defaults.
+    """
+    start = _vector(Prices())
+    weights = _weights(cases)
+    right = [case.right for case in cases]
+
+    def loss(parameters: Floats) -> float:
+        scale, prices = math.exp(parameters[0]), start + parameters[1:]
+        total = 0.5 * (parameters[0] / SCALE_SPREAD) ** 2
+        total += 0.5 * float(((parameters[1:] / PRICE_SPREAD) ** 2).sum())
+        for case, weight, is_right in zip(cases, weights, right, strict=True):
+            if weight and is_right.any():
+                score = scale * case.evidence - case.counts @ prices
+                total -= STRENGTH * weight * float(logsumexp(score[is_right]) - logsumexp(score))
+        return total
+
+    bounds = [(-1.5, 1.0), *(((-4.0, 8.0),) * start.size)]
+    found = minimize(loss, np.zeros(start.size + 1), method="L-BFGS-B", bounds=bounds)
+    return _prices(start + found.x[1:], scale=math.exp(found.x[0]))
+
+
+def _vector(prices: Prices) -> Floats:
+    return np.array(
+        [
+            prices.missing,
+            prices.swap,
+            prices.wrong,
+            prices.extra,
+            prices.long,
+            prices.partial,
+            prices.missing_more,
+        ]
+    )
+
+
+def _prices(vector: Floats, *, scale: float) -> Prices:
+    # rounded, so that a last digit of the optimiser does not change a hash
+    values = [round(float(value), 4) for value in vector]
+    return replace(
+        Prices(),
+        missing=values[0],
+        swap=values[1],
+        wrong=values[2],
+        extra=values[3],
+        long=values[4],
+        partial=values[5],
+        missing_more=max(values[6], 0.2),
+        scale=round(scale, 4),
+    )
+
+
+def _weights(cases: Sequence[Case]) -> list[float]:
+    """Each gold counts alike, and in a gold each kind of edit."""
+    kinds = Counter((case.gold_id, case.change.kind if case.change else None) for case in cases)
+    edits: dict[str, int] = defaultdict(int)
+    for gold_id, kind in kinds:
+        edits[gold_id] += kind is not None
+    weights = []
+    for case in cases:
+        count = kinds[case.gold_id, case.change.kind if case.change else None]
+        share = UNEDITED_SHARE if case.change is None else (1 - UNEDITED_SHARE) / edits[case.gold_id]
+        weights.append(share / count)
+    return weights
+
+
+def _groups(golds: Sequence[Gold], held_out: str) -> Iterator[tuple[Gold, ...]]:
+    if held_out == "gold":
+        yield from ((gold,) for gold in golds)
+        return
+    persons: dict[str, list[Gold]] = defaultdict(list)
+    for gold in golds:
+        persons[gold.person or ""].append(gold)
+    yield from (tuple(persons[name]) for name in sorted(persons))
+
+
+def _spread_over_persons(golds: Sequence[Gold]) -> list[Gold]:
+    """The golds, each person's first one first."""
+    seen: Counter[str] = Counter()
+    ranked = []
+    for gold in golds:
+        person = gold.person or ""
+        ranked.append((seen[person], gold.video_id, gold))
+        seen[person] += 1
+    return [gold for _, _, gold in sorted(ranked, key=lambda item: item[:2])]
+
+
+def _fold(reference: Reference, left_out: Sequence[Gold]) -> Reference:
+    """The reference of the other golds. How evidence is stacked stays as it was fitted on all: two golds of
+    one person could only be calibrated against each other, which says nothing about another person.
+    """
+    others = [gold for gold in reference.golds if gold not in left_out]
+    fold = build_reference(reference.task_id, reference.step_ids, others, orders=reference.task_orders)
+    whole = reference.evidence
+    evidence = replace(fold.evidence, stack=whole.stack, looks=whole.looks, gold_match=whole.gold_match)
+    return replace(fold, evidence=evidence)
+
+
+def _cases(reference: Reference, gold: Gold, *, edit: bool) -> Iterator[Case]:
+    live = ~frozen_clips(gold.embedding)
+    motion = clip_motion(gold.embedding, live)
+    for made in counterfactuals(gold.embedding.clip_middle_s, gold.intervals):
+        if edit or made.change is None:
+            yield _case(reference, gold, made, motion)
+
+
+def _case(reference: Reference, gold: Gold, made: Counterfactual, motion: Floats) -> Case:
+    rows = comparable(rearranged(gold.embedding, made.clips))
+    usable = all_usable(rows)
+    moved = motion[made.clips]
+    clips = clip_scores(
+        reference,
+        rows,
+        reference.evidence.log_posterior(rows, hidden=made.hidden),
+        moved - np.median(moved),
+        usable=usable,
+        fit=reference.evidence.match(rows),
+    )
+    orders = [tuple(step for step in order if step != made.hidden) for order in reference.orders]
+    decoding = decode(
+        clips,
+        durations=reference.durations,
+        prices=Prices(),
+        orders=sorted(set(orders)),
+        stride_s=reference.stride_s,
+        max_edits=1,
+    )
+    kept = [c for c in decoding.candidates if c.score > decoding.candidates[0].score - KEPT]
+    return Case(
+        gold.video_id,
+        made.change,
+        made.hidden,
+        tuple(kept),
+        np.array([candidate.score + candidate.explanation.price for candidate in kept]),
+        np.array([_counts(candidate.explanation.changes) for candidate in kept]),
+    )
+
+
+def _counts(changes: Iterable[Change]) -> Floats:
+    counts = np.zeros(len(KINDS) + 1)
+    for change in changes:
+        counts[KINDS.index(change.kind)] += 1
+        if change.kind is EditKind.MISSING:
+            counts[-1] += len(change.steps) - 1
+    return counts
+
+
+def _step_evidence(reference: Reference, gold: Gold) -> list[float | None]:
+    """Per step the mean log-probability of the gold's clips for it."""
+    live = ~frozen_clips(gold.embedding)
+    posterior = reference.evidence.log_posterior(comparable(gold.embedding, live), usable=live)
+    middles = gold.embedding.clip_middle_s
+    found: list[float | None] = [None] * len(reference.step_ids)
+    for interval in gold.intervals:
+        inside = live & (middles >= interval.segment.start_s) & (middles < interval.segment.end_s)
+        if inside.any():
+            found[interval.step] = round(float(posterior[inside, interval.step].mean()), 4)
+    return found
+
+
+def _tallies(cases: Sequence[Case], prices: Prices, step_count: int) -> Iterator[Tally]:
+    vector = _vector(prices)
+    reported = [(case, _reported(case, vector, prices.scale)) for case in cases]
+    for kind in KINDS:
+        if kind is EditKind.PARTIAL:
+            continue
+        for step in range(step_count):
+            edited = [
+                (case, changes)
+                for case, changes in reported
+                if case.change and case.change.kind is kind and step in case.change.steps
+            ]
+            plain = [changes for case, changes in reported if case.change is None and case.hidden is None]
+            yield Tally(
+                kind,
+                step,
+                cases=len(edited),
+                found=sum(_finds(changes, case.change) for case, changes in edited),
+                golds=len(plain),
+                invented=sum(any(c.kind is kind and step in c.steps for c in changes) for changes in plain),
+            )
+
+
+def _finds(changes: Sequence[Change], change: Change | None) -> bool:
+    return any(_is_right([found], change) for found in changes)
+
+
+def _reported(case: Case, vector: Floats, scale: float) -> tuple[Change, ...]:
+    scores = scale * case.evidence - case.counts @ vector
+    candidates = [
+        replace(candidate, score=float(score))
+        for candidate, score in zip(case.candidates, scores, strict=True)
+    ]
+    ranked = sorted(candidates, key=lambda c: (-c.score, c.explanation.changes))
+    return Decoding(tuple(ranked)).reported

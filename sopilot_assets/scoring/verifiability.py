@@ -1,0 +1,73 @@
+"""What can be said about each step and type of deviation, from the calibration of a task's reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
+
+from sopilot_assets.alignment.calibration import Calibration, Tally
+from sopilot_assets.alignment.spans import EditKind
+from sopilot_assets.scoring.result import Text, Verifiability
+from sopilot_assets.scoring.text import NOTHING_TO_SAY, sentence
+from sopilot_assets.tasks import DeviationType, TaskSpec
+
+LEAST_POWER: Final = 0.5
+"""A deviation that would be found less often than this cannot be ruled out."""
+MOST_FALSE: Final = 0.2
+"""What is reported more often than this in golds that lack it is no finding."""
+_Counts: TypeAlias = Callable[[Tally], tuple[int, int]]
+
+POOLED: Final = 2.0
+"""How many golds the figures of all steps together are worth for a single step, which few golds speak for."""
+VERIFIED: Final = {
+    EditKind.MISSING: DeviationType.MISSING_STEP,
+    EditKind.SWAP: DeviationType.ORDER_SWAP,
+    EditKind.WRONG: DeviationType.WRONG_STEP,
+    EditKind.LONG: DeviationType.OVER_TIME,
+}
+"""The types that golds can be edited for, step by step. A standstill is read off the pixels and needs none."""
+
+
+def verifiability(task: TaskSpec, calibration: Calibration) -> tuple[Verifiability, ...]:
+    """One row for each step and type, in that order."""
+    return tuple(
+        _row(task, calibration, kind, step) for step in range(len(task.steps)) for kind in VERIFIED
+    )
+
+
+def _row(task: TaskSpec, calibration: Calibration, kind: EditKind, step: int) -> Verifiability:
+    tally = calibration.tally(kind, step)
+    step_id, kind_name = task.steps[step].id, VERIFIED[kind]
+    if tally is None:
+        reason, remedy = sentence("one_gold"), sentence("more_persons", golds=1)
+        return Verifiability(kind_name, step_id, None, 0, None, None, 0, False, reason, remedy)
+    of_kind = [other for other in calibration.tallies if other.kind is kind]
+    power = _pooled(tally.found, tally.cases, of_kind, lambda t: (t.found, t.cases))
+    false_rate = _pooled(tally.invented, tally.golds, of_kind, lambda t: (t.invented, t.golds))
+    reason = remedy = NOTHING_TO_SAY
+    if false_rate > MOST_FALSE:
+        reason, remedy = sentence("golds_differ"), sentence("more_persons", golds=2)
+    elif power < LEAST_POWER:
+        reason, remedy = sentence("seldom_found"), sentence("more_persons", golds=2)
+    return Verifiability(
+        kind_name,
+        step_id,
+        round(power, 3),
+        tally.cases,
+        round(false_rate, 3),
+        round(tally.invented_upper, 3),
+        tally.golds,
+        reason is NOTHING_TO_SAY,
+        reason,
+        remedy,
+    )
+
+
+def _pooled(hits: int, cases: int, of_kind: Iterable[Tally], counts: _Counts) -> float:
+    """The posterior mean of a step's share under a beta prior around the share of all steps together, which
+    itself starts at one in two cases.
+    """
+    totals = [counts(tally) for tally in of_kind]
+    everywhere = (sum(hit for hit, _ in totals) + 0.5) / (sum(case for _, case in totals) + 1.0)
+    return (hits + POOLED * everywhere) / (cases + POOLED)
+
