@@ -201,7 +201,7 @@ def fit_prices(cases: Sequence[Case]) -> Prices:
             if weight and is_right.any():
                 score = scale * case.evidence - case.counts @ prices
                 total -= STRENGTH * weight * float(logsumexp(score[is_right]) - logsumexp(score))
-        return total
+        return float(total)
 
     bounds = [(-1.5, 1.0), *(((-4.0, 8.0),) * start.size)]
     found = minimize(loss, np.zeros(start.size + 1), method="L-BFGS-B", bounds=bounds)

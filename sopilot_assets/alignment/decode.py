@@ -230,7 +230,8 @@ def _segment(explanations: Sequence[Explanation], video: _Video) -> list[Candida
     return [
         Candidate(
             explanation,
-            video.prices.scale * float(found.score[row]) - explanation.price,
+            # rounded, so that explanations that fit equally well stay equal whatever is added up first
+            round(video.prices.scale * float(found.score[row]) - explanation.price, 9),
             found.start[row, : len(explanation.states)],
             found.end[row, : len(explanation.states)],
         )

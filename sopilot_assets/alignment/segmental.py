@@ -79,10 +79,7 @@ def segment(
         *_segment_all(
             sums,
             idle,
-            sequences.emission,
-            sequences.log_duration,
-            sequences.spread,
-            sequences.length,
+            (sequences.emission, sequences.log_duration, sequences.spread, sequences.length),
             _by_beginning(sequences),
             idle_entry,
             np.ascontiguousarray(border),
@@ -126,20 +123,8 @@ def border_scores(emissions: Floats, *, share: float = BORDER_SHARE) -> Floats:
 
 
 @numba.njit(cache=True)
-def _segment_all(  # type: ignore[no-untyped-def]
-    sums,
-    idle,
-    emission,
-    log_duration,
-    spread,
-    length,
-    rows,
-    idle_entry,
-    border,
-    reach,
-    log_tempi,
-    tempo_scores,
-):
+def _segment_all(sums, idle, sequences, rows, idle_entry, border, reach, log_tempi, tempo_scores):  # type: ignore[no-untyped-def]
+    emission, log_duration, spread, length = sequences
     n = sums.shape[1] - 1
     count, width = emission.shape
     score = np.full(count, IMPOSSIBLE)

@@ -71,6 +71,8 @@ def reference_metadata(reference: ReferenceOutcome) -> RawMetadata:
         metadata["problem"] = reference.problem
     if reference.table:
         metadata["steps"] = table(reference.table, columns=tuple(reference.table[0]))
+    if reference.verifiability:
+        metadata["verifiability"] = table(reference.verifiability, columns=tuple(reference.verifiability[0]))
     return metadata
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pandas as pd
@@ -21,6 +21,7 @@ from sopilot_assets.operations.reviews import ReviewWork, write_reviews
 from sopilot_assets.scoring.ledger import algorithm_version, problem_row, score_row, scores_ledger
 from sopilot_assets.scoring.result import Score
 from sopilot_assets.scoring.score import score_alignment
+from sopilot_assets.scoring.verifiability import verifiability
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.tasks import TaskSpec, load_task
@@ -73,7 +74,10 @@ def score_videos(
     made = write_reviews(reviews, processes=processes, on_progress=on_progress)
     scores_ledger(home).append([item.row for item in judged], run_id=run_id, written_at=written_at)
     write_review_index(home)
-    return [_outcome(item, made.get(item.recording.key)) for item in judged]
+    return [
+        _outcome(item, made.get(item.recording.key), noise_floor=floors.get(item.recording.key.task_id))
+        for item in judged
+    ]
 
 
 def noise_floors(home: Home, fresh: Sequence[Mapping[str, Cell]]) -> dict[str, float]:
@@ -147,7 +151,8 @@ def _judge_one(home: Home, key: PartitionKey, by: _Judge) -> _Judged:
     except SopilotError as error:
         return _Judged(recording, problem_row(recording.subject, task, reference, str(error)), None)
     row = score_row(recording.subject, task, reference, alignment, score)
-    return _Judged(recording, row, _review(home, recording, by, alignment, score, row))
+    review = _review(home, recording, by, alignment, score, row)
+    return _Judged(recording, row, replace(review, verifiability=verifiability(task, calibration)))
 
 
 def _review(
@@ -196,18 +201,27 @@ def _review(
     )
 
 
-def _outcome(item: _Judged, made: Outcome | None) -> Outcome:
+def _outcome(item: _Judged, made: Outcome | None, *, noise_floor: float | None) -> Outcome:
     scalars = (
         "score",
+        "score_low",
+        "score_high",
         "decision",
         "critical_probability",
         "critical_deviations",
         "quality_deviations",
         "efficiency_deviations",
         "fit",
+        "order_evidence",
         "log_odds",
+        "unverifiable",
     )
-    metadata = {name: item.row[name] for name in scalars} | {"reason": item.row["reason_en"]}
+    metadata: dict[str, Cell] = {name: item.row[name] for name in scalars}
+    metadata |= {
+        "noise_floor": noise_floor,
+        "reason": item.row["reason_en"],
+        "reason_ja": item.row["reason_ja"],
+    }
     problem = item.row["problem"]
     if problem is not None:
         return Outcome(item.recording.key, problem=str(problem), metadata=metadata)

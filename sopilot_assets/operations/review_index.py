@@ -22,13 +22,20 @@ def write_review_index(home: Home) -> Path:
     frame = scores_ledger(home).latest()
     rows: list[Mapping[str, Cell]] = json.loads(frame.to_json(orient="records"))
     shown = [row for row in rows if home.review(str(row["key"])).exists()]
+    floors: dict[str, float] = {}
+    for row in rows:
+        if row["role"] == "gold" and row["score"] is not None:
+            task_id, score = str(row["task_id"]), float(row["score"])
+            floors[task_id] = min(score, floors.get(task_id, score))
+    lines = [_line(row, names.get(str(row["task_id"])), floors.get(str(row["task_id"]))) for row in shown]
     path = local_path(home.reviews) / "index.html"
-    publish_text(path, index_page([_line(row, names.get(str(row["task_id"]))) for row in shown]))
+    publish_text(path, index_page(lines))
     return path
 
 
-def _line(row: Mapping[str, Cell], task_name: Text | None) -> IndexRow:
+def _line(row: Mapping[str, Cell], task_name: Text | None, noise_floor: float | None) -> IndexRow:
     deviations = json.loads(str(row["deviations"] or "[]"))
+    low, high = row["score_low"], row["score_high"]
     return IndexRow(
         video_id=str(row["video_id"]),
         page=f"{row['key']}.html",
@@ -41,6 +48,8 @@ def _line(row: Mapping[str, Cell], task_name: Text | None) -> IndexRow:
         site=_text(row["site"]),
         is_gold=row["role"] == "gold",
         task_name=task_name,
+        interval=None if low is None or high is None else (float(low), float(high)),
+        noise_floor=noise_floor,
     )
 
 

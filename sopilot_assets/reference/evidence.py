@@ -129,8 +129,9 @@ def fit_evidence(clips: GoldClips) -> Evidence:
     groups, held_out = _held_out_groups(clips)
     examples = list(_examples(clips, groups)) if groups is not None else []
     stack = _fit_stack(examples) if examples else FALLBACK_STACK
+    looks = _looks(examples, stack, clips.step_count)
     match = tuple(example.usual for example in examples if example.whole)
-    return Evidence(clips, weights, bias, stack, held_out, _looks(examples, stack, clips.step_count), match)
+    return Evidence(clips, weights, bias, stack, held_out, looks, match)
 
 
 def _looks(examples: Sequence[_Example], stack: Stack, step_count: int) -> Floats:

@@ -46,6 +46,13 @@ PARTIAL_SHARE: Final = 0.6
 """A first or last step of which less than this share is in the recording counts as missing."""
 
 
+def _doubtful(row: Verifiability) -> bool:
+    """Whether a finding of this type at this step is more likely an accident than not."""
+    if row.power is None or row.false_rate is None:
+        return True
+    return row.false_rate > MOST_FALSE or row.power < BLIND
+
+
 @dataclass(frozen=True, slots=True)
 class _Context:
     task: TaskSpec
@@ -84,8 +91,7 @@ class _Context:
         if kind not in VERIFIED:
             return () if self.calibrated else self.rows[:1]
         rows = tuple(self.row(kind, step) for step in edit.steps)
-        doubtful = all(row.false_rate is None or row.false_rate > MOST_FALSE for row in rows)
-        return rows if doubtful else ()
+        return rows if all(_doubtful(row) for row in rows) else ()
 
     @property
     def pace(self) -> float:
@@ -191,9 +197,7 @@ def _points(task: TaskSpec, missing: int, swaps: int, other: int, over_time_rati
     return round(100.0 * (1.0 - penalty), 2)
 
 
-def _interval(
-    context: _Context, deviations: Sequence[Deviation], points: float
-) -> tuple[float, float]:
+def _interval(context: _Context, deviations: Sequence[Deviation], points: float) -> tuple[float, float]:
     """The range of the score over the explanations' posterior, widened to hold the score itself."""
     scored = sorted(
         (_points_of(context, deviations, other), math.exp(other.log_odds))
@@ -218,9 +222,7 @@ def _points_of(context: _Context, deviations: Sequence[Deviation], other: Altern
     frozen = [d for d in deviations if d.type is DeviationType.FREEZE]
     missing = {step for d in frozen for step in d.step_ids}
     cut = {step for d in deviations if d.type is DeviationType.MISSING_STEP for step in d.step_ids}
-    seconds = {
-        d.step_ids[0]: d.trainee.duration_s for d in deviations if d.type is DeviationType.OVER_TIME
-    }
+    seconds = {d.step_ids[0]: d.trainee.duration_s for d in deviations if d.type is DeviationType.OVER_TIME}
     usual = {step.id: context.usual_s(index) for index, step in enumerate(task.steps)}
     lost, swaps, others = 0.0, 0, sum(not d.step_ids for d in frozen)
     for kind, steps in other.edits:
@@ -238,9 +240,7 @@ def _readings(context: _Context) -> Iterator[StepReading]:
     """Each step's time and evidence in this recording, beside the golds'."""
     for index, step in enumerate(context.task.steps):
         spans = [
-            span
-            for span in context.alignment.spans
-            if span.kind is SpanKind.STEP and span.step == index
+            span for span in context.alignment.spans if span.kind is SpanKind.STEP and span.step == index
         ]
         seconds = sum(span.segment.duration_s for span in spans)
         times = [context.pace * time for time in context.reference.durations.observed[index]]

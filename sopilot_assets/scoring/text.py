@@ -7,7 +7,6 @@ from typing import Final
 from sopilot_assets.scoring.result import Text
 from sopilot_assets.tasks import Step
 
-
 NOTHING_TO_SAY: Final = Text("", "")
 
 
@@ -93,9 +92,7 @@ _TEMPLATES: Final[dict[str, Text]] = {
         "問題となる逸脱は見つかりませんが、お手本が全て同じ人のため、個人差がわかりません。"
         "別の人のお手本を追加してください。",
     ),
-    "one_gold": Text(
-        "There is no second gold to try it on.", "試すための2本目のお手本がありません。"
-    ),
+    "one_gold": Text("There is no second gold to try it on.", "試すための2本目のお手本がありません。"),
     "golds_differ": Text(
         "It is reported too often in golds that are right: people do this step differently.",
         "正しいお手本でも多く報告されます。この工程のやり方は人によって異なります。",

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from sopilot_assets.alignment.calibration import Calibration, Tally
 from sopilot_assets.alignment.spans import EditKind
-from sopilot_assets.scoring.result import Text, Verifiability
+from sopilot_assets.scoring.result import Verifiability
 from sopilot_assets.scoring.text import NOTHING_TO_SAY, sentence
 from sopilot_assets.tasks import DeviationType, TaskSpec
 
@@ -25,14 +25,12 @@ VERIFIED: Final = {
     EditKind.WRONG: DeviationType.WRONG_STEP,
     EditKind.LONG: DeviationType.OVER_TIME,
 }
-"""The types that golds can be edited for, step by step. A standstill is read off the pixels and needs none."""
+"""The types that golds can be edited for, step by step. A standstill is read off the pixels."""
 
 
 def verifiability(task: TaskSpec, calibration: Calibration) -> tuple[Verifiability, ...]:
     """One row for each step and type, in that order."""
-    return tuple(
-        _row(task, calibration, kind, step) for step in range(len(task.steps)) for kind in VERIFIED
-    )
+    return tuple(_row(task, calibration, kind, step) for step in range(len(task.steps)) for kind in VERIFIED)
 
 
 def _row(task: TaskSpec, calibration: Calibration, kind: EditKind, step: int) -> Verifiability:
@@ -70,4 +68,3 @@ def _pooled(hits: int, cases: int, of_kind: Iterable[Tally], counts: _Counts) ->
     totals = [counts(tally) for tally in of_kind]
     everywhere = (sum(hit for hit, _ in totals) + 0.5) / (sum(case for _, case in totals) + 1.0)
     return (hits + POOLED * everywhere) / (cases + POOLED)
-
