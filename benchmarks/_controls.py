@@ -203,7 +203,8 @@ def controls_of(job: ControlJob) -> Decisions:
         judge = judge_of(job.cache, task, task.golds, variation)
 
         def count(kind: str, name: str, embedding: ClipEmbedding) -> None:
-            counts[kind, judge.score(name, embedding).decision.value] += 1
+            score = judge.score(judge.align(name, embedding))
+            counts[kind, score.decision.value] += 1
 
         def embedded(path: Path) -> ClipEmbedding:
             return embedding_of(job.cache, variation.backend, path)

@@ -7,7 +7,7 @@ afterwards.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -18,6 +18,8 @@ from upath import UPath
 from benchmarks._variations import BY_NAME, Backend, Variation, gold_choices
 from sopilot_assets.alignment.align import align
 from sopilot_assets.alignment.calibration import Calibration, calibrate
+from sopilot_assets.alignment.explanations import Prices
+from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.bench.folder import Folder, open_folder
 from sopilot_assets.bench.measures import Case
 from sopilot_assets.bench.recordings import BenchTask, Recording
@@ -26,6 +28,7 @@ from sopilot_assets.bench.truth import truth_of
 from sopilot_assets.capture.identity import VIDEO_ID_DIGITS
 from sopilot_assets.embedding.backends import Embedder, load_embedder
 from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding, save_embedding
+from sopilot_assets.errors import GoldError
 from sopilot_assets.operations.expected import Fault, comparable
 from sopilot_assets.reference.model import Gold, Reference, build_reference, proposed_intervals
 from sopilot_assets.scoring.result import Score
@@ -108,13 +111,19 @@ class Judge:
 
     task: TaskSpec
     reference: Reference
-    calibration: Calibration | None
+    calibration: Calibration
 
-    def score(self, name: str, embedding: ClipEmbedding) -> Score:
-        """The score of a recording that is none of the golds."""
-        prices = self.calibration.prices if self.calibration else None
-        alignment = align(name, embedding, self.reference, prices=prices)
+    def align(self, name: str, embedding: ClipEmbedding) -> Alignment:
+        """The alignment of a recording that is none of the golds."""
+        return align(name, embedding, self.reference, prices=self.calibration.prices)
+
+    def score(self, alignment: Alignment) -> Score:
+        """The score of an aligned recording."""
         return score_alignment(self.task, self.reference, alignment, self.calibration)
+
+    def with_default_prices(self) -> Judge:
+        """The same, but for the prices of edits, which held-out golds say nothing about."""
+        return replace(self, calibration=replace(self.calibration, prices=Prices()))
 
 
 def judge_of(cache: Cache, task: BenchTask, golds: Sequence[Recording], variation: Variation) -> Judge:
@@ -139,33 +148,62 @@ def judge_of(cache: Cache, task: BenchTask, golds: Sequence[Recording], variatio
             )
         )
     reference = build_reference(task.task_id, spec.step_ids, made, orders=spec.legal_orders())
-    return Judge(spec, reference, calibrate(reference) if variation.calibrated else None)
+    return Judge(spec, reference, calibrate(reference))
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One task of a folder under one variation, by its name."""
+    """One task of a folder under variations, by their names: one, or several that share a reference."""
 
     cache: Cache
     root: Path
     task_id: str
-    variation: str
+    variations: tuple[str, ...]
 
 
-def cases_of(job: Job) -> list[Case]:
-    """All trainees of the task, once for each choice of golds."""
-    variation, task = BY_NAME[job.variation], task_of(job.root, job.task_id)
-    labels = labelled(job.root).labels
-    found = []
-    with threadpool_limits(1), variation.applied():
-        for golds in gold_choices(task, variation.golds):
-            judge, sites = judge_of(job.cache, task, golds, variation), {gold.site for gold in golds}
-            for one in task.trainees:
-                embedding = embedding_of(job.cache, variation.backend, one.path, variation.blocks)
-                score = judge.score(video_id(one.path), embedding)
-                truth = truth_of(task, one, labels[task.task_id, one.file])
-                found.append(Case(truth, result_of(score), one.site in sites))
-    return found
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The cases of a task by variation, or why there are none."""
+
+    cases: dict[str, list[Case]]
+    problem: str | None = None
+
+
+def cases_of(job: Job) -> Outcome:
+    """All trainees of the task, under each variation, once for each choice of golds."""
+    variations, task = [BY_NAME[name] for name in job.variations], task_of(job.root, job.task_id)
+    first, found = variations[0], {variation.name: list[Case]() for variation in variations}
+    with threadpool_limits(1):
+        for golds in gold_choices(task, first.golds):
+            try:
+                with first.applied():
+                    judge = judge_of(job.cache, task, golds, first)
+            except GoldError as error:
+                return Outcome(found, str(error))
+            alignments: dict[str, Alignment] = {}  # of those that change nothing before scoring
+            for variation in variations:
+                with variation.applied():
+                    mine = judge if variation.prices else judge.with_default_prices()
+                    kept = alignments if variation.only_scoring else {}
+                    found[variation.name] += _cases(job, task, golds, variation, mine, kept)
+    return Outcome(found)
+
+
+def _cases(
+    job: Job,
+    task: BenchTask,
+    golds: Sequence[Recording],
+    variation: Variation,
+    judge: Judge,
+    alignments: dict[str, Alignment],
+) -> Iterator[Case]:
+    labels, sites = labelled(job.root).labels, {gold.site for gold in golds}
+    for one in task.trainees:
+        if one.file not in alignments:
+            embedding = embedding_of(job.cache, variation.backend, one.path, variation.blocks)
+            alignments[one.file] = judge.align(video_id(one.path), embedding)
+        truth = truth_of(task, one, labels[task.task_id, one.file])
+        yield Case(truth, result_of(judge.score(alignments[one.file])), one.site in sites)
 
 
 def result_of(score: Score) -> Result:

@@ -44,9 +44,12 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """One changed thing: ``golds`` names how they are chosen (see `gold_choices`), ``blocks`` the feature
-    blocks that remain (None: all), ``settings`` what is replaced. ``everywhere`` ones run on every folder,
-    the others on the first only.
+    """One changed thing.
+
+    ``golds`` names how they are chosen (see `gold_choices`), ``blocks`` the feature blocks that remain (None:
+    all), ``settings`` what is replaced. Without ``prices`` those of edits are the defaults. ``everywhere``
+    ones run on every folder, the others on the first only. ``after_calibration`` ones change nothing about
+    reference and calibration, and share those of the product.
     """
 
     group: str
@@ -55,8 +58,15 @@ class Variation:
     backend: Backend = Backend()
     blocks: tuple[str, ...] | None = None
     settings: Settings = ()
-    calibrated: bool = True
+    prices: bool = True
     everywhere: bool = False
+    after_calibration: bool = False
+
+    @property
+    def only_scoring(self) -> bool:
+        """Whether alignments are the product's own."""
+        ours = all(name.startswith("scoring.") for name, _ in self.settings)
+        return ours and self.prices and self.after_calibration
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -110,10 +120,8 @@ def _features() -> Iterator[Variation]:
     group = "Features"
     yield Variation(group, "without motion (flow) blocks", blocks=_NETWORK, everywhere=True)
     yield Variation(group, "without spread blocks", blocks=("final", "mid", *_MOTION))
-    yield Variation(group, "the network's last layer only", blocks=("final",), everywhere=True)
-    yield Variation(group, "the network's middle layer only", blocks=("mid",))
-    yield Variation(group, "motion (flow) blocks only", blocks=_MOTION, everywhere=True)
-    yield Variation(group, "all blocks at full weight", settings=(("embedding.clips.BLOCK_WEIGHTS", {}),))
+    yield Variation(group, "the network's last layer only", blocks=("final",))
+    yield Variation(group, "motion (flow) blocks only", blocks=_MOTION)
     # the old system's embedding
     yield Variation(group, "color_motion (clips of 4 s)", backend=Backend("color_motion"))
 
@@ -126,13 +134,13 @@ def _golds() -> Iterator[Variation]:
 
 
 def _clip_lengths() -> Iterator[Variation]:
-    for seconds in (1.0, 4.0):
+    for seconds in (1.0, 3.0, 4.0):
         yield Variation("Clip length", f"clips of {seconds:g} s", backend=Backend(clip_s=seconds))
 
 
 def _evidence() -> Iterator[Variation]:
     group = "Evidence and calibration"
-    yield Variation(group, "prices not calibrated", calibrated=False, everywhere=True)
+    yield Variation(group, "prices not calibrated", prices=False, everywhere=True, after_calibration=True)
     yield Variation(
         group,
         "evidence not calibrated on held-out golds",
@@ -147,7 +155,7 @@ def _evidence() -> Iterator[Variation]:
     yield Variation(
         group,
         "neither prices nor looks from held-out golds",
-        calibrated=False,
+        prices=False,
         settings=(("reference.evidence.PRIOR_LOOKS", LOTS),),
     )
     yield Variation(group, "amount of motion left out", settings=(("reference.motion.WEIGHT", 0.0),))
@@ -156,7 +164,6 @@ def _evidence() -> Iterator[Variation]:
         group,
         "full trust in recordings that match badly",
         settings=(("alignment.clip_scores.FULL_TRUST_FIT", 1 / LOTS),),
-        everywhere=True,
     )
 
 
@@ -168,8 +175,9 @@ def _decoder() -> Iterator[Variation]:
             f"at most {most} edit{'s' if most > 1 else ''} a recording",
             settings=(("alignment.align.decode", partial(decode, max_edits=most)),),
             everywhere=most == 1,
+            after_calibration=True,
         )
-    yield Variation(group, "beam of 1", settings=(("alignment.decode.BEAM", 1),))
+    yield Variation(group, "beam of 1", settings=(("alignment.decode.BEAM", 1),), after_calibration=True)
     yield Variation(group, "one tempo", settings=(("alignment.decode.TEMPI", (0.0,)),))
     yield Variation(
         group,
@@ -180,7 +188,6 @@ def _decoder() -> Iterator[Variation]:
         group,
         "no idle stretches",
         settings=(("alignment.calibration.Prices", partial(Prices, idle=NEVER_IDLE)),),
-        everywhere=True,
     )
     yield Variation(group, "clips counted as independent", settings=(("alignment.decode.OVERLAP", 1.0),))
     yield Variation(group, "no floor on a clip's evidence", settings=(("alignment.decode.FLOOR", -LOTS),))
@@ -201,23 +208,39 @@ def _scoring() -> Iterator[Variation]:
             ("scoring.score.NATS_PER_DOUBLING", LOTS),
         ),
         everywhere=True,
+        after_calibration=True,
     )
     yield Variation(
         group,
         "other work told by order alone",
         settings=(("scoring.score.LEAST_MATCH", -LOTS),),
         everywhere=True,
+        after_calibration=True,
+    )
+    yield Variation(
+        group,
+        "findings that held-out golds show too are reported",
+        settings=(("scoring.score.MOST_FALSE", 1.1),),
+        everywhere=True,
+        after_calibration=True,
+    )
+    yield Variation(
+        group,
+        "passed although a critical step could not be missed",
+        settings=(("scoring.score.BLIND", -1.0),),
+        after_calibration=True,
     )
     yield Variation(
         group,
         "likely but unfound deviations decided",
         settings=(("scoring.score.UNCERTAIN", 1.1),),
         everywhere=True,
+        after_calibration=True,
     )
 
 
 VARIATIONS: Final[tuple[Variation, ...]] = (
-    Variation("", FULL, everywhere=True),
+    Variation("", FULL, everywhere=True, after_calibration=True),
     *_features(),
     *_golds(),
     *_clip_lengths(),

@@ -2,9 +2,9 @@
 
     python -m benchmarks.ablations --root DIR [--root DIR2 ...] --out benchmarks/accuracy.md
 
-DIR is a folder that `sopilot bench accuracy` takes. Each video is embedded once for each backend and clip length
-(``--cache`` keeps the embeddings), then golds become references and trainees are scored under each variation.
-All variations run on the first folder, the main ones on the others. The figures are those of
+DIR is a folder that `sopilot bench accuracy` takes. Each video is embedded once for each backend and clip
+length (``--cache`` keeps the embeddings), then golds become references and trainees are scored under each
+variation. All variations run on the first folder, the main ones on the others. The figures are those of
 `sopilot bench accuracy` (docs/accuracy.md); the file also says what must not pass and what did not work.
 """
 
@@ -34,7 +34,7 @@ from benchmarks._controls import (
     write_reversed,
 )
 from benchmarks._runs import Cache, EmbedJob, Job, cases_of, embed, labelled
-from benchmarks._variations import BY_NAME, FULL, VARIATIONS, Backend, Variation
+from benchmarks._variations import FULL, VARIATIONS, Backend, Variation
 from sopilot_assets.bench.measures import Case, measure
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.store.publish import publish_text
@@ -53,6 +53,8 @@ CHOSEN_AMONG: Final = ("Features", "Evidence and calibration", "Decoder", "Scori
 
 Results: TypeAlias = dict[tuple[Path, str], list[Case]]
 """The cases of each folder under each variation, by its name."""
+Problems: TypeAlias = dict[tuple[Path, str], str]
+"""Why a variation could not run on a folder."""
 Figures: TypeAlias = Mapping[str, Any]
 Todo = TypeVar("Todo")
 Done = TypeVar("Done")
@@ -64,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="sopilot-ablations-") as scratch:
         cache = Cache(options.cache or Path(scratch))
         with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as workers:
-            results, controls = _run(options.root, cache, workers)
-    publish_text(options.out, "\n".join(_document(options.root, results, controls)) + "\n")
+            results, problems, controls = _run(options.root, cache, workers)
+    publish_text(options.out, "\n".join(_document(options.root, results, problems, controls)) + "\n")
     print(f"{options.out}: {len(results)} runs, {time.monotonic() - started_s:.0f} s")
 
 
@@ -80,20 +82,25 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _run(roots: Sequence[Path], cache: Cache, workers: Executor) -> tuple[Results, dict[Path, Decisions]]:
+def _run(
+    roots: Sequence[Path], cache: Cache, workers: Executor
+) -> tuple[Results, Problems, dict[Path, Decisions]]:
     made = write_made(cache.folder / "made")
     turned = {root: write_reversed(cache.folder / "made" / "backwards", root) for root in roots}
     _embed_all(roots, cache, made, turned, workers)
     jobs = [
-        Job(cache, root, task.task_id, variation.name)
+        Job(cache, root, task.task_id, names)
         for root in roots
-        for variation in VARIATIONS
-        if variation.everywhere or root == roots[0]
+        for names in _bundles(everything=root == roots[0])
         for task in labelled(root).tasks
     ]
     results: Results = defaultdict(list)
-    for job, cases in zip(jobs, _each(cases_of, jobs, workers, "variations"), strict=True):
-        results[job.root, job.variation] += cases
+    problems: Problems = {}
+    for job, outcome in zip(jobs, _each(cases_of, jobs, workers, "variations"), strict=True):
+        for name in job.variations:
+            results[job.root, name] += outcome.cases[name]
+            if outcome.problem:
+                problems[job.root, name] = outcome.problem
     control_jobs = [
         ControlJob(cache, root, task.task_id, tuple(made), turned[root][task.task_id])
         for root in roots
@@ -104,7 +111,14 @@ def _run(roots: Sequence[Path], cache: Cache, workers: Executor) -> tuple[Result
         control_jobs, _each(controls_of, control_jobs, workers, "controls"), strict=True
     ):
         controls[control.root] += counts
-    return results, controls
+    return results, problems, controls
+
+
+def _bundles(*, everything: bool) -> Iterator[tuple[str, ...]]:
+    """The names of the variations of one folder; those that share a reference together."""
+    chosen = [variation for variation in VARIATIONS if variation.everywhere or everything]
+    yield tuple(variation.name for variation in chosen if variation.after_calibration)
+    yield from ((variation.name,) for variation in chosen if not variation.after_calibration)
 
 
 def _embed_all(
@@ -142,13 +156,15 @@ def _each(work: Callable[[Todo], Done], jobs: Sequence[Todo], workers: Executor,
     print()
 
 
-def _document(roots: Sequence[Path], results: Results, controls: Mapping[Path, Decisions]) -> Iterator[str]:
+def _document(
+    roots: Sequence[Path], results: Results, problems: Problems, controls: Mapping[Path, Decisions]
+) -> Iterator[str]:
     yield from _head(roots, results)
     for root in roots:
         yield f"\n## {root.name}\n"
         yield from _main_table(root, results)
-        yield from _variation_tables(root, results)
-    yield from _leave_one_performer_out(roots[0], results)
+        yield from _variation_tables(root, results, problems)
+    yield from _leave_one_performer_out(roots[0], results, problems)
     yield from _control_tables(controls)
     yield WHAT_FAILED
 
@@ -169,7 +185,12 @@ def _head(roots: Sequence[Path], results: Results) -> Iterator[str]:
             sum(case.truth.critical is True and not case.truth.other_work for case in cases),
             len({case.truth.performer for case in cases}),
         )
-    yield HISTORY.format(here=len(VARIATIONS))
+    others = [root.name for root in roots[1:]]
+    yield HISTORY.format(
+        first=roots[0].name,
+        others=f"{' and '.join(others)} {'is' if len(others) == 1 else 'are'}" if others else "No others are",
+        here=len(VARIATIONS),
+    )
 
 
 COLUMNS: Final = (
@@ -195,17 +216,21 @@ def _main_table(root: Path, results: Results) -> Iterator[str]:
     yield _row("at another site", [case for case in cases if not case.same_site])
 
 
-def _variation_tables(root: Path, results: Results) -> Iterator[str]:
+def _variation_tables(root: Path, results: Results, problems: Problems) -> Iterator[str]:
     groups: dict[str, list[Variation]] = defaultdict(list)
     for variation in VARIATIONS:
-        if variation.group and results.get((root, variation.name)):
+        if variation.group and (root, variation.name) in results:
             groups[variation.group].append(variation)
     for group, variations in groups.items():
         yield f"\n### {root.name}: {group.lower()}\n"
         yield from _table_head("variation")
         yield _row(FULL, results[root, FULL])
         for variation in variations:
-            yield _row(variation.name, results[root, variation.name])
+            failed = (root, variation.name) in problems
+            yield _row(variation.name, [] if failed else results[root, variation.name])
+        for variation in variations:
+            if (root, variation.name) in problems:
+                yield f"\n{variation.name.capitalize()} cannot be used: {problems[root, variation.name]}"
 
 
 def _table_head(first: str) -> Iterator[str]:
@@ -251,12 +276,13 @@ class _Choice:
     names: Counter[str]
 
 
-def _leave_one_performer_out(root: Path, results: Results) -> Iterator[str]:
+def _leave_one_performer_out(root: Path, results: Results, problems: Problems) -> Iterator[str]:
     yield LEFT_OUT.format(root=root.name)
     yield from _table_head("chosen among")
     chosen_names = []
     for group in CHOSEN_AMONG:
-        names = [FULL, *(one.name for one in VARIATIONS if one.group == group and one.golds == "all")]
+        of_group = [FULL, *(one.name for one in VARIATIONS if one.group == group)]
+        names = [name for name in of_group if (root, name) not in problems]
         choice = _choose(root, names, results)
         yield _row(f"{group.lower()} ({len(names)})", choice.cases)
         chosen_names.append((group, choice.names))
@@ -306,61 +332,61 @@ def _control_tables(controls: Mapping[Path, Decisions]) -> Iterator[str]:
 
 INTRODUCTION: Final = """# Accuracy of the product's parts
 
-Written by `python -m benchmarks.ablations {folders} --out benchmarks/accuracy.md`; the same folders give the same
-figures. Each line changes one thing and leaves the rest as it is. What the figures mean is defined in
-docs/accuracy.md; in short: *missed* critical recordings (not detected, not abstained), *or abstained* (not detected),
-*false critical* among those without a critical deviation, *false alarms* and *passed* among correct recordings,
-*abstained* of all that show the task, the *AUC* of the critical probability, and F1 by recording for each type of
-deviation. A dash: nothing of the kind in the folder. With one gold in turn, or pairs, each recording counts once for
-each choice of golds.
+Written by `python -m benchmarks.ablations {folders} --out benchmarks/accuracy.md`; the same folders give
+the same figures. Each line changes one thing and leaves the rest as it is. What the figures mean is
+defined in docs/accuracy.md; in short: *missed* critical recordings (not detected, not abstained), *or
+abstained* (not detected), *false critical* among those without a critical deviation, *false alarms* and
+*passed* among correct recordings, *abstained* of all that show the task, the *AUC* of the critical
+probability, and F1 by recording for each type of deviation. A dash: nothing of the kind in the folder.
+With one gold in turn, or pairs, each recording counts once for each choice of golds.
 """
 
 HISTORY: Final = """
 How to read this:
 
-- procbench is a public set that was used for development: about 270 configurations of features and about 40 of the
-  decoder were tried on it before this file, and {here} are listed here. Its figures are not those of an unseen set.
-- hard1 and hard2 are composed (`python -m benchmarks.compose`) of the same public videos, with other performers as
-  golds, permuted steps, pauses, cross-fades, camera shake and exposure drift. They share pictures with the public
-  set and were looked at during development: they are harder, but not unseen either.
-- There are few performers, and recordings of one performer resemble each other. The effective number of observations
-  is nearer to that of performers than to that of recordings: differences of a few recordings between two lines mean
-  nothing by themselves.
-- Other clip lengths change the clips only. How much one clip counts and how a border is shared were set for clips of
-  2 s every 0.5 s, which favours those."""
+- {first} is a public set that was used for development: about 270 configurations of features and about 40
+  of the decoder were tried in total, and {here} are listed here. Its figures are not those of an unseen
+  set.
+- {others} composed (`python -m benchmarks.compose`) of the same public videos, with other performers as
+  golds: harder, but not unseen either.
+- There are few performers, and recordings of one performer resemble each other. The effective number of
+  observations is nearer to that of performers than to that of recordings: differences of a few recordings
+  between two lines mean nothing by themselves.
+- Other clip lengths change the clips only. How much one clip counts and how a border is shared were set
+  for clips of 2 s every 0.5 s, which favours those."""
 
 LEFT_OUT: Final = """
 ## Choosing without the performer who is judged
 
-On {root}: for each performer among the trainees the line of a group was chosen that does best on all other performers
-(the least sum of the shares missed or abstained, false critical and false alarms; of equals the product as it is),
-and that performer was judged by it. This is what choosing on this set is worth on a person it has not seen; what was
-tried before this file is not undone by it.
+On {root}: for each performer among the trainees the line of a group was chosen that does best on all other
+performers (the least sum of the shares missed or abstained, false critical and false alarms; of equals the
+product as it is), and that performer was judged by it. This is what choosing on this set is worth on a
+person it has not seen; what was tried before this file is not undone by it.
 """
 
 CONTROLS: Final = """
 ## What must not pass
 
-By decision. *Other work* are all trainees of the folder's tasks without a step in common. Golds backwards are judged
-by a reference that holds the same golds forwards, the hardest case; two kinds: the order of their clips turned round,
-and for one gold of each task a real video file played backwards. The rest are 50 small video files of noise, still
-pictures and plain motion, judged for each task."""
+By decision. *Other work* are all trainees of the folder's tasks without a step in common. Golds backwards
+are judged by a reference that holds the same golds forwards, the hardest case; two kinds: the order of
+their clips turned round, and for one gold of each task a real video file played backwards. The rest are 50
+small video files of noise, still pictures and plain motion, judged for each task."""
 
 WHAT_FAILED: Final = """
 ## What failed
 
 Tried during development and not kept:
 
-- Prices of edits chosen for the greatest gain on the golds plus a margin: 7 of 22 critical recordings were missed.
-  Prices are the maximum a posteriori of a conditional logit now.
-- A raw colour embedding: what is shown does not follow from colour at another site, and hardly at the same one (the
-  line color_motion above is the old system's embedding in this product).
+- Prices of edits chosen for the greatest gain on the golds plus a margin: 7 of 22 critical recordings were
+  missed. Prices are the maximum a posteriori of a conditional logit now.
+- A raw colour embedding. The line color_motion above is the nearest to it that is left: the old system's
+  embedding in this product.
 - Clips at borders as a mixture of both steps, without calibrated prices: no gain.
-- Trusting each clip's posterior without what held-out golds look like: in hand washing, two persons in the golds do
-  the fifth step differently; none of its clips was recognised from one person to the other, which caused most of the
-  false alarms for a wrong step.
-- The fit (how well clips match gold clips at all) alone as the test for other work: a change of site looks like
-  other work. The order of the steps is asked for too.
+- Trusting each clip's posterior without what held-out golds look like: in hand washing, two persons in the
+  golds do the fifth step differently; none of its clips was recognised from one person to the other, which
+  caused most of the false alarms for a wrong step.
+- The fit (how well clips match gold clips at all) alone as the test for other work: a change of site looks
+  like other work. The order of the steps is asked for too.
 """
 
 

@@ -54,7 +54,7 @@ def align(
     )
     edges = _clip_edges(embedding)
     best = decoding.best
-    votes = GoldVotes(reference, rows, clips, decoding, usable=live)
+    votes = GoldVotes(reference, rows, clips, decoding, usable=live, scale=prices.scale)
     spans = _spans(best, edges, log_posterior, stills)
     return Alignment(
         video_id=video_id,

@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 from scipy.optimize import minimize
-from scipy.special import logsumexp
 from scipy.stats import binomtest
 from upath import UPath
 
@@ -31,7 +30,7 @@ from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.embedding.clips import comparable, rearranged
 from sopilot_assets.embedding.stillness import frozen_clips
 from sopilot_assets.errors import StoreError
-from sopilot_assets.reference.model import Gold, Reference, build_reference
+from sopilot_assets.reference.model import Gold, Reference, build_reference, clip_steps
 from sopilot_assets.reference.motion import clip_motion
 from sopilot_assets.store.publish import publish_bytes
 
@@ -115,17 +114,19 @@ def calibrate(reference: Reference) -> Calibration:
     edited = {gold.video_id for gold in _spread_over_persons(reference.golds)[:MOST_EDITED]}
     for group in _groups(reference.golds, held_out):
         others = _fold(reference, group)
+        if others is None:
+            continue
         for gold in group:
             cases += list(_cases(others, gold, edit=gold.video_id in edited))
             floors.append(_step_evidence(others, gold))
     prices = fit_prices(cases)
-    known = [[value for value in column if value is not None] for column in zip(*floors, strict=True)]
+    known = [[gold[step] for gold in floors] for step in range(len(reference.step_ids))]
     return Calibration(
         reference.reference_id,
         held_out,
         prices,
         tuple(_tallies(cases, prices, len(reference.step_ids))),
-        tuple(min(values) if values else None for values in known),
+        tuple(min((v for v in values if v is not None), default=None) for values in known),
     )
 
 
@@ -190,21 +191,39 @@ def fit_prices(cases: Sequence[Case]) -> Prices:
     defaults.
     """
     start = _vector(Prices())
-    weights = _weights(cases)
-    right = [case.right for case in cases]
+    counted = [
+        (case, weight) for case, weight in zip(cases, _weights(cases), strict=True) if case.right.any()
+    ]
+    if not counted:
+        return Prices()
+    spreads = np.array([SCALE_SPREAD, *([PRICE_SPREAD] * start.size)])
+    weights = STRENGTH * np.array([weight for _, weight in counted])
+    sizes = [case.evidence.size for case, _ in counted]
+    first = np.cumsum([0, *sizes[:-1]])
+    case_of = np.repeat(np.arange(len(counted)), sizes)
+    evidence = np.concatenate([case.evidence for case, _ in counted])
+    counts = np.concatenate([case.counts for case, _ in counted])
+    right = np.concatenate([case.right for case, _ in counted])
 
-    def loss(parameters: Floats) -> float:
+    def total(score: Floats) -> tuple[Floats, Floats]:
+        """Of each case the logarithm of the sum, and of each explanation its share."""
+        top = np.maximum.reduceat(score, first)
+        mass = np.exp(score - top[case_of])
+        sums = np.add.reduceat(mass, first)
+        return np.log(sums) + top, mass / sums[case_of]
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
         scale, prices = math.exp(parameters[0]), start + parameters[1:]
-        total = 0.5 * (parameters[0] / SCALE_SPREAD) ** 2
-        total += 0.5 * float(((parameters[1:] / PRICE_SPREAD) ** 2).sum())
-        for case, weight, is_right in zip(cases, weights, right, strict=True):
-            if weight and is_right.any():
-                score = scale * case.evidence - case.counts @ prices
-                total -= STRENGTH * weight * float(logsumexp(score[is_right]) - logsumexp(score))
-        return float(total)
+        score = scale * evidence - counts @ prices
+        of_all, share = total(score)
+        of_right, right_share = total(np.where(right, score, -np.inf))
+        off = weights[case_of] * (share - right_share)
+        value = weights @ (of_all - of_right) + 0.5 * float(((parameters / spreads) ** 2).sum())
+        slope = np.concatenate([[scale * (off @ evidence)], -(off @ counts)])
+        return float(value), slope + parameters / spreads**2
 
     bounds = [(-1.5, 1.0), *(((-4.0, 8.0),) * start.size)]
-    found = minimize(loss, np.zeros(start.size + 1), method="L-BFGS-B", bounds=bounds)
+    found = minimize(loss, np.zeros(start.size + 1), jac=True, method="L-BFGS-B", bounds=bounds)
     return _prices(start + found.x[1:], scale=math.exp(found.x[0]))
 
 
@@ -273,11 +292,16 @@ def _spread_over_persons(golds: Sequence[Gold]) -> list[Gold]:
     return [gold for _, _, gold in sorted(ranked, key=lambda item: item[:2])]
 
 
-def _fold(reference: Reference, left_out: Sequence[Gold]) -> Reference:
-    """The reference of the other golds. How evidence is stacked stays as it was fitted on all: two golds of
-    one person could only be calibrated against each other, which says nothing about another person.
+def _fold(reference: Reference, left_out: Sequence[Gold]) -> Reference | None:
+    """The reference of the other golds; None when they do not show every step.
+
+    How evidence is stacked stays as it was fitted on all: two golds of one person could only be calibrated
+    against each other, which says nothing about another person.
     """
     others = [gold for gold in reference.golds if gold not in left_out]
+    shown = {step for gold in others for step in clip_steps(gold.embedding, gold.intervals).tolist()}
+    if not shown.issuperset(range(len(reference.step_ids))):
+        return None
     fold = build_reference(reference.task_id, reference.step_ids, others, orders=reference.task_orders)
     whole = reference.evidence
     evidence = replace(fold.evidence, stack=whole.stack, looks=whole.looks, gold_match=whole.gold_match)

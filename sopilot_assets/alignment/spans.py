@@ -49,7 +49,7 @@ class Span:
 @dataclass(frozen=True, slots=True)
 class Vote:
     """What one gold alone says: ``log_odds`` (nats) of the explanation with an edit against the best one
-    without it, both as they were segmented with all golds, by this gold's clips only.
+    without any of its kind, both as they were segmented with all golds, by this gold's clips only.
     """
 
     gold_id: str

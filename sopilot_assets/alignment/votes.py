@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from sopilot_assets.alignment.decode import FLOOR, OVERLAP, Candidate, ClipScores, Decoding, Floats, Mask
 from sopilot_assets.alignment.explanations import UNKNOWN, Change
-from sopilot_assets.alignment.spans import Vote
+from sopilot_assets.alignment.spans import EditKind, Vote
 from sopilot_assets.embedding.clips import Features
 from sopilot_assets.reference.model import Reference
 
@@ -15,28 +15,44 @@ from sopilot_assets.reference.model import Reference
 class GoldVotes:
     """The votes of a reference's golds on the changes of a decoding.
 
-    The best explanation with a change is compared with the best one without it, as both were segmented with
-    all golds. Only the clips' evidence counts, with the nearest clips of one gold instead of all.
+    The best explanation with a change is compared with the best one without any of its kind, as both were
+    segmented with all golds, at their prices. The clips' evidence is that of one gold instead of all.
     """
 
     def __init__(
-        self, reference: Reference, rows: Features, clips: ClipScores, decoding: Decoding, *, usable: Mask
+        self,
+        reference: Reference,
+        rows: Features,
+        clips: ClipScores,
+        decoding: Decoding,
+        *,
+        usable: Mask,
+        scale: float,
     ) -> None:
-        self.decoding, self.clips = decoding, clips
+        self.decoding, self.clips, self.scale = decoding, clips, scale
         self.scores: dict[str, Floats] = {}
         if any(decoding.best.explanation.changes):
+            evidence = reference.evidence
+            besides = clips.states - evidence.emission(evidence.log_posterior(rows, usable=usable))
             for index, gold in enumerate(reference.golds):
-                posterior = reference.evidence.log_posterior_of_gold(rows, index, usable=usable)
-                self.scores[gold.video_id] = reference.evidence.emission(posterior)
+                posterior = evidence.log_posterior_of_gold(rows, index, usable=usable)
+                self.scores[gold.video_id] = evidence.emission(posterior) + besides
 
     def __call__(self, change: Change) -> tuple[Vote, ...]:
         """One vote a gold, by its id."""
         with_it = next(c for c in self.decoding.candidates if change in c.explanation.changes)
-        without = next((c for c in self.decoding.candidates if change not in c.explanation.changes), with_it)
+        without = next((c for c in self.decoding.candidates if _lacks(c, change)), with_it)
+        by_all = self._difference(with_it, without, self.clips.states)
         return tuple(
-            Vote(gold_id, round(self._total(with_it, scores) - self._total(without, scores), 3))
+            Vote(
+                gold_id,
+                round(with_it.score - without.score + self._difference(with_it, without, scores) - by_all, 3),
+            )
             for gold_id, scores in sorted(self.scores.items())
         )
+
+    def _difference(self, one: Candidate, other: Candidate, scores: Floats) -> float:
+        return self.scale * (self._total(one, scores) - self._total(other, scores))
 
     def _total(self, candidate: Candidate, scores: Floats) -> float:
         """The evidence of all clips for the states they were counted to; idle clips do not count."""
@@ -47,3 +63,10 @@ class GoldVotes:
             live: npt.NDArray[np.bool_] = ~self.clips.frozen[start:end]
             total += float(np.maximum(scores[start:end, column], FLOOR)[live].sum())
         return self.clips.trust * OVERLAP * total
+
+
+def _lacks(candidate: Candidate, change: Change) -> bool:
+    """Whether an explanation has no edit of a change's kind; where a step is cut short, not that change."""
+    if change.kind is EditKind.PARTIAL:
+        return change not in candidate.explanation.changes
+    return all(other.kind is not change.kind for other in candidate.explanation.changes)

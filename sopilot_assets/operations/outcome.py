@@ -33,8 +33,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceOutcome:
-    """The state of one task's reference: its id (None with a ``problem``), whether it is new, a row per step, and
-    what can be verified.
+    """The state of one task's reference: its id (None with a ``problem``), whether it is new, a row per step,
+    and what can be verified.
     """
 
     task_id: str

@@ -27,11 +27,11 @@ from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 
 SCORING_VERSION: Final = "scoring-2"
 LEAST_ORDER_EVIDENCE: Final = 2.0
-"""A recording that the procedure explains better than unrelated orders of its steps do by less than this (nats)
-shows something else, or nothing that can be judged."""
+"""A recording that the procedure explains better than unrelated orders of its steps do by less than this
+(nats) shows something else, or nothing that can be judged."""
 LEAST_MATCH: Final = 0.3
-"""The least log2(fit / `HALF_FIT`) + order evidence / `NATS_PER_DOUBLING`: a recording may look unlike the golds
-(another site) when the order of its steps is clear, and the other way round."""
+"""The least log2(fit / `HALF_FIT`) + order evidence / `NATS_PER_DOUBLING`: a recording may look unlike the
+golds (another site) when the order of its steps is clear, and the other way round."""
 HALF_FIT: Final = 0.5
 NATS_PER_DOUBLING: Final = 8.0
 UNCERTAIN: Final = 0.2
@@ -399,21 +399,29 @@ def _decide(
     context: _Context, deviations: Sequence[Deviation], points: float, *, known: bool
 ) -> tuple[Decision, Text]:
     """The decision and its reason: a critical standstill of the picture first, since it needs no gold to be
-    seen; then whether the golds can judge the recording at all, critical deviations, what cannot be ruled
-    out, the score, and anything else that a person should see.
+    seen; then whether the golds can judge the recording at all, and what they say about it.
     """
-    task, alignment = context.task, context.alignment
-    critical = [d for d in deviations if d.severity is Severity.CRITICAL]
-    still = [d for d in critical if d.type is DeviationType.FREEZE]
+    still = [d for d in deviations if d.severity is Severity.CRITICAL and d.type is DeviationType.FREEZE]
     if still:
         return Decision.FAIL, sentence("fail", first=still[0].text)
     if not context.calibrated:
         return Decision.NOT_VERIFIABLE, sentence("one_gold_only")
     if not known:
-        return Decision.NOT_VERIFIABLE, sentence("unverifiable", fit=alignment.fit)
+        return Decision.NOT_VERIFIABLE, sentence("unverifiable", fit=context.alignment.fit)
+    return _decide_by_golds(context, deviations, points)
+
+
+def _decide_by_golds(
+    context: _Context, deviations: Sequence[Deviation], points: float
+) -> tuple[Decision, Text]:
+    """The decision on a recording that the golds can judge: critical deviations, what cannot be ruled out,
+    the score, and anything else that a person should see.
+    """
+    task = context.task
+    critical = [d for d in deviations if d.severity is Severity.CRITICAL]
     if critical:
         return Decision.FAIL, sentence("fail", first=max(critical, key=lambda d: d.confidence).text)
-    if (likely := critical_probability(task, alignment)) >= UNCERTAIN:
+    if (likely := critical_probability(task, context.alignment)) >= UNCERTAIN:
         return Decision.NOT_VERIFIABLE, sentence("uncertain", share=likely)
     blind = [row.step_id for row in _blind(context) if row.power is not None and row.power < BLIND]
     if blind:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from sopilot_assets_tests.reference.made_up import STEP_IDS, STRANGE, embedding,
 def test_the_order_of_golds_and_a_gold_given_twice_change_nothing(tmp_path: Path) -> None:
     golds = [gold(number) for number in range(3)]
     files = []
-    for index, order in enumerate([*itertools.permutations(golds), (*golds, golds[0])]):
+    for index, order in enumerate([golds, golds[::-1], [golds[1], golds[2], golds[0]], [*golds, golds[0]]]):
         reference = build_reference("job", STEP_IDS, order)
         save_reference(tmp_path / f"{index}.npz", reference)
         files.append((tmp_path / f"{index}.npz").read_bytes())
@@ -129,12 +128,11 @@ def test_a_stored_reference_reads_back_as_it_was(tmp_path: Path) -> None:
 
     again = load_reference(path, embedding_of)
     rows = comparable(embedding(in_order(0, 1, 2, 3), seed=8))
+    emission = reference.evidence.emission(reference.evidence.log_posterior(rows))
     assert (again.evidence.log_posterior(rows) == reference.evidence.log_posterior(rows)).all()
-    assert (again.durations, again.orders, again.reference_id) == (
-        reference.durations,
-        reference.orders,
-        reference.reference_id,
-    )
+    assert (again.evidence.emission(again.evidence.log_posterior(rows)) == emission).all()
+    for name in ("durations", "motion", "borders", "orders", "task_orders", "reference_id", "step_ids"):
+        assert getattr(again, name) == getattr(reference, name)
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(StoreError, match="expected a reference, found a damaged file"):
         load_reference(path, embedding_of)

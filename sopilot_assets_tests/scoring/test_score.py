@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,22 +11,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sopilot_assets.alignment.spans import Alignment, Alternative, Edit, EditKind, Span, SpanKind, Warp
+from sopilot_assets.alignment.calibration import Calibration, Tally
+from sopilot_assets.alignment.spans import (
+    Alignment,
+    Alternative,
+    Edit,
+    EditKind,
+    Span,
+    SpanKind,
+    Vote,
+    Warp,
+)
 from sopilot_assets.reference.model import Reference, build_reference
-from sopilot_assets.scoring.result import Decision
+from sopilot_assets.scoring.ledger import COLUMNS, Subject, score_row
+from sopilot_assets.scoring.result import Decision, GoldVote, StepReading
 from sopilot_assets.scoring.score import score_alignment, score_points
 from sopilot_assets.segments import Segment
-from sopilot_assets.tasks import DeviationType, Severity, Step, TaskSpec, Weights
+from sopilot_assets.store.home import PartitionKey
+from sopilot_assets.tasks import DeviationType, Severity, Weights
 from sopilot_assets_tests.reference.made_up import STEP_IDS, gold
+from sopilot_assets_tests.scoring.made_up import FLOOR, TASK, calibration, no_calibration
 
-TASK = TaskSpec(
-    task_id="job",
-    name="Job",
-    version=3,
-    steps=tuple(
-        Step(id=name, name=name.title(), name_ja=f"{name}作業", critical=name != "fill") for name in STEP_IDS
-    ),
-)
+MISSING, SWAP, WRONG, EXTRA = EditKind.MISSING, EditKind.SWAP, EditKind.WRONG, EditKind.EXTRA
+LONG, PARTIAL, FROZEN = EditKind.LONG, EditKind.PARTIAL, EditKind.FROZEN
+CALIBRATED = calibration()
+UNEDITED = Alternative((), 0.0)
+HARMLESS_MISSING = Alternative(((MISSING, (2,)),), 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +48,9 @@ def alignment(
     edits: Sequence[Edit] = (),
     *,
     fit: float = 1.0,
+    order_evidence: float | None = 20.0,
     duration_s: float = 20.0,
-    held_out: str = "person",
-    alternatives: tuple[Alternative, ...] = (Alternative((), 0.0),),
+    alternatives: tuple[Alternative, ...] = (UNEDITED,),
 ) -> Alignment:
     """Four steps of five seconds each, with these edits."""
     spans = tuple(Span(SpanKind.STEP, Segment(5.0 * step, 5.0 * step + 5.0), step, -0.1) for step in range(4))
@@ -55,65 +66,77 @@ def alignment(
         clip_middle_s=line,
         posterior=np.full((len(line), 5), 0.2, dtype=np.float32),
         duration_s=duration_s,
-        held_out=held_out,
+        held_out="person",
+        order_evidence=order_evidence,
         alternatives=alternatives,
     )
 
 
 def edit(
-    kind: EditKind, *steps: int, start_s: float = 5.0, end_s: float = 10.0, log_odds: float = 3.0
+    kind: EditKind,
+    *steps: int,
+    start_s: float = 5.0,
+    end_s: float = 10.0,
+    log_odds: float = 3.0,
+    reported: bool = True,
 ) -> Edit:
-    return Edit(kind, steps, Segment(start_s, end_s), log_odds)
+    return Edit(kind, steps, Segment(start_s, end_s), log_odds, reported)
 
 
 CASES = [
     ("nothing found", [], set(), 100.0, Decision.PASS),
     (
         "a critical step is missing",
-        [edit(EditKind.MISSING, 1, end_s=5.0)],
+        [edit(MISSING, 1, end_s=5.0)],
         {"missing_step"},
         90.0,
         Decision.FAIL,
     ),
     (
         "a harmless step is missing",
-        [edit(EditKind.MISSING, 2, end_s=5.0)],
+        [edit(MISSING, 2, end_s=5.0)],
         {"missing_step"},
         90.0,
         Decision.NEEDS_REVIEW,
     ),
-    ("two steps are swapped", [edit(EditKind.SWAP, 1, 2)], {"order_swap"}, 91.67, Decision.NEEDS_REVIEW),
-    ("something else was done", [edit(EditKind.WRONG, 1)], {"wrong_step"}, 93.75, Decision.NEEDS_REVIEW),
-    ("something was added", [edit(EditKind.EXTRA, 2)], {"step_deviation"}, 93.75, Decision.NEEDS_REVIEW),
-    ("a step took twice as long", [edit(EditKind.LONG, 1, end_s=15.0)], {"over_time"}, 97.5, Decision.PASS),
-    ("a step was hardly longer", [edit(EditKind.LONG, 1, end_s=11.0)], set(), 100.0, Decision.PASS),
-    ("the picture froze", [edit(EditKind.FROZEN)], {"freeze"}, 93.75, Decision.FAIL),
-    ("the picture froze over two steps", [edit(EditKind.FROZEN, 1, 2)], {"freeze"}, 80.0, Decision.FAIL),
+    ("two steps are swapped", [edit(SWAP, 1, 2)], {"order_swap"}, 91.67, Decision.NEEDS_REVIEW),
+    ("something else was done", [edit(WRONG, 1)], {"wrong_step"}, 93.75, Decision.NEEDS_REVIEW),
+    ("something was added", [edit(EXTRA, 2)], {"step_deviation"}, 93.75, Decision.NEEDS_REVIEW),
+    ("a step took twice as long", [edit(LONG, 1, end_s=15.0)], {"over_time"}, 97.5, Decision.PASS),
+    ("a step was hardly longer", [edit(LONG, 1, end_s=11.0)], set(), 100.0, Decision.PASS),
+    ("the picture froze", [edit(FROZEN)], {"freeze"}, 93.75, Decision.FAIL),
+    ("the picture froze over two steps", [edit(FROZEN, 1, 2)], {"freeze"}, 80.0, Decision.FAIL),
     (
         "the end is cut",
-        [edit(EditKind.PARTIAL, 3, start_s=15.0, end_s=17.0)],
+        [edit(PARTIAL, 3, start_s=15.0, end_s=17.0)],
         {"missing_step"},
         90.0,
         Decision.FAIL,
     ),
     (
         "the end is nearly whole",
-        [edit(EditKind.PARTIAL, 3, start_s=15.0, end_s=19.5)],
+        [edit(PARTIAL, 3, start_s=15.0, end_s=19.5)],
         set(),
         100.0,
         Decision.PASS,
     ),
-    ("something that may be a pause", [edit(EditKind.EXTRA, 2, log_odds=0.8)], set(), 100.0, Decision.PASS),
+    (
+        "something that may be a pause",
+        [edit(EXTRA, 2, log_odds=0.8, reported=False)],
+        set(),
+        100.0,
+        Decision.PASS,
+    ),
     (
         "an edit that is hardly likelier than none",
-        [edit(EditKind.MISSING, 1, log_odds=0.1)],
+        [edit(MISSING, 1, log_odds=0.1, reported=False)],
         set(),
         100.0,
         Decision.PASS,
     ),
     (
         "three steps are missing and one froze",
-        [edit(EditKind.MISSING, 1, 2, end_s=5.0), edit(EditKind.FROZEN, 3)],
+        [edit(MISSING, 1, 2, end_s=5.0), edit(FROZEN, 3)],
         {"missing_step", "freeze"},
         70.0,
         Decision.FAIL,
@@ -127,7 +150,7 @@ CASES = [
 def test_each_edit_has_its_price_and_consequence(
     reference: Reference, edits: list[Edit], types: set[str], points: float, decision: Decision
 ) -> None:
-    score = score_alignment(TASK, reference, alignment(edits))
+    score = score_alignment(TASK, reference, alignment(edits), CALIBRATED)
     assert {d.type.value for d in score.deviations} == types
     assert score.score == pytest.approx(points, abs=0.01)
     assert score.decision is decision
@@ -135,50 +158,200 @@ def test_each_edit_has_its_price_and_consequence(
     assert score.reason.ja
 
 
-def test_a_recording_that_matches_no_gold_gets_no_score(reference: Reference) -> None:
-    score = score_alignment(TASK, reference, alignment([edit(EditKind.MISSING, 1)], fit=0.3))
-    assert score.decision is Decision.NOT_VERIFIABLE
-    assert score.score is None
-    assert "30%" in score.reason.en
+@pytest.mark.parametrize(
+    ("fit", "order_evidence", "judged"),
+    [
+        pytest.param(1.0, 20.0, True, id="the procedure, as the golds show it"),
+        pytest.param(0.3, 15.0, True, id="another site"),
+        pytest.param(0.3, 7.0, False, id="looks different, order not clear"),
+        pytest.param(0.1, 1.9, False, id="other work"),
+        pytest.param(1.0, 0.0, False, id="looks alike, steps in no order"),
+        pytest.param(1.0, 2.0, True, id="looks alike, order just clear enough"),
+        pytest.param(0.0, 15.0, False, id="no clip matches"),
+        pytest.param(0.5, None, True, id="too few steps for an order, looks alike"),
+        pytest.param(0.49, None, False, id="too few steps for an order, looks different"),
+    ],
+)
+def test_a_recording_is_judged_when_its_looks_and_its_order_together_show_the_procedure(
+    reference: Reference, fit: float, order_evidence: float | None, judged: bool
+) -> None:
+    shown = alignment([edit(SWAP, 1, 2)], fit=fit, order_evidence=order_evidence)
+    score = score_alignment(TASK, reference, shown, CALIBRATED)
+    assert (score.decision is not Decision.NOT_VERIFIABLE) is judged
+    assert (score.score is not None) is judged
+    assert (score.interval is not None) is judged
+    assert bool(score.deviations) is judged
+    if not judged:
+        assert f"{fit:.0%}" in score.reason.en
+        assert f"{fit:.0%}" in score.reason.ja
 
 
-def test_a_picture_that_stands_still_fails_whatever_the_golds_can_say(reference: Reference) -> None:
-    score = score_alignment(TASK, reference, alignment([edit(EditKind.FROZEN)], fit=0.3))
+@pytest.mark.parametrize(
+    ("shown", "found"),
+    [
+        pytest.param(alignment([edit(FROZEN)], fit=0.3, order_evidence=0.0), CALIBRATED, id="other work"),
+        pytest.param(alignment([edit(FROZEN)]), no_calibration(), id="a single gold"),
+        pytest.param(
+            alignment([edit(FROZEN)]),
+            calibration(*[Tally(MISSING, k, 20, 0, 20, 0) for k in range(4)]),
+            id="blind",
+        ),
+    ],
+)
+def test_a_picture_that_stands_still_fails_whatever_the_golds_can_say(
+    reference: Reference, shown: Alignment, found: Calibration
+) -> None:
+    score = score_alignment(TASK, reference, shown, found)
     assert score.decision is Decision.FAIL
+    assert [d.type for d in score.deviations] == [DeviationType.FREEZE]
     assert "stands still" in score.reason.en
 
 
-def test_a_likely_critical_deviation_that_cannot_be_named_is_never_passed(reference: Reference) -> None:
-    likely = (
-        Alternative((), 0.0),
-        Alternative(((EditKind.MISSING, (1,)),), -0.2),
-        Alternative(((EditKind.MISSING, (0,)),), -0.3),
-    )
-    score = score_alignment(TASK, reference, alignment(alternatives=likely))
-    assert score.critical_probability == pytest.approx(0.6093, abs=1e-4)
+@pytest.mark.parametrize(
+    ("others", "likely", "decision"),
+    [
+        pytest.param(
+            [((MISSING, 1), -0.2), ((MISSING, 0), -0.3)], 0.6093, Decision.NOT_VERIFIABLE, id="likely"
+        ),
+        pytest.param([((MISSING, 1), -1.35)], 0.2059, Decision.NOT_VERIFIABLE, id="just likely enough"),
+        pytest.param([((MISSING, 1), -1.45)], 0.19, Decision.PASS, id="unlikely"),
+        pytest.param([((MISSING, 2), -0.2), ((SWAP, 1), -0.2)], 0.0, Decision.PASS, id="nothing critical"),
+    ],
+)
+def test_a_likely_critical_deviation_that_cannot_be_named_is_not_verifiable(
+    reference: Reference,
+    others: list[tuple[tuple[EditKind, int], float]],
+    likely: float,
+    decision: Decision,
+) -> None:
+    alternatives = (UNEDITED, *(Alternative(((kind, (step,)),), odds) for (kind, step), odds in others))
+    score = score_alignment(TASK, reference, alignment(alternatives=alternatives), CALIBRATED)
+    assert score.critical_probability == pytest.approx(likely, abs=1e-4)
     assert score.deviations == ()
-    assert score.decision is Decision.NEEDS_REVIEW
+    assert score.decision is decision
+    if decision is Decision.NOT_VERIFIABLE:
+        assert score.score is None
+        assert f"{likely:.0%} likely" in score.reason.en
+        assert f"{likely:.0%}" in score.reason.ja
 
 
-def test_a_single_gold_only_tells_what_is_plain_and_never_passes(reference: Reference) -> None:
-    weak, plain = (edit(EditKind.SWAP, 1, 2, log_odds=odds) for odds in (2.0, 4.0))
-    assert score_alignment(TASK, reference, alignment([weak], held_out="nothing")).deviations == ()
-    assert len(score_alignment(TASK, reference, alignment([plain], held_out="nothing")).deviations) == 1
-    score = score_alignment(TASK, reference, alignment(held_out="nothing"))
-    assert score.decision is Decision.NEEDS_REVIEW
+@pytest.mark.parametrize(
+    "found",
+    [
+        edit(MISSING, 1, end_s=5.0),
+        edit(SWAP, 1, 2),
+        edit(WRONG, 1),
+        edit(EXTRA, 2),
+        edit(LONG, 1, end_s=15.0),
+        edit(PARTIAL, 3, start_s=15.0, end_s=17.0),
+    ],
+    ids=lambda found: found.kind.value,
+)
+def test_a_single_gold_says_nothing_about_any_step(reference: Reference, found: Edit) -> None:
+    score = score_alignment(TASK, reference, alignment([found]), no_calibration())
+    assert score.deviations == ()
+    assert score.decision is Decision.NOT_VERIFIABLE
+    assert score.score is None
     assert "single gold" in score.reason.en
+    assert "お手本が1本" in score.reason.ja
+    assert all(row.power is None and row.remedy.en and row.remedy.ja for row in score.unverifiable)
+    critical = {step.id for step in TASK.steps if step.critical}
+    missing = {row.step_id for row in score.unverifiable if row.type is DeviationType.MISSING_STEP}
+    assert missing >= critical
+
+
+@pytest.mark.parametrize(
+    ("edits", "by_persons", "by_golds"),
+    [
+        pytest.param([], Decision.PASS, Decision.NEEDS_REVIEW, id="nothing found"),
+        pytest.param([edit(SWAP, 1, 2)], Decision.NEEDS_REVIEW, Decision.NEEDS_REVIEW, id="swapped"),
+        pytest.param([edit(MISSING, 1, end_s=5.0)], Decision.FAIL, Decision.FAIL, id="critical"),
+    ],
+)
+def test_golds_of_one_person_never_pass_a_recording(
+    reference: Reference, edits: list[Edit], by_persons: Decision, by_golds: Decision
+) -> None:
+    decisions = [
+        score_alignment(TASK, reference, alignment(edits), calibration(held_out=held_out)).decision
+        for held_out in ("person", "gold")
+    ]
+    assert decisions == [by_persons, by_golds]
+    score = score_alignment(TASK, reference, alignment(), calibration(held_out="gold"))
+    assert "same person" in score.reason.en
+    assert "同じ人" in score.reason.ja
+
+
+@pytest.mark.parametrize(
+    ("found", "invented", "type_"),
+    [
+        pytest.param(edit(MISSING, 2, end_s=5.0), [2], "missing_step", id="missing"),
+        pytest.param(edit(SWAP, 1, 2), [1, 2], "order_swap", id="swapped"),
+        pytest.param(edit(WRONG, 1), [1], "wrong_step", id="wrong"),
+        pytest.param(edit(LONG, 1, end_s=15.0), [1], "over_time", id="long"),
+    ],
+)
+def test_what_right_golds_show_too_is_no_finding(
+    reference: Reference, found: Edit, invented: list[int], type_: str
+) -> None:
+    shown = alignment([found])
+    often = [Tally(found.kind, step, 20, 20, 20, 6) for step in invented]
+    seldom = [replace(tally, invented=2) for tally in often]
+    assert len(score_alignment(TASK, reference, shown, calibration(*seldom)).deviations) == 1
+    score = score_alignment(TASK, reference, shown, calibration(*often))
+    assert score.deviations == ()
+    assert score.score == 100.0
+    assert [(row.type.value, row.step_id) for row in score.unverifiable] == [
+        (type_, STEP_IDS[step]) for step in invented
+    ]
+    for row in score.unverifiable:
+        assert row.false_rate == pytest.approx(0.28, abs=0.02)
+        assert "reported too often" in row.reason.en
+        assert "正しいお手本でも" in row.reason.ja
+        assert "more golds by other people" in row.remedy.en
+        assert "別の人のお手本" in row.remedy.ja
+
+
+def test_a_finding_at_two_steps_stands_when_golds_back_it_at_one(reference: Reference) -> None:
+    doubtful = calibration(Tally(SWAP, 1, 20, 20, 20, 20))
+    score = score_alignment(TASK, reference, alignment([edit(SWAP, 1, 2)]), doubtful)
+    assert [d.type for d in score.deviations] == [DeviationType.ORDER_SWAP]
+    assert score.unverifiable == ()
+
+
+@pytest.mark.parametrize(
+    ("step", "found", "decision", "listed"),
+    [
+        pytest.param(1, 0, Decision.NOT_VERIFIABLE, True, id="critical, never found"),
+        pytest.param(1, 5, Decision.PASS, True, id="critical, seldom found"),
+        pytest.param(1, 15, Decision.PASS, False, id="critical, often found"),
+        pytest.param(2, 0, Decision.PASS, False, id="harmless, never found"),
+    ],
+)
+def test_a_critical_step_whose_absence_is_never_noticed_cannot_be_verified(
+    reference: Reference, step: int, found: int, decision: Decision, listed: bool
+) -> None:
+    blind = calibration(Tally(MISSING, step, 20, found, 20, 0))
+    score = score_alignment(TASK, reference, alignment(), blind)
+    assert score.decision is decision
+    assert [row.step_id for row in score.unverifiable] == ([STEP_IDS[step]] if listed else [])
+    if decision is Decision.NOT_VERIFIABLE:
+        assert score.score is None
+        assert "“Clean”" in score.reason.en
+        assert "「clean作業」" in score.reason.ja
 
 
 def test_points_below_the_limits_ask_for_review_and_retraining(reference: Reference) -> None:
     lenient = TASK.model_copy(update={"severity": dict.fromkeys(DeviationType, Severity.EFFICIENCY)})
-    edits = [edit(EditKind.MISSING, step, end_s=5.0) for step in range(3)]
-    decisions = [score_alignment(lenient, reference, alignment(edits[:n])).decision for n in range(4)]
+    edits = [edit(MISSING, step, end_s=5.0) for step in range(3)]
+    decisions = [
+        score_alignment(lenient, reference, alignment(edits[:n]), CALIBRATED).decision for n in range(4)
+    ]
     assert decisions == [Decision.PASS, Decision.PASS, Decision.NEEDS_REVIEW, Decision.RETRAIN]
 
 
 def test_each_deviation_leads_to_its_moment_in_both_videos(reference: Reference) -> None:
     (missing,) = score_alignment(
-        TASK, reference, alignment([edit(EditKind.MISSING, 2, end_s=5.0)])
+        TASK, reference, alignment([edit(MISSING, 2, end_s=5.0)]), CALIBRATED
     ).deviations
     assert missing.trainee == Segment(5.0, 5.0)
     assert missing.gold_id == "000000000000"
@@ -190,10 +363,10 @@ def test_each_deviation_leads_to_its_moment_in_both_videos(reference: Reference)
 
 def test_deviations_come_in_order_of_time(reference: Reference) -> None:
     edits = [
-        edit(EditKind.WRONG, 3, start_s=15.0, end_s=20.0),
-        edit(EditKind.MISSING, 0, start_s=0.0, end_s=0.0),
+        edit(WRONG, 3, start_s=15.0, end_s=20.0),
+        edit(MISSING, 0, start_s=0.0, end_s=0.0),
     ]
-    deviations = score_alignment(TASK, reference, alignment(edits)).deviations
+    deviations = score_alignment(TASK, reference, alignment(edits), CALIBRATED).deviations
     assert [d.type.value for d in deviations] == ["missing_step", "wrong_step"]
 
 
@@ -210,7 +383,9 @@ def test_points_stay_in_range_and_more_deviations_never_earn_more(
         update={"weights": Weights(**dict(zip(("miss", "swap", "deviation", "time"), weights, strict=True)))}
     )
     deviations = [
-        d for edits in groups for d in score_alignment(task, reference, alignment(edits)).deviations
+        d
+        for edits in groups
+        for d in score_alignment(task, reference, alignment(edits), CALIBRATED).deviations
     ]
     points = [
         score_points(task, deviations[:n], over_time_ratio=over_time) for n in range(len(deviations) + 1)
@@ -223,7 +398,129 @@ def test_a_task_decides_what_is_critical(reference: Reference) -> None:
     strict = TASK.model_copy(
         update={"severity": {**TASK.severity, DeviationType.ORDER_SWAP: Severity.CRITICAL}}
     )
-    edits = [edit(EditKind.SWAP, 0, 1)]
-    assert score_alignment(strict, reference, alignment(edits)).decision is Decision.FAIL
-    lax = replace(alignment(edits), fit=0.9)
-    assert score_alignment(TASK, reference, lax).decision is Decision.NEEDS_REVIEW
+    edits = [edit(SWAP, 0, 1)]
+    assert score_alignment(strict, reference, alignment(edits), CALIBRATED).decision is Decision.FAIL
+    assert score_alignment(TASK, reference, alignment(edits), CALIBRATED).decision is Decision.NEEDS_REVIEW
+
+
+def test_each_gold_has_a_say_in_a_deviation(reference: Reference) -> None:
+    votes = (Vote("000000000000", 2.5), Vote("000000000001", -0.5))
+    found = replace(edit(MISSING, 1, 2, end_s=5.0), votes=votes)
+    deviations = score_alignment(TASK, reference, alignment([found]), CALIBRATED).deviations
+    expected = (GoldVote("000000000000", 2.5), GoldVote("000000000001", -0.5))
+    assert [d.votes for d in deviations] == [expected, expected]
+
+
+POSSIBLE = st.one_of(
+    st.tuples(st.sampled_from([MISSING, WRONG, LONG]), st.tuples(st.integers(0, 3))),
+    st.tuples(st.just(EXTRA), st.tuples(st.integers(0, 4))),
+    st.tuples(st.just(PARTIAL), st.tuples(st.sampled_from([0, 3]))),
+    st.tuples(st.just(SWAP), st.sampled_from([(0, 1), (0, 3), (1, 2)])),
+)
+ALTERNATIVES = st.lists(
+    st.builds(Alternative, st.lists(POSSIBLE, max_size=3, unique=True).map(tuple), st.floats(-12.0, 0.0)),
+    max_size=8,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from([c[1] for c in CASES]), ALTERNATIVES)
+def test_the_interval_holds_the_score_whatever_else_may_explain_the_recording(
+    reference: Reference, edits: list[Edit], others: list[Alternative]
+) -> None:
+    shown = alignment(edits, alternatives=tuple(others))
+    score = score_alignment(TASK, reference, shown, CALIBRATED)
+    assert (score.interval is None) is (score.score is None)
+    if score.interval is not None and score.score is not None:
+        low, high = score.interval
+        assert 0.0 <= low <= score.score <= high <= 100.0
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        [],
+        [edit(MISSING, 1, end_s=5.0)],
+        [edit(SWAP, 1, 2)],
+        [edit(WRONG, 1)],
+        [edit(EXTRA, 4)],
+        [edit(LONG, 1, end_s=15.0)],
+        [edit(MISSING, 2, end_s=5.0), edit(WRONG, 3, start_s=15.0, end_s=20.0)],
+    ],
+    ids=lambda edits: " and ".join(e.kind.value for e in edits) or "nothing",
+)
+def test_the_interval_is_a_point_when_one_explanation_has_all_the_mass(
+    reference: Reference, edits: list[Edit]
+) -> None:
+    only = Alternative(tuple((e.kind, e.steps) for e in edits), 0.0)
+    negligible = Alternative(((MISSING, (0,)), (WRONG, (3,))), -6.0)
+    for alternatives in ((), (only,), (only, negligible)):
+        score = score_alignment(TASK, reference, alignment(edits, alternatives=alternatives), CALIBRATED)
+        assert score.score is not None
+        assert score.interval == pytest.approx((score.score, score.score), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("log_odds", "interval"),
+    [(0.0, (90.0, 100.0)), (-2.5, (90.0, 100.0)), (-3.5, (100.0, 100.0))],
+)
+def test_the_interval_reaches_as_far_as_explanations_that_are_not_negligible(
+    reference: Reference, log_odds: float, interval: tuple[float, float]
+) -> None:
+    shown = alignment(alternatives=(UNEDITED, replace(HARMLESS_MISSING, log_odds=log_odds)))
+    assert score_alignment(TASK, reference, shown, CALIBRATED).interval == interval
+
+
+@pytest.mark.parametrize("pace", [1.0, 2.0])
+def test_each_step_is_read_beside_the_golds_at_the_recordings_own_pace(pace: float) -> None:
+    shown = [[(0, 4.0), (1, 4.0), (2, 4.0), (3, seconds)] for seconds in (2.0, 8.0)]
+    unlike = build_reference("job", STEP_IDS, [gold(n, shown=one) for n, one in enumerate(shown)])
+    spans = [(0, 0.0, 4.0, -0.2), (1, 4.0, 7.0, -0.1), (1, 7.0, 8.0, -0.5), (3, 8.0, 12.0, -1.0)]
+    recorded = replace(
+        alignment(duration_s=12.0 * pace),
+        spans=tuple(
+            Span(SpanKind.STEP, Segment(start * pace, end * pace), step, evidence)
+            for step, start, end, evidence in spans
+        ),
+    )
+    score = score_alignment(TASK, unlike, recorded, CALIBRATED)
+    steady = 4.0 * pace
+    assert score.steps == (
+        StepReading("open", steady, steady, steady, steady, -0.2, FLOOR),
+        StepReading("clean", steady, steady, steady, steady, -0.2, FLOOR),
+        StepReading("fill", None, steady, steady, steady, None, FLOOR),
+        StepReading("close", steady, steady, 2.0 * pace, 8.0 * pace, -1.0, FLOOR),
+    )
+
+
+def test_steps_are_read_without_a_floor_beside_a_single_gold(reference: Reference) -> None:
+    score = score_alignment(TASK, reference, alignment(), no_calibration())
+    assert [reading.evidence_floor for reading in score.steps] == [None] * 4
+    assert [reading.seconds for reading in score.steps] == [5.0] * 4
+
+
+def test_a_ledger_row_holds_what_a_decision_rests_on(reference: Reference) -> None:
+    found = replace(edit(MISSING, 2, end_s=5.0), votes=(Vote("000000000000", 2.5),))
+    shown = alignment(
+        [found, edit(LONG, 1, end_s=15.0)], order_evidence=7.5, alternatives=(UNEDITED, HARMLESS_MISSING)
+    )
+    doubtful = calibration(Tally(LONG, 1, 20, 20, 20, 9), Tally(MISSING, 0, 20, 6, 20, 0))
+    subject = Subject(PartitionKey("job", "trainee", "0123456789ab"), None, "site", None, None, "a.mp4")
+    score = score_alignment(TASK, reference, shown, doubtful)
+    row = score_row(subject, TASK, reference, shown, score)
+    assert set(row) == set(COLUMNS)
+    assert (row["score"], row["score_low"], row["score_high"]) == (90.0, 90.0, 100.0)
+    assert row["order_evidence"] == 7.5
+    assert row["unverifiable"] == "over_time:clean,missing_step:open"
+    (deviation,) = json.loads(str(row["deviations"]))
+    assert deviation["votes"] == {"000000000000": 2.5}
+    assert deviation["steps"] == ["fill"]
+
+
+def test_a_ledger_row_without_a_score_has_no_interval_either(reference: Reference) -> None:
+    shown = alignment(order_evidence=None, fit=0.1)
+    subject = Subject(PartitionKey("job", "trainee", "0123456789ab"), None, "site", None, None, "a.mp4")
+    score = score_alignment(TASK, reference, shown, CALIBRATED)
+    row = score_row(subject, TASK, reference, shown, score)
+    assert row["decision"] == "not_verifiable"
+    assert [row[name] for name in ("score", "score_low", "score_high", "order_evidence")] == [None] * 4

@@ -1,0 +1,534 @@
+"""Whether the calibration from golds alone is honest: what it says beforehand against what happens.
+
+    python -m benchmarks.calibration [--recordings 80] [--golds 4] [--home DIR] [--out benchmarks]
+
+Two simulated sets are made, each with its own golds. Persons and sites change roles between them: who is seen
+in the golds of one set is among the trainees of the other, and never among the trainees of the same set. Each
+reference is calibrated on its golds; then all trainees are scored and compared with their exact labels.
+``--home`` keeps videos and embeddings for the next run. ``--out`` is where calibration.md and calibration.png
+are written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from benchmarks._calibration_figures import (
+    CONFIDENCE_EDGES,
+    FALSE_EDGES,
+    NEAR,
+    NOMINAL,
+    POWER_EDGES,
+    PROBABILITY_EDGES,
+    ROUNDING,
+    Bin,
+    Event,
+    Group,
+    Share,
+    Trial,
+    bins,
+    brier,
+    confidence_trials,
+    covered,
+    critical_trials,
+    expected_calibration_error,
+    false_events,
+    grouped,
+    groups_of,
+    mean_stated,
+    power_events,
+    row_error,
+    share,
+)
+from benchmarks._calibration_sets import (
+    SETS,
+    Scored,
+    ScoreJob,
+    SetJob,
+    SetResult,
+    make_set,
+    plan_sets,
+    score_set,
+)
+from benchmarks._runs import Cache, EmbedJob, embed
+from benchmarks._variations import Backend
+from sopilot_assets.scoring.score import UNCERTAIN
+from sopilot_assets.scoring.verifiability import VERIFIED
+from sopilot_assets.store.publish import publish_path, publish_text
+from sopilot_assets.tasks import DeviationType
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A table of the report: title, a sentence about it, head and rows of cells."""
+
+    title: str
+    about: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something that was stated on average, and what was measured."""
+
+    name: str
+    stated: float
+    measured: Share
+
+    @property
+    def off(self) -> bool:
+        """Whether what was stated lies outside of the measured share's interval."""
+        low, high = self.measured.interval
+        return bool(self.measured.cases) and not low <= self.stated <= high
+
+    def __str__(self) -> str:
+        way = "too high" if self.stated > self.measured.value else "too low"
+        return f"{self.name}: stated {self.stated:.2f}, measured {self.measured}" + (
+            f"; stated {way}" if self.off else ""
+        )
+
+
+def checks(results: Sequence[SetResult]) -> list[Check]:
+    """Everything that is stated, in the order of the report."""
+    power, false = power_events(results), false_events(results)
+    found = []
+    for what, events in (("power", power), ("false events", false)):
+        for kind in VERIFIED.values():
+            alike = [event for event in events if event.kind is kind and event.alike]
+            found.append(_check(f"{what}, {kind.value}", alike))
+    others = [event for event in power if not event.alike]
+    found.append(_check("power, recordings with more than one deviation or a cut", others))
+    found.append(_check("false events, recordings with other deviations", [e for e in false if not e.alike]))
+    groups = groups_of(results)[:3]
+    for name, some in groups:
+        known = [one for one in some if one.interval is not None]
+        found.append(Check(f"interval coverage, {name}", NOMINAL, share(covered(one) for one in known)))
+    for name, some in groups:
+        found.append(_check(f"probability of something critical, {name}", critical_trials(some)))
+    everything = groups[0][1]
+    low = [t for t in critical_trials(everything) if t.stated < UNCERTAIN]
+    high = [t for t in critical_trials(everything) if t.stated >= 1 - UNCERTAIN]
+    found.append(_check(f"probability of something critical, where stated below {UNCERTAIN:g}", low))
+    found.append(_check(f"probability of something critical, where stated from {1 - UNCERTAIN:g} on", high))
+    for name, some in groups:
+        found.append(_check(f"confidence, type and steps right, {name}", confidence_trials(some)))
+    found.append(_check("confidence, type right, all", confidence_trials(everything, steps=False)))
+    return found
+
+
+def _check(name: str, trials: Sequence[Trial]) -> Check:
+    return Check(name, mean_stated(trials), share(t.hit for t in trials))
+
+
+def tables(results: Sequence[SetResult]) -> list[Figures]:
+    """All tables of the report."""
+    power, false = power_events(results), false_events(results)
+    groups = groups_of(results)
+    everything = groups[0][1]
+    confidence, critical = confidence_trials(everything), critical_trials(everything)
+    return [
+        _sets_table(results),
+        _types_table("Power by type", POWER_ABOUT, power),
+        _types_table("False events by type", FALSE_ABOUT, false),
+        _bins_table("Power, by what was stated", "All labelled deviations.", power, POWER_EDGES),
+        _bins_table("False events, by what was stated", "All recordings and rows.", false, FALSE_EDGES),
+        _steps_table(power, false),
+        _coverage_table(groups, everything),
+        _trials_table(
+            "Probability of something critical",
+            "`critical_probability` against the label.",
+            [(name, critical_trials(some)) for name, some in groups],
+            PROBABILITY_EDGES,
+        ),
+        _bins_table("Probability of something critical, reliability", "", critical, PROBABILITY_EDGES),
+        _trials_table(
+            "Confidence of reported deviations",
+            "Right means that the label holds a deviation of this type at these steps; in the last row, of "
+            "this type anywhere.",
+            [
+                *((name, confidence_trials(some)) for name, some in groups),
+                *_by_type(everything),
+                ("type only", confidence_trials(everything, steps=False)),
+            ],
+            CONFIDENCE_EDGES,
+        ),
+        _bins_table("Confidence, reliability", "Type and steps right.", confidence, CONFIDENCE_EDGES),
+    ]
+
+
+POWER_ABOUT: Final = (
+    "Alike: recordings with one such deviation and nothing else, which is what the calibration tried. All: "
+    "also those with several deviations, a cut or a standstill. The error is the mean over the rows (set, "
+    "step), weighted by cases, of |stated − measured|; by chance is what it would be if every row were "
+    "exactly right. A deviation counts as found when its type and steps are right."
+)
+FALSE_ABOUT: Final = (
+    "Alike: recordings without any deviation. All: every recording, at rows that its label neither asks for "
+    "nor allows. A case is one recording at one step; errors as above."
+)
+
+
+def _sets_table(results: Sequence[SetResult]) -> Figures:
+    rows = [
+        (
+            result.name,
+            f"{result.golds}",
+            ", ".join(result.gold_persons),
+            ", ".join(result.gold_sites),
+            f"{len(result.scored)}",
+            ", ".join(sorted({one.truth.performer for one in result.scored})),
+            ", ".join(
+                f"{site} {len(some)}"
+                for site, some in sorted(grouped(result.scored, lambda one: one.truth.site).items())
+            ),
+            f"{sum(one.truth.correct for one in result.scored)}",
+            f"{sum(one.truth.critical is True for one in result.scored)}",
+        )
+        for result in results
+    ]
+    head = ("set", "golds", "their persons", "site", "trainees", "persons", "sites", "correct", "critical")
+    return Figures("Recordings", "", head, tuple(rows))
+
+
+def _types_table(title: str, about: str, events: Sequence[Event]) -> Figures:
+    rows = []
+    for kind in (*VERIFIED.values(), None):
+        cells = ["all" if kind is None else kind.value]
+        of_kind = [event for event in events if kind is None or event.kind is kind]
+        for some in ([event for event in of_kind if event.alike], of_kind):
+            error = row_error(some)
+            cells += [
+                _two(mean_stated(some)),
+                str(share(event.hit for event in some)),
+                f"{_two(error.error)} ({_two(error.by_chance)})",
+            ]
+        rows.append(tuple(cells))
+    head = ("type", "stated", "measured", "error (by chance)")
+    return Figures(title, about, (*head, "all: stated", *(f"all: {name}" for name in head[2:])), tuple(rows))
+
+
+def _bins_table(title: str, about: str, trials: Sequence[Trial], edges: Sequence[float]) -> Figures:
+    found = bins(trials, edges)
+    rows = tuple((_two(one.stated), str(one.measured), "off" if _is_off(one) else "") for one in found)
+    return Figures(title, about, ("stated (mean of the bin)", "measured", ""), rows)
+
+
+def _is_off(one: Bin) -> bool:
+    low, high = one.measured.interval
+    return not low <= one.stated <= high
+
+
+def _steps_table(power: Sequence[Event], false: Sequence[Event]) -> Figures:
+    names = sorted({(event.kind, step) for event in false for _, step in event.rows})
+    rows = []
+    for kind, step in names:
+        cells = [kind.value, step]
+        for events in (power, false):
+            some = [e for e in events if e.kind is kind and any(place[1] == step for place in e.rows)]
+            cells += [_two(mean_stated(some)), str(share(event.hit for event in some))]
+        rows.append(tuple(cells))
+    head = ("type", "step", "power stated", "found", "false stated", "reported where it is not")
+    return Figures("By type and step", "Sets pooled, all recordings.", head, tuple(rows))
+
+
+def _coverage_table(groups: Sequence[Group], everything: Sequence[Scored]) -> Figures:
+    kinds: list[Group] = [
+        ("correct recordings", [one for one in everything if one.truth.correct]),
+        ("with deviations", [one for one in everything if not one.truth.correct]),
+        ("with over-time", [one for one in everything if "over_time" in one.truth.wanted]),
+        *sorted(grouped(everything, lambda one: one.decision).items()),
+    ]
+    rows = []
+    for name, some in (*groups, *kinds):
+        known = [(one, one.interval) for one in some if one.interval is not None]
+        widths = [high - low for _, (low, high) in known]
+        rows.append(
+            (
+                name,
+                str(share(covered(one) for one, _ in known)),
+                _two(share(covered(one, slack=NEAR) for one, _ in known).value),
+                _two(share(one.true_score < low - ROUNDING for one, (low, _) in known).value),
+                _two(share(one.true_score > high + ROUNDING for one, (_, high) in known).value),
+                f"{np.mean(widths):.1f}" if widths else "–",
+                _two(share(width < ROUNDING for width in widths).value),
+                _error(known),
+                f"{len(some) - len(known)}",
+            )
+        )
+    head = (
+        "recordings",
+        "covered",
+        f"within {NEAR:g} point",
+        "truth below",
+        "truth above",
+        "mean width",
+        "of no width",
+        "mean error of score",
+        "no interval",
+    )
+    return Figures(f"Coverage of the {NOMINAL:.0%} interval of the score", COVERAGE_ABOUT, head, tuple(rows))
+
+
+def _error(known: Sequence[tuple[Scored, tuple[float, float]]]) -> str:
+    errors = [abs(one.score - one.true_score) for one, _ in known if one.score is not None]
+    return f"{np.mean(errors):.1f}" if errors else "–"
+
+
+COVERAGE_ABOUT: Final = (
+    "The true score is what perfect recognition would give by the same rules: deviations from the label, "
+    "missing steps by the product's own limits for cuts and standstills. Time lost is the labelled seconds "
+    "of an over-long step less the golds' usual seconds for it at the recording's own pace (median over its "
+    "whole labelled steps), against the usual seconds of the procedure at that pace."
+)
+
+
+def _by_type(scored: Sequence[Scored]) -> list[tuple[str, list[Trial]]]:
+    found = []
+    for kind in DeviationType:
+        trials = [
+            Trial(finding.confidence, finding.fault in one.truth.needed | one.truth.allowed)
+            for one in scored
+            for finding in one.findings
+            if finding.fault.type == kind
+        ]
+        if trials:
+            found.append((kind.value, trials))
+    return found
+
+
+def _trials_table(
+    title: str, about: str, named: Sequence[tuple[str, Sequence[Trial]]], edges: Sequence[float]
+) -> Figures:
+    rows = []
+    for name, trials in named:
+        measured = share(t.hit for t in trials)
+        constant = measured.value * (1.0 - measured.value)
+        error = expected_calibration_error(trials, edges)
+        rows.append(
+            (
+                name,
+                _two(mean_stated(trials)),
+                str(measured),
+                f"{brier(trials):.3f} ({constant:.3f})" if trials else "–",
+                f"{error:.3f}" if trials else "–",
+            )
+        )
+    head = ("recordings", "stated (mean)", "measured", "Brier (of the mean)", "calibration error")
+    return Figures(title, about, head, tuple(rows))
+
+
+def _two(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f}"
+
+
+def document(results: Sequence[SetResult], *, command: str) -> str:
+    """The report as Markdown."""
+    everything = [one for result in results for one in result.scored]
+    persons = {one.truth.performer for one in everything}
+    sites = {one.truth.site for one in everything}
+    found = checks(results)
+    off = [f"- {one}." for one in found if one.off]
+    fine = [f"- {one}." for one in found if not one.off and one.measured.cases]
+    lines = [
+        INTRODUCTION.format(
+            command=command,
+            recordings=len(everything),
+            persons=len(persons),
+            sites=len(sites),
+            golds=sum(result.golds for result in results),
+            sets=len(results),
+        ),
+        "## What is off\n",
+        "What was stated lies outside the 95 % interval of what was measured:\n",
+        *(off or ["- Nothing."]),
+        "\n## What could not be told from the truth\n",
+        "What was stated lies inside that interval, which is wide where cases are few:\n",
+        *(fine or ["- Nothing."]),
+        "\n![Stated against measured](calibration.png)\n",
+    ]
+    for table in tables(results):
+        lines += [f"## {table.title}\n", *([f"{table.about}\n"] if table.about else [])]
+        lines += [_line(table.head), _line(["---", *["---:"] * (len(table.head) - 1)])]
+        lines += [*map(_line, table.rows), ""]
+    return "\n".join(lines)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+INTRODUCTION: Final = """\
+# Is the calibration honest?
+
+A reference is calibrated on its golds alone, by editing them. This compares what the calibration says
+beforehand with what happens on recordings of other persons, at the golds' site and at another one. Written by
+
+    {command}
+
+on **{recordings} trainee recordings of {persons} persons at {sites} sites**, scored by {sets} references with
+{golds} golds in all. No trainee is seen in the golds of their set. Everything is simulated (one procedure,
+exact labels), and some defaults of the product were chosen on recordings of the same simulator with another
+seed: real work will not come out better. In brackets: cases and Wilson's 95 % interval, which takes the
+cases for independent; those of one person or recording are not, so it is somewhat too narrow.
+"""
+
+
+def plot(results: Sequence[SetResult], path: Path) -> None:
+    """Stated against measured, four times: power, false events, something critical, confidence."""
+    scored = [one for result in results for one in result.scored]
+    figure = Figure(figsize=(9.0, 9.0), layout="constrained")
+    panels = figure.subplots(2, 2).ravel()
+    for axes, title, events, edges in (
+        (panels[0], "Power", power_events(results), POWER_EDGES),
+        (panels[1], "False events", false_events(results), FALSE_EDGES),
+    ):
+        _curve(axes, events, edges, label="all", marker="o")
+        for kind, marker in zip(VERIFIED.values(), "^sDv", strict=True):
+            some = [event for event in events if event.kind is kind]
+            _points(
+                axes, [Bin(mean_stated(some), share(e.hit for e in some))], label=kind.value, marker=marker
+            )
+        _finish(axes, title)
+    panels[1].set(xlim=(0, 0.3), ylim=(0, 0.3))
+    _curve(panels[2], critical_trials(scored), PROBABILITY_EDGES, label="all", marker="o")
+    _finish(panels[2], "Something critical")
+    _curve(panels[3], confidence_trials(scored), CONFIDENCE_EDGES, label="type and steps right", marker="o")
+    by_type = confidence_trials(scored, steps=False)
+    _curve(panels[3], by_type, CONFIDENCE_EDGES, label="type right", marker="^")
+    _finish(panels[3], "Confidence of deviations")
+    publish_path(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
+
+
+def _curve(axes: Axes, trials: Sequence[Trial], edges: Sequence[float], *, label: str, marker: str) -> None:
+    _points(axes, bins(trials, edges), label=label, marker=marker, line="-")
+
+
+def _points(axes: Axes, found: Sequence[Bin], *, label: str, marker: str, line: str = "") -> None:
+    known = [one for one in found if one.measured.cases]
+    values = [one.measured.value for one in known]
+    below = [one.measured.value - one.measured.interval[0] for one in known]
+    above = [one.measured.interval[1] - one.measured.value for one in known]
+    axes.errorbar(
+        [one.stated for one in known],
+        values,
+        yerr=[below, above],
+        marker=marker,
+        linestyle=line,
+        capsize=3,
+        label=label,
+    )
+
+
+def _finish(axes: Axes, title: str) -> None:
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
+    axes.set(title=title, xlabel="stated", ylabel="measured (95 %)", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.legend(fontsize="small")
+
+
+def print_report(results: Sequence[SetResult], console: Console) -> None:
+    """The tables and checks for the terminal."""
+    for figures in tables(results):
+        table = Table(title=figures.title, title_justify="left", caption_justify="left")
+        for number, name in enumerate(figures.head):
+            table.add_column(name, justify="right" if number else "left")
+        for row in figures.rows:
+            table.add_row(*row)
+        console.print(table)
+    for one in checks(results):
+        console.print(f"{'[red]off[/]' if one.off else '[green]ok[/] '} {one}", highlight=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Make the sets, score them and report."""
+    options = _options(arguments)
+    started_s = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="sopilot-calibration-") as scratch:
+        results = _run(options, options.home or Path(scratch))
+    console = Console(highlight=False)
+    print_report(results, console if console.is_terminal else Console(highlight=False, width=160))
+    if options.out:
+        command = f"python -m benchmarks.calibration --recordings {options.recordings} --seed {options.seed}"
+        command += f" --golds {options.golds}"
+        plot(results, options.out / "calibration.png")
+        publish_text(options.out / "calibration.md", document(results, command=command))
+    print(f"{time.monotonic() - started_s:.0f} s" + (f", written to {options.out}" if options.out else ""))
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--recordings", type=int, default=80, help="trainees in all (default 80)")
+    parser.add_argument("--golds", type=int, default=4, help="golds of each set (default 4, at least 2)")
+    parser.add_argument("--seed", type=int, default=100, help="of the first set (default 100)")
+    parser.add_argument("--home", type=Path, help="where videos and embeddings are kept; nowhere without it")
+    parser.add_argument("--out", type=Path, help="the folder to write calibration.md and calibration.png to")
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args(arguments)
+    if options.golds < 2:
+        parser.error("--golds: expected at least 2, of two persons; one gold cannot be calibrated")
+    if options.recordings < SETS:
+        parser.error(f"--recordings: expected at least {SETS}")
+    return options
+
+
+def _run(options: argparse.Namespace, home: Path) -> list[SetResult]:
+    plans = plan_sets(recordings=options.recordings, golds=options.golds, seed=options.seed)
+    jobs = [SetJob(home / f"set_{number}", plan) for number, plan in enumerate(plans, start=1)]
+    cache, backend = Cache(home / "embeddings"), Backend()
+    with (
+        Progress(console=Console(stderr=True)) as progress,
+        ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as workers,
+    ):
+        videos = sum(plan.golds + plan.trainees for plan in plans)
+        _each(progress, "simulating", make_set, jobs, workers, videos, lambda: len([*home.glob(VIDEOS)]))
+        found = sorted(home.glob(VIDEOS))
+        todo = [EmbedJob(cache, backend, one) for one in found if not cache.path(backend, one).exists()]
+        _each(progress, "embedding", embed, todo, workers)
+        return _each(progress, "scoring", score_set, [ScoreJob(cache, job.root) for job in jobs], workers)
+
+
+VIDEOS: Final = "set_*/videos/*/*.mp4"
+POLL_S: Final = 1.0
+Todo = TypeVar("Todo")
+Done = TypeVar("Done")
+
+
+def _each(
+    progress: Progress,
+    what: str,
+    work: Callable[[Todo], Done],
+    jobs: Sequence[Todo],
+    workers: Executor,
+    total: int | None = None,
+    count: Callable[[], int] | None = None,
+) -> list[Done]:
+    """The results of all jobs in their order; the bar shows ``count`` of ``total``, or the jobs done."""
+    bar = progress.add_task(what, total=len(jobs) if total is None else total)
+    futures: list[Future[Done]] = [workers.submit(work, job) for job in jobs]
+    waiting: set[Future[Done]] = set(futures)
+    while waiting:
+        waiting = wait(waiting, timeout=POLL_S).not_done
+        progress.update(bar, completed=count() if count else len(futures) - len(waiting))
+    return [future.result() for future in futures]
+
+
+if __name__ == "__main__":
+    main()
