@@ -15,6 +15,7 @@ from benchmarks._calibration_sets import (
     Scored,
     SetResult,
 )
+from sopilot_assets.operations.expected import Fault
 from sopilot_assets.scoring.score import INTERVAL
 from sopilot_assets.tasks import DeviationType
 
@@ -55,7 +56,18 @@ class Share:
         if not self.cases:
             return "–"
         low, high = self.interval
-        return f"{self.value:.2f} ({self.hits}/{self.cases}; {low:.2f}–{high:.2f})"
+        return f"{digits(self.value)} ({self.hits}/{self.cases}; {digits(low)}–{digits(high)})"
+
+
+def digits(value: float) -> str:
+    """A share with two digits, small ones with three.
+
+    >>> digits(0.914), digits(0.0064), digits(0.0)
+    ('0.91', '0.006', '0.00')
+    """
+    if math.isnan(value):
+        return "–"
+    return f"{value:.3f}" if 0.0 < abs(value) < 0.095 else f"{value:.2f}"
 
 
 def share(hits: Iterable[bool]) -> Share:
@@ -155,22 +167,32 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list
     return groups
 
 
-def power_events(results: Sequence[SetResult]) -> list[Event]:
-    """One event for each labelled deviation of a verified type: was it found, type and steps being right?
-    What was stated of a swap is the mean of its two steps' power.
+def stated_power(result: SetResult) -> Callable[[Fault], float | None]:
+    """What a set's golds say about the power to find a fault: the mean of its steps' rows, None where there
+    is none.
     """
+    power = {(row.type.value, row.step_id): row.power for row in result.rows}
+
+    def of(fault: Fault) -> float | None:
+        known = [value for step in fault.steps if (value := power.get((fault.type, step))) is not None]
+        return sum(known) / len(known) if known else None
+
+    return of
+
+
+def power_events(results: Sequence[SetResult]) -> list[Event]:
+    """One event for each labelled deviation of a verified type: was it found, type and steps being right?"""
     events = []
     for result in results:
-        power = {(row.type, row.step_id): row.power for row in result.rows}
+        power = stated_power(result)
         for one in result.scored:
             found = {finding.fault for finding in one.findings}
             for fault in sorted(one.truth.needed):
-                stated = [power.get((DeviationType(fault.type), step)) for step in fault.steps]
-                known = [value for value in stated if value is not None]
-                if known:
+                stated = power(fault)
+                if stated is not None:
                     rows = tuple((result.name, step) for step in fault.steps)
                     kind = DeviationType(fault.type)
-                    events.append(Event(sum(known) / len(known), fault in found, kind, rows, one.alone))
+                    events.append(Event(stated, fault in found, kind, rows, one.alone))
     return events
 
 

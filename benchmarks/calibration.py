@@ -12,7 +12,6 @@ are written.
 from __future__ import annotations
 
 import argparse
-import math
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -47,6 +46,7 @@ from benchmarks._calibration_figures import (
     confidence_trials,
     covered,
     critical_trials,
+    digits,
     expected_calibration_error,
     false_events,
     grouped,
@@ -55,6 +55,7 @@ from benchmarks._calibration_figures import (
     power_events,
     row_error,
     share,
+    stated_power,
 )
 from benchmarks._calibration_sets import (
     SETS,
@@ -100,7 +101,7 @@ class Check:
 
     def __str__(self) -> str:
         way = "too high" if self.stated > self.measured.value else "too low"
-        return f"{self.name}: stated {self.stated:.2f}, measured {self.measured}" + (
+        return f"{self.name}: stated {digits(self.stated)}, measured {self.measured}" + (
             f"; stated {way}" if self.off else ""
         )
 
@@ -153,8 +154,8 @@ def tables(results: Sequence[SetResult]) -> list[Figures]:
         _coverage_table(groups, everything),
         _trials_table(
             "Probability of something critical",
-            "`critical_probability` against the label.",
-            [(name, critical_trials(some)) for name, some in groups],
+            CRITICAL_ABOUT,
+            [(name, critical_trials(some)) for name, some in (*groups, *_kinds_of_critical(everything))],
             PROBABILITY_EDGES,
         ),
         _bins_table("Probability of something critical, reliability", "", critical, PROBABILITY_EDGES),
@@ -170,6 +171,8 @@ def tables(results: Sequence[SetResult]) -> list[Figures]:
             CONFIDENCE_EDGES,
         ),
         _bins_table("Confidence, reliability", "Type and steps right.", confidence, CONFIDENCE_EDGES),
+        _missed_table(results),
+        _invented_table(results),
     ]
 
 
@@ -215,9 +218,9 @@ def _types_table(title: str, about: str, events: Sequence[Event]) -> Figures:
         for some in ([event for event in of_kind if event.alike], of_kind):
             error = row_error(some)
             cells += [
-                _two(mean_stated(some)),
+                digits(mean_stated(some)),
                 str(share(event.hit for event in some)),
-                f"{_two(error.error)} ({_two(error.by_chance)})",
+                f"{digits(error.error)} ({digits(error.by_chance)})",
             ]
         rows.append(tuple(cells))
     head = ("type", "stated", "measured", "error (by chance)")
@@ -226,7 +229,7 @@ def _types_table(title: str, about: str, events: Sequence[Event]) -> Figures:
 
 def _bins_table(title: str, about: str, trials: Sequence[Trial], edges: Sequence[float]) -> Figures:
     found = bins(trials, edges)
-    rows = tuple((_two(one.stated), str(one.measured), "off" if _is_off(one) else "") for one in found)
+    rows = tuple((digits(one.stated), str(one.measured), "off" if _is_off(one) else "") for one in found)
     return Figures(title, about, ("stated (mean of the bin)", "measured", ""), rows)
 
 
@@ -242,7 +245,7 @@ def _steps_table(power: Sequence[Event], false: Sequence[Event]) -> Figures:
         cells = [kind.value, step]
         for events in (power, false):
             some = [e for e in events if e.kind is kind and any(place[1] == step for place in e.rows)]
-            cells += [_two(mean_stated(some)), str(share(event.hit for event in some))]
+            cells += [digits(mean_stated(some)), str(share(event.hit for event in some))]
         rows.append(tuple(cells))
     head = ("type", "step", "power stated", "found", "false stated", "reported where it is not")
     return Figures("By type and step", "Sets pooled, all recordings.", head, tuple(rows))
@@ -263,11 +266,11 @@ def _coverage_table(groups: Sequence[Group], everything: Sequence[Scored]) -> Fi
             (
                 name,
                 str(share(covered(one) for one, _ in known)),
-                _two(share(covered(one, slack=NEAR) for one, _ in known).value),
-                _two(share(one.true_score < low - ROUNDING for one, (low, _) in known).value),
-                _two(share(one.true_score > high + ROUNDING for one, (_, high) in known).value),
+                digits(share(covered(one, slack=NEAR) for one, _ in known).value),
+                digits(share(one.true_score < low - ROUNDING for one, (low, _) in known).value),
+                digits(share(one.true_score > high + ROUNDING for one, (_, high) in known).value),
                 f"{np.mean(widths):.1f}" if widths else "–",
-                _two(share(width < ROUNDING for width in widths).value),
+                digits(share(width < ROUNDING for width in widths).value),
                 _error(known),
                 f"{len(some) - len(known)}",
             )
@@ -299,6 +302,27 @@ COVERAGE_ABOUT: Final = (
 )
 
 
+CRITICAL_ABOUT: Final = (
+    "`critical_probability` against the label, which calls every cut critical, also one that only shortens a "
+    "step. Brackets in the Brier score: that of always stating the measured share. The calibration error is "
+    "the mean over bins, weighted by cases, of |stated − measured|."
+)
+
+
+def _kinds_of_critical(scored: Sequence[Scored]) -> list[Group]:
+    """Recordings whose label holds a missing step or a standstill, those that are critical only since a step
+    is cut short, and the others.
+    """
+    critical = {DeviationType.MISSING_STEP.value, DeviationType.FREEZE.value}
+    named = [one for one in scored if one.truth.wanted & critical]
+    short = [one for one in scored if one.truth.critical and one not in named]
+    return [
+        ("with a missing step or standstill", named),
+        ("with a step cut short only", short),
+        ("with nothing critical", [one for one in scored if not one.truth.critical]),
+    ]
+
+
 def _by_type(scored: Sequence[Scored]) -> list[tuple[str, list[Trial]]]:
     found = []
     for kind in DeviationType:
@@ -324,7 +348,7 @@ def _trials_table(
         rows.append(
             (
                 name,
-                _two(mean_stated(trials)),
+                digits(mean_stated(trials)),
                 str(measured),
                 f"{brier(trials):.3f} ({constant:.3f})" if trials else "–",
                 f"{error:.3f}" if trials else "–",
@@ -334,8 +358,47 @@ def _trials_table(
     return Figures(title, about, head, tuple(rows))
 
 
-def _two(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.2f}"
+def _missed_table(results: Sequence[SetResult]) -> Figures:
+    rows = []
+    for result in results:
+        power = stated_power(result)
+        for one in result.scored:
+            found = {finding.fault for finding in one.findings}
+            for fault in sorted(one.truth.needed - found):
+                stated = power(fault)
+                rows.append(
+                    (
+                        f"{result.name}/{Path(one.truth.file).stem}",
+                        one.truth.performer,
+                        one.truth.site,
+                        str(fault),
+                        "–" if stated is None else digits(stated),
+                        "; ".join(sorted(map(str, found))) or "nothing",
+                        one.decision,
+                        digits(one.critical_probability),
+                    )
+                )
+    head = ("recording", "person", "site", "not found", "power stated", "reported", "decision", "p(critical)")
+    return Figures("What was not found", "", head, tuple(rows))
+
+
+def _invented_table(results: Sequence[SetResult]) -> Figures:
+    rows = [
+        (
+            f"{result.name}/{Path(one.truth.file).stem}",
+            one.truth.performer,
+            one.truth.site,
+            str(finding.fault),
+            digits(finding.confidence),
+            "; ".join(sorted(map(str, one.truth.needed))) or one.truth.variant,
+        )
+        for result in results
+        for one in result.scored
+        for finding in one.findings
+        if finding.fault not in one.truth.needed | one.truth.allowed
+    ]
+    head = ("recording", "person", "site", "reported", "confidence", "truth")
+    return Figures("What was reported and is not there", "", head, tuple(rows))
 
 
 def document(results: Sequence[SetResult], *, command: str) -> str:

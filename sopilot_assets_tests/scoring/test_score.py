@@ -288,13 +288,15 @@ def test_golds_of_one_person_never_pass_a_recording(
         pytest.param(edit(SWAP, 1, 2), [1, 2], "order_swap", id="swapped"),
         pytest.param(edit(WRONG, 1), [1], "wrong_step", id="wrong"),
         pytest.param(edit(LONG, 1, end_s=15.0), [1], "over_time", id="long"),
+        pytest.param(edit(PARTIAL, 3, start_s=15.0, end_s=17.0), [3], "missing_step", id="cut"),
     ],
 )
 def test_what_right_golds_show_too_is_no_finding(
     reference: Reference, found: Edit, invented: list[int], type_: str
 ) -> None:
     shown = alignment([found])
-    often = [Tally(found.kind, step, 20, 20, 20, 6) for step in invented]
+    kind = MISSING if found.kind is PARTIAL else found.kind
+    often = [Tally(kind, step, 20, 20, 20, 6) for step in invented]
     seldom = [replace(tally, invented=2) for tally in often]
     assert len(score_alignment(TASK, reference, shown, calibration(*seldom)).deviations) == 1
     score = score_alignment(TASK, reference, shown, calibration(*often))
@@ -309,6 +311,17 @@ def test_what_right_golds_show_too_is_no_finding(
         assert "正しいお手本でも" in row.reason.ja
         assert "more golds by other people" in row.remedy.en
         assert "別の人のお手本" in row.remedy.ja
+
+
+def test_what_is_never_found_where_it_is_there_is_no_finding_either(reference: Reference) -> None:
+    never = calibration(Tally(WRONG, 1, 20, 0, 20, 0))
+    score = score_alignment(TASK, reference, alignment([edit(WRONG, 1)]), never)
+    assert score.deviations == ()
+    (row,) = score.unverifiable
+    assert (row.type, row.step_id) == (DeviationType.WRONG_STEP, "clean")
+    assert "fewer than half" in row.reason.en
+    unreported = alignment([edit(WRONG, 1, reported=False)])
+    assert score_alignment(TASK, reference, unreported, never).unverifiable == ()
 
 
 def test_a_finding_at_two_steps_stands_when_golds_back_it_at_one(reference: Reference) -> None:
@@ -445,6 +458,10 @@ def test_the_interval_holds_the_score_whatever_else_may_explain_the_recording(
         [edit(WRONG, 1)],
         [edit(EXTRA, 4)],
         [edit(LONG, 1, end_s=15.0)],
+        [edit(PARTIAL, 3, start_s=15.0, end_s=17.0)],
+        [edit(PARTIAL, 3, start_s=15.0, end_s=19.5)],
+        [edit(FROZEN)],
+        [edit(FROZEN, 1, 2), edit(MISSING, 1, end_s=5.0)],
         [edit(MISSING, 2, end_s=5.0), edit(WRONG, 3, start_s=15.0, end_s=20.0)],
     ],
     ids=lambda edits: " and ".join(e.kind.value for e in edits) or "nothing",
@@ -452,7 +469,8 @@ def test_the_interval_holds_the_score_whatever_else_may_explain_the_recording(
 def test_the_interval_is_a_point_when_one_explanation_has_all_the_mass(
     reference: Reference, edits: list[Edit]
 ) -> None:
-    only = Alternative(tuple((e.kind, e.steps) for e in edits), 0.0)
+    # explanations know nothing of frozen pictures
+    only = Alternative(tuple((e.kind, e.steps) for e in edits if e.kind is not FROZEN), 0.0)
     negligible = Alternative(((MISSING, (0,)), (WRONG, (3,))), -6.0)
     for alternatives in ((), (only,), (only, negligible)):
         score = score_alignment(TASK, reference, alignment(edits, alternatives=alternatives), CALIBRATED)
