@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -10,25 +11,30 @@ from pathlib import Path
 from typing import Final
 
 from threadpoolctl import threadpool_limits
+from upath import UPath
 
-from benchmarks._runs import Cache, embedding_of, judge_of, labelled, video_id
-from benchmarks._variations import BY_NAME, FULL, Backend
-from sopilot_assets.alignment.align import HIDDEN_SHARE
+from sopilot_assets.alignment.align import HIDDEN_SHARE, align
+from sopilot_assets.alignment.calibration import calibrate
+from sopilot_assets.bench.folder import open_folder
 from sopilot_assets.bench.lines import Line
+from sopilot_assets.bench.recordings import BenchTask
 from sopilot_assets.bench.truth import Truth, truth_of
+from sopilot_assets.capture.identity import VIDEO_ID_DIGITS
 from sopilot_assets.capture.simulate import simulate
 from sopilot_assets.capture.simulate.people import PEOPLE
+from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding, save_embedding
+from sopilot_assets.embedding.lite0_flow import Lite0Flow
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.operations.expected import Fault, comparable
 from sopilot_assets.reference.durations import Durations
-from sopilot_assets.reference.model import Reference
+from sopilot_assets.reference.model import Gold, Reference, build_reference
 from sopilot_assets.scoring.result import Deviation, Score, Verifiability
-from sopilot_assets.scoring.score import PARTIAL_SHARE, score_points
+from sopilot_assets.scoring.score import PARTIAL_SHARE, score_alignment, score_points
 from sopilot_assets.scoring.text import NOTHING_TO_SAY
 from sopilot_assets.scoring.verifiability import VERIFIED, verifiability
 from sopilot_assets.segments import Segment
-from sopilot_assets.store.publish import publish_text
-from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
+from sopilot_assets.store.publish import file_sha256, publish_text
+from sopilot_assets.tasks import DeviationType, Severity, TaskSpec, load_task
 
 SETS: Final = 2
 FPS: Final = 15
@@ -160,37 +166,108 @@ def make_set(job: SetJob) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Embeddings:
+    """A folder of embeddings: ``<model>/<video>.npz``, and the prepared network in ``models``."""
+
+    folder: Path
+
+    def path(self, video: Path) -> Path:
+        """Where the embedding of a video lies, or will."""
+        return self.folder / self.embedder.model_id / f"{video_id(video)}.npz"
+
+    def load(self, video: Path) -> ClipEmbedding:
+        """The stored embedding of a video."""
+        return load_embedding(self.path(video))
+
+    @property
+    def embedder(self) -> Lite0Flow:
+        """The embedder, prepared once in each process."""
+        return _embedder(self.folder / "models")
+
+
+@functools.lru_cache
+def _embedder(models: Path) -> Lite0Flow:
+    return Lite0Flow(models=UPath(models))
+
+
+@functools.cache
+def video_id(path: Path) -> str:
+    """The id that intake would give."""
+    return file_sha256(path)[:VIDEO_ID_DIGITS]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedJob:
+    """One video to be embedded."""
+
+    embeddings: Embeddings
+    video: Path
+
+
+def embed(job: EmbedJob) -> None:
+    """Embed a video, unless that was done before."""
+    target = job.embeddings.path(job.video)
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        save_embedding(target, job.embeddings.embedder.embed(job.video))
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreJob:
     """A set whose videos are embedded."""
 
-    cache: Cache
+    embeddings: Embeddings
     root: Path
 
 
 def score_set(job: ScoreJob) -> SetResult:
     """Build and calibrate the reference of a set's golds, then score its trainees."""
-    folder, backend = labelled(job.root), Backend()
+    folder = open_folder(job.root)
     (task,) = folder.tasks
+    spec = _spec(job.root, task)
     sites = {gold.site for gold in task.golds}
     with threadpool_limits(1):
-        judge = judge_of(job.cache, task, task.golds, BY_NAME[FULL])
-        if judge.calibration is None:
-            raise ConfigError(f"{job.root}: expected a calibrated reference, found none.")
+        reference = build_reference(
+            spec.task_id, spec.step_ids, _golds(job.embeddings, task), orders=spec.legal_orders()
+        )
+        calibration = calibrate(reference)
         scored = []
         for one in task.trainees:
             line = folder.labels[task.task_id, one.file]
-            score = judge.score(video_id(one.path), embedding_of(job.cache, backend, one.path))
+            embedding = job.embeddings.load(one.path)
+            alignment = align(video_id(one.path), embedding, reference, prices=calibration.prices)
+            score = score_alignment(spec, reference, alignment, calibration)
             truth = truth_of(task, one, line)
-            true_score = labelled_score(judge.task, line, judge.reference)
+            true_score = labelled_score(spec, line, reference)
             scored.append(_scored(truth, line, score, true_score, at_gold_site=one.site in sites))
     return SetResult(
         job.root.name,
         tuple(sorted({gold.person or "" for gold in task.golds})),
         tuple(sorted(sites)),
         len(task.golds),
-        verifiability(judge.task, judge.calibration),
+        verifiability(spec, calibration),
         tuple(scored),
     )
+
+
+def _spec(root: Path, task: BenchTask) -> TaskSpec:
+    if task.task_file is None:
+        raise ConfigError(f"{root}: expected the task file that the simulator writes, found none.")
+    return load_task(task.task_file)
+
+
+def _golds(embeddings: Embeddings, task: BenchTask) -> list[Gold]:
+    return [
+        Gold(
+            video_id(one.path),
+            one.person,
+            one.site,
+            embeddings.load(one.path),
+            task.gold_steps[one.file],
+            confirmed=True,
+        )
+        for one in task.golds
+    ]
 
 
 def _scored(truth: Truth, line: Line, score: Score, true_score: float, *, at_gold_site: bool) -> Scored:

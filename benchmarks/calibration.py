@@ -59,16 +59,17 @@ from benchmarks._calibration_figures import (
 )
 from benchmarks._calibration_sets import (
     SETS,
+    Embeddings,
+    EmbedJob,
     Scored,
     ScoreJob,
     SetJob,
     SetResult,
+    embed,
     make_set,
     plan_sets,
     score_set,
 )
-from benchmarks._runs import Cache, EmbedJob, embed
-from benchmarks._variations import Backend
 from sopilot_assets.scoring.score import UNCERTAIN
 from sopilot_assets.scoring.verifiability import VERIFIED
 from sopilot_assets.store.publish import publish_path, publish_text
@@ -555,17 +556,20 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _run(options: argparse.Namespace, home: Path) -> list[SetResult]:
     plans = plan_sets(recordings=options.recordings, golds=options.golds, seed=options.seed)
     jobs = [SetJob(home / f"set_{number}", plan) for number, plan in enumerate(plans, start=1)]
-    cache, backend = Cache(home / "embeddings"), Backend()
+    embeddings = Embeddings(home / "embeddings")
     with (
         Progress(console=Console(stderr=True)) as progress,
         ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as workers,
     ):
         videos = sum(plan.golds + plan.trainees for plan in plans)
         _each(progress, "simulating", make_set, jobs, workers, videos, lambda: len([*home.glob(VIDEOS)]))
-        found = sorted(home.glob(VIDEOS))
-        todo = [EmbedJob(cache, backend, one) for one in found if not cache.path(backend, one).exists()]
+        todo = [
+            EmbedJob(embeddings, video) for job in jobs for video in sorted(job.root.glob("videos/*/*.mp4"))
+        ]
         _each(progress, "embedding", embed, todo, workers)
-        return _each(progress, "scoring", score_set, [ScoreJob(cache, job.root) for job in jobs], workers)
+        return _each(
+            progress, "scoring", score_set, [ScoreJob(embeddings, job.root) for job in jobs], workers
+        )
 
 
 VIDEOS: Final = "set_*/videos/*/*.mp4"

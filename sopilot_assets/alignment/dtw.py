@@ -1,18 +1,31 @@
-"""Dynamic time warping of a video onto a gold (Sakoe & Chiba 1978), with its path."""
+"""Dynamic time warping of a video onto a gold (Sakoe & Chiba 1978), with its path.
+
+A cell of the recurrence waits for the cell on its left, so a row by row loop is bound by the latency of one
+addition and one comparison per cell. Cells on a diagonal do not wait for each other. The matrix is therefore
+swept in strips of 16 rows, of which each lags behind the one above: in every step, each row advances by one
+column, all at once in vectors of eight lanes. Costs are kept only while they are needed (two columns of each
+row and the last row of a strip); what is stored is two bits per cell, which say where its path came from.
+
+LLVM does not find this in loops, so the sweep of a strip is built as LLVM code of generic vectors, which it
+lowers to what the processor has. Every cost is the same sum of the same two doubles as in the plain loop, so
+costs and paths are those of the plain loop, bit by bit.
+"""
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
 
 import numba
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
 
 Features: TypeAlias = npt.NDArray[np.float32]
+Distances: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.int64]
-
-ROWS: Final = 6
-"""Rows of the cost matrix that `_fill_rows` works through together."""
 
 
 def warp_path(gold: Features, trainee: Features) -> tuple[Indices, Indices, float]:
@@ -26,88 +39,289 @@ def warp_path(gold: Features, trainee: Features) -> tuple[Indices, Indices, floa
     return gold_path, trainee_path, total / len(gold_path)
 
 
-def cheapest_path(distance: npt.NDArray[np.float64]) -> tuple[Indices, Indices, float]:
-    """The monotone path with the smallest sum of ``distance`` (m, n) from one corner to the other: gold and
-    trainee indices (p,) and the sum.
+def cheapest_path(distance: Distances) -> tuple[Indices, Indices, float]:
+    """The monotone path with the smallest sum of ``distance`` (m, n), finite numbers, from one corner to the
+    other: gold and trainee indices (p,) and the sum.
 
-    Ties go to the diagonal, then to the gold, then to the trainee.
+    Ties go to the diagonal, then to the gold, then to the trainee. `ValueError` for a matrix without cells.
     """
-    gold_path, trainee_path, total = _warp(distance)
+    if distance.ndim != 2 or distance.size == 0:
+        raise ValueError(f"distance: expected a matrix with rows and columns, found shape {distance.shape}.")
+    gold_path, trainee_path, total = _cheapest(np.ascontiguousarray(distance, dtype=np.float64))
     return gold_path, trainee_path, float(total)
 
 
+LANES: Final = 8
+STRIP_ROWS: Final = 16
+"""Two rows for each lane: rows 2r and 2r + 1 of a strip are lane r of two vectors."""
+LAST_LAG: Final = 22
+"""Row q of a strip lags q + q // 2 columns behind the first: one more per lane than it must, so that passing
+a value on to the next lane, which is slow, has a step's time.
+"""
+STATE_VECTORS: Final = 5
+ROOMY: Final = LAST_LAG + 2 * LANES
+"""Columns from which on a read beyond a row's end stays within the next row."""
+
+_F64, _I64, _I32, _I1 = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.IntType(1)
+_COSTS = ir.VectorType(_F64, LANES)
+_WORDS = ir.VectorType(_I64, LANES)
+_CODES = ir.VectorType(_I32, LANES)
+
+
 @numba.njit(cache=True)
-def _warp(distance):  # type: ignore[no-untyped-def]
-    """Indices into the rows and columns of ``distance`` (m, n) along its cheapest path, and the path's sum."""
+def _cheapest(distance):  # type: ignore[no-untyped-def]
     m, n = distance.shape
-    cost = np.empty((m + 1, n + 1))
-    cost[0, :] = np.inf
-    cost[:, 0] = np.inf
-    cost[0, 0] = 0.0
-    together = m // ROWS * ROWS if n >= ROWS else 0
-    for i in range(0, together, ROWS):
-        _fill_rows(cost, distance, i)
-    for i in range(together, m):
-        for j in range(n):
-            _fill_cell(cost, distance, i, j)
-    return _trace_back(cost)
+    strips = (m + STRIP_ROWS - 1) // STRIP_ROWS
+    tiles = (n + LAST_LAG + LANES - 1) // LANES
+    codes = np.empty((strips, tiles, LANES), dtype=np.uint32)
+    # the costs of the row above a strip; column j stands at LAST_LAG + 1 + j
+    edge = np.full(LAST_LAG + (tiles + 2) * LANES, np.inf)
+    edge[LAST_LAG] = 0.0
+    state = np.empty(STATE_VECTORS * LANES)
+    for strip in range(strips):
+        state[:] = np.inf
+        state[2 * LANES] = edge[LAST_LAG]
+        state[4 * LANES] = edge[LAST_LAG + 1]
+        row = strip * STRIP_ROWS
+        # cells beside the matrix never reach those inside, so what is read there does not matter, but must be
+        # ours to read
+        free = 0
+        if n >= ROOMY and row + STRIP_ROWS <= m:
+            free = tiles if row + STRIP_ROWS < m else n // LANES
+        if free > 0:
+            _sweep_freely(distance, row, 0, free, edge, state, codes[strip])
+        if free < tiles:
+            _sweep_guarded(distance, row, free, tiles, edge, state, codes[strip])
+    return _trace(distance, codes)
 
 
 @numba.njit(cache=True)
-def _fill_cell(cost, distance, i, j):  # type: ignore[no-untyped-def]
-    cost[i + 1, j + 1] = distance[i, j] + min(cost[i, j], cost[i, j + 1], cost[i + 1, j])
-
-
-@numba.njit(cache=True)
-def _fill_rows(cost, distance, i):  # type: ignore[no-untyped-def]
-    """Fill the costs of the rows i to i + 5 of ``distance``, each row one column behind the row above it.
-
-    A cell needs the cell to its left, so that a row on its own waits for every addition before it can begin
-    the next. Six staggered rows depend only on the step before: the processor works on them at once.
-    Every cell is the same minimum and the same sum as row by row, so the costs are the same to the last bit.
-    """
-    n = distance.shape[1]
-    for row in range(ROWS - 1):  # the upper rows' head start
-        for j in range(ROWS - 1 - row):
-            _fill_cell(cost, distance, i + row, j)
-    # Costs to the left of each row's next cell (a, from the top, to f), and those above these: its diagonal.
-    a, b, c = cost[i + 1, 5], cost[i + 2, 4], cost[i + 3, 3]
-    d, e, f = cost[i + 4, 2], cost[i + 5, 1], cost[i + 6, 0]
-    over_a, over_b, over_c = cost[i, 5], cost[i + 1, 4], cost[i + 2, 3]
-    over_d, over_e, over_f = cost[i + 3, 2], cost[i + 4, 1], cost[i + 5, 0]
-    for j in range(ROWS - 1, n):
-        above = cost[i, j + 1]
-        next_a = distance[i, j] + min(over_a, above, a)
-        next_b = distance[i + 1, j - 1] + min(over_b, a, b)
-        next_c = distance[i + 2, j - 2] + min(over_c, b, c)
-        next_d = distance[i + 3, j - 3] + min(over_d, c, d)
-        next_e = distance[i + 4, j - 4] + min(over_e, d, e)
-        next_f = distance[i + 5, j - 5] + min(over_f, e, f)
-        over_a, over_b, over_c, over_d, over_e, over_f = above, a, b, c, d, e
-        a, b, c, d, e, f = next_a, next_b, next_c, next_d, next_e, next_f
-        cost[i + 1, j + 1], cost[i + 2, j], cost[i + 3, j - 1] = a, b, c
-        cost[i + 4, j - 2], cost[i + 5, j - 3], cost[i + 6, j - 4] = d, e, f
-    for row in range(1, ROWS):  # the lower rows' remainder
-        for j in range(n - row, n):
-            _fill_cell(cost, distance, i + row, j)
-
-
-@numba.njit(cache=True)
-def _trace_back(cost):  # type: ignore[no-untyped-def]
-    m, n = cost.shape[0] - 1, cost.shape[1] - 1
-    gold = np.empty(m + n, dtype=np.int64)
-    trainee = np.empty(m + n, dtype=np.int64)
-    i, j, length = m, n, 0
+def _trace(distance, codes):  # type: ignore[no-untyped-def]
+    m, n = distance.shape
+    gold = np.zeros(m + n - 1, dtype=np.int64)
+    trainee = np.zeros(m + n - 1, dtype=np.int64)
+    i, j, place = m - 1, n - 1, m + n - 2
     while i > 0 and j > 0:
-        gold[length] = i - 1
-        trainee[length] = j - 1
-        length += 1
-        diagonal, up, left = cost[i - 1, j - 1], cost[i - 1, j], cost[i, j - 1]
-        if diagonal <= up and diagonal <= left:
-            i -= 1
-            j -= 1
-        elif up <= left:
-            i -= 1
-        else:
-            j -= 1
-    return gold[:length][::-1].copy(), trainee[:length][::-1].copy(), cost[m, n]
+        gold[place] = i
+        trainee[place] = j
+        place -= 1
+        row = i & 15
+        step = j + row + (row >> 1)
+        code = np.int64(codes[i >> 4, step >> 3, row >> 1]) >> ((row & 1) << 4 | (step & 7) << 1)
+        from_left = code >> 1 & 1
+        from_above = code & ~from_left & 1
+        i -= 1 - from_left
+        j -= 1 - from_above
+    while i > 0 or j > 0:
+        gold[place] = i
+        trainee[place] = j
+        place -= 1
+        i = max(i - 1, 0)
+        j = max(j - 1, 0)
+    total = 0.0
+    for index in range(place, m + n - 1):
+        total += distance[gold[index], trainee[index]]
+    return gold[place:], trainee[place:], total
+
+
+class _Emitter:
+    """Emits the sweep of tiles of one strip.
+
+    Arguments of the emitted code: distance (m, n), the strip's first row, the first tile and the one after
+    the last, edge, state (40) and codes (tiles, 8). A tile is eight steps. In step k, row q of the strip
+    reaches column k - q - q // 2. The costs of the step before are ``left``; ``diagonal`` is what was above
+    in the step before; ``late`` is what lane 0 gets from the edge and each other lane from the lane before.
+    """
+
+    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Sequence[Any]) -> None:
+        self.builder = builder
+        arrays = [
+            context.make_array(kind)(context, builder, value) if isinstance(kind, types.Array) else None
+            for kind, value in zip(signature.args, arguments, strict=True)
+        ]
+        self.distance, self.edge, self.state, self.codes = (
+            arrays[position].data for position in (0, 4, 5, 6)
+        )
+        rows, self.columns = cgutils.unpack_tuple(builder, arrays[0].shape, 2)
+        self.rows_left = builder.sub(rows, arguments[1])
+        self.origin = builder.mul(arguments[1], self.columns)
+        self.first, self.stop = arguments[2:4]
+
+    def sweep(self, *, guarded: bool) -> None:
+        """The loop over tiles. A tile's distances are read a tile ahead, before the results of the tile in
+        hand are stored: reads behind stores whose values are not known yet would wait for them.
+        """
+        builder = self.builder
+        carried = [self.read(self.state, _i64(LANES * index)) for index in range(STATE_VECTORS)]
+        carried += self.distances(self.first, guarded=guarded)
+        before, loop, done = (
+            builder.block,
+            builder.append_basic_block("tiles"),
+            builder.append_basic_block("swept"),
+        )
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        tile = builder.phi(_I64)
+        current = [builder.phi(_COSTS) for _ in carried]
+        following = builder.add(tile, _i64(1))
+        more = builder.icmp_signed("<", following, self.stop)
+        ahead = self.distances(builder.select(more, following, tile), guarded=guarded)
+        state = self.tile(tile, current[:STATE_VECTORS], current[STATE_VECTORS:])
+        for phi, initial, value in zip(
+            [tile, *current], [self.first, *carried], [following, *state, *ahead], strict=True
+        ):
+            phi.add_incoming(initial, before)
+            phi.add_incoming(value, builder.block)
+        builder.cbranch(more, loop, done)
+        builder.position_at_end(done)
+        for index, vector in enumerate(state):
+            self.write(vector, self.state, _i64(LANES * index))
+
+    def distances(self, tile: Any, *, guarded: bool) -> list[Any]:
+        """The tile's distances as vectors over lanes: eight steps of the even rows, then of the odd ones."""
+        builder = self.builder
+        step = builder.mul(tile, _i64(LANES))
+        found = []
+        for parity in (0, 1):
+            rows = []
+            for row in range(parity, STRIP_ROWS, 2):
+                column = builder.sub(step, _i64(row + row // 2))
+                place = builder.add(
+                    self.origin, builder.add(builder.mul(_i64(row), self.columns), column)
+                )
+                rows.append(
+                    self.read_guarded(row, column, place) if guarded else self.read(self.distance, place)
+                )
+            found += self.transposed(rows)
+        return found
+
+    def read_guarded(self, row: int, column: Any, place: Any) -> Any:
+        """Eight distances from ``column`` on, infinite where they are beside the matrix.
+
+        Addresses outside are not even formed: a masked read of an unmapped page is safe but very slow.
+        """
+        builder = self.builder
+        valid = builder.and_(
+            builder.icmp_signed("<", _i64(row), self.rows_left),
+            builder.and_(
+                builder.icmp_signed(">", column, _i64(-LANES)),
+                builder.icmp_signed("<", column, self.columns),
+            ),
+        )
+        pointer = builder.gep(self.distance, [builder.select(valid, place, _i64(0))])
+        numbers = builder.add(self.spread(column), _constant(_WORDS, range(LANES)))
+        limit = self.spread(builder.select(valid, self.columns, _i64(0)))
+        mask = builder.icmp_unsigned("<", numbers, limit)
+        kind = ir.FunctionType(_COSTS, [_COSTS.as_pointer(), _I32, mask.type, _COSTS])
+        read = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{LANES}f64.p0")
+        pointer = builder.bitcast(pointer, _COSTS.as_pointer())
+        return builder.call(
+            read, [pointer, ir.Constant(_I32, 8), mask, _constant(_COSTS, [np.inf] * LANES)]
+        )
+
+    def tile(self, tile: Any, state: Sequence[Any], distances: Sequence[Any]) -> list[Any]:
+        """Eight steps: stores the codes and the last row's costs, and gives the state after them.
+
+        A code is 32 bits for each lane: bits 2t and 2t + 1 of its even row's half and of its odd row's half
+        say that in step t the path came from above, or, whatever the first says, from the left.
+        """
+        builder = self.builder
+        even, odd, diagonal_even, diagonal_odd, late = state
+        step = builder.mul(tile, _i64(LANES))
+        entering = self.read(self.edge, builder.add(step, _i64(LAST_LAG + 2)))
+        codes = _constant(_WORDS, [0] * LANES)
+        below = _constant(_COSTS, [0.0] * LANES)
+        for t in range(LANES):
+            above_even, above_odd = late, even
+            late = self.shuffled(entering, odd, [t, *range(LANES, 2 * LANES - 1)])
+            even, codes = self.cell(
+                above_even, diagonal_even, even, distances[t], codes=codes, first_bit=2 * t
+            )
+            odd, codes = self.cell(
+                above_odd, diagonal_odd, odd, distances[LANES + t], codes=codes, first_bit=16 + 2 * t
+            )
+            diagonal_even, diagonal_odd = above_even, above_odd
+            below = self.shuffled(below, odd, [*range(1, LANES), 2 * LANES - 1])
+        self.write(builder.trunc(codes, _CODES), self.codes, step)
+        self.write(below, self.edge, builder.add(step, _i64(1)))
+        return [even, odd, diagonal_even, diagonal_odd, late]
+
+    def cell(
+        self, above: Any, diagonal: Any, left: Any, distance: Any, *, codes: Any, first_bit: int
+    ) -> tuple[Any, Any]:
+        """The costs of eight cells, and ``codes`` with where they came from; ties to the diagonal, then to
+        above.
+        """
+        builder = self.builder
+        is_above = builder.fcmp_ordered("<", above, diagonal)
+        best = builder.select(is_above, above, diagonal)
+        is_left = builder.fcmp_ordered("<", left, best)
+        best = builder.select(is_left, left, best)
+        for bit, mask in ((first_bit, is_above), (first_bit + 1, is_left)):
+            codes = builder.select(mask, builder.or_(codes, _constant(_WORDS, [1 << bit] * LANES)), codes)
+        return builder.fadd(best, distance), codes
+
+    def transposed(self, rows: Sequence[Any]) -> list[Any]:
+        """Eight vectors whose lanes are the given eight vectors, by exchanging blocks of 1, 2 and 4."""
+        rows = list(rows)
+        for width in (1, 2, 4):
+            upper = [lane + LANES - width if lane & width else lane for lane in range(LANES)]
+            lower = [lane + LANES if lane & width else lane + width for lane in range(LANES)]
+            for row in range(LANES):
+                if not row & width:
+                    one, other = rows[row], rows[row + width]
+                    rows[row], rows[row + width] = (
+                        self.shuffled(one, other, upper),
+                        self.shuffled(one, other, lower),
+                    )
+        return rows
+
+    def shuffled(self, one: Any, other: Any, lanes: Sequence[int]) -> Any:
+        """A vector of the named lanes of two, those of the second counted from eight on."""
+        return self.builder.shuffle_vector(one, other, _constant(_CODES, lanes))
+
+    def spread(self, word: Any) -> Any:
+        """A vector with the same word in every lane."""
+        empty = ir.Constant(_WORDS, ir.Undefined)
+        single = self.builder.insert_element(empty, word, ir.Constant(_I32, 0))
+        return self.shuffled(single, empty, [0] * LANES)
+
+    def read(self, array: Any, place: Any) -> Any:
+        """The eight costs from ``place`` on."""
+        pointer = self.builder.bitcast(self.builder.gep(array, [place]), _COSTS.as_pointer())
+        return self.builder.load(pointer, align=8)
+
+    def write(self, vector: Any, array: Any, place: Any) -> None:
+        """Store a vector from ``place`` on."""
+        pointer = self.builder.bitcast(self.builder.gep(array, [place]), vector.type.as_pointer())
+        self.builder.store(vector, pointer, align=4)
+
+
+def _i64(value: int) -> Any:
+    return ir.Constant(_I64, value)
+
+
+def _constant(kind: Any, values: Sequence[float]) -> Any:
+    return ir.Constant(kind, [ir.Constant(kind.element, value) for value in values])
+
+
+@intrinsic
+def _sweep_freely(typing_context, distance, row, first, stop, edge, state, codes):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    """Sweep tiles whose reads all stay inside the matrix's memory."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        _Emitter(context, builder, signature, arguments).sweep(guarded=False)
+        return context.get_dummy_value()
+
+    return types.void(distance, types.int64, types.int64, types.int64, edge, state, codes), generate
+
+
+@intrinsic
+def _sweep_guarded(typing_context, distance, row, first, stop, edge, state, codes):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    """Sweep tiles that may reach beyond the matrix."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        _Emitter(context, builder, signature, arguments).sweep(guarded=True)
+        return context.get_dummy_value()
+
+    return types.void(distance, types.int64, types.int64, types.int64, edge, state, codes), generate

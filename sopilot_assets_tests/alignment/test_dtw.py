@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sopilot_assets.alignment.dtw import warp_path
+from sopilot_assets.alignment.dtw import ROWS, cheapest_path, warp_path
 
 
 def unit_rows(seed: int, count: int) -> npt.NDArray[np.float32]:
@@ -36,6 +36,47 @@ def cheapest(distance: npt.NDArray[np.float64]) -> float:
         if (i, j) == (m - 1, n - 1):
             best = min(best, total)
     return float(best)
+
+
+def row_by_row(distance: npt.NDArray[np.float64]) -> tuple[list[int], list[int], float]:
+    """The cheapest path as the recurrence states it, one cell after the other."""
+    m, n = distance.shape
+    cost = {(0, 0): 0.0}
+    for i, j in itertools.product(range(1, m + 1), range(1, n + 1)):
+        before = [cost.get(cell, np.inf) for cell in ((i - 1, j - 1), (i - 1, j), (i, j - 1))]
+        cost[i, j] = float(distance[i - 1, j - 1]) + min(before)
+    i, j, path = m, n, []
+    while i > 0 and j > 0:
+        path.append((i - 1, j - 1))
+        before_cells = [(i - 1, j - 1), (i - 1, j), (i, j - 1)]
+        i, j = min(before_cells, key=lambda cell: cost.get(cell, np.inf))  # the first of equals
+    path.reverse()
+    return [i for i, _ in path], [j for _, j in path], cost[m, n]
+
+
+SIZES = st.one_of(st.integers(1, 3), st.integers(ROWS - 1, ROWS + 1), st.integers(2 * ROWS - 1, 3 * ROWS + 1))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10_000), SIZES, SIZES, st.integers(1, 4))
+def test_rows_side_by_side_give_the_path_of_row_by_row(seed: int, m: int, n: int, values: int) -> None:
+    distance = np.random.default_rng(seed).integers(0, values, size=(m, n)).astype(np.float64)
+    gold_path, trainee_path, total = cheapest_path(distance)
+    assert (gold_path.tolist(), trainee_path.tolist(), total) == row_by_row(distance)
+
+
+@pytest.mark.parametrize("m", [1, 2, ROWS - 1, ROWS, ROWS + 1, 4 * ROWS + 1])
+@pytest.mark.parametrize("n", [1, 2, ROWS - 1, ROWS, ROWS + 1, 4 * ROWS + 1])
+def test_rounding_is_that_of_row_by_row(m: int, n: int) -> None:
+    distance = np.random.default_rng(m * 100 + n).random((m, n))
+    gold_path, trainee_path, total = cheapest_path(distance)
+    assert (gold_path.tolist(), trainee_path.tolist(), total) == row_by_row(distance)
+
+
+def test_the_layout_in_memory_does_not_matter() -> None:
+    distance = np.random.default_rng(5).integers(0, 3, size=(20, 17)).astype(np.float64)
+    gold_path, trainee_path, total = cheapest_path(np.asfortranarray(distance))
+    assert (gold_path.tolist(), trainee_path.tolist(), total) == row_by_row(distance)
 
 
 @settings(max_examples=20, deadline=None)
