@@ -12,6 +12,7 @@ import numpy as np
 from scipy.stats import binom, binomtest
 
 from benchmarks._calibration_sets import (
+    MEASURED,
     Scored,
     SetResult,
 )
@@ -188,7 +189,7 @@ def power_events(results: Sequence[SetResult]) -> list[Event]:
         for one in result.scored:
             found = {finding.fault for finding in one.findings}
             for fault in sorted(one.truth.needed):
-                stated = power(fault)
+                stated = power(fault) if fault.type in MEASURED else None
                 if stated is not None:
                     rows = tuple((result.name, step) for step in fault.steps)
                     kind = DeviationType(fault.type)
@@ -207,7 +208,7 @@ def false_events(results: Sequence[SetResult]) -> list[Event]:
             found = {(f.fault.type, step) for f in one.findings for step in f.fault.steps}
             for row in result.rows:
                 place = (row.type.value, row.step_id)
-                if row.false_rate is not None and place not in labelled_:
+                if row.type in MEASURED and row.false_rate is not None and place not in labelled_:
                     rows = ((result.name, row.step_id),)
                     events.append(Event(row.false_rate, place in found, row.type, rows, one.truth.correct))
     return events

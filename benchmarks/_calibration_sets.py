@@ -64,6 +64,9 @@ VARIANTS: Final = (
 for.
 """
 
+MEASURED: Final = tuple(kind for kind in VERIFIED.values() if kind is not DeviationType.STEP_DEVIATION)
+"""The types whose power is compared: the simulator adds nothing between two steps."""
+
 
 @dataclass(frozen=True, slots=True)
 class SetPlan:
@@ -275,7 +278,7 @@ def _scored(truth: Truth, line: Line, score: Score, true_score: float, *, at_gol
     return Scored(
         truth=truth,
         at_gold_site=at_gold_site,
-        alone=len(edits) == len(truth.needed) == 1 and edits[0].type in set(VERIFIED.values()),
+        alone=len(edits) == len(truth.needed) == 1 and edits[0].type in MEASURED,
         true_score=true_score,
         score=score.score,
         interval=score.interval,

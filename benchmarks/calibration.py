@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -58,6 +58,7 @@ from benchmarks._calibration_figures import (
     stated_power,
 )
 from benchmarks._calibration_sets import (
+    MEASURED,
     SETS,
     Embeddings,
     EmbedJob,
@@ -71,7 +72,6 @@ from benchmarks._calibration_sets import (
     score_set,
 )
 from sopilot_assets.scoring.score import UNCERTAIN
-from sopilot_assets.scoring.verifiability import VERIFIED
 from sopilot_assets.store.publish import publish_path, publish_text
 from sopilot_assets.tasks import DeviationType
 
@@ -112,7 +112,7 @@ def checks(results: Sequence[SetResult]) -> list[Check]:
     power, false = power_events(results), false_events(results)
     found = []
     for what, events in (("power", power), ("false events", false)):
-        for kind in VERIFIED.values():
+        for kind in MEASURED:
             alike = [event for event in events if event.kind is kind and event.alike]
             found.append(_check(f"{what}, {kind.value}", alike))
     others = [event for event in power if not event.alike]
@@ -213,7 +213,7 @@ def _sets_table(results: Sequence[SetResult]) -> Figures:
 
 def _types_table(title: str, about: str, events: Sequence[Event]) -> Figures:
     rows = []
-    for kind in (*VERIFIED.values(), None):
+    for kind in (*MEASURED, None):
         cells = ["all" if kind is None else kind.value]
         of_kind = [event for event in events if kind is None or event.kind is kind]
         for some in ([event for event in of_kind if event.alike], of_kind):
@@ -419,10 +419,12 @@ def document(results: Sequence[SetResult], *, command: str) -> str:
             golds=sum(result.golds for result in results),
             sets=len(results),
         ),
-        "## What is off\n",
-        "What was stated lies outside the 95 % interval of what was measured:\n",
+        "## In short\n",
+        *(f"- {sentence}" for sentence in _short(results)),
+        "\n## What is off\n",
+        OFF_ABOUT.format(count=len(found), chance=round(len(found) / 20)),
         *(off or ["- Nothing."]),
-        "\n## What could not be told from the truth\n",
+        "\n## What holds, as far as these cases can tell\n",
         "What was stated lies inside that interval, which is wide where cases are few:\n",
         *(fine or ["- Nothing."]),
         "\n![Stated against measured](calibration.png)\n",
@@ -434,9 +436,43 @@ def document(results: Sequence[SetResult], *, command: str) -> str:
     return "\n".join(lines)
 
 
+def _short(results: Sequence[SetResult]) -> Iterator[str]:
+    everything = groups_of(results)[0][1]
+    for what, events in (("Power", power_events(results)), ("False events", false_events(results))):
+        for which, some in (
+            ("like those that were tried", [event for event in events if event.alike]),
+            ("all", events),
+        ):
+            error = row_error(some)
+            yield (
+                f"{what}, recordings {which}: stated {digits(mean_stated(some))}, measured "
+                f"{share(event.hit for event in some)}; error of a row {digits(error.error)}, by chance "
+                f"{digits(error.by_chance)}."
+            )
+    known = [one for one in everything if one.interval is not None]
+    yield (
+        f"The {NOMINAL:.0%} interval of the score holds the true score in "
+        f"{share(covered(one) for one in known)} of the recordings that have one, within {NEAR:g} point in "
+        f"{share(covered(one, slack=NEAR) for one in known)}."
+    )
+    for what, trials, edges in (
+        ("Probability of something critical", critical_trials(everything), PROBABILITY_EDGES),
+        ("Confidence of deviations, type and steps", confidence_trials(everything), CONFIDENCE_EDGES),
+    ):
+        yield (
+            f"{what}: stated {digits(mean_stated(trials))}, measured {share(t.hit for t in trials)}; Brier "
+            f"score {brier(trials):.3f}, calibration error {expected_calibration_error(trials, edges):.3f}."
+        )
+
+
 def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
+
+OFF_ABOUT: Final = """\
+What was stated lies outside the 95 % interval of what was measured. Of the {count} comparisons about {chance}
+would by chance alone, were everything right.
+"""
 
 INTRODUCTION: Final = """\
 # Is the calibration honest?
@@ -451,6 +487,10 @@ on **{recordings} trainee recordings of {persons} persons at {sites} sites**, sc
 exact labels), and some defaults of the product were chosen on recordings of the same simulator with another
 seed: real work will not come out better. In brackets: cases and Wilson's 95 % interval, which takes the
 cases for independent; those of one person or recording are not, so it is somewhat too narrow.
+
+An edited gold is less than a real deviation in two ways. A step that is moved keeps the look it was filmed
+with, while a step really done too early or too late also happens on another state of the workpiece. And the
+unknown action is another step of the procedure, done with the same care. Power may be overstated by both.
 """
 
 
@@ -464,13 +504,14 @@ def plot(results: Sequence[SetResult], path: Path) -> None:
         (panels[1], "False events", false_events(results), FALSE_EDGES),
     ):
         _curve(axes, events, edges, label="all", marker="o")
-        for kind, marker in zip(VERIFIED.values(), "^sDv", strict=True):
+        for kind, marker in zip(MEASURED, "^sDv", strict=True):
             some = [event for event in events if event.kind is kind]
             _points(
                 axes, [Bin(mean_stated(some), share(e.hit for e in some))], label=kind.value, marker=marker
             )
         _finish(axes, title)
-    panels[1].set(xlim=(0, 0.3), ylim=(0, 0.3))
+    widest = 1.2 * max(panels[1].dataLim.x1, panels[1].dataLim.y1)
+    panels[1].set(xlim=(0, widest), ylim=(0, widest))
     _curve(panels[2], critical_trials(scored), PROBABILITY_EDGES, label="all", marker="o")
     _finish(panels[2], "Something critical")
     _curve(panels[3], confidence_trials(scored), CONFIDENCE_EDGES, label="type and steps right", marker="o")
@@ -501,7 +542,7 @@ def _points(axes: Axes, found: Sequence[Bin], *, label: str, marker: str, line: 
 
 
 def _finish(axes: Axes, title: str) -> None:
-    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
+    axes.axline((0, 0), slope=1, color="grey", linestyle=":", linewidth=1)
     axes.set(title=title, xlabel="stated", ylabel="measured (95 %)", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.legend(fontsize="small")
 

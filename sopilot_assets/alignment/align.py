@@ -111,6 +111,8 @@ def _spans(
 ) -> Iterator[Span]:
     for index, state in enumerate(best.explanation.states):
         start, end = int(best.start[index]), int(best.end[index])
+        if start == end:
+            continue  # no explanation fits a recording this short or long: nothing was found anywhere
         unknown = state.step == UNKNOWN
         column = log_posterior.shape[1] - 1 if unknown else state.step
         evidence = float(log_posterior[start:end, column].mean())

@@ -24,7 +24,7 @@ from upath import UPath
 
 from sopilot_assets.alignment.clip_scores import all_usable, clip_scores
 from sopilot_assets.alignment.counterfactual import Counterfactual, counterfactuals
-from sopilot_assets.alignment.decode import Candidate, Decoding, decode
+from sopilot_assets.alignment.decode import Candidate, ClipScores, Decoding, decode, order_evidence
 from sopilot_assets.alignment.explanations import Change, Prices
 from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.embedding.clips import comparable, rearranged
@@ -97,6 +97,8 @@ class Calibration:
     prices: Prices
     tallies: tuple[Tally, ...]
     floor: tuple[float | None, ...]
+    order_evidence: float | None = None
+    """The median order evidence (nats) of the held-out golds; None without one, or for few steps."""
     version: str = CALIBRATION_VERSION
 
     def tally(self, kind: EditKind, step: int) -> Tally | None:
@@ -127,7 +129,14 @@ def calibrate(reference: Reference) -> Calibration:
         prices,
         tuple(_tallies(cases, prices, len(reference.step_ids))),
         tuple(min((v for v in values if v is not None), default=None) for values in known),
+        _usual_order_evidence(cases, prices),
     )
+
+
+def _usual_order_evidence(cases: Sequence[Case], prices: Prices) -> float | None:
+    """The median over the unedited golds; they were decoded before the scale was known."""
+    found = [case.order_evidence for case in cases if case.order_evidence is not None]
+    return round(prices.scale * float(np.median(found)), 4) if found else None
 
 
 def save_calibration(path: Path | UPath, calibration: Calibration) -> None:
@@ -170,6 +179,7 @@ class Case:
     candidates: tuple[Candidate, ...]
     evidence: Floats
     counts: Floats
+    order_evidence: float | None = None
 
     @property
     def right(self) -> Mask:
@@ -309,6 +319,8 @@ def _fold(reference: Reference, left_out: Sequence[Gold]) -> Reference | None:
 
 
 def _cases(reference: Reference, gold: Gold, *, edit: bool) -> Iterator[Case]:
+    if {interval.step for interval in gold.intervals} != set(range(len(reference.step_ids))):
+        return  # a gold that lacks a step does not say what the right explanation of it is
     live = ~frozen_clips(gold.embedding)
     motion = clip_motion(gold.embedding, live)
     for made in counterfactuals(gold.embedding.clip_middle_s, gold.intervals):
@@ -345,6 +357,18 @@ def _case(reference: Reference, gold: Gold, made: Counterfactual, motion: Floats
         tuple(kept),
         np.array([candidate.score + candidate.explanation.price for candidate in kept]),
         np.array([_counts(candidate.explanation.changes) for candidate in kept]),
+        None if made.change or made.hidden is not None else _order(reference, clips, decoding),
+    )
+
+
+def _order(reference: Reference, clips: ClipScores, decoding: Decoding) -> float | None:
+    return order_evidence(
+        clips,
+        decoding.candidates[0],
+        durations=reference.durations,
+        prices=Prices(),
+        orders=reference.orders,
+        stride_s=reference.stride_s,
     )
 
 

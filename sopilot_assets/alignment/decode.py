@@ -23,6 +23,7 @@ from sopilot_assets.alignment.explanations import (
     Change,
     Explanation,
     Prices,
+    Procedure,
     procedure,
     single_edits,
     state_sequences,
@@ -169,23 +170,21 @@ def decode(
     """
     video = _video(clips, prices, durations, stride_s)
     beam = [procedure(order, durations) for order in orders]
-    tried: dict[tuple[tuple[int, ...], tuple[Change, ...]], Candidate] = {}
+    # two ways to the same states are one explanation: the cheaper one
+    tried: dict[Procedure, Candidate] = {}
     for depth in range(max_edits + 1):
-        fresh = {_identity(e): e for e in beam if _identity(e) not in tried}
+        dearest_first = sorted(beam, key=lambda e: (e.price, e.changes), reverse=True)
+        fresh = {e.states: e for e in dearest_first if e.states not in tried}
         found = _segment(list(fresh.values()), video)
         if depth >= 2 and max((c.score for c in found), default=IMPOSSIBLE) <= max(
             c.score for c in tried.values()
         ):
-            tried.update({_identity(c.explanation): c for c in found})
+            tried.update({c.explanation.states: c for c in found})
             break
-        tried.update({_identity(c.explanation): c for c in found})
+        tried.update({c.explanation.states: c for c in found})
         best = sorted(found, key=lambda c: -c.score)[: BEAM if depth else len(orders)]
         beam = [edited for candidate in best for edited in single_edits(candidate.explanation, prices)]
     return Decoding(tuple(sorted(tried.values(), key=lambda c: (-c.score, c.explanation.changes))))
-
-
-def _identity(explanation: Explanation) -> tuple[tuple[int, ...], tuple[Change, ...]]:
-    return tuple(state.step for state in explanation.states), explanation.changes
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -52,7 +52,7 @@ def cheapest_path(distance: Distances) -> tuple[Indices, Indices, float]:
 
 
 LANES: Final = 8
-STRIP_ROWS: Final = 16
+ROWS: Final = 16
 """Two rows for each lane: rows 2r and 2r + 1 of a strip are lane r of two vectors."""
 LAST_LAG: Final = 22
 """Row q of a strip lags q + q // 2 columns behind the first: one more per lane than it must, so that passing
@@ -71,7 +71,7 @@ _CODES = ir.VectorType(_I32, LANES)
 @numba.njit(cache=True)
 def _cheapest(distance):  # type: ignore[no-untyped-def]
     m, n = distance.shape
-    strips = (m + STRIP_ROWS - 1) // STRIP_ROWS
+    strips = (m + ROWS - 1) // ROWS
     tiles = (n + LAST_LAG + LANES - 1) // LANES
     codes = np.empty((strips, tiles, LANES), dtype=np.uint32)
     # the costs of the row above a strip; column j stands at LAST_LAG + 1 + j
@@ -82,16 +82,16 @@ def _cheapest(distance):  # type: ignore[no-untyped-def]
         state[:] = np.inf
         state[2 * LANES] = edge[LAST_LAG]
         state[4 * LANES] = edge[LAST_LAG + 1]
-        row = strip * STRIP_ROWS
+        row = strip * ROWS
         # cells beside the matrix never reach those inside, so what is read there does not matter, but must be
         # ours to read
         free = 0
-        if n >= ROOMY and row + STRIP_ROWS <= m:
-            free = tiles if row + STRIP_ROWS < m else n // LANES
+        if n >= ROOMY and row + ROWS <= m:
+            free = tiles if row + ROWS < m else n // LANES
         if free > 0:
-            _sweep_freely(distance, row, 0, free, edge, state, codes[strip])
+            _sweep_freely(distance, row, 0, free, edge, state, codes[strip])  # type: ignore[call-arg]
         if free < tiles:
-            _sweep_guarded(distance, row, free, tiles, edge, state, codes[strip])
+            _sweep_guarded(distance, row, free, tiles, edge, state, codes[strip])  # type: ignore[call-arg]
     return _trace(distance, codes)
 
 
@@ -135,17 +135,16 @@ class _Emitter:
 
     def __init__(self, context: Any, builder: Any, signature: Any, arguments: Sequence[Any]) -> None:
         self.builder = builder
-        arrays = [
-            context.make_array(kind)(context, builder, value) if isinstance(kind, types.Array) else None
-            for kind, value in zip(signature.args, arguments, strict=True)
-        ]
-        self.distance, self.edge, self.state, self.codes = (
-            arrays[position].data for position in (0, 4, 5, 6)
+        distance, edge, state, codes = (
+            context.make_array(signature.args[place])(context, builder, arguments[place])
+            for place in (0, 4, 5, 6)
         )
-        rows, self.columns = cgutils.unpack_tuple(builder, arrays[0].shape, 2)
-        self.rows_left = builder.sub(rows, arguments[1])
-        self.origin = builder.mul(arguments[1], self.columns)
-        self.first, self.stop = arguments[2:4]
+        self.distance, self.edge, self.state, self.codes = distance.data, edge.data, state.data, codes.data
+        row, self.first, self.stop = arguments[1:4]
+        rows = builder.extract_value(distance.shape, 0)
+        self.columns = builder.extract_value(distance.shape, 1)
+        self.rows_left = builder.sub(rows, row)
+        self.origin = builder.mul(row, self.columns)
 
     def sweep(self, *, guarded: bool) -> None:
         """The loop over tiles. A tile's distances are read a tile ahead, before the results of the tile in
@@ -184,11 +183,9 @@ class _Emitter:
         found = []
         for parity in (0, 1):
             rows = []
-            for row in range(parity, STRIP_ROWS, 2):
+            for row in range(parity, ROWS, 2):
                 column = builder.sub(step, _i64(row + row // 2))
-                place = builder.add(
-                    self.origin, builder.add(builder.mul(_i64(row), self.columns), column)
-                )
+                place = builder.add(self.origin, builder.add(builder.mul(_i64(row), self.columns), column))
                 rows.append(
                     self.read_guarded(row, column, place) if guarded else self.read(self.distance, place)
                 )
@@ -213,11 +210,11 @@ class _Emitter:
         limit = self.spread(builder.select(valid, self.columns, _i64(0)))
         mask = builder.icmp_unsigned("<", numbers, limit)
         kind = ir.FunctionType(_COSTS, [_COSTS.as_pointer(), _I32, mask.type, _COSTS])
-        read = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.load.v{LANES}f64.p0")
-        pointer = builder.bitcast(pointer, _COSTS.as_pointer())
-        return builder.call(
-            read, [pointer, ir.Constant(_I32, 8), mask, _constant(_COSTS, [np.inf] * LANES)]
+        read = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, kind, f"llvm.masked.load.v{LANES}f64.p0"
         )
+        pointer = builder.bitcast(pointer, _COSTS.as_pointer())
+        return builder.call(read, [pointer, ir.Constant(_I32, 8), mask, _constant(_COSTS, [np.inf] * LANES)])
 
     def tile(self, tile: Any, state: Sequence[Any], distances: Sequence[Any]) -> list[Any]:
         """Eight steps: stores the codes and the last row's costs, and gives the state after them.

@@ -29,8 +29,9 @@ REFERENCE_VERSION: Final = "reference-2"
 JOINED_S: Final = 0.5
 """Two steps with at most this much between them have a common border."""
 COPY_COSINE: Final = 0.9
-"""From this mean cosine of simultaneous clips on, two golds are one recording; recordings of one performer that
-share half of their footage reached 0.82, a copy encoded anew 0.92."""
+"""From this mean cosine of simultaneous clips on, two golds are one recording. Recordings of one performer
+that share half of their footage reached 0.82, a copy encoded anew 0.92.
+"""
 COPY_CLIPS: Final = 2
 WELL_INSIDE: Final = 0.75
 """A clip teaches a step when at least this share of it lies in the step."""

@@ -37,7 +37,11 @@ NATS_PER_DOUBLING: Final = 8.0
 UNCERTAIN: Final = 0.2
 """From this probability of a critical deviation that was not found on, a recording is not decided."""
 BLIND: Final = 0.1
-"""Below this power nothing can be said about whether a critical step was done."""
+"""Below this power nothing can be said about a critical step, and a finding is an accident."""
+SEEN: Final = 0.25
+"""Below this power for a critical step nothing passes without a person having looked."""
+ORDER_SHARE: Final = 0.2
+"""The least share of the held-out golds' order evidence that a recording of the procedure has."""
 INTERVAL: Final = (0.05, 0.95)
 """The quantiles of the score's interval."""
 LONG_RATIO: Final = 1.5
@@ -88,9 +92,8 @@ class _Context:
         if edit.kind is EditKind.FROZEN:
             return ()
         kind = EditKind.MISSING if edit.kind is EditKind.PARTIAL else edit.kind
-        if kind not in VERIFIED:
-            return () if self.calibrated else self.rows[:1]
-        rows = tuple(self.row(kind, step) for step in edit.steps)
+        last = len(self.task.steps) - 1  # something added at the very end goes with the last step
+        rows = tuple(self.row(kind, min(step, last)) for step in edit.steps)
         return rows if all(_doubtful(row) for row in rows) else ()
 
     @property
@@ -111,7 +114,7 @@ def score_alignment(
     gold = next(gold for gold in reference.golds if gold.video_id == alignment.warp.gold_id)
     rows = verifiability(task, calibration)
     context = _Context(task, alignment, reference, gold, calibration, rows)
-    known = shows_procedure(alignment)
+    known = shows_procedure(alignment, calibration)
     edits = [
         edit
         for edit in alignment.edits
@@ -139,7 +142,7 @@ def score_alignment(
     )
 
 
-def shows_procedure(alignment: Alignment) -> bool:
+def shows_procedure(alignment: Alignment, calibration: Calibration) -> bool:
     """Whether a recording shows the task's procedure at all, by how much it looks like the golds and by how
     clear the order of its steps is.
     """
@@ -147,16 +150,22 @@ def shows_procedure(alignment: Alignment) -> bool:
     if alignment.order_evidence is None:
         return familiar >= 0.0
     match = familiar + alignment.order_evidence / NATS_PER_DOUBLING
-    return alignment.order_evidence >= LEAST_ORDER_EVIDENCE and match >= LEAST_MATCH
+    least = max(LEAST_ORDER_EVIDENCE, ORDER_SHARE * (calibration.order_evidence or 0.0))
+    return alignment.order_evidence >= least and match >= LEAST_MATCH
 
 
 def _unverifiable(context: _Context) -> tuple[Verifiability, ...]:
     """The findings that golds do not back, and the critical steps whose absence might go unnoticed."""
     rows = [row for edit in context.alignment.edits if edit.reported for row in context.unverifiable(edit)]
-    return tuple(dict.fromkeys([*rows, *_blind(context)]))
+    return tuple(dict.fromkeys([*rows, *_weak(context)]))
 
 
-def _blind(context: _Context) -> list[Verifiability]:
+def _blind(context: _Context, least_power: float) -> list[str]:
+    """The critical steps whose absence would be noticed less often than ``least_power``."""
+    return [row.step_id for row in _weak(context) if row.power is not None and row.power < least_power]
+
+
+def _weak(context: _Context) -> list[Verifiability]:
     return [
         row
         for step in range(len(context.task.steps))
@@ -232,8 +241,9 @@ def _points_of(context: _Context, deviations: Sequence[Deviation], other: Altern
         if kind is EditKind.MISSING or (kind is EditKind.PARTIAL and cut.issuperset(names)):
             missing.update(names)
         if kind is EditKind.LONG:
-            lost += seconds.get(names[0], LONG_FACTOR * usual[names[0]]) - usual[names[0]]
-    return _points(task, len(missing), swaps, others, max(lost, 0.0) / sum(usual.values()))
+            taken = seconds.get(names[0], LONG_FACTOR * usual[names[0]])
+            lost += taken - usual[names[0]] if taken >= LONG_RATIO * usual[names[0]] else 0.0
+    return _points(task, len(missing), swaps, others, lost / sum(usual.values()))
 
 
 def _readings(context: _Context) -> Iterator[StepReading]:
@@ -423,13 +433,19 @@ def _decide_by_golds(
         return Decision.FAIL, sentence("fail", first=max(critical, key=lambda d: d.confidence).text)
     if (likely := critical_probability(task, context.alignment)) >= UNCERTAIN:
         return Decision.NOT_VERIFIABLE, sentence("uncertain", share=likely)
-    blind = [row.step_id for row in _blind(context) if row.power is not None and row.power < BLIND]
-    if blind:
+    if blind := _blind(context, BLIND):
         return Decision.NOT_VERIFIABLE, sentence("blind", steps=_named(task, blind))
     decision, reason = _decide_on_points(task, deviations, points)
-    if decision is Decision.PASS and context.calibration.held_out == "gold":
+    return _held_back(context) or (decision, reason) if decision is Decision.PASS else (decision, reason)
+
+
+def _held_back(context: _Context) -> tuple[Decision, Text] | None:
+    """Why a person has to look although nothing was found; None when nobody has to."""
+    if context.calibration.held_out == "gold":
         return Decision.NEEDS_REVIEW, sentence("review_one_person")
-    return decision, reason
+    if hardly := _blind(context, SEEN):
+        return Decision.NEEDS_REVIEW, sentence("review_blind", steps=_named(context.task, hardly))
+    return None
 
 
 def _named(task: TaskSpec, step_ids: Sequence[str]) -> Text:

@@ -81,6 +81,10 @@ _TEMPLATES: Final[dict[str, Text]] = {
         "Whether {steps} was done cannot be told from these golds.",
         "{steps} が行われたかどうかは、現在のお手本では判定できません。",
     ),
+    "review_blind": Text(
+        "No deviation that matters was found, but the golds hardly show whether {steps} was done.",
+        "問題となる逸脱は見つかりませんが、{steps} が行われたかどうかはお手本からほとんど判定できません。",
+    ),
     "one_gold_only": Text(
         "There is a single gold, so nothing says how much a right recording may differ. "
         "Record a gold by one more person.",
@@ -102,7 +106,7 @@ _TEMPLATES: Final[dict[str, Text]] = {
         "この逸脱を加えたお手本の半分未満でしか検出できません。",
     ),
     "more_persons": Text(
-        "Record {golds} more golds by other people.", "別の人のお手本をあと{golds}本追加してください。"
+        "Record golds by other people, {golds} or more.", "別の人のお手本を{golds}本以上追加してください。"
     ),
     "unverifiable": Text(
         "The recording does not show this procedure clearly enough to be judged (match {fit:.0%} of what "

@@ -23,6 +23,7 @@ VERIFIED: Final = {
     EditKind.MISSING: DeviationType.MISSING_STEP,
     EditKind.SWAP: DeviationType.ORDER_SWAP,
     EditKind.WRONG: DeviationType.WRONG_STEP,
+    EditKind.EXTRA: DeviationType.STEP_DEVIATION,
     EditKind.LONG: DeviationType.OVER_TIME,
 }
 """The types that golds can be edited for, step by step. A standstill is read off the pixels."""
