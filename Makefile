@@ -23,6 +23,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BENCH_INSTALLED := $(VENV)/.bench_installed
+# Those that need no labelled recordings; each takes arguments of its own: python -m benchmarks.NAME --help
+BENCHMARKS ?= dagster_overhead decoding dtw ingest
 LOG := $(VENV)/install.log
 PIP := $(BIN)/python -m pip install --progress-bar off -c constraints.txt
 # pip's own lines worth seeing; all of them are in $(LOG)
@@ -89,9 +92,14 @@ dev: $(INSTALLED) ## Run Dagster with its web page on 127.0.0.1:PORT and the sen
 	  $(BIN)/dagster dev -h 127.0.0.1 -p $(PORT) $(ARGS)
 
 .PHONY: bench
-bench: $(INSTALLED) ## Run the measurements in benchmarks/ (minutes)
-	@for file in $(sort $(wildcard benchmarks/[a-z]*.py)); do \
-	  name=$${file##*/}; echo "[bench] $${name%.py}"; $(BIN)/python -m benchmarks.$${name%.py} $(ARGS); done
+bench: $(BENCH_INSTALLED) ## Run the measurements in benchmarks/ that need no labelled recordings (minutes)
+	@for name in $(BENCHMARKS); do echo "[bench] $$name"; $(BIN)/python -m benchmarks.$$name; done
+
+$(BENCH_INSTALLED): $(INSTALLED)
+	@echo "[bench] Installing the libraries to compare with (everything is in $(LOG))"
+	@$(PIP) --build-constraint constraints.txt -e '.[bench]' 2>&1 | tee -a $(LOG) | { grep --line-buffered -E '$(SHOWN)' || true; } | cut -c 1-200 || { \
+	  echo "The installation failed; the end of $(LOG):" >&2; tail -n 20 $(LOG) >&2; exit 1; }
+	@touch $@
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; recordings and scores stay

@@ -55,6 +55,8 @@ Results: TypeAlias = dict[tuple[Path, str], list[Case]]
 """The cases of each folder under each variation, by its name."""
 Problems: TypeAlias = dict[tuple[Path, str], str]
 """Why a variation could not run on a folder."""
+Controls: TypeAlias = dict[tuple[Path, str], Decisions]
+"""What was decided about the controls of each folder's tasks."""
 Figures: TypeAlias = Mapping[str, Any]
 Todo = TypeVar("Todo")
 Done = TypeVar("Done")
@@ -82,9 +84,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _run(
-    roots: Sequence[Path], cache: Cache, workers: Executor
-) -> tuple[Results, Problems, dict[Path, Decisions]]:
+def _run(roots: Sequence[Path], cache: Cache, workers: Executor) -> tuple[Results, Problems, Controls]:
     made = write_made(cache.folder / "made")
     turned = {root: write_reversed(cache.folder / "made" / "backwards", root) for root in roots}
     _embed_all(roots, cache, made, turned, workers)
@@ -106,11 +106,11 @@ def _run(
         for root in roots
         for task in labelled(root).tasks
     ]
-    controls: dict[Path, Decisions] = {root: Counter() for root in roots}
+    controls: Controls = {}
     for control, counts in zip(
         control_jobs, _each(controls_of, control_jobs, workers, "controls"), strict=True
     ):
-        controls[control.root] += counts
+        controls[control.root, control.task_id] = counts
     return results, problems, controls
 
 
@@ -157,7 +157,7 @@ def _each(work: Callable[[Todo], Done], jobs: Sequence[Todo], workers: Executor,
 
 
 def _document(
-    roots: Sequence[Path], results: Results, problems: Problems, controls: Mapping[Path, Decisions]
+    roots: Sequence[Path], results: Results, problems: Problems, controls: Controls
 ) -> Iterator[str]:
     yield from _head(roots, results)
     for root in roots:
@@ -200,6 +200,7 @@ COLUMNS: Final = (
     "false alarms",
     "abstained",
     "correct passed",
+    "other work passed",
     "AUC",
     *TYPES.values(),
 )
@@ -254,6 +255,8 @@ def _cells(figures: Figures) -> Iterator[str]:
     yield f"{alarms['counts']['all']}/{alarms['n']['all']}"
     yield _share(figures["abstained"])
     yield f"{passes['counts']['correct']}/{passes['n']['correct']}"
+    other = passes["n"]["other_task"]
+    yield f"{passes['counts']['other_task']}/{other}" if other else "–"
     yield _share(figures["auc"]["critical"], digits=3)
     for kind in TYPES:
         of_type = figures["types"][kind.value]
@@ -314,10 +317,11 @@ def _loss(cases: Iterable[Case]) -> float:
     return round(sum(part or 0.0 for part in parts), 9)
 
 
-def _control_tables(controls: Mapping[Path, Decisions]) -> Iterator[str]:
+def _control_tables(controls: Controls) -> Iterator[str]:
     decisions = [decision.value for decision in Decision]
     yield CONTROLS
-    for root, counts in controls.items():
+    for root in dict.fromkeys(root for root, _ in controls):
+        counts = sum((some for (of, _), some in controls.items() if of == root), Counter[tuple[str, str]]())
         yield f"\n### {root.name}: controls\n"
         yield _table_line("control", *decisions)
         yield _table_line("---", *["---:"] * len(decisions))
@@ -325,9 +329,16 @@ def _control_tables(controls: Mapping[Path, Decisions]) -> Iterator[str]:
             yield _table_line(kind, *(counts[kind, decision] for decision in decisions))
         totals = [sum(counts[kind, decision] for kind in KINDS) for decision in decisions]
         yield _table_line("all noise and still pictures", *totals)
-    passed = sum(counts[kind, Decision.PASS.value] for counts in controls.values() for kind, _ in set(counts))
     everything = sum(sum(counts.values()) for counts in controls.values())
-    yield f"\n{passed} of {everything} controls passed."
+    passed = {
+        (root, task_id, kind): count
+        for (root, task_id), counts in controls.items()
+        for (kind, decision), count in counts.items()
+        if decision == Decision.PASS
+    }
+    yield f"\n{sum(passed.values())} of {everything} controls passed{':' if passed else '.'}\n"
+    for (root, task_id, kind), count in passed.items():
+        yield f"- {root.name}, task {task_id}: {count} of {kind}"
 
 
 INTRODUCTION: Final = """# Accuracy of the product's parts

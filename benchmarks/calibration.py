@@ -512,6 +512,7 @@ def plot(results: Sequence[SetResult], path: Path) -> None:
         _finish(axes, title)
     widest = 1.2 * max(panels[1].dataLim.x1, panels[1].dataLim.y1)
     panels[1].set(xlim=(0, widest), ylim=(0, widest))
+    panels[1].locator_params(nbins=5)
     _curve(panels[2], critical_trials(scored), PROBABILITY_EDGES, label="all", marker="o")
     _finish(panels[2], "Something critical")
     _curve(panels[3], confidence_trials(scored), CONFIDENCE_EDGES, label="type and steps right", marker="o")

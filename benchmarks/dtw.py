@@ -11,8 +11,9 @@ the ratio is the plain loop's time over it. All paths must have the same sum, or
 
 A library that is missing is named with what installs it; `make bench` installs them.
 
-What was tried and not kept: cells along anti-diagonals as one vector need the distances in that order, and
-putting them there costs more than it saves: 0.1 to 1.1 times the plain loop's speed.
+What was tried and not kept: whole anti-diagonals as one vector need the distances in that order, and putting
+them there costs more than it saves: 0.1 to 1.1 times the plain loop's speed. Six staggered rows in scalars:
+1.3 to 2.8 times.
 """
 
 from __future__ import annotations
@@ -180,8 +181,8 @@ def _print_table(title: str, sizes: Sequence[int], columns: Sequence[dict[str, f
 
 def _cell(seconds: float | None, plain: float | None) -> str:
     if seconds is None or plain is None:
-        return INSTALL.replace("[", r"\[")
-    return f"{1000 * seconds:.3f} ms ({plain / seconds:.2f} ×)"
+        return INSTALL
+    return f"{1000 * seconds:.3f} ms {plain / seconds:5.2f}×"
 
 
 if __name__ == "__main__":

@@ -62,8 +62,8 @@ STATE_VECTORS: Final = 5
 ROOMY: Final = LAST_LAG + 2 * LANES
 """Columns from which on a read beyond a row's end stays within the next row."""
 
-_F64, _I64, _I32, _I1 = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.IntType(1)
-_COSTS = ir.VectorType(_F64, LANES)
+_F64, _I64, _I32 = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
+_COSTS, _HALF = ir.VectorType(_F64, LANES), ir.VectorType(_F64, LANES // 2)
 _WORDS = ir.VectorType(_I64, LANES)
 _CODES = ir.VectorType(_I32, LANES)
 
@@ -98,8 +98,8 @@ def _cheapest(distance):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True)
 def _trace(distance, codes):  # type: ignore[no-untyped-def]
     m, n = distance.shape
-    gold = np.zeros(m + n - 1, dtype=np.int64)
-    trainee = np.zeros(m + n - 1, dtype=np.int64)
+    gold = np.empty(m + n - 1, dtype=np.int64)
+    trainee = np.empty(m + n - 1, dtype=np.int64)
     i, j, place = m - 1, n - 1, m + n - 2
     while i > 0 and j > 0:
         gold[place] = i
@@ -118,6 +118,7 @@ def _trace(distance, codes):  # type: ignore[no-untyped-def]
         place -= 1
         i = max(i - 1, 0)
         j = max(j - 1, 0)
+    gold[place], trainee[place] = 0, 0
     total = 0.0
     for index in range(place, m + n - 1):
         total += distance[gold[index], trainee[index]]
@@ -182,15 +183,41 @@ class _Emitter:
         step = builder.mul(tile, _i64(LANES))
         found = []
         for parity in (0, 1):
-            rows = []
-            for row in range(parity, ROWS, 2):
-                column = builder.sub(step, _i64(row + row // 2))
-                place = builder.add(self.origin, builder.add(builder.mul(_i64(row), self.columns), column))
-                rows.append(
-                    self.read_guarded(row, column, place) if guarded else self.read(self.distance, place)
-                )
-            found += self.transposed(rows)
+            rows = range(parity, ROWS, 2)
+            columns = [builder.sub(step, _i64(row + row // 2)) for row in rows]
+            places = [
+                builder.add(self.origin, builder.add(builder.mul(_i64(row), self.columns), column))
+                for row, column in zip(rows, columns, strict=True)
+            ]
+            if guarded:
+                vectors = [
+                    self.read_guarded(row, column, place)
+                    for row, column, place in zip(rows, columns, places, strict=True)
+                ]
+                vectors = self.exchanged(vectors, width=4)
+            else:
+                vectors = self.read_exchanged(places)
+            found += self.exchanged(self.exchanged(vectors, width=2), width=1)
         return found
+
+    def read_exchanged(self, places: Sequence[Any]) -> list[Any]:
+        """What `exchanged` by width 4 makes of the reads at eight places, from reads of half the length:
+        joining two costs less than exchanging halves of two.
+        """
+        builder = self.builder
+        halves = [
+            [
+                builder.load(
+                    builder.bitcast(
+                        builder.gep(self.distance, [builder.add(place, _i64(first))]), _HALF.as_pointer()
+                    ),
+                    align=8,
+                )
+                for place in places
+            ]
+            for first in (0, LANES // 2)
+        ]
+        return [self.shuffled(half[row], half[row + 4], range(LANES)) for half in halves for row in range(4)]
 
     def read_guarded(self, row: int, column: Any, place: Any) -> Any:
         """Eight distances from ``column`` on, infinite where they are beside the matrix.
@@ -258,19 +285,16 @@ class _Emitter:
             codes = builder.select(mask, builder.or_(codes, _constant(_WORDS, [1 << bit] * LANES)), codes)
         return builder.fadd(best, distance), codes
 
-    def transposed(self, rows: Sequence[Any]) -> list[Any]:
-        """Eight vectors whose lanes are the given eight vectors, by exchanging blocks of 1, 2 and 4."""
+    def exchanged(self, rows: Sequence[Any], *, width: int) -> list[Any]:
+        """Eight vectors with blocks of ``width`` lanes exchanged; by 4, 2 and 1 this transposes them."""
         rows = list(rows)
-        for width in (1, 2, 4):
-            upper = [lane + LANES - width if lane & width else lane for lane in range(LANES)]
-            lower = [lane + LANES if lane & width else lane + width for lane in range(LANES)]
-            for row in range(LANES):
-                if not row & width:
-                    one, other = rows[row], rows[row + width]
-                    rows[row], rows[row + width] = (
-                        self.shuffled(one, other, upper),
-                        self.shuffled(one, other, lower),
-                    )
+        upper = [lane + LANES - width if lane & width else lane for lane in range(LANES)]
+        lower = [lane + LANES if lane & width else lane + width for lane in range(LANES)]
+        for row in range(LANES):
+            if not row & width:
+                one, other = rows[row], rows[row + width]
+                rows[row] = self.shuffled(one, other, upper)
+                rows[row + width] = self.shuffled(one, other, lower)
         return rows
 
     def shuffled(self, one: Any, other: Any, lanes: Sequence[int]) -> Any:

@@ -29,7 +29,7 @@ SCORING_VERSION: Final = "scoring-2"
 LEAST_ORDER_EVIDENCE: Final = 2.0
 """A recording that the procedure explains better than unrelated orders of its steps do by less than this
 (nats) shows something else, or nothing that can be judged."""
-LEAST_MATCH: Final = 0.3
+LEAST_MATCH: Final = 0.6
 """The least log2(fit / `HALF_FIT`) + order evidence / `NATS_PER_DOUBLING`: a recording may look unlike the
 golds (another site) when the order of its steps is clear, and the other way round."""
 HALF_FIT: Final = 0.5

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
+import mmap
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +56,9 @@ def row_by_row(distance: npt.NDArray[np.float64]) -> tuple[list[int], list[int],
     return [i for i, _ in path], [j for _, j in path], cost[m, n]
 
 
+NO_ACCESS = 0
+"""PROT_NONE of mprotect."""
+
 SIZES = st.one_of(st.integers(1, 3), st.integers(ROWS - 1, ROWS + 1), st.integers(2 * ROWS - 1, 3 * ROWS + 1))
 
 
@@ -70,6 +75,28 @@ def test_rows_side_by_side_give_the_path_of_row_by_row(seed: int, m: int, n: int
 def test_rounding_is_that_of_row_by_row(m: int, n: int) -> None:
     distance = np.random.default_rng(m * 100 + n).random((m, n))
     gold_path, trainee_path, total = cheapest_path(distance)
+    assert (gold_path.tolist(), trainee_path.tolist(), total) == row_by_row(distance)
+
+
+def between_unreadable_pages(values: npt.NDArray[np.float64], *, at_the_end: bool) -> npt.NDArray[np.float64]:
+    """A copy that starts or ends at a page's border, where reading on is a segmentation fault."""
+    page = mmap.PAGESIZE
+    pages = -(-values.nbytes // page)
+    memory = mmap.mmap(-1, (pages + 2) * page)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    for border in (address, address + (pages + 1) * page):
+        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(border), page, NO_ACCESS) == 0
+    offset = page + (pages * page - values.nbytes if at_the_end else 0)
+    copy = np.frombuffer(memory, dtype=np.float64, count=values.size, offset=offset).reshape(values.shape)
+    copy[:] = values
+    return copy
+
+
+@pytest.mark.parametrize("at_the_end", [False, True])
+@pytest.mark.parametrize(("m", "n"), [(1, 1), (16, 38), (15, 39), (17, 37), (32, 40), (33, 64), (31, 100)])
+def test_nothing_beside_the_matrix_is_read(m: int, n: int, at_the_end: bool) -> None:
+    distance = np.random.default_rng(m * n).random((m, n))
+    gold_path, trainee_path, total = cheapest_path(between_unreadable_pages(distance, at_the_end=at_the_end))
     assert (gold_path.tolist(), trainee_path.tolist(), total) == row_by_row(distance)
 
 

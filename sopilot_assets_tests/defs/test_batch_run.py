@@ -11,6 +11,7 @@ import dagster as dg
 from sopilot_assets.capture.ledgers import Registry
 from sopilot_assets.operations.judge import stale_scores
 from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.result import Decision
 from sopilot_assets.tasks import load_task
 from sopilot_assets_tests.defs.conftest import Scored
 
@@ -35,7 +36,8 @@ def test_a_drop_of_golds_and_trainees_is_scored_in_one_run(scored: Scored) -> No
     assert sorted(rows["key"]) == sorted(scored.shop.keys)
     assert len(rows) == 6
     assert set(rows["run_id"]) == {scored.run.run_id}
-    assert rows["score"].notna().all()
+    assert rows["problem"].isna().all()
+    assert set(rows["decision"]) <= set(Decision)
 
 
 def test_every_asset_materializes_every_partition_once(scored: Scored) -> None:
@@ -57,7 +59,11 @@ def test_the_reference_of_new_golds_is_recorded_in_the_same_run(scored: Scored) 
 def test_each_score_shows_its_figures_picture_table_and_page(scored: Scored) -> None:
     rows = scores_ledger(scored.shop.home).latest().set_index("key")
     for key, metadata in materializations(scored.run, "scores").items():
-        assert metadata["score"].value == round(rows.loc[key, "score"], 6)
+        row = rows.loc[key]
+        assert ("score" in metadata) == (row["decision"] != Decision.NOT_VERIFIABLE)
+        if "score" in metadata:
+            assert metadata["score"].value == round(row["score"], 6)
+            assert metadata["score_low"].value <= metadata["score"].value <= metadata["score_high"].value
         assert metadata["decision"].value == rows.loc[key, "decision"]
         assert {"critical_probability", "log_odds"} <= set(metadata)
         assert str(metadata["picture"].value).startswith(f"![{key}](data:image/png;base64,")
@@ -106,5 +112,5 @@ def test_a_recording_that_became_unreadable_is_a_row_with_a_reason_and_the_other
         assert run.success
         assert [key for key in shop.keys if "problem" in metadata[key]] == [victim]
         assert rows.loc[victim, "problem"]
-        assert rows["score"].notna().sum() == 5
+        assert rows["problem"].isna().sum() == 5
         assert stale_scores(shop.home).empty

@@ -49,7 +49,7 @@ def test_there_is_one_row_for_each_step_and_type_in_that_order() -> None:
     expected = [
         (step, kind)
         for step in STEP_IDS
-        for kind in ("missing_step", "order_swap", "wrong_step", "over_time")
+        for kind in ("missing_step", "order_swap", "wrong_step", "step_deviation", "over_time")
     ]
     for calibrated in (calibration(), no_calibration()):
         assert [(row.step_id, row.type) for row in verifiability(TASK, calibrated)] == expected
@@ -77,7 +77,7 @@ def test_a_row_says_how_often_it_is_found_and_invented_and_what_would_help(
     assert reason in row.reason.en
     assert all(bool(text) is bool(reason) for text in (row.reason.en, row.reason.ja))
     assert all(bool(text) is bool(reason) for text in (row.remedy.en, row.remedy.ja))
-    assert ("2 more golds" in row.remedy.en and "2本" in row.remedy.ja) is bool(reason)
+    assert ("2 or more" in row.remedy.en and "2本" in row.remedy.ja) is bool(reason)
 
 
 def test_a_single_gold_verifies_nothing_and_asks_for_another_one() -> None:
@@ -87,8 +87,8 @@ def test_a_single_gold_verifies_nothing_and_asks_for_another_one() -> None:
         assert (row.cases, row.golds) == (0, 0)
         assert "no second gold" in row.reason.en
         assert "2本目のお手本" in row.reason.ja
-        assert row.remedy.en.startswith("Record 1 more")
-        assert "あと1本" in row.remedy.ja
+        assert row.remedy.en == "Record golds by other people, 1 or more."
+        assert "1本以上" in row.remedy.ja
 
 
 @settings(max_examples=40, deadline=None)
