@@ -349,7 +349,13 @@ def _figures(review: _Review) -> list[tuple[Text, str]]:
             Text("Log-odds against “correct” (nats)", "「正しい手順」に対する対数オッズ"),
             f"{review.alignment.log_odds:.1f}",
         ),
-        (Text("Fit (mean log posterior, nats)", "適合度（平均対数事後確率）"), f"{score.fit:.2f}"),
+        (
+            Text(
+                "Fit (match, against what golds reach among themselves)",
+                "一致度（お手本どうしの一致に対する割合）",
+            ),
+            f"{score.fit:.0%}",
+        ),
         (Text("DTW cost per step of the path", "DTW 正規化コスト"), f"{score.dtw_normalized_cost:.3f}"),
         (Text("Time over", "超過時間の比率"), f"{score.over_time_ratio:.2f}"),
         (Text("Length", "長さ"), f"{review.alignment.duration_s:.1f} s"),
