@@ -25,6 +25,19 @@ def test_the_order_of_golds_and_a_gold_given_twice_change_nothing(tmp_path: Path
     assert len(set(files)) == 1
 
 
+def test_a_gold_encoded_anew_does_not_count_twice() -> None:
+    golds = [gold(number) for number in range(3)]
+    rng = np.random.default_rng(0)
+    shaken = {
+        name: block + rng.normal(scale=0.05, size=block.shape).astype(np.float32)
+        for name, block in golds[1].embedding.blocks.items()
+    }
+    copy = replace(golds[1], video_id="f" * 12, embedding=replace(golds[1].embedding, blocks=shaken))
+    plain, with_copy = (build_reference("job", STEP_IDS, some) for some in (golds, [copy, *golds]))
+    assert with_copy.reference_id == plain.reference_id
+    assert [one.video_id for one in with_copy.golds] == [one.video_id for one in golds]
+
+
 def test_a_changed_annotation_person_or_model_is_another_reference() -> None:
     golds = [gold(number) for number in range(3)]
     plain = build_reference("job", STEP_IDS, golds).reference_id
