@@ -13,13 +13,13 @@ from typing import Final
 from threadpoolctl import threadpool_limits
 from upath import UPath
 
+from benchmarks._runs import video_id
 from sopilot_assets.alignment.align import HIDDEN_SHARE, align
 from sopilot_assets.alignment.calibration import calibrate
 from sopilot_assets.bench.folder import open_folder
 from sopilot_assets.bench.lines import Line
 from sopilot_assets.bench.recordings import BenchTask
 from sopilot_assets.bench.truth import Truth, truth_of
-from sopilot_assets.capture.identity import VIDEO_ID_DIGITS
 from sopilot_assets.capture.simulate import simulate
 from sopilot_assets.capture.simulate.people import PEOPLE
 from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding, save_embedding
@@ -33,7 +33,7 @@ from sopilot_assets.scoring.score import PARTIAL_SHARE, score_alignment, score_p
 from sopilot_assets.scoring.text import NOTHING_TO_SAY
 from sopilot_assets.scoring.verifiability import VERIFIED, verifiability
 from sopilot_assets.segments import Segment
-from sopilot_assets.store.publish import file_sha256, publish_text
+from sopilot_assets.store.publish import publish_text
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec, load_task
 
 SETS: Final = 2
@@ -191,12 +191,6 @@ class Embeddings:
 @functools.lru_cache
 def _embedder(models: Path) -> Lite0Flow:
     return Lite0Flow(models=UPath(models))
-
-
-@functools.cache
-def video_id(path: Path) -> str:
-    """The id that intake would give."""
-    return file_sha256(path)[:VIDEO_ID_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)

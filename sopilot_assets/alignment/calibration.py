@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 from scipy.stats import binomtest
 from upath import UPath
 
-from sopilot_assets.alignment.clip_scores import all_usable, clip_scores
+from sopilot_assets.alignment.clip_scores import clip_scores
 from sopilot_assets.alignment.counterfactual import Counterfactual, counterfactuals
 from sopilot_assets.alignment.decode import Candidate, ClipScores, Decoding, decode, order_evidence
 from sopilot_assets.alignment.explanations import Change, Prices
@@ -110,8 +110,7 @@ def calibrate(reference: Reference) -> Calibration:
     """Calibrate a reference on its own golds, leaving a person out, or a gold where all show one person."""
     held_out = reference.evidence.held_out
     if held_out == "nothing":
-        nothing = (None,) * len(reference.step_ids)
-        return Calibration(reference.reference_id, held_out, Prices(), (), nothing)
+        return _uncalibrated(reference)
     cases, floors = [], []
     edited = {gold.video_id for gold in _spread_over_persons(reference.golds)[:MOST_EDITED]}
     for group in _groups(reference.golds, held_out):
@@ -121,6 +120,9 @@ def calibrate(reference: Reference) -> Calibration:
         for gold in group:
             cases += list(_cases(others, gold, edit=gold.video_id in edited))
             floors.append(_step_evidence(others, gold))
+    if not cases:
+        # no gold that shows every step could be compared with others that do
+        return _uncalibrated(reference)
     prices = fit_prices(cases)
     known = [[gold[step] for gold in floors] for step in range(len(reference.step_ids))]
     return Calibration(
@@ -130,6 +132,12 @@ def calibrate(reference: Reference) -> Calibration:
         tuple(_tallies(cases, prices, len(reference.step_ids))),
         tuple(min((v for v in values if v is not None), default=None) for values in known),
         _usual_order_evidence(cases, prices),
+    )
+
+
+def _uncalibrated(reference: Reference) -> Calibration:
+    return Calibration(
+        reference.reference_id, "nothing", Prices(), (), floor=(None,) * len(reference.step_ids)
     )
 
 
@@ -330,7 +338,7 @@ def _cases(reference: Reference, gold: Gold, *, edit: bool) -> Iterator[Case]:
 
 def _case(reference: Reference, gold: Gold, made: Counterfactual, motion: Floats) -> Case:
     rows = comparable(rearranged(gold.embedding, made.clips))
-    usable = all_usable(rows)
+    usable = np.ones(rows.shape[0], dtype=np.bool_)
     moved = motion[made.clips]
     clips = clip_scores(
         reference,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-
 from sopilot_assets.alignment.decode import ClipScores, Floats, Mask
 from sopilot_assets.embedding.clips import Features
 from sopilot_assets.reference.borders import contrasts
@@ -15,6 +13,8 @@ FULL_TRUST_FIT: Final = 0.65
 """From this fit on, clips count in full; a recording that matches less (another site, an unusual person) is
 judged with more caution.
 """
+LEAST_FIT: Final = 0.05
+"""A lower fit counts as this one, so that some evidence is left."""
 
 
 def clip_scores(
@@ -37,11 +37,3 @@ def clip_scores(
         frozen=~usable,
         trust=min(max(fit, LEAST_FIT) / FULL_TRUST_FIT, 1.0) ** 2,
     )
-
-
-LEAST_FIT: Final = 0.05
-
-
-def all_usable(rows: Features) -> Mask:
-    """That every clip shows something."""
-    return np.ones(rows.shape[0], dtype=np.bool_)

@@ -18,7 +18,13 @@ from sopilot_assets.operations.references import references_ledger
 from sopilot_assets.operations.registry import Recording, Registry
 from sopilot_assets.operations.review_index import write_review_index
 from sopilot_assets.operations.reviews import ReviewWork, write_reviews
-from sopilot_assets.scoring.ledger import algorithm_version, problem_row, score_row, scores_ledger
+from sopilot_assets.scoring.ledger import (
+    algorithm_version,
+    noise_floors,
+    problem_row,
+    score_row,
+    scores_ledger,
+)
 from sopilot_assets.scoring.result import Score
 from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.scoring.verifiability import verifiability
@@ -67,7 +73,11 @@ def score_videos(
     }
     by = _Judge(Registry.load(home), References(home), tasks, embedding_problem(home, keys))
     judged = [_judge_one(home, key, by) for key in keys]
-    floors = noise_floors(home, [item.row for item in judged])
+    rows: dict[str, Mapping[str, Cell]] = {
+        str(row["key"]): {str(name): value for name, value in row.items()}
+        for row in scores_ledger(home).latest().to_dict("records")
+    }
+    floors = noise_floors((rows | {str(item.row["key"]): item.row for item in judged}).values())
     reviews = [
         item.review.with_noise_floor(floors.get(item.recording.key.task_id)) for item in judged if item.review
     ]
@@ -78,21 +88,6 @@ def score_videos(
         _outcome(item, made.get(item.recording.key), noise_floor=floors.get(item.recording.key.task_id))
         for item in judged
     ]
-
-
-def noise_floors(home: Home, fresh: Sequence[Mapping[str, Cell]]) -> dict[str, float]:
-    """Per task the lowest score among its golds, each scored without itself: what the score does on
-    recordings that are right.
-    """
-    latest = scores_ledger(home).latest()
-    known = {str(row["key"]): row for row in latest.to_dict("records")} | {
-        str(row["key"]): dict(row) for row in fresh
-    }
-    golds = pd.DataFrame(
-        [row for row in known.values() if row["role"] == "gold" and pd.notna(row["score"])],
-        columns=list(latest.columns),
-    )
-    return {str(task): float(score) for task, score in golds.groupby("task_id")["score"].min().items()}
 
 
 def stale_scores(home: Home) -> pd.DataFrame:

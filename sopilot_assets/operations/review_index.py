@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.ledger import noise_floors, scores_ledger
 from sopilot_assets.scoring.result import Decision, Text
 from sopilot_assets.scoring.review import IndexRow, index_page
 from sopilot_assets.store.home import Home
@@ -22,11 +22,7 @@ def write_review_index(home: Home) -> Path:
     frame = scores_ledger(home).latest()
     rows: list[Mapping[str, Cell]] = json.loads(frame.to_json(orient="records"))
     shown = [row for row in rows if home.review(str(row["key"])).exists()]
-    floors: dict[str, float] = {}
-    for row in rows:
-        if row["role"] == "gold" and row["score"] is not None:
-            task_id, score = str(row["task_id"]), float(row["score"])
-            floors[task_id] = min(score, floors.get(task_id, score))
+    floors = noise_floors(rows)
     lines = [_line(row, names.get(str(row["task_id"])), floors.get(str(row["task_id"]))) for row in shown]
     path = local_path(home.reviews) / "index.html"
     publish_text(path, index_page(lines))

@@ -19,9 +19,16 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 NOISE: Final = 0.5
 """Grey levels of picture noise that are added to every motion before its logarithm is taken."""
 PRIOR_SPREAD: Final = 0.45
+"""Spread of a step's log-motion that is assumed before any gold is seen."""
 PRIOR_GOLDS: Final = 2.0
+"""How many golds that assumption is worth."""
 IDLE_MEAN: Final = -1.0
+"""The log-motion of a pause: about a third of what is usual in the video."""
 IDLE_SPREAD: Final = 0.6
+ANYTHING_SPREAD: Final = 0.9
+"""Spread of the log-motion of whatever may be seen."""
+LIMIT: Final = 4.0
+"""The most that one clip's motion can speak for or against a state, in nats before weighting."""
 WEIGHT: Final = 0.3
 """How much a clip's motion counts: neighbouring clips move alike, so they are far from independent."""
 
@@ -43,10 +50,6 @@ class Motion:
         idle = _log_normal(np.maximum(motion, IDLE_MEAN), IDLE_MEAN, IDLE_SPREAD)
         columns = np.stack([*steps, anything, idle], axis=1) - anything[:, None]
         return WEIGHT * np.clip(columns, -LIMIT, LIMIT)
-
-
-ANYTHING_SPREAD: Final = 0.9
-LIMIT: Final = 4.0
 
 
 def clip_motion(embedding: ClipEmbedding, usable: Mask | None = None) -> Floats:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,6 +76,19 @@ class Subject:
 def scores_ledger(home: Home) -> Ledger:
     """The ledger of scores below ``home``; its subject is the partition key."""
     return Ledger(home.ledgers, "scores", COLUMNS, "key")
+
+
+def noise_floors(rows: Iterable[Mapping[str, Cell]]) -> dict[str, float]:
+    """Per task the lowest score among the golds of these rows, each scored without itself: what the score
+    does on recordings that are right.
+    """
+    floors: dict[str, float] = {}
+    for row in rows:
+        score = row["score"]
+        if row["role"] == "gold" and score is not None and not math.isnan(float(score)):
+            task_id = str(row["task_id"])
+            floors[task_id] = min(float(score), floors.get(task_id, float(score)))
+    return floors
 
 
 def algorithm_version() -> str:

@@ -86,9 +86,10 @@ _TEMPLATES: Final[dict[str, Text]] = {
         "問題となる逸脱は見つかりませんが、{steps} が行われたかどうかはお手本からほとんど判定できません。",
     ),
     "one_gold_only": Text(
-        "There is a single gold, so nothing says how much a right recording may differ. "
-        "Record a gold by one more person.",
-        "お手本が1本だけのため、正しい作業のばらつきがわかりません。別の人のお手本を追加してください。",
+        "No gold could be tried on others (a single one, or none that shows every step beside another), so "
+        "nothing says how much a right recording may differ. Record a gold by one more person.",
+        "お手本どうしを比べられない(1本だけ、または全工程を示すものが足りない)ため、正しい作業のばらつきが"
+        "わかりません。別の人のお手本を追加してください。",
     ),
     "review_one_person": Text(
         "No deviation that matters was found, but all golds show the same person, so how much people differ "
@@ -96,7 +97,7 @@ _TEMPLATES: Final[dict[str, Text]] = {
         "問題となる逸脱は見つかりませんが、お手本が全て同じ人のため、個人差がわかりません。"
         "別の人のお手本を追加してください。",
     ),
-    "one_gold": Text("There is no second gold to try it on.", "試すための2本目のお手本がありません。"),
+    "one_gold": Text("There is no other gold to try it on.", "試すための別のお手本がありません。"),
     "golds_differ": Text(
         "It is reported too often in golds that are right: people do this step differently.",
         "正しいお手本でも多く報告されます。この工程のやり方は人によって異なります。",
