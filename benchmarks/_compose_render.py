@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from benchmarks._compose_parts import CRF, DRIFT, FPS, SHAKE_PX, Image, Recording
-from benchmarks.compose import main
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.video.write import write_h264
 
@@ -89,7 +88,3 @@ def read_frames(path: Path, numbers: set[int]) -> dict[int, Image]:
         raise ConfigError(f"{path}: expected the frames {sorted(late)[:5]}, found none; is it 25 fps?")
     assert image is not None
     return found | dict.fromkeys(late, image)
-
-
-if __name__ == "__main__":
-    main()
