@@ -253,7 +253,7 @@ def test_a_single_gold_says_nothing_about_any_step(reference: Reference, found: 
     assert score.decision is Decision.NOT_VERIFIABLE
     assert score.score is None
     assert "No gold could be tried on others" in score.reason.en
-    assert "お手本が1本" in score.reason.ja
+    assert "お手本どうしを比べられない" in score.reason.ja
     assert all(row.power is None and row.remedy.en and row.remedy.ja for row in score.unverifiable)
     critical = {step.id for step in TASK.steps if step.critical}
     missing = {row.step_id for row in score.unverifiable if row.type is DeviationType.MISSING_STEP}

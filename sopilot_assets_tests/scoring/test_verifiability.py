@@ -86,7 +86,7 @@ def test_a_single_gold_verifies_nothing_and_asks_for_another_one() -> None:
         assert (row.power, row.false_rate, row.false_upper) == (None, None, None)
         assert (row.cases, row.golds) == (0, 0)
         assert "no other gold" in row.reason.en
-        assert "2本目のお手本" in row.reason.ja
+        assert "別のお手本" in row.reason.ja
         assert row.remedy.en == "Record golds by other people, 1 or more."
         assert "1本以上" in row.remedy.ja
 
