@@ -13,6 +13,9 @@ SopilotError
 │   └── ModelMismatch      two embeddings of different models were about to be compared
 ├── GoldError              the golds of a task do not make a reference
 ├── LedgerError            a ledger file or row that is not what it should be
+├── LabelError             a label, or a sheet of labels, that cannot be taken
+├── StudyError             a study that cannot be registered, split, fitted or evaluated
+├── DossierError           a dossier, key or signature that is missing, damaged or not what it claims
 └── StoreError             a file could not be published or is not what its name says
 
 A message says what went wrong, with which file or id, what was expected against what was found, and what to
@@ -81,6 +84,18 @@ class GoldError(SopilotError):
 
 class LedgerError(SopilotError):
     """A ledger file or row that is not what it should be."""
+
+
+class LabelError(SopilotError):
+    """A label, or a sheet of labels, that cannot be taken."""
+
+
+class StudyError(SopilotError):
+    """A study that cannot be registered, split, fitted or evaluated."""
+
+
+class DossierError(SopilotError):
+    """A dossier, key or signature that is missing, damaged or not what it claims to be."""
 
 
 class StoreError(SopilotError):

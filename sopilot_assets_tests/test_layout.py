@@ -26,6 +26,7 @@ FLOW = (
     "scoring",
     "labels",
     "studies",
+    "legacy",
     "dossier",
     "operations",
     "bench",

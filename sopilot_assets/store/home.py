@@ -73,6 +73,25 @@ class Home:
         """Small copies of videos for the review pages; can be made again."""
         return self.root / "proxies"
 
+    @property
+    def studies(self) -> UPath:
+        """Pre-registered evaluations: ``<study_id>.yaml``, and a folder of results for each."""
+        return self.root / "studies"
+
+    @property
+    def dossiers(self) -> UPath:
+        """Evidence dossiers, a folder for each study."""
+        return self.root / "dossiers"
+
+    @property
+    def keys(self) -> UPath:
+        """Signing keys; the private ones are readable by their owner only."""
+        return self.root / "keys"
+
+    def study(self, study_id: str) -> UPath:
+        """The folder of one study's results."""
+        return self.studies / study_id
+
     def embedding(self, model_id: str, video_id: str) -> UPath:
         """The embedding of one video by one model."""
         return self.root / "embeddings" / model_id / f"{video_id}.npz"

@@ -1,0 +1,1 @@
+"""Evidence dossiers: collected, rendered, hashed, signed, and verified by a stranger."""

@@ -1,0 +1,1 @@
+"""What people say about recordings: label events, sheets, agreement between raters."""

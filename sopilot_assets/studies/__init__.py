@@ -1,0 +1,1 @@
+"""Pre-registered evaluation: protocol, splits, detectors, policies, metrics, gates, shadow, errors, planning."""
