@@ -47,7 +47,7 @@ def simulate(
         ),
     ] = None,
     persons: Annotated[
-        str | None, typer.Option(help="Who is seen, at least 3 of p01, p02, ..., separated by commas.")
+        str | None, typer.Option(help="Who is seen, at least 3 of p01 to p99, e.g. p01,p05 or p01-p40.")
     ] = None,
     gold_sites: Annotated[
         str | None, typer.Option(help="Where golds are filmed: site_a, site_b or both.")

@@ -15,7 +15,7 @@ import numpy as np
 
 from sopilot_assets.capture.simulate.camera import Camera
 from sopilot_assets.capture.simulate.labels import label_fields
-from sopilot_assets.capture.simulate.people import PEOPLE, Person
+from sopilot_assets.capture.simulate.people import MOST, PEOPLE, Person, expanded, find_person
 from sopilot_assets.capture.simulate.performance import NOMINAL_STEP_S, Performance, perform
 from sopilot_assets.capture.simulate.plan import SOP, Plan, make_plan, split_variant
 from sopilot_assets.capture.simulate.render import Renderer, Wardrobe, open_wardrobe
@@ -136,10 +136,10 @@ def simulate(
     """The set written to ``out``: labels.jsonl, tasks.json, steps.csv, tasks/ and videos/ with sidecars.
 
     ``variants`` (``variant`` or ``variant:mode``, see ``plan.MODES``) are given to the trainees in turn,
-    ``DEFAULT_TRAINEES`` unless told. The first two fifths of ``persons`` (at least two) are seen in the
-    golds, at ``gold_sites`` (by default the first site); the others are the trainees, every third of them at
-    the second site. Every video depends on the seed, its own name and these options, never on how many others
-    there are, and the same call writes the same bytes again.
+    ``DEFAULT_TRAINEES`` unless told. The first two fifths of ``persons`` (at least two; ranges as in
+    ``p01-p40`` are understood) are seen in the golds, at ``gold_sites`` (by default the first site); the
+    others are the trainees, every third of them at the second site. Every video depends on the seed, its own
+    name and these options, never on how many others there are, and the same call writes the same bytes again.
 
     Raises ``ConfigError`` for an unknown variant, site or person, or sizes that cannot be drawn.
     """
@@ -333,14 +333,14 @@ def _gold_people(people: Sequence[Person]) -> int:
 
 
 def _people(names: Sequence[str] | None) -> list[Person]:
-    chosen = list(names or PEOPLE)
-    unknown = [name for name in chosen if name not in PEOPLE]
-    if unknown or len(set(chosen)) <= _FEWEST_GOLD_PEOPLE:
+    chosen = list(expanded(names or PEOPLE))
+    people = {name: person for name in chosen if (person := find_person(name)) is not None}
+    if len(people) < len(chosen) or len(people) <= _FEWEST_GOLD_PEOPLE:
         raise ConfigError(
             f"persons {', '.join(chosen)}: expected at least {_FEWEST_GOLD_PEOPLE + 1} different ones of "
-            f"{', '.join(PEOPLE)}; two or more are seen in the golds, the others are the trainees."
+            f"p01 to p{MOST}; two or more are seen in the golds, the others are the trainees."
         )
-    return [PEOPLE[name] for name in chosen]
+    return list(people.values())
 
 
 def _sites(names: Sequence[str]) -> list[Site]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
+
+import numpy as np
 
 from sopilot_assets.capture.simulate.sprites import Colour
 
@@ -94,3 +97,67 @@ PEOPLE: Final[Mapping[str, Person]] = {
         _person("p10", (1.15, 0.94, 0.94), (1, -10.0, 2.0, 0.7, False), (_OLIVE, _GREY, None, _LATEX), 1.02),
     )
 }
+"""The ten that are drawn by hand."""
+
+MOST: Final = 99
+"""The highest number of a person; those beyond the ten are drawn by chance, each from its own number."""
+
+_NUMBERED: Final = re.compile(r"p(\d\d)")
+_SKINS: Final = (_PALE, _LIGHT, _OLIVE, _TAN, _BROWN, _DARK)
+_SLEEVES: Final = (_NAVY, _GREY, _GREEN, _ORANGE, _WHITE, _RED, _KHAKI, _BLACK)
+_STRIPES: Final = (None, None, _YELLOW, _SILVER, _NAVY)
+_GLOVES: Final = (None, None, None, _NITRILE, _LATEX)
+
+
+def find_person(name: str) -> Person | None:
+    """The person of this name, ``p01`` to ``p99``; None for any other name.
+
+    >>> find_person("p57") == find_person("p57"), find_person("nobody")
+    (True, None)
+    """
+    if name in PEOPLE:
+        return PEOPLE[name]
+    match = _NUMBERED.fullmatch(name)
+    return _drawn(name, int(match[1])) if match and int(match[1]) else None
+
+
+def expanded(names: Iterable[str]) -> Iterator[str]:
+    """The names, with a range such as ``p08-p11`` as the names it stands for.
+
+    >>> list(expanded(["p01", "p08-p11"]))
+    ['p01', 'p08', 'p09', 'p10', 'p11']
+    """
+    for name in names:
+        first, _, last = (_NUMBERED.fullmatch(part) for part in name.partition("-"))
+        if first and last:
+            yield from (f"p{number:02}" for number in range(int(first[1]), int(last[1]) + 1))
+        else:
+            yield name
+
+
+def _drawn(name: str, number: int) -> Person:
+    """Somebody within the range of the ten."""
+    chance = np.random.default_rng([number, 0x50E0])
+
+    def one_of(colours: tuple[Colour | None, ...]) -> Colour | None:
+        return colours[int(chance.integers(len(colours)))]
+
+    def between(low: float, high: float) -> float:
+        return round(float(chance.uniform(low, high)), 3)
+
+    return Person(
+        name,
+        tempo=between(0.84, 1.20),
+        rhythm=between(0.86, 1.16),
+        reach=between(0.90, 1.12),
+        side=-1 if chance.random() < 0.15 else 1,
+        wrist=between(-10, 10),
+        stance=between(-10, 14),
+        tremor=between(0.4, 1.0),
+        steadies=bool(chance.random() < 0.7),
+        skin=one_of(_SKINS) or _LIGHT,
+        sleeve=one_of(_SLEEVES) or _NAVY,
+        stripe=one_of(_STRIPES),
+        glove=one_of(_GLOVES),
+        build=between(0.93, 1.06),
+    )
