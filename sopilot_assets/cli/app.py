@@ -8,7 +8,21 @@ import typer
 from typer.core import TyperGroup
 
 import sopilot_assets
-from sopilot_assets.cli import bench, capture, demo, models, score, setting_up, show, simulation, task
+from sopilot_assets.cli import (
+    bench,
+    capture,
+    demo,
+    labels,
+    legacy,
+    models,
+    repeat,
+    score,
+    setting_up,
+    show,
+    simulation,
+    study,
+    task,
+)
 from sopilot_assets.cli.options import ROOT_HOME
 from sopilot_assets.cli.output import show_error
 from sopilot_assets.errors import SopilotError
@@ -62,5 +76,10 @@ app.add_typer(capture.app, name="capture")
 app.add_typer(task.app, name="task")
 app.add_typer(models.app, name="models")
 score.add_to(app)
+repeat.add_to(app)
+app.add_typer(labels.app, name="labels")
+app.add_typer(study.app, name="study")
+legacy.add_to(app)
+app.add_typer(legacy.app, name="legacy")
 app.add_typer(show.app, name="show")
 app.add_typer(bench.app, name="bench")

@@ -13,6 +13,7 @@ import dagster as dg
 from sopilot_assets.defs.alignments import alignments
 from sopilot_assets.defs.captured_videos import captured_videos
 from sopilot_assets.defs.clip_embeddings import clip_embeddings
+from sopilot_assets.defs.evidence import EVIDENCE_CHECKS, STUDY_ASSETS
 from sopilot_assets.defs.gold_references import gold_references
 from sopilot_assets.defs.scores import scores
 
@@ -58,4 +59,12 @@ rebuild_references: Final = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
-JOBS: Final = (score_new_recordings, rescore, embed_again, rebuild_references)
+evidence_chain: Final = dg.define_asset_job(
+    "evidence_chain",
+    selection=dg.AssetSelection.assets(*STUDY_ASSETS) | dg.AssetSelection.checks(*EVIDENCE_CHECKS),
+    description="Take a registered study from its labels to its dossier. One partition a study.",
+    tags={**_CRASHED_RUNS, "sopilot/work": "evidence"},
+    executor_def=dg.in_process_executor,
+)
+
+JOBS: Final = (score_new_recordings, rescore, embed_again, rebuild_references, evidence_chain)

@@ -11,21 +11,29 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from uuid import uuid4
 
-from dagster import DagsterInstance, EventLogEntry
+from dagster import DagsterEvent, DagsterInstance, EventLogEntry
 
 from sopilot_assets.definitions import build_defs
 from sopilot_assets.defs.batches import KeyRange, contiguous_ranges
+from sopilot_assets.defs.evidence import STUDY_ASSETS
 from sopilot_assets.defs.partitions import VIDEO
-from sopilot_assets.defs.pending import RANGE_END, RANGE_START, register_recordings
+from sopilot_assets.defs.pending import (
+    PARTITION,
+    RANGE_END,
+    RANGE_START,
+    register_recordings,
+    register_studies,
+)
 from sopilot_assets.defs.resources import HomeResource
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.operations.initialise import dagster_home, prepare_home
 from sopilot_assets.store.home import Home
 
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with the station at work (``embedded``, ``aligned``, ``scored``), videos done and videos in all."""
+"""Called with the station at work, and how many of how many videos (or stations of a study) are done."""
 
 _DONE_OF: Final = re.compile(r"(?:^| - )(embedded|aligned|scored) (\d+) of (\d+)$")
+_STATIONS: Final = [asset.key.to_user_string() for asset in STUDY_ASSETS]
 _DAGSTER_HOME: Final = "DAGSTER_HOME"
 
 
@@ -76,8 +84,35 @@ def local_instance(home: Home) -> Iterator[DagsterInstance]:
             os.environ[_DAGSTER_HOME] = before
 
 
+def run_study(home: Home, study_id: str, *, on_progress: Progress | None = None) -> LocalRun:
+    """One run of the job ``evidence_chain`` over one study, whose partition is added where it is missing.
+
+    ``on_progress`` is called with each station that is done.
+    """
+    prepare_home(home)
+    with local_instance(home) as instance:
+        register_studies(instance, home)
+        keys = KeyRange(study_id, study_id, 1)
+        return _execute(
+            home, instance, keys, job="evidence_chain", tags={PARTITION: study_id}, on_progress=on_progress
+        )
+
+
 def _run(
     home: Home, instance: DagsterInstance, keys: KeyRange, *, job: str, on_progress: Progress | None
+) -> LocalRun:
+    tags = {RANGE_START: keys.start, RANGE_END: keys.end}
+    return _execute(home, instance, keys, job=job, tags=tags, on_progress=on_progress)
+
+
+def _execute(
+    home: Home,
+    instance: DagsterInstance,
+    keys: KeyRange,
+    *,
+    job: str,
+    tags: dict[str, str],
+    on_progress: Progress | None,
 ) -> LocalRun:
     definitions = build_defs(home=HomeResource(root=str(home.root)))
     run_id = str(uuid4())
@@ -86,19 +121,36 @@ def _run(
     result = definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
         run_id=run_id,
-        tags={RANGE_START: keys.start, RANGE_END: keys.end},
+        tags=tags,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
     )
     failed = [event for event in result.all_events if event.is_step_failure or event.is_run_failure]
-    error = failed[0].message if failed else None
+    error = _why(failed[0]) if failed else None
     return LocalRun(run_id, keys, result.success, error, tuple(warnings))
+
+
+def _why(event: DagsterEvent) -> str:
+    """What a failed step said, with the sentence of the error that it ended with."""
+    cause = event.step_failure_data.error if event.is_step_failure else None
+    while cause is not None and cause.cause is not None:
+        cause = cause.cause
+    said = cause.message.strip() if cause is not None else ""
+    return f"{event.message} {said}".strip()
 
 
 def _listener(on_progress: Progress | None, warnings: list[str]) -> Callable[[EventLogEntry], None]:
     """Turns the assets' own log lines into progress, and collects their warnings."""
 
+    begun: list[str] = []
+
     def listen(entry: EventLogEntry) -> None:
+        station = (
+            entry.step_key if entry.is_dagster_event and entry.get_dagster_event().is_step_start else None
+        )
+        if station in _STATIONS and on_progress:
+            on_progress(station, len(begun), len(_STATIONS))
+            begun.append(station)
         said = _DONE_OF.search(entry.user_message)
         if said and on_progress:
             on_progress(said[1], int(said[2]), int(said[3]))

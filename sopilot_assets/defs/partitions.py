@@ -1,4 +1,4 @@
-"""The two partition dimensions, and the edge between them.
+"""The partition dimensions, and the edges between them.
 
 `video` is one dynamic dimension for golds and trainees, shared by four assets. A key is never deleted, so its
 place in the order of registration is for ever, and keys that were registered together stay neighbours: a
@@ -38,6 +38,7 @@ class VideoPartitions(dg.DynamicPartitionsDefinition):
 
 VIDEO: Final = VideoPartitions(name="video")
 TASK: Final = dg.DynamicPartitionsDefinition(name="task")
+STUDY: Final = dg.DynamicPartitionsDefinition(name="study")
 
 NO_PARTITION_OF: Final = dg.SpecificPartitionsPartitionMapping([])
 """Lineage between the dimensions without a claim about single partitions.

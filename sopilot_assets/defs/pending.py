@@ -10,17 +10,21 @@ import dagster as dg
 from sopilot_assets.capture.ledgers import Registry
 from sopilot_assets.defs.batches import Attempt, Batch, plan_batches
 from sopilot_assets.defs.jobs import score_new_recordings
-from sopilot_assets.defs.partitions import TASK, VIDEO
+from sopilot_assets.defs.partitions import STUDY, TASK, VIDEO
 from sopilot_assets.defs.scores import scores
+from sopilot_assets.labels.chain import tasks_with_labels
 from sopilot_assets.operations.embed import embeddings_ledger
 from sopilot_assets.operations.references import references_ledger
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
+from sopilot_assets.studies.registration import registration_path
+from sopilot_assets.studies.spec import study_ids
 
 RANGE_START: Final = "dagster/asset_partition_range_start"
 RANGE_END: Final = "dagster/asset_partition_range_end"
+PARTITION: Final = "dagster/partition"
 
-_PARTITION: Final = "dagster/partition"
+
 _PARENT_RUN: Final = "dagster/parent_run_id"
 _FINISHED: Final = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _UNFINISHED: Final = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
@@ -41,6 +45,22 @@ def register_recordings(instance: dg.DagsterInstance, home: Home) -> list[str]:
     if fresh:
         instance.add_dynamic_partitions(str(TASK.name), sorted({entry.task_id for entry in active}))
         instance.add_dynamic_partitions(str(VIDEO.name), fresh)
+    return fresh
+
+
+def register_studies(instance: dg.DagsterInstance, home: Home) -> list[str]:
+    """The registered studies that had no partition, now with one; tasks with labels have theirs too."""
+    known = set(instance.get_dynamic_partitions(str(STUDY.name)))
+    fresh = [
+        study_id
+        for study_id in study_ids(home)
+        if study_id not in known and registration_path(home, study_id).exists()
+    ]
+    if fresh:
+        instance.add_dynamic_partitions(str(STUDY.name), fresh)
+    tasks = set(tasks_with_labels(home)) - set(instance.get_dynamic_partitions(str(TASK.name)))
+    if tasks:
+        instance.add_dynamic_partitions(str(TASK.name), sorted(tasks))
     return fresh
 
 
@@ -92,7 +112,7 @@ def earlier_attempts(instance: dg.DagsterInstance, now: datetime) -> list[Attemp
 
 def _attempt(record: dg.RunRecord) -> Attempt | None:
     run = record.dagster_run
-    single = run.tags.get(_PARTITION)
+    single = run.tags.get(PARTITION)
     start, end = run.tags.get(RANGE_START, single), run.tags.get(RANGE_END, single)
     if start is None or end is None or not _scores_recordings(run):
         return None

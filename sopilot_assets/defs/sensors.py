@@ -10,7 +10,7 @@ from sopilot_assets.capture.intake import IntakeLimits, IntakeReport, Status, ta
 from sopilot_assets.capture.scan import Stability, scan_capture
 from sopilot_assets.defs.batches import Batch
 from sopilot_assets.defs.jobs import score_new_recordings
-from sopilot_assets.defs.pending import due_batches, register_recordings, run_request
+from sopilot_assets.defs.pending import due_batches, register_recordings, register_studies, run_request
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import find_tasks
@@ -87,6 +87,7 @@ def capture_sensor(
     if not _audit_is_due(cursor, look, now.timestamp()):
         return dg.SensorResult(skip_reason=_summary(look), cursor=cursor.to_json())
     fresh = register_recordings(context.instance, home.home)
+    register_studies(context.instance, home.home)
     batches = due_batches(context.instance, home.home, now=now, largest=limits.batch_keys)
     waiting_since_s = cursor.waiting_since_s or now.timestamp()
     ready = _ready(batches, look, limits, waited_s=now.timestamp() - waiting_since_s)

@@ -1,1 +1,1 @@
-"""Evidence dossiers: collected, rendered, hashed, signed, and verified by a stranger."""
+"""The evidence dossier of a study: collected, rendered, hashed, signed, verified."""

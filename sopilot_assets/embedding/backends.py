@@ -31,8 +31,12 @@ class Embedder(Protocol):
     def model_id(self) -> str:
         """The identity of this model, ``<name>-<10 hex digits>``."""
 
-    def embed(self, path: Path) -> ClipEmbedding:
-        """The embedding of one video; raises ``UnreadableVideo`` when no frame can be decoded."""
+    def embed(self, path: Path, *, phase_s: float = 0.0) -> ClipEmbedding:
+        """The embedding of one video; raises ``UnreadableVideo`` when no frame can be decoded.
+
+        Sampling and clips begin ``phase_s`` after the first frame. What is stored and compared begins at 0;
+        other phases show how much depends on where the grid happens to lie.
+        """
 
     def fixed_answer(self) -> Features:
         """(d,) the features of a fixed input: what verifying a model looks at."""

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from upath import UPath
 
-from sopilot_assets.errors import ModelError, ModelMismatch
+from sopilot_assets.errors import ConfigError, ModelError, ModelMismatch
 from sopilot_assets.store.arrays import arrays_bytes
 from sopilot_assets.store.publish import local_path, publish_bytes
 
@@ -93,19 +93,25 @@ class ClipEmbedding:
         return (self.clip_start_s + ends) / 2
 
 
-def clip_starts(duration_s: float, *, length_s: float, stride_s: float) -> Floats:
-    """The start of each clip (n,): every ``stride_s`` while a clip fits, and one more when a remainder would
-    stay uncovered.
+def clip_starts(duration_s: float, *, length_s: float, stride_s: float, phase_s: float = 0.0) -> Floats:
+    """The start of each clip (n,): every ``stride_s`` from ``phase_s`` on while a clip fits, and one more
+    when a remainder would stay uncovered.
 
-    A video shorter than one clip gives one clip.
+    A video shorter than one clip gives one clip. Raises ``ConfigError`` for a phase outside of the video.
 
     >>> clip_starts(3.2, length_s=2.0, stride_s=0.5).tolist()
     [0.0, 0.5, 1.0, 1.5]
     >>> clip_starts(0.7, length_s=2.0, stride_s=0.5).tolist()
     [0.0]
+    >>> clip_starts(3.2, length_s=2.0, stride_s=0.5, phase_s=0.25).tolist()
+    [0.25, 0.75, 1.25]
     """
-    remainder_s = max(duration_s - length_s - _END_TOLERANCE_S, 0.0)
-    return np.arange(1 + math.ceil(remainder_s / stride_s), dtype=np.float64) * stride_s
+    if not 0.0 <= phase_s < max(duration_s, 1e-9):
+        raise ConfigError(
+            f"sampling phase {phase_s} s: expected 0 up to less than the video, {duration_s:.2f} s."
+        )
+    remainder_s = max(duration_s - phase_s - length_s - _END_TOLERANCE_S, 0.0)
+    return phase_s + np.arange(1 + math.ceil(remainder_s / stride_s), dtype=np.float64) * stride_s
 
 
 def rearranged(embedding: ClipEmbedding, clips: npt.NDArray[np.int64]) -> ClipEmbedding:

@@ -38,13 +38,15 @@ class ColorMotion:
             parameters={"feature_version": FEATURE_VERSION, "clip_s": CLIP_S, "rate_hz": ASKED_RATE_HZ},
         )
 
-    def embed(self, path: Path) -> ClipEmbedding:
-        """The embedding of one video; raises ``UnreadableVideo`` when no frame can be decoded."""
+    def embed(self, path: Path, *, phase_s: float = 0.0) -> ClipEmbedding:
+        """The embedding of one video, sampled from ``phase_s`` on; raises ``UnreadableVideo`` when no frame
+        can be decoded.
+        """
         index = read_index(path)
-        starts_s = clip_starts(index.end_s, length_s=CLIP_S, stride_s=CLIP_S)
+        starts_s = clip_starts(index.end_s, length_s=CLIP_S, stride_s=CLIP_S, phase_s=phase_s)
         with one_cv2_thread():
             rows, reader = _clip_rows(path, rate_hz=sampling_rate_hz(index.probe), starts_s=starts_s)
-            still = _stillness(path)
+            still = _stillness(path, phase_s=phase_s)
         return ClipEmbedding(
             model_id=self.model_id,
             clip_start_s=starts_s,
@@ -97,7 +99,7 @@ def clip_numbers(images: npt.NDArray[np.uint8]) -> Features:
 
 def _clip_rows(path: Path, *, rate_hz: float, starts_s: Floats) -> tuple[Features, str]:
     """(n, 12) the numbers of each clip, read a clip at a time, and who read the video."""
-    stream = open_frames(path, rate_hz=rate_hz, short_side=SHORT_SIDE_PX)
+    stream = open_frames(path, rate_hz=rate_hz, short_side=SHORT_SIDE_PX, phase_s=float(starts_s[0]))
     rows: list[Features] = []
     pending: list[Image] = []
     for chunk in stream:
@@ -111,9 +113,10 @@ def _clip_rows(path: Path, *, rate_hz: float, starts_s: Floats) -> tuple[Feature
     return np.stack(rows), stream.reader
 
 
-def _stillness(path: Path) -> StillnessMeter:
+def _stillness(path: Path, *, phase_s: float) -> StillnessMeter:
     meter = StillnessMeter()
-    for chunk in open_frames(path, rate_hz=STILL_RATE_HZ, short_side=STILL_SHORT_SIDE_PX):
+    stream = open_frames(path, rate_hz=STILL_RATE_HZ, short_side=STILL_SHORT_SIDE_PX, phase_s=phase_s)
+    for chunk in stream:
         for time_s, image, held in zip(chunk.times_s, chunk.images, chunk.held, strict=True):
             meter.add(float(time_s), grey_image(image), held=bool(held))
     return meter

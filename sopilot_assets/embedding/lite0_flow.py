@@ -68,11 +68,13 @@ class Lite0Flow:
             },
         )
 
-    def embed(self, path: Path) -> ClipEmbedding:
-        """The embedding of one video; raises ``UnreadableVideo`` when no frame can be decoded."""
-        stream = open_frames(path, rate_hz=RATE_HZ, short_side=SHORT_SIDE_PX)
+    def embed(self, path: Path, *, phase_s: float = 0.0) -> ClipEmbedding:
+        """The embedding of one video, sampled from ``phase_s`` on; raises ``UnreadableVideo`` when no frame
+        can be decoded.
+        """
+        stream = open_frames(path, rate_hz=RATE_HZ, short_side=SHORT_SIDE_PX, phase_s=phase_s)
         with one_cv2_thread():
-            reading = _Reading(self._session, stream)
+            reading = _Reading(self._session, stream, phase_s=phase_s)
             for chunk in stream:
                 reading.add(chunk)
         return reading.embedding(self.model_id)
@@ -87,8 +89,13 @@ class Lite0Flow:
 class _Reading:
     """What one pass over one video collects."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, stream: FrameStream) -> None:
+    def __init__(
+        self, session: onnxruntime.InferenceSession, stream: FrameStream, *, phase_s: float = 0.0
+    ) -> None:
         self._session, self._stream = session, stream
+        self._starts_s = clip_starts(
+            float(stream.index.end_s), length_s=CLIP_S, stride_s=STRIDE_S, phase_s=phase_s
+        )
         self._still, self._flow = StillnessMeter(), FlowMeter()
         self._phase = NETWORK_PHASE if len(stream.times_s) > NETWORK_PHASE else 0
         self._count = 0
@@ -113,14 +120,13 @@ class _Reading:
         self._count += len(chunk.times_s)
 
     def embedding(self, model: str) -> ClipEmbedding:
-        duration_s = float(self._stream.index.end_s)
-        starts_s = clip_starts(duration_s, length_s=CLIP_S, stride_s=STRIDE_S)
+        starts_s = self._starts_s
         blocks = {**self._network_blocks(starts_s), **self._flow.blocks(starts_s, length_s=CLIP_S)}
         return ClipEmbedding(
             model_id=model,
             clip_start_s=starts_s,
             clip_length_s=CLIP_S,
-            duration_s=duration_s,
+            duration_s=float(self._stream.index.end_s),
             blocks={name: half_precision(block) for name, block in blocks.items()},
             still_time_s=self._still.times_s(),
             stillness=self._still.stillness(),

@@ -72,11 +72,13 @@ class VJepa2:
             },
         )
 
-    def embed(self, path: Path) -> ClipEmbedding:
-        """The embedding of one video; raises ``UnreadableVideo`` when no frame can be decoded."""
-        stream = open_frames(path, rate_hz=RATE_HZ, short_side=self._side_px)
+    def embed(self, path: Path, *, phase_s: float = 0.0) -> ClipEmbedding:
+        """The embedding of one video, sampled from ``phase_s`` on; raises ``UnreadableVideo`` when no frame
+        can be decoded.
+        """
+        stream = open_frames(path, rate_hz=RATE_HZ, short_side=self._side_px, phase_s=phase_s)
         with one_cv2_thread():
-            reading = _Reading(self, stream, side_px=self._side_px)
+            reading = _Reading(self, stream, side_px=self._side_px, phase_s=phase_s)
             for chunk in stream:
                 reading.add(chunk)
         return reading.embedding()
@@ -104,9 +106,11 @@ class VJepa2:
 class _Reading:
     """What one pass over one video collects; holds the frames of unfinished clips only."""
 
-    def __init__(self, embedder: VJepa2, stream: FrameStream, *, side_px: int) -> None:
+    def __init__(self, embedder: VJepa2, stream: FrameStream, *, side_px: int, phase_s: float = 0.0) -> None:
         self._embedder, self._stream, self._side_px = embedder, stream, side_px
-        self._starts_s: Floats = clip_starts(float(stream.index.end_s), length_s=CLIP_S, stride_s=STRIDE_S)
+        self._starts_s: Floats = clip_starts(
+            float(stream.index.end_s), length_s=CLIP_S, stride_s=STRIDE_S, phase_s=phase_s
+        )
         self._still = StillnessMeter()
         self._window: deque[Image] = deque(maxlen=FRAMES)
         self._seen = 0

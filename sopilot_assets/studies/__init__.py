@@ -1,1 +1,1 @@
-"""Pre-registered evaluation: protocol, splits, detectors, policies, metrics, gates, shadow, errors, planning."""
+"""Pre-registered evaluation: protocol, splits, detectors, policies, gates, what to label next."""

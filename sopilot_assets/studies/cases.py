@@ -74,10 +74,10 @@ COLUMNS: Final[Mapping[str, str]] = {
 ``near_duplicate`` names a group of recordings that show the same take. ``backend`` is the embedding model.
 ``origin`` is ``scored`` or ``imported``. ``problem`` says why a recording has no score.
 ``critical``, ``quality`` and ``efficiency`` count deviations by severity; ``any_critical`` is whether one is
-critical. ``critical_missing`` counts critical missing steps, ``missing_distance`` and ``missing_span`` are the
-means of their ``mean_distance`` and ``expected_span_len`` (old scoring only, else 0). ``deviation_types`` are
-the distinct types, sorted, comma-separated. ``expected`` is 1 where a critical deviation was labelled, 0 where
-its absence was, NaN where nobody could say.
+critical. ``critical_missing`` counts critical missing steps, ``missing_distance`` and ``missing_span`` are
+the means of their ``mean_distance`` and ``expected_span_len`` (old scoring only, else 0).
+``deviation_types`` are the distinct types, sorted, comma-separated. ``expected`` is 1 where a critical
+deviation was labelled, 0 where its absence was, NaN where nobody could say.
 """
 
 _EMPTY: Final[Mapping[str, Cell]] = {TEXT: "", NUMBER: float("nan"), COUNT: 0, FLAG: False}

@@ -1,0 +1,197 @@
+"""`sopilot study`: evaluations that are written down and registered before anybody looks."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.cli.output import say, show_rows
+from sopilot_assets.errors import SopilotError
+
+if TYPE_CHECKING:
+    from sopilot_assets.store.home import Home
+    from sopilot_assets.store.ledgers import Cell
+    from sopilot_assets.studies.registration import Registration
+    from sopilot_assets.studies.spec import StudySpec
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="rich", help="Evaluations, registered before anybody looks."
+)
+
+STUDY = Annotated[
+    str, typer.Argument(help="The study's id: the name of its file below studies/, without .yaml.")
+]
+
+
+class Scores(StrEnum):
+    """The scores that a study can judge."""
+
+    CURRENT = "current"
+    IMPORTED = "imported"
+
+
+@app.command(
+    epilog=examples(
+        "sopilot study new spring --task filter_change --title 'Spring evaluation'",
+        "sopilot study new old_poc --task filter_change --title 'As it was' --scores imported",
+    )
+)
+def new(
+    study: STUDY,
+    *,
+    task: Annotated[str, typer.Option(help="The task whose recordings are judged.")],
+    title: Annotated[str, typer.Option(help="What the study shall show, in a few words.")],
+    scores: Annotated[Scores, typer.Option(help="Judge current or imported scores.")] = Scores.CURRENT,
+    home: HOME,
+) -> None:
+    """Write a new study file with every setting explained, to be edited."""
+    from sopilot_assets.studies.spec import ScoreOrigin  # noqa: PLC0415
+    from sopilot_assets.studies.starter import new_study  # noqa: PLC0415
+
+    path = new_study(home, study, task=task, title=title, scores=ScoreOrigin(scores.value))
+    say(escape(str(path)))
+    say(f"Next: edit it, then `sopilot study show {study}` and `sopilot study register {study}`.")
+
+
+@app.command(name="list", epilog=examples("sopilot study list"))
+def list_studies(*, home: HOME, as_json: AS_JSON = False) -> None:
+    """List the studies: task, state, split, gates; those whose file cannot be used too."""
+    from sopilot_assets.studies.spec import study_ids  # noqa: PLC0415
+
+    show_rows(
+        [_row(home, study) for study in study_ids(home)],
+        columns=("study", "title", "task", "state", "split", "gates"),
+        empty="No studies yet: `sopilot study new STUDY --task TASK --title TITLE`.",
+        as_json=as_json,
+    )
+
+
+@app.command(epilog=examples("sopilot study register spring", "sopilot study register spring --by 'M. Sato'"))
+def register(
+    study: STUDY,
+    *,
+    by: Annotated[str | None, typer.Option(help="Who registers it. (Default: this account.)")] = None,
+    home: HOME,
+) -> None:
+    """Register a study as its file is now; until it has results, a changed one can be registered again."""
+    from sopilot_assets.studies.registration import register as registered  # noqa: PLC0415
+
+    registration = registered(home, study, registered_at=datetime.now(UTC), by=by or getpass.getuser())
+    current = registration.current
+    say(
+        f"{study} is registered since {current.registered_at:%Y-%m-%d %H:%M} by {escape(current.by)}; "
+        f"SHA-256 {current.spec_sha256[:12]}"
+    )
+    if registration.previous:
+        say(f"registered before: {len(registration.previous)} times, all kept in its registration")
+
+
+@app.command(epilog=examples("sopilot study show spring", "sopilot study show spring --json"))
+def show(study: STUDY, *, home: HOME, as_json: AS_JSON = False) -> None:
+    """Read a study back: its settings and whether it is registered, or what is wrong with it and where."""
+    from sopilot_assets.studies.registration import read_registration  # noqa: PLC0415
+    from sopilot_assets.studies.spec import load_study  # noqa: PLC0415
+
+    spec = load_study(home, study)
+    if as_json:
+        found = read_registration(home, study)
+        content = {
+            "study": spec.model_dump(mode="json"),
+            "state": _state(home, study),
+            "registration": found.model_dump(mode="json") if found else None,
+        }
+        typer.echo(json.dumps(content, ensure_ascii=False, indent=1))
+        return
+    say(f"[bold]{spec.study_id}[/bold]: {escape(spec.title)}; {_state(home, study)}")
+    show_rows(_settings(spec), columns=("setting", "value"))
+    _show_registration(read_registration(home, study))
+
+
+@app.command(epilog=examples("sopilot study looks spring"))
+def looks(study: STUDY, *, home: HOME, as_json: AS_JSON = False) -> None:
+    """List every look at the test and challenge cases of a study; only new inputs count as another one."""
+    from sopilot_assets.cli.rows import rows_of  # noqa: PLC0415
+    from sopilot_assets.studies.looks import HELD_OUT, distinct_looks  # noqa: PLC0415
+    from sopilot_assets.studies.looks import looks as looks_at  # noqa: PLC0415
+    from sopilot_assets.studies.spec import load_study  # noqa: PLC0415
+
+    load_study(home, study)
+    found = looks_at(home, study)
+    columns = ("looked_at", "split", "station", "by", "inputs_sha256")
+    show_rows(rows_of(found), columns=columns, empty="Nobody has looked yet.", as_json=as_json)
+    if len(found) and not as_json:
+        counted = ", ".join(f"{split} {distinct_looks(found, split)}" for split in HELD_OUT)
+        say(f"looks at different inputs: {counted}")
+
+
+def _row(home: Home, study: str) -> dict[str, Cell]:
+    from sopilot_assets.studies.spec import load_study  # noqa: PLC0415
+
+    try:
+        spec = load_study(home, study)
+    except SopilotError as error:
+        return {"study": study, "title": str(error), "state": "not usable"}
+    return {
+        "study": study,
+        "title": spec.title,
+        "task": spec.task,
+        "state": _state(home, study),
+        "split": spec.split.strategy.value,
+        "gates": spec.gate_profile.value,
+    }
+
+
+def _state(home: Home, study: str) -> str:
+    """One of: not registered, registered, frozen (has results), changed (since it was registered)."""
+    from sopilot_assets.studies.registration import read_registration, registered_study  # noqa: PLC0415
+
+    if read_registration(home, study) is None:
+        return "not registered"
+    try:
+        _, registration = registered_study(home, study)
+    except SopilotError:
+        return "changed"
+    return "frozen" if registration.frozen else "registered"
+
+
+def _settings(spec: StudySpec) -> list[dict[str, Cell]]:
+    split = spec.split
+    shares = ", ".join(f"{name} {share:g}" for name, share in split.ratios.shares().items())
+    grid = spec.fitting_grid
+    points = len(grid.min_dtw) * len(grid.max_distance) * len(grid.max_span)
+    values = {
+        "task": spec.task,
+        "scores": spec.scores.value,
+        "split": f"{split.strategy.value}, seed {split.seed}; {shares}",
+        "holdout site": split.holdout_site or "none",
+        "gates": spec.gate_profile.value,
+        "overrides": "; ".join(
+            f"{one.check} = {'off' if one.threshold is None else f'{one.threshold:g}'} ({one.reason})"
+            for one in spec.gate_overrides
+        )
+        or "none",
+        "detectors": ", ".join(detector.value for detector in spec.detectors),
+        "baseline": spec.baseline_detector.value,
+        "grid": f"{points} points" + (", intervals too" if spec.use_intervals else ""),
+        "miss rate": f"at most {spec.miss_rate_target:g} with confidence {spec.confidence:g}",
+        "labels": ", ".join(source.value for source in spec.label_sources),
+    }
+    return [{"setting": name, "value": value} for name, value in values.items()]
+
+
+def _show_registration(registration: Registration | None) -> None:
+    if registration is None:
+        return
+    current = registration.current
+    say(
+        f"registered {current.registered_at:%Y-%m-%d %H:%M} by {escape(current.by)}, "
+        f"SHA-256 {current.spec_sha256[:12]}; {len(registration.previous)} earlier, "
+        f"{len(registration.results)} results"
+    )

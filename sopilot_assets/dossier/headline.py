@@ -1,0 +1,67 @@
+"""The headline figures of a dossier: miss and false-positive rate of every detector on every split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from sopilot_assets.studies.canonical import rounded
+from sopilot_assets.studies.intervals import clustered, wilson
+
+SPLITS: Final = ("full", "dev", "test", "challenge")
+MISS: Final = "miss_rate"
+FALSE_ALARM: Final = "false_positive_rate"
+
+
+def headline(
+    cases: pd.DataFrame,
+    detections: pd.DataFrame,
+    detectors: Sequence[str],
+    *,
+    splits: Sequence[str] = SPLITS,
+) -> list[dict[str, Any]]:
+    """One line for each split, detector and rate: errors in n decided cases of so many people, the share and
+    its Wilson and person-clustered 95 % bounds, None where there is no case.
+    """
+    lines: list[dict[str, Any]] = rounded(list(_lines(cases, detections, detectors, splits)))
+    return lines
+
+
+def _lines(
+    cases: pd.DataFrame, detections: pd.DataFrame, detectors: Sequence[str], splits: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    expected = cases["expected"].to_numpy(dtype=np.float64)
+    places = detections["split"].to_numpy(dtype=object)
+    clusters = detections["cluster"].to_numpy(dtype=object)
+    for split in splits:
+        here = places != "" if split == "full" else places == split
+        for detector in detectors:
+            decided = detections[f"{detector}.decided"].to_numpy(dtype=bool)
+            detected = detections[f"{detector}.detected"].to_numpy(dtype=bool)
+            for figure, label in ((MISS, 1), (FALSE_ALARM, 0)):
+                chosen = here & decided & (expected == label)
+                wrong = detected[chosen] != bool(label)
+                by_person = clustered(wrong, clusters[chosen])
+                low, high = wilson(int(wrong.sum()), len(wrong))
+                yield {
+                    "figure": figure,
+                    "split": split,
+                    "detector": detector,
+                    "errors": int(wrong.sum()),
+                    "n": len(wrong),
+                    "people": by_person.clusters,
+                    "point": by_person.point,
+                    "wilson_low": low,
+                    "wilson_high": high,
+                    "clustered_low": by_person.low,
+                    "clustered_high": by_person.high,
+                }
+
+
+def line_of(lines: Sequence[dict[str, Any]], figure: str, split: str, detector: str) -> dict[str, Any]:
+    """The line of one figure."""
+    wanted = (figure, split, detector)
+    return next(line for line in lines if (line["figure"], line["split"], line["detector"]) == wanted)

@@ -1,0 +1,131 @@
+"""Whether a dossier may be handed out: every input that is missing is a blocker by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sized
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import pandas as pd
+
+from sopilot_assets.dossier.inputs import DossierInputs
+from sopilot_assets.studies.spec import parse_study
+
+REQUIRED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "study_yaml": ("the pre-registration of the study", "Write studies/<study>.yaml and register it."),
+        "registration": ("the registration of the study", "Run `sopilot study register`."),
+        "task_yaml": ("the task file", "Put the task's YAML file into tasks/."),
+        "task_lock": ("the lock of the task", "Run `sopilot task lock`."),
+        "cases": ("the judged recordings", "Score recordings of the task."),
+        "detections": ("what each detector says of each recording", "Materialize split_evaluations."),
+        "split_manifest": ("the manifest of the splits", "Materialize split_manifests."),
+        "leakage": ("the proof that no group spans two splits", "Materialize split_manifests."),
+        "policies": ("the fitted policies", "Materialize critical_policies."),
+        "policy_id": ("a feasible policy", "Label more recordings of the dev split, then fit again."),
+        "evaluations": ("the figures on each split", "Materialize split_evaluations."),
+        "gate_report": ("the gates", "Materialize gate_reports."),
+        "gate_values": ("the values that the gates saw", "Materialize gate_reports."),
+        "shadow": ("the comparison with the baseline", "Materialize shadow_reports."),
+        "errors": ("the list of misses and false alarms", "Materialize error_packets."),
+        "stills": ("pictures of the misses and false alarms", "Materialize error_packets."),
+        "label_events": ("the chain of label events", "Import a label sheet: `sopilot labels import`."),
+        "label_head": ("the end of the chain of label events", "Run `sopilot labels verify`."),
+        "looks": ("the ledger of looks at the held-out splits", "Materialize split_evaluations."),
+        "repeats": ("repeated measurements", "Run `sopilot repeat`."),
+        "agreement": ("the agreement between raters", "Have a second person label: `sopilot labels import`."),
+        "drift": ("the drift figures", "Materialize split_evaluations."),
+        "versions": ("the versions of what made it", "Give the versions to the dossier."),
+    }
+)
+"""Every input that a dossier needs: what it is, and what to do where it is missing."""
+
+_MAY_BE_EMPTY: Final = frozenset({"errors", "stills"})
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """One reason why a dossier is not ready: the input, what is wrong with it, what to do."""
+
+    input: str
+    reason: str
+    remedy: str
+
+    def as_dict(self) -> dict[str, str]:
+        """The same as a JSON object."""
+        return {"input": self.input, "reason": self.reason, "remedy": self.remedy}
+
+
+def blockers(inputs: DossierInputs) -> list[Blocker]:
+    """Every reason why these inputs make no complete dossier, missing inputs first; empty when ready."""
+    missing = [
+        Blocker(name, f"{what}: missing", remedy)
+        for name, (what, remedy) in REQUIRED.items()
+        if _is_missing(getattr(inputs, name), name)
+    ]
+    return missing + list(_contradictions(inputs))
+
+
+def _is_missing(value: object, name: str) -> bool:
+    if value is None:
+        return True
+    if name in _MAY_BE_EMPTY:
+        return False
+    return isinstance(value, Sized) and len(value) == 0
+
+
+def _contradictions(inputs: DossierInputs) -> Iterator[Blocker]:
+    """Inputs that are there and cannot be what they claim."""
+    if inputs.study_yaml and inputs.registration:
+        sha256 = parse_study(inputs.study_yaml, source="study.yaml").sha256()
+        if sha256 != inputs.registration["current"]["spec_sha256"]:
+            yield Blocker(
+                "registration",
+                "the study file says something else than what was registered",
+                "Restore the registered file, or make a new study.",
+            )
+    if inputs.policy_id and inputs.policies:
+        policy = inputs.policy
+        if policy is None or not policy.get("feasible", False):
+            yield Blocker(
+                "policy_id",
+                f"{inputs.policy_id} is not a feasible policy among those fitted",
+                "Materialize critical_policies again.",
+            )
+    if inputs.label_events and inputs.label_head and inputs.label_events[-1]["event_id"] != inputs.label_head:
+        yield Blocker(
+            "label_events",
+            f"the last event is not {inputs.label_head[:12]}…, with which the chain ends",
+            "Run `sopilot labels verify`.",
+        )
+    yield from _splits(inputs)
+    if inputs.errors is not None and inputs.stills is not None:
+        yield from _without_stills(inputs.errors, inputs.stills, inputs.stills_lacking or {})
+
+
+def _splits(inputs: DossierInputs) -> Iterator[Blocker]:
+    if inputs.evaluations is None or not inputs.detector:
+        return
+    for split in ("dev", "test", "challenge"):
+        if inputs.detector not in inputs.evaluations.get(split, {}):
+            yield Blocker(
+                "evaluations",
+                f"no figures of {inputs.detector} on the {split} split",
+                "Materialize split_evaluations again.",
+            )
+
+
+def _without_stills(
+    errors: pd.DataFrame, stills: Mapping[str, bytes], reasons: Mapping[str, str]
+) -> Iterator[Blocker]:
+    shown = {name.partition("/")[0] for name, data in stills.items() if data}
+    wrong = errors.loc[errors["error"] != "undecided", "case_id"]
+    lacking = sorted(set(wrong) - shown)
+    if lacking:
+        why = reasons.get(lacking[0], "")
+        yield Blocker(
+            "stills",
+            f"no picture of {len(lacking)} misses or false alarms, e.g. {lacking[0]}{f' ({why})' if why else ''}",
+            "Restore their videos and materialize error_packets again.",
+        )

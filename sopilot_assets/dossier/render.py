@@ -1,0 +1,290 @@
+"""The page of a dossier: one HTML file without scripts, readable and printable anywhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from sopilot_assets.dossier import plots, words
+from sopilot_assets.dossier.chart import POSITIVE, SOFT
+from sopilot_assets.dossier.headline import FALSE_ALARM, MISS, SPLITS, line_of
+from sopilot_assets.dossier.inputs import BASELINE, DossierInputs
+from sopilot_assets.dossier.signing import SigningKey
+
+_LIMITS: Final[Mapping[str, Sequence[str]]] = {
+    MISS: ("clustered_miss_rate_ci95_high", "critical_miss_rate_ci95_high"),
+    FALSE_ALARM: ("clustered_false_positive_rate_ci95_high", "critical_false_positive_rate_ci95_high"),
+}
+_DECISIONS: Final[Mapping[str, str]] = {
+    "false_negative": "Missed",
+    "false_positive": "False alarm",
+    "undecided": "Left open",
+}
+
+
+def page(inputs: DossierInputs, summary: Mapping[str, Any], key: SigningKey) -> str:
+    """The whole document; the same inputs give the same text."""
+    style = _text("style.css")
+    policy = (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src 'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
+    )
+    verdict, sentence = words.verdict_words(inputs, summary)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "percent": words.percent,
+        "gate_name": lambda name: words.GATE_NAMES.get(name, name),
+    }
+    return environment.from_string(_text("index.html.j2")).render(
+        policy=Markup(policy),  # noqa: S704 - ours
+        style=Markup(style),  # noqa: S704 - ours
+        summary=summary,
+        verdict=verdict,
+        verdict_sentence=sentence,
+        signer=key.name,
+        fingerprint=key.fingerprint,
+        tiles=_tiles(inputs, summary),
+        shown=words.shown(inputs, summary),
+        not_shown=words.not_shown(inputs, summary),
+        gates=_gates(inputs),
+        gate_report=inputs.gate_report,
+        gate_split=inputs.gate_split,
+        figures=_figures(inputs, summary),
+        plots=_plots(inputs, summary),
+        errors=_errors(inputs),
+        left_open=_left_open(inputs),
+        splits=_splits(inputs),
+        registration=(inputs.registration or {}).get("current"),
+        leakage=_leakage(inputs),
+        policies=_policies(inputs),
+        policy_id=inputs.policy_id,
+        labels=_labels(inputs),
+        agreement=inputs.agreement,
+        looks=_records(inputs.looks),
+        shadow=inputs.shadow,
+        baseline=inputs.baseline_detector,
+        versions=summary["versions"],
+    )
+
+
+def readme(summary: Mapping[str, Any], key: SigningKey) -> str:
+    """How to check the dossier, for somebody with nothing but the folder."""
+    return _text("README.txt").format(key=key.name, fingerprint=key.fingerprint, **summary)
+
+
+def _tiles(inputs: DossierInputs, summary: Mapping[str, Any]) -> list[dict[str, str]]:
+    if not summary["headline"] or not inputs.detector:
+        return []
+    tiles = []
+    for figure, name in ((MISS, "critical recordings missed"), (FALSE_ALARM, "false alarms")):
+        line = line_of(summary["headline"], figure, inputs.gate_split, inputs.detector)
+        tiles.append(
+            {
+                "value": words.percent(line["point"]),
+                "name": name,
+                "detail": f"{line['errors']} of {line['n']}; 95 % interval by person "
+                f"{words.percent(line['clustered_low'])} to {words.percent(line['clustered_high'])}",
+            }
+        )
+    right = ((inputs.evaluations or {}).get(inputs.gate_split, {}).get(inputs.detector) or {}).get(
+        "right", {}
+    )
+    if right:
+        tiles.append(
+            {
+                "value": words.percent(right.get("decided_share")),
+                "name": "decided by the detector",
+                "detail": f"the rest is left to a person; counted as missed, the miss rate is "
+                f"{words.percent(right.get('strict_miss_rate'))}",
+            }
+        )
+        tiles.append(
+            {
+                "value": f"{right['independent_positives']} + {right['independent_negatives']}",
+                "name": "people behind these figures",
+                "detail": "with critical recordings + with others; recordings of one person are not independent",
+            }
+        )
+    return tiles
+
+
+def _gates(inputs: DossierInputs) -> list[dict[str, Any]]:
+    changed = {one["check"]: one["reason"] for one in (inputs.gate_report or {}).get("overrides", ())}
+    return [
+        {
+            **check,
+            "shown_value": words.gate_value(check["name"], check["value"]),
+            "shown_threshold": ("≤ " if check["direction"] == "max" else "≥ ")
+            + words.gate_value(check["name"], check["threshold"]),
+            "override": changed.get(check["name"], ""),
+        }
+        for check in (inputs.gate_report or {}).get("checks", ())
+        if check["enabled"] or check["name"] in changed
+    ]
+
+
+def _figures(inputs: DossierInputs, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row for each split and detector: both rates, share decided, area under the curve."""
+    rows = []
+    detectors = list(dict.fromkeys(line["detector"] for line in summary["headline"]))
+    for split in dict.fromkeys(line["split"] for line in summary["headline"]):
+        for detector in detectors:
+            right = ((inputs.evaluations or {}).get(split, {}).get(detector) or {}).get("right", {})
+            rows.append(
+                {
+                    "split": split,
+                    "detector": f"{inputs.baseline_detector} (baseline)"
+                    if detector == BASELINE
+                    else detector,
+                    "selected": detector == inputs.detector,
+                    "miss": line_of(summary["headline"], MISS, split, detector),
+                    "alarm": line_of(summary["headline"], FALSE_ALARM, split, detector),
+                    "decided": right.get("decided_share"),
+                    "auc": right.get("auc"),
+                }
+            )
+    return rows
+
+
+def _plots(inputs: DossierInputs, summary: Mapping[str, Any]) -> dict[str, Markup]:
+    drawn: dict[str, Markup] = {}
+    cases, detections, detector = inputs.cases, inputs.detections, inputs.detector
+    if cases is not None and detections is not None and detector:
+        limits = {figure: _limit(inputs, names) for figure, names in _LIMITS.items()}
+        drawn["intervals"] = plots.interval_plot(summary["headline"], detector, limits)
+        here = detections["split"].isin(["test", "challenge"]).to_numpy()
+        scores, expected = _column(detections, f"{detector}.score", here), _column(cases, "expected", here)
+        decided = _column(detections, f"{detector}.decided", here)
+        threshold = (inputs.policy or {}).get("threshold")
+        drawn["scores"] = plots.score_plot(scores, expected, decided, threshold)
+        test = (detections["split"] == inputs.gate_split).to_numpy()
+        drawn["roc"] = plots.roc_plot(
+            _column(detections, f"{detector}.score", test),
+            _column(cases, "expected", test),
+            _column(detections, f"{detector}.decided", test),
+            [
+                (
+                    name,
+                    colour,
+                    line_of(summary["headline"], MISS, inputs.gate_split, column),
+                    line_of(summary["headline"], FALSE_ALARM, inputs.gate_split, column),
+                )
+                for name, colour, column in ((detector, POSITIVE, detector), ("old baseline", SOFT, BASELINE))
+            ],
+        )
+        drawn["thresholds"] = plots.threshold_plot(scores, expected, decided, threshold)
+        drawn["reliability"] = plots.reliability_plot(scores, expected)
+    if inputs.repeats is not None and len(inputs.repeats):
+        drawn["repeats"] = plots.repeats_plot(inputs.repeats, _limit(inputs, ["shifted_jitter_max_delta"]))
+    if cases is not None and len(cases):
+        drawn["drift"] = plots.drift_plot(_column(cases, "score", np.ones(len(cases), dtype=bool)))
+    return drawn
+
+
+def _limit(inputs: DossierInputs, names: Sequence[str]) -> float | None:
+    """The threshold of the first of these checks that the gates enable."""
+    checks = (inputs.gate_report or {}).get("checks", ())
+    found = {check["name"]: check["threshold"] for check in checks if check["enabled"]}
+    return next((found[name] for name in names if name in found), None)
+
+
+def _column(table: pd.DataFrame, name: str, here: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    return table[name].to_numpy(dtype=np.float64)[here]
+
+
+def _errors(inputs: DossierInputs) -> list[dict[str, Any]]:
+    rows = [row for row in _records(inputs.errors) if row["error"] != "undecided"]
+    pictures = words.by_case(inputs.stills or {}, [row["case_id"] for row in rows])
+    return [
+        {
+            **row,
+            "kind": _DECISIONS[row["error"]],
+            "split": _split_of(inputs, row["case_id"]),
+            "stills": [(caption, _data_uri(data)) for caption, data in pictures[row["case_id"]]],
+        }
+        for row in rows
+    ]
+
+
+def _left_open(inputs: DossierInputs) -> list[dict[str, Any]]:
+    return [row for row in _records(inputs.errors) if row["error"] == "undecided"]
+
+
+def _split_of(inputs: DossierInputs, case_id: str) -> str:
+    if inputs.detections is None:
+        return ""
+    found = inputs.detections.loc[inputs.detections["case_id"] == case_id, "split"]
+    return str(found.iloc[0]) if len(found) else ""
+
+
+def _splits(inputs: DossierInputs) -> list[dict[str, Any]]:
+    counts = (inputs.split_manifest or {}).get("counts", {})
+    return [{"name": name, **counts[name]} for name in SPLITS if name in counts]
+
+
+def _leakage(inputs: DossierInputs) -> list[dict[str, Any]]:
+    """By kind of group how many there are, and which of them leak."""
+    if inputs.leakage is None:
+        return []
+    return [
+        {
+            "kind": str(kind).replace("_", " "),
+            "groups": len(rows),
+            "leaking": [f"{row['name']} ({row['splits']})" for row in _records(rows.loc[rows["leaks"]])],
+        }
+        for kind, rows in inputs.leakage.groupby("kind", sort=False)
+    ]
+
+
+def _policies(inputs: DossierInputs) -> list[Mapping[str, Any]]:
+    return list(inputs.policies or ())
+
+
+def _labels(inputs: DossierInputs) -> dict[str, Any] | None:
+    if not inputs.label_events:
+        return None
+    events = inputs.label_events
+    sources: dict[str, int] = {}
+    for event in events:
+        sources[event["source"]] = sources.get(event["source"], 0) + 1
+    return {
+        "events": len(events),
+        "raters": len({event["who"] for event in events}),
+        "sources": dict(sorted(sources.items())),
+        "counting": ", ".join(inputs.label_sources),
+        "first": events[0]["at"][:10],
+        "last": events[-1]["at"][:10],
+        "head": inputs.label_head,
+    }
+
+
+def _records(table: pd.DataFrame | None) -> list[dict[str, Any]]:
+    if table is None:
+        return []
+    known = table.astype(object).where(table.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
+
+
+def _data_uri(picture: bytes) -> Markup:
+    return Markup(f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}")  # noqa: S704 - base64
+
+
+@cache
+def _text(name: str) -> str:
+    return files("sopilot_assets.dossier").joinpath("templates", name).read_text(encoding="utf-8")

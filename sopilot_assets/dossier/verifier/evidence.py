@@ -1,0 +1,156 @@
+"""The files that stand beside the rows: splits, leakage, looks, repeats, errors, registration, readiness."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sopilot_assets.dossier.verifier.figures import SPLITS, detected, repeatability_of, rows_of_split
+from sopilot_assets.dossier.verifier.files import REQUIRED, sha256
+from sopilot_assets.dossier.verifier.findings import Findings
+from sopilot_assets.dossier.verifier.labels import canonical
+from sopilot_assets.dossier.verifier.tables import CASES_FILE, DETECTIONS_FILE, Row, read_csv
+
+SPLIT_MANIFEST: Final = "protocol/split_manifest.json"
+REGISTRATION: Final = "protocol/registration.json"
+STUDY: Final = "protocol/study.yaml"
+LEAKAGE: Final = "rows/leakage.csv"
+LOOKS: Final = "rows/looks.csv"
+REPEATS: Final = "rows/repeats.csv"
+ERRORS: Final = "rows/errors.csv"
+
+_LINKS: Final[Mapping[str, tuple[str, ...]]] = {
+    "person": ("person",),
+    "source_video": ("source_video",),
+    "near_duplicate": ("near_duplicate",),
+    "session": ("site", "session"),
+    "video": ("video_id",),
+}
+
+
+def check_registration(files: Mapping[str, bytes], findings: Findings) -> None:
+    """The registered content has the registered hash; the study file, where its layout is unchanged, too."""
+    if REGISTRATION not in files:
+        return
+    current = json.loads(files[REGISTRATION])["current"]
+    findings.add(
+        REGISTRATION,
+        "SHA-256 of the registered study",
+        current["spec_sha256"],
+        sha256(canonical(current["content"])),
+    )
+    if STUDY in files and current["file_sha256"] == sha256(files[STUDY]):
+        findings.add(STUDY, "SHA-256 of the registered file", current["file_sha256"], sha256(files[STUDY]))
+    else:
+        # comments and layout may change; what was registered stands in the registration
+        findings.not_recomputed.append("protocol.study_file_layout")
+
+
+def check_splits(files: Mapping[str, bytes], rows: Sequence[Row], findings: Findings) -> None:
+    """The manifest has its own id, was made from these very cases, and the rows follow it."""
+    if SPLIT_MANIFEST not in files:
+        return
+    manifest = json.loads(files[SPLIT_MANIFEST])
+    body = {name: value for name, value in manifest.items() if name != "manifest_id"}
+    findings.add(
+        SPLIT_MANIFEST, "id of the split manifest", manifest["manifest_id"], sha256(canonical(body))[:12]
+    )
+    findings.add(
+        CASES_FILE,
+        "SHA-256 of the cases that were split",
+        manifest["cases_sha256"],
+        sha256(files[CASES_FILE]),
+    )
+    for split in SPLITS:
+        stated = list(manifest["case_ids"][split])
+        found = [row["case_id"] for row in rows if row["split"] == split]
+        findings.add(
+            DETECTIONS_FILE,
+            f"cases of the {split} split",
+            len(stated),
+            len(found),
+            ok=sorted(stated) == sorted(found),
+        )
+
+
+def leaks_of(rows: Sequence[Row]) -> dict[tuple[str, str], set[str]]:
+    """The splits of each person, source video, near-duplicate group, session and video that is known."""
+    splits: dict[tuple[str, str], set[str]] = {}
+    for row in rows_of_split(rows, "full"):
+        for kind, columns in _LINKS.items():
+            if row[columns[-1]]:
+                name = "/".join(row[column] for column in columns)
+                splits.setdefault((kind, name), set()).add(row["split"])
+    return splits
+
+
+def check_leakage(files: Mapping[str, bytes], rows: Sequence[Row], findings: Findings) -> int:
+    """The table of leakage lists exactly the groups that the rows have; returns how many leak."""
+    groups = leaks_of(rows)
+    leaking = sum(len(splits) > 1 for splits in groups.values())
+    if LEAKAGE in files:
+        table = {
+            (row["kind"], row["name"]): set(filter(None, row["splits"].split(",")))
+            for row in read_csv(files[LEAKAGE])
+        }
+        findings.add(LEAKAGE, "groups, each with its splits", len(table), len(groups), ok=table == groups)
+        stated = sum(row["leaks"] == "True" for row in read_csv(files[LEAKAGE]))
+        findings.add(LEAKAGE, "groups in more than one split", stated, leaking)
+    return leaking
+
+
+def check_errors(
+    files: Mapping[str, bytes], rows: Sequence[Row], detector: str, split: str, findings: Findings
+) -> None:
+    """The listed misses and false alarms are exactly those of the rows, and each has a picture."""
+    if ERRORS not in files:
+        return
+    listed = {
+        (row["case_id"], row["error"]) for row in read_csv(files[ERRORS]) if row["error"] != "undecided"
+    }
+    found = {
+        (row["case_id"], "false_negative" if row["expected"] == 1 else "false_positive")
+        for row in rows_of_split(rows, split)
+        if row["expected"] is not None
+        and row[f"{detector}.decided"]
+        and detected(row, detector) != (row["expected"] == 1)
+    }
+    findings.add(ERRORS, "misses and false alarms listed", len(listed), len(found), ok=listed == found)
+    shown = {name.split("/")[1] for name in files if name.startswith("stills/")}
+    lacking = sorted(case for case, _ in listed if case not in shown)
+    findings.add("stills", "errors without a picture", ", ".join(lacking[:3]) or "none", "none")
+
+
+def evidence_values(files: Mapping[str, bytes], rows: Sequence[Row], leaking: int) -> dict[str, Any]:
+    """The values of the checks that do not come from one detector's figures."""
+    labelled = [row for row in rows_of_split(rows, "full") if row["expected"] is not None]
+    blind = sum(row["label_source"] == "blind_human" for row in labelled)
+    values: dict[str, Any] = {
+        "leaking_groups": leaking,
+        "blind_label_share": blind / len(labelled) if labelled else None,
+    }
+    if REPEATS in files:
+        found = repeatability_of(read_csv(files[REPEATS]))
+        exact, shifted = found["exact"], found["shifted"]
+        values |= {
+            "rescore_pairs": exact["pairs"],
+            "rescore_jitter_max_delta": exact["max_delta"],
+            "shifted_pairs": shifted["pairs"],
+            "shifted_jitter_max_delta": shifted["max_delta"],
+            "shifted_decision_change_rate": shifted["decision_change_rate"],
+        }
+    if LOOKS in files:
+        looks = read_csv(files[LOOKS])
+        values["test_looks"] = len({row["inputs_sha256"] for row in looks if row["split"] == "test"})
+    return values
+
+
+def check_readiness(files: Mapping[str, bytes], dossier: Mapping[str, Any], findings: Findings) -> None:
+    """A dossier that calls itself ready names no blocker and lacks no file."""
+    readiness = dossier["readiness"]
+    lacking = [name for name in REQUIRED if name not in files]
+    lacking += [] if any(name.startswith("protocol/policies/") for name in files) else ["protocol/policies"]
+    stated, found = readiness["ready"], not readiness["blockers"] and not lacking
+    why = f"{found}, without {', '.join(lacking[:3])}" if lacking else str(found)
+    findings.add("dossier.json", "ready to hand out", str(stated), why, ok=found or not stated)

@@ -1,0 +1,359 @@
+"""The figures of a detector from the rows: misses and false alarms, intervals, statistics, drift, repeats."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from sopilot_assets.dossier.verifier.numbers import (
+    auc,
+    clustered_bounds,
+    mcnemar_p,
+    quantile,
+    statistics_of,
+    wilson_bounds,
+)
+from sopilot_assets.dossier.verifier.tables import Row, number
+
+SPLITS: Final = ("dev", "test", "challenge")
+_WINDOW: Final = 20
+_SHARE_FLOOR: Final = 1e-8
+_DRIFTS: Final = (
+    "critical_score_psi",
+    "score_psi",
+    "dtw_normalized_cost_psi",
+    "critical_detected_rate_reference",
+    "critical_detected_rate_current",
+    "critical_detected_rate_shift_abs",
+)
+
+
+def rows_of_split(rows: Sequence[Row], split: str) -> list[Row]:
+    """The rows of a split; ``full`` are those of all splits."""
+    return [row for row in rows if (row["split"] != "" if split == "full" else row["split"] == split)]
+
+
+def scored(row: Row) -> bool:
+    """Whether the recording has a score."""
+    return row["problem"] == "" and row["score"] is not None
+
+
+def detected(row: Row, detector: str) -> bool:
+    """Whether the detector decided that there is a critical deviation."""
+    return bool(row[f"{detector}.detected"] and row[f"{detector}.decided"])
+
+
+def confusion(rows: Iterable[Row], detector: str) -> dict[str, int]:
+    """Decided cases by label and decision."""
+    counts = {"tp": 0, "fn": 0, "fp": 0, "tn": 0}
+    for row in rows:
+        if row["expected"] is not None and row[f"{detector}.decided"]:
+            said = detected(row, detector)
+            counts[("tp" if said else "fn") if row["expected"] == 1 else ("fp" if said else "tn")] += 1
+    return counts
+
+
+def figures_of(rows: Sequence[Row], detector: str) -> dict[str, Any]:
+    """The figures of a detector on these rows, in time order, nested as in ``results/evaluations.json``."""
+    complete = [row for row in rows if scored(row)]
+    counts = confusion(rows, detector)
+    positives, negatives = counts["tp"] + counts["fn"], counts["fp"] + counts["tn"]
+    said = [detected(row, detector) for row in complete]
+    return {
+        "num_completed_jobs": len(complete),
+        "critical_detected_jobs": sum(detected(row, detector) for row in rows),
+        "critical_score_stats": statistics_of(_known(complete, f"{detector}.score")),
+        "score_stats": statistics_of(_known(complete, "score")),
+        "dtw_normalized_cost_stats": statistics_of(_known(complete, "dtw_normalized_cost")),
+        "rescore_jitter": _jitter(complete),
+        "drift": _halves_drift(complete, f"{detector}.score", said),
+        "critical_miss_rate": share_of(counts["fn"], positives),
+        "critical_false_positive_rate": share_of(counts["fp"], negatives),
+        "critical_confusion": counts,
+        "critical_positives": positives,
+        "critical_negatives": negatives,
+        "completed_labeled_jobs": sum(row["expected"] is not None for row in complete),
+        "critical_confidence": {
+            "miss_rate": _confidence(counts["fn"], positives),
+            "false_positive_rate": _confidence(counts["fp"], negatives),
+        },
+        "right": _right(rows, detector),
+    }
+
+
+def _right(rows: Sequence[Row], detector: str) -> dict[str, Any]:
+    labelled = [row for row in rows if row["expected"] is not None]
+    positive = [row for row in labelled if row["expected"] == 1]
+    speaks = [row for row in labelled if row[f"{detector}.decided"]]
+    misses = errors_interval(rows, detector, label=1)
+    alarms = errors_interval(rows, detector, label=0)
+    known = [row for row in speaks if row[f"{detector}.score"] is not None]
+    scores, truth = [row[f"{detector}.score"] for row in known], [row["expected"] == 1 for row in known]
+    squares = [(score - label) ** 2 for score, label in zip(scores, truth, strict=True)]
+    return {
+        "decided_share": share_of(len(speaks), len(labelled)),
+        "scored_share": share_of(sum(map(scored, labelled)), len(labelled)),
+        "abstained_positives": sum(not row[f"{detector}.decided"] for row in positive),
+        "abstained_negatives": sum(
+            not row[f"{detector}.decided"] for row in labelled if row["expected"] == 0
+        ),
+        "strict_miss_rate": share_of(sum(not detected(row, detector) for row in positive), len(positive)),
+        "clustered_miss_rate": misses,
+        "clustered_false_positive_rate": alarms,
+        "independent_positives": misses["clusters"],
+        "independent_negatives": alarms["clusters"],
+        "brier": math.fsum(squares) / len(squares) if squares else None,
+        "auc": auc(scores, truth),
+        "drift": {
+            "score": _fixed_drift(rows, "score", [10.0 * edge for edge in range(1, 10)], None),
+            "critical_score": _fixed_drift(
+                rows, f"{detector}.score", [edge / 10 for edge in range(1, 10)], f"{detector}.decided"
+            ),
+        },
+    }
+
+
+def errors_interval(rows: Iterable[Row], detector: str, *, label: int) -> dict[str, Any]:
+    """The clustered interval of the miss rate (label 1) or of the false-positive rate (label 0)."""
+    chosen = [row for row in rows if row["expected"] == label and row[f"{detector}.decided"]]
+    errors = [detected(row, detector) != (label == 1) for row in chosen]
+    return clustered_bounds(errors, [row["cluster"] for row in chosen])
+
+
+def headline_of(rows: Sequence[Row], splits: Iterable[str], detectors: Sequence[str]) -> list[dict[str, Any]]:
+    """Miss and false-alarm rate of each detector on each split, with both intervals; rounded."""
+    lines = []
+    for split in splits:
+        for detector in detectors:
+            chosen = rows_of_split(rows, split)
+            for name, label, error in (("miss_rate", 1, "fn"), ("false_positive_rate", 0, "fp")):
+                errors = confusion(chosen, detector)[error]
+                interval = errors_interval(chosen, detector, label=label)
+                n = int(interval["n"] or 0)
+                wilson = wilson_bounds(errors, n)
+                lines.append(
+                    {
+                        "figure": name,
+                        "split": split,
+                        "detector": detector,
+                        "errors": errors,
+                        "n": n,
+                        "people": interval["clusters"],
+                        "point": _rounded(share_of(errors, n)),
+                        "wilson_low": _rounded(wilson[0] if wilson else None),
+                        "wilson_high": _rounded(wilson[1] if wilson else None),
+                        "clustered_low": _rounded(interval["low"]),
+                        "clustered_high": _rounded(interval["high"]),
+                    }
+                )
+    return lines
+
+
+def shadow_of(rows: Sequence[Row], baseline: str, candidate: str) -> dict[str, Any]:
+    """The paired table of two detectors, and McNemar's exact tests on their errors."""
+    table = {
+        f"{one}_{other}": 0
+        for one in ("clear", "detected", "undecided")
+        for other in ("clear", "detected", "undecided")
+    }
+    for row in rows:
+        table[f"{_state(row, baseline)}_{_state(row, candidate)}"] += 1
+    changed = [row for row in rows if _state(row, baseline) != _state(row, candidate)]
+    return {
+        "cases": len(rows),
+        "paired": table,
+        "both_detected": table["detected_detected"],
+        "baseline_only": table["detected_clear"] + table["detected_undecided"],
+        "candidate_only": table["clear_detected"] + table["undecided_detected"],
+        "neither_detected": len(rows) - sum(count for name, count in table.items() if "detected" in name),
+        "decision_change_rate": _rounded(share_of(len(changed), len(rows))),
+        "tests": {
+            name: _test(rows, baseline, candidate, labels)
+            for name, labels in (("all", (0, 1)), ("positives", (1,)), ("negatives", (0,)))
+        },
+    }
+
+
+def _test(
+    rows: Sequence[Row], baseline: str, candidate: str, labels: tuple[int, ...]
+) -> dict[str, float | int]:
+    chosen = [row for row in rows if row["expected"] in labels]
+    both = [row for row in chosen if row[f"{baseline}.decided"] and row[f"{candidate}.decided"]]
+    signs: dict[str, int] = {}
+    fixed = broken = right = 0
+    for row in both:
+        before, after = (detected(row, one) == (row["expected"] == 1) for one in (baseline, candidate))
+        fixed, broken, right = fixed + (after > before), broken + (before > after), right + (before and after)
+        signs[row["cluster"]] = signs.get(row["cluster"], 0) + after - before
+    return {
+        "compared": len(both),
+        "not_compared": len(chosen) - len(both),
+        "both_right": right,
+        "both_wrong": len(both) - right - fixed - broken,
+        "fixed": fixed,
+        "broken": broken,
+        "mcnemar_p": round(mcnemar_p(fixed, broken), 6),
+        "clusters": len(signs),
+        "clustered_p": round(_sign_flips_p(list(signs.values())), 6),
+    }
+
+
+def _sign_flips_p(sums: Sequence[int]) -> float:
+    """The share of all flips of the clusters' signs whose total is at least as extreme."""
+    chances = {0: 1.0}
+    for width in (abs(one) for one in sums if one):
+        flipped: dict[int, float] = {}
+        for total, chance in chances.items():
+            for other in (total - width, total + width):
+                flipped[other] = flipped.get(other, 0.0) + chance / 2
+        chances = flipped
+    return min(1.0, math.fsum(chance for total, chance in chances.items() if abs(total) >= abs(sum(sums))))
+
+
+def _state(row: Row, detector: str) -> str:
+    if not row[f"{detector}.decided"]:
+        return "undecided"
+    return "detected" if row[f"{detector}.detected"] else "clear"
+
+
+def repeatability_of(repeats: Sequence[Mapping[str, str]]) -> dict[str, dict[str, Any]]:
+    """By kind of repeat how far scores moved and how many decisions changed."""
+    return {kind: _repeats([row for row in repeats if row["kind"] == kind]) for kind in ("exact", "shifted")}
+
+
+def _repeats(rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    pairs = [(number(row["score"]), number(row["base_score"])) for row in rows]
+    deltas = [abs(again - before) for again, before in pairs if again is not None and before is not None]
+    changed = sum(row["decision"] != row["base_decision"] for row in rows)
+    bounds = wilson_bounds(changed, len(rows))
+    return {
+        "pairs": len(rows),
+        "videos": len({row["video_id"] for row in rows}),
+        **_deltas(deltas),
+        "decision_changes": changed,
+        "decision_change_rate": share_of(changed, len(rows)),
+        "decision_change_rate_ci95": {"low": bounds[0], "high": bounds[1]} if bounds else None,
+    }
+
+
+def _jitter(complete: Sequence[Row]) -> dict[str, Any]:
+    pairs: dict[tuple[str, str], list[float]] = {}
+    for row in complete:
+        pairs.setdefault((row["gold_id"], row["video_id"]), []).append(row["score"])
+    deltas = [max(scores) - min(scores) for scores in pairs.values() if len(scores) >= 2]
+    return {"num_pairs_with_repeats": len(deltas), **_deltas(deltas)}
+
+
+def _deltas(deltas: Sequence[float]) -> dict[str, float | None]:
+    if not deltas:
+        return {"mean_delta": None, "p90_delta": None, "max_delta": None}
+    mean = math.fsum(deltas) / len(deltas)
+    return {"mean_delta": mean, "p90_delta": quantile(deltas, 0.9), "max_delta": max(deltas)}
+
+
+def _halves_drift(complete: Sequence[Row], critical: str, said: Sequence[bool]) -> dict[str, Any]:
+    split = len(complete) // 2
+    first, rest = complete[:split], complete[split:]
+    enabled = min(len(first), len(rest)) >= _WINDOW
+    figures: dict[str, Any] = {
+        "reference_jobs": len(first),
+        "current_jobs": len(rest),
+        "min_window_jobs_required": _WINDOW,
+        "enabled": enabled,
+        "reason": "ok" if enabled else "insufficient_jobs",
+    }
+    if not enabled:
+        return figures | dict.fromkeys(_DRIFTS)
+    before, after = sum(said[:split]) / len(first), sum(said[split:]) / len(rest)
+    return figures | {
+        "critical_score_psi": _psi(first, rest, critical),
+        "score_psi": _psi(first, rest, "score"),
+        "dtw_normalized_cost_psi": _psi(first, rest, "dtw_normalized_cost"),
+        "critical_detected_rate_reference": before,
+        "critical_detected_rate_current": after,
+        "critical_detected_rate_shift_abs": abs(after - before),
+    }
+
+
+def _psi(first: Sequence[Row], rest: Sequence[Row], column: str) -> float | None:
+    """The old population stability index: bins at the deciles of the first half."""
+    old, new = [row[column] for row in first], [row[column] for row in rest]
+    if None in old or None in new:
+        return None
+    edges = sorted({_decile(sorted(old), index * 0.1 if index < 10 else 1.0) for index in range(11)})
+    if len(edges) < 3:
+        low, high = min(old + new), max(old + new)
+        if low == high:
+            return 0.0
+        edges = [low + (high - low) / 10 * index for index in range(10)] + [high]
+    shares = [
+        [max(count / len(values), _SHARE_FLOOR) for count in _counts(values, edges)] for values in (old, new)
+    ]
+    pairs = zip(*shares, strict=True)
+    return max(0.0, math.fsum((now - was) * math.log(now / was) for was, now in pairs))
+
+
+def _decile(ordered: Sequence[float], q: float) -> float:
+    """The quantile to the last digit as numpy has it, since values that lie on an edge depend on it."""
+    place = (len(ordered) - 1) * q
+    low = math.floor(place)
+    share, below, above = place - low, ordered[low], ordered[min(low + 1, len(ordered) - 1)]
+    return above - (above - below) * (1 - share) if share >= 0.5 else below + (above - below) * share
+
+
+def _counts(values: Iterable[float], edges: Sequence[float]) -> list[int]:
+    counts = [0] * (len(edges) - 1)
+    for value in values:
+        if edges[0] <= value <= edges[-1]:
+            counts[min(bisect_right(edges, value) - 1, len(counts) - 1)] += 1
+    return counts
+
+
+def _fixed_drift(
+    rows: Sequence[Row], column: str, inner: Sequence[float], only: str | None
+) -> dict[str, Any] | None:
+    """The index over fixed bins and the Kolmogorov-Smirnov distance of the two halves."""
+    half = len(rows) // 2
+    windows = [
+        [row[column] for row in part if row[column] is not None and (only is None or row[only])]
+        for part in (rows[:half], rows[half:])
+    ]
+    if min(map(len, windows)) < _WINDOW:
+        return None
+    shares = []
+    for values in windows:
+        counts = [0] * (len(inner) + 1)
+        for value in values:
+            counts[bisect_right(inner, value)] += 1
+        shares.append([(count + 0.5) / (len(values) + 0.5 * len(counts)) for count in counts])
+    old, new = map(sorted, windows)
+    return {
+        "reference_n": len(old),
+        "current_n": len(new),
+        "psi": math.fsum((now - was) * math.log(now / was) for was, now in zip(*shares, strict=True)),
+        "ks": max(
+            abs(bisect_right(old, value) / len(old) - bisect_right(new, value) / len(new))
+            for value in old + new
+        ),
+    }
+
+
+def _known(rows: Iterable[Row], column: str) -> list[float]:
+    return [row[column] for row in rows if row[column] is not None]
+
+
+def _confidence(k: int, n: int) -> dict[str, Any]:
+    bounds = wilson_bounds(k, n)
+    if bounds is None:
+        return {"n": 0, "point": None, "ci95": None}
+    return {"n": n, "point": k / n, "ci95": {"low": bounds[0], "high": bounds[1]}}
+
+
+def share_of(k: int, n: int) -> float | None:
+    return k / n if n else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)

@@ -1,0 +1,199 @@
+"""The files of a dossier: read, and held against the hashes, the statement and its signature."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from sopilot_assets.dossier.verifier.ed25519 import ed25519_valid
+from sopilot_assets.dossier.verifier.findings import Findings
+from sopilot_assets.dossier.verifier.signature import (
+    SignatureFault,
+    fingerprint,
+    parse_public_key,
+    parse_signature,
+    ssh_keygen_agrees,
+)
+
+MANIFEST: Final = "manifest.json"
+STATEMENT: Final = "statement.json"
+SIGNATURE: Final = "statement.sig"
+SIGNERS: Final = "allowed_signers"
+UNHASHED: Final = frozenset({MANIFEST, STATEMENT, SIGNATURE})
+"""Files that the manifest cannot list: itself, and what is made from it."""
+
+RENDERED: Final = frozenset({"index.html", "dossier.json", "verify.py", "README.txt", SIGNERS})
+"""Files that the dossier's id does not depend on: they hold it, or say nothing of the study."""
+
+REQUIRED: Final = (
+    "README.txt",
+    "allowed_signers",
+    "dossier.json",
+    "index.html",
+    "protocol/registration.json",
+    "protocol/split_manifest.json",
+    "protocol/study.yaml",
+    "protocol/task.lock.yaml",
+    "protocol/task.yaml",
+    "results/agreement.json",
+    "results/drift.json",
+    "results/evaluations.json",
+    "results/gates.json",
+    "results/shadow.json",
+    "rows/cases.csv",
+    "rows/detections.csv",
+    "rows/errors.csv",
+    "rows/label_events.jsonl",
+    "rows/leakage.csv",
+    "rows/looks.csv",
+    "rows/repeats.csv",
+    "verify.py",
+)
+"""Files without which a dossier is not ready."""
+
+_TYPE: Final = "https://in-toto.io/Statement/v1"
+
+
+def read_files(place: Path) -> dict[str, bytes]:
+    """All files of a dossier by name, from its folder or its zip.
+
+    Caches that Python leaves beside ``verify.py`` are passed over. Raises ``OSError`` or ``ValueError``
+    where there is no dossier to read.
+    """
+    if place.is_file():
+        return _read_zip(place)
+    files = {}
+    for path in sorted(place.rglob("*")):
+        name = path.relative_to(place).as_posix()
+        if "__pycache__" in name or path.is_dir():
+            continue
+        if path.is_symlink():
+            raise ValueError(f"{name}: a link instead of a file")
+        files[name] = path.read_bytes()
+    if not files:
+        raise FileNotFoundError(f"{place}: no dossier there")
+    return files
+
+
+def _read_zip(place: Path) -> dict[str, bytes]:
+    """The members of the zip, without the one folder that they all lie in."""
+    try:
+        with zipfile.ZipFile(place) as archive:
+            members = {one.filename: archive.read(one) for one in archive.infolist() if not one.is_dir()}
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise ValueError(f"{place.name}: not a sound zip file ({error})") from error
+    roots = {name.partition("/")[0] for name in members}
+    if len(roots) != 1:
+        raise ValueError(f"{place.name}: expected one folder in it, found {sorted(roots)[:3]}")
+    return {name.partition("/")[2]: data for name, data in members.items()}
+
+
+def sha256(data: bytes) -> str:
+    """The SHA-256 of the bytes in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def dossier_id_of(files: Mapping[str, bytes]) -> str:
+    """The id that these files have: of the names and hashes of all but `RENDERED` and `UNHASHED`."""
+    lines = [
+        f"{sha256(data)}  {name}\n"
+        for name, data in sorted(files.items())
+        if name not in RENDERED and name not in UNHASHED
+    ]
+    return sha256("".join(lines).encode())[:12]
+
+
+def check_hashes(files: Mapping[str, bytes], findings: Findings) -> None:
+    """Hold every file against the manifest, and the manifest and every file against the statement."""
+    manifest = _object(files, MANIFEST, findings)
+    listed = manifest.get("files", {})
+    _compare_hashes(
+        {name: entry.get("sha256") for name, entry in listed.items()}, files, UNHASHED, MANIFEST, findings
+    )
+    statement = _object(files, STATEMENT, findings)
+    if statement:
+        findings.add(STATEMENT, "type of the statement", statement.get("_type"), _TYPE)
+        subjects = {one.get("name"): one.get("digest", {}).get("sha256") for one in statement["subject"]}
+        _compare_hashes(subjects, files, {STATEMENT, SIGNATURE}, STATEMENT, findings)
+
+
+def _compare_hashes(
+    stated: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    without: set[str] | frozenset[str],
+    source: str,
+    findings: Findings,
+) -> None:
+    wrong = 0
+    for name, expected in sorted(stated.items()):
+        if name not in files:
+            wrong += 1
+            findings.bad(name, f"listed in {source}", "a file", "no file")
+        elif expected != sha256(files[name]):
+            wrong += 1
+            findings.bad(name, f"SHA-256 in {source}", expected, sha256(files[name]))
+    for name in sorted(set(files) - set(stated) - without):
+        wrong += 1
+        findings.bad(name, f"listed in {source}", "not listed", "a file")
+    for name in stated:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            wrong += 1
+            findings.bad(source, "names below the dossier's folder", name, "a name outside of it")
+    findings.add(source, f"files with the SHA-256 that {source} states", len(stated), len(stated) - wrong)
+
+
+def check_signature(
+    files: Mapping[str, bytes], findings: Findings, *, signer: str | None, use_ssh_keygen: bool
+) -> str:
+    """Check the signature of the statement; returns the fingerprint of the key, "" where there is none.
+
+    ``signer`` is the public key (or fingerprint) that the reader got from elsewhere.
+    """
+    lacking = [name for name in (STATEMENT, SIGNATURE, SIGNERS) if name not in files]
+    if lacking:
+        for name in lacking:
+            findings.bad(name, "part of the signature", "a file", "no file")
+        return ""
+    try:
+        parts = parse_signature(files[SIGNATURE], files[STATEMENT])
+    except SignatureFault as error:
+        findings.bad(SIGNATURE, "an SSH signature", "", str(error))
+        return ""
+    name = fingerprint(parts.public_key)
+    try:
+        allowed = fingerprint(parse_public_key(files[SIGNERS].decode("utf-8", "replace")))
+        findings.add(SIGNERS, "key of the signature", allowed, name)
+        if signer is not None:
+            wanted = signer if signer.startswith("SHA256:") else fingerprint(parse_public_key(signer))
+            findings.add(SIGNATURE, "key that you expect", wanted, name)
+    except SignatureFault as error:
+        findings.bad(SIGNERS, "the signer's public key", "", str(error))
+    valid = ed25519_valid(parts.public_key, parts.signed, parts.signature)
+    agrees = ssh_keygen_agrees(files) if use_ssh_keygen else None
+    for file in (STATEMENT, SIGNATURE):
+        findings.add(file, "Ed25519 signature of statement.json", "valid", "valid" if valid else "not valid")
+    if agrees is not None:
+        findings.add(
+            SIGNATURE, "the same by ssh-keygen -Y verify", "valid", "valid" if agrees else "not valid"
+        )
+    return name
+
+
+def _object(files: Mapping[str, bytes], name: str, findings: Findings) -> dict[str, Any]:
+    """The JSON object in a file; {} (noted) where there is none."""
+    if name not in files:
+        findings.bad(name, "part of the dossier", "a file", "no file")
+        return {}
+    try:
+        content = json.loads(files[name])
+    except ValueError as error:
+        findings.bad(name, "JSON", "", str(error))
+        return {}
+    if not isinstance(content, dict):
+        findings.bad(name, "JSON", "an object", type(content).__name__)
+        return {}
+    return content

@@ -1,0 +1,310 @@
+"""What a dossier says in words: its verdict, what is shown, what is not, the names of gates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import pandas as pd
+
+from sopilot_assets.dossier.headline import FALSE_ALARM, MISS, line_of
+from sopilot_assets.dossier.inputs import DossierInputs
+
+GATE_NAMES: Final[Mapping[str, str]] = {
+    "critical_miss_rate": "Critical recordings missed",
+    "critical_false_positive_rate": "False alarms",
+    "critical_miss_rate_ci95_high": "Missed: upper 95 % bound, recordings taken as independent",
+    "critical_false_positive_rate_ci95_high": "False alarms: upper 95 % bound, recordings taken as independent",
+    "clustered_miss_rate_ci95_high": "Missed: upper 95 % bound, by person",
+    "clustered_false_positive_rate_ci95_high": "False alarms: upper 95 % bound, by person",
+    "independent_positives": "People with a critical recording",
+    "independent_negatives": "People with a recording that is not critical",
+    "blind_label_share": "Labels given without seeing the result",
+    "rater_kappa_ci95_low": "Agreement of raters beyond chance (kappa): lower 95 % bound",
+    "decided_share": "Labelled recordings that the detector decided",
+    "scored_share": "Labelled recordings that could be scored",
+    "shifted_pairs": "Recordings scored again with shifted sampling",
+    "shifted_jitter_max_delta": "Largest change of a score by shifted sampling (points)",
+    "shifted_decision_change_rate": "Decisions changed by shifted sampling",
+    "test_looks": "Looks at the test split",
+    "leaking_groups": "Groups on two sides of the split",
+    "rescore_jitter_max_delta": "Largest difference of repeated scores (points)",
+    "rescore_pairs": "Pairs with repeated scores",
+    "dtw_normalized_cost_p90": "Alignment cost, 90 % quantile",
+    "drift_critical_score_psi": "Drift of the critical score (PSI)",
+    "drift_score_psi": "Drift of the score (PSI)",
+    "drift_dtw_psi": "Drift of the alignment cost (PSI)",
+    "critical_detected_rate_shift_abs": "Shift of the alarm rate",
+    "num_completed_jobs": "Scored recordings",
+    "labels_total_jobs": "Label rows",
+    "labels_labeled_jobs": "Labelled recordings",
+    "critical_positives": "Critical recordings",
+    "critical_negatives": "Recordings that are not critical",
+    "coverage_rate": "Labelled recordings that were scored",
+}
+"""The checks of gates as a reader would name them."""
+
+_SHARES: Final = frozenset(
+    [
+        "critical_miss_rate",
+        "critical_false_positive_rate",
+        "critical_miss_rate_ci95_high",
+        "decided_share",
+        "scored_share",
+        "critical_false_positive_rate_ci95_high",
+        "clustered_miss_rate_ci95_high",
+        "blind_label_share",
+        "coverage_rate",
+        "clustered_false_positive_rate_ci95_high",
+        "shifted_decision_change_rate",
+    ]
+)
+
+
+def percent(value: float | None) -> str:
+    """A share for readers, with a digit where it matters."""
+    if value is None:
+        return "–"
+    shown = 100 * value
+    return f"{shown:.0f} %" if shown in (0, 100) or shown >= 10 else f"{shown:.1f} %"
+
+
+def gate_value(name: str, value: float | None) -> str:
+    """A value or threshold of a check for readers."""
+    if value is None:
+        return "–"
+    if name in _SHARES:
+        return f"{100 * value:.3g} %"
+    return f"{value:.4g}"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """The count with its noun.
+
+    >>> plural(1, "gate"), plural(3, "person", "people")
+    ('1 gate', '3 people')
+    """
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def verdict_words(inputs: DossierInputs, summary: Mapping[str, Any]) -> tuple[str, str]:
+    """The verdict in a few words, and the sentence that goes with it."""
+    if summary["verdict"] == "not_ready":
+        count = len(summary["readiness"]["blockers"])
+        return "Draft, not ready", (
+            f"{plural(count, 'input')} of this dossier {'is' if count == 1 else 'are'} missing or contradictory. "
+            "It must not be used as evidence."
+        )
+    report = inputs.gate_report or {"checks": [], "profile": ""}
+    enabled = [check for check in report["checks"] if check["enabled"]]
+    failed = [check for check in enabled if not check["passed"]]
+    where = f"profile {report['profile']}, on the {inputs.gate_split} split"
+    changed = (
+        f" {plural(len(report['overrides']), 'threshold was', 'thresholds were')} changed."
+        if report["overrides"]
+        else ""
+    )
+    if failed:
+        return "Gates not passed", f"{len(failed)} of {len(enabled)} gates failed ({where}).{changed}"
+    return "All gates passed", f"{plural(len(enabled), 'gate')} of {where}.{changed}"
+
+
+def shown(inputs: DossierInputs, summary: Mapping[str, Any]) -> list[str]:
+    """What the evidence shows, one sentence each."""
+    return [*_rates(inputs, summary), *_protocol(inputs), *_people(inputs), *_stability(inputs)]
+
+
+def not_shown(inputs: DossierInputs, summary: Mapping[str, Any]) -> list[str]:
+    """What the evidence does not show, one sentence each; the most important first."""
+    return [*_missing(summary), *_failed(inputs), *_limits(inputs, summary)]
+
+
+def _rates(inputs: DossierInputs, summary: Mapping[str, Any]) -> Iterator[str]:
+    if not summary["headline"] or not inputs.detector:
+        return
+    for figure, verb, what in (
+        (MISS, "missed", "critical"),
+        (FALSE_ALARM, "raised a false alarm on", "other"),
+    ):
+        line = line_of(summary["headline"], figure, inputs.gate_split, inputs.detector)
+        if line["point"] is not None:
+            yield (
+                f"On recordings it was not fitted on, {inputs.detector} {verb} {line['errors']} of {line['n']} "
+                f"{what} recordings by {plural(line['people'], 'person', 'people')}: {percent(line['point'])}, and "
+                f"{percent(line['clustered_low'])} to {percent(line['clustered_high'])} is compatible with that."
+            )
+
+
+def _protocol(inputs: DossierInputs) -> Iterator[str]:
+    if inputs.registration and not _looked_before_registered(inputs):
+        current = inputs.registration["current"]
+        yield (
+            f"What counts was written down on {str(current['registered_at'])[:10]} by {current['by']}, before any "
+            "look at held-out recordings."
+        )
+    if inputs.leakage is not None and not inputs.leakage["leaks"].any():
+        yield (
+            f"Of {len(inputs.leakage)} persons, sessions, source videos, near-duplicates and recordings none is on "
+            "two sides of the split."
+        )
+    if _test_looks(inputs) == 1:
+        yield "The test split was evaluated with one set of inputs only."
+
+
+def _people(inputs: DossierInputs) -> Iterator[str]:
+    agreement = inputs.agreement
+    if agreement and (agreement.get("low") or 0.0) > 0:
+        yield (
+            f"{plural(agreement['raters'], 'rater')} labelled the same {agreement['recordings']} recordings and agree "
+            f"beyond chance: kappa {agreement['kappa']:.2f} ({agreement['low']:.2f} to {agreement['high']:.2f})."
+        )
+    used = _used(inputs)
+    if used is not None:
+        blind = int((used["label_source"] == "blind_human").sum())
+        if blind:
+            yield (
+                f"{blind} of {len(used)} recordings were labelled by people who did not see the result. Labels form a "
+                "chain in which none can be changed or dropped unnoticed."
+            )
+
+
+def _stability(inputs: DossierInputs) -> Iterator[str]:
+    if inputs.repeats is None or inputs.repeats.empty:
+        return
+    for kind, how in (("exact", "in the same way"), ("shifted", "with the sampling shifted in time")):
+        rows = inputs.repeats.loc[inputs.repeats["kind"] == kind]
+        if len(rows):
+            largest = (rows["score"] - rows["base_score"]).abs().max()
+            changed = int((rows["decision"] != rows["base_decision"]).sum())
+            yield (
+                f"Scored again {how}, {plural(len(rows), 'recording')} moved by at most {largest:.2g} points, and "
+                f"{plural(changed, 'decision')} changed."
+            )
+
+
+def _missing(summary: Mapping[str, Any]) -> Iterator[str]:
+    for blocker in summary["readiness"]["blockers"]:
+        yield f"{blocker['input']}: {blocker['reason']}. {blocker['remedy']}"
+
+
+def _failed(inputs: DossierInputs) -> Iterator[str]:
+    for check in (inputs.gate_report or {"checks": []})["checks"]:
+        if check["enabled"] and not check["passed"]:
+            name, direction = check["name"], "at most" if check["direction"] == "max" else "at least"
+            needed = f" Needed: {check['needed']}." if check.get("needed") else ""
+            yield (
+                f"{GATE_NAMES.get(name, name)}: {direction} {gate_value(name, check['threshold'])} was asked for, "
+                f"{gate_value(name, check['value']) if check['value'] is not None else 'nothing'} was found.{needed}"
+            )
+
+
+def _limits(inputs: DossierInputs, summary: Mapping[str, Any]) -> Iterator[str]:
+    yield from _doubts(inputs)
+    used = _used(inputs)
+    if used is not None and inputs.detector:
+        yield from _open(inputs)
+        sites = sorted(set(used["site"]) - {""})
+        where = f"at {plural(len(sites), 'site')} ({', '.join(sites[:4])})" if sites else "at unknown sites"
+        yield (
+            f"Other people, sites or tasks: the figures are about {plural(used['person'].nunique(), 'person', 'people')} "
+            f"{where} doing {summary['task_id']}."
+        )
+    yield (
+        "The challenge split holds the hardest recordings on purpose; its rates are no estimate of daily work."
+    )
+    yield (
+        "The signature shows who issued this dossier and that nothing was changed since. It does not show that "
+        "the labels are true or the videos genuine."
+    )
+
+
+def _doubts(inputs: DossierInputs) -> Iterator[str]:
+    """What the inputs say against themselves, whether or not a gate asks for it."""
+    if inputs.registration and _looked_before_registered(inputs):
+        yield "Held-out recordings were looked at before the study was registered in its present form."
+    if inputs.leakage is not None and inputs.leakage["leaks"].any():
+        yield (
+            f"{plural(int(inputs.leakage['leaks'].sum()), 'group is', 'groups are')} on two sides of the split: the "
+            "figures may describe recognising them."
+        )
+    looks = _test_looks(inputs)
+    if looks > 1:
+        yield f"The test split was evaluated with {looks} different sets of inputs; it is no longer untouched."
+    if inputs.agreement is not None and not (inputs.agreement.get("low") or 0.0) > 0:
+        why = inputs.agreement.get("reason") or "the interval of kappa holds 0"
+        yield f"That people agree on what a critical deviation is: {why}."
+    used = _used(inputs)
+    if used is not None:
+        others = sorted(set(used["label_source"]) - {"blind_human", ""})
+        if others:
+            count = int((used["label_source"] != "blind_human").sum())
+            yield (
+                f"{count} of {len(used)} labels were not given blind ({', '.join(others)}); such labels can repeat "
+                "what the product or a file name said."
+            )
+
+
+def _used(inputs: DossierInputs) -> pd.DataFrame | None:
+    """The cases of all splits."""
+    if inputs.cases is None or inputs.detections is None:
+        return None
+    used: pd.DataFrame = inputs.cases.loc[(inputs.detections["split"] != "").to_numpy()]
+    return used
+
+
+def _test_looks(inputs: DossierInputs) -> int:
+    if inputs.looks is None or inputs.looks.empty:
+        return 0
+    return int(inputs.looks.loc[inputs.looks["split"] == "test", "inputs_sha256"].nunique())
+
+
+def _looked_before_registered(inputs: DossierInputs) -> bool:
+    if inputs.registration is None or inputs.looks is None or inputs.looks.empty:
+        return False
+    registered = datetime.fromisoformat(str(inputs.registration["current"]["registered_at"]))
+    return min(map(datetime.fromisoformat, inputs.looks["looked_at"])) < registered
+
+
+def _open(inputs: DossierInputs) -> Iterator[str]:
+    if inputs.cases is None or inputs.detections is None:
+        return
+    here = (inputs.detections["split"] == inputs.gate_split).to_numpy()
+    labelled = here & inputs.cases["expected"].notna().to_numpy()
+    left = int((labelled & ~inputs.detections[f"{inputs.detector}.decided"].to_numpy(dtype=bool)).sum())
+    if left:
+        yield (
+            f"{left} of {int(labelled.sum())} labelled recordings of the {inputs.gate_split} split were left open "
+            "and handed to a person; the rates are about the others."
+        )
+
+
+def still_words(name: str) -> str:
+    """The caption of a picture from the last part of its name.
+
+    >>> still_words("1_missing_step_recording.jpg")
+    'missing step: recording'
+    >>> still_words("at_0012.5s.jpg")
+    'at 12.5 s'
+    """
+    stem = name.rpartition(".")[0]
+    if stem.startswith("at_") and stem.endswith("s"):
+        return f"at {stem[3:-1].lstrip('0') or '0'} s".replace("at .", "at 0.")
+    kind, _, whose = stem.lstrip("0123456789_").rpartition("_")
+    return f"{kind.replace('_', ' ')}: {whose}" if kind else whose or stem
+
+
+def by_case(stills: Mapping[str, bytes], names: Sequence[str]) -> dict[str, list[tuple[str, bytes]]]:
+    """The pictures of these cases in order, each with its caption."""
+    found: dict[str, list[tuple[str, bytes]]] = {name: [] for name in names}
+    for name, data in sorted(stills.items(), key=lambda one: _order(one[0])):
+        case, _, file = name.partition("/")
+        if case in found:
+            found[case].append((still_words(file), data))
+    return found
+
+
+def _order(name: str) -> tuple[str, str, bool, str]:
+    """By case and number, the gold after the recording."""
+    case, _, file = name.partition("/")
+    return case, file.partition("_")[0], "_gold." in file, file

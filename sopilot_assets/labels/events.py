@@ -1,0 +1,179 @@
+"""What one person says about one recording at one time, as an event that names the one before it by hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from sopilot_assets.tasks import DeviationType
+
+NO_EVENT: Final = "0" * 64
+"""``previous_hash`` of the first event of a task."""
+
+NOTE_LETTERS: Final = 2000
+
+
+class Source(StrEnum):
+    """How a label came about, the strongest first.
+
+    ``blind_human``: a person saw the recording and not what the product says of it. ``human``: a person saw
+    both. ``imported``: taken over from an existing installation. ``prefill``: guessed from the file's name.
+    """
+
+    BLIND_HUMAN = "blind_human"
+    HUMAN = "human"
+    IMPORTED = "imported"
+    PREFILL = "prefill"
+
+    @property
+    def strength(self) -> int:
+        """Higher is stronger."""
+        return len(Source) - list(Source).index(self)
+
+
+class Verdict(StrEnum):
+    """What a person says of the product's decision; `NONE` where it was not asked or not shown."""
+
+    NONE = ""
+    AGREE = "agree"
+    DISAGREE = "disagree"
+    UNSURE = "unsure"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _each_once(steps: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(steps))
+
+
+def _utc(text: str) -> str:
+    if not _TIME.fullmatch(text):
+        raise ValueError("expected a time in UTC such as 2026-02-23T09:30:00+00:00")
+    return datetime.fromisoformat(text).astimezone(UTC).isoformat()
+
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
+_STEP = r"[a-z0-9][a-z0-9_]{0,47}"
+
+Steps = Annotated[
+    tuple[Annotated[str, StringConstraints(pattern=f"^{_STEP}$")], ...],
+    Field(strict=False),
+    AfterValidator(_each_once),
+]
+Who = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\s,;\"\x00-\x1f]{1,64}$")]
+Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.:-]{0,99}$")]
+TaskId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+Time = Annotated[str, AfterValidator(_utc)]
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""Who: an id without spaces, commas or semicolons. Key: a partition key, or the case id of an imported job
+such as ``job-12``. Time: ISO 8601 with its offset, kept in UTC. Steps: step ids in the order they are given.
+"""
+
+
+class Seen(_Strict):
+    """A deviation that a person names: its type and the steps it is about."""
+
+    type: Annotated[DeviationType, Field(strict=False)]
+    steps: Steps = ()
+
+    def __str__(self) -> str:
+        return f"{self.type.value}:{'+'.join(self.steps)}" if self.steps else self.type.value
+
+
+class Agreement(Seen):
+    """What a person says of one deviation that the product reports: ``agree`` is None where they cannot
+    say.
+    """
+
+    agree: bool | None = None
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}={ {True: 'yes', False: 'no', None: 'unsure'}[self.agree] }"
+
+
+_Named = TypeVar("_Named", bound=Seen)
+
+
+def _in_one_order(named: tuple[_Named, ...]) -> tuple[_Named, ...]:
+    """Each of them once, sorted: in which order somebody names them says nothing."""
+    return tuple({str(one): one for one in sorted(named, key=str)}.values())
+
+
+class Draft(_Strict):
+    """What a person says, before it has its place in the chain.
+
+    ``critical_expected`` is None where they cannot say. ``seen`` are deviations that they name: all of them
+    where they label blind, those that the product missed where they saw its findings. ``adjudicates`` settles
+    a disagreement between others. What was labelled blind, prefilled or imported says nothing of the
+    product's findings.
+    """
+
+    task_id: TaskId
+    key: Key
+    who: Who
+    at: Time
+    source: Annotated[Source, Field(strict=False)]
+    critical_expected: bool | None
+    verdict: Annotated[Verdict, Field(strict=False)] = Verdict.NONE
+    deviations: Annotated[tuple[Agreement, ...], Field(strict=False), AfterValidator(_in_one_order)] = ()
+    seen: Annotated[tuple[Seen, ...], Field(strict=False), AfterValidator(_in_one_order)] = ()
+    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=NOTE_LETTERS)] = ""
+    adjudicates: bool = False
+
+    @model_validator(mode="after")
+    def _says_what_its_source_can(self) -> Draft:
+        if self.source is not Source.HUMAN and (self.verdict is not Verdict.NONE or self.deviations):
+            raise ValueError(
+                f"a label of source {self.source.value} cannot hold a verdict or agreement on findings: "
+                "who labels with the findings in view is of source human"
+            )
+        if self.adjudicates and self.source not in (Source.HUMAN, Source.BLIND_HUMAN):
+            raise ValueError(f"only a person adjudicates, found source {self.source.value}")
+        return self
+
+    def says(self) -> dict[str, Any]:
+        """Everything but the time, as plain JSON values: two drafts that say the same are one label."""
+        return self.model_dump(mode="json", exclude={"at", "seq", "previous_hash", "event_id"})
+
+
+class Event(Draft):
+    """A draft in its place: ``seq`` counts from 1 in its task, ``previous_hash`` is the ``event_id`` of the
+    event before it, and ``event_id`` the SHA-256 of everything else (see `event_hash`).
+    """
+
+    seq: Annotated[int, Field(ge=1)]
+    previous_hash: Hash
+    event_id: Hash
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields as plain JSON values; ``event_hash`` of it is ``event_id``."""
+        return self.model_dump(mode="json")
+
+
+def canonical(value: object) -> bytes:
+    """The one way to write a JSON value: sorted names, no spaces, UTF-8."""
+    return json.dumps(
+        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+    ).encode()
+
+
+def event_hash(fields: Mapping[str, Any]) -> str:
+    """The id that an event with these fields has; ``event_id`` itself is left out."""
+    return hashlib.sha256(
+        canonical({name: value for name, value in fields.items() if name != "event_id"})
+    ).hexdigest()
+
+
+def place(draft: Draft, *, seq: int, previous_hash: str) -> Event:
+    """The draft as the event at ``seq``, after the event with the id ``previous_hash``."""
+    fields = {**draft.says(), "at": draft.at, "seq": seq, "previous_hash": previous_hash}
+    return Event.model_validate({**fields, "event_id": event_hash(fields)})

@@ -1,0 +1,292 @@
+"""The reports of the old system's scripts, made again from the case table: same names, same nesting.
+
+The figures, splits, fits and gates are those of `studies`; here is what the old scripts did differently:
+critical scores are rounded to 6 digits before they are compared, a gate that checks nothing passes, and the
+best candidate of a fit is written down although it is not feasible. Hashes, ids, paths and times are left
+out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from sopilot_assets.errors import StudyError
+from sopilot_assets.legacy.database import Installation, as_old, installed_cases, listed_critical
+from sopilot_assets.legacy.labels import LabelFile
+from sopilot_assets.legacy.policies import OldPolicy
+from sopilot_assets.studies.detectors import CONTINUOUS_V1, MODES, critical_score, detect
+from sopilot_assets.studies.errors import false_positive_breakdown
+from sopilot_assets.studies.gates import Override, check_gates
+from sopilot_assets.studies.metrics import Outcome, figures, gate_values
+from sopilot_assets.studies.profiles import CHECKS, LEGACY_CHECKS, GateProfile, gate_profile
+from sopilot_assets.studies.shadow import old_shadow
+from sopilot_assets.studies.sweep import threshold_sweep
+
+Report = dict[str, Any]
+
+DIGITS: Final = 6
+NO_PROFILE: Final = GateProfile("none", {}, tuple(check.name for check in LEGACY_CHECKS))
+UNKNOWN: Final = "unknown"
+
+_CONFIG_KEYS: Final[Mapping[str, str]] = {
+    "max_critical_fpr": "max_critical_false_positive_rate",
+    "max_critical_miss_ci95_high": "max_critical_miss_rate_ci95_high",
+    "max_critical_fpr_ci95_high": "max_critical_false_positive_rate_ci95_high",
+    "min_completed_jobs": "min_num_completed_jobs",
+}
+"""Options of the old command line that are called otherwise than the configuration key they set."""
+
+_OF_LABELS: Final = (
+    "critical_miss_rate",
+    "critical_false_positive_rate",
+    "critical_confusion",
+    "critical_positives",
+    "critical_negatives",
+    "completed_labeled_jobs",
+    "labels_total_jobs",
+    "labels_labeled_jobs",
+    "labels_unknown_jobs",
+    "coverage_rate",
+    "critical_confidence",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OldJobs:
+    """The jobs of an installation as its scripts saw them.
+
+    ``cases`` is the table of all jobs (`installed_cases`), ``labels`` what the label file says, and
+    ``listed_critical`` the number of critical deviations that each case lists.
+    """
+
+    cases: pd.DataFrame
+    labels: LabelFile
+    listed_critical: Mapping[str, int]
+
+    @classmethod
+    def of(cls, installation: Installation, labels: LabelFile) -> OldJobs:
+        """The jobs of an installation with these labels."""
+        return cls(installed_cases(installation, labels), labels, listed_critical(installation))
+
+    def completed(self, task_id: str | None) -> pd.DataFrame:
+        """The completed jobs, of one task or of all."""
+        return as_old(self.cases, task_id)
+
+    def eligible(self, task_id: str | None) -> pd.DataFrame:
+        """The completed jobs with a label that says yes or no."""
+        jobs = self.completed(task_id)
+        return jobs[jobs["expected"].notna()].reset_index(drop=True)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCounts:
+    """How many jobs the labels in use name, and how many of them have a yes or no."""
+
+    total: int
+    labeled: int
+
+
+def old_scores(cases: pd.DataFrame) -> np.ndarray:
+    """The critical scores (n,) as the old scripts had them: rounded before anything is done with them."""
+    # the decimal rounding of Python, which numpy's differs from in the last digit
+    return np.array(
+        [round(score, DIGITS) for score in critical_score(_costs(cases)).tolist()], dtype=np.float64
+    )
+
+
+def old_outcome(cases: pd.DataFrame, mode: str, threshold: float, policy: OldPolicy | None = None) -> Outcome:
+    """What an old detector said of completed jobs (n rows); ``policy`` replaces its constants."""
+    scores = old_scores(cases)
+    if mode == CONTINUOUS_V1:
+        detected = scores >= clamped(threshold)
+    elif mode in MODES:
+        detected = detect(mode, _costs(cases), guardrails=None if policy is None else policy.guardrails())
+    else:
+        raise StudyError(f"critical_scoring_mode: expected one of {', '.join(MODES)}; found {mode!r}.")
+    return Outcome(detected=detected, decided=np.ones(len(cases), dtype=bool), score=scores)
+
+
+def evaluation(
+    cases: pd.DataFrame,
+    counts: LabelCounts | None,
+    *,
+    mode: str,
+    threshold: float,
+    policy: OldPolicy | None = None,
+) -> Report:
+    """The figures of one detector on completed jobs; without ``counts`` as when no label file was given."""
+    outcome = old_outcome(cases, mode, threshold, policy)
+    found = figures(
+        cases,
+        outcome,
+        labels_total=None if counts is None else counts.total,
+        labels_labeled=None if counts is None else counts.labeled,
+    )
+    if counts is None:
+        found |= dict.fromkeys(_OF_LABELS)
+    return {
+        **found,
+        "critical_scoring_mode": mode,
+        "critical_threshold": clamped(threshold),
+        "critical_policy": None if policy is None else policy.summary(),
+    }
+
+
+def gate_report(
+    jobs: OldJobs,
+    *,
+    task_id: str | None,
+    mode: str,
+    threshold: float,
+    profile: str | None,
+    overrides: Mapping[str, float],
+    policy: OldPolicy | None,
+    sweep: Sequence[float] | None,
+    with_labels: bool = True,
+) -> Report:
+    """The report of one detector against one gate profile (None: no profile); ``sweep`` are the thresholds
+    to sweep over, if any.
+    """
+    cases = jobs.completed(task_id)
+    counts = LabelCounts(len(jobs.labels.job_ids), len(jobs.labels.expected)) if with_labels else None
+    report = evaluation(cases, counts, mode=mode, threshold=threshold, policy=policy)
+    gate, config = configured(profile, overrides)
+    named = {} if profile is None else {"gate_profile": profile, "gate_profile_locked": gate.locked}
+    report |= {
+        "task_id": task_id,
+        **named,
+        "gate_overrides": dict(overrides),
+        "critical_sweep_requested": sweep is not None,
+        "gate_config": config,
+        "gates": gates(gate, report, overrides=overrides),
+    }
+    if sweep is not None:
+        report["critical_threshold_sweep"] = old_sweep(cases, config, sweep)
+    return report
+
+
+def old_sweep(cases: pd.DataFrame, config: Mapping[str, float], thresholds: Sequence[float]) -> Report:
+    """The threshold sweep; nothing is recommended where a class has no case."""
+    swept = threshold_sweep(
+        cases,
+        max_miss=config.get("max_critical_miss_rate"),
+        max_fpr=config.get("max_critical_false_positive_rate"),
+        thresholds=[clamped(threshold) for threshold in thresholds],
+        score=old_scores(cases),
+        speaks=np.ones(len(cases), dtype=bool),
+    )
+    one_class = any(not row["critical_positives"] or not row["critical_negatives"] for row in swept["rows"])
+    return swept | {"recommended": None} if one_class else swept
+
+
+def gates(
+    profile: GateProfile,
+    report: Mapping[str, Any],
+    *,
+    overrides: Mapping[str, float] | None = None,
+    without_minimum_evidence: bool = False,
+) -> Report:
+    """The checks as the old scripts listed them; without an enabled check the gate passes, as it did."""
+    checked = check_gates(
+        profile,
+        gate_values(report),
+        overrides=[
+            Override(_check_of(option), threshold, "an option of the old command line")
+            for option, threshold in (overrides or {}).items()
+        ],
+        override_locked=True,
+        without_minimum_evidence=without_minimum_evidence,
+    )
+    return {
+        "overall_pass": not checked.failed(),
+        "checks": [
+            {
+                "name": check.name,
+                "enabled": check.enabled,
+                "pass": check.passed,
+                "value": check.value,
+                "threshold": check.threshold,
+                "reason": check.reason,
+            }
+            for check in checked.checks
+        ],
+    }
+
+
+def configured(profile: str | None, overrides: Mapping[str, float]) -> tuple[GateProfile, dict[str, float]]:
+    """The gate profile and its thresholds by configuration key, overrides included."""
+    gate = NO_PROFILE if profile is None else gate_profile(profile)
+    replaced = {_CONFIG_KEYS.get(option, option): value for option, value in overrides.items()}
+    return gate, gate.configuration() | replaced
+
+
+def shadow_comparison(
+    jobs: OldJobs,
+    *,
+    task_id: str | None,
+    sides: Mapping[str, tuple[str, float, OldPolicy | None]],
+    with_labels: bool = True,
+) -> Report:
+    """Baseline against candidate on completed jobs; ``sides`` holds mode, threshold and policy of each."""
+    cases = jobs.completed(task_id)
+    counts = LabelCounts(len(jobs.labels.job_ids), len(jobs.labels.expected)) if with_labels else None
+    reports, outcomes = {}, {}
+    for side, (mode, threshold, policy) in sides.items():
+        report = evaluation(cases, counts, mode=mode, threshold=threshold, policy=policy)
+        reports[side] = {"mode": mode, "threshold": threshold, "report": report}
+        outcomes[side] = old_outcome(cases, mode, threshold, policy)
+    compared = old_shadow(cases, outcomes["baseline"], outcomes["candidate"])
+    n = max(1, len(cases))
+    first, second = (int(outcomes[side].detected.sum()) / n for side in ("baseline", "candidate"))
+    difference = {**compared["shadow_diff"]}
+    if not len(cases):
+        difference["decision_change_rate"] = 0.0
+    delta = {
+        **compared["delta"],
+        # the old scripts took the difference before rounding, and no jobs for a rate of 0
+        "critical_detected_rate_baseline": round(first, DIGITS),
+        "critical_detected_rate_candidate": round(second, DIGITS),
+        "critical_detected_rate_delta": round(second - first, DIGITS),
+    }
+    if not with_labels:
+        delta |= {"critical_miss_rate_delta": None, "critical_false_positive_rate_delta": None}
+    return {"task_id": task_id, **reports, "shadow_diff": difference, "delta": delta}
+
+
+def error_breakdown(
+    jobs: OldJobs, *, task_id: str | None, mode: str, threshold: float, backend: str | None
+) -> Report:
+    """The counts of false positives; ``backend`` is the one name the old script gave to all jobs."""
+    cases = jobs.completed(task_id)
+    outcome = old_outcome(cases, mode, threshold)
+    listed = [float(jobs.listed_critical[case]) for case in cases["case_id"]]
+    counted = false_positive_breakdown(
+        cases.assign(backend=backend or UNKNOWN, critical=pd.Series(listed, index=cases.index, dtype=float)),
+        outcome,
+        mode=mode,
+        threshold=round(threshold, DIGITS),
+    )
+    return {**counted, "overall": {**counted["overall"], "backend": backend}}
+
+
+def clamped(threshold: float) -> float:
+    """A threshold within [0, 1], rounded."""
+    return round(min(1.0, max(0.0, threshold)), DIGITS)
+
+
+def _costs(cases: pd.DataFrame) -> pd.DataFrame:
+    # statistics keep a negative cost, detectors take it for 0
+    return cases.assign(dtw_normalized_cost=cases["dtw_normalized_cost"].clip(lower=0.0))
+
+
+def _check_of(option: str) -> str:
+    key = _CONFIG_KEYS.get(option, option)
+    found = [check.name for check in CHECKS.values() if check.key == key]
+    if not found:
+        raise StudyError(f"gate_overrides: expected options of the old command line, found {option!r}.")
+    return found[0]

@@ -1,0 +1,1 @@
+"""The evidence chain of a study, station by station, without Dagster."""

@@ -1,0 +1,160 @@
+"""Station of the gates: the selected policy's figures on test against the study's profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from sopilot_assets.labels.events import Source
+from sopilot_assets.operations.evidence import plots
+from sopilot_assets.operations.evidence.evaluating import study_repeats
+from sopilot_assets.operations.evidence.outcome import StudyOutcome
+from sopilot_assets.operations.evidence.results import Results
+from sopilot_assets.operations.evidence.study import (
+    AGREEMENT,
+    EVALUATIONS,
+    FULL,
+    GATE_SPLIT,
+    GATES,
+    LEAKAGE,
+    MANIFEST,
+    POLICY,
+    Study,
+)
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.studies.canonical import pretty_json
+from sopilot_assets.studies.gates import GateReport, check_gates, gate_counts
+from sopilot_assets.studies.looks import COLUMNS as LOOK_COLUMNS
+from sopilot_assets.studies.looks import HELD_OUT, distinct_looks, looks_ledger
+from sopilot_assets.studies.metrics import gate_values
+from sopilot_assets.studies.repeatability import EXACT, SHIFTED, repeatability
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gates of a study say: ``blocks`` where a research profile failed; ``rows`` are its checks."""
+
+    passed: bool
+    blocks: bool
+    summary: str
+    rows: list[dict[str, Cell]]
+
+
+def gate_reports(home: Home, study_id: str, *, run_id: str, written_at: str) -> StudyOutcome:
+    """Hold the figures of the selected policy on test, and what is known of labels, repeats, looks and
+    leaks, against the study's gate profile. Without a policy every figure is missing, and missing fails.
+    """
+    study = Study.open(home, study_id)
+    report, values = judged(study)
+    document = {**report.document(), "split": GATE_SPLIT, "values": values}
+    study.results.publish(
+        "gate_reports",
+        {GATES: pretty_json(document)},
+        made_from=(MANIFEST, LEAKAGE, AGREEMENT, POLICY, EVALUATIONS),
+        run_id=run_id,
+        written_at=written_at,
+    )
+    failed = report.failed()
+    return StudyOutcome(
+        study_id,
+        {
+            "profile": report.profile,
+            "overall_pass": report.overall_pass,
+            "checks": sum(check.enabled for check in report.checks),
+            "failed": len(failed),
+            "overrides": len(report.overrides),
+            "first_failed": failed[0].name if failed else None,
+        },
+        tables={"checks": _rows(document)},
+        pictures={"gates": plots.gate_plot(report)},
+    )
+
+
+def judged(study: Study) -> tuple[GateReport, dict[str, float | None]]:
+    """The gate report of a study and the values that it was made from."""
+    values: dict[str, float | None] = {}
+    counts = None
+    if study.policy is not None:
+        figures = study.document(EVALUATIONS)["splits"][GATE_SPLIT][study.policy.detector]
+        values, counts = gate_values(figures), gate_counts(figures)
+    values |= _of_the_study(study)
+    report = check_gates(
+        study.profile,
+        values,
+        overrides=study.overrides,
+        override_locked=study.spec.override_locked,
+        counts=counts,
+    )
+    return report, values
+
+
+def gate_verdict(home: Home, study_id: str) -> Verdict:
+    """The gate report of a study as it was published."""
+    document = Results(home, study_id).read_json(GATES)
+    failed = [check["name"] for check in document["checks"] if check["enabled"] and not check["passed"]]
+    passed = bool(document["overall_pass"])
+    return Verdict(
+        passed,
+        blocks=bool(document["research"]) and not passed,
+        summary=f"{document['profile']}: "
+        + ("every check holds" if passed else f"{len(failed)} checks fail: {', '.join(failed)}"),
+        rows=_rows(document),
+    )
+
+
+def _of_the_study(study: Study) -> dict[str, float | None]:
+    """The values that are no figure of a detector: labels, repeats, looks, leaks."""
+    sources = study.cases["label_source"][study.split(FULL)]
+    values: dict[str, float | None] = {
+        "blind_label_share": float((sources == Source.BLIND_HUMAN.value).mean()),
+        "rater_kappa_ci95_low": study.document(AGREEMENT)["low"],
+        "test_looks": float(distinct_looks(relevant_looks(study), GATE_SPLIT)),
+        "leaking_groups": float(_leaking(study)),
+    }
+    repeats = study_repeats(study)
+    return values if repeats is None else {**values, **_of_repeats(repeats)}
+
+
+def _of_repeats(repeats: pd.DataFrame) -> dict[str, float | None]:
+    found = repeatability(repeats)
+    exact, shifted = found[EXACT], found[SHIFTED]
+    return {
+        "rescore_pairs": float(exact["pairs"]),
+        "rescore_jitter_max_delta": exact["max_delta"],
+        "shifted_pairs": float(shifted["pairs"]),
+        "shifted_jitter_max_delta": shifted["max_delta"],
+        "shifted_decision_change_rate": shifted["decision_change_rate"],
+    }
+
+
+def relevant_looks(study: Study) -> pd.DataFrame:
+    """The looks at this study's held-out cases: its own, and those of other studies that hold out some of
+    its test cases, since registering a study again under another name gives no second first look.
+    """
+    mine = set(study.manifest.case_ids[GATE_SPLIT])
+    rows = looks_ledger(study.home).latest()
+    counting = {study.spec.study_id} | {
+        name for name in set(rows["study_id"]) if mine & set(_held_out(Results(study.home, str(name))))
+    }
+    chosen = rows.loc[rows["study_id"].isin(counting), list(LOOK_COLUMNS)]
+    return chosen.sort_values(["looked_at", "look_id"], ignore_index=True)
+
+
+def _held_out(results: Results) -> list[str]:
+    if not results.has(MANIFEST):
+        return []
+    manifest = results.read_json(MANIFEST)
+    return [case for split in HELD_OUT for case in manifest["case_ids"][split]]
+
+
+def _leaking(study: Study) -> int:
+    lines = study.results.read(LEAKAGE).decode().splitlines()[1:]
+    return sum(line.endswith(",True") for line in lines)
+
+
+def _rows(document: dict[str, Any]) -> list[dict[str, Cell]]:
+    names = ("name", "passed", "value", "threshold", "direction", "reason", "needed")
+    return [{name: check[name] for name in names} for check in document["checks"] if check["enabled"]]

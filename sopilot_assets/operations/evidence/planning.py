@@ -1,0 +1,59 @@
+"""Station of the labelling plan: what to label next, by what it does for the gates."""
+
+from __future__ import annotations
+
+from sopilot_assets.labels.events import Event
+from sopilot_assets.labels.state import label_state
+from sopilot_assets.operations.evidence.gating import judged
+from sopilot_assets.operations.evidence.outcome import StudyOutcome, rows_of
+from sopilot_assets.operations.evidence.study import (
+    CASES,
+    ERRORS,
+    EVALUATIONS,
+    FORECAST,
+    LABEL_EVENTS,
+    PLAN,
+    POLICY,
+    Study,
+)
+from sopilot_assets.store.home import Home
+from sopilot_assets.studies.detectors import DEFAULT_THRESHOLD
+from sopilot_assets.studies.planning import labeling_plan
+
+
+def labeling_plans(home: Home, study_id: str, *, run_id: str, written_at: str) -> StudyOutcome:
+    """What to label next, in the order of what it does for the checks that fail."""
+    study = Study.open(home, study_id)
+    report, _ = judged(study)
+    outcome = study.policy.outcome(study.cases) if study.policy else study.baseline
+    threshold = study.policy.threshold if study.policy and study.policy.threshold else DEFAULT_THRESHOLD
+    events = [Event.model_validate(one) for one in study.document(LABEL_EVENTS)["events"]]
+    state = label_state(events, [source.value for source in study.spec.label_sources]).set_index("key")
+    plan = labeling_plan(
+        study.cases,
+        report,
+        probabilities=outcome.score,
+        threshold=threshold,
+        clusters=study.clusters,
+        raters={str(key): int(count) for key, count in state["raters"].items()},
+        disputed=set(state.index[state["disagree"]]),
+    )
+    study.results.publish(
+        "labeling_plans",
+        {
+            PLAN: plan.rows.to_csv(index=False, lineterminator="\n", float_format="%.6g").encode(),
+            FORECAST: plan.forecast.to_csv(index=False, lineterminator="\n", float_format="%.6g").encode(),
+        },
+        made_from=(CASES, LABEL_EVENTS, POLICY, EVALUATIONS, ERRORS),
+        run_id=run_id,
+        written_at=written_at,
+    )
+    return StudyOutcome(
+        study_id,
+        {"to_label": len(plan.rows), "failed_checks": len(report.failed())},
+        tables={
+            "plan": rows_of(plan.rows),
+            "forecast": rows_of(plan.forecast),
+            "groups": rows_of(plan.groups),
+        },
+    )

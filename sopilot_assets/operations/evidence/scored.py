@@ -1,0 +1,101 @@
+"""Cases from the ledgers: the newest score of every trainee recording of a task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import pandas as pd
+
+from sopilot_assets.capture.ledgers import ACTIVE, videos_ledger
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.studies.cases import case_frame
+from sopilot_assets.tasks import DeviationType, Severity
+
+_COUNTED: Final = {
+    "miss_steps": (DeviationType.MISSING_STEP,),
+    "swap_steps": (DeviationType.ORDER_SWAP,),
+    "deviation_steps": (DeviationType.STEP_DEVIATION, DeviationType.WRONG_STEP),
+}
+"""What the old detectors count as missing, swapped and deviating steps."""
+
+
+def scored_cases(home: Home, task_id: str) -> pd.DataFrame:
+    """The task's trainee recordings with their newest scores, without labels (see `studies.cases`).
+
+    They are ordered by the time of recording, or of intake where nobody wrote that down. A registered
+    recording that has no score yet is a case with a problem: what could not be scored has to be counted.
+    """
+    scores = {str(row["key"]): row for row in _rows(scores_ledger(home).latest())}
+    videos = videos_ledger(home).query(
+        f"""
+        select latest.*, first_at
+        from latest
+        join wanted using (task_id)
+        join (select key, min(written_at) as first_at from all_rows group by key) using (key)
+        where role = 'trainee' and status = '{ACTIVE}'
+        """,  # noqa: S608 - a constant of ours
+        wanted=pd.DataFrame({"task_id": [task_id]}),
+    )
+    registered = sorted(_rows(videos), key=lambda row: (_time(row), str(row["key"])))
+    return case_frame(
+        _case(order, video, scores.get(str(video["key"]))) for order, video in enumerate(registered, start=1)
+    )
+
+
+def _case(order: int, video: Mapping[str, Cell], score: Mapping[str, Cell] | None) -> dict[str, Cell]:
+    known = {
+        "case_id": video["key"],
+        "order": order,
+        **{
+            name: video[name] for name in ("task_id", "video_id", "original_name", "person", "site", "camera")
+        },
+        "session": video["session"],
+        "source_video": video["source_video"],
+        "origin": "scored",
+    }
+    if score is None:
+        return {**known, "problem": "not scored yet"}
+    copied = (
+        *("gold_id", "reference_id", "algorithm", "problem", "score", "score_low", "score_high", "decision"),
+        *("critical_probability", "log_odds", "fit", "order_evidence"),
+        *("dtw_normalized_cost", "over_time_ratio"),
+    )
+    return {
+        **known,
+        **{name: score[name] for name in copied},
+        "backend": score["model_id"],
+        **_counts(score),
+    }
+
+
+def _counts(score: Mapping[str, Cell]) -> dict[str, Cell]:
+    deviations: list[dict[str, Any]] = json.loads(str(score["deviations"] or "[]"))
+    missing = [one for one in deviations if one["type"] == DeviationType.MISSING_STEP]
+    return {
+        **{severity.value: float(score[f"{severity.value}_deviations"] or 0) for severity in Severity},
+        "any_critical": any(one["severity"] == Severity.CRITICAL for one in deviations),
+        **{name: float(_steps(deviations, types)) for name, types in _COUNTED.items()},
+        "critical_missing": float(sum(one["severity"] == Severity.CRITICAL for one in missing)),
+        "missing_distance": 0.0,
+        "missing_span": 0.0,
+        "deviation_types": score["deviation_types"],
+    }
+
+
+def _steps(deviations: Iterable[Mapping[str, Any]], types: tuple[DeviationType, ...]) -> int:
+    return sum(max(len(one["steps"]), 1) for one in deviations if one["type"] in types)
+
+
+def _time(video: Mapping[str, Cell]) -> datetime:
+    time = datetime.fromisoformat(str(video["recorded_at"] or video["first_at"]))
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Cell]]:
+    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in records]

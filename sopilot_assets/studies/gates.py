@@ -1,0 +1,295 @@
+"""Gates: figures against the thresholds of a profile, as a table that fails closed.
+
+A value that is missing fails, a gate that asks for nothing fails, and every override is written down. A
+failed check says what more evidence it needs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import pandas as pd
+
+from sopilot_assets.errors import StudyError
+from sopilot_assets.studies.intervals import more_needed
+from sopilot_assets.studies.profiles import CHECKS, Check, Direction, GateProfile
+
+Reason = Literal["ok", "threshold_violation", "value_missing", "disabled"]
+
+_CONFIDENCE: Final = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A threshold that replaces the profile's; None turns the check off. ``reason`` is for the reader."""
+
+    check: str
+    threshold: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """What a rate was counted from: ``errors`` in ``n`` trials; ``unit`` names a trial, in the plural.
+
+    Both may be fractions where they are effective numbers; then ``clusters`` is how many clusters there are.
+    """
+
+    errors: float
+    n: float
+    unit: str
+    clusters: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What would lift a failed check: ``count`` more of ``unit``; None where no amount within reach would."""
+
+    count: int | None
+    unit: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One line of a gate report. A disabled check counts as passed, as the old reports have it."""
+
+    name: str
+    enabled: bool
+    passed: bool
+    value: float | None
+    threshold: float | None
+    direction: Direction
+    reason: Reason
+    needed: Needed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """The outcome of a gate: whether all passed, and every check."""
+
+    profile: str
+    locked: bool
+    research: bool
+    overrides: tuple[Override, ...]
+    overall_pass: bool
+    checks: tuple[CheckResult, ...]
+
+    @property
+    def overall_pass_as_before(self) -> bool:
+        """What the old system said: it let an empty gate pass. Only for reproducing its reports."""
+        return all(check.passed for check in self.checks)
+
+    def failed(self) -> tuple[CheckResult, ...]:
+        """The enabled checks that did not pass."""
+        return tuple(check for check in self.checks if check.enabled and not check.passed)
+
+    def table(self) -> pd.DataFrame:
+        """One row a check, in order; ``needed`` as text."""
+        return pd.DataFrame.from_records([_row(check) for check in self.checks])
+
+    def document(self) -> dict[str, Any]:
+        """The report as plain data for a JSON file."""
+        return {
+            "profile": self.profile,
+            "locked": self.locked,
+            "research": self.research,
+            "overrides": [
+                {"check": o.check, "threshold": o.threshold, "reason": o.reason} for o in self.overrides
+            ],
+            "overall_pass": self.overall_pass,
+            "checks": [_row(check) for check in self.checks],
+        }
+
+
+def check_gates(
+    profile: GateProfile,
+    values: Mapping[str, float | None],
+    *,
+    overrides: Sequence[Override] = (),
+    override_locked: bool = False,
+    without_minimum_evidence: bool = False,
+    counts: Mapping[str, Trials] | None = None,
+) -> GateReport:
+    """Hold ``values`` (`metrics.gate_values`, plus what the chain adds) against a profile.
+
+    ``without_minimum_evidence`` disables the checks that ask for an amount of material, for small splits.
+    ``counts`` (`gate_counts`) lets failed rates say how much more evidence they need. Raises `StudyError`
+    for an override that is not allowed.
+    """
+    thresholds = effective_thresholds(profile, overrides, override_locked=override_locked)
+    listed = (*profile.listed, *(name for name in thresholds if name not in profile.listed))
+    checks = tuple(
+        _checked(
+            CHECKS[name],
+            None if without_minimum_evidence and CHECKS[name].evidence else thresholds.get(name),
+            values.get(name),
+            (counts or {}).get(name),
+        )
+        for name in listed
+    )
+    enabled = [check for check in checks if check.enabled]
+    return GateReport(
+        profile=profile.name,
+        locked=profile.locked,
+        research=profile.research,
+        overrides=tuple(overrides),
+        overall_pass=bool(enabled) and all(check.passed for check in enabled),
+        checks=checks,
+    )
+
+
+def effective_thresholds(
+    profile: GateProfile, overrides: Sequence[Override] = (), *, override_locked: bool = False
+) -> dict[str, float | None]:
+    """The threshold of every check after the overrides; None where an override turned a check off.
+
+    Raises `StudyError` for an override that is not allowed.
+    """
+    if overrides and profile.locked and not override_locked:
+        raise StudyError(
+            f"gate profile {profile.name} is locked, found overrides of "
+            f"{sorted(override.check for override in overrides)}; "
+            "remove them, or say override_locked: true to have them recorded."
+        )
+    thresholds: dict[str, float | None] = dict(profile.thresholds)
+    seen: set[str] = set()
+    for override in overrides:
+        _refuse(profile, override, seen)
+        seen.add(override.check)
+        thresholds[override.check] = override.threshold
+    return thresholds
+
+
+def gate_counts(figures: Mapping[str, Any]) -> dict[str, Trials]:
+    """What the rates in `metrics.figures` were counted from, by check name."""
+    confusion = figures["critical_confusion"]
+    misses = Trials(confusion["fn"], confusion["fn"] + confusion["tp"], "positives")
+    alarms = Trials(confusion["fp"], confusion["fp"] + confusion["tn"], "negatives")
+    counts = {
+        "critical_miss_rate": misses,
+        "critical_miss_rate_ci95_high": misses,
+        "critical_false_positive_rate": alarms,
+        "critical_false_positive_rate_ci95_high": alarms,
+    }
+    right = figures.get("right") or {}
+    for name, unit in _CLUSTERED.items():
+        if name in right:
+            interval = right[name] or {}
+            n = float(interval.get("effective_n") or 0.0)
+            errors = float(interval.get("point") or 0.0) * n
+            counts[f"{name}_ci95_high"] = Trials(errors, n, unit, int(interval.get("clusters") or 0))
+    return counts
+
+
+def _refuse(profile: GateProfile, override: Override, seen: set[str]) -> None:
+    check = CHECKS.get(override.check)
+    if check is None:
+        raise StudyError(f"gate override: expected a check of {list(CHECKS)}, found {override.check!r}.")
+    if override.check in seen:
+        raise StudyError(f"gate override: {override.check} is overridden twice; keep one of the two.")
+    if not override.reason.strip():
+        raise StudyError(f"gate override of {override.check}: expected a reason, found none; say why.")
+    if override.threshold is not None and not math.isfinite(override.threshold):
+        raise StudyError(
+            f"gate override of {override.check}: expected a number or nothing, found {override.threshold}."
+        )
+    own = profile.threshold(override.check)
+    if check.fixed and own is not None and not _as_strict(check, override.threshold, own):
+        raise StudyError(
+            f"gate override of {override.check}: the threshold {own} of {profile.name} can't be loosened, "
+            f"found {override.threshold}; remove the override, or choose a profile that does not ask for it."
+        )
+
+
+def _as_strict(check: Check, threshold: float | None, own: float) -> bool:
+    if threshold is None:
+        return False
+    return threshold <= own if check.direction == "max" else threshold >= own
+
+
+def _checked(
+    check: Check, threshold: float | None, value: float | None, trials: Trials | None
+) -> CheckResult:
+    found = None if value is None or not math.isfinite(value) else float(value)
+    if threshold is None:
+        return CheckResult(check.name, False, True, found, None, check.direction, "disabled")
+    limit = float(threshold)
+    if found is None:
+        reason: Reason = "value_missing"
+    elif found <= limit if check.direction == "max" else found >= limit:
+        reason = "ok"
+    else:
+        reason = "threshold_violation"
+    needed = None if reason == "ok" else _needed(check, limit, found, trials)
+    return CheckResult(check.name, True, reason == "ok", found, limit, check.direction, reason, needed)
+
+
+def _needed(check: Check, limit: float, value: float | None, trials: Trials | None) -> Needed | None:
+    if check.name in _AMOUNTS:
+        unit = _AMOUNTS[check.name]
+        count = math.ceil(limit - (value or 0.0))
+        return Needed(count, unit, f"{count} more {unit}")
+    if trials is None:
+        return None
+    error = "a miss" if "miss" in check.name else "a false alarm"
+    if check.name.endswith("ci95_high"):
+        more = _more_for_bound(trials, limit)
+    else:
+        more = _more_for_rate(trials, limit)
+    if more is None:
+        rate = f" (now {trials.errors / trials.n:.3g})" if trials.n else ""
+        return Needed(None, trials.unit, f"a lower rate{rate}: no amount of {trials.unit} would do")
+    return Needed(more, trials.unit, f"{more} more {trials.unit} without {error}")
+
+
+def _more_for_bound(trials: Trials, limit: float) -> int | None:
+    by_cases = more_needed(trials.errors, trials.n, limit, _CONFIDENCE)
+    if trials.clusters is None:
+        return by_cases
+    # a clustered bound is never below what the number of clusters alone allows
+    by_clusters = more_needed(0, trials.clusters, limit, _CONFIDENCE)
+    return None if by_cases is None or by_clusters is None else max(by_cases, by_clusters)
+
+
+def _more_for_rate(trials: Trials, limit: float) -> int | None:
+    if trials.n == 0:
+        return 1
+    if limit <= 0:
+        return None
+    return max(0, math.ceil(round(trials.errors / limit - trials.n, 9)))
+
+
+_CLUSTERED: Final[Mapping[str, str]] = {
+    "clustered_miss_rate": "independent positives",
+    "clustered_false_positive_rate": "independent negatives",
+}
+_AMOUNTS: Final[Mapping[str, str]] = {
+    "num_completed_jobs": "scored recordings",
+    "labels_total_jobs": "label rows",
+    "labels_labeled_jobs": "labelled recordings",
+    "critical_positives": "positives",
+    "critical_negatives": "negatives",
+    "rescore_pairs": "recordings with repeats",
+    "independent_positives": "independent positives",
+    "independent_negatives": "independent negatives",
+    "shifted_pairs": "shifted repeats",
+}
+
+
+def _row(check: CheckResult) -> dict[str, Any]:
+    return {
+        "name": check.name,
+        "enabled": check.enabled,
+        "passed": check.passed,
+        "value": check.value,
+        "threshold": check.threshold,
+        "direction": check.direction,
+        "reason": check.reason,
+        "needed": "" if check.needed is None else check.needed.text,
+        "needed_count": None if check.needed is None else check.needed.count,
+        "needed_unit": "" if check.needed is None else check.needed.unit,
+    }

@@ -1,0 +1,411 @@
+"""What to label next, ordered by what it does for the gate that a study does not pass yet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sopilot_assets.errors import StudyError
+from sopilot_assets.studies.gates import CheckResult, GateReport
+
+Numbers = npt.NDArray[np.float64]
+
+ADJUDICATE: Final = "adjudicate"
+LABEL: Final = "label"
+RELABEL_BLIND: Final = "relabel_blind"
+SECOND_RATER: Final = "second_rater"
+ACTIONS: Final = (ADJUDICATE, LABEL, RELABEL_BLIND, SECOND_RATER)
+"""What can be asked of a person, the first one first where all else is equal: where raters disagree, two
+people's work is worth nothing until a third decides."""
+
+BLIND: Final = "blind_human"
+DOUBLE_RATINGS: Final = 30
+"""Recordings with two raters that an interval of kappa needs: with about as many of each class and a kappa of
+0.7, its lower 95 % bound is then 0.44 (standard error sqrt(1 - 0.7^2) / sqrt(30))."""
+
+COLUMNS: Final = (
+    "rank",
+    "action",
+    "case_id",
+    "video_id",
+    "original_name",
+    "person",
+    "site",
+    "probability",
+    "label_source",
+    "gain",
+    "unlocks",
+    "reason",
+)
+FORECAST_COLUMNS: Final = ("check", "needed", "unit", "expected", "met_at_rank", "advice")
+GROUP_COLUMNS: Final = ("dimension", "name", "positives", "negatives", "unlabelled")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelingPlan:
+    """What to label next.
+
+    ``rows`` (`COLUMNS`) are in the order to do them. ``gain`` is the share of what the failed checks lack
+    that a row is expected to bring, summed over the checks that ``unlocks`` names. ``forecast``
+    (`FORECAST_COLUMNS`) says for every failed check how much the plan is expected to bring, by which rank
+    that is enough (NaN: never), and what else helps. ``groups`` (`GROUP_COLUMNS`) counts labels by site and
+    person, fewest positives first.
+    """
+
+    rows: pd.DataFrame
+    forecast: pd.DataFrame
+    groups: pd.DataFrame
+
+
+def labeling_plan(
+    cases: pd.DataFrame,
+    report: GateReport,
+    *,
+    probabilities: npt.ArrayLike,
+    threshold: float,
+    clusters: npt.ArrayLike,
+    raters: Mapping[str, int],
+    disputed: Collection[str],
+    most: int = 200,
+) -> LabelingPlan:
+    """The next ``most`` things to label, chosen one by one, each for the largest gain given those before it.
+
+    ``probabilities`` (n,) is how likely each case is critical (NaN counts as 0.5), ``threshold`` where the
+    detector decides, ``clusters`` (n,) the groups that belong together (`person_groups`), ``raters`` how many
+    people labelled each case id, ``disputed`` the case ids on which they disagree. The same input gives the
+    same plan. Raises `StudyError` when shapes disagree.
+    """
+    p = np.nan_to_num(np.asarray(probabilities, dtype=np.float64), nan=0.5).clip(0.0, 1.0)
+    names = np.asarray(clusters, dtype=object)
+    if len(p) != len(cases) or len(names) != len(cases):
+        raise StudyError(
+            f"labelling plan: expected probabilities and clusters for {len(cases)} cases, found {len(p)} and "
+            f"{len(names)}."
+        )
+    needs = _needs(report, cases, raters)
+    pool = _pool(cases, p, names, needs, raters=raters, disputed=disputed)
+    chosen = _choose(pool, needs, threshold=threshold, most=most)
+    rows = pd.DataFrame.from_records(
+        [_row(cases, pool, pick, rank, threshold) for rank, pick in enumerate(chosen.picks, start=1)],
+        columns=list(COLUMNS),
+    )
+    forecast = pd.DataFrame.from_records(
+        [_forecast(check, needs, chosen) for check in report.failed()], columns=list(FORECAST_COLUMNS)
+    )
+    return LabelingPlan(rows, forecast, _groups(cases))
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """Units that labels bring: how many are lacking at most, and by check which unit it waits for."""
+
+    lacking: Mapping[str, float]
+    unit_of: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pool:
+    """Everything that could be asked for: a row each for a case and an action."""
+
+    case: npt.NDArray[np.int64]
+    action: npt.NDArray[np.int64]
+    p: Numbers
+    counts: npt.NDArray[np.bool_]  # whether its label would enter rates
+    cluster: npt.NDArray[np.int64]
+    no_positive: Numbers  # by cluster: chance that it holds no labelled positive
+    no_negative: Numbers
+    critical: npt.NDArray[np.bool_]  # its class, known or likelier
+
+
+@dataclass(frozen=True, slots=True)
+class _Pick:
+    place: int
+    gain: float
+    unlocks: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Chosen:
+    picks: list[_Pick] = field(default_factory=list)
+    brought: dict[str, float] = field(default_factory=dict)
+    met_at: dict[str, dict[float, int]] = field(default_factory=dict)
+    """By unit, the rank that brought it to each amount."""
+    cut: bool = False
+    """Whether there was more to choose from."""
+
+
+SECOND_RATINGS: Final = "recordings with two raters"
+BLIND_LABELS: Final = "blind labels"
+_BROUGHT_BY_A_LABEL: Final = (
+    "positives",
+    "negatives",
+    "independent positives",
+    "independent negatives",
+    "labelled recordings",
+    "label rows",
+)
+
+
+_RATES: Final = ("critical_miss", "critical_false", "clustered_miss", "clustered_false")
+
+
+def _needed(check: CheckResult, cases: pd.DataFrame, raters: Mapping[str, int]) -> tuple[float | None, str]:
+    """How many of which unit a failed check lacks; None and "" where no label helps."""
+    if check.name == "blind_label_share":
+        labelled = cases["expected"].notna()
+        return float((labelled & (cases["label_source"] != BLIND)).sum()) or None, BLIND_LABELS
+    if check.name == "rater_kappa_ci95_low":
+        double = sum(raters.get(str(case_id), 0) >= 2 for case_id in cases["case_id"])
+        return float(max(DOUBLE_RATINGS - double, 0)) or None, SECOND_RATINGS
+    if check.needed is not None:
+        return check.needed.count, check.needed.unit
+    missing = check.reason == "value_missing"
+    kind = "positives" if "miss_rate" in check.name else "negatives"
+    return (1.0, kind) if missing and check.name.startswith(_RATES) else (None, "")
+
+
+def _needs(report: GateReport, cases: pd.DataFrame, raters: Mapping[str, int]) -> _Needs:
+    lacking: dict[str, float] = {}
+    unit_of: dict[str, str] = {}
+    for check in report.failed():
+        count, unit = _needed(check, cases, raters)
+        helped = unit in (*_BROUGHT_BY_A_LABEL, BLIND_LABELS, SECOND_RATINGS)
+        if helped and count:
+            unit_of[check.name] = unit
+            lacking[unit] = max(float(count), lacking.get(unit, 0.0))
+    return _Needs(lacking, unit_of)
+
+
+def _pool(
+    cases: pd.DataFrame,
+    p: Numbers,
+    names: npt.NDArray[np.object_],
+    needs: _Needs,
+    *,
+    raters: Mapping[str, int],
+    disputed: Collection[str],
+) -> _Pool:
+    ids = [str(case_id) for case_id in cases["case_id"]]
+    expected = cases["expected"].to_numpy()
+    labelled = ~np.isnan(expected)
+    in_dispute = np.isin(np.array(ids, dtype=object), list(disputed))
+    sound = (cases["problem"] == "").to_numpy(dtype=bool)
+    one_rater = np.array([raters.get(case_id, 0) < 2 for case_id in ids], dtype=bool)
+    possible = {
+        ADJUDICATE: in_dispute,
+        LABEL: ~labelled & ~in_dispute,
+        RELABEL_BLIND: labelled & ~in_dispute & (cases["label_source"] != BLIND).to_numpy(dtype=bool),
+        SECOND_RATER: labelled & ~in_dispute & one_rater,
+    }
+    wanted = {RELABEL_BLIND: BLIND_LABELS, SECOND_RATER: SECOND_RATINGS}
+    pairs = [
+        (place, ACTIONS.index(action))
+        for action, flags in possible.items()
+        if action not in wanted or wanted[action] in needs.lacking
+        for place in np.flatnonzero(flags)
+    ]
+    case = np.array([place for place, _ in pairs], dtype=np.int64)
+    _, member = np.unique(names.astype(str), return_inverse=True)
+    clusters = int(member.max()) + 1 if len(member) else 0
+    known = labelled & sound & ~in_dispute
+    return _Pool(
+        case=case,
+        action=np.array([action for _, action in pairs], dtype=np.int64),
+        p=p[case],
+        counts=sound[case],
+        cluster=member[case].astype(np.int64),
+        no_positive=_without(member[known & (expected == 1)], clusters),
+        no_negative=_without(member[known & (expected == 0)], clusters),
+        critical=np.where(labelled, expected == 1, p >= 0.5).astype(bool)[case],
+    )
+
+
+def _without(members: npt.NDArray[np.intp], clusters: int) -> Numbers:
+    empty: Numbers = (np.bincount(members, minlength=clusters) == 0).astype(np.float64)
+    return empty
+
+
+def _choose(pool: _Pool, needs: _Needs, *, threshold: float, most: int) -> _Chosen:
+    chosen = _Chosen(
+        brought=dict.fromkeys(needs.lacking, 0.0),
+        met_at={unit: {} for unit in needs.lacking},
+        cut=most < len(pool.case),
+    )
+    no_positive, no_negative = pool.no_positive.copy(), pool.no_negative.copy()
+    left = np.ones(len(pool.case), dtype=bool)
+    new_label = pool.action <= ACTIONS.index(LABEL)
+    double = {True: 0, False: 0}
+    nearness = -np.abs(pool.p - threshold)
+    checks_of = {
+        unit: [check for check, one in needs.unit_of.items() if one == unit] for unit in needs.lacking
+    }
+    for rank in range(1, min(most, len(pool.case)) + 1):
+        brings = _brings(pool, new_label, no_positive, no_negative)
+        rarer = double[True] <= double[False]
+        brings[SECOND_RATINGS] = brings[SECOND_RATINGS] * np.where(pool.critical == rarer, 1.0, 0.5)
+        gain = np.zeros(len(pool.case))
+        for unit, lacking in needs.lacking.items():
+            if chosen.brought[unit] < lacking:
+                gain += len(checks_of[unit]) * brings[unit] / lacking
+        # ties: the action first asked for, then what is nearest to the threshold, then the cases' order
+        order = np.lexsort((pool.case, -nearness, pool.action, -gain.round(9), ~left))
+        place = int(order[0])
+        unlocked = [
+            unit
+            for unit, lacking in needs.lacking.items()
+            if chosen.brought[unit] < lacking and brings[unit][place] > 0
+        ]
+        unlocks = [check for unit in unlocked for check in checks_of[unit]]
+        chosen.picks.append(_Pick(place, round(float(gain[place]), 6), tuple(sorted(unlocks))))
+        left[place] = False
+        for unit in needs.lacking:
+            amount = 1.0 if unit == SECOND_RATINGS and brings[unit][place] else float(brings[unit][place])
+            chosen.brought[unit] += amount
+            chosen.met_at[unit].setdefault(chosen.brought[unit], rank)
+        if new_label[place] and pool.counts[place]:
+            no_positive[pool.cluster[place]] *= 1.0 - pool.p[place]
+            no_negative[pool.cluster[place]] *= pool.p[place]
+        if ACTIONS[pool.action[place]] == SECOND_RATER:
+            double[bool(pool.critical[place])] += 1
+    return chosen
+
+
+def _brings(
+    pool: _Pool, new_label: npt.NDArray[np.bool_], no_positive: Numbers, no_negative: Numbers
+) -> dict[str, Numbers]:
+    """How much of each unit every row of the pool is expected to bring, (m,) each."""
+    label = new_label.astype(np.float64)
+    enters = label * pool.counts
+    positives, negatives = enters * pool.p, enters * (1.0 - pool.p)
+    return {
+        "positives": positives,
+        "negatives": negatives,
+        "independent positives": positives * no_positive[pool.cluster],
+        "independent negatives": negatives * no_negative[pool.cluster],
+        "labelled recordings": label,
+        "label rows": label,
+        BLIND_LABELS: (pool.action == ACTIONS.index(RELABEL_BLIND)).astype(np.float64),
+        SECOND_RATINGS: (pool.action == ACTIONS.index(SECOND_RATER)).astype(np.float64),
+    }
+
+
+def _row(cases: pd.DataFrame, pool: _Pool, pick: _Pick, rank: int, threshold: float) -> dict[str, Any]:
+    case = cases.iloc[int(pool.case[pick.place])]
+    action = ACTIONS[pool.action[pick.place]]
+    p = float(pool.p[pick.place])
+    new_person = bool(
+        pool.no_positive[pool.cluster[pick.place]] and pool.action[pick.place] <= ACTIONS.index(LABEL)
+    )
+    return {
+        "rank": rank,
+        "action": action,
+        **{name: case[name] for name in ("case_id", "video_id", "original_name", "person", "site")},
+        "probability": round(p, 6),
+        "label_source": case["label_source"],
+        "gain": pick.gain,
+        "unlocks": ",".join(pick.unlocks),
+        "reason": _reason(action, p, threshold, case, new_person=new_person, useful=bool(pick.unlocks)),
+    }
+
+
+def _reason(
+    action: str, p: float, threshold: float, case: pd.Series, *, new_person: bool, useful: bool
+) -> str:
+    if action == ADJUDICATE:
+        return "raters disagree: nobody's label counts until one person decides"
+    if action == RELABEL_BLIND:
+        source = case["label_source"] or "an unknown source"
+        return f"its label is from {source}: label it again without seeing the findings"
+    if action == SECOND_RATER:
+        return "one rater so far: a second one shows whether raters agree"
+    if case["problem"]:
+        return "no label yet; it could not be scored, so its label counts for coverage only"
+    said = f"no label yet; {p:.0%} likely critical, the detector decides at {threshold:.0%}"
+    if not useful:
+        return f"{said}; no failed check needs it, those near the threshold teach most"
+    return f"{said}; nobody of its group has a labelled positive yet" if new_person else said
+
+
+def _forecast(check: CheckResult, needs: _Needs, chosen: _Chosen) -> dict[str, Any]:
+    unit = needs.unit_of.get(check.name)
+    if unit is None:
+        needed = check.needed
+        return {
+            "check": check.name,
+            "needed": np.nan if needed is None or needed.count is None else float(needed.count),
+            "unit": "" if needed is None else needed.unit,
+            "expected": np.nan,
+            "met_at_rank": np.nan,
+            "advice": _advice(check),
+        }
+    lacking = _lacking(check, needs)
+    ranks = [rank for amount, rank in chosen.met_at[unit].items() if amount >= lacking - 1e-9]
+    expected = chosen.brought[unit]
+    advice = "" if ranks else _shortfall(unit, lacking - expected, cut=chosen.cut)
+    return {
+        "check": check.name,
+        "needed": lacking,
+        "unit": unit,
+        "expected": round(expected, 2),
+        "met_at_rank": float(min(ranks)) if ranks else np.nan,
+        "advice": advice,
+    }
+
+
+def _lacking(check: CheckResult, needs: _Needs) -> float:
+    if check.needed is not None and check.needed.count and check.needed.unit == needs.unit_of[check.name]:
+        return float(check.needed.count)
+    return needs.lacking[needs.unit_of[check.name]]
+
+
+def _shortfall(unit: str, short: float, *, cut: bool) -> str:
+    said = f"the plan falls short by about {short:.0f} {unit}"
+    if cut:
+        return f"{said}: do it, then plan again"
+    who = " of people who are not in the study yet" if unit.startswith("independent") else ""
+    return f"{said}: record more{who}"
+
+
+def _advice(check: CheckResult) -> str:
+    if check.name in _ADVICE:
+        return _ADVICE[check.name]
+    return _NOT_KNOWN if check.reason == "value_missing" else _NO_LABEL_HELPS
+
+
+_NOT_KNOWN: Final = "no label helps: the figure is missing; evaluate the study first"
+_NO_LABEL_HELPS: Final = "no label helps: the detector, or the recordings, have to get better"
+_ADVICE: Final[Mapping[str, str]] = {
+    "shifted_pairs": "no label helps: run `sopilot repeat` on more recordings",
+    "rescore_pairs": "no label helps: score recordings again",
+    "shifted_jitter_max_delta": "no label helps: run `sopilot repeat`; where scores depend on where sampling "
+    "starts, add golds",
+    "shifted_decision_change_rate": "no label helps: run `sopilot repeat`; where decisions depend on where "
+    "sampling starts, add golds",
+    "scored_share": "no label helps: record again what could not be scored",
+    "decided_share": "no label helps: add golds, so that less is not verifiable",
+    "coverage_rate": "no label helps: score what is labelled",
+    "num_completed_jobs": "no label helps: score more recordings",
+    "blind_label_share": "label blind: nothing is labelled yet",
+    "rater_kappa_ci95_low": "more ratings do not help: agree first on what a critical deviation is",
+    "test_looks": "no label helps: the test split was looked at before; register a study on new recordings",
+    "leaking_groups": "no label helps: split by group_person",
+}
+
+
+def _groups(cases: pd.DataFrame) -> pd.DataFrame:
+    """Labels by site and by person, fewest positives first."""
+    expected = cases["expected"]
+    counts = pd.DataFrame(
+        {"positives": expected == 1, "negatives": expected == 0, "unlabelled": expected.isna()}
+    )
+    tables = []
+    for dimension in ("site", "person"):
+        name = cases[dimension].where(cases[dimension] != "", "unknown")
+        table = counts.assign(name=name).groupby("name", as_index=False).sum()
+        tables.append(table.assign(dimension=dimension).sort_values(["positives", "negatives", "name"]))
+    return pd.concat(tables, ignore_index=True)[list(GROUP_COLUMNS)]

@@ -1,0 +1,304 @@
+"""What a study file says: how recordings will be judged as evidence, written down before looking.
+
+``studies/<study_id>.yaml`` names the task, how cases are split, which gates have to hold, which detectors are
+candidates and whose labels count. It is registered (see `registration`) before anything is computed from it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Final, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from upath import UPath
+
+from sopilot_assets.errors import StudyError
+from sopilot_assets.store.home import Home
+from sopilot_assets.studies.canonical import content_sha256
+from sopilot_assets.tasks.documents import Document, DocumentError, FieldPath, dotted, read_document
+from sopilot_assets.tasks.faults import describe
+from sopilot_assets.tasks.spec import STEP_ID_PATTERN, TASK_ID_PATTERN, Name
+
+STUDY_SUFFIX: Final = ".yaml"
+DEFAULT_SEED: Final = 20260223
+"""The seed of the splits of existing installations."""
+
+Share = Annotated[float, Field(ge=0.01, le=0.98, allow_inf_nan=False)]
+Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Limits = Annotated[tuple[Limit, ...], Field(min_length=1)]
+
+
+class ScoreOrigin(StrEnum):
+    """Which scores are judged: those of the current task and model, or those of an existing installation."""
+
+    CURRENT = "current"
+    IMPORTED = "imported"
+
+
+class SplitStrategy(StrEnum):
+    """What stays together when cases are split; see `splits`."""
+
+    RANDOM_STRATIFIED = "random_stratified"
+    GROUP_TRAINEE = "group_trainee"
+    GROUP_GOLD = "group_gold"
+    GROUP_SITE = "group_site"
+    LEAVE_ONE_SITE_OUT = "leave_one_site_out"
+    GROUP_PERSON = "group_person"
+
+
+class GateProfileName(StrEnum):
+    """The gate profiles."""
+
+    LEGACY_POC = "legacy_poc"
+    RESEARCH_V1 = "research_v1"
+    RESEARCH_V2 = "research_v2"
+    OPS_V1 = "ops_v1"
+    RESEARCH_V3 = "research_v3"
+
+
+class Detector(StrEnum):
+    """The rules that say whether a recording shows a critical deviation."""
+
+    LEGACY_BINARY = "legacy_binary"
+    CONTINUOUS_V1 = "continuous_v1"
+    GUARDED_BINARY_V1 = "guarded_binary_v1"
+    GUARDED_BINARY_V2 = "guarded_binary_v2"
+    CALIBRATED_V1 = "calibrated_v1"
+    CALIBRATED_V2 = "calibrated_v2"
+
+
+CALIBRATED: Final = frozenset({Detector.CALIBRATED_V1, Detector.CALIBRATED_V2})
+"""Detectors that mean nothing before they are fitted."""
+
+
+class LabelSource(StrEnum):
+    """Where a label came from; only people who did not see the result are independent of it."""
+
+    BLIND_HUMAN = "blind_human"
+    HUMAN = "human"
+    IMPORTED = "imported"
+    PREFILL = "prefill"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SplitRatios(_Section):
+    """The share of cases that each split should get; they add up to 1."""
+
+    dev: Share = 0.6
+    test: Share = 0.2
+    challenge: Share = 0.2
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        total = self.dev + self.test + self.challenge
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"expected shares that add up to 1, found {total:g}")
+        return self
+
+    def shares(self) -> dict[str, float]:
+        """The share of each split by its name."""
+        return {"dev": self.dev, "test": self.test, "challenge": self.challenge}
+
+
+class SplitPlan(_Section):
+    """How cases are split into dev (fitting), test and challenge."""
+
+    strategy: SplitStrategy = SplitStrategy.GROUP_PERSON
+    seed: int = Field(default=DEFAULT_SEED, ge=0)
+    ratios: SplitRatios = SplitRatios()
+    holdout_site: Name | None = None
+
+    @model_validator(mode="after")
+    def _holdout(self) -> Self:
+        leaves_out = self.strategy is SplitStrategy.LEAVE_ONE_SITE_OUT
+        if leaves_out and self.holdout_site is None:
+            raise ValueError("expected holdout_site with leave_one_site_out, found nothing")
+        if not leaves_out and self.holdout_site is not None:
+            raise ValueError(
+                f"expected holdout_site only with leave_one_site_out, found it with {self.strategy.value}"
+            )
+        return self
+
+
+class GateOverride(_Section):
+    """Another threshold for one check of the gate profile, and why; null switches the check off."""
+
+    check: Annotated[str, StringConstraints(pattern=STEP_ID_PATTERN)]
+    threshold: Annotated[float, Field(allow_inf_nan=False)] | None
+    reason: Name
+
+
+class FittingGrid(_Section):
+    """The guardrails that are tried: DTW cost, mean distance and mean span; by default 6 x 7 x 7 points."""
+
+    min_dtw: Limits = (0.015, 0.02, 0.025, 0.03, 0.035, 0.04)
+    max_distance: Limits = (0.08, 0.09, 0.10, 0.11, 0.12, 0.13, 0.14)
+    max_span: Limits = (1.0, 1.2, 1.4, 1.5, 1.6, 1.8, 2.0)
+
+    @field_validator("min_dtw", "max_distance", "max_span")
+    @classmethod
+    def _rising(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if any(after <= before for before, after in pairwise(values)):
+            raise ValueError(f"expected rising numbers, found {list(values)}")
+        return values
+
+
+class StudySpec(_Section):
+    """One pre-registered evaluation."""
+
+    study_id: Annotated[str, StringConstraints(pattern=TASK_ID_PATTERN)]
+    title: Name
+    task: Annotated[str, StringConstraints(pattern=TASK_ID_PATTERN)]
+    scores: ScoreOrigin = ScoreOrigin.CURRENT
+    split: SplitPlan = SplitPlan()
+    gate_profile: GateProfileName = GateProfileName.RESEARCH_V3
+    gate_overrides: tuple[GateOverride, ...] = ()
+    override_locked: bool = False
+    detectors: tuple[Detector, ...] = Field(default=tuple(Detector), min_length=1)
+    baseline_detector: Detector = Detector.GUARDED_BINARY_V1
+    fitting_grid: FittingGrid = FittingGrid()
+    use_intervals: bool = True
+    miss_rate_target: float = Field(default=0.05, ge=0.001, le=0.5)
+    confidence: float = Field(default=0.9, ge=0.5, le=0.999)
+    label_sources: tuple[LabelSource, ...] = Field(default=(LabelSource.BLIND_HUMAN,), min_length=1)
+
+    @field_validator("gate_overrides")
+    @classmethod
+    def _each_check_once(cls, overrides: tuple[GateOverride, ...]) -> tuple[GateOverride, ...]:
+        _no_repeats([override.check for override in overrides])
+        return overrides
+
+    @field_validator("detectors", "label_sources")
+    @classmethod
+    def _each_once(cls, names: tuple[StrEnum, ...]) -> tuple[StrEnum, ...]:
+        _no_repeats([name.value for name in names])
+        return names
+
+    @field_validator("baseline_detector")
+    @classmethod
+    def _needs_no_fit(cls, detector: Detector) -> Detector:
+        if detector in CALIBRATED:
+            old = ", ".join(one.value for one in Detector if one not in CALIBRATED)
+            raise ValueError(f"expected a detector that needs no fit ({old}), found {detector.value!r}")
+        return detector
+
+    def sha256(self) -> str:
+        """The SHA-256 (64 hex digits) of what the study says, whatever the file's layout and comments."""
+        return content_sha256(self)
+
+
+def study_path(home: Home, study_id: str) -> UPath:
+    """Where a study's file lies."""
+    return home.studies / f"{study_id}{STUDY_SUFFIX}"
+
+
+def study_ids(home: Home) -> list[str]:
+    """The ids of the studies of a home, by name."""
+    if not home.studies.is_dir():
+        return []
+    found = (path for path in home.studies.iterdir() if path.suffix == STUDY_SUFFIX and path.is_file())
+    return sorted(path.stem for path in found if not path.name.startswith("."))
+
+
+def load_study(home: Home, study_id: str) -> StudySpec:
+    """The study in its file, registered or not; `StudyError` when it is missing or not valid."""
+    return read_study(home, study_id)[0]
+
+
+def read_study(home: Home, study_id: str) -> tuple[StudySpec, bytes]:
+    """A study and the bytes of its file, of one reading."""
+    path = study_path(home, study_id)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        known = ", ".join(study_ids(home)) or "none"
+        raise StudyError(
+            f"{path}: there is no such study; the studies in that folder are: {known}. "
+            f"Make it with `sopilot study new {study_id}`."
+        ) from error
+    except OSError as error:
+        raise StudyError(
+            f"{path}: expected a readable file, found: {error.strerror or error}. "
+            "Mend the file or its permissions."
+        ) from error
+    spec = parse_study(data, source=path)
+    if spec.study_id != study_id:
+        raise StudyError(
+            f"{path}: study_id: expected {study_id!r}, the file's name, found {spec.study_id!r}. "
+            "Rename the file or correct study_id."
+        )
+    return spec, data
+
+
+def parse_study(data: bytes | str, *, source: str | Path | UPath) -> StudySpec:
+    """The study in the text of a study file; ``source`` is the name used in errors."""
+    try:
+        document = read_document(data.encode("utf-8") if isinstance(data, str) else data)
+    except DocumentError as error:
+        place = f", line {error.line}" if error.line else ""
+        raise StudyError(f"{source}{place}: {error}. Correct the file and run the command again.") from error
+    known, faults = _known_fields(document.content, StudySpec, (), document)
+    try:
+        # as JSON, so that strict types and lists as tuples go together
+        spec = StudySpec.model_validate_json(json.dumps(known, default=str))
+    except ValidationError as error:
+        faults += describe(error, document)
+    else:
+        if not faults:
+            return spec
+    count = "1 field is" if len(faults) == 1 else f"{len(faults)} fields are"
+    listed = "\n".join(f"  {fault}" for fault in faults)
+    raise StudyError(
+        f"{source}: {count} not valid:\n{listed}\n"
+        f"Correct the file, then run `sopilot study show {UPath(source).stem}`."
+    )
+
+
+def _known_fields(
+    content: Mapping[str, object], section: type[BaseModel], place: FieldPath, document: Document
+) -> tuple[dict[str, object], list[str]]:
+    """The content without fields that the section does not know, and a sentence for each of those."""
+    kept: dict[str, object] = {}
+    faults: list[str] = []
+    for name, value in content.items():
+        path = (*place, name)
+        if name not in section.model_fields:
+            line = document.line_of(path)
+            expected = ", ".join(section.model_fields)
+            faults.append(f"line {line}, {dotted(path)}: expected one of {expected}; found {name!r}")
+            continue
+        kept[name] = value
+        inner = _SECTIONS.get(path)
+        if inner is not None and isinstance(value, Mapping):
+            named = {str(key): one for key, one in value.items()}
+            kept[name], more = _known_fields(named, inner, path, document)
+            faults += more
+    return kept, faults
+
+
+_SECTIONS: Final[Mapping[FieldPath, type[BaseModel]]] = {
+    ("split",): SplitPlan,
+    ("split", "ratios"): SplitRatios,
+    ("fitting_grid",): FittingGrid,
+}
+
+
+def _no_repeats(names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"expected each name once, found {', '.join(twice)} again")

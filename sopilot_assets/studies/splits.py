@@ -1,0 +1,172 @@
+"""Splitting cases into dev (everything is fitted there), test and challenge (the hardest).
+
+A case takes part when it is labelled and could be scored. Labelled cases without a score are listed beside
+the splits, so that coverage can count them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sopilot_assets.errors import StudyError
+from sopilot_assets.studies.balanced_splits import balanced
+from sopilot_assets.studies.cases import cases_sha256, labelled
+from sopilot_assets.studies.detectors import critical_score, sound_cases
+from sopilot_assets.studies.groups import UNKNOWN, group_names
+from sopilot_assets.studies.seeded_splits import grouped, hardness, leave_one_site_out, random_stratified
+from sopilot_assets.studies.spec import DEFAULT_SEED, SplitPlan, SplitRatios, SplitStrategy, StudySpec
+from sopilot_assets.studies.split_manifest import (
+    SPLITS,
+    SplitCounts,
+    SplitManifest,
+    count_splits,
+    members_by_split,
+    read_manifest,
+    write_manifest,
+)
+
+__all__ = [
+    "DEFAULT_PLAN",
+    "DEFAULT_RATIOS",
+    "SPLITS",
+    "SplitCounts",
+    "SplitManifest",
+    "read_manifest",
+    "require_both_classes",
+    "split_cases",
+    "split_manifest",
+    "study_split",
+    "write_manifest",
+]
+
+DEFAULT_PLAN: Final = SplitPlan()
+DEFAULT_RATIOS: Final = DEFAULT_PLAN.ratios
+
+
+def split_cases(
+    cases: pd.DataFrame,
+    *,
+    strategy: str,
+    seed: int = DEFAULT_SEED,
+    ratios: SplitRatios = DEFAULT_RATIOS,
+    holdout_site: str | None = None,
+) -> dict[str, list[str]]:
+    """The case ids of dev, test and challenge, each in the table's order.
+
+    Raises `StudyError` for an unknown strategy, and for ``leave_one_site_out`` without a site that cases
+    have.
+    """
+    table = _eligible(cases)
+    split = _split(table, strategy=strategy, seed=seed, ratios=ratios, holdout_site=holdout_site)
+    members = members_by_split(split, table["case_id"].to_numpy(dtype=object))
+    return {name: list(ids) for name, ids in members.items()}
+
+
+def split_manifest(
+    cases: pd.DataFrame, *, study_id: str, task: str, plan: SplitPlan = DEFAULT_PLAN
+) -> SplitManifest:
+    """The manifest of the split that ``plan`` makes of these cases; classes are not checked, see
+    `require_both_classes`.
+    """
+    table = _eligible(cases)
+    groups = group_names(table, plan.strategy)
+    split = _split(
+        table, strategy=plan.strategy, seed=plan.seed, ratios=plan.ratios, holdout_site=plan.holdout_site
+    )
+    return SplitManifest(
+        study_id=study_id,
+        task=task,
+        strategy=plan.strategy,
+        seed=plan.seed,
+        ratios=plan.ratios,
+        holdout_site=plan.holdout_site,
+        cases_sha256=cases_sha256(cases),
+        case_ids=dict(members_by_split(split, table["case_id"].to_numpy(dtype=object))),
+        unscored=tuple(cases.loc[labelled(cases) & ~sound_cases(cases), "case_id"]),
+        counts=count_splits(split, table["expected"].to_numpy(dtype=np.float64), groups),
+        groups={name: tuple(sorted(set(groups[split == name]))) for name in SPLITS},
+    ).sealed()
+
+
+def study_split(cases: pd.DataFrame, study: StudySpec) -> SplitManifest:
+    """The manifest of a study's split; `StudyError` where a split is empty or holds one class only."""
+    manifest = split_manifest(cases, study_id=study.study_id, task=study.task, plan=study.split)
+    require_both_classes(manifest)
+    return manifest
+
+
+def require_both_classes(manifest: SplitManifest) -> None:
+    """Refuse (`StudyError`) a split that is empty or has only positives or only negatives."""
+    lacking = [
+        f"{name} has {_counted(counts)}"
+        for name, counts in manifest.counts.items()
+        if not (counts.positives and counts.negatives)
+    ]
+    if lacking:
+        total = _total(manifest)
+        raise StudyError(
+            f"study {manifest.study_id}: {'; '.join(lacking)}; expected positives and negatives in each of "
+            f"{', '.join(SPLITS)}. All in all there are {_counted(total)} in {total.groups} groups by "
+            f"{manifest.strategy.value}, and each class has to occur in three groups at least. Label more "
+            "recordings of other groups (`sopilot labels template`), or register another split strategy or "
+            "other ratios before any result exists."
+        )
+
+
+def _eligible(cases: pd.DataFrame) -> pd.DataFrame:
+    table: pd.DataFrame = cases.loc[labelled(cases) & sound_cases(cases)].reset_index(drop=True)
+    return table
+
+
+def _split(
+    table: pd.DataFrame, *, strategy: str, seed: int, ratios: SplitRatios, holdout_site: str | None
+) -> npt.NDArray[np.object_]:
+    groups = group_names(table, strategy)
+    positive = (table["expected"] == 1).to_numpy(dtype=np.bool_)
+    hard = hardness(positive, critical_score(table))
+    known = SplitStrategy(strategy)
+    if known is SplitStrategy.RANDOM_STRATIFIED:
+        return random_stratified(positive, hard, seed=seed, ratios=ratios)
+    if known is SplitStrategy.GROUP_PERSON:
+        return balanced(positive, _new_hardness(table, positive, hard), groups, seed=seed, ratios=ratios)
+    if known is SplitStrategy.LEAVE_ONE_SITE_OUT:
+        held_out = _held_out(table, holdout_site)
+        return leave_one_site_out(positive, hard, groups, held_out, seed=seed, ratios=ratios)
+    return grouped(positive, hard, groups, seed=seed, ratios=ratios)
+
+
+def _new_hardness(
+    table: pd.DataFrame, positive: npt.NDArray[np.bool_], old: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """By the probability of a critical deviation where there is one, else by the old critical score."""
+    probability = table["critical_probability"].to_numpy(dtype=np.float64)
+    return np.where(np.isnan(probability), old, hardness(positive, probability))
+
+
+def _held_out(table: pd.DataFrame, site: str | None) -> npt.NDArray[np.bool_]:
+    sites = table["site"].where(table["site"] != "", UNKNOWN)
+    held_out: npt.NDArray[np.bool_] = (sites == site).to_numpy(dtype=np.bool_)
+    if not held_out.any():
+        known = ", ".join(sorted(set(sites))) or "none"
+        raise StudyError(
+            f"leave_one_site_out: expected a holdout_site that has labelled cases ({known}); found {site!r}."
+        )
+    return held_out
+
+
+def _total(manifest: SplitManifest) -> SplitCounts:
+    counts = manifest.counts.values()
+    return SplitCounts(
+        cases=sum(one.cases for one in counts),
+        positives=sum(one.positives for one in counts),
+        negatives=sum(one.negatives for one in counts),
+        groups=len({name for names in manifest.groups.values() for name in names}),
+    )
+
+
+def _counted(counts: SplitCounts) -> str:
+    return f"{counts.positives} positives and {counts.negatives} negatives"

@@ -1,0 +1,56 @@
+"""The first version of a study file: commented text for people to edit."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+from upath import UPath
+
+from sopilot_assets.errors import StudyError
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import publish_bytes
+from sopilot_assets.studies.spec import GateProfileName, ScoreOrigin, StudySpec, parse_study, study_path
+
+
+def new_study(
+    home: Home, study_id: str, *, task: str, title: str, scores: ScoreOrigin = ScoreOrigin.CURRENT
+) -> UPath:
+    """The path of a new, commented ``studies/<study_id>.yaml`` with all defaults spelt out.
+
+    `StudyError` when the file exists already or an argument is not valid; nothing is written then.
+    """
+    path = study_path(home, study_id)
+    if path.exists():
+        raise StudyError(f"{path}: this study file exists already. Edit it, or choose another id.")
+    text = render_study(study_id, task=task, title=title, scores=scores)
+    parse_study(text, source=path)
+    publish_bytes(path, text.encode("utf-8"))
+    return path
+
+
+def render_study(study_id: str, *, task: str, title: str, scores: ScoreOrigin = ScoreOrigin.CURRENT) -> str:
+    """The text of a commented study file with every default; what it holds is not checked."""
+    template = files("sopilot_assets.studies").joinpath("templates/study.yaml.j2").read_text(encoding="utf-8")
+    # escaping for HTML would damage YAML; every free text passes through the `quoted` filter instead
+    environment = Environment(
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        autoescape=False,  # noqa: S701
+    )
+    environment.filters["quoted"] = _quoted
+    environment.filters["number"] = repr
+    return environment.from_string(template).render(
+        study_id=study_id,
+        task=task,
+        title=title,
+        scores=scores,
+        profiles=[profile.value for profile in GateProfileName],
+        defaults=StudySpec(study_id="any", title="any", task="any"),
+    )
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)  # a JSON string is a YAML string

@@ -1,0 +1,100 @@
+"""The old index as it was; the new one says how often it alarms without any drift."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sopilot_assets.errors import StudyError
+from sopilot_assets.studies.drift import (
+    PROBABILITY_EDGES,
+    SCORE_EDGES,
+    fixed_bin_drift,
+    halves_drift,
+    quantile_psi,
+)
+
+
+def test_the_same_values_have_no_drift() -> None:
+    values = np.linspace(0, 1, 50)
+    assert quantile_psi(values, values) == 0
+
+
+def test_equal_values_have_no_drift() -> None:
+    assert quantile_psi(np.full(30, 4.0), np.full(30, 4.0)) == 0
+
+
+def test_values_with_few_quantiles_are_compared_in_equal_bins() -> None:
+    found = quantile_psi(np.full(30, 0.0), np.full(30, 1.0))
+    assert found == pytest.approx(2 * (1 - 1e-8) * np.log(1e8))
+
+
+def test_halves_need_twenty_cases_each() -> None:
+    values = np.linspace(0, 100, 39)
+    flags = values > 50
+    found = halves_drift(values, values / 100, values, flags)
+    assert (found["reference_jobs"], found["current_jobs"]) == (19, 20)
+    assert (found["enabled"], found["reason"], found["score_psi"]) == (False, "insufficient_jobs", None)
+    assert halves_drift(*(np.append(x, x[-1]) for x in (values, values, values)), np.append(flags, True))[
+        "enabled"
+    ]
+
+
+def test_an_unknown_cost_leaves_only_the_index_of_costs_out() -> None:
+    values = np.linspace(0, 100, 60)
+    costs = values.copy()
+    costs[3] = np.nan
+    found = halves_drift(values, values, costs, values > 50)
+    assert found["dtw_normalized_cost_psi"] is None
+    assert found["score_psi"] > 1
+    assert found["critical_detected_rate_shift_abs"] == pytest.approx(1.0)
+
+
+def test_few_cases_alarm_often_without_drift_and_many_never() -> None:
+    rng = np.random.default_rng(1)
+    few = fixed_bin_drift(rng.random(20), rng.random(20), edges=PROBABILITY_EDGES, seed=5)
+    many = fixed_bin_drift(rng.random(2000), rng.random(2000), edges=PROBABILITY_EDGES, seed=5)
+    assert few is not None
+    assert many is not None
+    assert few.false_alarm_rate > 0.3
+    assert many.false_alarm_rate == 0
+
+
+def test_p_values_without_drift_are_even() -> None:
+    rng = np.random.default_rng(2)
+    found = [
+        fixed_bin_drift(rng.random(60), rng.random(60), edges=PROBABILITY_EDGES, seed=seed, draws=300)
+        for seed in range(300)
+    ]
+    below = np.mean([drift is not None and drift.psi_p_value <= 0.1 for drift in found])
+    assert 0.04 < below < 0.16
+
+
+def test_a_real_shift_is_found() -> None:
+    rng = np.random.default_rng(3)
+    found = fixed_bin_drift(rng.normal(80, 5, 200), rng.normal(65, 5, 200), edges=SCORE_EDGES, seed=5)
+    assert found is not None
+    assert found.psi > 1
+    assert found.psi_p_value < 0.001
+    assert found.ks_p_value < 0.001
+
+
+def test_the_same_seed_gives_the_same_figures() -> None:
+    rng = np.random.default_rng(4)
+    old, new = rng.random(80), rng.random(90)
+    first, second = (fixed_bin_drift(old, new, edges=PROBABILITY_EDGES, seed=9) for _ in range(2))
+    assert first == second
+
+
+def test_unknown_values_are_left_out_and_too_few_give_nothing() -> None:
+    values = np.linspace(0, 1, 40)
+    assert fixed_bin_drift(values[:19], values, edges=PROBABILITY_EDGES, seed=1) is None
+    gaps = np.append(values, np.nan)
+    found = fixed_bin_drift(gaps, values, edges=PROBABILITY_EDGES, seed=1)
+    assert found is not None
+    assert found.reference_n == 40
+
+
+def test_edges_have_to_ascend() -> None:
+    with pytest.raises(StudyError, match="ascending"):
+        fixed_bin_drift(np.zeros(30), np.zeros(30), edges=(0.0, 0.5, 0.5), seed=1)

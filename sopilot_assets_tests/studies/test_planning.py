@@ -1,0 +1,207 @@
+"""What to label next: what closes most of a gate's gaps comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sopilot_assets.errors import StudyError
+from sopilot_assets.studies.cases import case_frame
+from sopilot_assets.studies.gates import GateReport, check_gates
+from sopilot_assets.studies.planning import ACTIONS, LabelingPlan, labeling_plan
+from sopilot_assets.studies.profiles import CHECKS, GateProfile
+
+
+def gate(values: Mapping[str, float | None], **thresholds: float) -> GateReport:
+    profile = GateProfile("test", thresholds, tuple(thresholds))
+    assert set(thresholds) <= set(CHECKS)
+    return check_gates(profile, values)
+
+
+def named(place: int) -> dict[str, Any]:
+    return {"case_id": f"k{place:02}", "order": place}
+
+
+def cases(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    whole: list[dict[str, Any]] = [{**named(place), **row} for place, row in enumerate(rows)]
+    return case_frame(whole)
+
+
+def plan(
+    table: pd.DataFrame,
+    report: GateReport,
+    p: Sequence[float],
+    *,
+    raters: Mapping[str, int] | None = None,
+    disputed: Collection[str] = (),
+    most: int = 200,
+) -> LabelingPlan:
+    return labeling_plan(
+        table,
+        report,
+        probabilities=p,
+        threshold=0.5,
+        clusters=table["person"].to_numpy(),
+        raters=raters or {},
+        disputed=disputed,
+        most=most,
+    )
+
+
+def test_likely_positives_of_new_people_come_first_where_independent_positives_lack() -> None:
+    table = cases(
+        [
+            {"person": "anna", "expected": 1.0, "label_source": "blind_human"},
+            {"person": "anna"},
+            {"person": "bert"},
+            {"person": "bert"},
+            {"person": "carl"},
+        ]
+    )
+    report = gate({"independent_positives": 1}, independent_positives=3)
+    made = plan(table, report, [0.5, 0.99, 0.9, 0.8, 0.6])
+    # anna has one already, and a second one of bert adds little to the first
+    assert list(made.rows["case_id"]) == ["k02", "k04", "k03", "k01"]
+    assert list(made.rows["unlocks"]) == ["independent_positives"] * 3 + [""]
+    assert made.rows["gain"][0] == pytest.approx(0.45)
+    (row,) = made.forecast.to_dict("records")
+    assert (row["check"], row["needed"], row["unit"]) == (
+        "independent_positives",
+        2.0,
+        "independent positives",
+    )
+    assert row["expected"] == pytest.approx(0.9 + 0.6 + 0.8 * 0.1, abs=0.01)
+    assert np.isnan(row["met_at_rank"])
+    assert "record more of people who are not in the study yet" in row["advice"]
+
+
+def test_likely_negatives_come_first_where_negatives_lack_and_the_plan_says_when_there_are_enough() -> None:
+    table = cases([{"person": str(place)} for place in range(4)])
+    made = plan(table, gate({"critical_negatives": 98}, critical_negatives=99.5), [0.9, 0.1, 0.5, 0.2])
+    assert list(made.rows["case_id"][:2]) == ["k01", "k03"]
+    assert made.forecast["met_at_rank"][0] == 3.0  # .9 + .8 + .5
+    assert made.forecast["advice"][0] == ""
+
+
+def test_disputes_come_first_where_they_bring_as_much() -> None:
+    table = cases([{}, {}, {}])
+    report = gate({"labels_labeled_jobs": 0}, labels_labeled_jobs=2)
+    made = plan(table, report, [0.5, 0.5, 0.5], disputed=["k02"])
+    assert list(made.rows["action"]) == ["adjudicate", "label", "label"]
+    assert list(made.rows["case_id"]) == ["k02", "k00", "k01"]
+
+
+def test_labels_from_file_names_are_labelled_again_blind() -> None:
+    rows = [{"expected": 1.0, "label_source": source} for source in ("prefill", "blind_human", "prefill")]
+    made = plan(cases(rows), gate({"blind_label_share": 1 / 3}, blind_label_share=1.0), [0.5] * 3)
+    assert list(made.rows["case_id"]) == ["k00", "k02"]
+    assert set(made.rows["action"]) == {"relabel_blind"}
+    assert made.forecast["met_at_rank"][0] == 2.0
+    assert "its label is from prefill" in made.rows["reason"][0]
+
+
+def test_second_raters_are_asked_for_both_classes_in_turn() -> None:
+    rows = [{"expected": float(place >= 8), "label_source": "blind_human"} for place in range(12)]
+    report = gate({"rater_kappa_ci95_low": None}, rater_kappa_ci95_low=0.4)
+    made = plan(cases(rows), report, [0.5] * 12, raters={f"k{place:02}": 1 for place in range(12)})
+    classes = [case_id >= "k08" for case_id in made.rows["case_id"][:8]]
+    assert classes == [True, False] * 4
+    assert set(made.rows["action"]) == {"second_rater"}
+
+
+def test_enough_second_ratings_that_disagree_are_not_helped_by_more() -> None:
+    rows = [{"expected": float(place % 2), "label_source": "blind_human"} for place in range(40)]
+    report = gate({"rater_kappa_ci95_low": 0.1}, rater_kappa_ci95_low=0.4)
+    made = plan(cases(rows), report, [0.5] * 40, raters={f"k{place:02}": 2 for place in range(40)})
+    assert made.rows.empty
+    assert "agree first on what a critical deviation is" in made.forecast["advice"][0]
+
+
+def test_where_no_label_helps_the_plan_says_what_does() -> None:
+    values = {"shifted_pairs": 3.0, "test_looks": 2.0, "critical_miss_rate": None, "drift_score_psi": 0.4}
+    limits = {"shifted_pairs": 30.0, "test_looks": 1.0, "critical_miss_rate": 0.05, "drift_score_psi": 0.25}
+    made = plan(cases([{"person": "a"}]), gate(values, **limits), [0.7])
+    advice = made.forecast.set_index("check")["advice"]
+    assert "sopilot repeat" in advice["shifted_pairs"]
+    assert (
+        "do it, then plan again"
+        in plan(
+            cases([{}, {}]), gate({"critical_positives": 0}, critical_positives=9), [1.0, 1.0], most=1
+        ).forecast["advice"][0]
+    )
+    assert "register a study on new recordings" in advice["test_looks"]
+    assert "detector" in advice["drift_score_psi"]
+    # a rate that cannot be told waits for the first positive
+    assert made.rows["unlocks"][0] == "critical_miss_rate"
+
+
+def test_without_a_failed_check_what_is_near_the_threshold_comes_first() -> None:
+    made = plan(cases([{}, {}, {}]), gate({"critical_positives": 5}, critical_positives=5), [0.1, 0.52, 0.8])
+    assert list(made.rows["case_id"]) == ["k01", "k02", "k00"]
+    assert made.forecast.empty
+    assert "those near the threshold teach most" in made.rows["reason"][0]
+
+
+def test_a_recording_without_a_score_brings_no_positive() -> None:
+    table = cases([{"problem": "cut"}, {}])
+    made = plan(table, gate({"critical_positives": 0}, critical_positives=5), [0.99, 0.2])
+    assert list(made.rows["case_id"]) == ["k01", "k00"]
+    assert "could not be scored" in made.rows["reason"][1]
+
+
+def test_groups_with_fewest_positives_come_first() -> None:
+    rows: list[dict[str, Any]] = [
+        {"site": "a", "expected": 1.0},
+        {"site": "a"},
+        {"site": "b", "expected": 0.0},
+        {"person": "x"},
+    ]
+    made = plan(cases(rows), gate({}, critical_positives=1), [0.5] * 4)
+    sites = made.groups[made.groups["dimension"] == "site"]
+    assert list(sites["name"]) == ["unknown", "b", "a"]
+    assert list(sites["unlabelled"]) == [1, 0, 1]
+
+
+def test_probabilities_of_another_table_are_refused() -> None:
+    with pytest.raises(StudyError, match="for 1 cases, found 2 and 1"):
+        plan(cases([{}]), gate({}, critical_positives=1), [0.5, 0.5])
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from([None, 0.0, 1.0]),
+        st.sampled_from(["", "anna", "bert"]),
+        st.floats(0, 1),
+        st.sampled_from(["blind_human", "prefill"]),
+        st.booleans(),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=40)
+@given(ROWS)
+def test_each_case_is_asked_for_once_an_action_and_gains_never_rise(
+    rows: list[tuple[float | None, str, float, str, bool]],
+) -> None:
+    table = cases(
+        [{"expected": e, "person": w, "label_source": s if e is not None else ""} for e, w, _, s, _ in rows]
+    )
+    limits = {"independent_positives": 9.0, "critical_negatives": 9.0, "blind_label_share": 1.0}
+    report = gate({"independent_positives": 1, "critical_negatives": 2, "blind_label_share": 0.5}, **limits)
+    disputed = [f"k{place:02}" for place, row in enumerate(rows) if row[4]]
+    made = plan(table, report, [row[2] for row in rows], disputed=disputed)
+    again = plan(table, report, [row[2] for row in rows], disputed=disputed)
+    assert made.rows.equals(again.rows)
+    assert not made.rows.duplicated(["case_id", "action"]).any()
+    assert set(made.rows["action"]) <= set(ACTIONS)
+    gains = made.rows["gain"].to_numpy()
+    assert (np.diff(gains) <= 1e-6).all()
+    unlabelled = {f"k{place:02}" for place, row in enumerate(rows) if row[0] is None}
+    assert unlabelled | set(disputed) <= set(made.rows["case_id"])
