@@ -112,4 +112,10 @@ def right(
     read = read_labels(labels)
     jobs = OldJobs.of(read_installation(db), read)
     rows: list[dict[str, Cell]] = [asdict(row) for row in figures_beside(jobs, task or read.task_id)]
+    if not (as_json or as_csv):
+        rows = [{name: _short(cell) for name, cell in row.items()} for row in rows]
     show_rows(rows, columns=("figure", "old", "right", "why"), as_json=as_json, as_csv=as_csv)
+
+
+def _short(cell: Cell) -> Cell:
+    return f"{cell:.3g}" if isinstance(cell, float) else cell

@@ -18,7 +18,6 @@ from sopilot_assets.errors import SopilotError
 if TYPE_CHECKING:
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
-    from sopilot_assets.studies.registration import Registration
     from sopilot_assets.studies.spec import StudySpec
 
 app = typer.Typer(
@@ -90,7 +89,8 @@ def register(
         f"SHA-256 {current.spec_sha256[:12]}"
     )
     if registration.previous:
-        say(f"registered before: {len(registration.previous)} times, all kept in its registration")
+        times = len(registration.previous)
+        say(f"registered before: {times} time{'s' if times > 1 else ''}, kept in its registration")
 
 
 @app.command(epilog=examples("sopilot study show spring", "sopilot study show spring --json"))
@@ -111,7 +111,7 @@ def show(study: STUDY, *, home: HOME, as_json: AS_JSON = False) -> None:
         return
     say(f"[bold]{spec.study_id}[/bold]: {escape(spec.title)}; {_state(home, study)}")
     show_rows(_settings(spec), columns=("setting", "value"))
-    _show_registration(read_registration(home, study))
+    _show_registration(home, study)
 
 
 @app.command(epilog=examples("sopilot study looks spring"))
@@ -186,7 +186,10 @@ def _settings(spec: StudySpec) -> list[dict[str, Cell]]:
     return [{"setting": name, "value": value} for name, value in values.items()]
 
 
-def _show_registration(registration: Registration | None) -> None:
+def _show_registration(home: Home, study: str) -> None:
+    from sopilot_assets.studies.registration import read_registration, registered_study  # noqa: PLC0415
+
+    registration = read_registration(home, study)
     if registration is None:
         return
     current = registration.current
@@ -195,3 +198,7 @@ def _show_registration(registration: Registration | None) -> None:
         f"SHA-256 {current.spec_sha256[:12]}; {len(registration.previous)} earlier, "
         f"{len(registration.results)} results"
     )
+    try:
+        registered_study(home, study)
+    except SopilotError as error:
+        say(escape(str(error)))

@@ -41,6 +41,13 @@ independent of its sender, use a copy from elsewhere, or `sopilot dossier verify
 """
 
 from __future__ import annotations
+
+import os
+import sys
+
+# a file named json.py in this folder must not stand in for the library
+_HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:] = [place for place in sys.path if os.path.abspath(place or ".") != _HERE]
 '''
 
 

@@ -139,8 +139,8 @@ class Chart:
         """The chart; ``description`` is read to those who cannot see it."""
         body = "".join(self.parts)
         return Markup(  # noqa: S704 - texts are escaped where they enter
-            f'<svg viewBox="0 0 {self.width:g} {self.height:g}" role="img" aria-label="{escape(description)}" '
-            f'font-size="{_SIZE:g}">{body}</svg>'
+            f'<svg viewBox="0 0 {self.width:g} {self.height:g}" role="img" '
+            f'aria-label="{escape(description)}" font-size="{_SIZE:g}">{body}</svg>'
         )
 
     def _text(

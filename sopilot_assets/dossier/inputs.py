@@ -39,22 +39,23 @@ class DossierInputs:
 
     Results as plain JSON data:
 
-    - ``split_manifest``: `SplitManifest`. ``policies``: every `Policy` fit, feasible or not; ``policy_id``: of
-      the selected one.
+    - ``split_manifest``: `SplitManifest`. ``policies``: every `Policy` fit, feasible or not; ``policy_id``:
+      of the selected one.
     - ``evaluations``: ``{split: {detector: figures}}`` for full, dev, test and challenge, by
       `metrics.figures` with ``clusters``; ``baseline`` may be among the detectors.
-    - ``gate_report``: `GateReport.document` of the selected policy on ``gate_split``, ``gate_values`` what the
-      gates saw. Of what is not in `metrics.gate_values` the verifier expects: ``blind_label_share`` among the
-      labelled cases of all splits, ``shifted_*`` from `repeatability`, ``rater_kappa_ci95_low`` as ``low`` of
-      ``agreement``, ``test_looks`` by `distinct_looks`, ``leaking_groups`` by `leaking_groups`.
-    - ``shadow``: `shadow_report` on ``shadow_split`` with clusters. ``agreement``: `RaterAgreement.as_dict` for
-      ``label_sources``. ``drift``: ``figures["right"]["drift"]`` or more of that kind.
-    - ``label_events``: the whole chain of the task in order (``Event.as_dict``), ``label_head`` the id it ends
-      with. Empty is missing.
+    - ``gate_report``: `GateReport.document` of the selected policy on ``gate_split``, ``gate_values`` what
+      the gates saw. Of what is not in `metrics.gate_values` the verifier expects: ``blind_label_share``
+      among the labelled cases of all splits, ``shifted_*`` from `repeatability`, and with repeats
+      ``rescore_*`` from its exact ones, ``rater_kappa_ci95_low`` as ``low`` of ``agreement``,
+      ``test_looks`` by `distinct_looks`, ``leaking_groups`` by `leaking_groups`.
+    - ``shadow``: `shadow_report` on ``shadow_split`` with clusters. ``agreement``:
+      `RaterAgreement.as_dict` for ``label_sources``. ``drift``: ``figures["right"]["drift"]``.
+    - ``label_events``: the whole chain of the task in order (``Event.as_dict``), ``label_head`` the id it
+      ends with. Empty is missing.
 
     Others: ``stills`` are JPEGs by ``<case_id>/<name>.jpg``, an empty mapping is right only without errors;
-    ``stills_lacking`` says by case why there are none. ``versions`` is what made it (package, model, reference,
-    platform), name to version; empty is missing.
+    ``stills_lacking`` says by case why there are none. ``versions`` is what made it (package, model,
+    reference, platform), name to version; empty is missing.
     """
 
     study_id: str

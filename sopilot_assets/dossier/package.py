@@ -135,7 +135,8 @@ def _refuse_wrong(study_id: str, files: Mapping[str, bytes], key: SigningKey) ->
             for one in found.findings.failed[:8]
         )
         raise DossierError(
-            f"dossier of {study_id}: {len(found.findings.failed)} of its figures do not follow from its rows:\n"
+            f"dossier of {study_id}: {len(found.findings.failed)} of its figures do not follow from "
+            "its rows:\n"
             f"{shown}\nMaterialize the study's assets again, from split_manifests on."
         )
 
@@ -172,50 +173,53 @@ def _summary(inputs: DossierInputs, reasons: Sequence[Blocker], dossier_id: str)
 
 def _content(inputs: DossierInputs) -> Iterator[tuple[str, bytes]]:
     """Every file that is made from an input; what is missing has none."""
-    for name, data in (
-        ("protocol/study.yaml", inputs.study_yaml),
-        ("protocol/task.yaml", inputs.task_yaml),
-        ("protocol/task.lock.yaml", inputs.task_lock),
-    ):
-        if data:
-            yield name, data
-    for name, value in (
-        ("protocol/registration.json", inputs.registration),
-        ("protocol/split_manifest.json", inputs.split_manifest),
-        ("results/evaluations.json", inputs.evaluations),
-        ("results/shadow.json", inputs.shadow),
-        ("results/agreement.json", inputs.agreement),
-        ("results/drift.json", inputs.drift),
-    ):
-        if value:
-            yield name, pretty_json(value)
-    if inputs.gate_report and inputs.gate_values:
-        yield (
-            "results/gates.json",
-            pretty_json({"report": inputs.gate_report, "values": inputs.gate_values}),
-        )
-    for policy in inputs.policies or ():
-        yield f"protocol/policies/{policy['policy_id']}.json", pretty_json(policy)
-    if inputs.cases is not None and len(inputs.cases):
-        yield "rows/cases.csv", cases_csv(inputs.cases)
-    for name, table in (
-        ("rows/detections.csv", inputs.detections),
-        ("rows/errors.csv", _without_links(inputs.errors)),
-        ("rows/leakage.csv", inputs.leakage),
-        ("rows/looks.csv", inputs.looks),
-        ("rows/repeats.csv", inputs.repeats),
-    ):
-        if table is not None and (len(table) or name == "rows/errors.csv"):
-            yield name, _csv(table)
-    if inputs.label_events:
-        yield "rows/label_events.jsonl", b"".join(canonical(dict(one)) + b"\n" for one in inputs.label_events)
+    yield from _protocol_files(inputs)
+    yield from _result_files(inputs)
+    yield from _row_files(inputs)
     for name, picture in (inputs.stills or {}).items():
         yield f"stills/{_below(name)}", picture
 
 
-def _without_links(errors: pd.DataFrame | None) -> pd.DataFrame | None:
-    """Review pages lie on the machine that made them, and mean nothing elsewhere."""
-    return None if errors is None else errors.drop(columns="review_page", errors="ignore")
+def _protocol_files(inputs: DossierInputs) -> Iterator[tuple[str, bytes]]:
+    for name, data in (
+        ("study.yaml", inputs.study_yaml),
+        ("task.yaml", inputs.task_yaml),
+        ("task.lock.yaml", inputs.task_lock),
+    ):
+        if data:
+            yield f"protocol/{name}", data
+    if inputs.registration:
+        yield "protocol/registration.json", pretty_json(inputs.registration)
+    if inputs.split_manifest:
+        yield "protocol/split_manifest.json", pretty_json(inputs.split_manifest)
+    for policy in inputs.policies or ():
+        # a fit that keeps no limits is reported, and is no policy
+        folder = "policies" if policy["feasible"] else "refused_fits"
+        yield f"protocol/{folder}/{policy['policy_id']}.json", pretty_json(policy)
+
+
+def _result_files(inputs: DossierInputs) -> Iterator[tuple[str, bytes]]:
+    for name in ("evaluations", "shadow", "agreement", "drift"):
+        value = getattr(inputs, name)
+        if value:
+            yield f"results/{name}.json", pretty_json(value)
+    if inputs.gate_report and inputs.gate_values:
+        gates = {"report": inputs.gate_report, "values": inputs.gate_values}
+        yield "results/gates.json", pretty_json(gates)
+
+
+def _row_files(inputs: DossierInputs) -> Iterator[tuple[str, bytes]]:
+    if inputs.cases is not None and len(inputs.cases):
+        yield "rows/cases.csv", cases_csv(inputs.cases)
+    if inputs.errors is not None:
+        # review pages lie on the machine that made them, and mean nothing elsewhere
+        yield "rows/errors.csv", _csv(inputs.errors.drop(columns="review_page", errors="ignore"))
+    for name in ("detections", "leakage", "looks", "repeats"):
+        table = getattr(inputs, name)
+        if table is not None and len(table):
+            yield f"rows/{name}.csv", _csv(table)
+    if inputs.label_events:
+        yield "rows/label_events.jsonl", b"".join(canonical(dict(one)) + b"\n" for one in inputs.label_events)
 
 
 def _csv(table: pd.DataFrame) -> bytes:

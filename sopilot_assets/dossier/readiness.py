@@ -126,6 +126,7 @@ def _without_stills(
         why = reasons.get(lacking[0], "")
         yield Blocker(
             "stills",
-            f"no picture of {len(lacking)} misses or false alarms, e.g. {lacking[0]}{f' ({why})' if why else ''}",
+            f"no picture of {len(lacking)} misses or false alarms, e.g. "
+            f"{lacking[0]}{f' ({why})' if why else ''}",
             "Restore their videos and materialize error_packets again.",
         )

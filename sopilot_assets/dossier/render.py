@@ -118,7 +118,7 @@ def _tiles(inputs: DossierInputs, summary: Mapping[str, Any]) -> list[dict[str, 
             {
                 "value": f"{right['independent_positives']} + {right['independent_negatives']}",
                 "name": "people behind these figures",
-                "detail": "with critical recordings + with others; recordings of one person are not independent",
+                "detail": "with critical recordings + with others; a person's recordings are not independent",
             }
         )
     return tiles

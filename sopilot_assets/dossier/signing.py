@@ -121,7 +121,8 @@ def _run(arguments: Sequence[str], *, data: bytes = b"") -> bytes:
     program = shutil.which("ssh-keygen")
     if program is None:
         raise DossierError(
-            "ssh-keygen: expected it to be installed, found nothing. Install OpenSSH's client (openssh-client)."
+            "ssh-keygen: expected it to be installed, found nothing. Install OpenSSH's client "
+            "(openssh-client)."
         )
     try:
         done = subprocess.run(

@@ -14,8 +14,8 @@ from sopilot_assets.dossier.inputs import DossierInputs
 GATE_NAMES: Final[Mapping[str, str]] = {
     "critical_miss_rate": "Critical recordings missed",
     "critical_false_positive_rate": "False alarms",
-    "critical_miss_rate_ci95_high": "Missed: upper 95 % bound, recordings taken as independent",
-    "critical_false_positive_rate_ci95_high": "False alarms: upper 95 % bound, recordings taken as independent",
+    "critical_miss_rate_ci95_high": "Missed: upper 95 % bound, recordings as independent",
+    "critical_false_positive_rate_ci95_high": "False alarms: upper 95 % bound, recordings as independent",
     "clustered_miss_rate_ci95_high": "Missed: upper 95 % bound, by person",
     "clustered_false_positive_rate_ci95_high": "False alarms: upper 95 % bound, by person",
     "independent_positives": "People with a critical recording",
@@ -62,12 +62,17 @@ _SHARES: Final = frozenset(
 )
 
 
+_NARROW: Final = "\u00a0"
+"""A space at which no line breaks."""
+
+
 def percent(value: float | None) -> str:
     """A share for readers, with a digit where it matters."""
     if value is None:
         return "–"
     shown = 100 * value
-    return f"{shown:.0f} %" if shown in (0, 100) or shown >= 10 else f"{shown:.1f} %"
+    digits = 0 if shown in (0, 100) or shown >= 10 else 1
+    return f"{shown:.{digits}f}{_NARROW}%"
 
 
 def gate_value(name: str, value: float | None) -> str:
@@ -75,7 +80,7 @@ def gate_value(name: str, value: float | None) -> str:
     if value is None:
         return "–"
     if name in _SHARES:
-        return f"{100 * value:.3g} %"
+        return f"{100 * value:.3g}{_NARROW}%"
     return f"{value:.4g}"
 
 
@@ -93,7 +98,8 @@ def verdict_words(inputs: DossierInputs, summary: Mapping[str, Any]) -> tuple[st
     if summary["verdict"] == "not_ready":
         count = len(summary["readiness"]["blockers"])
         return "Draft, not ready", (
-            f"{plural(count, 'input')} of this dossier {'is' if count == 1 else 'are'} missing or contradictory. "
+            f"{plural(count, 'input')} of this dossier {'is' if count == 1 else 'are'} missing or "
+            "contradictory. "
             "It must not be used as evidence."
         )
     report = inputs.gate_report or {"checks": [], "profile": ""}
@@ -130,9 +136,12 @@ def _rates(inputs: DossierInputs, summary: Mapping[str, Any]) -> Iterator[str]:
         line = line_of(summary["headline"], figure, inputs.gate_split, inputs.detector)
         if line["point"] is not None:
             yield (
-                f"On recordings it was not fitted on, {inputs.detector} {verb} {line['errors']} of {line['n']} "
-                f"{what} recordings by {plural(line['people'], 'person', 'people')}: {percent(line['point'])}, and "
-                f"{percent(line['clustered_low'])} to {percent(line['clustered_high'])} is compatible with that."
+                f"On recordings it was not fitted on, {inputs.detector} {verb} {line['errors']} of "
+                f"{line['n']} "
+                f"{what} recordings by {plural(line['people'], 'person', 'people')}: "
+                f"{percent(line['point'])}, and "
+                f"{percent(line['clustered_low'])} to {percent(line['clustered_high'])} is compatible "
+                "with that."
             )
 
 
@@ -140,12 +149,14 @@ def _protocol(inputs: DossierInputs) -> Iterator[str]:
     if inputs.registration and not _looked_before_registered(inputs):
         current = inputs.registration["current"]
         yield (
-            f"What counts was written down on {str(current['registered_at'])[:10]} by {current['by']}, before any "
+            f"What counts was written down on {str(current['registered_at'])[:10]} by {current['by']}, "
+            "before any "
             "look at held-out recordings."
         )
     if inputs.leakage is not None and not inputs.leakage["leaks"].any():
         yield (
-            f"Of {len(inputs.leakage)} persons, sessions, source videos, near-duplicates and recordings none is on "
+            f"Of {len(inputs.leakage)} persons, sessions, source videos, near-duplicates and "
+            "recordings none is on "
             "two sides of the split."
         )
     if _test_looks(inputs) == 1:
@@ -156,15 +167,18 @@ def _people(inputs: DossierInputs) -> Iterator[str]:
     agreement = inputs.agreement
     if agreement and (agreement.get("low") or 0.0) > 0:
         yield (
-            f"{plural(agreement['raters'], 'rater')} labelled the same {agreement['recordings']} recordings and agree "
-            f"beyond chance: kappa {agreement['kappa']:.2f} ({agreement['low']:.2f} to {agreement['high']:.2f})."
+            f"{plural(agreement['raters'], 'rater')} labelled the same {agreement['recordings']} "
+            "recordings and agree "
+            f"beyond chance: kappa {agreement['kappa']:.2f} ({agreement['low']:.2f} to "
+            f"{agreement['high']:.2f})."
         )
     used = _used(inputs)
     if used is not None:
         blind = int((used["label_source"] == "blind_human").sum())
         if blind:
             yield (
-                f"{blind} of {len(used)} recordings were labelled by people who did not see the result. Labels form a "
+                f"{blind} of {len(used)} recordings were labelled by people who did not see the "
+                "result. Labels form a "
                 "chain in which none can be changed or dropped unnoticed."
             )
 
@@ -178,7 +192,8 @@ def _stability(inputs: DossierInputs) -> Iterator[str]:
             largest = (rows["score"] - rows["base_score"]).abs().max()
             changed = int((rows["decision"] != rows["base_decision"]).sum())
             yield (
-                f"Scored again {how}, {plural(len(rows), 'recording')} moved by at most {largest:.2g} points, and "
+                f"Scored again {how}, {plural(len(rows), 'recording')} moved by at most {largest:.2g} "
+                "points, and "
                 f"{plural(changed, 'decision')} changed."
             )
 
@@ -194,8 +209,10 @@ def _failed(inputs: DossierInputs) -> Iterator[str]:
             name, direction = check["name"], "at most" if check["direction"] == "max" else "at least"
             needed = f" Needed: {check['needed']}." if check.get("needed") else ""
             yield (
-                f"{GATE_NAMES.get(name, name)}: {direction} {gate_value(name, check['threshold'])} was asked for, "
-                f"{gate_value(name, check['value']) if check['value'] is not None else 'nothing'} was found.{needed}"
+                f"{GATE_NAMES.get(name, name)}: {direction} {gate_value(name, check['threshold'])} was "
+                "asked for, "
+                f"{gate_value(name, check['value']) if check['value'] is not None else 'nothing'} was "
+                f"found.{needed}"
             )
 
 
@@ -207,14 +224,17 @@ def _limits(inputs: DossierInputs, summary: Mapping[str, Any]) -> Iterator[str]:
         sites = sorted(set(used["site"]) - {""})
         where = f"at {plural(len(sites), 'site')} ({', '.join(sites[:4])})" if sites else "at unknown sites"
         yield (
-            f"Other people, sites or tasks: the figures are about {plural(used['person'].nunique(), 'person', 'people')} "
+            "Other people, sites or tasks: the figures are about "
+            f"{plural(used['person'].nunique(), 'person', 'people')} "
             f"{where} doing {summary['task_id']}."
         )
     yield (
-        "The challenge split holds the hardest recordings on purpose; its rates are no estimate of daily work."
+        "The challenge split holds the hardest recordings on purpose; its rates are no estimate of "
+        "daily work."
     )
     yield (
-        "The signature shows who issued this dossier and that nothing was changed since. It does not show that "
+        "The signature shows who issued this dossier and that nothing was changed since. It does not "
+        "show that "
         "the labels are true or the videos genuine."
     )
 
@@ -225,12 +245,13 @@ def _doubts(inputs: DossierInputs) -> Iterator[str]:
         yield "Held-out recordings were looked at before the study was registered in its present form."
     if inputs.leakage is not None and inputs.leakage["leaks"].any():
         yield (
-            f"{plural(int(inputs.leakage['leaks'].sum()), 'group is', 'groups are')} on two sides of the split: the "
+            f"{plural(int(inputs.leakage['leaks'].sum()), 'group is', 'groups are')} on two sides of "
+            "the split: the "
             "figures may describe recognising them."
         )
     looks = _test_looks(inputs)
     if looks > 1:
-        yield f"The test split was evaluated with {looks} different sets of inputs; it is no longer untouched."
+        yield f"The test split was evaluated with {looks} different sets of inputs; it is not untouched."
     if inputs.agreement is not None and not (inputs.agreement.get("low") or 0.0) > 0:
         why = inputs.agreement.get("reason") or "the interval of kappa holds 0"
         yield f"That people agree on what a critical deviation is: {why}."
@@ -240,7 +261,8 @@ def _doubts(inputs: DossierInputs) -> Iterator[str]:
         if others:
             count = int((used["label_source"] != "blind_human").sum())
             yield (
-                f"{count} of {len(used)} labels were not given blind ({', '.join(others)}); such labels can repeat "
+                f"{count} of {len(used)} labels were not given blind ({', '.join(others)}); such "
+                "labels can repeat "
                 "what the product or a file name said."
             )
 
@@ -274,7 +296,8 @@ def _open(inputs: DossierInputs) -> Iterator[str]:
     left = int((labelled & ~inputs.detections[f"{inputs.detector}.decided"].to_numpy(dtype=bool)).sum())
     if left:
         yield (
-            f"{left} of {int(labelled.sum())} labelled recordings of the {inputs.gate_split} split were left open "
+            f"{left} of {int(labelled.sum())} labelled recordings of the {inputs.gate_split} split "
+            "were left open "
             "and handed to a person; the rates are about the others."
         )
 

@@ -88,8 +88,8 @@ def _drifts(old: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[Beside
         why = "too few jobs"
         if found is not None:
             why = (
-                "bins follow the data and an empty one weighs up to 2; with fixed bins, chance alone gives as "
-                f"much with a probability of {found['psi_p_value']:.2g}"
+                "an empty bin alone adds up to 2; with fixed bins, chance gives as much with a probability "
+                f"of {found['psi_p_value']:.2g}"
             )
         yield Beside(f"drift, {name}", old["drift"][name], found and found["psi"], why)
 

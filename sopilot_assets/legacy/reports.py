@@ -166,7 +166,8 @@ def gate_report(
         "gates": gates(gate, report, overrides=overrides),
     }
     if sweep is not None:
-        report["critical_threshold_sweep"] = old_sweep(cases, config, sweep)
+        swept = old_sweep(cases, config, sweep)
+        report["critical_threshold_sweep"] = swept if with_labels else _unlabelled(swept)
     return report
 
 
@@ -182,6 +183,11 @@ def old_sweep(cases: pd.DataFrame, config: Mapping[str, float], thresholds: Sequ
     )
     one_class = any(not row["critical_positives"] or not row["critical_negatives"] for row in swept["rows"])
     return swept | {"recommended": None} if one_class else swept
+
+
+def _unlabelled(swept: Mapping[str, Any]) -> Report:
+    kept = {name: swept[name] for name in ("scoring_mode", "thresholds")}
+    return {"error": "labels_required", **kept, "rows": [], "recommended": None}
 
 
 def gates(

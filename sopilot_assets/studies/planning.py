@@ -1,7 +1,14 @@
-"""What to label next, ordered by what it does for the gate that a study does not pass yet."""
+"""What to label next, ordered by what it does for the gate that a study does not pass yet.
+
+What is labelled for a gate must not be chosen by what the detector says: positives that it overlooks would
+then be the ones that nobody labels, and its miss rate would come out too low (verification bias: C. Begg,
+R. Greenes, Biometrics 39, 1983). So a plan asks for people and classes that lack labels, and where recordings
+do as much, their order is arbitrary, but always the same. It tells raters nothing of the findings either.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,6 +19,16 @@ import pandas as pd
 
 from sopilot_assets.errors import StudyError
 from sopilot_assets.studies.gates import CheckResult, GateReport
+from sopilot_assets.studies.plan_needs import (
+    BLIND,
+    BLIND_LABELS,
+    SECOND_RATINGS,
+    Needs,
+    advice_for,
+    lacking_for,
+    needs_of,
+    shortfall,
+)
 
 Numbers = npt.NDArray[np.float64]
 
@@ -22,11 +39,6 @@ SECOND_RATER: Final = "second_rater"
 ACTIONS: Final = (ADJUDICATE, LABEL, RELABEL_BLIND, SECOND_RATER)
 """What can be asked of a person, the first one first where all else is equal: where raters disagree, two
 people's work is worth nothing until a third decides."""
-
-BLIND: Final = "blind_human"
-DOUBLE_RATINGS: Final = 30
-"""Recordings with two raters that an interval of kappa needs: with about as many of each class and a kappa of
-0.7, its lower 95 % bound is then 0.44 (standard error sqrt(1 - 0.7^2) / sqrt(30))."""
 
 COLUMNS: Final = (
     "rank",
@@ -66,32 +78,36 @@ def labeling_plan(
     cases: pd.DataFrame,
     report: GateReport,
     *,
-    probabilities: npt.ArrayLike,
-    threshold: float,
     clusters: npt.ArrayLike,
     raters: Mapping[str, int],
     disputed: Collection[str],
+    probabilities: npt.ArrayLike | None = None,
+    threshold: float = 0.5,
     most: int = 200,
 ) -> LabelingPlan:
     """The next ``most`` things to label, chosen one by one, each for the largest gain given those before it.
 
-    ``probabilities`` (n,) is how likely each case is critical (NaN counts as 0.5), ``threshold`` where the
-    detector decides, ``clusters`` (n,) the groups that belong together (`person_groups`), ``raters`` how many
-    people labelled each case id, ``disputed`` the case ids on which they disagree. The same input gives the
+    ``clusters`` (n,) are the groups that belong together (`person_groups`), ``raters`` how many people
+    labelled each case id, ``disputed`` the case ids on which they disagree. Every unlabelled case is taken to
+    be critical as often as the labelled ones are.
+
+    With ``probabilities`` (n,) of being critical (NaN counts as 0.5) it is chosen by these instead, and those
+    nearest to ``threshold`` come first where all else is equal. Such labels teach a detector most, but are
+    for recordings that it is fitted on and never for those that it is judged by. The same input gives the
     same plan. Raises `StudyError` when shapes disagree.
     """
-    p = np.nan_to_num(np.asarray(probabilities, dtype=np.float64), nan=0.5).clip(0.0, 1.0)
     names = np.asarray(clusters, dtype=object)
-    if len(p) != len(cases) or len(names) != len(cases):
+    chances = _chances(cases, probabilities, threshold)
+    if len(chances.p) != len(cases) or len(names) != len(cases):
         raise StudyError(
-            f"labelling plan: expected probabilities and clusters for {len(cases)} cases, found {len(p)} and "
-            f"{len(names)}."
+            f"labelling plan: expected clusters and probabilities for {len(cases)} cases, found {len(names)} "
+            f"and {len(chances.p)}."
         )
-    needs = _needs(report, cases, raters)
-    pool = _pool(cases, p, names, needs, raters=raters, disputed=disputed)
-    chosen = _choose(pool, needs, threshold=threshold, most=most)
+    needs = needs_of(report, cases, raters)
+    pool = _pool(cases, chances, names, needs, raters=raters, disputed=disputed)
+    chosen = _choose(pool, needs, most=most)
     rows = pd.DataFrame.from_records(
-        [_row(cases, pool, pick, rank, threshold) for rank, pick in enumerate(chosen.picks, start=1)],
+        [_row(cases, pool, pick, rank, chances) for rank, pick in enumerate(chosen.picks, start=1)],
         columns=list(COLUMNS),
     )
     forecast = pd.DataFrame.from_records(
@@ -100,12 +116,26 @@ def labeling_plan(
     return LabelingPlan(rows, forecast, _groups(cases))
 
 
-@dataclass(frozen=True, slots=True)
-class _Needs:
-    """Units that labels bring: how many are lacking at most, and by check which unit it waits for."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chances:
+    """How likely each case is critical (n,), and which come first where all else is equal (n,), lowest
+    first.
+    """
 
-    lacking: Mapping[str, float]
-    unit_of: Mapping[str, str]
+    p: Numbers
+    last: Numbers
+    threshold: float | None  # None where the detector has no say
+
+
+def _chances(cases: pd.DataFrame, probabilities: npt.ArrayLike | None, threshold: float) -> _Chances:
+    if probabilities is not None:
+        p = np.nan_to_num(np.asarray(probabilities, dtype=np.float64), nan=0.5).clip(0.0, 1.0)
+        return _Chances(p, np.abs(p - threshold), threshold)
+    known = cases["expected"].dropna()
+    share = (float(known.sum()) + 1.0) / (len(known) + 2.0)  # one of each class before any is known
+    drawn = [hashlib.sha256(str(case_id).encode()).digest()[:6] for case_id in cases["case_id"]]
+    last = np.array([int.from_bytes(lot) for lot in drawn], dtype=np.float64)
+    return _Chances(np.full(len(cases), share), last, None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +145,7 @@ class _Pool:
     case: npt.NDArray[np.int64]
     action: npt.NDArray[np.int64]
     p: Numbers
+    last: Numbers
     counts: npt.NDArray[np.bool_]  # whether its label would enter rates
     cluster: npt.NDArray[np.int64]
     no_positive: Numbers  # by cluster: chance that it holds no labelled positive
@@ -139,53 +170,11 @@ class _Chosen:
     """Whether there was more to choose from."""
 
 
-SECOND_RATINGS: Final = "recordings with two raters"
-BLIND_LABELS: Final = "blind labels"
-_BROUGHT_BY_A_LABEL: Final = (
-    "positives",
-    "negatives",
-    "independent positives",
-    "independent negatives",
-    "labelled recordings",
-    "label rows",
-)
-
-
-_RATES: Final = ("critical_miss", "critical_false", "clustered_miss", "clustered_false")
-
-
-def _needed(check: CheckResult, cases: pd.DataFrame, raters: Mapping[str, int]) -> tuple[float | None, str]:
-    """How many of which unit a failed check lacks; None and "" where no label helps."""
-    if check.name == "blind_label_share":
-        labelled = cases["expected"].notna()
-        return float((labelled & (cases["label_source"] != BLIND)).sum()) or None, BLIND_LABELS
-    if check.name == "rater_kappa_ci95_low":
-        double = sum(raters.get(str(case_id), 0) >= 2 for case_id in cases["case_id"])
-        return float(max(DOUBLE_RATINGS - double, 0)) or None, SECOND_RATINGS
-    if check.needed is not None:
-        return check.needed.count, check.needed.unit
-    missing = check.reason == "value_missing"
-    kind = "positives" if "miss_rate" in check.name else "negatives"
-    return (1.0, kind) if missing and check.name.startswith(_RATES) else (None, "")
-
-
-def _needs(report: GateReport, cases: pd.DataFrame, raters: Mapping[str, int]) -> _Needs:
-    lacking: dict[str, float] = {}
-    unit_of: dict[str, str] = {}
-    for check in report.failed():
-        count, unit = _needed(check, cases, raters)
-        helped = unit in (*_BROUGHT_BY_A_LABEL, BLIND_LABELS, SECOND_RATINGS)
-        if helped and count:
-            unit_of[check.name] = unit
-            lacking[unit] = max(float(count), lacking.get(unit, 0.0))
-    return _Needs(lacking, unit_of)
-
-
 def _pool(
     cases: pd.DataFrame,
-    p: Numbers,
+    chances: _Chances,
     names: npt.NDArray[np.object_],
-    needs: _Needs,
+    needs: Needs,
     *,
     raters: Mapping[str, int],
     disputed: Collection[str],
@@ -216,12 +205,13 @@ def _pool(
     return _Pool(
         case=case,
         action=np.array([action for _, action in pairs], dtype=np.int64),
-        p=p[case],
+        p=chances.p[case],
+        last=chances.last[case],
         counts=sound[case],
         cluster=member[case].astype(np.int64),
         no_positive=_without(member[known & (expected == 1)], clusters),
         no_negative=_without(member[known & (expected == 0)], clusters),
-        critical=np.where(labelled, expected == 1, p >= 0.5).astype(bool)[case],
+        critical=np.where(labelled, expected == 1, chances.p >= 0.5).astype(bool)[case],
     )
 
 
@@ -230,7 +220,7 @@ def _without(members: npt.NDArray[np.intp], clusters: int) -> Numbers:
     return empty
 
 
-def _choose(pool: _Pool, needs: _Needs, *, threshold: float, most: int) -> _Chosen:
+def _choose(pool: _Pool, needs: Needs, *, most: int) -> _Chosen:
     chosen = _Chosen(
         brought=dict.fromkeys(needs.lacking, 0.0),
         met_at={unit: {} for unit in needs.lacking},
@@ -240,7 +230,6 @@ def _choose(pool: _Pool, needs: _Needs, *, threshold: float, most: int) -> _Chos
     left = np.ones(len(pool.case), dtype=bool)
     new_label = pool.action <= ACTIONS.index(LABEL)
     double = {True: 0, False: 0}
-    nearness = -np.abs(pool.p - threshold)
     checks_of = {
         unit: [check for check, one in needs.unit_of.items() if one == unit] for unit in needs.lacking
     }
@@ -252,8 +241,8 @@ def _choose(pool: _Pool, needs: _Needs, *, threshold: float, most: int) -> _Chos
         for unit, lacking in needs.lacking.items():
             if chosen.brought[unit] < lacking:
                 gain += len(checks_of[unit]) * brings[unit] / lacking
-        # ties: the action first asked for, then what is nearest to the threshold, then the cases' order
-        order = np.lexsort((pool.case, -nearness, pool.action, -gain.round(9), ~left))
+        # ties: the action first asked for, then what `_Chances.last` says, then the cases' order
+        order = np.lexsort((pool.case, pool.last, pool.action, -gain.round(9), ~left))
         place = int(order[0])
         unlocked = [
             unit
@@ -294,7 +283,7 @@ def _brings(
     }
 
 
-def _row(cases: pd.DataFrame, pool: _Pool, pick: _Pick, rank: int, threshold: float) -> dict[str, Any]:
+def _row(cases: pd.DataFrame, pool: _Pool, pick: _Pick, rank: int, chances: _Chances) -> dict[str, Any]:
     case = cases.iloc[int(pool.case[pick.place])]
     action = ACTIONS[pool.action[pick.place]]
     p = float(pool.p[pick.place])
@@ -305,16 +294,18 @@ def _row(cases: pd.DataFrame, pool: _Pool, pick: _Pick, rank: int, threshold: fl
         "rank": rank,
         "action": action,
         **{name: case[name] for name in ("case_id", "video_id", "original_name", "person", "site")},
-        "probability": round(p, 6),
+        "probability": np.nan if chances.threshold is None else round(p, 6),
         "label_source": case["label_source"],
         "gain": pick.gain,
         "unlocks": ",".join(pick.unlocks),
-        "reason": _reason(action, p, threshold, case, new_person=new_person, useful=bool(pick.unlocks)),
+        "reason": _reason(
+            action, p, chances.threshold, case, new_person=new_person, useful=bool(pick.unlocks)
+        ),
     }
 
 
 def _reason(
-    action: str, p: float, threshold: float, case: pd.Series, *, new_person: bool, useful: bool
+    action: str, p: float, threshold: float | None, case: pd.Series, *, new_person: bool, useful: bool
 ) -> str:
     if action == ADJUDICATE:
         return "raters disagree: nobody's label counts until one person decides"
@@ -325,13 +316,15 @@ def _reason(
         return "one rater so far: a second one shows whether raters agree"
     if case["problem"]:
         return "no label yet; it could not be scored, so its label counts for coverage only"
-    said = f"no label yet; {p:.0%} likely critical, the detector decides at {threshold:.0%}"
+    said = "no label yet"
+    if threshold is not None:
+        said = f"{said}; {p:.0%} likely critical, the detector decides at {threshold:.0%}"
     if not useful:
-        return f"{said}; no failed check needs it, those near the threshold teach most"
+        return f"{said}; no failed check needs it"
     return f"{said}; nobody of its group has a labelled positive yet" if new_person else said
 
 
-def _forecast(check: CheckResult, needs: _Needs, chosen: _Chosen) -> dict[str, Any]:
+def _forecast(check: CheckResult, needs: Needs, chosen: _Chosen) -> dict[str, Any]:
     unit = needs.unit_of.get(check.name)
     if unit is None:
         needed = check.needed
@@ -341,12 +334,12 @@ def _forecast(check: CheckResult, needs: _Needs, chosen: _Chosen) -> dict[str, A
             "unit": "" if needed is None else needed.unit,
             "expected": np.nan,
             "met_at_rank": np.nan,
-            "advice": _advice(check),
+            "advice": advice_for(check),
         }
-    lacking = _lacking(check, needs)
+    lacking = lacking_for(check, needs)
     ranks = [rank for amount, rank in chosen.met_at[unit].items() if amount >= lacking - 1e-9]
     expected = chosen.brought[unit]
-    advice = "" if ranks else _shortfall(unit, lacking - expected, cut=chosen.cut)
+    advice = "" if ranks else shortfall(unit, lacking - expected, cut=chosen.cut)
     return {
         "check": check.name,
         "needed": lacking,
@@ -355,46 +348,6 @@ def _forecast(check: CheckResult, needs: _Needs, chosen: _Chosen) -> dict[str, A
         "met_at_rank": float(min(ranks)) if ranks else np.nan,
         "advice": advice,
     }
-
-
-def _lacking(check: CheckResult, needs: _Needs) -> float:
-    if check.needed is not None and check.needed.count and check.needed.unit == needs.unit_of[check.name]:
-        return float(check.needed.count)
-    return needs.lacking[needs.unit_of[check.name]]
-
-
-def _shortfall(unit: str, short: float, *, cut: bool) -> str:
-    said = f"the plan falls short by about {short:.0f} {unit}"
-    if cut:
-        return f"{said}: do it, then plan again"
-    who = " of people who are not in the study yet" if unit.startswith("independent") else ""
-    return f"{said}: record more{who}"
-
-
-def _advice(check: CheckResult) -> str:
-    if check.name in _ADVICE:
-        return _ADVICE[check.name]
-    return _NOT_KNOWN if check.reason == "value_missing" else _NO_LABEL_HELPS
-
-
-_NOT_KNOWN: Final = "no label helps: the figure is missing; evaluate the study first"
-_NO_LABEL_HELPS: Final = "no label helps: the detector, or the recordings, have to get better"
-_ADVICE: Final[Mapping[str, str]] = {
-    "shifted_pairs": "no label helps: run `sopilot repeat` on more recordings",
-    "rescore_pairs": "no label helps: score recordings again",
-    "shifted_jitter_max_delta": "no label helps: run `sopilot repeat`; where scores depend on where sampling "
-    "starts, add golds",
-    "shifted_decision_change_rate": "no label helps: run `sopilot repeat`; where decisions depend on where "
-    "sampling starts, add golds",
-    "scored_share": "no label helps: record again what could not be scored",
-    "decided_share": "no label helps: add golds, so that less is not verifiable",
-    "coverage_rate": "no label helps: score what is labelled",
-    "num_completed_jobs": "no label helps: score more recordings",
-    "blind_label_share": "label blind: nothing is labelled yet",
-    "rater_kappa_ci95_low": "more ratings do not help: agree first on what a critical deviation is",
-    "test_looks": "no label helps: the test split was looked at before; register a study on new recordings",
-    "leaking_groups": "no label helps: split by group_person",
-}
 
 
 def _groups(cases: pd.DataFrame) -> pd.DataFrame:

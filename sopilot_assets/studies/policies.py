@@ -146,9 +146,9 @@ class Policy(_Part):
 
 
 def select(policies: Sequence[Policy]) -> Policy | None:
-    """The feasible policy with the lowest false-positive rate on dev, then miss rate, then the first.
-
-    None when no fit is feasible.
+    """The feasible policy with the lowest false-positive rate on dev, then miss rate; None when no fit is
+    feasible. Of equals, one judged by models that had not seen the case comes before one judged on what it
+    was fitted to, then the first.
     """
     feasible = [policy.verify() for policy in policies if policy.feasible]
     return min(feasible, key=_errors_on_dev, default=None)
@@ -218,8 +218,8 @@ def fit_table(policies: Sequence[Policy]) -> pd.DataFrame:
     )
 
 
-def _errors_on_dev(policy: Policy) -> tuple[float, float]:
+def _errors_on_dev(policy: Policy) -> tuple[float, float, bool]:
     figures = policy.fit.figures
     rates = (figures.false_positive_rate, figures.miss_rate) if figures else (None, None)
     alarms, misses = (1.0 if rate is None else rate for rate in rates)
-    return alarms, misses
+    return alarms, misses, not (figures is not None and figures.out_of_fold)

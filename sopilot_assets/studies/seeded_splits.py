@@ -7,7 +7,6 @@ can be on both sides. `balanced_splits` does better.
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from sopilot_assets.studies.spec import SplitRatios
 Floats = npt.NDArray[np.float64]
 Names = npt.NDArray[np.object_]
 Flags = npt.NDArray[np.bool_]
+
+_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,12 @@ class _Group:
 
 
 def hardness(positive: Flags, critical_score: Floats) -> Floats:
-    """How far the score (n,) is from the label (n,), from 0 (right and certain) to 1 (wrong and certain)."""
-    return np.where(positive, 1.0 - critical_score, critical_score)
+    """How far the score (n,) is from the label (n,), from 0 (right and certain) to 1 (wrong and certain).
+
+    Scores are rounded to 6 digits first, so that what was a tie stays one.
+    """
+    score = np.array([round(value, _DIGITS) for value in critical_score.tolist()], dtype=np.float64)
+    return np.where(positive, 1.0 - score, score)
 
 
 def random_stratified(positive: Flags, hard: Floats, *, seed: int, ratios: SplitRatios) -> Names:
@@ -56,7 +61,7 @@ def random_stratified(positive: Flags, hard: Floats, *, seed: int, ratios: Split
         split[hardest] = "challenge"
         left = sorted(set(members) - set(hardest))
         generator.shuffle(left)
-        split[left[: round(len(left) * ratios.dev / (ratios.dev + ratios.test))]] = "dev"
+        split[left[: round(len(left) * _dev_share(ratios))]] = "dev"
     return split
 
 
@@ -99,7 +104,7 @@ def _groups(positive: Flags, hard: Floats, groups: Names) -> list[_Group]:
     for case, name in enumerate(groups):
         members.setdefault(str(name), []).append(case)
     return [
-        _Group(name, tuple(cases), int(positive[cases].sum()), math.fsum(hard[cases]) / len(cases))
+        _Group(name, tuple(cases), int(positive[cases].sum()), _mean(hard[cases]))
         for name, cases in sorted(members.items())
     ]
 
@@ -116,13 +121,16 @@ def _challenge(groups: Sequence[_Group], ratio: float) -> list[_Group]:
                 break
             if group not in taken and getattr(group, attribute) > 0:
                 taken.append(group)
-    return taken[:-1] if taken and len(taken) == len(groups) else taken
+    if len(taken) < len(groups):
+        return taken
+    # with every group taken, the easiest one goes back, whichever was taken last
+    return [group for group in taken if group is not hardest_first[-1]]
 
 
 def _dev_and_test(
     groups: Sequence[_Group], ratios: SplitRatios, seed: int
 ) -> tuple[list[_Group], list[_Group]]:
-    share = ratios.dev / (ratios.dev + ratios.test)
+    share = _dev_share(ratios)
     total = np.sum([_counts(group) for group in groups], axis=0) if groups else np.zeros(3)
     target, reached = total * share, np.zeros(3)
     shuffled = list(groups)
@@ -141,6 +149,20 @@ def _dev_and_test(
     if shuffled and not test:
         return dev[:-1], [dev[-1]]
     return dev, test
+
+
+def _dev_share(ratios: SplitRatios) -> float:
+    """Dev's share of what challenge leaves; taken first, since 2 x (0.6 / 0.8) is below 1.5 in floating point
+    and 2 x 0.6 / 0.8 is not, and what follows is rounded.
+    """
+    return ratios.dev / (ratios.dev + ratios.test)
+
+
+def _mean(values: Floats) -> float:
+    """The mean by adding from left to right: groups that are equally hard but for rounding errors have to
+    come in the same order as they did.
+    """
+    return float(np.cumsum(values)[-1]) / values.shape[0]
 
 
 def _counts(group: _Group) -> Floats:

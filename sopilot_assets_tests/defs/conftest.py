@@ -30,10 +30,10 @@ def resources(home: Home, *, now: str = START, **limits: float) -> dict[str, obj
     }
 
 
-def add_task(home: Home, tiny_set: SimulatedSet) -> None:
-    """The set's task, with the embedder that needs no model, and no gate for small pictures."""
+def add_task(home: Home, tiny_set: SimulatedSet, *, embedder: str = "color_motion") -> None:
+    """The set's task without a gate for small pictures, by default with the embedder that needs no model."""
     text = tiny_set.task_file.read_text(encoding="utf-8")
-    text = text.replace("lite0_flow", "color_motion").replace("enabled: true", "enabled: false")
+    text = text.replace("lite0_flow", embedder).replace("enabled: true", "enabled: false")
     target = Path(str(home.tasks)) / tiny_set.task_file.name
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
@@ -98,9 +98,9 @@ class Shop:
         return list(self.instance.get_dynamic_partitions("video"))
 
 
-def open_shop(home: Home, tiny_set: SimulatedSet) -> Iterator[Shop]:
+def open_shop(home: Home, tiny_set: SimulatedSet, *, embedder: str = "color_motion") -> Iterator[Shop]:
     """A shop with the set's task and its annotations, and nothing dropped yet."""
-    add_task(home, tiny_set)
+    add_task(home, tiny_set, embedder=embedder)
     drop_steps(home, tiny_set)
     with dg.DagsterInstance.ephemeral() as instance:
         yield Shop(home, instance, build_defs(**resources(home)))
@@ -120,14 +120,19 @@ class Scored:
     run: dg.ExecuteInProcessResult
 
 
+def take_and_score(shop: Shop, made: SimulatedSet) -> dg.ExecuteInProcessResult:
+    """Drop a whole set, take it in with two ticks, and score it in the one run that the sensor asks for."""
+    drop(shop.home, made.golds, "gold")
+    drop(shop.home, made.trainees, "trainee")
+    first = shop.tick()
+    second = shop.tick(now="2025-06-02T08:00:10+00:00", cursor=first.cursor)
+    (request,) = second.run_requests or []
+    job = shop.defs.resolve_job_def("score_new_recordings")
+    return job.execute_in_process(instance=shop.instance, tags=dict(request.tags))
+
+
 @pytest.fixture(scope="session")
 def scored(tiny_set: SimulatedSet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scored]:
     """Three golds and three trainees, dropped together and scored in one run."""
     for shop in open_shop(Home.at(tmp_path_factory.mktemp("scored") / "home"), tiny_set):
-        drop(shop.home, tiny_set.golds, "gold")
-        drop(shop.home, tiny_set.trainees, "trainee")
-        first = shop.tick()
-        second = shop.tick(now="2025-06-02T08:00:10+00:00", cursor=first.cursor)
-        (request,) = second.run_requests or []
-        job = shop.defs.resolve_job_def("score_new_recordings")
-        yield Scored(shop, job.execute_in_process(instance=shop.instance, tags=dict(request.tags)))
+        yield Scored(shop, take_and_score(shop, tiny_set))

@@ -24,7 +24,7 @@ def test_old_strategies_name_groups_as_they_did() -> None:
 
 
 def test_an_unknown_strategy_is_refused() -> None:
-    with pytest.raises(StudyError, match="expected one of random_stratified.*found 'group_shoe'"):
+    with pytest.raises(StudyError, match=r"expected one of random_stratified.*found 'group_shoe'"):
         group_names(table({}), "group_shoe")
 
 

@@ -36,7 +36,7 @@ def cases(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def plan(
     table: pd.DataFrame,
     report: GateReport,
-    p: Sequence[float],
+    p: Sequence[float] | None,
     *,
     raters: Mapping[str, int] | None = None,
     disputed: Collection[str] = (),
@@ -123,6 +123,25 @@ def test_enough_second_ratings_that_disagree_are_not_helped_by_more() -> None:
     assert "agree first on what a critical deviation is" in made.forecast["advice"][0]
 
 
+def test_without_probabilities_the_detector_has_no_say() -> None:
+    rows: list[dict[str, Any]] = [{"person": person} for person in "aabbccddee"]
+    rows[0] |= {"expected": 1.0, "label_source": "blind_human"}
+    table = cases(rows)
+    report = gate({"independent_positives": 1}, independent_positives=9)
+    made = plan(table, report, None)
+    # one of each new person first, the second recordings after them, and nothing that tells of findings
+    first = table.set_index("case_id")["person"][made.rows["case_id"]]
+    assert sorted(first[:4]) == list("bcde")
+    assert sorted(first[4:8]) == list("bcde")
+    assert first.iloc[8] == "a"
+    assert made.rows["probability"].isna().all()
+    assert not made.rows["reason"].str.contains("likely").any()
+    other = table.assign(critical_probability=np.linspace(0, 1, len(table)), score=50.0, any_critical=True)
+    pd.testing.assert_frame_equal(plan(other, report, None).rows, made.rows)
+    # among equals the order is drawn, not that of the cases
+    assert list(made.rows["case_id"]) != sorted(made.rows["case_id"])
+
+
 def test_where_no_label_helps_the_plan_says_what_does() -> None:
     values = {"shifted_pairs": 3.0, "test_looks": 2.0, "critical_miss_rate": None, "drift_score_psi": 0.4}
     limits = {"shifted_pairs": 30.0, "test_looks": 1.0, "critical_miss_rate": 0.05, "drift_score_psi": 0.25}
@@ -145,7 +164,7 @@ def test_without_a_failed_check_what_is_near_the_threshold_comes_first() -> None
     made = plan(cases([{}, {}, {}]), gate({"critical_positives": 5}, critical_positives=5), [0.1, 0.52, 0.8])
     assert list(made.rows["case_id"]) == ["k01", "k02", "k00"]
     assert made.forecast.empty
-    assert "those near the threshold teach most" in made.rows["reason"][0]
+    assert "no failed check needs it" in made.rows["reason"][0]
 
 
 def test_a_recording_without_a_score_brings_no_positive() -> None:
@@ -169,7 +188,7 @@ def test_groups_with_fewest_positives_come_first() -> None:
 
 
 def test_probabilities_of_another_table_are_refused() -> None:
-    with pytest.raises(StudyError, match="for 1 cases, found 2 and 1"):
+    with pytest.raises(StudyError, match="for 1 cases, found 1 and 2"):
         plan(cases([{}]), gate({}, critical_positives=1), [0.5, 0.5])
 
 
@@ -198,6 +217,7 @@ def test_each_case_is_asked_for_once_an_action_and_gains_never_rise(
     disputed = [f"k{place:02}" for place, row in enumerate(rows) if row[4]]
     made = plan(table, report, [row[2] for row in rows], disputed=disputed)
     again = plan(table, report, [row[2] for row in rows], disputed=disputed)
+    assert not plan(table, report, None, disputed=disputed).rows.duplicated(["case_id", "action"]).any()
     assert made.rows.equals(again.rows)
     assert not made.rows.duplicated(["case_id", "action"]).any()
     assert set(made.rows["action"]) <= set(ACTIONS)

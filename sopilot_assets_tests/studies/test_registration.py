@@ -42,7 +42,7 @@ def _edit(home: Home, before: str, after: str) -> None:
 
 
 def test_nothing_is_computed_from_a_study_that_is_not_registered(spring: Home) -> None:
-    with pytest.raises(StudyError, match="not registered.*sopilot study register spring"):
+    with pytest.raises(StudyError, match=r"not registered.*sopilot study register spring"):
         registered_study(spring, "spring")
 
 

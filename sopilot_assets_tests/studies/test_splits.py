@@ -63,7 +63,8 @@ def test_the_hardest_groups_are_the_challenge_as_a_whole() -> None:
 
 def test_one_group_alone_is_never_challenge() -> None:
     found = split_cases(TEN[:2], strategy="group_trainee")
-    assert found == {"dev": [], "test": ["j1", "j2"], "challenge": []} or found["dev"] == ["j1", "j2"]
+    assert found["challenge"] == []
+    assert found["dev"] + found["test"] == ["j1", "j2"]
 
 
 def test_a_held_out_site_is_the_challenge() -> None:
@@ -135,7 +136,7 @@ def test_members_of_a_split_are_rows_in_the_tables_order() -> None:
 def test_a_new_study_refuses_a_split_of_one_class_with_the_counts() -> None:
     study = StudySpec(study_id="spring", title="Spring", task="filter_change")
     few = cases_of(*[(str(place), float(place < 2), 0.0) for place in range(20)])
-    with pytest.raises(StudyError, match="study spring: .* has 0 positives") as refusal:
+    with pytest.raises(StudyError, match=r"study spring: .* has 0 positives") as refusal:
         study_split(few, study)
     assert "All in all there are 2 positives and 18 negatives in 20 groups" in str(refusal.value)
     assert "sopilot labels template" in str(refusal.value)

@@ -49,14 +49,18 @@ def policies_of(files: Mapping[str, bytes], findings: Findings) -> dict[str, dic
 
 def check_detections(
     rows: Sequence[Row],
-    detectors: Sequence[str],
-    baseline: str,
+    dossier: Mapping[str, Any],
     policies: Mapping[str, Mapping[str, Any]],
     findings: Findings,
 ) -> None:
     """Recompute what every detector, and the baseline with its usual constants, says of every case."""
-    named = [(name, name, policies.get(name)) for name in detectors]
-    for name, detector, policy in [*named, (BASELINE, baseline, None)]:
+    named = [(name, name, policies.get(name)) for name in dossier["detectors"]]
+    for name, detector, policy in [*named, (BASELINE, dossier["baseline_detector"], None)]:
+        if policy is None and name != BASELINE:
+            if dossier["readiness"]["ready"]:
+                findings.bad(DETECTIONS_FILE, f"policy of {name}", "a file", "no file")
+            findings.not_recomputed.append(f"{DETECTIONS_FILE}.{name}")
+            continue
         wrong = []
         for row in rows:
             stated = tuple(row[f"{name}.{part}"] for part in ("score", "detected", "decided"))

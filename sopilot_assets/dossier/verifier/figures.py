@@ -61,6 +61,7 @@ def figures_of(rows: Sequence[Row], detector: str) -> dict[str, Any]:
     counts = confusion(rows, detector)
     positives, negatives = counts["tp"] + counts["fn"], counts["fp"] + counts["tn"]
     said = [detected(row, detector) for row in complete]
+    completed, labelled = (sum(row["expected"] is not None for row in some) for some in (complete, rows))
     return {
         "num_completed_jobs": len(complete),
         "critical_detected_jobs": sum(detected(row, detector) for row in rows),
@@ -74,7 +75,11 @@ def figures_of(rows: Sequence[Row], detector: str) -> dict[str, Any]:
         "critical_confusion": counts,
         "critical_positives": positives,
         "critical_negatives": negatives,
-        "completed_labeled_jobs": sum(row["expected"] is not None for row in complete),
+        "completed_labeled_jobs": completed,
+        "labels_total_jobs": labelled,
+        "labels_labeled_jobs": labelled,
+        "labels_unknown_jobs": 0,
+        "coverage_rate": share_of(completed, labelled),
         "critical_confidence": {
             "miss_rate": _confidence(counts["fn"], positives),
             "false_positive_rate": _confidence(counts["fp"], negatives),
@@ -169,10 +174,36 @@ def shadow_of(rows: Sequence[Row], baseline: str, candidate: str) -> dict[str, A
         "candidate_only": table["clear_detected"] + table["undecided_detected"],
         "neither_detected": len(rows) - sum(count for name, count in table.items() if "detected" in name),
         "decision_change_rate": _rounded(share_of(len(changed), len(rows))),
+        "delta": _deltas_of_rates(rows, baseline, candidate),
         "tests": {
             name: _test(rows, baseline, candidate, labels)
             for name, labels in (("all", (0, 1)), ("positives", (1,)), ("negatives", (0,)))
         },
+    }
+
+
+def _deltas_of_rates(rows: Sequence[Row], baseline: str, candidate: str) -> dict[str, float | None]:
+    rates = []
+    for detector in (baseline, candidate):
+        counts = confusion(rows, detector)
+        decided = [row for row in rows if row[f"{detector}.decided"]]
+        rates.append(
+            [
+                _rounded(share_of(sum(detected(row, detector) for row in decided), len(decided))),
+                _rounded(share_of(counts["fn"], counts["fn"] + counts["tp"])),
+                _rounded(share_of(counts["fp"], counts["fp"] + counts["tn"])),
+            ]
+        )
+    changes = [
+        None if before is None or after is None else _rounded(after - before)
+        for before, after in zip(*rates, strict=True)
+    ]
+    return {
+        "critical_detected_rate_baseline": rates[0][0],
+        "critical_detected_rate_candidate": rates[1][0],
+        "critical_detected_rate_delta": changes[0],
+        "critical_miss_rate_delta": changes[1],
+        "critical_false_positive_rate_delta": changes[2],
     }
 
 

@@ -84,7 +84,7 @@ def _read_zip(place: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(place) as archive:
             members = {one.filename: archive.read(one) for one in archive.infolist() if not one.is_dir()}
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except (zipfile.BadZipFile, RuntimeError) as error:
         raise ValueError(f"{place.name}: not a sound zip file ({error})") from error
     roots = {name.partition("/")[0] for name in members}
     if len(roots) != 1:
@@ -151,8 +151,12 @@ def check_signature(
 ) -> str:
     """Check the signature of the statement; returns the fingerprint of the key, "" where there is none.
 
-    ``signer`` is the public key (or fingerprint) that the reader got from elsewhere.
+    ``signer`` is the public key (or fingerprint) that the reader got from elsewhere; raises `SignatureFault`
+    where it is neither.
     """
+    wanted = (
+        signer if signer is None or signer.startswith("SHA256:") else fingerprint(parse_public_key(signer))
+    )
     lacking = [name for name in (STATEMENT, SIGNATURE, SIGNERS) if name not in files]
     if lacking:
         for name in lacking:
@@ -167,8 +171,7 @@ def check_signature(
     try:
         allowed = fingerprint(parse_public_key(files[SIGNERS].decode("utf-8", "replace")))
         findings.add(SIGNERS, "key of the signature", allowed, name)
-        if signer is not None:
-            wanted = signer if signer.startswith("SHA256:") else fingerprint(parse_public_key(signer))
+        if wanted is not None:
             findings.add(SIGNATURE, "key that you expect", wanted, name)
     except SignatureFault as error:
         findings.bad(SIGNERS, "the signer's public key", "", str(error))

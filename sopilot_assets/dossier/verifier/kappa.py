@@ -14,7 +14,7 @@ AGREEMENT: Final = "results/agreement.json"
 
 
 def agreement_of(events: Sequence[Mapping[str, Any]], sources: Sequence[str]) -> dict[str, Any]:
-    """Cohen's kappa of two raters, Fleiss' of more, with its 95 % interval; the first answer of each counts."""
+    """Cohen's kappa of two raters, Fleiss' of more, with its 95 % interval; first answers count."""
     answers: dict[str, dict[str, bool | None]] = {}
     for _, event in counting_labels(events, sources):
         if not event["adjudicates"]:

@@ -39,7 +39,8 @@ def check_chain(data: bytes, head: object, findings: Findings) -> list[dict[str,
             findings.bad(LABELS_FILE, f"line {number}: hash of the event", event.get("event_id"), found)
         previous = str(event.get("event_id"))
         events.append(event)
-    findings.add(LABELS_FILE, "label chain: last event", head, previous)
+    if head is not None:
+        findings.add(LABELS_FILE, "label chain: last event", head, previous)
     return events
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from statistics import NormalDist
 from typing import Final
 
@@ -65,6 +66,7 @@ def _effective_n(p: float, n: int, clusters: Sequence[tuple[int, int]]) -> float
     return min(float(n), max(1.0, n * independent / variance * few))
 
 
+@cache
 def t_quantile(df: int) -> float:
     """The upper 2.5 % point of Student's t with ``df`` degrees of freedom, by bisection."""
     tail = (1 - CONFIDENCE) / 2

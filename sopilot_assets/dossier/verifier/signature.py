@@ -68,7 +68,7 @@ def parse_public_key(text: str) -> bytes:
         if kind == KEY_TYPE.decode():
             try:
                 key_type, key = _strings(base64.b64decode(encoded, validate=True), 2)
-            except binascii.Error as error:
+            except ValueError as error:
                 raise SignatureFault(f"the key is not base64: {error}") from error
             if key_type != KEY_TYPE or len(key) != 32:
                 raise SignatureFault("the key is not an Ed25519 key")

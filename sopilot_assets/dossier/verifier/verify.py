@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -39,13 +40,22 @@ DOSSIER: Final = "dossier.json"
 EVALUATIONS: Final = "results/evaluations.json"
 SHADOW: Final = "results/shadow.json"
 
-_WRONG_CONTENT: Final = (ValueError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError)
+_WRONG_CONTENT: Final = (
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    csv.Error,
+)
 """What files raise that are not what they have to be; the file is then named as bad."""
 
 
 @dataclass(frozen=True)
 class Verification:
-    """The outcome: every comparison, the key's fingerprint ("" without a signature), what the dossier says."""
+    """The outcome: every comparison, the key's fingerprint ("" without one), what the dossier says."""
 
     findings: Findings
     signer: str
@@ -98,7 +108,7 @@ def verify_files(
     else:
         _guarded(DOSSIER, findings, lambda: dossier.update(json.loads(files[DOSSIER])))
     if figures and dossier:
-        _check_content(files, dossier, findings)
+        _guarded(DOSSIER, findings, lambda: _check_content(files, dossier, findings))
     return Verification(findings, fingerprint, signer is not None, dossier)
 
 
@@ -130,17 +140,12 @@ def _check_rows(
     events: Sequence[Mapping[str, Any]],
     findings: Findings,
 ) -> None:
-    states = label_states(events, dossier["label_sources"])
-    _guarded(CASES_FILE, findings, lambda: check_labels(rows, states, findings))
+    if LABELS_FILE in files:
+        states = label_states(events, dossier["label_sources"])
+        _guarded(CASES_FILE, findings, lambda: check_labels(rows, states, findings))
     _guarded("protocol/split_manifest.json", findings, lambda: check_splits(files, rows, findings))
     policies = policies_of(files, findings)
-    _guarded(
-        DETECTIONS_FILE,
-        findings,
-        lambda: check_detections(
-            rows, dossier["detectors"], dossier["baseline_detector"], policies, findings
-        ),
-    )
+    _guarded(DETECTIONS_FILE, findings, lambda: check_detections(rows, dossier, policies, findings))
     _guarded(EVALUATIONS, findings, lambda: _check_evaluations(files, rows, findings))
     _guarded(DOSSIER, findings, lambda: _check_headline(dossier, rows, findings))
     leaking: list[int] = [0]
@@ -158,7 +163,7 @@ def _check_rows(
     _guarded(
         "rows/errors.csv",
         findings,
-        lambda: check_errors(files, rows, detector, dossier["errors_split"], findings),
+        lambda: check_errors(files, rows, dossier, findings),
     )
     _guarded(SHADOW, findings, lambda: _check_shadow(files, dossier, rows, findings))
     _guarded(GATES_FILE, findings, lambda: _check_gates(files, dossier, rows, leaking[-1], findings))

@@ -17,23 +17,22 @@ from sopilot_assets.operations.evidence.study import (
     Study,
 )
 from sopilot_assets.store.home import Home
-from sopilot_assets.studies.detectors import DEFAULT_THRESHOLD
 from sopilot_assets.studies.planning import labeling_plan
 
 
 def labeling_plans(home: Home, study_id: str, *, run_id: str, written_at: str) -> StudyOutcome:
-    """What to label next, in the order of what it does for the checks that fail."""
+    """What to label next, in the order of what it does for the checks that fail.
+
+    The plan does not look at what the detector says: choosing by it what gets a label would make the miss
+    rate too low (verification bias).
+    """
     study = Study.open(home, study_id)
     report, _ = judged(study)
-    outcome = study.policy.outcome(study.cases) if study.policy else study.baseline
-    threshold = study.policy.threshold if study.policy and study.policy.threshold else DEFAULT_THRESHOLD
     events = [Event.model_validate(one) for one in study.document(LABEL_EVENTS)["events"]]
     state = label_state(events, [source.value for source in study.spec.label_sources]).set_index("key")
     plan = labeling_plan(
         study.cases,
         report,
-        probabilities=outcome.score,
-        threshold=threshold,
         clusters=study.clusters,
         raters={str(key): int(count) for key, count in state["raters"].items()},
         disputed=set(state.index[state["disagree"]]),

@@ -1,0 +1,147 @@
+"""`sopilot keys` and `sopilot dossier`: signing keys; dossiers built, listed and verified."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.cli.output import say, show_rows, show_warning, stage
+from sopilot_assets.errors import DossierError
+
+keys = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Keys that dossiers are signed with.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="rich", help="Evidence dossiers: built, listed, verified."
+)
+
+KEY = Annotated[str, typer.Option("--key", help="The name of the signing key.", show_default=True)]
+
+
+@keys.command(name="new", epilog=examples("sopilot keys new", "sopilot keys new --name line2"))
+def new(
+    *,
+    name: Annotated[str, typer.Option(help="The name of the key; partners see it.")] = "dossier",
+    home: HOME,
+) -> None:
+    """Make an Ed25519 key pair; an existing key is never overwritten."""
+    from sopilot_assets.dossier.signing import new_key  # noqa: PLC0415
+
+    key = new_key(home.keys, name)
+    say(f"Private key: {escape(str(key.private))} (only you can read it; back it up where nobody else can)")
+    say(f"Public key:  {escape(key.public)}")
+    say(f"Fingerprint: {escape(key.fingerprint)}")
+    say("Tell your partners the fingerprint by another way than the dossier: by phone, on paper.")
+
+
+@keys.command(name="list", epilog=examples("sopilot keys list"))
+def list_all(*, home: HOME, as_json: AS_JSON = False) -> None:
+    """List the keys with their fingerprints."""
+    from sopilot_assets.dossier.signing import list_keys  # noqa: PLC0415
+
+    rows = [{"key": key.name, "fingerprint": key.fingerprint} for key in list_keys(home.keys)]
+    show_rows(
+        rows,
+        columns=("key", "fingerprint"),
+        empty="no key; make one with `sopilot keys new`",
+        as_json=as_json,
+    )
+
+
+@app.command(epilog=examples("sopilot dossier build spring", "sopilot dossier build spring --pdf"))
+def build(
+    study: Annotated[str, typer.Argument(help="The study's id.")],
+    *,
+    key: KEY = "dossier",
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print the page as PDF too, by Chromium.")] = False,
+    home: HOME,
+) -> None:
+    """Build, sign and verify the dossier of a study from what its stations published."""
+    from sopilot_assets.dossier.pdf import print_pdf  # noqa: PLC0415
+    from sopilot_assets.operations.evidence.publishing import publish_study_dossier  # noqa: PLC0415
+    from sopilot_assets.operations.evidence.study import Study  # noqa: PLC0415
+
+    with stage("Building the dossier"):
+        dossier, folder, archive = publish_study_dossier(Study.open(home, study), key=key)
+    for blocker in dossier.blockers:
+        show_warning(f"{blocker.input}: {blocker.reason}. {blocker.remedy}")
+    say(f"Verdict: {dossier.verdict.replace('_', ' ')}")
+    say(f"Page:    {escape(str(folder / 'index.html'))}")
+    say(f"Zip:     {escape(str(archive))}")
+    if pdf:
+        with stage("Printing the page"):
+            printed = print_pdf(folder / "index.html", folder.with_name(f"{folder.name}.pdf"))
+        say(f"PDF:     {escape(str(printed))}")
+
+
+@app.command(
+    epilog=examples(
+        "sopilot dossier verify spring-1f3a9c2b7d04.zip --signer partner.pub",
+        "sopilot dossier verify dossiers/spring/spring-1f3a9c2b7d04",
+    )
+)
+def verify(
+    dossier: Annotated[Path, typer.Argument(help="A dossier's folder or zip.", exists=True)],
+    *,
+    signer: Annotated[
+        str | None,
+        typer.Option(help="The key it has to be signed with: a public key, its file, or its fingerprint."),
+    ] = None,
+    no_signature: Annotated[bool, typer.Option("--no-signature", help="Do not ask for a signature.")] = False,
+    as_json: AS_JSON = False,
+) -> None:
+    """Recompute a dossier's figures, check hashes, label chain and signature; exit code 1 if any is wrong.
+
+    This runs the verifier of this installation, never the one inside the dossier.
+    """
+    from sopilot_assets.dossier.verifier.files import read_files  # noqa: PLC0415
+    from sopilot_assets.dossier.verifier.signature import SignatureFault  # noqa: PLC0415
+    from sopilot_assets.dossier.verifier.verify import report_lines, verify_files  # noqa: PLC0415
+
+    if signer and Path(signer).is_file():
+        signer = Path(signer).read_text(encoding="utf-8")
+    try:
+        outcome = verify_files(read_files(dossier), signer=signer, signature=not no_signature)
+    except (OSError, ValueError, SignatureFault) as error:
+        raise DossierError(
+            f"{dossier}: cannot be verified ({error}). Ask its sender for another copy."
+        ) from error
+    if as_json:
+        sys.stdout.write(json.dumps(outcome.as_dict(), ensure_ascii=False, indent=1) + "\n")
+    else:
+        sys.stdout.write("\n".join(report_lines(outcome)) + "\n")
+    if not outcome.ok:
+        raise typer.Exit(1)
+
+
+@app.command(name="list", epilog=examples("sopilot dossier list"))
+def list_dossiers(*, home: HOME, as_json: AS_JSON = False) -> None:
+    """List the dossiers of a home with their verdicts."""
+    rows = [_row(path) for path in sorted(home.dossiers.glob("*/*/dossier.json"))]
+    show_rows(
+        rows,
+        columns=("dossier", "study", "detector", "verdict", "blockers"),
+        empty="no dossier; make one with `sopilot dossier build`",
+        as_json=as_json,
+    )
+
+
+def _row(path: Any) -> dict[str, str | int]:
+    try:
+        content = json.loads(path.read_bytes())
+        return {
+            "dossier": content["dossier_id"],
+            "study": content["study_id"],
+            "detector": content["detector"],
+            "verdict": content["verdict"],
+            "blockers": len(content["readiness"]["blockers"]),
+            "folder": str(path.parent),
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise DossierError(
+            f"{path}: expected what a dossier says of itself, found {error}. Build it again."
+        ) from error

@@ -1,0 +1,70 @@
+"""`sopilot study`: from a new file to a registered study."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import local_path
+from sopilot_assets.studies.looks import record_look
+from sopilot_assets.studies.registration import freeze
+from sopilot_assets_tests.cli.running import rows, sopilot
+
+NEW = ("study", "new", "spring", "--task", "tea", "--title", "Spring [draft]")
+
+
+def _with_task(home: Home) -> None:
+    sopilot(home, "task", "new", "tea", "--name", "Tea")
+    sopilot(home, *NEW)
+
+
+def test_a_study_goes_from_new_to_frozen(home: Home) -> None:
+    _with_task(home)
+    shown = sopilot(home, "study", "show", "spring").stdout
+    assert "Spring [draft]; not registered" in shown
+    assert "294 points" in shown
+    assert "by sato" in sopilot(home, "study", "register", "spring", "--by", "sato").stdout
+    assert rows(home, "study", "list")[0]["state"] == "registered"
+    freeze(home, "spring", "ab" * 32)
+    assert json.loads(sopilot(home, "study", "show", "spring", "--json").stdout)["state"] == "frozen"
+
+
+def test_a_changed_study_is_named_and_after_a_result_refused(home: Home) -> None:
+    _with_task(home)
+    sopilot(home, "study", "register", "spring", "--by", "sato")
+    path = local_path(home.studies) / "spring.yaml"
+    path.write_text(path.read_text("utf-8").replace("confidence: 0.9", "confidence: 0.8"), "utf-8")
+    assert "confidence changed 0.9 -> 0.8" in sopilot(home, "study", "show", "spring").stdout
+    again = sopilot(home, "study", "register", "spring", "--by", "mori").stdout
+    assert "registered before: 1 time" in again
+    freeze(home, "spring", "ab" * 32)
+    path.write_text(path.read_text("utf-8").replace("confidence: 0.8", "confidence: 0.7"), "utf-8")
+    assert "frozen" in sopilot(home, "study", "register", "spring", exit_code=1).stderr
+
+
+def test_a_file_that_cannot_be_used_is_listed_with_its_reason(home: Home) -> None:
+    _with_task(home)
+    path = local_path(home.studies) / "spring.yaml"
+    path.write_text("study_id: spring\n", "utf-8")
+    listed = rows(home, "study", "list")[0]
+    assert listed["state"] == "not usable"
+    assert "title: expected a value" in str(listed["title"])
+
+
+def test_looks_are_listed_and_counted_by_what_was_looked_at(home: Home) -> None:
+    _with_task(home)
+    assert "Nobody has looked yet" in sopilot(home, "study", "looks", "spring").stdout
+    for inputs, minute in (("a", 1), ("a", 2), ("b", 3)):
+        record_look(
+            home,
+            study_id="spring",
+            split="test",
+            station="split_evaluations",
+            inputs_sha256=inputs,
+            looked_at=datetime(2026, 3, 2, 12, minute, tzinfo=UTC),
+            by="sato",
+            run_id=f"r{minute}",
+        )
+    assert "test 2, challenge 0" in sopilot(home, "study", "looks", "spring").stdout
+    assert len(rows(home, "study", "looks", "spring")) == 3

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sopilot_assets.dossier.bundle import verify_script
+from sopilot_assets.dossier.inputs import DossierInputs
+from sopilot_assets.dossier.package import Dossier, build_dossier, publish_dossier
+from sopilot_assets.dossier.signing import SigningKey
+from sopilot_assets.dossier.verifier.files import read_files
+from sopilot_assets.dossier.verifier.verify import main, report_lines, verify_files
+from sopilot_assets.errors import DossierError
+from sopilot_assets_tests.dossier.made_up import study_inputs
+
+
+def test_the_same_inputs_give_the_same_bytes(
+    inputs: DossierInputs, dossier: Dossier, key: SigningKey
+) -> None:
+    study_inputs.cache_clear()
+    again = build_dossier(study_inputs(), key)
+    assert again.files == dossier.files
+    assert again.zip_bytes() == dossier.zip_bytes()
+
+
+def test_other_content_has_another_id(inputs: DossierInputs, dossier: Dossier, key: SigningKey) -> None:
+    assert inputs.stills is not None
+    name = next(iter(inputs.stills))
+    other = build_dossier(replace(inputs, stills={**inputs.stills, name: b"\xff\xd8other"}), key)
+    assert other.dossier_id != dossier.dossier_id
+
+
+def test_figures_that_the_rows_do_not_give_are_refused(inputs: DossierInputs, key: SigningKey) -> None:
+    assert inputs.evaluations is not None
+    test = dict(inputs.evaluations["test"])
+    detector = inputs.detector
+    test[detector] = {**test[detector], "critical_miss_rate": 0.77}
+    wrong = replace(inputs, evaluations={**inputs.evaluations, "test": test})
+    with pytest.raises(DossierError, match=rf"test\.{detector}\.critical_miss_rate"):
+        build_dossier(wrong, key)
+
+
+@pytest.mark.parametrize("name", ["../out.jpg", "a/b/c.jpg", "/etc/x.jpg", "a/.."])
+def test_pictures_stay_in_their_folder(inputs: DossierInputs, key: SigningKey, name: str) -> None:
+    with pytest.raises(DossierError, match="still"):
+        build_dossier(replace(inputs, stills={name: b"x"}), key)
+
+
+def test_publishing_leaves_only_the_dossiers_own_files(dossier: Dossier, tmp_path: Path) -> None:
+    folder, archive = publish_dossier(dossier, tmp_path)
+    (folder / "old.txt").write_text("left over")
+    publish_dossier(dossier, tmp_path)
+    assert read_files(folder) == dossier.files
+    assert read_files(archive) == dossier.files
+    assert {info.date_time for info in zipfile.ZipFile(archive).infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_the_page_needs_nothing_but_itself(files: Mapping[str, bytes], inputs: DossierInputs) -> None:
+    page = files["index.html"].decode()
+    assert not re.search(r"<script|<link|<iframe|javascript:|\son\w+=", page, re.IGNORECASE)
+    assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", page)
+    assert "default-src 'none'" in page
+    assert page.count("<svg") >= 6
+    assert inputs.errors is not None
+    wrong = inputs.errors.loc[inputs.errors["error"] != "undecided", "case_id"]
+    assert len(wrong) > 0
+    assert all(case in page for case in wrong)
+    assert page.count('src="data:image/jpeg') == 4 * len(wrong)
+
+
+def test_the_page_says_the_verdict_and_what_would_be_needed(files: Mapping[str, bytes]) -> None:
+    page = files["index.html"].decode()
+    assert "Gates not passed" in page
+    assert "more independent positives" in page
+
+
+def test_names_from_outside_are_escaped_in_the_page(inputs: DossierInputs, key: SigningKey) -> None:
+    page = build_dossier(replace(inputs, title="<script>x</script>"), key).files["index.html"].decode()
+    assert "<script>" not in page
+
+
+def test_the_auditors_walk(dossier: Dossier, key: SigningKey, tmp_path: Path) -> None:
+    zipfile.ZipFile(io.BytesIO(dossier.zip_bytes())).extractall(tmp_path)
+    folder = tmp_path / dossier.name
+    # -I and -S: no package of this installation can be imported
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-W",
+        "error",
+        str(folder / "verify.py"),
+        "--signer",
+        key.fingerprint,
+    ]
+    done = subprocess.run(
+        command, cwd="/", env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "comparisons agree" in done.stdout
+    assert f"by the key that you expect, {key.fingerprint}" in done.stdout
+
+    rows = folder / "rows" / "cases.csv"
+    rows.write_bytes(rows.read_bytes().replace(b",north,", b",south,", 1))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "BAD  rows/cases.csv: SHA-256 in manifest.json" in done.stdout
+
+
+def test_a_file_in_the_dossier_cannot_stand_in_for_the_library(folder: Path) -> None:
+    (folder / "json.py").write_text("raise SystemExit(0)\n")
+    done = subprocess.run(
+        [sys.executable, str(folder / "verify.py")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "BAD  json.py" in done.stdout
+
+
+def test_the_verifier_imports_the_standard_library_only_and_no_network() -> None:
+    modules = {
+        line.split()[1].partition(".")[0]
+        for line in re.findall(r"^(?:from|import) \S+", verify_script(), re.M)
+    }
+    assert modules <= set(sys.stdlib_module_names) | {"__future__"}
+    assert not modules & {"socket", "urllib", "http", "ssl", "ftplib"}
+
+
+def test_the_report_names_figures_and_the_signer(files: Mapping[str, bytes], key: SigningKey) -> None:
+    text = "\n".join(report_lines(verify_files(files)))
+    assert "test miss rate" in text
+    assert key.fingerprint in text
+    assert "gates FAILED" in text
+
+
+def test_verify_reads_a_folder_or_a_zip_and_refuses_anything_else(
+    dossier: Dossier, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = tmp_path / "dossier.zip"
+    archive.write_bytes(dossier.zip_bytes())
+    assert main([str(folder), "--json"]) == 0
+    assert main([str(archive), "--hashes-only"]) == 0
+    archive.write_bytes(b"no zip")
+    assert main([str(archive)]) == 1
+    assert main([str(tmp_path / "nothing")]) == 1
+    assert main([str(folder), "--signer", "no key"]) == 1
+    assert "NOT OK" in capsys.readouterr().err
+
+
+def test_a_study_that_passes_says_so_in_every_place(key: SigningKey) -> None:
+    made = build_dossier(study_inputs(640, power=6.0), key)
+    assert made.verdict == "gates_passed"
+    assert "All gates passed" in made.files["index.html"].decode()
+    assert json.loads(made.files["statement.json"])["predicate"]["result"] == "PASSED"
+    assert "all gates passed" in "\n".join(report_lines(verify_files(made.files)))
+
+
+def test_fits_that_are_no_policy_are_kept_apart(key: SigningKey) -> None:
+    inputs = study_inputs(640, power=6.0)
+    made = build_dossier(inputs, key)
+    refused = {one["policy_id"] for one in inputs.policies or () if not one["feasible"]}
+    assert refused
+    assert {name.split("/")[2][:-5] for name in made.files if name.startswith("protocol/refused")} == refused

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from sopilot_assets.dossier.inputs import DossierInputs
+from sopilot_assets.dossier.package import Dossier, build_dossier
+from sopilot_assets.dossier.readiness import REQUIRED, blockers
+from sopilot_assets.dossier.signing import SigningKey
+from sopilot_assets.dossier.verifier.verify import verify_files
+from sopilot_assets_tests.dossier.made_up import without
+
+
+def names(inputs: DossierInputs) -> list[str]:
+    return [one.input for one in blockers(inputs)]
+
+
+def test_complete_inputs_have_no_blocker(inputs: DossierInputs, dossier: Dossier) -> None:
+    assert blockers(inputs) == []
+    assert dossier.ready
+    assert dossier.verdict == "gates_failed"
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED))
+def test_a_dossier_without_one_input_is_a_draft_that_names_it(
+    inputs: DossierInputs, key: SigningKey, name: str
+) -> None:
+    draft = build_dossier(without(inputs, name), key)
+    assert name in [one.input for one in draft.blockers]
+    assert (draft.ready, draft.verdict) == (False, "not_ready")
+    found = verify_files(draft.files, use_ssh_keygen=False, figures=False)
+    assert found.ok
+    assert found.as_dict()["verdict"] == "not_ready"
+    page = draft.files["index.html"].decode()
+    assert "Draft, not ready" in page
+    assert f"<li>{name}: " in page
+
+
+@pytest.mark.parametrize("name", sorted(set(REQUIRED) - {"errors", "stills", "policy_id", "label_head"}))
+def test_an_empty_input_is_a_missing_one(inputs: DossierInputs, name: str) -> None:
+    value = getattr(inputs, name)
+    empty = value.iloc[:0] if isinstance(value, pd.DataFrame) else type(value)()
+    assert name in names(replace(inputs, **{name: empty}))
+
+
+def test_no_errors_need_no_pictures(inputs: DossierInputs) -> None:
+    assert inputs.errors is not None
+    assert names(replace(inputs, errors=inputs.errors.iloc[:0], stills={})) == []
+
+
+def test_an_error_without_a_picture_is_named_with_its_reason(inputs: DossierInputs) -> None:
+    assert inputs.errors is not None
+    assert inputs.stills is not None
+    case = str(inputs.errors["case_id"].iloc[0])
+    stills = {name: data for name, data in inputs.stills.items() if not name.startswith(case)}
+    (blocker,) = blockers(replace(inputs, stills=stills, stills_lacking={case: "the video is gone"}))
+    assert blocker.input == "stills"
+    assert case in blocker.reason
+    assert "the video is gone" in blocker.reason
+
+
+def test_a_study_that_says_something_else_than_was_registered_blocks(inputs: DossierInputs) -> None:
+    assert inputs.study_yaml is not None
+    other = inputs.study_yaml.replace(b"miss_rate_target: 0.2", b"miss_rate_target: 0.3")
+    assert names(replace(inputs, study_yaml=other)) == ["registration"]
+    assert names(replace(inputs, study_yaml=b"# a comment\n" + inputs.study_yaml)) == []
+
+
+def test_an_infeasible_policy_blocks(inputs: DossierInputs) -> None:
+    policies = [{**one, "feasible": False} for one in inputs.policies or ()]
+    assert names(replace(inputs, policies=policies)) == ["policy_id"]
+
+
+def test_a_shorter_chain_than_the_ledger_knows_blocks(inputs: DossierInputs) -> None:
+    assert inputs.label_events is not None
+    assert names(replace(inputs, label_events=inputs.label_events[:-1])) == ["label_events"]
+
+
+def test_a_split_that_was_not_evaluated_blocks(inputs: DossierInputs) -> None:
+    assert inputs.evaluations is not None
+    some = {split: value for split, value in inputs.evaluations.items() if split != "challenge"}
+    assert names(replace(inputs, evaluations=some)) == ["evaluations"]
+
+
+def test_a_draft_that_calls_itself_ready_does_not_verify(inputs: DossierInputs, key: SigningKey) -> None:
+    files = dict(build_dossier(without(inputs, "repeats"), key).files)
+    summary = json.loads(files["dossier.json"])
+    summary["readiness"] = {"ready": True, "blockers": []}
+    files["dossier.json"] = json.dumps(summary).encode()
+    failed = verify_files(files, use_ssh_keygen=False).findings.failed
+    assert any(line.what == "ready to hand out" and "repeats" in line.found for line in failed)
+
+
+def test_without_a_policy_held_out_recordings_stay_closed(inputs: DossierInputs, key: SigningKey) -> None:
+    draft = build_dossier(without(inputs, "policy_id"), key)
+    assert {line["split"] for line in draft.summary["headline"]} == {"dev"}

@@ -1,0 +1,171 @@
+"""The verifier's own statistics against those of the studies."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from sopilot_assets.dossier.verifier.figures import figures_of, shadow_of
+from sopilot_assets.dossier.verifier.findings import Findings, same
+from sopilot_assets.dossier.verifier.kappa import agreement_of
+from sopilot_assets.dossier.verifier.labels import label_states
+from sopilot_assets.dossier.verifier.numbers import (
+    auc,
+    clustered_bounds,
+    mcnemar_p,
+    t_quantile,
+    wilson_bounds,
+)
+from sopilot_assets.labels.agreement import rater_agreement
+from sopilot_assets.labels.events import NO_EVENT, Draft, Event, place
+from sopilot_assets.labels.state import label_state
+from sopilot_assets.studies.cases import case_frame
+from sopilot_assets.studies.intervals import clustered, wilson
+from sopilot_assets.studies.metrics import Outcome, figures
+from sopilot_assets.studies.shadow import exact_mcnemar, shadow_report
+
+
+@pytest.mark.parametrize("df", [1, 2, 3, 7, 30, 119, 5000])
+def test_student_quantiles(df: int) -> None:
+    assert t_quantile(df) == pytest.approx(stats.t.isf(0.025, df), rel=1e-9)
+
+
+@given(st.integers(0, 200), st.integers(1, 200))
+def test_wilson(k: int, n: int) -> None:
+    k = min(k, n)
+    assert wilson_bounds(k, n) == pytest.approx(wilson(k, n), abs=1e-12)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from("abcdefg")), min_size=1, max_size=60))
+def test_clustered_interval(cases: list[tuple[bool, str]]) -> None:
+    hits, names = [hit for hit, _ in cases], [name for _, name in cases]
+    found = clustered_bounds(hits, names)
+    stated = clustered(np.array(hits), names)
+    for name in ("point", "low", "high", "n", "clusters", "effective_n"):
+        assert found[name] == pytest.approx(getattr(stated, name), abs=1e-9), name
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_mcnemar(fixed: int, broken: int) -> None:
+    assert mcnemar_p(fixed, broken) == pytest.approx(exact_mcnemar(fixed, broken), abs=1e-12)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=40))
+def test_auc(pairs: list[tuple[int, bool]]) -> None:
+    scores, truth = [score / 5 for score, _ in pairs], [one for _, one in pairs]
+    if all(truth) or not any(truth):
+        assert auc(scores, truth) is None
+    else:
+        assert auc(scores, truth) == pytest.approx(roc_auc_score(truth, scores), abs=1e-12)
+
+
+LABELS = st.lists(
+    st.tuples(
+        st.sampled_from("abc"),
+        st.sampled_from(["v1", "v2", "v3", "v4"]),
+        st.sampled_from(["blind_human", "human", "imported", "prefill"]),
+        st.sampled_from([True, False, None]),
+        st.booleans(),
+    ),
+    max_size=25,
+)
+
+
+def chain(labels: list[tuple[str, str, str, bool | None, bool]]) -> list[Event]:
+    events: list[Event] = []
+    for who, key, source, expected, adjudicates in labels:
+        draft = Draft(
+            task_id="t",
+            key=key,
+            who=who,
+            at="2026-02-01T09:00:00+00:00",
+            source=source,
+            critical_expected=expected,
+            adjudicates=adjudicates and source in ("human", "blind_human"),
+        )
+        before = events[-1].event_id if events else NO_EVENT
+        events.append(place(draft, seq=len(events) + 1, previous_hash=before))
+    return events
+
+
+@settings(max_examples=150, deadline=None)
+@given(LABELS, st.sets(st.sampled_from(["blind_human", "human", "imported", "prefill"]), min_size=1))
+def test_label_states_and_agreement(
+    labels: list[tuple[str, str, str, bool | None, bool]], sources: set[str]
+) -> None:
+    events = chain(labels)
+    plain = [event.as_dict() for event in events]
+    state = label_state(events, sources)
+    stated = {
+        str(row["key"]): (None if math.isnan(row["expected"]) else row["expected"], row["label_source"])
+        for row in state.to_dict("records")
+    }
+    assert label_states(plain, sorted(sources)) == stated
+    findings = Findings()
+    findings.compare(
+        "", "agreement", rater_agreement(events, sources).as_dict(), agreement_of(plain, sorted(sources))
+    )
+    assert findings.failed == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_figures_and_shadow_on_random_cases(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 160))
+    # few distinct scores, so that ties and values on the edges of bins occur
+    score = rng.integers(0, 12, n) * 10.0
+    cases = case_frame(
+        {
+            "case_id": f"c{i:03d}",
+            "order": i,
+            "video_id": f"v{rng.integers(0, 60)}",
+            "gold_id": "g",
+            "problem": "unreadable" if rng.random() < 0.05 else "",
+            "score": float(score[i]) if rng.random() < 0.97 else math.nan,
+            "dtw_normalized_cost": float(rng.integers(0, 5)) / 7,
+            "expected": float(rng.choice([0, 1, math.nan], p=[0.6, 0.3, 0.1])),
+        }
+        for i in range(n)
+    )
+    clusters = rng.choice(["p1", "p2", "p3", "p4", ""], n)
+    outcomes = {
+        name: Outcome(rng.random(n) < 0.4, rng.random(n) < 0.9, rng.integers(0, 9, n) / 8)
+        for name in ("a", "b")
+    }
+    rows = [
+        {
+            **{name: None if value != value else value for name, value in case.items()},  # noqa: PLR0124 - NaN
+            "split": "dev",
+            "cluster": clusters[i],
+            **{f"{name}.score": float(one.score[i]) for name, one in outcomes.items()},
+            **{f"{name}.detected": bool(one.detected[i]) for name, one in outcomes.items()},
+            **{f"{name}.decided": bool(one.decided[i]) for name, one in outcomes.items()},
+        }
+        for i, case in enumerate(cases.to_dict("records"))
+    ]
+    findings = Findings()
+    findings.compare("", "figures", figures(cases, outcomes["a"], clusters=clusters), figures_of(rows, "a"))
+    stated = shadow_report(cases, outcomes["a"], outcomes["b"], clusters=np.asarray(clusters, dtype=np.str_))
+    findings.compare("", "shadow", stated, shadow_of(rows, "a", "b"))
+    assert [(line.what, line.stated, line.found) for line in findings.failed] == []
+
+
+@pytest.mark.parametrize(
+    ("stated", "found", "equal"),
+    [
+        (1, 1.0, True),
+        (0.1234564, 0.123456, True),
+        (0.12346, 0.1234, False),
+        (None, 0.0, False),
+        (True, 1, False),
+    ],
+)
+def test_what_counts_as_equal(stated: object, found: object, equal: bool) -> None:
+    assert same(stated, found) is equal
