@@ -12,6 +12,7 @@ from sopilot_assets.cli import (
     bench,
     capture,
     demo,
+    dossier,
     labels,
     legacy,
     models,
@@ -79,6 +80,8 @@ score.add_to(app)
 repeat.add_to(app)
 app.add_typer(labels.app, name="labels")
 app.add_typer(study.app, name="study")
+app.add_typer(dossier.keys, name="keys")
+app.add_typer(dossier.app, name="dossier")
 legacy.add_to(app)
 app.add_typer(legacy.app, name="legacy")
 app.add_typer(show.app, name="show")

@@ -6,13 +6,13 @@ import getpass
 import json
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.markup import escape
 
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
-from sopilot_assets.cli.output import say, show_rows
+from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.errors import SopilotError
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="rich", help="Evaluations, registered before anybody looks."
 )
+
+GATES_CHECK: Final = "gate_reports_gates_pass"
+"""The step that fails a run when a research gate does."""
 
 STUDY = Annotated[
     str, typer.Argument(help="The study's id: the name of its file below studies/, without .yaml.")
@@ -91,6 +94,43 @@ def register(
     if registration.previous:
         times = len(registration.previous)
         say(f"registered before: {times} time{'s' if times > 1 else ''}, kept in its registration")
+    with stage("Adding its partition to Dagster"):
+        from sopilot_assets.defs.local_run import add_study_partitions  # noqa: PLC0415
+
+        add_study_partitions(home)
+    say(f"Next: `sopilot study run {study}`.")
+
+
+@app.command(epilog=examples("sopilot study run spring"))
+def run(study: STUDY, *, home: HOME) -> None:
+    """Take a registered study from its labels to its dossier; exit code 1 where a research gate blocks it.
+
+    It goes through Dagster in this process, like the job evidence_chain; the web page shows the results.
+    """
+    from sopilot_assets.operations.evidence.stations import gate_verdict  # noqa: PLC0415
+    from sopilot_assets.studies.registration import registered_study  # noqa: PLC0415
+
+    registered_study(home, study)
+    with stage("Starting Dagster"):
+        from sopilot_assets.defs.local_run import run_study  # noqa: PLC0415
+    with stage("Running the evidence chain") as bar:
+        ran = run_study(home, study, on_progress=lambda what, done, total: bar(done, total, what))
+    for warning in ran.warnings:
+        show_warning(warning)
+    if ran.failed_at not in (None, GATES_CHECK):
+        show_error(f"{ran.error} Look at run {ran.run_id[:8]} in the web page (`make dev`).")
+        raise typer.Exit(1)
+    verdict = gate_verdict(home, study)
+    rows = [{name: _figure(value) for name, value in row.items()} for row in verdict.rows]
+    show_rows(rows, columns=("name", "passed", "value", "threshold", "reason", "needed"))
+    say(f"Gates: {verdict.summary}")
+    say(f"Results: {home.study(study)}")
+    if not ran.succeeded:
+        say(
+            f"A failed research gate blocks the dossier; `sopilot dossier build {study}` shows what is there."
+        )
+        raise typer.Exit(1)
+    say(f"Dossiers: {home.dossiers / study}")
 
 
 @app.command(epilog=examples("sopilot study show spring", "sopilot study show spring --json"))
@@ -129,6 +169,11 @@ def looks(study: STUDY, *, home: HOME, as_json: AS_JSON = False) -> None:
     if len(found) and not as_json:
         counted = ", ".join(f"{split} {distinct_looks(found, split)}" for split in HELD_OUT)
         say(f"looks at different inputs: {counted}")
+
+
+def _figure(value: Cell) -> Cell:
+    """A number with three digits that count."""
+    return f"{value:.3g}" if isinstance(value, float) else value
 
 
 def _row(home: Home, study: str) -> dict[str, Cell]:

@@ -39,14 +39,15 @@ _DAGSTER_HOME: Final = "DAGSTER_HOME"
 
 @dataclass(frozen=True, slots=True)
 class LocalRun:
-    """One finished run: its id, the keys it covered, whether all its steps went through, and what the assets
-    warned about.
+    """One finished run: its id, the keys it covered, whether all its steps went through, else which failed
+    first and why, and what the assets warned about.
     """
 
     run_id: str
     keys: KeyRange
     succeeded: bool
     error: str | None
+    failed_at: str | None
     warnings: tuple[str, ...]
 
 
@@ -82,6 +83,13 @@ def local_instance(home: Home) -> Iterator[DagsterInstance]:
             del os.environ[_DAGSTER_HOME]
         else:
             os.environ[_DAGSTER_HOME] = before
+
+
+def add_study_partitions(home: Home) -> None:
+    """Give every registered study its partition, and every task with labels."""
+    prepare_home(home)
+    with local_instance(home) as instance:
+        register_studies(instance, home)
 
 
 def run_study(home: Home, study_id: str, *, on_progress: Progress | None = None) -> LocalRun:
@@ -126,8 +134,8 @@ def _execute(
         raise_on_error=False,
     )
     failed = [event for event in result.all_events if event.is_step_failure or event.is_run_failure]
-    error = _why(failed[0]) if failed else None
-    return LocalRun(run_id, keys, result.success, error, tuple(warnings))
+    error, step = (_why(failed[0]), failed[0].step_key) if failed else (None, None)
+    return LocalRun(run_id, keys, result.success, error, step, tuple(warnings))
 
 
 def _why(event: DagsterEvent) -> str:

@@ -24,7 +24,7 @@ GATE_NAMES: Final[Mapping[str, str]] = {
     "rater_kappa_ci95_low": "Agreement of raters beyond chance (kappa): lower 95 % bound",
     "decided_share": "Labelled recordings that the detector decided",
     "scored_share": "Labelled recordings that could be scored",
-    "shifted_pairs": "Recordings scored again with shifted sampling",
+    "shifted_recordings": "Recordings scored again with shifted sampling",
     "shifted_jitter_max_delta": "Largest change of a score by shifted sampling (points)",
     "shifted_decision_change_rate": "Decisions changed by shifted sampling",
     "test_looks": "Looks at the test split",

@@ -276,7 +276,7 @@ _AMOUNTS: Final[Mapping[str, str]] = {
     "rescore_pairs": "recordings with repeats",
     "independent_positives": "independent positives",
     "independent_negatives": "independent negatives",
-    "shifted_pairs": "shifted repeats",
+    "shifted_recordings": "recordings scored again with shifted sampling",
 }
 
 

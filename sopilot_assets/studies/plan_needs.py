@@ -91,7 +91,7 @@ def advice_for(check: CheckResult) -> str:
 _NOT_KNOWN: Final = "no label helps: the figure is missing; evaluate the study first"
 _NO_LABEL_HELPS: Final = "no label helps: the detector, or the recordings, have to get better"
 _ADVICE: Final[Mapping[str, str]] = {
-    "shifted_pairs": "no label helps: run `sopilot repeat` on more recordings",
+    "shifted_recordings": "no label helps: run `sopilot repeat` on more recordings",
     "rescore_pairs": "no label helps: score recordings again",
     "shifted_jitter_max_delta": "no label helps: run `sopilot repeat`; where scores depend on where sampling "
     "starts, add golds",

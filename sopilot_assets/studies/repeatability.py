@@ -51,7 +51,10 @@ def rescore_jitter(cases: pd.DataFrame) -> dict[str, Any]:
 
 
 def repeatability(repeats: pd.DataFrame, *, confidence: float = 0.95) -> dict[str, dict[str, Any]]:
-    """Per kind of repeat: how many, of how many recordings, how far scores moved, how many decisions changed.
+    """Per kind of repeat: how many, of how many recordings, how far scores moved, what decisions changed.
+
+    ``decision_changes`` counts recordings that any of their repeats decides otherwise, and the rate is over
+    recordings, since repeats of one recording are not independent.
 
     ``exact`` repeats the computation, ``shifted`` moves the sampling grid by a part of its step. A row whose
     repeat or original has no score gives no delta, but a changed decision where only one of them has.
@@ -69,20 +72,22 @@ def repeatability(repeats: pd.DataFrame, *, confidence: float = 0.95) -> dict[st
 def _of_kind(rows: pd.DataFrame, confidence: float) -> dict[str, Any]:
     again, before = (rows[name].to_numpy(dtype=np.float64) for name in ("score", "base_score"))
     deltas = np.abs(again - before)
-    changed = int((rows["decision"].astype(str) != rows["base_decision"].astype(str)).sum())
-    low, high = wilson(changed, len(rows), confidence)
+    differs = rows["decision"].astype(str) != rows["base_decision"].astype(str)
+    videos = int(rows["video_id"].nunique())
+    changed = int(rows.loc[differs, "video_id"].nunique())
+    low, high = wilson(changed, videos, confidence)
     probability = np.abs(
         rows["critical_probability"].to_numpy(dtype=np.float64)
         - rows["base_critical_probability"].to_numpy(dtype=np.float64)
     )
     return {
         "pairs": len(rows),
-        "videos": int(rows["video_id"].nunique()),
+        "videos": videos,
         **_deltas(deltas[~np.isnan(deltas)]),
         "max_probability_delta": _largest(probability[~np.isnan(probability)]),
         "decision_changes": changed,
-        "decision_change_rate": changed / len(rows) if len(rows) else None,
-        "decision_change_rate_ci95": {"low": low, "high": high} if len(rows) else None,
+        "decision_change_rate": changed / videos if videos else None,
+        "decision_change_rate_ci95": {"low": low, "high": high} if videos else None,
     }
 
 

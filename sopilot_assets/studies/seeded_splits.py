@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 Names = npt.NDArray[np.object_]
 Flags = npt.NDArray[np.bool_]
 
-_DIGITS = 6
+_DIGITS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def _challenge(groups: Sequence[_Group], ratio: float) -> list[_Group]:
                 break
             if group not in taken and getattr(group, attribute) > 0:
                 taken.append(group)
-    if len(taken) < len(groups):
+    if not groups or len(taken) < len(groups):
         return taken
     # with every group taken, the easiest one goes back, whichever was taken last
     return [group for group in taken if group is not hardest_first[-1]]
@@ -162,7 +163,7 @@ def _mean(values: Floats) -> float:
     """The mean by adding from left to right: groups that are equally hard but for rounding errors have to
     come in the same order as they did.
     """
-    return float(np.cumsum(values)[-1]) / values.shape[0]
+    return float(np.cumsum(values)[-1]) / len(values)
 
 
 def _counts(group: _Group) -> Floats:

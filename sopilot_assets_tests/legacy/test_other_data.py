@@ -77,7 +77,7 @@ def test_the_holdout_may_be_the_videos_without_a_site(tmp_path: Path) -> None:
     assert [one.line() for one in found if not one.equal] == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 10**6),
     jobs=st.integers(1, 70),

@@ -166,7 +166,7 @@ def test_amounts_say_how_many_more_and_a_rate_that_must_be_0_says_that_none_woul
     report = check_gates(PROFILES["research_v3"], {"independent_positives": 6.0})
     needed = {check.name: check.needed for check in report.failed() if check.needed}
     assert needed["independent_positives"].text == "14 more independent positives"
-    assert needed["shifted_pairs"].text == "30 more shifted repeats"
+    assert needed["shifted_recordings"].text == "30 more recordings scored again with shifted sampling"
     profile = GateProfile("one", {"critical_miss_rate": 0.0}, ("critical_miss_rate",))
     counts = {"critical_miss_rate": Trials(1, 10, "positives")}
     check = check_gates(profile, {"critical_miss_rate": 0.1}, counts=counts).checks[0]
@@ -226,7 +226,7 @@ def test_repeats_of_few_people_pass_the_old_bounds_and_fail_the_new_gate() -> No
     values = gate_values(found) | {
         "blind_label_share": 1.0,
         "rater_kappa_ci95_low": 1.0,
-        "shifted_pairs": 600.0,
+        "shifted_recordings": 600.0,
         "shifted_jitter_max_delta": 0.0,
         "shifted_decision_change_rate": 0.0,
         "test_looks": 1.0,

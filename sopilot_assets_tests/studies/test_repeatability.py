@@ -69,7 +69,7 @@ def test_repeats_are_told_apart_by_kind() -> None:
         2.0,
         3.0,
     )
-    assert shifted["decision_change_rate"] == pytest.approx(1 / 3)
+    assert shifted["decision_change_rate"] == pytest.approx(1 / 2)  # one of two recordings
     assert shifted["decision_change_rate_ci95"]["high"] > 0.7
     assert shifted["max_probability_delta"] == pytest.approx(0.2)
 

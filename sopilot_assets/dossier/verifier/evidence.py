@@ -132,13 +132,16 @@ def evidence_values(files: Mapping[str, bytes], rows: Sequence[Row], leaking: in
         "leaking_groups": leaking,
         "blind_label_share": blind / len(labelled) if labelled else None,
     }
+    if SPLIT_MANIFEST in files:
+        scored = _scored_share(json.loads(files[SPLIT_MANIFEST]))
+        values |= {"coverage_rate": scored, "scored_share": scored}
     if REPEATS in files:
         found = repeatability_of(read_csv(files[REPEATS]))
         exact, shifted = found["exact"], found["shifted"]
         values |= {
             "rescore_pairs": exact["pairs"],
             "rescore_jitter_max_delta": exact["max_delta"],
-            "shifted_pairs": shifted["pairs"],
+            "shifted_recordings": shifted["videos"],
             "shifted_jitter_max_delta": shifted["max_delta"],
             "shifted_decision_change_rate": shifted["decision_change_rate"],
         }
@@ -146,6 +149,12 @@ def evidence_values(files: Mapping[str, bytes], rows: Sequence[Row], leaking: in
         looks = read_csv(files[LOOKS])
         values["test_looks"] = len({row["inputs_sha256"] for row in looks if row["split"] == "test"})
     return values
+
+
+def _scored_share(manifest: Mapping[str, Any]) -> float | None:
+    """The share of labelled recordings that could be scored, of all that the study labels."""
+    scored = sum(len(manifest["case_ids"][split]) for split in SPLITS)
+    return scored / (scored + len(manifest["unscored"])) if scored else None
 
 
 def check_readiness(files: Mapping[str, bytes], dossier: Mapping[str, Any], findings: Findings) -> None:

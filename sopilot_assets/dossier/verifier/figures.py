@@ -257,14 +257,15 @@ def repeatability_of(repeats: Sequence[Mapping[str, str]]) -> dict[str, dict[str
 def _repeats(rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     pairs = [(number(row["score"]), number(row["base_score"])) for row in rows]
     deltas = [abs(again - before) for again, before in pairs if again is not None and before is not None]
-    changed = sum(row["decision"] != row["base_decision"] for row in rows)
-    bounds = wilson_bounds(changed, len(rows))
+    videos = len({row["video_id"] for row in rows})
+    changed = len({row["video_id"] for row in rows if row["decision"] != row["base_decision"]})
+    bounds = wilson_bounds(changed, videos)
     return {
         "pairs": len(rows),
-        "videos": len({row["video_id"] for row in rows}),
+        "videos": videos,
         **_deltas(deltas),
         "decision_changes": changed,
-        "decision_change_rate": share_of(changed, len(rows)),
+        "decision_change_rate": share_of(changed, videos),
         "decision_change_rate_ci95": {"low": bounds[0], "high": bounds[1]} if bounds else None,
     }
 

@@ -107,8 +107,13 @@ def gate_verdict(home: Home, study_id: str) -> Verdict:
 
 def _of_the_study(study: Study) -> dict[str, float | None]:
     """The values that are no figure of a detector: labels, repeats, looks, leaks."""
+    scored = sum(counts.cases for counts in study.manifest.counts.values())
+    scored_share = scored / (scored + len(study.manifest.unscored))
     sources = study.cases["label_source"][study.split(FULL)]
     values: dict[str, float | None] = {
+        # of all that is labelled: what could not be scored is in no split
+        "coverage_rate": scored_share,
+        "scored_share": scored_share,
         "blind_label_share": float((sources == Source.BLIND_HUMAN.value).mean()),
         "rater_kappa_ci95_low": study.document(AGREEMENT)["low"],
         "test_looks": float(distinct_looks(relevant_looks(study), GATE_SPLIT)),
@@ -124,7 +129,7 @@ def _of_repeats(repeats: pd.DataFrame) -> dict[str, float | None]:
     return {
         "rescore_pairs": float(exact["pairs"]),
         "rescore_jitter_max_delta": exact["max_delta"],
-        "shifted_pairs": float(shifted["pairs"]),
+        "shifted_recordings": float(shifted["videos"]),
         "shifted_jitter_max_delta": shifted["max_delta"],
         "shifted_decision_change_rate": shifted["decision_change_rate"],
     }
