@@ -3,6 +3,7 @@
     python -m benchmarks.evidence
     python -m benchmarks.evidence --jobs 1000 --cases 1000000 --repeats 5
 
+The plain one is the oracle of the tests, which prints what the old scripts print.
 Both run in one process on the same random jobs, in turns; a time is the median of the turns. The fit tries
 the 294 points of the second guarded detector. Plain Python is measured twice: computing at each point no more
 than the error rates, and computing all metrics, which is what the old program did. Both must find the same
@@ -14,8 +15,12 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,11 +28,12 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from benchmarks import _old_formulas as old
-from benchmarks._old_jobs import case_rows, random_jobs
-from sopilot_assets.studies.cases import case_frame
+from sopilot_assets.legacy.database import as_old, installed_cases, read_installation
+from sopilot_assets.legacy.labels import read_labels
 from sopilot_assets.studies.grid import GridPoint, fit_grid
 from sopilot_assets.studies.metrics import figures, old_outcome
+from sopilot_assets_tests.legacy import old_studies, old_system
+from sopilot_assets_tests.legacy.installations import Recipe, make_installation
 
 MAX_MISS, MAX_FPR = 0.05, 0.15
 """The limits of the profile research_v2."""
@@ -48,30 +54,49 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _measure_figures(options.cases, options.repeats)
 
 
+@dataclass(frozen=True)
+class Jobs:
+    """Random jobs of the old system: as its scripts read them, and as a case table."""
+
+    old: list[dict[str, Any]]
+    labels: dict[int, bool]
+    scope: dict[str, int]
+    cases: pd.DataFrame
+
+
+def random_jobs(n: int, seed: int) -> Jobs:
+    """n completed jobs with labels, written to a database and read back both ways."""
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = Recipe(seed=seed, jobs=n, golds=5, trainees=max(12, n // 25), labelled=1.0, odd=False)
+        made = make_installation(Path(folder), recipe)
+        labels, scope = old_system.label_file(made.labels)
+        installation, label_file = read_installation(made.db), read_labels(made.labels)
+        cases = as_old(installed_cases(installation, label_file))
+        return Jobs(old_system.completed_jobs(made.db, None), labels, scope, cases)
+
+
 def _measure_fit(n: int, repeats: int) -> None:
     jobs = random_jobs(n, seed=1)
-    cases = case_frame(case_rows(jobs))
+    everything = {job["id"] for job in jobs.old}
 
     def ours() -> GridPoint:
-        return fit_grid(cases, max_miss=MAX_MISS, max_fpr=MAX_FPR)[0]
+        return fit_grid(jobs.cases, max_miss=MAX_MISS, max_fpr=MAX_FPR)[0]
 
-    def rates_only() -> dict[str, float]:
-        return old.fit(jobs, max_miss=MAX_MISS, max_fpr=MAX_FPR)
+    def plain() -> dict[str, float]:
+        policy, _ = old_studies.fit(jobs.old, jobs.labels, None, everything, ci=False)
+        rails: dict[str, float] = policy["guardrails"]["guarded_binary_v2"]
+        return rails
 
     def all_metrics() -> None:
         for _ in range(294):
-            old.metrics(jobs, "guarded_binary_v2")
+            old_system.evaluation(jobs.old, jobs.labels, jobs.scope, "guarded_binary_v2", 0.5, None)
 
-    found, plain = ours(), rates_only()
-    if (found.min_dtw, found.max_distance, found.max_span) != (
-        plain["min_dtw"],
-        plain["distance"],
-        plain["span"],
-    ):
-        raise SystemExit(f"the two fits differ: {found} and {plain}")
-    fast, lean = _medians([ours, rates_only], repeats)
+    found, expected = ours(), plain()
+    if [found.min_dtw, found.max_distance, found.max_span] != list(expected.values()):
+        raise SystemExit(f"the two fits differ: {found} and {expected}")
+    fast, lean = _medians([ours, plain], repeats)
     full = _medians([all_metrics], 1)[0]
-    table = Table("294-point fit", "seconds", "times ours", title=f"{n} jobs, {len(cases)} cases")
+    table = Table("294-point fit", "seconds", "times ours", title=f"{len(jobs.old)} jobs")
     for name, seconds in (
         ("sopilot_assets", fast),
         ("plain Python, error rates only", lean),
@@ -82,28 +107,31 @@ def _measure_fit(n: int, repeats: int) -> None:
 
 
 def _measure_figures(n: int, repeats: int) -> None:
-    cases = many_cases(n)
+    few = random_jobs(10_000, seed=2)
+    cases = many_cases(few.cases, n)
     outcome = old_outcome(cases, "guarded_binary_v2")
     clusters = cases["person"].to_numpy(dtype=object)
     plain, clustered = _medians(
         [lambda: figures(cases, outcome), lambda: figures(cases, outcome, clusters=clusters)], repeats
     )
     detection = _medians([lambda: old_outcome(cases, "guarded_binary_v2")], repeats)[0]
-    small = random_jobs(10_000, seed=1)
-    by_hand = _medians([lambda: old.metrics(small, "guarded_binary_v2")], 1)[0] * n / len(small)
+
+    def by_hand() -> None:
+        old_system.evaluation(few.old, few.labels, few.scope, "guarded_binary_v2", 0.5, None)
+
+    slow = _medians([by_hand], 1)[0] * n / len(few.old)
     table = Table("metrics", "seconds", title=f"{n} cases")
     table.add_row("detection", f"{detection:.2f}")
     table.add_row("figures of the old system", f"{plain:.2f}")
     table.add_row("the same, clustered intervals and drift too", f"{clustered:.2f}")
-    table.add_row("plain Python, old figures (from 10,000 jobs)", f"{by_hand:.1f}")
+    table.add_row("plain Python, old figures (from 10,000 jobs)", f"{slow:.1f}")
     Console().print(table)
 
 
-def many_cases(n: int) -> pd.DataFrame:
-    """n cases drawn with repetition from 10,000 random ones, of n / 20 people with n / 5 recordings."""
-    base = case_frame(case_rows(random_jobs(10_000, seed=2)))
+def many_cases(few: pd.DataFrame, n: int) -> pd.DataFrame:
+    """n cases drawn with repetition from a few, of n / 20 people with n / 5 recordings."""
     rng = np.random.default_rng(3)
-    cases = base.iloc[rng.integers(0, len(base), n)].reset_index(drop=True)
+    cases = few.iloc[rng.integers(0, len(few), n)].reset_index(drop=True)
     people, videos = rng.integers(0, max(1, n // 20), n), rng.integers(0, max(1, n // 5), n)
     cases["order"] = np.arange(n)
     cases["case_id"] = np.char.add("job-", np.arange(n).astype(str))

@@ -140,7 +140,7 @@ def _column(frame: pd.DataFrame, name: str, kind: str) -> pd.Series:
     values = frame[name]
     if kind in (TEXT, COUNT, FLAG):
         values = values.astype(object).where(values.notna(), _EMPTY[kind])
-    return values.astype(kind)
+    return values.astype(kind)  # type: ignore[call-overload, no-any-return]
 
 
 def _parsed(values: pd.Series, kind: str) -> pd.Series:
@@ -149,4 +149,4 @@ def _parsed(values: pd.Series, kind: str) -> pd.Series:
     if kind == FLAG:
         return values == "True"
     # float() reads back what repr() wrote, digit by digit
-    return pd.Series([float(value or "nan") for value in values], index=values.index).astype(kind)
+    return pd.Series([float(value or "nan") for value in values], index=values.index).astype(kind)  # type: ignore[call-overload, no-any-return]

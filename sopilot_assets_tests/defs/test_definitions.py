@@ -8,7 +8,19 @@ import pytest
 from sopilot_assets.definitions import build_defs, defs
 from sopilot_assets.defs.resources import ClockResource
 
-ASSETS = ("alignments", "captured_videos", "clip_embeddings", "gold_references", "scores")
+SCORING = ("alignments", "captured_videos", "clip_embeddings", "gold_references", "scores")
+EVIDENCE = (
+    "critical_policies",
+    "error_packets",
+    "evidence_dossiers",
+    "gate_reports",
+    "labeling_plans",
+    "labels",
+    "shadow_reports",
+    "split_evaluations",
+    "split_manifests",
+)
+ASSETS = sorted((*SCORING, *EVIDENCE))
 
 
 def test_the_definitions_load() -> None:
@@ -28,7 +40,7 @@ def test_every_asset_says_what_it_is(name: str) -> None:
     spec = next(spec for spec in defs.resolve_all_asset_specs() if spec.key == dg.AssetKey(name))
     assert spec.description is not None
     assert len(spec.description) > 40
-    assert spec.group_name == "scoring"
+    assert spec.group_name == ("scoring" if name in SCORING else "evidence")
     assert spec.kinds
     assert all(owner.startswith("team:") for owner in spec.owners)
     assert spec.owners
@@ -36,7 +48,7 @@ def test_every_asset_says_what_it_is(name: str) -> None:
 
 
 def test_the_named_assets_are_all_there_are() -> None:
-    assert sorted(spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()) == list(ASSETS)
+    assert sorted(spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()) == ASSETS
 
 
 def test_every_check_job_sensor_and_schedule_is_described() -> None:
@@ -47,9 +59,11 @@ def test_every_check_job_sensor_and_schedule_is_described() -> None:
     assert [item.name for item in described if not item.description and not item.name.startswith("__")] == []
 
 
-def test_a_batch_is_one_run_also_when_the_ui_asks_for_it() -> None:
+def test_a_batch_is_one_run_and_a_study_a_run_of_its_own_also_when_the_ui_asks_for_it() -> None:
     graph = defs.resolve_asset_graph()
-    assert all(node.backfill_policy == dg.BackfillPolicy.single_run() for node in graph.asset_nodes)
+    policies = {node.key.to_user_string(): node.backfill_policy for node in graph.asset_nodes}
+    one, each = dg.BackfillPolicy.single_run(), dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
+    assert policies == {name: one if name in (*SCORING, "labels") else each for name in ASSETS}
 
 
 def test_no_new_recording_makes_a_reference_look_stale() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +210,7 @@ def split_report(
 
 
 def fit(
-    jobs: Sequence[Job], labels: Mapping[int, bool], task_id: str | None, dev: list[int], *, ci: bool
+    jobs: Sequence[Job], labels: Mapping[int, bool], task_id: str | None, dev: Collection[int], *, ci: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The policy file and the report of a fit."""
     dev_jobs = [job for job in jobs if job["id"] in dev]

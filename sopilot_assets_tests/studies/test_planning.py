@@ -143,8 +143,9 @@ def test_without_probabilities_the_detector_has_no_say() -> None:
 
 
 def test_where_no_label_helps_the_plan_says_what_does() -> None:
-    values = {"shifted_recordings": 3.0, "test_looks": 2.0, "critical_miss_rate": None, "drift_score_psi": 0.4}
-    limits = {"shifted_recordings": 30.0, "test_looks": 1.0, "critical_miss_rate": 0.05, "drift_score_psi": 0.25}
+    names = ("shifted_recordings", "test_looks", "critical_miss_rate", "drift_score_psi")
+    values = dict(zip(names, (3.0, 2.0, None, 0.4), strict=True))
+    limits = dict(zip(names, (30.0, 1.0, 0.05, 0.25), strict=True))
     made = plan(cases([{"person": "a"}]), gate(values, **limits), [0.7])
     advice = made.forecast.set_index("check")["advice"]
     assert "sopilot repeat" in advice["shifted_recordings"]
