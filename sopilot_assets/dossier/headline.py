@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from sopilot_assets.studies.canonical import rounded
+from sopilot_assets.store.canonical import rounded
 from sopilot_assets.studies.intervals import clustered, wilson
 
 SPLITS: Final = ("full", "dev", "test", "challenge")

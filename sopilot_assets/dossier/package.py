@@ -28,11 +28,10 @@ from sopilot_assets.dossier.verifier.files import (
     dossier_id_of,
     sha256,
 )
-from sopilot_assets.dossier.verifier.labels import canonical
 from sopilot_assets.dossier.verifier.verify import verify_files
 from sopilot_assets.errors import DossierError
+from sopilot_assets.store.canonical import canonical_json, plain, pretty_json
 from sopilot_assets.store.publish import local_path, publish_bytes
-from sopilot_assets.studies.canonical import plain, pretty_json
 from sopilot_assets.studies.cases import cases_csv
 
 VERSION: Final = "sopilot_dossier_v1"
@@ -219,7 +218,10 @@ def _row_files(inputs: DossierInputs) -> Iterator[tuple[str, bytes]]:
         if table is not None and len(table):
             yield f"rows/{name}.csv", _csv(table)
     if inputs.label_events:
-        yield "rows/label_events.jsonl", b"".join(canonical(dict(one)) + b"\n" for one in inputs.label_events)
+        yield (
+            "rows/label_events.jsonl",
+            b"".join(canonical_json(dict(one)) + b"\n" for one in inputs.label_events),
+        )
 
 
 def _csv(table: pd.DataFrame) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,6 +10,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from sopilot_assets.store.canonical import content_sha256
 from sopilot_assets.tasks import DeviationType
 
 NO_EVENT: Final = "0" * 64
@@ -159,18 +158,9 @@ class Event(Draft):
         return self.model_dump(mode="json")
 
 
-def canonical(value: object) -> bytes:
-    """The one way to write a JSON value: sorted names, no spaces, UTF-8."""
-    return json.dumps(
-        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
-    ).encode()
-
-
 def event_hash(fields: Mapping[str, Any]) -> str:
     """The id that an event with these fields has; ``event_id`` itself is left out."""
-    return hashlib.sha256(
-        canonical({name: value for name, value in fields.items() if name != "event_id"})
-    ).hexdigest()
+    return content_sha256({name: value for name, value in fields.items() if name != "event_id"})
 
 
 def place(draft: Draft, *, seq: int, previous_hash: str) -> Event:

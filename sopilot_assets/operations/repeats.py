@@ -32,9 +32,9 @@ from sopilot_assets.reference.model import Reference
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.result import Decision, Score
 from sopilot_assets.scoring.score import score_alignment
+from sopilot_assets.store.canonical import content_id
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Ledger
-from sopilot_assets.studies.canonical import content_id
 from sopilot_assets.studies.repeatability import EXACT, SHIFTED
 from sopilot_assets.tasks import load_task
 from sopilot_assets.video.worker import map_limited

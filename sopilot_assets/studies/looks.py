@@ -14,9 +14,9 @@ import pandas as pd
 import pyarrow as pa
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.store.canonical import content_id, content_sha256
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Ledger
-from sopilot_assets.studies.canonical import content_id, content_sha256
 
 HELD_OUT: Final = ("test", "challenge")
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.store.canonical import rounded
 from sopilot_assets.studies.detectors import (
     DEFAULT_THRESHOLD,
     LEGACY_BINARY,
@@ -129,24 +130,13 @@ def figures(
         result["right"] = _right_figures(cases, outcome, expected, scored, groups, seed)
         if repeats is not None:
             result["right"]["repeatability"] = repeatability(repeats)
-    rounded: dict[str, Any] = rounded_figures(result, rounding)
-    return rounded
+    figures_found: dict[str, Any] = rounded(result, rounding)
+    return figures_found
 
 
 def gate_values(values: Mapping[str, Any]) -> dict[str, float | None]:
     """The flat values that gates check, from what `figures` returned; None where there is none."""
     return {name: _at(values, path) for name, path in _GATE_PATHS.items()}
-
-
-def rounded_figures(value: Any, digits: int = DIGITS) -> Any:
-    """The same nested figures with floats rounded, and None instead of NaN."""
-    if isinstance(value, Mapping):
-        return {key: rounded_figures(item, digits) for key, item in value.items()}
-    if isinstance(value, list):
-        return [rounded_figures(item, digits) for item in value]
-    if isinstance(value, float):
-        return None if np.isnan(value) else round(float(value), digits)
-    return value
 
 
 def _old_figures(

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from upath import UPath
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.store.canonical import content_id, pretty_json
 from sopilot_assets.store.publish import publish_bytes
 from sopilot_assets.studies.calibrated import CALIBRATED_MODES, LogisticModel
-from sopilot_assets.studies.canonical import content_id, pretty_json
 from sopilot_assets.studies.detectors import Guardrails, decided
 from sopilot_assets.studies.metrics import Outcome, old_outcome
 from sopilot_assets.studies.risk_control import RiskControl

@@ -16,9 +16,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, Va
 from upath import UPath
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.store.canonical import content_sha256, pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import publish_bytes
-from sopilot_assets.studies.canonical import content_sha256, pretty_json
 from sopilot_assets.studies.spec import ScoreOrigin, StudySpec, read_study
 from sopilot_assets.tasks import load_task
 

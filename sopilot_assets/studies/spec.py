@@ -25,8 +25,8 @@ from pydantic import (
 from upath import UPath
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.store.canonical import content_sha256
 from sopilot_assets.store.home import Home
-from sopilot_assets.studies.canonical import content_sha256
 from sopilot_assets.tasks.documents import Document, DocumentError, FieldPath, dotted, read_document
 from sopilot_assets.tasks.faults import describe
 from sopilot_assets.tasks.spec import STEP_ID_PATTERN, TASK_ID_PATTERN, Name

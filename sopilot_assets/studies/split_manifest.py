@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from upath import UPath
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.store.canonical import content_id, pretty_json
 from sopilot_assets.store.publish import publish_bytes
-from sopilot_assets.studies.canonical import content_id, pretty_json
 from sopilot_assets.studies.spec import SplitRatios, SplitStrategy
 
 SPLITS: Final = ("dev", "test", "challenge")

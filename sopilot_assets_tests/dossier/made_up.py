@@ -16,7 +16,7 @@ from sopilot_assets.dossier.inputs import BASELINE, DossierInputs
 from sopilot_assets.labels.agreement import rater_agreement
 from sopilot_assets.labels.events import NO_EVENT, Draft, Event, Source, place
 from sopilot_assets.labels.state import label_state
-from sopilot_assets.studies.canonical import content_sha256, plain
+from sopilot_assets.store.canonical import content_sha256, plain
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.errors import error_packet
 from sopilot_assets.studies.gates import check_gates, gate_counts

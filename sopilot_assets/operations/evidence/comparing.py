@@ -7,8 +7,8 @@ import numpy as np
 from sopilot_assets.operations.evidence import plots
 from sopilot_assets.operations.evidence.outcome import StudyOutcome, rows_of
 from sopilot_assets.operations.evidence.study import CASES, FULL, MANIFEST, POLICY, SHADOW, Study
+from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
-from sopilot_assets.studies.canonical import pretty_json
 from sopilot_assets.studies.looks import HELD_OUT
 from sopilot_assets.studies.metrics import Outcome
 from sopilot_assets.studies.shadow import changed_frame, shadow_report

@@ -22,9 +22,9 @@ from sopilot_assets.operations.evidence.study import (
     Study,
 )
 from sopilot_assets.operations.repeats import current_repeats
+from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
-from sopilot_assets.studies.canonical import pretty_json
 from sopilot_assets.studies.looks import HELD_OUT, look_inputs, record_look
 from sopilot_assets.studies.metrics import Outcome, figures, gate_values
 from sopilot_assets.studies.spec import ScoreOrigin

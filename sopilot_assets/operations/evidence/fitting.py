@@ -5,8 +5,8 @@ from __future__ import annotations
 from sopilot_assets.operations.evidence import plots
 from sopilot_assets.operations.evidence.outcome import StudyOutcome, rows_of
 from sopilot_assets.operations.evidence.study import CASES, MANIFEST, POLICIES, POLICY, Study
+from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
-from sopilot_assets.studies.canonical import pretty_json
 from sopilot_assets.studies.policies import fit_table, select
 from sopilot_assets.studies.policy_fits import fit_policies
 

@@ -23,9 +23,9 @@ from sopilot_assets.operations.evidence.study import (
     POLICY,
     Study,
 )
+from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
-from sopilot_assets.studies.canonical import pretty_json
 from sopilot_assets.studies.gates import GateReport, check_gates, gate_counts
 from sopilot_assets.studies.looks import COLUMNS as LOOK_COLUMNS
 from sopilot_assets.studies.looks import HELD_OUT, distinct_looks, looks_ledger

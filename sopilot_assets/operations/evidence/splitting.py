@@ -16,9 +16,9 @@ from sopilot_assets.operations.evidence.outcome import StudyOutcome, rows_of
 from sopilot_assets.operations.evidence.results import Results
 from sopilot_assets.operations.evidence.scored import scored_cases
 from sopilot_assets.operations.evidence.study import AGREEMENT, CASES, LABEL_EVENTS, LEAKAGE, MANIFEST
+from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
-from sopilot_assets.studies.canonical import pretty_json
 from sopilot_assets.studies.cases import cases_csv
 from sopilot_assets.studies.leakage import leakage_table, leaking_groups, unknown_links
 from sopilot_assets.studies.registration import freeze, registered_study

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sopilot_assets.studies.canonical import canonical_json, content_id, pretty_json, rounded
+from sopilot_assets.store.canonical import canonical_json, content_id, pretty_json, rounded
 from sopilot_assets.studies.spec import Detector, SplitRatios
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_infinity=False) | st.text()

@@ -1,0 +1,187 @@
+"""A home with a made-up study: scores, labels and a registered study without a single video."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from sopilot_assets.capture.ledgers import ACTIVE, VIDEO_COLUMNS, videos_ledger
+from sopilot_assets.dossier.signing import new_key
+from sopilot_assets.labels.chain import append_events
+from sopilot_assets.labels.events import Draft, Source
+from sopilot_assets.operations.evidence import stations
+from sopilot_assets.scoring.ledger import COLUMNS as SCORE_COLUMNS
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.studies.registration import register
+from sopilot_assets.tasks import lock_task
+from sopilot_assets_tests.tasks.task_files import write_task
+
+TASK = "filter_change"
+START = "2026-03-02T08:00:00+00:00"
+CHAIN = (
+    "split_manifests",
+    "critical_policies",
+    "split_evaluations",
+    "gate_reports",
+    "shadow_reports",
+    "error_packets",
+    "labeling_plans",
+    "evidence_dossiers",
+)
+
+
+def made_up_home(root: Path, *, persons: int = 24, each: int = 2, seed: int = 0) -> Home:
+    """A home with scores and labels of ``persons`` people, a locked task, a key, and the study ``spring``."""
+    home = Home.at(root)
+    write_task(Path(str(home.tasks)))
+    lock_task(home.tasks / f"{TASK}.yaml", locked_at=datetime.fromisoformat(START))
+    videos, scores, truth = made_up_recordings(persons, each=each, seed=seed)
+    videos_ledger(home).append(videos, run_id="intake", written_at=START)
+    scores_ledger(home).append(scores, run_id="scoring", written_at=START)
+    append_events(
+        home,
+        [*labels_by("ann", truth), *labels_by("bob", truth, errs_at=7)],
+        run_id="labels",
+        written_at=START,
+    )
+    write_study(home, "spring")
+    new_key(home.keys)
+    return home
+
+
+def write_study(home: Home, study_id: str, **settings: object) -> None:
+    """Write and register a study that the old detectors can pass; ``settings`` replace its own."""
+    wanted: dict[str, object] = {
+        "study_id": study_id,
+        "title": "A made-up study",
+        "task": TASK,
+        "gate_profile": "legacy_poc",
+        "gate_overrides": [
+            {"check": "rescore_jitter_max_delta", "threshold": None, "reason": "nothing was scored again"}
+        ],
+        "detectors": ["legacy_binary", "continuous_v1"],
+        "use_intervals": False,
+        **settings,
+    }
+    path = Path(str(home.studies)) / f"{study_id}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(wanted), encoding="utf-8")  # JSON is YAML
+    register(home, study_id, registered_at=datetime.fromisoformat(START), by="tests")
+
+
+def run_chain(
+    home: Home,
+    study_id: str = "spring",
+    *,
+    run_id: str = "run",
+    written_at: str = START,
+    only: Sequence[str] = CHAIN,
+) -> None:
+    """Every station of the chain, in order."""
+    for name in only:
+        getattr(stations, name)(home, study_id, run_id=run_id, written_at=written_at)
+
+
+def published(home: Home) -> dict[str, bytes]:
+    """Every file of the studies and dossiers, by its path below the home; unfinished ones are not read."""
+    folders = (Path(str(home.studies)), Path(str(home.dossiers)))
+    paths = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    root = Path(str(home.root))
+    return {str(path.relative_to(root)): path.read_bytes() for path in paths if not path.name.startswith(".")}
+
+
+def made_up_recordings(
+    persons: int, *, each: int = 2, seed: int = 0, signal: float = 3.0
+) -> tuple[list[dict[str, Cell]], list[dict[str, Cell]], dict[str, bool]]:
+    """Rows of the ledgers of videos and of scores, and by key whether a critical step is missing."""
+    rng = np.random.default_rng(seed)
+    videos: list[dict[str, Cell]] = []
+    scores: list[dict[str, Cell]] = []
+    truth: dict[str, bool] = {}
+    for take in range(persons * each):
+        sha256 = hashlib.sha256(f"{seed}:{take}".encode()).hexdigest()
+        key = f"{TASK}-t-{sha256[:12]}"
+        truth[key] = bool(rng.random() < 0.4)
+        evidence = float(signal * (1 if truth[key] else -1) + rng.normal())
+        person = f"p{take // each:04d}"
+        named: dict[str, Cell] = {
+            "key": key,
+            "video_id": sha256[:12],
+            "task_id": TASK,
+            "role": "trainee",
+            "person": person,
+            "site": f"site_{take // each % 3}",
+            "session": f"{person}-morning",
+            "original_name": f"take_{take:05d}.mp4",
+        }
+        videos.append(
+            {
+                **dict.fromkeys(VIDEO_COLUMNS),
+                **named,
+                "sha256": sha256,
+                "capture_path": f"{TASK}/trainee/take_{take:05d}.mp4",
+                "stored_name": f"{sha256[:12]}.mp4",
+                "duration_s": 60.0,
+                "status": ACTIVE,
+            }
+        )
+        scores.append(score_of(named, evidence, rng))
+    return videos, scores, truth
+
+
+def score_of(named: dict[str, Cell], evidence: float, rng: np.random.Generator) -> dict[str, Cell]:
+    """A row of the ledger of scores that says as much for a missing critical step as ``evidence`` does."""
+    missing = {
+        **{"type": "missing_step", "severity": "critical", "steps": ["open_cover"]},
+        **{"trainee_start_s": 4.0, "trainee_end_s": 5.0, "gold_id": "g1"},
+        **{"gold_start_s": 4.0, "gold_end_s": 6.0},
+    }
+    found = [missing] if evidence > 0 else []
+    return {
+        **dict.fromkeys(SCORE_COLUMNS),
+        **named,
+        "score": float(np.clip(85 - 25 * (evidence > 0) + rng.normal(0, 4), 0, 100)),
+        "decision": "fail" if found else "pass",
+        "deviations": json.dumps(found),
+        "deviation_types": "missing_step" if found else "",
+        "critical_deviations": len(found),
+        "quality_deviations": 0,
+        "efficiency_deviations": 0,
+        "critical_probability": float(1 / (1 + np.exp(-evidence))),
+        "log_odds": evidence,
+        "dtw_normalized_cost": float(rng.uniform(0.01, 0.05)),
+        "over_time_ratio": float(rng.uniform(0, 0.2)),
+        "fit": float(rng.uniform(0.6, 1)),
+        "order_evidence": float(rng.normal()),
+        "gold_id": "g1",
+        "task_version": 1,
+        "task_fingerprint": "0" * 64,
+        "model_id": "made_up",
+        "reference_id": "r1",
+        "reference_confirmed": True,
+        "algorithm": "made-up-1",
+    }
+
+
+def labels_by(
+    who: str, truth: dict[str, bool], *, errs_at: int = 0, at: str = START, source: Source = Source.BLIND_HUMAN
+) -> list[Draft]:
+    """What a person says of every recording: the truth, but of every ``errs_at``-th the opposite."""
+    return [
+        Draft(
+            task_id=TASK,
+            key=key,
+            who=who,
+            at=at,
+            source=source,
+            critical_expected=said != bool(errs_at and number % errs_at == 0),
+        )
+        for number, (key, said) in enumerate(truth.items(), start=1)
+    ]
