@@ -49,13 +49,15 @@ class DossierInputs:
       ``rescore_*`` from its exact ones, ``rater_kappa_ci95_low`` as ``low`` of ``agreement``,
       ``test_looks`` by `distinct_looks`, ``leaking_groups`` by `leaking_groups`.
     - ``shadow``: `shadow_report` on ``shadow_split`` with clusters. ``agreement``:
-      `RaterAgreement.as_dict` for ``label_sources``. ``drift``: ``figures["right"]["drift"]``.
+      `RaterAgreement.as_dict` for ``label_sources``. ``drift``: ``right.drift`` of the
+      selected detector on ``full``.
     - ``label_events``: the whole chain of the task in order (``Event.as_dict``), ``label_head`` the id it
       ends with. Empty is missing.
 
     Others: ``stills`` are JPEGs by ``<case_id>/<name>.jpg``, an empty mapping is right only without errors;
-    ``stills_lacking`` says by case why there are none. ``versions`` is what made it (package, model,
-    reference, platform), name to version; empty is missing.
+    ``stills_lacking`` says by case why there are none. ``stale`` says of an input, by name, why it is not
+    what counts by now. ``versions`` is what made it (package, model, reference, platform), name to version;
+    empty is missing.
     """
 
     study_id: str
@@ -90,6 +92,7 @@ class DossierInputs:
     drift: Json | None = None
     stills: Mapping[str, bytes] | None = None
     stills_lacking: Mapping[str, str] | None = None
+    stale: Mapping[str, str] | None = None
     versions: Mapping[str, str] | None = None
 
     @property

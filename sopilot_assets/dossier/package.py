@@ -31,7 +31,7 @@ from sopilot_assets.dossier.verifier.files import (
 from sopilot_assets.dossier.verifier.verify import verify_files
 from sopilot_assets.errors import DossierError
 from sopilot_assets.store.canonical import canonical_json, plain, pretty_json
-from sopilot_assets.store.publish import local_path, publish_bytes
+from sopilot_assets.store.publish import local_path, only_writer, publish_bytes
 from sopilot_assets.studies.cases import cases_csv
 
 VERSION: Final = "sopilot_dossier_v1"
@@ -116,13 +116,14 @@ def publish_dossier(dossier: Dossier, folder: Path | UPath) -> tuple[Path, Path]
     interrupted publication does not verify.
     """
     target = local_path(folder) / dossier.name
-    for name in sorted(dossier.files, key=lambda one: (one in (STATEMENT, SIGNATURE), one)):
-        publish_bytes(target / name, dossier.files[name])
-    for path in target.rglob("*"):
-        if path.is_file() and path.relative_to(target).as_posix() not in dossier.files:
-            path.unlink()
     archive = target.with_name(f"{dossier.name}.zip")
-    publish_bytes(archive, dossier.zip_bytes())
+    with only_writer(target.with_name(".lock")):
+        for name in sorted(dossier.files, key=lambda one: (one in (STATEMENT, SIGNATURE), one)):
+            publish_bytes(target / name, dossier.files[name])
+        for path in target.rglob("*"):
+            if path.is_file() and path.relative_to(target).as_posix() not in dossier.files:
+                path.unlink()
+        publish_bytes(archive, dossier.zip_bytes())
     return target, archive
 
 

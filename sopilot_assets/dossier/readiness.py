@@ -77,6 +77,8 @@ def _is_missing(value: object, name: str) -> bool:
 
 def _contradictions(inputs: DossierInputs) -> Iterator[Blocker]:
     """Inputs that are there and cannot be what they claim."""
+    for name, why in (inputs.stale or {}).items():
+        yield Blocker(name, why, "Materialize the study's assets again, from split_manifests on.")
     if inputs.study_yaml and inputs.registration:
         sha256 = parse_study(inputs.study_yaml, source="study.yaml").sha256()
         if sha256 != inputs.registration["current"]["spec_sha256"]:
@@ -99,9 +101,27 @@ def _contradictions(inputs: DossierInputs) -> Iterator[Blocker]:
             f"the last event is not {inputs.label_head[:12]}…, with which the chain ends",
             "Run `sopilot labels verify`.",
         )
+    if inputs.agreement and inputs.agreement.get("kappa") is None:
+        what, remedy = REQUIRED["agreement"]
+        yield Blocker("agreement", f"{what}: {inputs.agreement.get('reason') or 'unknown'}", remedy)
+    if inputs.cases is not None:
+        yield from _mixed(inputs.cases)
     yield from _splits(inputs)
     if inputs.errors is not None and inputs.stills is not None:
         yield from _without_stills(inputs.errors, inputs.stills, inputs.stills_lacking or {})
+
+
+def _mixed(cases: pd.DataFrame) -> Iterator[Blocker]:
+    """Scores that do not go together: one policy cannot be judged on the scores of two products."""
+    judged = cases.loc[(cases["problem"] == "") & cases["expected"].notna()]
+    for column in ("algorithm", "backend", "reference_id"):
+        found = sorted(set(judged[column]))
+        if len(found) > 1:
+            yield Blocker(
+                "cases",
+                f"the recordings were scored by {len(found)} versions of {column}: {', '.join(found)[:200]}",
+                "Run `sopilot score --stale`, then materialize split_manifests again.",
+            )
 
 
 def _splits(inputs: DossierInputs) -> Iterator[Blocker]:

@@ -8,11 +8,8 @@ does.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,11 +19,11 @@ import pyarrow as pa
 from pydantic import ValidationError
 from upath import UPath
 
-from sopilot_assets.errors import LabelError
+from sopilot_assets.errors import LabelError, LedgerError
 from sopilot_assets.labels.events import NO_EVENT, Draft, Event, event_hash, place
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Ledger
-from sopilot_assets.store.publish import local_path, publish_text
+from sopilot_assets.store.publish import local_path, only_writer, publish_text
 
 COLUMNS: Final = {
     "event_id": pa.string(),
@@ -73,14 +70,19 @@ def append_events(home: Home, drafts: Iterable[Draft], *, run_id: str, written_a
     wanted = list(drafts)
     if not wanted:
         return []
-    with _only_writer(home):
+    with only_writer(home.ledgers / "labels.lock"):
         added: list[Event] = []
+        heads: dict[str, Head] = {}
         for task_id in sorted({draft.task_id for draft in wanted}):
             before = read_chain(home, task_id)
-            added += _placed(before, [draft for draft in wanted if draft.task_id == task_id])
+            new = _placed(before, [draft for draft in wanted if draft.task_id == task_id])
+            heads[task_id] = chain_head([*before, *new])
+            added += new
         labels_ledger(home).append([row_of(event) for event in added], run_id=run_id, written_at=written_at)
-        for task_id, head in {event.task_id: Head(event.seq, event.event_id) for event in added}.items():
-            publish_text(_head_file(home, task_id), f"{head.seq} {head.event_id}\n")
+        for task_id, head in heads.items():
+            # also where nothing is new: whoever wrote the last events may have been killed before this
+            if head != _known_head(home, task_id):
+                publish_text(_head_file(home, task_id), f"{head.seq} {head.event_id}\n")
     return added
 
 
@@ -89,8 +91,8 @@ def read_chain(home: Home, task_id: str) -> list[Event]:
 
     Raises ``LabelError`` naming the first event that is not what it says, or that is missing.
     """
+    known = _known_head(home, task_id)  # before the events, to which somebody may be adding
     events = verified(_stored(home, task_id), name=f"labels of {task_id}")
-    known = _known_head(home, task_id)
     if known.seq > len(events) or (known.seq and events[known.seq - 1].event_id != known.event_id):
         raise LabelError(
             f"labels of {task_id}: expected event {known.seq} to be {known.event_id[:12]} as "
@@ -183,7 +185,7 @@ def _stored(home: Home, task_id: str) -> list[dict[str, Any]]:
             wanted=pd.DataFrame({"task_id": [task_id]}, dtype="string"),
         )
         return [{name: _value(name, row[name]) for name in COLUMNS} for row in found.to_dict("records")]
-    except (duckdb.Error, json.JSONDecodeError) as error:
+    except (duckdb.Error, LedgerError, json.JSONDecodeError) as error:
         raise LabelError(f"labels of {task_id}: cannot be read ({error}). {_RESTORE}") from error
 
 
@@ -207,16 +209,3 @@ def _known_head(home: Home, task_id: str) -> Head:
     if not seq.isdecimal():
         raise LabelError(f"{path}: expected a number and a hash, found {seq!r}. {_RESTORE}")
     return Head(int(seq), event_id)
-
-
-@contextmanager
-def _only_writer(home: Home) -> Iterator[None]:
-    """Wait until nobody else appends; the lock goes with the process that holds it."""
-    folder = local_path(home.ledgers)
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / "labels.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

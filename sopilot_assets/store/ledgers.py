@@ -113,14 +113,16 @@ class Ledger:
         """The result of a DuckDB query over the views ``all_rows`` and ``latest`` and the frames given by
         name.
         """
+        files = self.files()
         with duckdb.connect(":memory:", config={"threads": 1}) as connection:
             for name, frame in tables.items():
                 connection.register(name, frame)
-            connection.execute(self._views())
-            return connection.execute(sql).df()
-
-    def _views(self) -> str:
-        return view_sql(self.files(), self.schema, self.subject)
+            try:
+                connection.execute(view_sql(files, self.schema, self.subject))
+                return connection.execute(sql).df()
+            except duckdb.Error as error:
+                _refuse_damaged(files, error)
+                raise
 
 
 def view_sql(files: Sequence[str], schema: pa.Schema, subject: str) -> str:
@@ -142,6 +144,18 @@ def view_sql(files: Sequence[str], schema: pa.Schema, subject: str) -> str:
         "create view latest as select * from written qualify "
         f"row_number() over (partition by {subject} {newest_first}) = 1;"
     )
+
+
+def _refuse_damaged(files: Sequence[str], error: Exception) -> None:
+    """Raise `LedgerError` where one of the files is not a whole Parquet file."""
+    for name in files:
+        try:
+            pq.ParquetFile(name).read()
+        except (OSError, pa.ArrowException) as damage:
+            raise LedgerError(
+                f"{name}: expected a whole Parquet file, found one that cannot be read ({damage}); it was "
+                "cut short or changed. Restore it from a backup."
+            ) from error
 
 
 def _duckdb_type(kind: pa.DataType) -> str:

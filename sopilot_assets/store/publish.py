@@ -8,6 +8,7 @@ flushed too.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -43,11 +44,12 @@ def publish_path(target: Path | UPath, write: Callable[[Path], None]) -> None:
     removed when ``write`` fails, and the old target stays.
     """
     local = local_path(target)
-    local.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=local.suffix, dir=local.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary: Path | None = None
     try:
+        local.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=local.suffix, dir=local.parent)
+        temporary = Path(name)
+        os.close(handle)
         write(temporary)
         temporary.chmod(0o644)
         _flush(temporary)
@@ -60,7 +62,30 @@ def publish_path(target: Path | UPath, write: Callable[[Path], None]) -> None:
             "Free disk space or mend the folder's permissions, then run the same step again."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def only_writer(lock: Path | UPath) -> Iterator[None]:
+    """Wait until nobody else holds the file ``lock``, and hold it meanwhile; it goes with the process.
+
+    Whoever writes several files that belong together holds one lock for them.
+    """
+    local = local_path(lock)
+    try:
+        local.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(local, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StoreError(
+            f"{local}: could not be opened ({error.strerror or error}); it keeps two runs from writing at "
+            "once. Free disk space or mend the folder's permissions, then run the same step again."
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -140,6 +140,9 @@ def _column(frame: pd.DataFrame, name: str, kind: str) -> pd.Series:
     values = frame[name]
     if kind in (TEXT, COUNT, FLAG):
         values = values.astype(object).where(values.notna(), _EMPTY[kind])
+    if kind == TEXT:
+        # readers of CSV take a lone carriage return for the end of a row
+        values = values.map(lambda text: str(text).replace("\r", "\ufffd"))
     return values.astype(kind)  # type: ignore[call-overload, no-any-return]
 
 

@@ -78,11 +78,6 @@ class GateReport:
     overall_pass: bool
     checks: tuple[CheckResult, ...]
 
-    @property
-    def overall_pass_as_before(self) -> bool:
-        """What the old system said: it let an empty gate pass. Only for reproducing its reports."""
-        return all(check.passed for check in self.checks)
-
     def failed(self) -> tuple[CheckResult, ...]:
         """The enabled checks that did not pass."""
         return tuple(check for check in self.checks if check.enabled and not check.passed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -159,30 +159,6 @@ def best_rates(rates: Sequence[Rates], limits: Limits) -> int:
     """The index of the best candidate: least violation, false-positive rate, miss rate; the last on ties."""
     order = range(len(rates))
     return min(order, key=lambda i: (*_errors(rates[i], rates[i].violation(limits)), -i))
-
-
-def grid_document(points: Sequence[GridPoint], *, top: int = 20) -> list[dict[str, Any]]:
-    """The best points as plain data."""
-    return [
-        {
-            "min_dtw": point.min_dtw,
-            "max_distance": point.max_distance,
-            "max_span": point.max_span,
-            "feasible": point.feasible,
-            "constraint_violation": point.violation,
-            "miss_rate": point.rates.miss,
-            "false_positive_rate": point.rates.fpr,
-            "miss_rate_ci95_high": point.rates.miss_high,
-            "false_positive_rate_ci95_high": point.rates.fpr_high,
-            "confusion": {
-                "tp": point.rates.tp,
-                "fn": point.rates.fn,
-                "fp": point.rates.fp,
-                "tn": point.rates.tn,
-            },
-        }
-        for point in points[:top]
-    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,17 +134,3 @@ def more_needed(k: float, n: float, limit: float, confidence: float = DEFAULT_CO
     root = (spread + math.sqrt(spread**2 + 4 * limit * k)) / (2 * limit)
     more = max(0, math.ceil(root**2 - n - 1e-9))
     return more if more < MOST_NEEDED else None
-
-
-def more_clusters_needed(
-    interval: ClusteredInterval, limit: float, confidence: float = DEFAULT_CONFIDENCE
-) -> int | None:
-    """How many more people, each with one case and no error, bring the clustered upper bound to the limit.
-
-    The same as `more_needed` at the effective n, but at least what the number of clusters alone asks for.
-    """
-    if interval.n == 0:
-        return more_needed(0, 0, limit, confidence)
-    by_cases = more_needed(interval.point * interval.effective_n, interval.effective_n, limit, confidence)
-    by_people = more_needed(0, interval.clusters, limit, confidence)
-    return None if by_cases is None or by_people is None else max(by_cases, by_people)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -16,6 +16,9 @@ from sopilot_assets.studies.metrics import Outcome
 Detector: TypeAlias = Callable[[pd.DataFrame], Outcome]
 Fit: TypeAlias = Callable[[pd.DataFrame], Detector | None]
 """Fits a policy on some cases; None where no policy is feasible on them."""
+
+MOST_FITS: Final = 50
+"""Where there are more groups than this, several are left out at a time."""
 
 ALL: Final = "all"
 UNKNOWN: Final = "unknown"
@@ -50,9 +53,10 @@ def leave_group_out(
     """Figures on every group by a policy fitted without it, one row a group by name and a last row ``all``.
 
     ``groups`` (n,) names each case's group; the empty name is shown as ``unknown`` and is left out like any
-    other. ``clusters`` (n,) (`person_groups`) are kept together as well: a case that shares a cluster with
-    the group left out is in neither part, so that nobody is judged by a policy that has seen them. Pass
-    cases that policies may be fitted on; a test split passed here counts as looked at.
+    other. More than `MOST_FITS` groups are left out several at a time: every group is still judged by a
+    policy that has not seen it. ``clusters`` (n,) (`person_groups`) are kept together as well: a case that
+    shares a cluster with the group left out is in neither part, so that nobody is judged by a policy that
+    has seen them. Pass cases that policies may be fitted on; a test split passed here counts as looked at.
 
     ``positives`` and ``negatives`` are decided cases, rates are over them, with Wilson's 95 % interval, and
     NaN without any. ``problem`` says why a group has no figures; such groups do not count in ``all``. Raises
@@ -70,7 +74,9 @@ def leave_group_out(
             "fit on. Choose another grouping."
         )
     related = None if clusters is None else np.asarray(clusters, dtype=object)
-    rows = [_row(name, cases, names == name, related, fit) for name in distinct]
+    together = [distinct[start::MOST_FITS] for start in range(min(MOST_FITS, len(distinct)))]
+    rows = [row for some in together for row in _rows(some, cases, names, related, fit)]
+    rows.sort(key=lambda row: str(row["group"]))
     table = pd.DataFrame.from_records([*rows, _sum(rows)], columns=list(COLUMNS))
     for errors, whole, rate in (
         ("misses", "positives", "miss_rate"),
@@ -82,32 +88,34 @@ def leave_group_out(
     return table
 
 
-def _row(
-    name: str,
+def _rows(
+    left_out: list[str],
     cases: pd.DataFrame,
-    inside: npt.NDArray[np.bool_],
+    names: npt.NDArray[np.object_],
     related: npt.NDArray[np.object_] | None,
     fit: Fit,
-) -> dict[str, Any]:
+) -> Iterator[dict[str, Any]]:
+    """The rows of these groups, by a policy that was fitted without all of them."""
+    inside = np.isin(names, left_out)
     apart = ~inside
     if related is not None:
         apart &= ~np.isin(related, np.unique(related[inside]))
-    training, left_out = cases[apart].reset_index(drop=True), cases[inside].reset_index(drop=True)
-    counts: dict[str, Any] = {
-        "group": name,
-        "training_cases": len(training),
-        "cases": len(left_out),
-        **dict.fromkeys(_COUNTED, 0),
-    }
+    training = cases[apart].reset_index(drop=True)
     problem, detector = "", None
     if training["expected"].nunique() < 2:
         problem = "what is left holds cases of one class only"
     else:
         detector = fit(training)
         problem = "" if detector else "no feasible policy on what is left"
-    if detector is None:
-        return {**counts, "problem": problem}
-    return {**counts, **_counts(left_out, detector(left_out)), "problem": ""}
+    for name in left_out:
+        of_group = cases[names == name].reset_index(drop=True)
+        yield {
+            "group": name,
+            "training_cases": len(training),
+            "cases": len(of_group),
+            **(_counts(of_group, detector(of_group)) if detector else dict.fromkeys(_COUNTED, 0)),
+            "problem": problem,
+        }
 
 
 def _counts(cases: pd.DataFrame, outcome: Outcome) -> dict[str, int]:

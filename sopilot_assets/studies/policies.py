@@ -7,17 +7,14 @@ gate says so and is no policy: it is listed with its reason, but never selected 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from upath import UPath
 
 from sopilot_assets.errors import StudyError
 from sopilot_assets.store.canonical import content_id, pretty_json
-from sopilot_assets.store.publish import publish_bytes
 from sopilot_assets.studies.calibrated import CALIBRATED_MODES, LogisticModel
 from sopilot_assets.studies.detectors import Guardrails, decided
 from sopilot_assets.studies.metrics import Outcome, old_outcome
@@ -152,37 +149,6 @@ def select(policies: Sequence[Policy]) -> Policy | None:
     """
     feasible = [policy.verify() for policy in policies if policy.feasible]
     return min(feasible, key=_errors_on_dev, default=None)
-
-
-def write_policy(path: Path | UPath, policy: Policy) -> None:
-    """Publish a policy as JSON; `StudyError` for a fit that is not feasible."""
-    if not policy.feasible:
-        raise StudyError(
-            f"{path}: the fit of {policy.detector} is not feasible and no policy: {policy.reason}. "
-            "Label more recordings of the dev split, or register another study with other limits."
-        )
-    publish_bytes(path, pretty_json(policy.verify()))
-
-
-def read_policy(path: Path | UPath) -> Policy:
-    """The policy in a file; `StudyError` when it is missing, not one, not feasible, or was altered."""
-    try:
-        policy = Policy.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise StudyError(
-            f"{path}: expected a policy, found: {error.strerror or error}. "
-            "Materialize critical_policies for this study."
-        ) from error
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        place = ".".join(map(str, fault["loc"]))
-        raise StudyError(
-            f"{path}: {place + ': ' if place else ''}{fault['msg'].removeprefix('Value error, ')}. "
-            "The policy was altered or damaged; materialize critical_policies for this study again."
-        ) from error
-    if not policy.feasible:
-        raise StudyError(f"{path}: expected a feasible policy, found one that is not: {policy.reason}.")
-    return policy.verify()
 
 
 def parse_policies(documents: Sequence[Mapping[str, Any]]) -> list[Policy]:

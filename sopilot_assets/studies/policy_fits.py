@@ -77,11 +77,12 @@ def fit_cases(
     clusters: npt.ArrayLike,
     manifest_id: str = "",
     detectors: Sequence[str] | None = None,
+    sha256: str | None = None,
 ) -> list[Policy]:
     """One fit for each detector on these labelled cases (n,).
 
     ``groups`` (n,) are kept together in cross-fitting, ``clusters`` (n,) count as one person in intervals
-    and risk control.
+    and risk control. ``sha256`` is the hash of the cases' table where it is known or does not matter.
     """
     thresholds = effective_thresholds(
         profile,
@@ -92,7 +93,7 @@ def fit_cases(
     material = _Material(
         dev, np.asarray(groups, dtype=object), np.asarray(clusters, dtype=object), spec, limits
     )
-    sha256 = cases_sha256(dev[list(COLUMNS)])
+    sha256 = cases_sha256(dev[list(COLUMNS)]) if sha256 is None else sha256
     names = [one.value for one in spec.detectors] if detectors is None else list(detectors)
     return [_policy(_fit(name, material), name, material, profile, sha256, manifest_id) for name in names]
 
@@ -106,13 +107,15 @@ def refit(
     """
 
     def fit(cases: pd.DataFrame) -> Callable[[pd.DataFrame], Outcome] | None:
+        groups = person_groups(cases)
         policies = fit_cases(
             cases,
             spec,
             profile,
-            groups=person_groups(cases),
-            clusters=independent_units(cases),
+            groups=groups,
+            clusters=_units(cases, groups),
             detectors=detectors,
+            sha256="",  # nobody keeps these policies
         )
         chosen = select(policies)
         return None if chosen is None else chosen.outcome
@@ -125,9 +128,11 @@ def independent_units(cases: pd.DataFrame) -> Names:
 
     A recording whose person is unknown may be of anybody; such recordings are no independent witnesses.
     """
-    units = person_groups(cases)
-    units[(cases["person"] == "").to_numpy(dtype=bool)] = ""
-    return units
+    return _units(cases, person_groups(cases))
+
+
+def _units(cases: pd.DataFrame, groups: Names) -> Names:
+    return np.where((cases["person"] == "").to_numpy(dtype=bool), "", groups).astype(object)
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,11 @@ _RESEARCH_V3: Final[Mapping[str, float]] = {
     "leaking_groups": 0,
 }
 
+_ALL_RESEARCH: Final[Mapping[str, float]] = {
+    name: _RESEARCH_V3[name] for name in ("blind_label_share", "leaking_groups", "decided_share")
+}
+"""What every research profile asks of a study; see `study_profile`."""
+
 PROFILES: Final[Mapping[str, GateProfile]] = MappingProxyType(
     {
         "legacy_poc": GateProfile(
@@ -198,15 +203,13 @@ def gate_profile(name: str) -> GateProfile:
 def study_profile(name: str) -> GateProfile:
     """The profile as a study of this package is held to it.
 
-    A research profile also asks that every label be a blind human one, since labels prefilled from file
-    names only repeat what the file's author meant. The old system knew no label sources: its own results
-    are reproduced with `gate_profile`.
+    A research profile also asks for what the old system did not know: that every label be a blind human one,
+    since labels prefilled from file names only repeat what the file's author meant; that no group be on two
+    sides of the split; and that the detector decide, since abstaining on all that is hard leaves no errors.
+    The old system's own results are reproduced with `gate_profile`.
     """
     profile = gate_profile(name)
-    if not profile.research or "blind_label_share" in profile.thresholds:
+    if not profile.research:
         return profile
-    return replace(
-        profile,
-        thresholds={**profile.thresholds, "blind_label_share": 1.0},
-        listed=(*profile.listed, "blind_label_share"),
-    )
+    added = {check: least for check, least in _ALL_RESEARCH.items() if check not in profile.thresholds}
+    return replace(profile, thresholds={**profile.thresholds, **added}, listed=(*profile.listed, *added))

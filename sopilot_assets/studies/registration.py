@@ -18,7 +18,7 @@ from upath import UPath
 from sopilot_assets.errors import StudyError
 from sopilot_assets.store.canonical import content_sha256, pretty_json
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.publish import publish_bytes
+from sopilot_assets.store.publish import only_writer, publish_bytes
 from sopilot_assets.studies.spec import ScoreOrigin, StudySpec, read_study
 from sopilot_assets.tasks import load_task
 
@@ -87,28 +87,30 @@ def register(home: Home, study_id: str, *, registered_at: datetime, by: str) -> 
             f"{registered_at.isoformat()}."
         )
     spec, data = read_study(home, study_id)
-    earlier = read_registration(home, study_id)
     wanted = _registered(home, spec, data, registered_at=registered_at, by=by)
-    changes = _changes(earlier.current, wanted) if earlier else ()
-    if earlier and not changes:
-        return earlier
-    if earlier and earlier.frozen:
-        raise StudyError(_refusal(home, study_id, changes))
-    previous = (*earlier.previous, earlier.current) if earlier else ()
-    registration = Registration(study_id=study_id, current=wanted, previous=previous)
-    _publish(home, registration)
+    with only_writer(_lock(home)):
+        earlier = read_registration(home, study_id)
+        changes = _changes(earlier.current, wanted) if earlier else ()
+        if earlier and not changes:
+            return earlier
+        if earlier and earlier.frozen:
+            raise StudyError(_refusal(home, study_id, changes))
+        previous = (*earlier.previous, earlier.current) if earlier else ()
+        registration = Registration(study_id=study_id, current=wanted, previous=previous)
+        _publish(home, registration)
     return registration
 
 
 def freeze(home: Home, study_id: str, result_sha256: str) -> Registration:
     """Note that a result exists, by its SHA-256: from now on the study cannot change."""
-    _, registration = registered_study(home, study_id)
-    if result_sha256 in registration.results:
-        return registration
-    frozen = Registration.model_validate(
-        {**dict(registration), "results": (*registration.results, result_sha256)}
-    )
-    _publish(home, frozen)
+    with only_writer(_lock(home)):
+        _, registration = registered_study(home, study_id)
+        if result_sha256 in registration.results:
+            return registration
+        frozen = Registration.model_validate(
+            {**dict(registration), "results": (*registration.results, result_sha256)}
+        )
+        _publish(home, frozen)
     return frozen
 
 
@@ -203,6 +205,11 @@ def _refusal(home: Home, study_id: str, changes: tuple[str, ...]) -> str:
         f"{registration_path(home, study_id)}: study {study_id} has results and is frozen; "
         f"{'; '.join(changes)}. Undo that, or make a new study with `sopilot study new`."
     )
+
+
+def _lock(home: Home) -> UPath:
+    """Nobody registers a study anew while a result of it is being noted."""
+    return home.ledgers / "registrations.lock"
 
 
 def _publish(home: Home, registration: Registration) -> None:

@@ -57,7 +57,8 @@ def repeatability(repeats: pd.DataFrame, *, confidence: float = 0.95) -> dict[st
     recordings, since repeats of one recording are not independent.
 
     ``exact`` repeats the computation, ``shifted`` moves the sampling grid by a part of its step. A row whose
-    repeat or original has no score gives no delta, but a changed decision where only one of them has.
+    repeat or original has no score gives no delta, but a changed decision where only one of them has. Where
+    neither has one, nothing was measured, and the row does not count.
     Raises `StudyError` for a missing column or an unknown kind.
     """
     missing = sorted(set(REPEAT_COLUMNS) - set(repeats.columns))
@@ -70,6 +71,7 @@ def repeatability(repeats: pd.DataFrame, *, confidence: float = 0.95) -> dict[st
 
 
 def _of_kind(rows: pd.DataFrame, confidence: float) -> dict[str, Any]:
+    rows = rows.loc[rows["score"].notna() | rows["base_score"].notna()]
     again, before = (rows[name].to_numpy(dtype=np.float64) for name in ("score", "base_score"))
     deltas = np.abs(again - before)
     differs = rows["decision"].astype(str) != rows["base_decision"].astype(str)

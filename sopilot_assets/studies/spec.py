@@ -25,6 +25,7 @@ from pydantic import (
 from upath import UPath
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.labels.events import Source
 from sopilot_assets.store.canonical import content_sha256
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks.documents import Document, DocumentError, FieldPath, dotted, read_document
@@ -81,15 +82,6 @@ class Detector(StrEnum):
 
 CALIBRATED: Final = frozenset({Detector.CALIBRATED_V1, Detector.CALIBRATED_V2})
 """Detectors that mean nothing before they are fitted."""
-
-
-class LabelSource(StrEnum):
-    """Where a label came from; only people who did not see the result are independent of it."""
-
-    BLIND_HUMAN = "blind_human"
-    HUMAN = "human"
-    IMPORTED = "imported"
-    PREFILL = "prefill"
 
 
 class _Section(BaseModel):
@@ -175,7 +167,7 @@ class StudySpec(_Section):
     use_intervals: bool = True
     miss_rate_target: float = Field(default=0.05, ge=0.001, le=0.5)
     confidence: float = Field(default=0.9, ge=0.5, le=0.999)
-    label_sources: tuple[LabelSource, ...] = Field(default=(LabelSource.BLIND_HUMAN,), min_length=1)
+    label_sources: tuple[Source, ...] = Field(default=(Source.BLIND_HUMAN,), min_length=1)
 
     @field_validator("gate_overrides")
     @classmethod

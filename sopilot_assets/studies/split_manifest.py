@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from upath import UPath
 
 from sopilot_assets.errors import StudyError
-from sopilot_assets.store.canonical import content_id, pretty_json
-from sopilot_assets.store.publish import publish_bytes
+from sopilot_assets.store.canonical import content_id
 from sopilot_assets.studies.spec import SplitRatios, SplitStrategy
 
 SPLITS: Final = ("dev", "test", "challenge")
@@ -92,31 +89,21 @@ class SplitManifest(BaseModel):
         return table
 
 
-def write_manifest(path: Path | UPath, manifest: SplitManifest) -> None:
-    """Publish a manifest as JSON."""
-    publish_bytes(path, pretty_json(manifest.sealed()))
-
-
-def read_manifest(path: Path | UPath) -> SplitManifest:
-    """The manifest in a file; `StudyError` when it is missing, not one, or altered after it was written."""
+def parse_manifest(data: bytes, *, name: str) -> SplitManifest:
+    """The manifest in the bytes of a file called ``name``; `StudyError` when it is none or was altered."""
     try:
-        manifest = SplitManifest.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise StudyError(
-            f"{path}: expected a split manifest, found: {error.strerror or error}. "
-            "Materialize split_manifests for this study."
-        ) from error
+        manifest = SplitManifest.model_validate_json(data)
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         place = ".".join(map(str, fault["loc"]))
         raise StudyError(
-            f"{path}: {place + ': ' if place else ''}{fault['msg'].removeprefix('Value error, ')}. "
+            f"{name}: {place + ': ' if place else ''}{fault['msg'].removeprefix('Value error, ')}. "
             "The manifest was altered or damaged; materialize split_manifests for this study again."
         ) from error
     if not manifest.manifest_id:
         raise StudyError(
-            f"{path}: manifest_id: expected {manifest.expected_id()} by its content, found nothing. "
-            "Materialize split_manifests for this study again."
+            f"{name}: manifest_id: expected {manifest.expected_id()} by its content, found nothing; "
+            "materialize split_manifests for this study again."
         )
     return manifest
 

@@ -25,8 +25,6 @@ from sopilot_assets.studies.split_manifest import (
     SplitManifest,
     count_splits,
     members_by_split,
-    read_manifest,
-    write_manifest,
 )
 
 __all__ = [
@@ -35,12 +33,10 @@ __all__ = [
     "SPLITS",
     "SplitCounts",
     "SplitManifest",
-    "read_manifest",
     "require_both_classes",
     "split_cases",
     "split_manifest",
     "study_split",
-    "write_manifest",
 ]
 
 DEFAULT_PLAN: Final = SplitPlan()

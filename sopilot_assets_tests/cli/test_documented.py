@@ -1,9 +1,12 @@
-"""The guides and the commands agree: every command is documented, and every documented line parses."""
+"""The guides and the commands agree: every command is documented, every documented line parses, and the guide
+to old installations can be followed as it stands.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from sopilot_assets.cli import app
+from sopilot_assets_tests.cli.running import sopilot
+from sopilot_assets_tests.legacy.conftest import ARCHIVE
 
 ROOT = Path(__file__).parents[2]
 GUIDES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -51,8 +56,27 @@ def words_of(line: str) -> list[str]:
     return words[: ends[0]] if ends else words
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are parsed in an empty folder, so that none depends on where the tests are run."""
+    monkeypatch.chdir(tmp_path)
+
+
+def lay_out(words: list[str]) -> None:
+    """Put files where a line names them by a relative path: some commands look whether they are there."""
+    for word in words:
+        if not re.fullmatch(r"[\w.-]+(/[\w.-]+)*/?", word) or word.startswith(("-", ".")):
+            continue
+        if word.endswith("/"):
+            Path(word).mkdir(parents=True, exist_ok=True)
+        elif "/" in word or re.search(r"\.[a-z]\w+$", word):
+            Path(word).parent.mkdir(parents=True, exist_ok=True)
+            Path(word).touch()
+
+
 def parse(words: list[str]) -> None:
     """Parse like the command line itself, without running anything; raises where that fails."""
+    lay_out(words)
     command: Any = get_command(app)
     context = None
     while True:
@@ -101,3 +125,38 @@ def test_help_explains_every_option_and_gives_examples_that_parse(path: tuple[st
     shown = CliRunner().invoke(app, [*path, "--help"])
     assert shown.exit_code == 0
     assert examples[0] in " ".join(shown.stdout.split())
+
+
+@pytest.fixture
+def old_installation(tmp_path: Path) -> Path:
+    """A home in the folder in which an old installation lies under the names that the guide uses."""
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (tmp_path / "expected").rename(tmp_path / "reports")
+    return tmp_path / "home"
+
+
+def test_the_guide_to_old_installations_can_be_followed(old_installation: Path) -> None:
+    home, guide = old_installation, list(lines(ROOT / "docs" / "legacy.md"))
+    printed = {line: sopilot(home, *words_of(line)).stdout for line in guide}
+    assert [line.split()[1:3] for line in guide] == [
+        ["import-legacy", "--db"],
+        ["study", "new"],
+        ["legacy", "compare"],
+        ["legacy", "right"],
+    ]
+    assert "42 files compared, 42 equal to 1e-6" in printed[guide[2]]
+
+    study = home / "studies" / "old_poc.yaml"
+    written = study.read_text(encoding="utf-8")
+    edited = re.sub(r"^gate_profile: \w+", "gate_profile: legacy_poc", written, flags=re.MULTILINE)
+    study.write_text(edited.replace("\n  - blind_human", "\n  - imported"), encoding="utf-8")
+    sopilot(home, "keys", "new")
+    sopilot(home, "study", "register", "old_poc")
+    ran = sopilot(home, "study", "run", "old_poc").stdout
+    assert "Gates: legacy_poc: 4 checks fail" in ran  # no fit keeps its limits, so nothing was looked at
+    assert "Nobody has looked yet" in sopilot(home, "study", "looks", "old_poc").stdout
+    built = sopilot(home, "dossier", "build", "old_poc").stdout
+    assert "Verdict: not ready" in built
+    (archive,) = (home / "dossiers" / "old_poc").glob("*.zip")
+    sopilot(home, "dossier", "verify", archive)

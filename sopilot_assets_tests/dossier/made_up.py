@@ -90,7 +90,7 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
         "coverage_rate": 1.0,
         "scored_share": 1.0,
         "blind_label_share": float((used["label_source"] == "blind_human").mean()),
-        "rescore_pairs": exact["pairs"],
+        "rescore_pairs": exact["videos"],
         "rescore_jitter_max_delta": exact["max_delta"],
         "shifted_recordings": shifted["videos"],
         "shifted_jitter_max_delta": shifted["max_delta"],
@@ -135,7 +135,7 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
         looks=looks,
         repeats=repeats,
         agreement=agreement,
-        drift=chosen["right"]["drift"],
+        drift=evaluations["full"][policy.detector]["right"]["drift"],
         stills={
             f"{case}/{number}_missing_step_{whose}.jpg": _still(f"{case} {whose}", number)
             for case in packet["case_id"]

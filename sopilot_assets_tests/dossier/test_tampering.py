@@ -41,6 +41,10 @@ def issued_again(files: Files, key: SigningKey) -> Files:
     statement = json.loads(files["statement.json"])
     for subject in statement["subject"]:
         subject["digest"]["sha256"] = sha256(files[subject["name"]])
+    statement["predicate"]["dossier"] = {
+        name: summary[name] for name in ("dossier_id", "study_id", "task_id", "verdict")
+    }
+    statement["predicate"]["result"] = "PASSED" if summary["verdict"] == "gates_passed" else "FAILED"
     files["statement.json"] = json.dumps(statement).encode()
     return {**files, "statement.sig": sign(key, files["statement.json"])}
 

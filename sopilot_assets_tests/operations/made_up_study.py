@@ -20,10 +20,12 @@ from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.studies.registration import register
-from sopilot_assets.tasks import lock_task
-from sopilot_assets_tests.tasks.task_files import write_task
+from sopilot_assets.tasks import lock_task, parse_task
+from sopilot_assets_tests.tasks.task_files import FILTER_CHANGE, write_task
 
 TASK = "filter_change"
+GOLD = "a1b2c3d4e5f6"
+FINGERPRINT = parse_task(FILTER_CHANGE, source="filter_change.yaml").fingerprint()
 START = "2026-03-02T08:00:00+00:00"
 CHAIN = (
     "split_manifests",
@@ -37,7 +39,9 @@ CHAIN = (
 )
 
 
-def made_up_home(root: Path, *, persons: int = 24, each: int = 2, seed: int = 0) -> Home:
+def made_up_home(
+    root: Path, *, persons: int = 24, each: int = 2, seed: int = 0, second_rater: bool = True
+) -> Home:
     """A home with scores and labels of ``persons`` people, a locked task, a key, and the study ``spring``."""
     home = Home.at(root)
     write_task(Path(str(home.tasks)))
@@ -47,7 +51,7 @@ def made_up_home(root: Path, *, persons: int = 24, each: int = 2, seed: int = 0)
     scores_ledger(home).append(scores, run_id="scoring", written_at=START)
     append_events(
         home,
-        [*labels_by("ann", truth), *labels_by("bob", truth, errs_at=7)],
+        [*labels_by("ann", truth), *(labels_by("bob", truth, errs_at=7) if second_rater else [])],
         run_id="labels",
         written_at=START,
     )
@@ -139,9 +143,14 @@ def made_up_recordings(
 def score_of(named: dict[str, Cell], evidence: float, rng: np.random.Generator) -> dict[str, Cell]:
     """A row of the ledger of scores that says as much for a missing critical step as ``evidence`` does."""
     missing = {
-        **{"type": "missing_step", "severity": "critical", "steps": ["open_cover"]},
-        **{"trainee_start_s": 4.0, "trainee_end_s": 5.0, "gold_id": "g1"},
-        **{"gold_start_s": 4.0, "gold_end_s": 6.0},
+        "type": "missing_step",
+        "severity": "critical",
+        "steps": ["open_cover"],
+        "trainee_start_s": 4.0,
+        "trainee_end_s": 5.0,
+        "gold_id": GOLD,
+        "gold_start_s": 4.0,
+        "gold_end_s": 6.0,
     }
     found = [missing] if evidence > 0 else []
     return {
@@ -160,9 +169,9 @@ def score_of(named: dict[str, Cell], evidence: float, rng: np.random.Generator) 
         "over_time_ratio": float(rng.uniform(0, 0.2)),
         "fit": float(rng.uniform(0.6, 1)),
         "order_evidence": float(rng.normal()),
-        "gold_id": "g1",
+        "gold_id": GOLD,
         "task_version": 1,
-        "task_fingerprint": "0" * 64,
+        "task_fingerprint": FINGERPRINT,
         "model_id": "made_up",
         "reference_id": "r1",
         "reference_confirmed": True,
@@ -171,7 +180,12 @@ def score_of(named: dict[str, Cell], evidence: float, rng: np.random.Generator) 
 
 
 def labels_by(
-    who: str, truth: dict[str, bool], *, errs_at: int = 0, at: str = START, source: Source = Source.BLIND_HUMAN
+    who: str,
+    truth: dict[str, bool],
+    *,
+    errs_at: int = 0,
+    at: str = START,
+    source: Source = Source.BLIND_HUMAN,
 ) -> list[Draft]:
     """What a person says of every recording: the truth, but of every ``errs_at``-th the opposite."""
     return [

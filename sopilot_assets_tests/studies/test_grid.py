@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.detectors import GUARDED_BINARY_V2, detect
-from sopilot_assets.studies.grid import DEFAULT_GRID, Limits, Rates, best_rates, fit_grid, grid_document
+from sopilot_assets.studies.grid import DEFAULT_GRID, Limits, Rates, best_rates, fit_grid
 from sopilot_assets.studies.intervals import clustered, wilson
 from sopilot_assets.studies.profiles import PROFILES
 from sopilot_assets_tests.studies.simulated_cases import simulated_cases
@@ -123,11 +122,3 @@ def test_the_best_of_equals_is_the_last() -> None:
     better = Rates(2, 0, 1, 1, 0.0, 0.5, None, None)
     assert best_rates([same, same], Limits()) == 1
     assert best_rates([better, same, same], Limits()) == 0
-
-
-def test_the_document_lists_the_best_points() -> None:
-    points = fit_grid(simulated_cases(12), max_miss=0.05, max_fpr=0.15)
-    listed = grid_document(points, top=3)
-    assert [one["min_dtw"] for one in listed] == [point.min_dtw for point in points[:3]]
-    assert set(listed[0]["confusion"]) == {"tp", "fn", "fp", "tn"}
-    assert np.isfinite(listed[0]["constraint_violation"])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sopilot_assets.errors import StudyError
-from sopilot_assets.studies.intervals import clustered, more_clusters_needed, more_needed, wilson
+from sopilot_assets.studies.intervals import clustered, more_needed, wilson
 
 
 @pytest.mark.parametrize(
@@ -146,15 +146,3 @@ def test_the_number_needed_is_the_smallest_that_is_enough(k: int, extra: int, li
 @pytest.mark.parametrize(("limit", "more"), [(0.0, None), (1.0, 0), (0.1, 35)])
 def test_the_number_needed_at_the_edges(limit: float, more: int | None) -> None:
     assert more_needed(0, 0, limit) == more
-
-
-def test_new_people_are_needed_where_the_same_ones_repeat() -> None:
-    people = np.repeat([f"p{place}" for place in range(24)], 25)
-    found = clustered(np.zeros(600, dtype=bool), people)
-    assert more_needed(0, 600, 0.1) == 0
-    more = more_clusters_needed(found, 0.1)
-    assert more == 11
-    enough = clustered(
-        np.zeros(600 + more, dtype=bool), np.concatenate([people, [f"new{place}" for place in range(more)]])
-    )
-    assert enough.high <= 0.1

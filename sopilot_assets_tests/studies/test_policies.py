@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.studies.cases import COLUMNS, cases_csv, read_cases
 from sopilot_assets.studies.grid import fit_grid
 from sopilot_assets.studies.metrics import old_outcome
@@ -15,9 +15,7 @@ from sopilot_assets.studies.policies import (
     Policy,
     fit_table,
     parse_policies,
-    read_policy,
     select,
-    write_policy,
 )
 from sopilot_assets.studies.policy_fits import fit_cases, fit_policies, independent_units, refit
 from sopilot_assets.studies.profiles import PROFILES
@@ -136,7 +134,7 @@ def test_a_calibrated_policy_abstains_where_nothing_can_be_verified(
 
 
 def test_a_fit_that_keeps_no_limit_is_listed_with_its_reason_and_is_no_policy(
-    tmp_path: Path, manifest: SplitManifest
+    manifest: SplitManifest,
 ) -> None:
     noise = simulated_cases(80, signal=0.0)
     fits = fit_policies(noise, split_manifest(noise, study_id="s1", task="filter_change"), STUDY, LEGACY)
@@ -145,9 +143,6 @@ def test_a_fit_that_keeps_no_limit_is_listed_with_its_reason_and_is_no_policy(
     for fit in fits:
         assert fit.constraint_violation > 0
         assert "at most" in fit.reason
-        with pytest.raises(StudyError, match="not feasible and no policy"):
-            write_policy(tmp_path / "policy.json", fit)
-    assert not list(tmp_path.iterdir())
     assert manifest.manifest_id != fits[0].fit.manifest_id
 
 
@@ -205,28 +200,14 @@ def test_intervals_and_overrides_are_the_limits_of_the_fit(cases: pd.DataFrame) 
     assert limits(gate_overrides=(override,))["critical_miss_rate"] == 0.2
 
 
-def test_a_written_policy_reads_back_and_one_that_was_altered_is_refused(
-    tmp_path: Path, cases: pd.DataFrame, fits: list[Policy]
-) -> None:
+def test_a_policy_that_was_altered_is_refused(cases: pd.DataFrame, fits: list[Policy]) -> None:
     policy = by_detector(fits)["calibrated_v1"]
-    path = tmp_path / "policy.json"
-    write_policy(path, policy)
-    first = path.read_bytes()
-    write_policy(path, policy)
-    assert path.read_bytes() == first
-    assert read_policy(path) == policy
-    assert np.array_equal(read_policy(path).outcome(cases).score, policy.outcome(cases).score)
-
-    content = json.loads(first)
+    content = json.loads(pretty_json(policy))
+    (same,) = parse_policies([content])
+    assert np.array_equal(same.outcome(cases).score, policy.outcome(cases).score)
     for name, value in (("threshold", 0.0), ("detector", "calibrated_v2"), ("policy_id", ""), ("task", "x")):
-        path.write_text(json.dumps(content | {name: value}))
         with pytest.raises(StudyError, match="expected"):
-            read_policy(path)
-    path.write_text("{")
-    with pytest.raises(StudyError, match=r"policy\.json"):
-        read_policy(path)
-    with pytest.raises(StudyError, match="expected a policy"):
-        read_policy(tmp_path / "none.json")
+            parse_policies([content | {name: value}])
     with pytest.raises(StudyError, match="altered"):
         policy.model_copy(update={"threshold": 0.0}).outcome(cases)
 

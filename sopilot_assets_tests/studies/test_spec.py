@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.labels.events import Source
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_text
 from sopilot_assets.studies.spec import (
     Detector,
     GateProfileName,
-    LabelSource,
     SplitStrategy,
     StudySpec,
     load_study,
@@ -26,7 +26,7 @@ def test_a_short_file_has_the_defaults() -> None:
     study = parse_study(SHORT, source="spring.yaml")
     assert study.split.strategy is SplitStrategy.GROUP_PERSON
     assert study.gate_profile is GateProfileName.RESEARCH_V3
-    assert study.label_sources == (LabelSource.BLIND_HUMAN,)
+    assert study.label_sources == (Source.BLIND_HUMAN,)
     grid = study.fitting_grid
     assert len(grid.min_dtw) * len(grid.max_distance) * len(grid.max_span) == 294
     assert study.split.ratios.shares() == {"dev": 0.6, "test": 0.2, "challenge": 0.2}

@@ -9,16 +9,15 @@ import pandas as pd
 import pytest
 
 from sopilot_assets.errors import StudyError
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.spec import SplitPlan, SplitStrategy, StudySpec
+from sopilot_assets.studies.split_manifest import parse_manifest
 from sopilot_assets.studies.splits import (
-    read_manifest,
     require_both_classes,
     split_cases,
     split_manifest,
     study_split,
-    write_manifest,
 )
 
 
@@ -93,20 +92,16 @@ def test_only_labelled_and_scored_cases_are_split_and_the_rest_is_listed() -> No
     assert sum(one.cases for one in manifest.counts.values()) == 8
 
 
-def test_a_manifest_is_read_as_it_was_written_and_its_id_is_its_content(home: Home) -> None:
+def test_a_manifest_is_read_as_it_was_written_and_its_id_is_its_content() -> None:
     manifest = split_manifest(TEN, study_id="s", task="t")
-    path = home.study("s") / "split_manifest.json"
-    write_manifest(path, manifest)
-    assert read_manifest(path) == manifest
+    assert parse_manifest(pretty_json(manifest), name="split_manifest.json") == manifest
     assert split_manifest(TEN, study_id="s", task="t").manifest_id == manifest.manifest_id
     other = split_manifest(TEN, study_id="s", task="t", plan=SplitPlan(seed=9))
     assert other.manifest_id != manifest.manifest_id
 
 
-def test_an_altered_manifest_is_refused(home: Home) -> None:
-    path = home.study("s") / "split_manifest.json"
-    write_manifest(path, split_manifest(TEN, study_id="s", task="t"))
-    content = json.loads(path.read_bytes())
+def test_an_altered_manifest_is_refused() -> None:
+    content = json.loads(pretty_json(split_manifest(TEN, study_id="s", task="t")))
     moved = content["case_ids"]["dev"].pop()
     for change in (
         lambda: content["case_ids"]["test"].append(moved),
@@ -114,14 +109,8 @@ def test_an_altered_manifest_is_refused(home: Home) -> None:
         lambda: content.update(manifest_id=""),
     ):
         change()
-        path.write_text(json.dumps(content))
         with pytest.raises(StudyError, match=r"split_manifest\.json: .*materialize split_manifests"):
-            read_manifest(path)
-
-
-def test_a_missing_manifest_says_how_to_make_one(home: Home) -> None:
-    with pytest.raises(StudyError, match="Materialize split_manifests"):
-        read_manifest(home.study("s") / "split_manifest.json")
+            parse_manifest(json.dumps(content).encode(), name="split_manifest.json")
 
 
 def test_members_of_a_split_are_rows_in_the_tables_order() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sopilot_assets.dossier.verifier.figures import scored
 from sopilot_assets.dossier.verifier.files import sha256
-from sopilot_assets.dossier.verifier.findings import Findings, same
+from sopilot_assets.dossier.verifier.findings import Findings, read_json, same
 from sopilot_assets.dossier.verifier.labels import canonical
 from sopilot_assets.dossier.verifier.tables import DETECTIONS_FILE, Row
 
@@ -28,11 +27,11 @@ _LEAST: Final = 1e-6
 
 def policies_of(files: Mapping[str, bytes], findings: Findings) -> dict[str, dict[str, Any]]:
     """The policies by detector; each has the id of its content and was fitted on this dossier's split."""
-    split = json.loads(files.get("protocol/split_manifest.json", b"{}"))
+    split = read_json(files.get("protocol/split_manifest.json", b"{}"))
     policies = {}
     for name in sorted(one for one in files if one.startswith(POLICIES)):
         try:
-            policy = json.loads(files[name])
+            policy = read_json(files[name])
             body = {field: value for field, value in policy.items() if field != "policy_id"}
             found = f"critical-policy-{sha256(canonical(body))[:12]}"
             findings.add(name, "id of the policy", policy["policy_id"], found)

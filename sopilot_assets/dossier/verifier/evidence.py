@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sopilot_assets.dossier.verifier.figures import SPLITS, detected, repeatability_of, rows_of_split
 from sopilot_assets.dossier.verifier.files import REQUIRED, sha256
-from sopilot_assets.dossier.verifier.findings import Findings
+from sopilot_assets.dossier.verifier.findings import Findings, read_json
 from sopilot_assets.dossier.verifier.labels import canonical
 from sopilot_assets.dossier.verifier.tables import CASES_FILE, DETECTIONS_FILE, Row, read_csv
 
@@ -29,11 +28,24 @@ _LINKS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def check_registration(files: Mapping[str, bytes], findings: Findings) -> None:
-    """The registered content has the registered hash; the study file, where its layout is unchanged, too."""
+def registered_of(files: Mapping[str, bytes]) -> dict[str, Any] | None:
+    """What was registered; None without a registration."""
+    if REGISTRATION not in files:
+        return None
+    content: dict[str, Any] = read_json(files[REGISTRATION])["current"]["content"]
+    return content
+
+
+def check_registration(files: Mapping[str, bytes], dossier: Mapping[str, Any], findings: Findings) -> None:
+    """The registered content has the registered hash, and the dossier and its split are what it says; the
+    study file has its hash too, where its layout is unchanged.
+    """
     if REGISTRATION not in files:
         return
-    current = json.loads(files[REGISTRATION])["current"]
+    registration = read_json(files[REGISTRATION])
+    current = registration["current"]
+    _check_registered(files, dossier, current["content"], findings)
+    findings.add(REGISTRATION, "study of the registration", registration["study_id"], dossier["study_id"])
     findings.add(
         REGISTRATION,
         "SHA-256 of the registered study",
@@ -47,11 +59,65 @@ def check_registration(files: Mapping[str, bytes], findings: Findings) -> None:
         findings.not_recomputed.append("protocol.study_file_layout")
 
 
+def _check_registered(
+    files: Mapping[str, bytes],
+    dossier: Mapping[str, Any],
+    content: Mapping[str, Any],
+    findings: Findings,
+) -> None:
+    for name, registered in (
+        ("study_id", "study_id"),
+        ("task_id", "task"),
+        ("label_sources", "label_sources"),
+        ("baseline_detector", "baseline_detector"),
+    ):
+        findings.add("dossier.json", f"{name} as registered", dossier[name], content[registered])
+    strange = sorted(set(dossier["detectors"]) - set(content["detectors"]))
+    findings.add("dossier.json", "detectors that were not registered", ", ".join(strange) or "none", "none")
+    findings.add("dossier.json", "split of the gates", dossier["gate_split"], "test")
+    if SPLIT_MANIFEST in files:
+        manifest = read_json(files[SPLIT_MANIFEST])
+        for name in ("study_id", "task"):
+            findings.add(SPLIT_MANIFEST, f"{name} as registered", manifest[name], content[name])
+        for name in ("strategy", "seed", "ratios", "holdout_site"):
+            findings.add(SPLIT_MANIFEST, f"{name} as registered", manifest[name], content["split"][name])
+
+
+def clusters_of(rows: Sequence[Row]) -> list[str]:
+    """Whom each row depends on: a name for all rows that are linked by person, source video, near-duplicate,
+    session or video, directly or by others; "" for all rows of unknown persons.
+    """
+    parent: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def root(node: tuple[str, str]) -> tuple[str, str]:
+        while parent.setdefault(node, node) != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    for row in rows:
+        for kind, columns in _LINKS.items():
+            if row[columns[-1]]:
+                name = (kind, "/".join(row[column] for column in columns))
+                parent[root(name)] = root(("case", row["case_id"]))
+    return [":".join(root(("case", row["case_id"]))) if row["person"] else "" for row in rows]
+
+
+def check_clusters(rows: Sequence[Row], findings: Findings) -> None:
+    """The clusters that intervals are made by are those that the rows give; their names are free."""
+    pairs = {(row["cluster"], found) for row, found in zip(rows, clusters_of(rows), strict=True)}
+    stated, found = ({pair[side] for pair in pairs} for side in (0, 1))
+    sound = len(pairs) == len(stated) == len(found) and all(one != "" or other == "" for one, other in pairs)
+    findings.add(
+        DETECTIONS_FILE, "groups of dependent recordings (cluster)", len(stated), len(found), ok=sound
+    )
+
+
 def check_splits(files: Mapping[str, bytes], rows: Sequence[Row], findings: Findings) -> None:
     """The manifest has its own id, was made from these very cases, and the rows follow it."""
     if SPLIT_MANIFEST not in files:
         return
-    manifest = json.loads(files[SPLIT_MANIFEST])
+    manifest = read_json(files[SPLIT_MANIFEST])
     body = {name: value for name, value in manifest.items() if name != "manifest_id"}
     findings.add(
         SPLIT_MANIFEST, "id of the split manifest", manifest["manifest_id"], sha256(canonical(body))[:12]
@@ -128,18 +194,20 @@ def evidence_values(files: Mapping[str, bytes], rows: Sequence[Row], leaking: in
     """The values of the checks that do not come from one detector's figures."""
     labelled = [row for row in rows_of_split(rows, "full") if row["expected"] is not None]
     blind = sum(row["label_source"] == "blind_human" for row in labelled)
+    unknown = {row["split"] for row in rows_of_split(rows, "full") if not row["person"]}
     values: dict[str, Any] = {
-        "leaking_groups": leaking,
+        # nothing shows that unknown persons in two splits are not the same
+        "leaking_groups": leaking + (len(unknown) > 1),
         "blind_label_share": blind / len(labelled) if labelled else None,
     }
     if SPLIT_MANIFEST in files:
-        scored = _scored_share(json.loads(files[SPLIT_MANIFEST]))
+        scored = _scored_share(read_json(files[SPLIT_MANIFEST]))
         values |= {"coverage_rate": scored, "scored_share": scored}
     if REPEATS in files:
         found = repeatability_of(read_csv(files[REPEATS]))
         exact, shifted = found["exact"], found["shifted"]
         values |= {
-            "rescore_pairs": exact["pairs"],
+            "rescore_pairs": exact["videos"],
             "rescore_jitter_max_delta": exact["max_delta"],
             "shifted_recordings": shifted["videos"],
             "shifted_jitter_max_delta": shifted["max_delta"],
@@ -165,3 +233,25 @@ def check_readiness(files: Mapping[str, bytes], dossier: Mapping[str, Any], find
     stated, found = readiness["ready"], not readiness["blockers"] and not lacking
     why = f"{found}, without {', '.join(lacking[:3])}" if lacking else str(found)
     findings.add("dossier.json", "ready to hand out", str(stated), why, ok=found or not stated)
+    if stated:
+        for name in ("policy_id", "detector", "label_head"):
+            findings.add("dossier.json", f"{name} of a ready dossier", bool(dossier[name]), True)
+    passed = bool(stated and "results/gates.json" in files and _gates_passed(files))
+    verdict = ("gates_passed" if passed else "gates_failed") if stated else "not_ready"
+    findings.add("dossier.json", "verdict", dossier["verdict"], verdict)
+    if "statement.json" in files:
+        predicate = read_json(files["statement.json"])["predicate"]
+        findings.add(
+            "statement.json",
+            "result",
+            predicate["result"],
+            "PASSED" if verdict == "gates_passed" else "FAILED",
+        )
+        for name in ("dossier_id", "study_id", "task_id", "verdict"):
+            findings.add(
+                "statement.json", f"{name} of the dossier", predicate["dossier"][name], dossier[name]
+            )
+
+
+def _gates_passed(files: Mapping[str, bytes]) -> bool:
+    return read_json(files["results/gates.json"])["report"]["overall_pass"] is True

@@ -255,6 +255,8 @@ def repeatability_of(repeats: Sequence[Mapping[str, str]]) -> dict[str, dict[str
 
 
 def _repeats(rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    # where neither has a score, nothing was measured
+    rows = [row for row in rows if row["score"] or row["base_score"]]
     pairs = [(number(row["score"]), number(row["base_score"])) for row in rows]
     deltas = [abs(again - before) for again, before in pairs if again is not None and before is not None]
     videos = len({row["video_id"] for row in rows})

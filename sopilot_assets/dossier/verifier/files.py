@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from sopilot_assets.dossier.verifier.ed25519 import ed25519_valid
-from sopilot_assets.dossier.verifier.findings import Findings
+from sopilot_assets.dossier.verifier.findings import Findings, read_json
 from sopilot_assets.dossier.verifier.signature import (
     SignatureFault,
     fingerprint,
@@ -55,24 +56,32 @@ REQUIRED: Final = (
 )
 """Files without which a dossier is not ready."""
 
+LARGEST_BYTES: Final = 4_000_000_000
+"""No dossier is larger; a zip that claims to hold more is not unpacked."""
+
 _TYPE: Final = "https://in-toto.io/Statement/v1"
+_CACHE: Final = re.compile(r"__pycache__/verify\.[a-z0-9-]+(\.opt-[12])?\.pyc")
 
 
 def read_files(place: Path) -> dict[str, bytes]:
     """All files of a dossier by name, from its folder or its zip.
 
-    Caches that Python leaves beside ``verify.py`` are passed over. Raises ``OSError`` or ``ValueError``
-    where there is no dossier to read.
+    The cache that Python leaves beside ``verify.py`` is passed over. Raises ``OSError`` or ``ValueError``
+    where there is no dossier to read, or something in it is a link, no plain file, or too large.
     """
     if place.is_file():
         return _read_zip(place)
-    files = {}
+    files: dict[str, bytes] = {}
+    room = LARGEST_BYTES
     for path in sorted(place.rglob("*")):
         name = path.relative_to(place).as_posix()
-        if "__pycache__" in name or path.is_dir():
-            continue
         if path.is_symlink():
             raise ValueError(f"{name}: a link instead of a file")
+        if path.is_dir() or _CACHE.fullmatch(name):
+            continue
+        if not path.is_file():
+            raise ValueError(f"{name}: expected a plain file")
+        room = _less(room, path.stat().st_size, name)
         files[name] = path.read_bytes()
     if not files:
         raise FileNotFoundError(f"{place}: no dossier there")
@@ -80,16 +89,37 @@ def read_files(place: Path) -> dict[str, bytes]:
 
 
 def _read_zip(place: Path) -> dict[str, bytes]:
-    """The members of the zip, without the one folder that they all lie in."""
+    """The members of the zip, without the one folder that they all lie in.
+
+    A zip that programs may unpack differently is refused: with two members of one name, links, or folders
+    that hold bytes.
+    """
+    members: dict[str, bytes] = {}
+    room = LARGEST_BYTES
     try:
         with zipfile.ZipFile(place) as archive:
-            members = {one.filename: archive.read(one) for one in archive.infolist() if not one.is_dir()}
-    except (zipfile.BadZipFile, RuntimeError) as error:
+            for one in archive.infolist():
+                if one.filename in members:
+                    raise ValueError(f"{place.name}: {one.filename} is in it twice")
+                if (one.external_attr >> 16) & 0o170000 == 0o120000:
+                    raise ValueError(f"{place.name}: {one.filename} is a link instead of a file")
+                room = _less(room, one.file_size, one.filename)
+                if not one.is_dir():
+                    members[one.filename] = archive.read(one)
+                elif one.file_size:
+                    raise ValueError(f"{place.name}: {one.filename} is a folder that holds bytes")
+    except (zipfile.BadZipFile, RuntimeError, EOFError, zlib.error) as error:
         raise ValueError(f"{place.name}: not a sound zip file ({error})") from error
     roots = {name.partition("/")[0] for name in members}
     if len(roots) != 1:
         raise ValueError(f"{place.name}: expected one folder in it, found {sorted(roots)[:3]}")
     return {name.partition("/")[2]: data for name, data in members.items()}
+
+
+def _less(room: int, size: int, name: str) -> int:
+    if size > room:
+        raise ValueError(f"{name}: with it there are more than {LARGEST_BYTES} bytes, too many for a dossier")
+    return room - size
 
 
 def sha256(data: bytes) -> str:
@@ -139,7 +169,12 @@ def _compare_hashes(
     for name in sorted(set(files) - set(stated) - without):
         wrong += 1
         findings.bad(name, f"listed in {source}", "not listed", "a file")
-    for name in stated:
+    alike: dict[str, str] = {}
+    for name in sorted(stated):
+        other = alike.setdefault(name.casefold(), name)
+        if other != name:
+            wrong += 1
+            findings.bad(name, f"listed in {source}", "a name of its own", f"{other} in other letters")
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             wrong += 1
             findings.bad(source, "names below the dossier's folder", name, "a name outside of it")
@@ -192,7 +227,7 @@ def _object(files: Mapping[str, bytes], name: str, findings: Findings) -> dict[s
         findings.bad(name, "part of the dossier", "a file", "no file")
         return {}
     try:
-        content = json.loads(files[name])
+        content = read_json(files[name])
     except ValueError as error:
         findings.bad(name, "JSON", "", str(error))
         return {}

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sopilot_assets.dossier.verifier.findings import Findings
+from sopilot_assets.dossier.verifier.findings import Findings, read_json
 
 LABELS_FILE: Final = "rows/label_events.jsonl"
 _FIRST: Final = "0" * 64
@@ -25,8 +25,8 @@ def check_chain(data: bytes, head: object, findings: Findings) -> list[dict[str,
     """The events of the file in order; every link that does not hold is noted."""
     events: list[dict[str, Any]] = []
     previous = _FIRST
-    for number, line in enumerate(data.decode("utf-8").splitlines(), start=1):
-        event = json.loads(line)
+    for number, line in enumerate(data.decode("utf-8").removesuffix("\n").split("\n"), start=1):
+        event = read_json(line)
         body = {name: value for name, value in event.items() if name != "event_id"}
         found = hashlib.sha256(canonical(body)).hexdigest()
         if event.get("seq") != number:

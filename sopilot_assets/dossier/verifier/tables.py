@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -40,13 +41,26 @@ CASE_NUMBERS: Final = frozenset(
 
 
 def read_csv(data: bytes) -> list[dict[str, str]]:
-    """The rows of a CSV file in UTF-8."""
-    return list(csv.DictReader(io.StringIO(data.decode("utf-8"), newline="")))
+    """The rows of a CSV file in UTF-8; ``ValueError`` where a column is there twice or a row is not as long
+    as the first line.
+    """
+    reader = csv.DictReader(io.StringIO(data.decode("utf-8"), newline=""))
+    rows = list(reader)
+    columns = reader.fieldnames or []
+    if len(set(columns)) < len(columns):
+        raise ValueError(f"columns that occur twice among {', '.join(columns)}")
+    for place, row in enumerate(rows, start=1):
+        if None in row or None in row.values():
+            raise ValueError(f"row {place}: expected {len(columns)} cells")
+    return rows
 
 
 def number(text: str) -> float | None:
-    """The number in a cell, None for an empty one."""
-    return float(text) if text else None
+    """The number in a cell, None for an empty one; ``ValueError`` for a NaN, which equals nothing."""
+    value = float(text) if text else None
+    if value is not None and math.isnan(value):
+        raise ValueError(f"expected a number, found {text!r}")
+    return value
 
 
 def case_rows(files: Mapping[str, bytes]) -> list[Row]:
@@ -57,6 +71,8 @@ def case_rows(files: Mapping[str, bytes]) -> list[Row]:
     cases, detections = read_csv(files[CASES_FILE]), read_csv(files[DETECTIONS_FILE])
     if [one["case_id"] for one in cases] != [one["case_id"] for one in detections]:
         raise ValueError(f"{DETECTIONS_FILE}: other cases, or another order, than {CASES_FILE}")
+    if len({one["case_id"] for one in cases}) < len(cases):
+        raise ValueError(f"{CASES_FILE}: a case id occurs twice")
     rows: list[Row] = []
     for case, detection in zip(cases, detections, strict=True):
         row: Row = {

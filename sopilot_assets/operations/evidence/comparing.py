@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from sopilot_assets.operations.evidence import plots
+from sopilot_assets.operations.evidence.evaluating import record_looks
 from sopilot_assets.operations.evidence.outcome import StudyOutcome, rows_of
-from sopilot_assets.operations.evidence.study import CASES, FULL, MANIFEST, POLICY, SHADOW, Study
+from sopilot_assets.operations.evidence.study import CASES, FULL, MANIFEST, POLICIES, POLICY, SHADOW, Study
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.looks import HELD_OUT
 from sopilot_assets.studies.metrics import Outcome
 from sopilot_assets.studies.shadow import changed_frame, shadow_report
+
+STATION: Final = "shadow_reports"
 
 
 def shadow_reports(home: Home, study_id: str, *, run_id: str, written_at: str) -> StudyOutcome:
@@ -22,6 +27,7 @@ def shadow_reports(home: Home, study_id: str, *, run_id: str, written_at: str) -
     study = Study.open(home, study_id)
     reports = {}
     if study.policy is not None:
+        record_looks(study, STATION, run_id=run_id, written_at=written_at)
         candidate, baseline = study.policy.outcome(study.cases), study.baseline
         for split in (FULL, *HELD_OUT):
             chosen = study.split(split)
@@ -39,9 +45,9 @@ def shadow_reports(home: Home, study_id: str, *, run_id: str, written_at: str) -
         "splits": reports,
     }
     study.results.publish(
-        "shadow_reports",
+        STATION,
         {SHADOW: pretty_json(document)},
-        made_from=(CASES, MANIFEST, POLICY),
+        made_from=(CASES, MANIFEST, POLICIES, POLICY),
         run_id=run_id,
         written_at=written_at,
     )

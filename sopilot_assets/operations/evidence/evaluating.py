@@ -53,7 +53,7 @@ def split_evaluations(home: Home, study_id: str, *, run_id: str, written_at: str
     study = Study.open(home, study_id)
     opened = (FULL, *SPLITS) if study.policy else ("dev",)
     if study.policy:
-        _record_looks(study, run_id=run_id, written_at=written_at)
+        record_looks(study, STATION, run_id=run_id, written_at=written_at)
     outcomes = detector_outcomes(study)
     repeats = study_repeats(study)
     evaluations = {
@@ -118,7 +118,8 @@ def _sweep(study: Study) -> dict[str, Any]:
     )
 
 
-def _record_looks(study: Study, *, run_id: str, written_at: str) -> None:
+def record_looks(study: Study, station: str, *, run_id: str, written_at: str) -> None:
+    """Enter that a station opens the held-out splits, before it computes anything from them."""
     inputs = look_inputs(
         cases_sha256=study.manifest.cases_sha256,
         manifest_id=study.manifest.manifest_id,
@@ -129,7 +130,7 @@ def _record_looks(study: Study, *, run_id: str, written_at: str) -> None:
             study.home,
             study_id=study.spec.study_id,
             split=split,
-            station=STATION,
+            station=station,
             inputs_sha256=inputs,
             looked_at=datetime.fromisoformat(written_at),
             by="dagster",

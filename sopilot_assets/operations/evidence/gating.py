@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -28,7 +31,7 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.studies.gates import GateReport, check_gates, gate_counts
 from sopilot_assets.studies.looks import COLUMNS as LOOK_COLUMNS
-from sopilot_assets.studies.looks import HELD_OUT, distinct_looks, looks_ledger
+from sopilot_assets.studies.looks import distinct_looks, looks_ledger
 from sopilot_assets.studies.metrics import gate_values
 from sopilot_assets.studies.repeatability import EXACT, SHIFTED, repeatability
 
@@ -127,7 +130,8 @@ def _of_repeats(repeats: pd.DataFrame) -> dict[str, float | None]:
     found = repeatability(repeats)
     exact, shifted = found[EXACT], found[SHIFTED]
     return {
-        "rescore_pairs": float(exact["pairs"]),
+        # recordings: repeating one of them many times shows nothing about the others
+        "rescore_pairs": float(exact["videos"]),
         "rescore_jitter_max_delta": exact["max_delta"],
         "shifted_recordings": float(shifted["videos"]),
         "shifted_jitter_max_delta": shifted["max_delta"],
@@ -136,28 +140,44 @@ def _of_repeats(repeats: pd.DataFrame) -> dict[str, float | None]:
 
 
 def relevant_looks(study: Study) -> pd.DataFrame:
-    """The looks at this study's held-out cases: its own, and those of other studies that hold out some of
-    its test cases, since registering a study again under another name gives no second first look.
+    """The looks at this study's held-out cases: its own, and those of other studies that split some of its
+    test recordings, be it under another task. Registering a study again under another name gives no second
+    first look, and what another study was fitted on is no fresh test either.
     """
-    mine = set(study.manifest.case_ids[GATE_SPLIT])
+    mine = set(map(_recording, study.manifest.case_ids[GATE_SPLIT]))
     rows = looks_ledger(study.home).latest()
     counting = {study.spec.study_id} | {
-        name for name in set(rows["study_id"]) if mine & set(_held_out(Results(study.home, str(name))))
+        name for name in set(rows["study_id"]) if mine & _recordings(Results(study.home, str(name)))
     }
     chosen = rows.loc[rows["study_id"].isin(counting), list(LOOK_COLUMNS)]
     return chosen.sort_values(["looked_at", "look_id"], ignore_index=True)
 
 
-def _held_out(results: Results) -> list[str]:
+def _recordings(results: Results) -> set[str]:
+    """The recordings that a study splits."""
     if not results.has(MANIFEST):
-        return []
-    manifest = results.read_json(MANIFEST)
-    return [case for split in HELD_OUT for case in manifest["case_ids"][split]]
+        return set()
+    by_split = results.read_json(MANIFEST)["case_ids"]
+    return {_recording(case) for cases in by_split.values() for case in cases}
+
+
+def _recording(case_id: str) -> str:
+    """What a case shows, without the task that judges it: the hash in a partition key, else the case id."""
+    found = _PARTITION.fullmatch(case_id)
+    return found[1] if found else case_id
+
+
+_PARTITION: Final = re.compile(r"[a-z][a-z0-9_]*-[gt]-([0-9a-f]{12})")
 
 
 def _leaking(study: Study) -> int:
-    lines = study.results.read(LEAKAGE).decode().splitlines()[1:]
-    return sum(line.endswith(",True") for line in lines)
+    """The groups on two sides of the split; unknown persons on two sides count as one, since nothing shows
+    that they are not the same.
+    """
+    table = csv.DictReader(io.StringIO(study.results.read(LEAKAGE).decode(), newline=""))
+    places = study.manifest.split_of(study.cases["case_id"])
+    unknown = set(places[(study.cases["person"] == "").to_numpy(dtype=bool)]) - {""}
+    return sum(row["leaks"] == "True" for row in table) + (len(unknown) > 1)
 
 
 def _rows(document: dict[str, Any]) -> list[dict[str, Cell]]:

@@ -11,6 +11,7 @@ from sopilot_assets.capture.ledgers import Registry
 from sopilot_assets.labels.agreement import disagreements, rater_agreement
 from sopilot_assets.labels.chain import chain_head, read_chain
 from sopilot_assets.labels.events import Event
+from sopilot_assets.labels.findings import finding_agreement
 from sopilot_assets.labels.state import label_coverage, label_state
 from sopilot_assets.operations.evidence.outcome import StudyOutcome, rows_of
 from sopilot_assets.store.home import Home
@@ -39,7 +40,11 @@ def labels_outcome(home: Home, task_id: str, events: Sequence[Event]) -> StudyOu
     return StudyOutcome(
         task_id,
         metadata,
-        tables={"labels": rows_of(state), "disagreements": rows_of(disagreements(events))},
+        tables={
+            "labels": rows_of(state),
+            "disagreements": rows_of(disagreements(events)),
+            "findings": rows_of(finding_agreement(events)),
+        },
     )
 
 

@@ -13,9 +13,10 @@ import sopilot_assets
 from sopilot_assets.dossier.inputs import BASELINE, DossierInputs
 from sopilot_assets.dossier.package import Dossier, build_dossier, publish_dossier
 from sopilot_assets.dossier.signing import DEFAULT_KEY, load_key
-from sopilot_assets.errors import StudyError
+from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.operations.evidence.evaluating import detector_outcomes, study_repeats
 from sopilot_assets.operations.evidence.gating import relevant_looks
+from sopilot_assets.operations.evidence.labelling import with_labels
 from sopilot_assets.operations.evidence.outcome import StudyOutcome
 from sopilot_assets.operations.evidence.stills import error_stills
 from sopilot_assets.operations.evidence.study import (
@@ -97,9 +98,24 @@ def _of_splits(study: Study) -> dict[str, Any]:
         "cases": study.cases,
         "split_manifest": study.manifest.model_dump(mode="json"),
         "leakage": leakage_table(study.cases, study.manifest),
-        "looks": relevant_looks(study),
+        # a look that was taken again told nothing new; the ledger keeps it
+        "looks": relevant_looks(study).drop_duplicates(["study_id", "split", "inputs_sha256"]),
         "repeats": repeats,
         "versions": _versions(study.cases),
+        "stale": _stale(study),
+    }
+
+
+def _stale(study: Study) -> dict[str, str]:
+    """What people say otherwise by now of the study's own recordings; labels of others do not matter."""
+    events = read_chain(study.home, study.spec.task)
+    now = with_labels(study.cases, events, [source.value for source in study.spec.label_sources])
+    before, after = study.cases["expected"], now["expected"]
+    changed = list(study.cases["case_id"][(before != after) & ~(before.isna() & after.isna())])
+    if not changed:
+        return {}
+    return {
+        "label_events": f"the labels of {len(changed)} recordings are others by now, e.g. of {changed[0]}"
     }
 
 
@@ -151,11 +167,13 @@ def _detections(study: Study) -> pd.DataFrame:
 
 
 def _task_files(study: Study) -> dict[str, Any]:
+    """The task file, and the lock of the version that was registered."""
     task = study.home.tasks / f"{study.spec.task}.yaml"
-    locked = locked_versions(task)
+    registered = study.registration.current.task_fingerprint
+    locks = [lock.path for lock in locked_versions(task) if registered in (None, lock.spec.fingerprint())]
     return {
         "task_yaml": task.read_bytes() if task.exists() else None,
-        "task_lock": locked[-1].path.read_bytes() if locked else None,
+        "task_lock": locks[-1].read_bytes() if locks else None,
     }
 
 
@@ -173,8 +191,5 @@ def _versions(cases: pd.DataFrame) -> dict[str, str]:
 
 
 def _published(study: Study, name: str) -> Any:
-    """A published JSON file, None where its station did not run or ran on something older."""
-    try:
-        return study.document(name)
-    except StudyError:
-        return None
+    """A published JSON file, None where its station did not run; `StudyError` where it is out of date."""
+    return study.document(name) if study.results.has(name) else None

@@ -1,7 +1,8 @@
 """The files that the stations of a study publish, and the ledger that says what they have to be.
 
 Every file of a study's folder has a row: its hash, and the hashes of the files it was made from. Reading
-checks both, so that a changed file, or one that was made from an older split, stops the chain by name.
+checks both, and that all those are up to date themselves, so that a changed file, or one that goes back to an
+older split, stops the chain by name.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
+from upath import UPath
 
 from sopilot_assets.errors import StudyError
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Ledger
-from sopilot_assets.store.publish import publish_bytes
+from sopilot_assets.store.publish import only_writer, publish_bytes
 
 COLUMNS: Final = {
     "result": pa.string(),
@@ -28,18 +31,26 @@ COLUMNS: Final = {
     "made_from": pa.string(),
 }
 
+_Rows: TypeAlias = Mapping[str, Mapping[str, str]]
+
 
 def results_ledger(home: Home) -> Ledger:
     """One row for each version of each file; the newest row of ``<study>/<file>`` counts."""
     return Ledger(home.ledgers, "study_results", COLUMNS, "result")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Results:
-    """The published files of one study."""
+    """The published files of one study, as one station reads and adds to them.
+
+    The ledger is read once. What was read is remembered: it is what a result is made from, and it must still
+    be what counts when that result is published.
+    """
 
     home: Home
     study_id: str
+    _known: _Rows | None = field(default=None, repr=False)
+    _read: dict[str, str] = field(default_factory=dict, repr=False)
 
     def publish(
         self,
@@ -50,41 +61,43 @@ class Results:
         run_id: str,
         written_at: str,
     ) -> None:
-        """Publish the files of one station, made from the current version of other files."""
-        sources = {name: self.sha256(name) for name in made_from}
-        for name, data in files.items():
-            publish_bytes(self.home.study(self.study_id) / name, data)
-        rows = [
-            {
-                "result": f"{self.study_id}/{name}",
-                "study_id": self.study_id,
-                "station": station,
-                "file": name,
-                "sha256": hashlib.sha256(data).hexdigest(),
-                "made_from": json.dumps(sources, sort_keys=True),
-            }
-            for name, data in files.items()
-        ]
-        results_ledger(self.home).append(rows, run_id=run_id, written_at=written_at)
+        """Publish the files of one station, made from everything that was read here and from ``made_from``.
+
+        Raises `StudyError` where one of those was published anew meanwhile, or is out of date itself.
+        """
+        with only_writer(self._lock):
+            self._known = rows = self._stored()
+            sources = {name: self._source(name, station) for name in {*made_from, *self._read}}
+            for name, data in files.items():
+                publish_bytes(self._path(name), data)
+            replaced = [rows[name]["written_at"] for name in files if name in rows]
+            results_ledger(self.home).append(
+                [
+                    {
+                        "result": f"{self.study_id}/{name}",
+                        "study_id": self.study_id,
+                        "station": station,
+                        "file": name,
+                        "sha256": hashlib.sha256(data).hexdigest(),
+                        "made_from": json.dumps(sources, sort_keys=True),
+                    }
+                    for name, data in files.items()
+                ],
+                run_id=run_id,
+                written_at=_after(written_at, replaced),
+            )
+            self._known = None
 
     def read(self, name: str) -> bytes:
         """The bytes of a file, as it was published and from what is current; raises `StudyError` else."""
-        row = self._row(name)
-        path = self.home.study(self.study_id) / name
-        if not path.exists():
-            raise StudyError(f"{path}: was published by {row['station']} and is gone; materialize it again.")
-        data = path.read_bytes()
-        found = hashlib.sha256(data).hexdigest()
-        if found != row["sha256"]:
-            raise StudyError(
-                f"{path}: was changed after {row['station']} published it: expected SHA-256 "
-                f"{row['sha256'][:12]}…, found {found[:12]}…. Materialize {row['station']} again."
-            )
-        for source, sha256 in json.loads(row["made_from"]).items():
-            if self.sha256(source) != sha256:
-                raise StudyError(
-                    f"{path}: was made from another version of {source}. Materialize {row['station']} again."
-                )
+        try:
+            data = self._checked(name)
+        except StudyError:
+            # a run that is publishing just now has replaced the file and not yet said so
+            with only_writer(self._lock):
+                self._known = None
+                data = self._checked(name)
+        self._read[name] = self.sha256(name)
         return data
 
     def read_json(self, name: str) -> Any:
@@ -99,7 +112,56 @@ class Results:
         """The hash that a file has to have."""
         return self._row(name)["sha256"]
 
-    def _row(self, name: str) -> dict[str, str]:
+    @property
+    def _lock(self) -> UPath:
+        return self.home.ledgers / "study_results.lock"
+
+    def _path(self, name: str) -> UPath:
+        return self.home.study(self.study_id) / name
+
+    def _checked(self, name: str) -> bytes:
+        row, path = self._row(name), self._path(name)
+        station = row["station"]
+        for other in self._read:
+            self._refuse_replaced(other)
+        if not path.exists():
+            raise StudyError(f"{path}: was published by {station} and is gone. Materialize {station} again.")
+        data = path.read_bytes()
+        found = hashlib.sha256(data).hexdigest()
+        if found != row["sha256"]:
+            raise StudyError(
+                f"{path}: was changed after {station} published it: expected SHA-256 "
+                f"{row['sha256'][:12]}…, found {found[:12]}…. Materialize {station} again."
+            )
+        self._refuse_outdated(name)
+        return data
+
+    def _source(self, name: str, station: str) -> str:
+        """The hash of the version of a file that ``station`` used, which must be the current one."""
+        self._refuse_replaced(name, station)
+        self._refuse_outdated(name)
+        return self.sha256(name)
+
+    def _refuse_replaced(self, name: str, station: str = "") -> None:
+        if name in self._read and self._read[name] != self.sha256(name):
+            raise StudyError(
+                f"{self._path(name)}: was published anew while {station or 'this step'} worked with the "
+                f"version before; another run of study {self.study_id} is at work. Wait until it is done, "
+                f"then run {station or 'the same step'} again."
+            )
+
+    def _refuse_outdated(self, name: str) -> None:
+        """Refuse a file that was made, directly or not, from a version that does not count any more."""
+        row = self._row(name)
+        for source, sha256 in json.loads(row["made_from"]).items():
+            if self.sha256(source) != sha256:
+                raise StudyError(
+                    f"{self._path(name)}: was made from another version of {source}. "
+                    f"Materialize {row['station']} again."
+                )
+            self._refuse_outdated(source)
+
+    def _row(self, name: str) -> Mapping[str, str]:
         rows = self._rows()
         if name not in rows:
             raise StudyError(
@@ -108,7 +170,20 @@ class Results:
             )
         return rows[name]
 
-    def _rows(self) -> dict[str, dict[str, str]]:
+    def _rows(self) -> _Rows:
+        if self._known is None:
+            self._known = self._stored()
+        return self._known
+
+    def _stored(self) -> _Rows:
         frame = results_ledger(self.home).latest()
         mine = frame[frame["study_id"] == self.study_id]
         return {str(row["file"]): {str(k): str(v) for k, v in row.items()} for row in mine.to_dict("records")}
+
+
+def _after(written_at: str, earlier: Sequence[str]) -> str:
+    """The time, or the next moment after the newest of ``earlier`` where a clock went back."""
+    newest = max(map(datetime.fromisoformat, earlier), default=None)
+    if newest is None or datetime.fromisoformat(written_at) > newest:
+        return written_at
+    return (newest + timedelta(microseconds=1)).isoformat()

@@ -24,8 +24,10 @@ _COUNTED: Final = {
 """What the old detectors count as missing, swapped and deviating steps."""
 
 
-def scored_cases(home: Home, task_id: str) -> pd.DataFrame:
+def scored_cases(home: Home, task_id: str, *, task_fingerprint: str | None = None) -> pd.DataFrame:
     """The task's trainee recordings with their newest scores, without labels (see `studies.cases`).
+
+    With ``task_fingerprint``, a score by another version of the task is none.
 
     They are ordered by the time of recording, or of intake where nobody wrote that down. A registered
     recording that has no score yet is a case with a problem: what could not be scored has to be counted.
@@ -43,11 +45,17 @@ def scored_cases(home: Home, task_id: str) -> pd.DataFrame:
     )
     registered = sorted(_rows(videos), key=lambda row: (_time(row), str(row["key"])))
     return case_frame(
-        _case(order, video, scores.get(str(video["key"]))) for order, video in enumerate(registered, start=1)
+        _case(order, video, scores.get(str(video["key"])), task_fingerprint)
+        for order, video in enumerate(registered, start=1)
     )
 
 
-def _case(order: int, video: Mapping[str, Cell], score: Mapping[str, Cell] | None) -> dict[str, Cell]:
+def _case(
+    order: int,
+    video: Mapping[str, Cell],
+    score: Mapping[str, Cell] | None,
+    task_fingerprint: str | None,
+) -> dict[str, Cell]:
     known = {
         "case_id": video["key"],
         "order": order,
@@ -60,6 +68,8 @@ def _case(order: int, video: Mapping[str, Cell], score: Mapping[str, Cell] | Non
     }
     if score is None:
         return {**known, "problem": "not scored yet"}
+    if task_fingerprint not in (None, score["task_fingerprint"]):
+        return {**known, "problem": "scored by another version of the task"}
     copied = (
         *("gold_id", "reference_id", "algorithm", "problem", "score", "score_low", "score_high", "decision"),
         *("critical_probability", "log_odds", "fit", "order_evidence"),

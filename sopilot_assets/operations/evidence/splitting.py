@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 from typing import Any
 
 import pandas as pd
@@ -33,12 +35,18 @@ def split_manifests(home: Home, study_id: str, *, run_id: str, written_at: str) 
     Raises `StudyError` where the study is not registered or a split would be empty or hold one class only,
     and `LabelError` where the chain of labels is broken.
     """
-    spec, _ = registered_study(home, study_id)
+    spec, registration = registered_study(home, study_id)
     events = read_chain(home, spec.task)
-    cases = with_labels(_unlabelled(home, spec), events, [source.value for source in spec.label_sources])
+    cases = with_labels(
+        _unlabelled(home, spec, registration.current.task_fingerprint),
+        events,
+        [source.value for source in spec.label_sources],
+    )
     manifest = study_split(cases, spec)
     leakage = leakage_table(cases, manifest)
     document = pretty_json(manifest)
+    # before the files: a run killed between them must not leave results of a study that can be changed
+    freeze(home, study_id, hashlib.sha256(document).hexdigest())
     Results(home, study_id).publish(
         "split_manifests",
         {
@@ -57,7 +65,6 @@ def split_manifests(home: Home, study_id: str, *, run_id: str, written_at: str) 
         run_id=run_id,
         written_at=written_at,
     )
-    freeze(home, study_id, hashlib.sha256(document).hexdigest())
     return StudyOutcome(
         study_id,
         _metadata(cases, manifest, leakage),
@@ -74,14 +81,13 @@ def split_manifests(home: Home, study_id: str, *, run_id: str, written_at: str) 
 def leaks(home: Home, study_id: str) -> list[dict[str, Cell]]:
     """The groups of a study that are in more than one split, as they were published."""
     document = Results(home, study_id).read(LEAKAGE).decode()
-    rows = [line.split(",") for line in document.splitlines()]
-    return [dict(zip(rows[0], row, strict=False)) for row in rows[1:] if row[-1] == "True"]
+    return [dict(row) for row in csv.DictReader(io.StringIO(document, newline="")) if row["leaks"] == "True"]
 
 
-def _unlabelled(home: Home, spec: StudySpec) -> pd.DataFrame:
+def _unlabelled(home: Home, spec: StudySpec, task_fingerprint: str | None) -> pd.DataFrame:
     if spec.scores is ScoreOrigin.IMPORTED:
         return imported_cases(home, spec.task)
-    cases = scored_cases(home, spec.task)
+    cases = scored_cases(home, spec.task, task_fingerprint=task_fingerprint)
     return cases.assign(near_duplicate=near_duplicate_names(home, cases))
 
 

@@ -20,7 +20,7 @@ from sopilot_assets.studies.policy_fits import independent_units
 from sopilot_assets.studies.profiles import GateProfile, study_profile
 from sopilot_assets.studies.registration import Registration, registered_study
 from sopilot_assets.studies.spec import StudySpec
-from sopilot_assets.studies.split_manifest import SplitManifest
+from sopilot_assets.studies.split_manifest import SplitManifest, parse_manifest
 
 CASES: Final = "cases.csv"
 MANIFEST: Final = "split_manifest.json"
@@ -66,7 +66,7 @@ class Study:
     @cached_property
     def manifest(self) -> SplitManifest:
         """The split."""
-        return SplitManifest.model_validate_json(self.results.read(MANIFEST))
+        return parse_manifest(self.results.read(MANIFEST), name=MANIFEST)
 
     @cached_property
     def clusters(self) -> npt.NDArray[np.object_]:
