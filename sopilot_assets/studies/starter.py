@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
-
-from jinja2 import Environment, StrictUndefined
 from upath import UPath
 
 from sopilot_assets.errors import StudyError
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import publish_bytes
+from sopilot_assets.store.templates import render_yaml
 from sopilot_assets.studies.spec import GateProfileName, ScoreOrigin, StudySpec, parse_study, study_path
 
 
@@ -32,17 +29,9 @@ def new_study(
 
 def render_study(study_id: str, *, task: str, title: str, scores: ScoreOrigin = ScoreOrigin.CURRENT) -> str:
     """The text of a commented study file with every default; what it holds is not checked."""
-    template = files("sopilot_assets.studies").joinpath("templates/study.yaml.j2").read_text(encoding="utf-8")
-    # escaping for HTML would damage YAML; every free text passes through the `quoted` filter instead
-    environment = Environment(
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        autoescape=False,  # noqa: S701
-    )
-    environment.filters["quoted"] = _quoted
-    environment.filters["number"] = repr
-    return environment.from_string(template).render(
+    return render_yaml(
+        "sopilot_assets.studies",
+        "study.yaml.j2",
         study_id=study_id,
         task=task,
         title=title,
@@ -50,7 +39,3 @@ def render_study(study_id: str, *, task: str, title: str, scores: ScoreOrigin = 
         profiles=[profile.value for profile in GateProfileName],
         defaults=StudySpec(study_id="any", title="any", task="any"),
     )
-
-
-def _quoted(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)  # a JSON string is a YAML string

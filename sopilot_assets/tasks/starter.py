@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, StrictUndefined
 from upath import UPath
 
 from sopilot_assets.errors import TaskError
 from sopilot_assets.store.publish import publish_bytes
+from sopilot_assets.store.templates import render_yaml
 from sopilot_assets.tasks.files import parse_task
 from sopilot_assets.tasks.spec import QualityGate, Step, TaskSpec
 
@@ -48,16 +46,9 @@ def render_task(
     task_id: str, *, name: str, name_ja: str | None = None, steps: Sequence[Step] = EXAMPLE_STEPS
 ) -> str:
     """The text of a commented task file with every default; what it holds is not checked."""
-    template = files("sopilot_assets.tasks").joinpath("templates/task.yaml.j2").read_text(encoding="utf-8")
-    # escaping for HTML would damage YAML; every value passes through the `quoted` filter instead
-    environment = Environment(
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        autoescape=False,  # noqa: S701
-    )
-    environment.filters["quoted"] = _quoted
-    return environment.from_string(template).render(
+    return render_yaml(
+        "sopilot_assets.tasks",
+        "task.yaml.j2",
         task_id=task_id,
         name=name,
         name_ja=name_ja,
@@ -65,7 +56,3 @@ def render_task(
         defaults=TaskSpec(task_id="any", name="any", version=1, steps=EXAMPLE_STEPS),
         gate=QualityGate(enabled=True),
     )
-
-
-def _quoted(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)  # a JSON string is a YAML string
