@@ -177,7 +177,7 @@ def _leaking(study: Study) -> int:
     table = csv.DictReader(io.StringIO(study.results.read(LEAKAGE).decode(), newline=""))
     places = study.manifest.split_of(study.cases["case_id"])
     unknown = set(places[(study.cases["person"] == "").to_numpy(dtype=bool)]) - {""}
-    return sum(row["leaks"] == "True" for row in table) + (len(unknown) > 1)
+    return sum(str(row["leaks"]) == "True" for row in table) + int(len(unknown) > 1)
 
 
 def _rows(document: dict[str, Any]) -> list[dict[str, Cell]]:
