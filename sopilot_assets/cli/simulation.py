@@ -50,7 +50,7 @@ def simulate(
         str | None, typer.Option(help="Who is seen, at least 3 of p01 to p99, e.g. p01,p05 or p01-p40.")
     ] = None,
     gold_sites: Annotated[
-        str | None, typer.Option(help="Where golds are filmed: site_a, site_b or both.")
+        str | None, typer.Option(help="Where golds are filmed: site_a, site_b or site_a,site_b.")
     ] = None,
     size: Annotated[str, typer.Option(help="Width and height in pixels.")] = "480x320",
     fps: Annotated[int, typer.Option(min=1, help="Frames a second.")] = 25,

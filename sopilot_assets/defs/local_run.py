@@ -25,7 +25,7 @@ from sopilot_assets.defs.pending import (
     register_studies,
 )
 from sopilot_assets.defs.resources import HomeResource
-from sopilot_assets.errors import ConfigError
+from sopilot_assets.errors import ConfigError, SopilotError
 from sopilot_assets.operations.initialise import dagster_home, prepare_home
 from sopilot_assets.store.home import Home
 
@@ -139,12 +139,23 @@ def _execute(
 
 
 def _why(event: DagsterEvent) -> str:
-    """What a failed step said, with the sentence of the error that it ended with."""
-    cause = event.step_failure_data.error if event.is_step_failure else None
-    while cause is not None and cause.cause is not None:
-        cause = cause.cause
-    said = cause.message.strip() if cause is not None else ""
-    return f"{event.message} {said}".strip()
+    """What a failed step said, with the sentence of the error behind it: ours, which says what to do, rather
+    than what led to it.
+    """
+    causes = []
+    error = event.step_failure_data.error if event.is_step_failure else None
+    while error is not None:
+        causes.append(error)
+        error = error.cause
+    ours = [one for one in causes if one.cls_name in {kind.__name__ for kind in _kinds(SopilotError)}]
+    said = [one.message.strip() for one in (*ours[:1], *causes[-1:])][:1]
+    return " ".join([event.message or "", *said]).strip()
+
+
+def _kinds(error: type[Exception]) -> Iterator[type[Exception]]:
+    yield error
+    for kind in error.__subclasses__():
+        yield from _kinds(kind)
 
 
 def _listener(on_progress: Progress | None, warnings: list[str]) -> Callable[[EventLogEntry], None]:

@@ -41,7 +41,7 @@ class Trials:
     errors: float
     n: float
     unit: str
-    clusters: int | None = None
+    clusters: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,9 @@ def gate_counts(figures: Mapping[str, Any]) -> dict[str, Trials]:
             interval = right[name] or {}
             n = float(interval.get("effective_n") or 0.0)
             errors = float(interval.get("point") or 0.0) * n
-            counts[f"{name}_ci95_high"] = Trials(errors, n, unit, int(interval.get("clusters") or 0))
+            counts[f"{name}_ci95_high"] = Trials(
+                errors, n, unit, float(interval.get("effective_clusters") or 0)
+            )
     return counts
 
 

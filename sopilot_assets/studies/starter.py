@@ -5,6 +5,7 @@ from __future__ import annotations
 from upath import UPath
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.labels.events import Source
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import publish_bytes
 from sopilot_assets.store.templates import render_yaml
@@ -29,6 +30,7 @@ def new_study(
 
 def render_study(study_id: str, *, task: str, title: str, scores: ScoreOrigin = ScoreOrigin.CURRENT) -> str:
     """The text of a commented study file with every default; what it holds is not checked."""
+    defaults = StudySpec(study_id="any", title="any", task="any")
     return render_yaml(
         "sopilot_assets.studies",
         "study.yaml.j2",
@@ -37,5 +39,7 @@ def render_study(study_id: str, *, task: str, title: str, scores: ScoreOrigin = 
         title=title,
         scores=scores,
         profiles=[profile.value for profile in GateProfileName],
-        defaults=StudySpec(study_id="any", title="any", task="any"),
+        defaults=defaults,
+        # an existing installation has no other labels
+        label_sources=[Source.IMPORTED] if scores is ScoreOrigin.IMPORTED else defaults.label_sources,
     )

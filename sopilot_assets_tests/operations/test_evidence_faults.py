@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sopilot_assets.capture.ledgers import videos_ledger
+from sopilot_assets.defs.local_run import run_study
 from sopilot_assets.errors import LabelError, LedgerError, SopilotError, StoreError, StudyError
 from sopilot_assets.labels.chain import append_events, labels_ledger, read_chain
 from sopilot_assets.operations.evidence import fitting, stations
@@ -111,6 +112,8 @@ def heals(root: Path, calm: tuple[Path, Path]) -> None:
     run_chain(at(root), run_id="again")
     assert published(at(root)) == published(at(calm[1]))
     assert current(at(root)) == current(at(calm[1]))
+    (dossier,) = (path for path in (root / "dossiers" / "spring").iterdir() if path.is_dir())
+    assert temporaries(dossier) == []  # its verifier would report them
     seen = looks(at(root), "spring")
     assert (distinct_looks(seen, "test"), distinct_looks(seen, "challenge")) == (1, 1)
 
@@ -381,6 +384,16 @@ def test_a_lost_file_of_results_rows_is_healed_and_a_cut_one_is_named(
     flip_byte(study / "policy.json")
     (study / "split_evaluations.json").unlink()
     heals(Path(str(done.root)), calm)
+
+
+def test_a_run_says_what_to_do_about_a_cut_file(done: Home) -> None:
+    name = cut(Path(scores_ledger(done).files()[0]))
+    run = run_study(done, "spring")
+    assert not run.succeeded
+    assert run.failed_at == "split_manifests"
+    assert run.error is not None
+    assert f"{name}: expected a whole Parquet file" in run.error
+    assert run.error.endswith("Restore it from a backup.")
 
 
 def drop_rows(path: Path) -> None:

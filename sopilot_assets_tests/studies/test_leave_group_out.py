@@ -8,7 +8,7 @@ import pytest
 
 from sopilot_assets.errors import StudyError
 from sopilot_assets.studies.cases import case_frame
-from sopilot_assets.studies.leave_group_out import Detector, leave_group_out
+from sopilot_assets.studies.leave_group_out import MOST_FITS, Detector, leave_group_out
 from sopilot_assets.studies.metrics import Outcome
 
 CASES = case_frame(
@@ -76,3 +76,35 @@ def test_one_group_leaves_nothing_to_fit_on() -> None:
         leave_group_out(CASES, ["a"] * len(CASES), middle)
     with pytest.raises(StudyError, match="a group for each of 14 cases, found 1"):
         leave_group_out(CASES, ["a"], middle)
+
+
+def test_many_groups_are_left_out_several_at_a_time_and_still_judged_unseen() -> None:
+    people = 2 * MOST_FITS + 7
+    cases = case_frame(
+        {
+            "case_id": f"{person}-{number}",
+            "person": f"p{person:03d}",
+            "expected": float(number),
+            "critical_probability": 0.2 + 0.6 * number,
+        }
+        for person in range(people)
+        for number in range(2)
+    )
+    fits: list[set[str]] = []
+
+    def fit(training: pd.DataFrame) -> Detector:
+        seen = set(training["person"])
+        fits.append(seen)
+        detector = middle(training)
+
+        def of_strangers(judged: pd.DataFrame) -> Outcome:
+            assert seen.isdisjoint(judged["person"])
+            return detector(judged)
+
+        return of_strangers
+
+    table = leave_group_out(cases, cases["person"], fit)
+    assert len(fits) == MOST_FITS
+    assert list(table["group"]) == [*sorted(set(cases["person"])), "all"]
+    assert table["positives"].iloc[-1] == people
+    assert not table["problem"].any()

@@ -11,6 +11,7 @@ from sopilot_assets.store.publish import local_path, publish_text
 from sopilot_assets.studies.spec import (
     Detector,
     GateProfileName,
+    ScoreOrigin,
     SplitStrategy,
     StudySpec,
     load_study,
@@ -98,6 +99,11 @@ def test_a_file_of_another_name_is_refused(home: Home) -> None:
     publish_text(home.studies / "autumn.yaml", SHORT)
     with pytest.raises(StudyError, match="study_id: expected 'autumn', the file's name, found 'spring'"):
         load_study(home, "autumn")
+
+
+def test_a_new_study_of_imported_scores_counts_imported_labels(home: Home) -> None:
+    new_study(home, "old", task="filter_change", title="Old", scores=ScoreOrigin.IMPORTED)
+    assert load_study(home, "old").label_sources == (Source.IMPORTED,)
 
 
 def test_a_new_study_never_overwrites_one_and_is_checked_before_it_is_written(home: Home) -> None:

@@ -27,7 +27,7 @@ def clustered_bounds(hits: Sequence[bool], clusters: Sequence[str]) -> dict[str,
 
     Linearised variance of the ratio, effective n with Korn and Graubard's correction for few clusters,
     Wilson's interval with it, and neither bound sharper than as many independent cases as there are clusters
-    allow.
+    allow, clusters of unequal size counting as fewer (Kish).
     """
     n = len(hits)
     sizes: dict[str, int] = {}
@@ -37,11 +37,20 @@ def clustered_bounds(hits: Sequence[bool], clusters: Sequence[str]) -> dict[str,
         found[cluster] = found.get(cluster, 0) + bool(hit)
     c, k = len(sizes), sum(map(bool, hits))
     if n == 0:
-        return {"point": None, "low": None, "high": None, "n": 0, "clusters": 0, "effective_n": None}
+        return {
+            "point": None,
+            "low": None,
+            "high": None,
+            "n": 0,
+            "clusters": 0,
+            "effective_n": None,
+            "effective_clusters": None,
+        }
     p = k / n
-    effective = _effective_n(p, n, [(found[one], sizes[one]) for one in sizes])
+    diverse = n**2 / sum(size**2 for size in sizes.values())
+    effective = _effective_n(p, n, [(found[one], sizes[one]) for one in sizes], diverse)
     low, high = wilson_bounds(p * effective, effective) or (0.0, 1.0)
-    all_hit, none_hit = wilson_bounds(c, c) or (0.0, 1.0), wilson_bounds(0, c) or (0.0, 1.0)
+    all_hit, none_hit = wilson_bounds(diverse, diverse) or (0.0, 1.0), wilson_bounds(0, diverse) or (0.0, 1.0)
     return {
         "point": p,
         "low": min(low, all_hit[0]),
@@ -49,15 +58,16 @@ def clustered_bounds(hits: Sequence[bool], clusters: Sequence[str]) -> dict[str,
         "n": n,
         "clusters": c,
         "effective_n": effective,
+        "effective_clusters": diverse,
     }
 
 
-def _effective_n(p: float, n: int, clusters: Sequence[tuple[int, int]]) -> float:
+def _effective_n(p: float, n: int, clusters: Sequence[tuple[int, int]], diverse: float) -> float:
     c = len(clusters)
     if c == 1:
         return 1.0
     if p in (0.0, 1.0):
-        return float(c)
+        return diverse
     variance = c / (c - 1) * sum((hits - p * size) ** 2 for hits, size in clusters) / n**2
     independent = p * (1 - p) / n
     if variance <= independent / n:
