@@ -49,7 +49,7 @@ class DossierInputs:
       ``rescore_*`` from its exact ones, ``rater_kappa_ci95_low`` as ``low`` of ``agreement``,
       ``test_looks`` by `distinct_looks`, ``leaking_groups`` by `leaking_groups`.
     - ``shadow``: `shadow_report` on ``shadow_split`` with clusters. ``agreement``:
-      `RaterAgreement.as_dict` for ``label_sources``. ``drift``: ``right.drift`` of the
+      `RaterAgreement.as_dict` for ``label_sources``, on the cases. ``drift``: ``right.drift`` of the
       selected detector on ``full``.
     - ``label_events``: the whole chain of the task in order (``Event.as_dict``), ``label_head`` the id it
       ends with. Empty is missing.

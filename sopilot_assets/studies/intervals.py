@@ -63,7 +63,7 @@ def clustered(
 
     1. Variance of the ratio by linearisation, V = c/(c-1) sum((s_j - p n_j)^2) / n^2 over c clusters with
        s_j successes of n_j.
-    2. Effective n = p(1-p)/V x (t[n-1] / t[c-1])^2, at least 1 and at most n (Korn and Graubard 1998), n - 1
+    2. Effective n = p(1-p)/V x (t[n-1] / t[c*-1])^2, at least 1 and at most n (Korn and Graubard 1998), n - 1
        where nobody has two cases. It is c* where the share is 0 or 1, and 1 with a single cluster: neither
        shows how related the cases are.
     3. Wilson's interval with the effective n (Dean and Pagano 2015).
@@ -122,7 +122,7 @@ def _effective_n(
         return 1.0, float(n)
     design_effect = variance / independent
     tail = (1 - confidence) / 2
-    few = (stats.t.isf(tail, n - 1) / stats.t.isf(tail, c - 1)) ** 2
+    few = (stats.t.isf(tail, n - 1) / stats.t.isf(tail, max(1.0, diverse - 1))) ** 2
     return design_effect, float(min(n, max(1.0, n / design_effect * few)))
 
 

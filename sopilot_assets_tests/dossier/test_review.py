@@ -147,7 +147,8 @@ def test_groups_are_found_as_the_product_finds_them(inputs: DossierInputs) -> No
         source_video=rng.choice([*map(str, range(60)), *[""] * 60], n),
     )
     cases.loc[: n // 2, "person"] = [f"p{number}" for number in range(n // 2 + 1)]
-    found = clusters_of(cases.to_dict("records"))
+    rows = [{str(name): value for name, value in row.items()} for row in cases.to_dict("records")]
+    found = clusters_of(rows)
     stated = independent_units(cases)
     assert len(set(zip(found, stated, strict=True))) == len(set(found)) == len(set(stated))
     assert [one == "" for one in found] == [one == "" for one in stated]
@@ -273,3 +274,13 @@ def test_odd_notes_and_names_do_not_break_a_dossier(inputs: DossierInputs, key: 
     built = build_dossier(odd, key)
     assert verify_files(built.files, use_ssh_keygen=False).ok
     assert list(csv.reader(io.StringIO(built.files["rows/repeats.csv"].decode(), newline="")))[1][0]
+
+
+def test_the_report_never_calls_a_wrong_signature_the_expected_one(
+    files: Files, folder: Path, issuer: SigningKey, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(folder), "--signer", issuer.fingerprint]) == 1
+    assert "by the key that you expect" not in capsys.readouterr().out
+    (folder / "statement.json").write_bytes(files["statement.json"] + b"\n")
+    assert main([str(folder)]) == 1
+    assert "Signature: NOT VALID" in capsys.readouterr().out

@@ -196,8 +196,9 @@ def test_files_without_their_rows_are_not_used_and_are_made_again(
     process = start(chain_killed_at_row, Path(str(done.root)), station)
     process.join()
     assert process.exitcode == -signal.SIGKILL
-    with pytest.raises(StudyError, match=r"Materialize \w+ again"):
-        stations.evidence_dossiers(done, "spring", run_id="r", written_at=LATER)
+    for name in (name for name, maker in {**OF_LABELS, **OF_CASES}.items() if maker == station):
+        with pytest.raises(StudyError, match=rf"{name}: was .*Materialize {station} again"):
+            Results(done, "spring").read(name)
     run_chain(done, run_id="again", written_at=LATER, only=UNSEALED)
     other = at(Path(shutil.copytree(calm[0], Path(str(done.root)).with_name("other"))))
     append_events(other, labels_by("ann", {first: not truth[first]}), run_id="more", written_at=LATER)
@@ -468,6 +469,7 @@ def label_again(home: Home) -> None:
     append_events(home, labels_by("cho", some), run_id="cho", written_at=LATER)
 
 
+OF_LABELS = dict.fromkeys(("cases.csv", "split_manifest.json", "label_events.json"), "split_manifests")
 OF_CASES = {
     "policies.json": "critical_policies",
     "policy.json": "critical_policies",
@@ -480,11 +482,12 @@ OF_CASES = {
     "labeling_plan.csv": "labeling_plans",
     "labeling_forecast.csv": "labeling_plans",
 }
-OF_LABELS = {name: OF_CASES[name] for name in ("gate_report.json", "labeling_plan.csv")}
+OF_RATERS = {name: OF_CASES[name] for name in ("gate_report.json", "labeling_plan.csv")}
+"""The files that change with the cases, whatever they are made of, and with what raters say of each other."""
 
 
 @pytest.mark.parametrize(
-    ("change", "stale"), [(relabel, OF_CASES), (rescore, OF_CASES), (label_again, OF_LABELS)]
+    ("change", "stale"), [(relabel, OF_CASES), (rescore, OF_CASES), (label_again, OF_RATERS)]
 )
 def test_results_of_older_scores_or_labels_are_refused_by_name(
     change: Callable[[Home], None], stale: dict[str, str], done: Home

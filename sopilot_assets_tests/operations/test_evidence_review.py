@@ -152,7 +152,8 @@ def test_unknown_persons_on_both_sides_of_a_split_leak(tmp_path: Path) -> None:
     run_chain(home, only=CHAIN[:3], written_at=LATER)
     study = Study.open(home, "spring")
     # their sessions keep them where they were
-    assert set(study.manifest.split_of(study.cases["case_id"][study.cases["person"] == ""])) == {"dev", "test"}
+    unknown = study.cases["case_id"][study.cases["person"] == ""]
+    assert set(study.manifest.split_of(unknown)) == {"dev", "test"}
     assert judged(study)[1]["leaking_groups"] == 1
 
 
@@ -208,3 +209,13 @@ def test_a_lock_of_another_version_is_none(home: Home) -> None:
         for path in Path(str(home.dossiers / "summer")).glob("*/dossier.json")
     ]
     assert sorted(found) == [False, True]
+
+
+def test_raters_who_agree_on_other_recordings_show_nothing_about_these(home: Home) -> None:
+    run_chain(home, only=CHAIN[:1])
+    before = Study.open(home, "spring").document("agreement.json")
+    easy = {f"{TASK}-t-{number:012x}": number % 2 == 0 for number in range(100)}
+    append_events(home, [*labels_by("ann", easy), *labels_by("bob", easy)], run_id="l", written_at=LATER)
+    run_chain(home, written_at=LATER)
+    assert Study.open(home, "spring").document("agreement.json") == before
+    assert set(blockers(home)) == {"repeats"}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from sopilot_assets.dossier.verifier.figures import repeatability_of
+from sopilot_assets.dossier.verifier.numbers import clustered_bounds
 from sopilot_assets.dossier.verifier.tables import read_csv
 from sopilot_assets.studies.cases import case_frame, cases_csv, read_cases
-from sopilot_assets.studies.gates import check_gates
+from sopilot_assets.studies.gates import check_gates, gate_counts
+from sopilot_assets.studies.intervals import clustered
 from sopilot_assets.studies.profiles import PROFILES, GateProfile, study_profile
 from sopilot_assets.studies.repeatability import REPEAT_COLUMNS, repeatability
 
@@ -72,3 +76,46 @@ def test_any_name_survives_the_table_of_cases(name: str) -> None:
     pd.testing.assert_frame_equal(read_cases(data, name="cases.csv"), cases)
     assert [row["original_name"] for row in read_csv(data)] == list(cases["original_name"])
     assert cases["original_name"][0] == name.replace("\r", "\ufffd")
+
+
+def test_many_recordings_of_one_person_do_not_dilute_what_others_do() -> None:
+    # forty people of whom every one is a false alarm, and a thousand recordings of one of whom none is
+    people = [*(f"p{number}" for number in range(40)), *["always_right"] * 1000]
+    wrong = np.array([True] * 40 + [False] * 1000)
+    found = clustered(wrong, people)
+    assert found.clusters == 41
+    assert found.effective_clusters < 1.1
+    limit = PROFILES["research_v3"].thresholds["clustered_false_positive_rate_ci95_high"]
+    assert found.high > 3 * limit
+    assert clustered(wrong, ["" if name == "always_right" else name for name in people]).high > 3 * limit
+    assert clustered_bounds(wrong.tolist(), people)["high"] == pytest.approx(found.high)
+
+
+@pytest.mark.parametrize("sizes", [[100, *[1] * 39], [50, 50, *[2] * 38], [30] * 5 + [1] * 35])
+def test_intervals_hold_where_people_have_unequal_numbers_of_recordings(sizes: list[int]) -> None:
+    rng = np.random.default_rng(11)
+    people, share = len(sizes), 0.15
+    names = np.repeat([f"p{number:02d}" for number in range(people)], sizes)
+    held = 0
+    for _ in range(300):
+        of_person = rng.beta(share, 1 - share, people)
+        found = clustered(rng.random(len(names)) < np.repeat(of_person, sizes), names)
+        held += found.low <= share <= found.high
+    assert held / 300 >= 0.925
+
+
+def test_what_a_failed_bound_needs_counts_people_and_not_their_recordings() -> None:
+    found = {
+        "critical_confusion": {"tp": 0, "fn": 0, "fp": 0, "tn": 1040},
+        "right": {
+            "clustered_false_positive_rate": asdict(
+                clustered(np.zeros(1040, dtype=bool), [*map(str, range(40)), *["one"] * 1000])
+            )
+        },
+    }
+    profile = PROFILES["research_v3"]
+    values = perfect(profile) | {"clustered_false_positive_rate_ci95_high": 0.78}
+    (failed,) = check_gates(profile, values, counts=gate_counts(found)).failed()
+    assert failed.needed is not None
+    assert failed.needed.count is not None
+    assert failed.needed.count > 0

@@ -72,12 +72,12 @@ def _effective_n(p: float, n: int, clusters: Sequence[tuple[int, int]], diverse:
     independent = p * (1 - p) / n
     if variance <= independent / n:
         return float(n)
-    few = (t_quantile(n - 1) / t_quantile(c - 1)) ** 2
+    few = (t_quantile(n - 1) / t_quantile(max(1.0, diverse - 1))) ** 2
     return min(float(n), max(1.0, n * independent / variance * few))
 
 
 @cache
-def t_quantile(df: int) -> float:
+def t_quantile(df: float) -> float:
     """The upper 2.5 % point of Student's t with ``df`` degrees of freedom, by bisection."""
     tail = (1 - CONFIDENCE) / 2
     low, high = 0.0, 1.0
@@ -92,7 +92,7 @@ def t_quantile(df: int) -> float:
     return (low + high) / 2
 
 
-def _t_tail(t: float, df: int) -> float:
+def _t_tail(t: float, df: float) -> float:
     return _beta_share(df / (df + t * t), df / 2, 0.5) / 2
 
 

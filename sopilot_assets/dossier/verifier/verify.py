@@ -31,7 +31,14 @@ from sopilot_assets.dossier.verifier.figures import (
     rows_of_split,
     shadow_of,
 )
-from sopilot_assets.dossier.verifier.files import check_hashes, check_signature, dossier_id_of, read_files
+from sopilot_assets.dossier.verifier.files import (
+    SIGNATURE,
+    SIGNERS,
+    check_hashes,
+    check_signature,
+    dossier_id_of,
+    read_files,
+)
 from sopilot_assets.dossier.verifier.findings import Finding, Findings, read_json
 from sopilot_assets.dossier.verifier.gates import (
     GATES_FILE,
@@ -135,7 +142,6 @@ def _check_content(files: Mapping[str, bytes], dossier: Mapping[str, Any], findi
             findings,
             lambda: events.extend(check_chain(files[LABELS_FILE], dossier["label_head"], findings)),
         )
-        _guarded(AGREEMENT, findings, lambda: _check_agreement(files, dossier, events, findings))
     if CASES_FILE not in files or DETECTIONS_FILE not in files:
         return
     rows: list[Row] = []
@@ -154,6 +160,9 @@ def _check_rows(
     if LABELS_FILE in files:
         states = label_states(events, dossier["label_sources"])
         _guarded(CASES_FILE, findings, lambda: check_labels(rows, states, findings))
+        judged = {row["case_id"] for row in rows}
+        of_them = [event for event in events if event.get("key") in judged]
+        _guarded(AGREEMENT, findings, lambda: _check_agreement(files, dossier, of_them, findings))
     _guarded("protocol/split_manifest.json", findings, lambda: check_splits(files, rows, findings))
     _guarded(DETECTIONS_FILE, findings, lambda: check_clusters(rows, findings))
     policies = policies_of(files, findings)
@@ -299,6 +308,8 @@ def _verdict_lines(verification: Verification) -> list[str]:
         out.append(f"Taken over, not recomputed: {', '.join(kinds)}")
     if not verification.signer:
         out.append("Signature: NOT CHECKED. Hashes alone do not tell who made this dossier.")
+    elif {SIGNATURE, SIGNERS} & set(findings.bad_files):
+        out.append(f"Signature: NOT VALID, or by another key than expected: {verification.signer}")
     elif verification.signer_compared:
         out.append(f"Signature: by the key that you expect, {verification.signer}")
     else:

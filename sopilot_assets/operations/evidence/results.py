@@ -67,7 +67,7 @@ class Results:
         """
         with only_writer(self._lock):
             self._known = rows = self._stored()
-            sources = {name: self._source(name, station) for name in {*made_from, *self._read}}
+            sources = {name: self._source(name, station) for name in sorted({*made_from, *self._read})}
             for name, data in files.items():
                 publish_bytes(self._path(name), data)
             replaced = [rows[name]["written_at"] for name in files if name in rows]

@@ -44,6 +44,9 @@ def split_manifests(home: Home, study_id: str, *, run_id: str, written_at: str) 
     )
     manifest = study_split(cases, spec)
     leakage = leakage_table(cases, manifest)
+    # what raters agree on elsewhere says nothing about these recordings
+    own = set(cases["case_id"])
+    agreement = rater_agreement([event for event in events if event.key in own], spec.label_sources)
     document = pretty_json(manifest)
     # before the files: a run killed between them must not leave results of a study that can be changed
     freeze(home, study_id, hashlib.sha256(document).hexdigest())
@@ -59,7 +62,7 @@ def split_manifests(home: Home, study_id: str, *, run_id: str, written_at: str) 
                     "events": [event.as_dict() for event in events],
                 }
             ),
-            AGREEMENT: pretty_json(rater_agreement(events, spec.label_sources).as_dict()),
+            AGREEMENT: pretty_json(agreement.as_dict()),
         },
         made_from=(),
         run_id=run_id,
