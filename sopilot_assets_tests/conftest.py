@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from sopilot_assets.capture.simulate.dataset import SimulatedSet, simulate
 from sopilot_assets.store.home import Home
 from sopilot_assets_tests.video.tiny import write_tiny_video
+
+
+# the same examples in every run; `HYPOTHESIS_PROFILE=default` looks for new ones
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture

@@ -60,6 +60,7 @@ _GATE_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "independent_positives": ("right", "independent_positives"),
     "independent_negatives": ("right", "independent_negatives"),
     "decided_share": ("right", "decided_share"),
+    "decided_positive_share": ("right", "decided_positive_share"),
     "scored_share": ("right", "scored_share"),
 }
 """Name of a gate's value -> where `figures` holds it."""
@@ -197,6 +198,7 @@ def _right_figures(
     alarms = clustered(outcome.detected[of_negatives], clusters[of_negatives])
     return {
         "decided_share": _share(int((labelled & speaks).sum()), int(labelled.sum())),
+        "decided_positive_share": _share(int(of_positives.sum()), int(positive.sum())),
         "scored_share": _share(int((labelled & scored).sum()), int(labelled.sum())),
         "abstained_positives": int((positive & ~speaks).sum()),
         "abstained_negatives": int((negative & ~speaks).sum()),

@@ -98,6 +98,8 @@ _ADVICE: Final[Mapping[str, str]] = {
     "shifted_decision_change_rate": "no label helps: run `sopilot repeat`; where decisions depend on where "
     "sampling starts, add golds",
     "scored_share": "no label helps: record again what could not be scored",
+    "settled_label_share": "settle what raters disagree on: `sopilot labels disagreements`",
+    "decided_positive_share": "no label helps: add golds, so that less is not verifiable",
     "decided_share": "no label helps: add golds, so that less is not verifiable",
     "coverage_rate": "no label helps: score what is labelled",
     "num_completed_jobs": "no label helps: score more recordings",

@@ -61,7 +61,9 @@ EVIDENCE_CHECKS: Final = (
     Check("independent_negatives", "min_independent_negatives", "min", evidence=True),
     Check("blind_label_share", "min_blind_label_share", "min", fixed=True),
     Check("rater_kappa_ci95_low", "min_rater_kappa_ci95_low", "min"),
+    Check("settled_label_share", "min_settled_label_share", "min"),
     Check("decided_share", "min_decided_share", "min"),
+    Check("decided_positive_share", "min_decided_positive_share", "min"),
     Check("scored_share", "min_scored_share", "min"),
     Check("shifted_recordings", "min_shifted_recordings", "min", evidence=True),
     Check("shifted_jitter_max_delta", "max_shifted_jitter_max_delta", "max"),
@@ -126,8 +128,9 @@ _RESEARCH: Final[Mapping[str, float]] = {
 # - 40 independent negatives and 20 positives are what is needed for the false-positive bound with 3 false
 #   alarms, and for the miss rate to mean more than one or two persons; the miss bound of .10 itself needs 35
 #   persons without a miss (Wilson), so it stays the harder of the two;
-# - abstaining is allowed, but a detector that decides on less than 80 % is of no use, and what could not be
-#   scored at all counts against it;
+# - abstaining is allowed, but a detector that decides on less than 80 %, of all or of the critical, is of
+#   no use, and what could not be scored at all counts against it;
+# - labels that raters left open drop out of every figure, and the hard ones first: at most a tenth may;
 # - 30 shifted repeats bound a decision change rate of .05 only loosely (Wilson, 0 of 30: .11), but show a
 #   detector that depends on where the sampling grid happens to start;
 # - a kappa whose lower bound is below .4 ("moderate" begins there: Landis & Koch 1977) means that raters do
@@ -142,7 +145,9 @@ _RESEARCH_V3: Final[Mapping[str, float]] = {
     "independent_negatives": 40,
     "blind_label_share": 1.0,
     "rater_kappa_ci95_low": 0.4,
+    "settled_label_share": 0.9,
     "decided_share": 0.8,
+    "decided_positive_share": 0.8,
     "scored_share": 0.98,
     "shifted_recordings": 30,
     "shifted_jitter_max_delta": 5.0,

@@ -85,10 +85,12 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
     agreement = rater_agreement(events).as_dict()
     exact, shifted = (repeatability(repeats)[kind] for kind in ("exact", "shifted"))
     used = cases.loc[places != ""]
+    asked = cases.loc[cases["label_source"] != ""]
     values = {
         **gate_values(chosen),
         "coverage_rate": 1.0,
         "scored_share": 1.0,
+        "settled_label_share": float(asked["expected"].notna().mean()),
         "blind_label_share": float((used["label_source"] == "blind_human").mean()),
         "rescore_pairs": exact["videos"],
         "rescore_jitter_max_delta": exact["max_delta"],

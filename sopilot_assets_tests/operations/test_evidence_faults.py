@@ -558,7 +558,8 @@ def test_a_file_can_be_read_exactly_while_everything_it_goes_back_to_counts(
         if counts(name):
             assert Results(home, "s").read(name) == b"%d" % content[name]
         else:
-            with pytest.raises(StudyError, match=f"{name}: was made from another version"):
+            # the file that is named is the first on the way back that is older than what it was made from
+            with pytest.raises(StudyError, match=r"[a-d]: was made from another version of [a-d]"):
                 Results(home, "s").read(name)
 
 

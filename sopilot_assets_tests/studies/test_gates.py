@@ -224,6 +224,7 @@ def test_repeats_of_few_people_pass_the_old_bounds_and_fail_the_new_gate() -> No
     found = judged(cases, (cases["expected"] == 1).to_numpy())
     values = gate_values(found) | {
         "blind_label_share": 1.0,
+        "settled_label_share": 1.0,
         "rater_kappa_ci95_low": 1.0,
         "shifted_recordings": 600.0,
         "shifted_jitter_max_delta": 0.0,
@@ -240,3 +241,11 @@ def test_repeats_of_few_people_pass_the_old_bounds_and_fail_the_new_gate() -> No
         "independent_positives": "18 more independent positives",
         "independent_negatives": "18 more independent negatives",
     }
+
+
+@pytest.mark.parametrize("share", ["decided_positive_share", "settled_label_share"])
+def test_what_is_left_open_cannot_hide_from_the_research_gate(share: str) -> None:
+    profile = PROFILES["research_v3"]
+    assert check_gates(profile, perfect(profile)).overall_pass
+    report = check_gates(profile, perfect(profile) | {share: 0.7})
+    assert [check.name for check in report.failed()] == [share]

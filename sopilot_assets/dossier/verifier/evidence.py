@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sopilot_assets.dossier.verifier.figures import SPLITS, detected, repeatability_of, rows_of_split
+from sopilot_assets.dossier.verifier.figures import (
+    SPLITS,
+    detected,
+    repeatability_of,
+    rows_of_split,
+    share_of,
+)
 from sopilot_assets.dossier.verifier.files import REQUIRED, sha256
 from sopilot_assets.dossier.verifier.findings import Findings, read_json
 from sopilot_assets.dossier.verifier.labels import canonical
@@ -195,7 +201,9 @@ def evidence_values(files: Mapping[str, bytes], rows: Sequence[Row], leaking: in
     labelled = [row for row in rows_of_split(rows, "full") if row["expected"] is not None]
     blind = sum(row["label_source"] == "blind_human" for row in labelled)
     unknown = {row["split"] for row in rows_of_split(rows, "full") if not row["person"]}
+    asked = [row for row in rows if row["label_source"]]
     values: dict[str, Any] = {
+        "settled_label_share": share_of(sum(row["expected"] is not None for row in asked), len(asked)),
         # nothing shows that unknown persons in two splits are not the same
         "leaking_groups": leaking + (len(unknown) > 1),
         "blind_label_share": blind / len(labelled) if labelled else None,

@@ -99,6 +99,7 @@ def _right(rows: Sequence[Row], detector: str) -> dict[str, Any]:
     squares = [(score - label) ** 2 for score, label in zip(scores, truth, strict=True)]
     return {
         "decided_share": share_of(len(speaks), len(labelled)),
+        "decided_positive_share": share_of(sum(row["expected"] == 1 for row in speaks), len(positive)),
         "scored_share": share_of(sum(map(scored, labelled)), len(labelled)),
         "abstained_positives": sum(not row[f"{detector}.decided"] for row in positive),
         "abstained_negatives": sum(

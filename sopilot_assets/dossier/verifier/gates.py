@@ -32,6 +32,7 @@ _PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "independent_positives": ("right", "independent_positives"),
     "independent_negatives": ("right", "independent_negatives"),
     "decided_share": ("right", "decided_share"),
+    "decided_positive_share": ("right", "decided_positive_share"),
     "scored_share": ("right", "scored_share"),
 }
 """Where a check's value lies among the figures of the selected detector on the split of the gates."""
@@ -83,7 +84,9 @@ PROFILE_THRESHOLDS: Final[Mapping[str, Mapping[str, float]]] = {
         "independent_negatives": 40,
         "blind_label_share": 1.0,
         "rater_kappa_ci95_low": 0.4,
+        "settled_label_share": 0.9,
         "decided_share": 0.8,
+        "decided_positive_share": 0.8,
         "scored_share": 0.98,
         "shifted_recordings": 30,
         "shifted_jitter_max_delta": 5.0,
@@ -107,7 +110,9 @@ LEAST_CHECKS: Final = frozenset(
         "independent_negatives",
         "blind_label_share",
         "rater_kappa_ci95_low",
+        "settled_label_share",
         "decided_share",
+        "decided_positive_share",
         "scored_share",
         "shifted_recordings",
     ]

@@ -92,8 +92,7 @@ def check_labels(
     wrong = []
     for row in rows:
         expected, source = states.get(row["case_id"], (None, ""))
-        stated = row["expected"], row["label_source"] if row["expected"] is not None else ""
-        if stated != (expected, source if expected is not None else ""):
+        if (row["expected"], row["label_source"]) != (expected, source):
             wrong.append(row["case_id"])
     shown = ", ".join(wrong[:5])
     findings.add(

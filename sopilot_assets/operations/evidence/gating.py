@@ -113,7 +113,10 @@ def _of_the_study(study: Study) -> dict[str, float | None]:
     scored = sum(counts.cases for counts in study.manifest.counts.values())
     scored_share = scored / (scored + len(study.manifest.unscored))
     sources = study.cases["label_source"][study.split(FULL)]
+    asked = study.cases["label_source"] != ""
+    settled = study.cases["expected"].notna()[asked]
     values: dict[str, float | None] = {
+        "settled_label_share": float(settled.mean()) if len(settled) else None,
         # of all that is labelled: what could not be scored is in no split
         "coverage_rate": scored_share,
         "scored_share": scored_share,
