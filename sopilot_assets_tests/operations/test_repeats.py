@@ -110,11 +110,15 @@ def test_an_exact_repeat_gives_the_score_again_and_a_shift_is_recorded_beside_it
     for name in ("score", "critical_probability", "decision"):
         assert exact.set_index("key")[f"base_{name}"].equals(scores.loc[exact["key"], name])
     figures = repeatability(rows)
-    assert (figures["exact"]["pairs"], figures["exact"]["max_delta"]) == (3, 0.0)
+    # a recording that has no score, before and after, shows nothing
+    with_score = int(exact["score"].notna().sum())
+    assert with_score >= 1
+    assert (figures["exact"]["pairs"], figures["exact"]["max_delta"]) == (with_score, 0.0)
     assert figures["exact"]["decision_changes"] == 0
-    assert figures["shifted"]["pairs"] == 6
+    assert figures["shifted"]["pairs"] >= 2 * with_score
     # every picture is another one, so that at least the probabilities move
-    assert figures["shifted"]["max_probability_delta"] > 0
+    shifted = rows[rows["kind"] == "shifted"]
+    assert (shifted["critical_probability"] != shifted["base_critical_probability"]).any()
 
 
 def test_a_repeat_is_measured_once(scored: Home) -> None:
@@ -176,8 +180,11 @@ def test_the_command_repeats_what_has_no_repeat_yet_and_shows_what_is_known(scor
         assert result.exit_code == 0, result.output
         return result.output
 
-    shown = said("--task", "filter_change", "--most", "1", "--json")
+    scores = scores_ledger(scored).latest()
+    key = scores.loc[scores["score"].notna() & (scores["role"] == "trainee"), "key"].iloc[0]
+    shown = said(str(key), "--json")
     assert '"kind": "exact",\n  "pairs": 1' in shown
-    (key,) = repeats_ledger(scored).latest()["key"]
     assert "Repeats of scores that are up to date" in said(str(key))
-    assert len(repeats_ledger(scored).all_rows()) == 1
+    assert list(repeats_ledger(scored).all_rows()["key"]) == [key]
+    said("--task", "filter_change", "--most", "1")
+    assert len(set(repeats_ledger(scored).all_rows()["key"])) == 2
