@@ -103,13 +103,13 @@ def verify(
     from sopilot_assets.dossier.verifier.verify import report_lines, verify_files  # noqa: PLC0415
 
     if signer and Path(signer).is_file():
-        signer = Path(signer).read_text(encoding="utf-8")
+        signer = Path(signer).read_text(encoding="utf-8", errors="replace")
     try:
         outcome = verify_files(read_files(dossier), signer=signer, signature=not no_signature)
     except (OSError, ValueError, SignatureFault) as error:
-        raise DossierError(
-            f"{dossier}: cannot be verified ({error}). Ask its sender for another copy."
-        ) from error
+        # a key that was mistyped is no fault of the dossier
+        again = "" if isinstance(error, SignatureFault) else " Ask its sender for another copy."
+        raise DossierError(f"{dossier}: cannot be verified ({error}).{again}") from error
     if as_json:
         sys.stdout.write(json.dumps(outcome.as_dict(), ensure_ascii=False, indent=1) + "\n")
     else:
@@ -125,7 +125,7 @@ def list_dossiers(*, home: HOME, as_json: AS_JSON = False) -> None:
     show_rows(
         rows,
         columns=("dossier", "study", "detector", "verdict", "blockers"),
-        empty="no dossier; make one with `sopilot dossier build`",
+        empty="no dossier; `sopilot study run STUDY` makes one, or `sopilot dossier build STUDY`",
         as_json=as_json,
     )
 

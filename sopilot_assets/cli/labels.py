@@ -73,12 +73,11 @@ def template(
     or unsure.
     """
     from sopilot_assets.labels.agreement import disagreements  # noqa: PLC0415
-    from sopilot_assets.labels.chain import read_chain  # noqa: PLC0415
     from sopilot_assets.labels.events import Source  # noqa: PLC0415
     from sopilot_assets.labels.sheets import write_template  # noqa: PLC0415
 
     source = Source.HUMAN if with_findings else Source.BLIND_HUMAN
-    events = read_chain(home, task)
+    events = _chain(home, task)
     own = [one for one in events if (one.who, one.source, one.adjudicates) == (who, source, False)]
     said = {event.key: event for event in own}
     recordings = list(_recordings(home, task, events).values())
@@ -90,8 +89,13 @@ def template(
         recordings = [one for one in recordings if one.key not in said]
     written = write_template(sheet, recordings, source=source, who=who, said={} if disputed else said)
     say(f"{sheet}: {written.rows} recordings, {written.added} of them new in it, {written.filled} filled in")
-    settle = " --adjudicates" if disputed else ""
-    say(f"Next: fill in critical_expected, then `sopilot labels import {task} {sheet}{settle}`.")
+    if written.rows:
+        settle = " --adjudicates" if disputed else ""
+        say(f"The videos lie in {home.videos}, those of column video below {home.root}.")
+        say(
+            "Next: fill in critical_expected (yes, no or unsure), then "
+            f"`sopilot labels import {task} {sheet}{settle}`."
+        )
 
 
 @app.command(
@@ -112,11 +116,17 @@ def import_sheet(
         typer.Option(help="Whether the rows that do not say were labelled blind."),
     ] = None,
     adjudicates: Annotated[
-        bool, typer.Option("--adjudicates", help="These rows settle what others disagree on.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--adjudicates/--no-adjudicates",
+            help="Whether these rows settle what others disagree on. Asked for where it has to be said.",
+            show_default=False,
+        ),
+    ] = None,
     home: HOME,
 ) -> None:
     """Take in a filled-in sheet; nothing of it where one row has a fault, and each fault is named."""
+    from sopilot_assets.labels.agreement import only_settles  # noqa: PLC0415
     from sopilot_assets.labels.chain import read_chain  # noqa: PLC0415
     from sopilot_assets.labels.events import Source  # noqa: PLC0415
     from sopilot_assets.labels.sheet_files import read_sheet  # noqa: PLC0415
@@ -124,16 +134,22 @@ def import_sheet(
     from sopilot_assets.tasks import load_task  # noqa: PLC0415
 
     now = datetime.now(UTC)
+    chain = read_chain(home, task)
     drafts = sheet_drafts(
         read_sheet(sheet),
         task_id=task,
         steps=load_task(home.tasks / f"{task}.yaml").step_ids,
-        recordings=_recordings(home, task, read_chain(home, task)),
+        recordings=_recordings(home, task, chain),
         at=now.isoformat(timespec="seconds"),
         who=who,
         source=Source(source) if source else None,
-        adjudicates=adjudicates,
+        adjudicates=bool(adjudicates),
     )
+    if adjudicates is None and only_settles(drafts, chain):
+        raise LabelError(
+            f"{sheet}: others disagree on each of its {len(drafts)} recordings, and it does not say what "
+            "for. Add --adjudicates where it settles them, --no-adjudicates where it is one more rater's opinion."
+        )
     _append(home, drafts, now, what=f"{sheet}: {len(drafts)} rows filled in")
 
 
@@ -172,7 +188,12 @@ def prefill(
         only_matching=only_matching,
     )
     critical = sum(draft.critical_expected is True for draft in drafts)
+    if not drafts:
+        say("Nothing to guess: each recording that the pattern speaks of has a label.")
+        return
     _append(home, drafts, now, what=f"{len(drafts)} guessed by file name, {critical} of them critical")
+    if critical == 0:
+        show_warning(f"No file name matches {pattern or BAD_FREEZE!r}, so all were guessed not critical.")
     if drafts:
         show_warning("Such labels say how files were named. Research gates do not count them.")
 
@@ -285,10 +306,10 @@ def list_labels(
     as_csv: AS_CSV = False,
 ) -> None:
     """What the labels say of each recording, or every label event."""
-    from sopilot_assets.labels.chain import read_chain, row_of  # noqa: PLC0415
+    from sopilot_assets.labels.chain import row_of  # noqa: PLC0415
     from sopilot_assets.labels.state import STATE_COLUMNS, label_state  # noqa: PLC0415
 
-    chain = read_chain(home, task)
+    chain = _chain(home, task)
     if events:
         rows = [row_of(event) for event in chain]
         columns: Sequence[str] = ("seq", "at", "who", "source", "key", "critical_expected", "seen", "note")
@@ -313,15 +334,18 @@ def verify(
     home: HOME,
 ) -> None:
     """Check the chain of label events and say where it ends; exit code 1 where an event is wrong."""
-    from sopilot_assets.labels.chain import chain_head, read_chain  # noqa: PLC0415
+    from sopilot_assets.labels.chain import chain_head  # noqa: PLC0415
 
-    chain = read_chain(home, task)
+    chain = _chain(home, task)
     end = chain_head(chain)
     if head and not any(event.event_id.startswith(head.lower()) for event in chain):
         raise LabelError(
             f"labels of {task}: expected an event {head}, found {end.seq} events without it; the chain was "
             "replaced or cut. Restore ledgers/labels from a backup."
         )
+    if not chain:
+        say(f"{task}: no label events yet")
+        return
     say(f"{task}: {end.seq} events, each follows the one before it")
     say(f"The last one is {end.event_id}")
 
@@ -342,9 +366,8 @@ def show_disagreements(
 ) -> None:
     """How far raters agree beyond chance, and each recording on which they do not."""
     from sopilot_assets.labels.agreement import DISAGREEMENT_COLUMNS, disagreements  # noqa: PLC0415
-    from sopilot_assets.labels.chain import read_chain  # noqa: PLC0415
 
-    chain = read_chain(home, task)
+    chain = _chain(home, task)
     rows = rows_of(disagreements(chain, sources.split(",")))
     show_rows(rows, columns=DISAGREEMENT_COLUMNS, empty="No disagreements.", as_json=as_json, as_csv=as_csv)
     if not (as_json or as_csv):
@@ -387,6 +410,17 @@ def simulate_raters(
     say(f"Next: `sopilot labels import {task} SHEET`.")
 
 
+def _chain(home: Home, task: str) -> list[Event]:
+    """The label events of a task; ``TaskError`` where there is neither such a task nor a label of it."""
+    from sopilot_assets.labels.chain import read_chain  # noqa: PLC0415
+    from sopilot_assets.tasks import load_task  # noqa: PLC0415
+
+    chain = read_chain(home, task)
+    if not chain:
+        load_task(home.tasks / f"{task}.yaml")
+    return chain
+
+
 def _recordings(home: Home, task: str, events: Iterable[Event]) -> dict[str, Recording]:
     """What can be labelled: the trainee recordings of the task, and what has labels already."""
     from sopilot_assets.labels.recordings import by_key, recordings_to_label  # noqa: PLC0415
@@ -406,11 +440,10 @@ def _append(home: Home, drafts: Sequence[Draft], now: datetime, *, what: str) ->
 def _status(home: Home, task: str, sources: Sequence[str]) -> dict[str, Cell]:
     from dataclasses import asdict  # noqa: PLC0415
 
-    from sopilot_assets.labels.chain import read_chain  # noqa: PLC0415
     from sopilot_assets.labels.recordings import recordings_to_label  # noqa: PLC0415
     from sopilot_assets.labels.state import label_coverage, label_state  # noqa: PLC0415
 
-    chain = read_chain(home, task)
+    chain = _chain(home, task)
     keys = [one.key for one in recordings_to_label(home, task)]
     coverage = asdict(label_coverage(label_state(chain, sources), keys))
     return {"task": task, **coverage, "events": len(chain), "kappa": _agreement_text(chain)}

@@ -51,7 +51,7 @@ class Chart:
         *,
         x_ticks: Sequence[tuple[float, str]],
         y_ticks: Sequence[tuple[float, str]],
-        x_name: str = "",
+        x_name: str,
         y_name: str = "",
     ) -> None:
         """Grid lines with their labels, and the names of the axes."""
@@ -79,21 +79,13 @@ class Chart:
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{width:g}"{dash}/>'
         )
 
-    def area(self, low: tuple[float, float], high: tuple[float, float], colour: str, opacity: float) -> None:
-        """A filled rectangle between two corners."""
-        (x0, y0), (x1, y1) = self.at(*low), self.at(*high)
-        self.parts.append(
-            f'<rect x="{min(x0, x1):.2f}" y="{min(y0, y1):.2f}" width="{abs(x1 - x0):.2f}" '
-            f'height="{abs(y1 - y0):.2f}" fill="{colour}" opacity="{opacity:g}"/>'
-        )
-
     def dot(
         self,
         x: float,
         y: float,
         colour: str,
         *,
-        size: float = 4.0,
+        size: float,
         hollow: bool = False,
         title: str = "",
         lift: float = 0.0,
@@ -116,12 +108,11 @@ class Chart:
         *,
         anchor: str = "start",
         right: float = 0.0,
-        up: float = 0.0,
         bold: bool = False,
     ) -> None:
-        """Text at a point, moved by pixels."""
+        """Text at a point, moved to the right by pixels."""
         px, py = self.at(x, y)
-        self._text(px + right, py - up + 4, text, colour, anchor, bold=bold)
+        self._text(px + right, py + 4, text, colour, anchor, bold=bold)
 
     def legend(self, entries: Sequence[tuple[str, str, bool]]) -> None:
         """Names of the colours (colour, name, hollow), in one line above the plot area."""
@@ -162,7 +153,6 @@ class Chart:
         )
 
 
-def shares(step: float = 0.2) -> list[tuple[float, str]]:
+def shares() -> list[tuple[float, str]]:
     """Ticks from 0 to 1 as percentages."""
-    count = round(1 / step)
-    return [(index * step, f"{100 * index * step:.0f} %") for index in range(count + 1)]
+    return [(index * 0.2, f"{20 * index} %") for index in range(6)]

@@ -171,9 +171,8 @@ def _people(inputs: DossierInputs) -> Iterator[str]:
     agreement = inputs.agreement
     if agreement and (agreement.get("low") or 0.0) > 0:
         yield (
-            f"{plural(agreement['raters'], 'rater')} labelled the same {agreement['recordings']} "
-            "recordings and agree "
-            f"beyond chance: kappa {agreement['kappa']:.2f} ({agreement['low']:.2f} to "
+            f"{agreement['recordings']} recordings were labelled by two people or more, of "
+            f"{plural(agreement['raters'], 'rater')}, who agree beyond chance: kappa {agreement['kappa']:.2f} ({agreement['low']:.2f} to "
             f"{agreement['high']:.2f})."
         )
     used = _used(inputs)

@@ -18,7 +18,7 @@ from scipy.stats import norm
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.proportion import proportion_confint
 
-from sopilot_assets.labels.events import Event, Source
+from sopilot_assets.labels.events import Draft, Event, Source
 from sopilot_assets.labels.state import counting_events, label_state, newest_labels
 
 CONFIDENCE: Final = 0.95
@@ -60,8 +60,6 @@ class RaterAgreement:
 def rater_agreement(
     events: Sequence[Event],
     sources: Iterable[Source | str] = (Source.BLIND_HUMAN,),
-    *,
-    confidence: float = CONFIDENCE,
 ) -> RaterAgreement:
     """The agreement between the people whose labels count, on the recordings that two or more of them
     answered.
@@ -70,12 +68,10 @@ def rater_agreement(
     for event, _ in counting_events(events, sources):
         if not event.adjudicates:
             answers.setdefault(event.key, {}).setdefault(event.who, event.critical_expected)
-    return agreement(answers, confidence=confidence)
+    return agreement(answers)
 
 
-def agreement(
-    answers: Mapping[str, Mapping[str, bool | None]], *, confidence: float = CONFIDENCE
-) -> RaterAgreement:
+def agreement(answers: Mapping[str, Mapping[str, bool | None]]) -> RaterAgreement:
     """The agreement on ``answers``: by recording and rater yes, no, or None for unsure."""
     said = {
         key: {who: answer for who, answer in row.items() if answer is not None}
@@ -89,15 +85,13 @@ def agreement(
     nothing = _nothing(counts)
     if nothing:
         return RaterAgreement(
-            statistic, len(raters), len(shared), unsure, None, None, None, None, confidence, nothing
+            statistic, len(raters), len(shared), unsure, None, None, None, None, CONFIDENCE, nothing
         )
     of_two = [[int(not row[who]) for who in raters] for row in shared.values()] if len(raters) == 2 else []
     observed = float(_agreeing(counts).mean())
-    kappa, low, high = (
-        _cohen(np.array(of_two), confidence) if statistic == "cohen" else _fleiss(counts, confidence)
-    )
+    kappa, low, high = _cohen(np.array(of_two)) if statistic == "cohen" else _fleiss(counts)
     return RaterAgreement(
-        statistic, len(raters), len(shared), unsure, observed, kappa, low, high, confidence, ""
+        statistic, len(raters), len(shared), unsure, observed, kappa, low, high, CONFIDENCE, ""
     )
 
 
@@ -123,6 +117,17 @@ def disagreements(events: Sequence[Event], sources: Iterable[Source | str] = tup
     return pd.DataFrame.from_records(rows, columns=list(DISAGREEMENT_COLUMNS)).astype("str")
 
 
+def only_settles(drafts: Sequence[Draft], events: Sequence[Event]) -> bool:
+    """Whether the drafts can be meant to settle: each is about an open disagreement of other people.
+
+    As one more rater's labels they would settle nothing, and be counted in the agreement.
+    """
+    found = disagreements(events)
+    still_open = set(found["key"][found["settled"] == ""])
+    said = {(event.key, event.who) for event in events}
+    return bool(drafts) and all(one.key in still_open and (one.key, one.who) not in said for one in drafts)
+
+
 _SAID: Final[Mapping[bool | None, str]] = {True: "yes", False: "no", None: "unsure"}
 
 
@@ -145,7 +150,7 @@ def _agreeing(counts: _Counts) -> _Counts:
     return np.asarray((counts * (counts - 1)).sum(axis=1) / (raters * (raters - 1)))
 
 
-def _cohen(table: npt.NDArray[np.int64], confidence: float) -> tuple[float, float, float]:
+def _cohen(table: npt.NDArray[np.int64]) -> tuple[float, float, float]:
     """Cohen's kappa and its interval, from the answers (n, 2) of two raters as 0 and 1."""
     both = np.zeros((2, 2))
     np.add.at(both, (table[:, 0], table[:, 1]), 1)
@@ -154,10 +159,10 @@ def _cohen(table: npt.NDArray[np.int64], confidence: float) -> tuple[float, floa
     shares = both / both.sum()
     chance = float(shares.sum(axis=0) @ shares.sum(axis=1))
     kappa, error = float(result.kappa), float(np.sqrt(max(result.var_kappa, 0.0)))
-    return kappa, *_interval(kappa, error, np.trace(shares), chance, len(table), confidence)
+    return kappa, *_interval(kappa, error, np.trace(shares), chance, len(table))
 
 
-def _fleiss(counts: _Counts, confidence: float) -> tuple[float, float, float]:
+def _fleiss(counts: _Counts) -> tuple[float, float, float]:
     """Fleiss' kappa for different numbers of raters and its interval, from the answers (n, 2) of each kind.
 
     The variance is that of Gwet, Large-Sample Variance of Fleiss Generalized Kappa, Educational and
@@ -171,16 +176,14 @@ def _fleiss(counts: _Counts, confidence: float) -> tuple[float, float, float]:
     kappa = float((each.mean() - chance) / (1 - chance))
     linear = (each - chance) / (1 - chance) - 2 * (1 - kappa) * (shares @ of_kind - chance) / (1 - chance)
     error = float(np.sqrt(((linear - kappa) ** 2).sum() / (n - 1) / n))
-    return kappa, *_interval(kappa, error, float(each.mean()), chance, n, confidence)
+    return kappa, *_interval(kappa, error, float(each.mean()), chance, n)
 
 
-def _interval(
-    kappa: float, error: float, observed: float, chance: float, n: int, confidence: float
-) -> tuple[float, float]:
+def _interval(kappa: float, error: float, observed: float, chance: float, n: int) -> tuple[float, float]:
     """The wider one, at each end, of kappa ± z standard errors and of what Wilson's interval of the observed
     agreement says at these margins. The first alone has no width where all raters agree.
     """
-    z = float(norm.ppf((1 + confidence) / 2))
-    ends = proportion_confint(observed * n, n, alpha=1 - confidence, method="wilson")
+    z = float(norm.ppf((1 + CONFIDENCE) / 2))
+    ends = proportion_confint(observed * n, n, alpha=1 - CONFIDENCE, method="wilson")
     low, high = ((float(end) - chance) / (1 - chance) for end in ends)
     return max(-1.0, min(low, kappa - z * error)), min(1.0, max(high, kappa + z * error))

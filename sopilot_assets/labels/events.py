@@ -68,7 +68,8 @@ Steps = Annotated[
     Field(strict=False),
     AfterValidator(_each_once),
 ]
-Who = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\s,;\"\x00-\x1f]{1,64}$")]
+RATER_PATTERN: Final = r"^[^\s,;\"\x00-\x1f]{1,64}$"
+Who = Annotated[str, StringConstraints(strip_whitespace=True, pattern=RATER_PATTERN)]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.:-]{0,99}$")]
 TaskId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 Time = Annotated[str, AfterValidator(_utc)]

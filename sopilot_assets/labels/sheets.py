@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from pydantic import ValidationError
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from sopilot_assets.errors import LabelError
 from sopilot_assets.labels import cells
 from sopilot_assets.labels.cells import CellError
-from sopilot_assets.labels.events import Draft, Event, Source
+from sopilot_assets.labels.events import RATER_PATTERN, Draft, Event, Source
 from sopilot_assets.labels.recordings import Recording, resolve
 from sopilot_assets.labels.sheet_files import Sheet, SheetRow, harmless, read_sheet, write_sheet
 
@@ -37,6 +38,9 @@ PEOPLE_FILL: Final = ("critical_expected", "verdict", "deviations", "seen", "not
 
 A blind sheet shows neither findings nor the file name, which may say what was done wrong on purpose.
 """
+
+FAULTS_SHOWN: Final = 20
+"""A column that is missing makes a fault in every row; this many are named."""
 
 _GIVES_AWAY: Final = tuple(name for name in FINDINGS_COLUMNS if name not in BLIND_COLUMNS)
 _NEEDED: Final = ("key", "critical_expected")
@@ -70,7 +74,7 @@ def write_template(
     if source not in _BY_PEOPLE:
         raise LabelError(f"a sheet is of source {' or '.join(_BY_PEOPLE)}, found {source.value}.")
     columns = BLIND_COLUMNS if source is Source.BLIND_HUMAN else FINDINGS_COLUMNS
-    old = _kept_rows(path, columns, source)
+    old = _kept_rows(path, columns, source, who)
     fresh = {one.key: template_row(one, source, who, (said or {}).get(one.key)) for one in recordings}
     rows = [_merged(row, fresh.get(row["key"])) for row in old]
     known = {row["key"] for row in old}
@@ -95,7 +99,7 @@ def sheet_drafts(
 
     ``steps`` are those of the task, ``recordings`` all it knows by key, ``at`` the time of the labels.
     ``who`` and ``source`` are for rows that do not say; ``adjudicates``: all rows settle what others disagree
-    on. Raises ``LabelError`` with every fault by line and column; then nothing of the sheet may be taken.
+    on. Raises ``LabelError`` with the faults by line and column; then nothing of the sheet may be taken.
     """
     faults = [*_column_faults(sheet), *sheet.faults]
     drafts: list[Draft] = []
@@ -116,9 +120,12 @@ def sheet_drafts(
             )
         drafts.append(draft)
     if faults:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        listed = [f"  {fault}" for fault in faults[:FAULTS_SHOWN]]
+        if len(faults) > FAULTS_SHOWN:
+            listed.append(f"  and {len(faults) - FAULTS_SHOWN} more")
         raise LabelError(
-            f"{sheet.name}: {len(faults)} faults, and nothing was taken. Mend them and import it again.\n"
-            + "\n".join(f"  {fault}" for fault in faults)
+            f"{sheet.name}: {count}, and nothing was taken. Mend them and try again.\n" + "\n".join(listed)
         )
     return drafts
 
@@ -164,6 +171,12 @@ class _Reader:
                 faults.append(self._fault(row, column, str(error)))
         if faults:
             return None, faults
+        video, own = row.cells.get("video", ""), self.recordings[str(values["key"])].video
+        if video and own and PurePath(video).name != PurePath(own).name:
+            what = (
+                f"expected {own}, the video of this key, found {video!r}; were cells sorted or moved apart?"
+            )
+            return None, [self._fault(row, "video", what)]
         fixed = {"task_id": self.task_id, "at": self.at, "adjudicates": self.adjudicates}
         try:
             return Draft.model_validate({**values, **fixed}), []
@@ -180,12 +193,15 @@ class _Reader:
         who = text or self.who
         if not who:
             raise CellError("expected the id of who labelled, found nothing; fill it in or name it by --who")
+        if not re.fullmatch(RATER_PATTERN, who):
+            raise CellError(f'expected an id of at most 64 characters without spaces or , ; ", found {who!r}')
         return who
 
     def _source(self, text: str) -> Source:
         name = text or (self.source or "")
         if name not in _BY_PEOPLE:
-            raise CellError(f"expected {' or '.join(_BY_PEOPLE)}, found {name or 'nothing'}")
+            found = name or "nothing; fill it in or name it by --source"
+            raise CellError(f"expected {' or '.join(_BY_PEOPLE)}, found {found}")
         shown = [column for column in self.sheet.columns if column in _GIVES_AWAY]
         if name == Source.BLIND_HUMAN and shown:
             raise CellError(
@@ -221,7 +237,7 @@ def _merged(old: Mapping[str, str], fresh: Mapping[str, str] | None) -> Mapping[
     return {**fresh, **{name: old[name] for name in kept if old.get(name)}}
 
 
-def _kept_rows(path: Path, columns: Sequence[str], source: Source) -> list[Mapping[str, str]]:
+def _kept_rows(path: Path, columns: Sequence[str], source: Source, who: str) -> list[Mapping[str, str]]:
     """The rows of the sheet that is there already."""
     if not path.exists():
         return []
@@ -237,6 +253,12 @@ def _kept_rows(path: Path, columns: Sequence[str], source: Source) -> list[Mappi
         raise LabelError(
             f"{path}: expected a sheet of source {source.value}, found {found}. It was left as it is; name "
             "another file."
+        )
+    others = sorted({row.cells.get("who", "") for row in sheet.rows} - {who, ""})
+    if others:
+        raise LabelError(
+            f"{path}: expected the sheet of {who}, found that of {', '.join(others)}. It was left as it is; "
+            "name another file."
         )
     return [row.cells for row in sheet.rows]
 

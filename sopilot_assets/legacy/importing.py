@@ -80,15 +80,10 @@ def import_installation(
     )
 
 
-def imported_cases(home: Home, task_id: str | None = None) -> pd.DataFrame:
-    """The case table of the imported jobs of a task, or of all; labels come from the label events."""
+def imported_cases(home: Home, task_id: str) -> pd.DataFrame:
+    """The case table of the imported jobs of a task; labels come from the label events."""
     cases = installed_cases(_installation(home))
-    return cases if task_id is None else cases[cases["task_id"] == task_id].reset_index(drop=True)
-
-
-def imported_tasks(home: Home) -> list[str]:
-    """The tasks that imported jobs belong to."""
-    return sorted(task for task in set(imported_cases(home)["task_id"]) if task)
+    return cases[cases["task_id"] == task_id].reset_index(drop=True)
 
 
 def task_name(old: Any) -> str:

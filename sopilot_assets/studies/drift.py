@@ -102,7 +102,6 @@ def fixed_bin_drift(
     *,
     edges: tuple[float, ...],
     seed: int,
-    alarm: float = PSI_ALARM,
     draws: int = 2000,
 ) -> FixedBinDrift | None:
     """The drift of ``current`` (c,) from ``reference`` (r,) over bins that do not depend on the values.
@@ -129,8 +128,8 @@ def fixed_bin_drift(
         current_n=len(new),
         psi=psi,
         psi_p_value=float((1 + np.sum(without_drift >= psi - 1e-12)) / (1 + draws)),
-        alarm=alarm,
-        false_alarm_rate=float(np.mean(without_drift > alarm)),
+        alarm=PSI_ALARM,
+        false_alarm_rate=float(np.mean(without_drift > PSI_ALARM)),
         ks=float(test.statistic),
         ks_p_value=float(test.pvalue),
     )

@@ -19,8 +19,6 @@ from sopilot_assets.studies.profiles import CHECKS, Check, Direction, GateProfil
 
 Reason = Literal["ok", "threshold_violation", "value_missing", "disabled"]
 
-_CONFIDENCE: Final = 0.95
-
 
 @dataclass(frozen=True, slots=True)
 class Override:
@@ -244,11 +242,11 @@ def _needed(check: Check, limit: float, value: float | None, trials: Trials | No
 
 
 def _more_for_bound(trials: Trials, limit: float) -> int | None:
-    by_cases = more_needed(trials.errors, trials.n, limit, _CONFIDENCE)
+    by_cases = more_needed(trials.errors, trials.n, limit)
     if trials.clusters is None:
         return by_cases
     # a clustered bound is never below what the number of clusters alone allows
-    by_clusters = more_needed(0, trials.clusters, limit, _CONFIDENCE)
+    by_clusters = more_needed(0, trials.clusters, limit)
     return None if by_cases is None or by_clusters is None else max(by_cases, by_clusters)
 
 

@@ -14,19 +14,20 @@ from statsmodels.stats.proportion import proportion_confint
 
 from sopilot_assets.errors import StudyError
 
-DEFAULT_CONFIDENCE: Final = 0.95
+CONFIDENCE: Final = 0.95
 MOST_NEEDED: Final = 1_000_000
 
 
-def wilson(k: Any, n: Any, confidence: float = DEFAULT_CONFIDENCE) -> tuple[Any, Any]:
-    """Lower and upper bound of the share k / n (Wilson 1927), NaN where n is 0; arrays are taken elementwise.
+def wilson(k: Any, n: Any) -> tuple[Any, Any]:
+    """Lower and upper 95 % bound of the share k / n (Wilson 1927), NaN where n is 0.
 
-    ``k`` and ``n`` may be fractions, as an effective sample size is. Scalars give floats.
+    Arrays are taken elementwise, scalars give floats. ``k`` and ``n`` may be fractions, as an effective
+    sample size is.
     """
     count, total = np.broadcast_arrays(np.asarray(k, dtype=float), np.asarray(n, dtype=float))
     known = total > 0
     low, high = proportion_confint(
-        np.where(known, count, 0.0), np.where(known, total, 1.0), alpha=1 - confidence, method="wilson"
+        np.where(known, count, 0.0), np.where(known, total, 1.0), alpha=1 - CONFIDENCE, method="wilson"
     )
     low = np.where(known, np.clip(low, 0.0, 1.0), np.nan)
     high = np.where(known, np.clip(high, 0.0, 1.0), np.nan)
@@ -56,8 +57,6 @@ class ClusteredInterval:
 def clustered(
     successes: np.ndarray | pd.Series,
     clusters: np.ndarray | pd.Series | Sequence[str],
-    *,
-    confidence: float = DEFAULT_CONFIDENCE,
 ) -> ClusteredInterval:
     """The share of successes (m,) with an interval that treats the cases of one cluster (m,) as related.
 
@@ -90,9 +89,9 @@ def clustered(
     point = float(hits.mean())
     sizes = np.bincount(codes, minlength=c)
     diverse = n**2 / int(sizes @ sizes)
-    design_effect, effective_n = _effective_n(hits, codes, sizes, diverse, confidence)
-    low, high = wilson(point * effective_n, effective_n, confidence)
-    none_failed, all_failed = wilson(0.0, diverse, confidence)[1], wilson(diverse, diverse, confidence)[0]
+    design_effect, effective_n = _effective_n(hits, codes, sizes, diverse)
+    low, high = wilson(point * effective_n, effective_n)
+    none_failed, all_failed = wilson(0.0, diverse)[1], wilson(diverse, diverse)[0]
     return ClusteredInterval(
         point=point,
         low=min(low, all_failed),
@@ -106,7 +105,7 @@ def clustered(
 
 
 def _effective_n(
-    hits: np.ndarray, codes: np.ndarray, sizes: np.ndarray, diverse: float, confidence: float
+    hits: np.ndarray, codes: np.ndarray, sizes: np.ndarray, diverse: float
 ) -> tuple[float, float]:
     n, c = len(hits), len(sizes)
     if c == 1:
@@ -121,12 +120,12 @@ def _effective_n(
     if variance <= independent / n:
         return 1.0, float(n)
     design_effect = variance / independent
-    tail = (1 - confidence) / 2
+    tail = (1 - CONFIDENCE) / 2
     few = (stats.t.isf(tail, n - 1) / stats.t.isf(tail, max(1.0, diverse - 1))) ** 2
     return design_effect, float(min(n, max(1.0, n / design_effect * few)))
 
 
-def more_needed(k: float, n: float, limit: float, confidence: float = DEFAULT_CONFIDENCE) -> int | None:
+def more_needed(k: float, n: float, limit: float) -> int | None:
     """How many more cases without an error bring Wilson's upper bound to ``limit`` or below.
 
     0 where it is there already. None where no number below 1,000,000 does, e.g. at a limit of 0. The bound is
@@ -136,7 +135,7 @@ def more_needed(k: float, n: float, limit: float, confidence: float = DEFAULT_CO
         return 0
     if limit <= 0:
         return None
-    z = float(stats.norm.isf((1 - confidence) / 2))
+    z = float(stats.norm.isf((1 - CONFIDENCE) / 2))
     spread = z * math.sqrt(limit * (1 - limit))
     root = (spread + math.sqrt(spread**2 + 4 * limit * k)) / (2 * limit)
     more = max(0, math.ceil(root**2 - n - 1e-9))

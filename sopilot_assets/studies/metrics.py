@@ -24,7 +24,6 @@ from sopilot_assets.studies.detectors import (
 from sopilot_assets.studies.drift import (
     PROBABILITY_EDGES,
     SCORE_EDGES,
-    FixedBinDrift,
     fixed_bin_drift,
     halves,
     halves_drift,
@@ -78,6 +77,10 @@ class Outcome:
     decided: NDArray[np.bool_]
     score: NDArray[np.float64]
 
+    def of(self, chosen: NDArray[np.bool_]) -> Outcome:
+        """The outcome of the chosen cases alone."""
+        return Outcome(self.detected[chosen], self.decided[chosen], self.score[chosen])
+
     def __post_init__(self) -> None:
         lengths = {len(self.detected), len(self.decided), len(self.score)}
         if len(lengths) > 1:
@@ -107,8 +110,6 @@ def figures(
     repeats: pd.DataFrame | None = None,
     labels_total: int | None = None,
     labels_labeled: int | None = None,
-    seed: int = DRIFT_SEED,
-    rounding: int = DIGITS,
 ) -> dict[str, Any]:
     """The figures of a detector on these cases (n rows, in time order), named and nested as the old ones.
 
@@ -116,8 +117,8 @@ def figures(
     (a person, or a group of related recordings); with it the key ``right`` holds what the old figures hide:
     clustered intervals, abstentions, calibration, drift whose false alarms are known, and the repeatability
     of ``repeats``. ``labels_total`` and ``labels_labeled`` count label rows, those without a case among them;
-    they default to the labels of the cases. ``seed`` is that of the drift's simulation. A figure that does
-    not exist is None. Raises `StudyError` when an argument differs in length from the cases.
+    they default to the labels of the cases. A figure that does not exist is None.
+    Raises `StudyError` when an argument differs in length from the cases.
     """
     for name, values in (("outcome", outcome.detected), ("clusters", clusters)):
         if values is not None and len(values) != len(cases):
@@ -128,10 +129,10 @@ def figures(
     result |= _label_figures(result["completed_labeled_jobs"], expected, labels_total, labels_labeled)
     if clusters is not None:
         groups = np.asarray(clusters, dtype=object)
-        result["right"] = _right_figures(cases, outcome, expected, scored, groups, seed)
+        result["right"] = _right_figures(cases, outcome, expected, scored, groups)
         if repeats is not None:
             result["right"]["repeatability"] = repeatability(repeats)
-    figures_found: dict[str, Any] = rounded(result, rounding)
+    figures_found: dict[str, Any] = rounded(result, DIGITS)
     return figures_found
 
 
@@ -188,7 +189,6 @@ def _right_figures(
     expected: NDArray[np.float64],
     scored: NDArray[np.bool_],
     clusters: NDArray[Any],
-    seed: int,
 ) -> dict[str, Any]:
     labelled, positive, negative = ~np.isnan(expected), expected == 1, expected == 0
     speaks = outcome.decided
@@ -208,7 +208,7 @@ def _right_figures(
         "independent_positives": misses.clusters,
         "independent_negatives": alarms.clusters,
         **_score_figures(expected, outcome),
-        "drift": _right_drift(cases, outcome, seed),
+        "drift": _right_drift(cases, outcome),
     }
 
 
@@ -224,20 +224,18 @@ def _score_figures(expected: NDArray[np.float64], outcome: Outcome) -> dict[str,
     }
 
 
-def _right_drift(cases: pd.DataFrame, outcome: Outcome, seed: int) -> dict[str, Any]:
+def _right_drift(cases: pd.DataFrame, outcome: Outcome) -> dict[str, Any]:
     first, rest = halves(cases)
     score = cases["score"].to_numpy(dtype=np.float64)
     critical = np.where(outcome.decided, outcome.score, np.nan)
-    return {
-        "score": _drift_dict(fixed_bin_drift(score[first], score[rest], edges=SCORE_EDGES, seed=seed)),
-        "critical_score": _drift_dict(
-            fixed_bin_drift(critical[first], critical[rest], edges=PROBABILITY_EDGES, seed=seed)
-        ),
+    found = {
+        name: fixed_bin_drift(values[first], values[rest], edges=edges, seed=DRIFT_SEED)
+        for name, values, edges in (
+            ("score", score, SCORE_EDGES),
+            ("critical_score", critical, PROBABILITY_EDGES),
+        )
     }
-
-
-def _drift_dict(drift: FixedBinDrift | None) -> dict[str, Any] | None:
-    return None if drift is None else asdict(drift)
+    return {name: None if drift is None else asdict(drift) for name, drift in found.items()}
 
 
 def _rates(

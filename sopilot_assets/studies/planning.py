@@ -81,33 +81,23 @@ def labeling_plan(
     clusters: npt.ArrayLike,
     raters: Mapping[str, int],
     disputed: Collection[str],
-    probabilities: npt.ArrayLike | None = None,
-    threshold: float = 0.5,
     most: int = 200,
 ) -> LabelingPlan:
     """The next ``most`` things to label, chosen one by one, each for the largest gain given those before it.
 
     ``clusters`` (n,) are the groups that belong together (`person_groups`), ``raters`` how many people
     labelled each case id, ``disputed`` the case ids on which they disagree. Every unlabelled case is taken to
-    be critical as often as the labelled ones are.
-
-    With ``probabilities`` (n,) of being critical (NaN counts as 0.5) it is chosen by these instead, and those
-    nearest to ``threshold`` come first where all else is equal. Such labels teach a detector most, but are
-    for recordings that it is fitted on and never for those that it is judged by. The same input gives the
-    same plan. Raises `StudyError` when shapes disagree.
+    be critical as often as the labelled ones are. The same input gives the same plan. Raises `StudyError`
+    when shapes disagree.
     """
     names = np.asarray(clusters, dtype=object)
-    chances = _chances(cases, probabilities, threshold)
-    if len(chances.p) != len(cases) or len(names) != len(cases):
-        raise StudyError(
-            f"labelling plan: expected clusters and probabilities for {len(cases)} cases, found {len(names)} "
-            f"and {len(chances.p)}."
-        )
+    if len(names) != len(cases):
+        raise StudyError(f"labelling plan: expected clusters for {len(cases)} cases, found {len(names)}.")
     needs = needs_of(report, cases, raters)
-    pool = _pool(cases, chances, names, needs, raters=raters, disputed=disputed)
+    pool = _pool(cases, names, needs, raters=raters, disputed=disputed)
     chosen = _choose(pool, needs, most=most)
     rows = pd.DataFrame.from_records(
-        [_row(cases, pool, pick, rank, chances) for rank, pick in enumerate(chosen.picks, start=1)],
+        [_row(cases, pool, pick, rank) for rank, pick in enumerate(chosen.picks, start=1)],
         columns=list(COLUMNS),
     )
     forecast = pd.DataFrame.from_records(
@@ -117,40 +107,18 @@ def labeling_plan(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Chances:
-    """How likely each case is critical (n,), and which come first where all else is equal (n,), lowest
-    first.
-    """
-
-    p: Numbers
-    last: Numbers
-    threshold: float | None  # None where the detector has no say
-
-
-def _chances(cases: pd.DataFrame, probabilities: npt.ArrayLike | None, threshold: float) -> _Chances:
-    if probabilities is not None:
-        p = np.nan_to_num(np.asarray(probabilities, dtype=np.float64), nan=0.5).clip(0.0, 1.0)
-        return _Chances(p, np.abs(p - threshold), threshold)
-    known = cases["expected"].dropna()
-    share = (float(known.sum()) + 1.0) / (len(known) + 2.0)  # one of each class before any is known
-    drawn = [hashlib.sha256(str(case_id).encode()).digest()[:6] for case_id in cases["case_id"]]
-    last = np.array([int.from_bytes(lot) for lot in drawn], dtype=np.float64)
-    return _Chances(np.full(len(cases), share), last, None)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Pool:
     """Everything that could be asked for: a row each for a case and an action."""
 
     case: npt.NDArray[np.int64]
     action: npt.NDArray[np.int64]
-    p: Numbers
-    last: Numbers
+    share: float  # of critical ones among the labelled: how likely a new label is positive
+    lot: Numbers  # the lowest comes first where all else is equal
     counts: npt.NDArray[np.bool_]  # whether its label would enter rates
     cluster: npt.NDArray[np.int64]
     no_positive: Numbers  # by cluster: chance that it holds no labelled positive
     no_negative: Numbers
-    critical: npt.NDArray[np.bool_]  # its class, known or likelier
+    critical: npt.NDArray[np.bool_]  # its known class
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +140,6 @@ class _Chosen:
 
 def _pool(
     cases: pd.DataFrame,
-    chances: _Chances,
     names: npt.NDArray[np.object_],
     needs: Needs,
     *,
@@ -202,16 +169,19 @@ def _pool(
     _, member = np.unique(names.astype(str), return_inverse=True)
     clusters = int(member.max()) + 1 if len(member) else 0
     known = labelled & sound & ~in_dispute
+    positive, negative = expected == 1, expected == 0
+    lots = [int.from_bytes(hashlib.sha256(case_id.encode()).digest()[:6]) for case_id in ids]
     return _Pool(
         case=case,
         action=np.array([action for _, action in pairs], dtype=np.int64),
-        p=chances.p[case],
-        last=chances.last[case],
+        # one of each class before any is known
+        share=(float(positive.sum()) + 1.0) / (float(labelled.sum()) + 2.0),
+        lot=np.array(lots, dtype=np.float64)[case],
         counts=sound[case],
         cluster=member[case].astype(np.int64),
-        no_positive=_without(member[known & (expected == 1)], clusters),
-        no_negative=_without(member[known & (expected == 0)], clusters),
-        critical=np.where(labelled, expected == 1, chances.p >= 0.5).astype(bool)[case],
+        no_positive=_without(member[known & positive], clusters),
+        no_negative=_without(member[known & negative], clusters),
+        critical=positive[case],
     )
 
 
@@ -241,8 +211,8 @@ def _choose(pool: _Pool, needs: Needs, *, most: int) -> _Chosen:
         for unit, lacking in needs.lacking.items():
             if chosen.brought[unit] < lacking:
                 gain += len(checks_of[unit]) * brings[unit] / lacking
-        # ties: the action first asked for, then what `_Chances.last` says, then the cases' order
-        order = np.lexsort((pool.case, pool.last, pool.action, -gain.round(9), ~left))
+        # ties: the action first asked for, then the lot, then the cases' order
+        order = np.lexsort((pool.case, pool.lot, pool.action, -gain.round(9), ~left))
         place = int(order[0])
         unlocked = [
             unit
@@ -257,8 +227,8 @@ def _choose(pool: _Pool, needs: Needs, *, most: int) -> _Chosen:
             chosen.brought[unit] += amount
             chosen.met_at[unit].setdefault(chosen.brought[unit], rank)
         if new_label[place] and pool.counts[place]:
-            no_positive[pool.cluster[place]] *= 1.0 - pool.p[place]
-            no_negative[pool.cluster[place]] *= pool.p[place]
+            no_positive[pool.cluster[place]] *= 1.0 - pool.share
+            no_negative[pool.cluster[place]] *= pool.share
         if ACTIONS[pool.action[place]] == SECOND_RATER:
             double[bool(pool.critical[place])] += 1
     return chosen
@@ -270,7 +240,7 @@ def _brings(
     """How much of each unit every row of the pool is expected to bring, (m,) each."""
     label = new_label.astype(np.float64)
     enters = label * pool.counts
-    positives, negatives = enters * pool.p, enters * (1.0 - pool.p)
+    positives, negatives = enters * pool.share, enters * (1.0 - pool.share)
     return {
         "positives": positives,
         "negatives": negatives,
@@ -283,10 +253,9 @@ def _brings(
     }
 
 
-def _row(cases: pd.DataFrame, pool: _Pool, pick: _Pick, rank: int, chances: _Chances) -> dict[str, Any]:
+def _row(cases: pd.DataFrame, pool: _Pool, pick: _Pick, rank: int) -> dict[str, Any]:
     case = cases.iloc[int(pool.case[pick.place])]
     action = ACTIONS[pool.action[pick.place]]
-    p = float(pool.p[pick.place])
     new_person = bool(
         pool.no_positive[pool.cluster[pick.place]] and pool.action[pick.place] <= ACTIONS.index(LABEL)
     )
@@ -294,19 +263,15 @@ def _row(cases: pd.DataFrame, pool: _Pool, pick: _Pick, rank: int, chances: _Cha
         "rank": rank,
         "action": action,
         **{name: case[name] for name in ("case_id", "video_id", "original_name", "person", "site")},
-        "probability": np.nan if chances.threshold is None else round(p, 6),
+        "probability": np.nan,  # the detector has no say
         "label_source": case["label_source"],
         "gain": pick.gain,
         "unlocks": ",".join(pick.unlocks),
-        "reason": _reason(
-            action, p, chances.threshold, case, new_person=new_person, useful=bool(pick.unlocks)
-        ),
+        "reason": _reason(action, case, new_person=new_person, useful=bool(pick.unlocks)),
     }
 
 
-def _reason(
-    action: str, p: float, threshold: float | None, case: pd.Series, *, new_person: bool, useful: bool
-) -> str:
+def _reason(action: str, case: pd.Series, *, new_person: bool, useful: bool) -> str:
     if action == ADJUDICATE:
         return "raters disagree: nobody's label counts until one person decides"
     if action == RELABEL_BLIND:
@@ -316,12 +281,9 @@ def _reason(
         return "one rater so far: a second one shows whether raters agree"
     if case["problem"]:
         return "no label yet; it could not be scored, so its label counts for coverage only"
-    said = "no label yet"
-    if threshold is not None:
-        said = f"{said}; {p:.0%} likely critical, the detector decides at {threshold:.0%}"
     if not useful:
-        return f"{said}; no failed check needs it"
-    return f"{said}; nobody of its group has a labelled positive yet" if new_person else said
+        return "no label yet; no failed check needs it"
+    return "no label yet; nobody of its group has a labelled positive yet" if new_person else "no label yet"
 
 
 def _forecast(check: CheckResult, needs: Needs, chosen: _Chosen) -> dict[str, Any]:

@@ -95,13 +95,9 @@ class GateProfile:
         """The threshold of a check; None where the profile does not ask for it."""
         return self.thresholds.get(check)
 
-    def configuration(self, *, without_minimum_evidence: bool = False) -> dict[str, float]:
+    def configuration(self) -> dict[str, float]:
         """The thresholds by configuration key (``max_...``, ``min_...``), as the old reports show them."""
-        return {
-            CHECKS[name].key: threshold
-            for name, threshold in self.thresholds.items()
-            if not (without_minimum_evidence and CHECKS[name].evidence)
-        }
+        return {CHECKS[name].key: threshold for name, threshold in self.thresholds.items()}
 
 
 _OLD: Final = tuple(check.name for check in LEGACY_CHECKS)

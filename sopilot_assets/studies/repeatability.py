@@ -50,7 +50,7 @@ def rescore_jitter(cases: pd.DataFrame) -> dict[str, Any]:
     return {"num_pairs_with_repeats": len(repeated), **_deltas(repeated)}
 
 
-def repeatability(repeats: pd.DataFrame, *, confidence: float = 0.95) -> dict[str, dict[str, Any]]:
+def repeatability(repeats: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Per kind of repeat: how many, of how many recordings, how far scores moved, what decisions changed.
 
     ``decision_changes`` counts recordings that any of their repeats decides otherwise, and the rate is over
@@ -67,17 +67,17 @@ def repeatability(repeats: pd.DataFrame, *, confidence: float = 0.95) -> dict[st
     unknown = sorted(set(repeats["kind"]) - set(KINDS))
     if unknown:
         raise StudyError(f"repeats: unknown kinds {unknown}; expected {' or '.join(KINDS)}.")
-    return {kind: _of_kind(repeats.loc[repeats["kind"] == kind], confidence) for kind in KINDS}
+    return {kind: _of_kind(repeats.loc[repeats["kind"] == kind]) for kind in KINDS}
 
 
-def _of_kind(rows: pd.DataFrame, confidence: float) -> dict[str, Any]:
+def _of_kind(rows: pd.DataFrame) -> dict[str, Any]:
     rows = rows.loc[rows["score"].notna() | rows["base_score"].notna()]
     again, before = (rows[name].to_numpy(dtype=np.float64) for name in ("score", "base_score"))
     deltas = np.abs(again - before)
     differs = rows["decision"].astype(str) != rows["base_decision"].astype(str)
     videos = int(rows["video_id"].nunique())
     changed = int(rows.loc[differs, "video_id"].nunique())
-    low, high = wilson(changed, videos, confidence)
+    low, high = wilson(changed, videos)
     probability = np.abs(
         rows["critical_probability"].to_numpy(dtype=np.float64)
         - rows["base_critical_probability"].to_numpy(dtype=np.float64)

@@ -81,13 +81,6 @@ class SplitManifest(BaseModel):
         by_case = {case: split for split in SPLITS for case in self.case_ids[split]}
         return np.array([by_case.get(case, "") for case in case_ids], dtype=object)
 
-    def member(self, cases: pd.DataFrame, split: str) -> pd.DataFrame:
-        """The rows of one split, or of all three for ``full``, in the table's order."""
-        places = self.split_of(cases["case_id"])
-        chosen = places != "" if split == "full" else places == split
-        table: pd.DataFrame = cases.loc[chosen].reset_index(drop=True)
-        return table
-
 
 def parse_manifest(data: bytes, *, name: str) -> SplitManifest:
     """The manifest in the bytes of a file called ``name``; `StudyError` when it is none or was altered."""

@@ -18,7 +18,7 @@ from sopilot_assets.studies.cases import cases_sha256, labelled
 from sopilot_assets.studies.detectors import critical_score, sound_cases
 from sopilot_assets.studies.groups import UNKNOWN, group_names
 from sopilot_assets.studies.seeded_splits import grouped, hardness, leave_one_site_out, random_stratified
-from sopilot_assets.studies.spec import DEFAULT_SEED, SplitPlan, SplitRatios, SplitStrategy, StudySpec
+from sopilot_assets.studies.spec import SplitPlan, SplitStrategy, StudySpec
 from sopilot_assets.studies.split_manifest import (
     SPLITS,
     SplitCounts,
@@ -27,52 +27,18 @@ from sopilot_assets.studies.split_manifest import (
     members_by_split,
 )
 
-__all__ = [
-    "DEFAULT_PLAN",
-    "DEFAULT_RATIOS",
-    "SPLITS",
-    "SplitCounts",
-    "SplitManifest",
-    "require_both_classes",
-    "split_cases",
-    "split_manifest",
-    "study_split",
-]
-
 DEFAULT_PLAN: Final = SplitPlan()
-DEFAULT_RATIOS: Final = DEFAULT_PLAN.ratios
-
-
-def split_cases(
-    cases: pd.DataFrame,
-    *,
-    strategy: str,
-    seed: int = DEFAULT_SEED,
-    ratios: SplitRatios = DEFAULT_RATIOS,
-    holdout_site: str | None = None,
-) -> dict[str, list[str]]:
-    """The case ids of dev, test and challenge, each in the table's order.
-
-    Raises `StudyError` for an unknown strategy, and for ``leave_one_site_out`` without a site that cases
-    have.
-    """
-    table = _eligible(cases)
-    split = _split(table, strategy=strategy, seed=seed, ratios=ratios, holdout_site=holdout_site)
-    members = members_by_split(split, table["case_id"].to_numpy(dtype=object))
-    return {name: list(ids) for name, ids in members.items()}
 
 
 def split_manifest(
     cases: pd.DataFrame, *, study_id: str, task: str, plan: SplitPlan = DEFAULT_PLAN
 ) -> SplitManifest:
     """The manifest of the split that ``plan`` makes of these cases; classes are not checked, see
-    `require_both_classes`.
+    `require_both_classes`. Raises `StudyError` for a holdout site that no labelled case has.
     """
     table = _eligible(cases)
     groups = group_names(table, plan.strategy)
-    split = _split(
-        table, strategy=plan.strategy, seed=plan.seed, ratios=plan.ratios, holdout_site=plan.holdout_site
-    )
+    split = _split(table, plan, groups)
     return SplitManifest(
         study_id=study_id,
         task=task,
@@ -118,19 +84,16 @@ def _eligible(cases: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _split(
-    table: pd.DataFrame, *, strategy: str, seed: int, ratios: SplitRatios, holdout_site: str | None
-) -> npt.NDArray[np.object_]:
-    groups = group_names(table, strategy)
+def _split(table: pd.DataFrame, plan: SplitPlan, groups: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
+    seed, ratios = plan.seed, plan.ratios
     positive = (table["expected"] == 1).to_numpy(dtype=np.bool_)
     hard = hardness(positive, critical_score(table))
-    known = SplitStrategy(strategy)
-    if known is SplitStrategy.RANDOM_STRATIFIED:
+    if plan.strategy is SplitStrategy.RANDOM_STRATIFIED:
         return random_stratified(positive, hard, seed=seed, ratios=ratios)
-    if known is SplitStrategy.GROUP_PERSON:
+    if plan.strategy is SplitStrategy.GROUP_PERSON:
         return balanced(positive, _new_hardness(table, positive, hard), groups, seed=seed, ratios=ratios)
-    if known is SplitStrategy.LEAVE_ONE_SITE_OUT:
-        held_out = _held_out(table, holdout_site)
+    if plan.strategy is SplitStrategy.LEAVE_ONE_SITE_OUT:
+        held_out = _held_out(table, plan.holdout_site)
         return leave_one_site_out(positive, hard, groups, held_out, seed=seed, ratios=ratios)
     return grouped(positive, hard, groups, seed=seed, ratios=ratios)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from upath import UPath
 
 from sopilot_assets.errors import StudyError
@@ -10,6 +12,7 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import publish_bytes
 from sopilot_assets.store.templates import render_yaml
 from sopilot_assets.studies.spec import GateProfileName, ScoreOrigin, StudySpec, parse_study, study_path
+from sopilot_assets.tasks.spec import TASK_ID_PATTERN
 
 
 def new_study(
@@ -19,6 +22,10 @@ def new_study(
 
     `StudyError` when the file exists already or an argument is not valid; nothing is written then.
     """
+    if not re.fullmatch(TASK_ID_PATTERN, study_id):
+        raise StudyError(
+            f"study id: expected a-z, 0-9 and _, starting with a letter, at most 48 characters, found {study_id!r}."
+        )
     path = study_path(home, study_id)
     if path.exists():
         raise StudyError(f"{path}: this study file exists already. Edit it, or choose another id.")

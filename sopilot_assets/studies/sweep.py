@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sopilot_assets.studies.detectors import CONTINUOUS_V1, critical_score, decided
+from sopilot_assets.studies.detectors import CONTINUOUS_V1, decided
 
 THRESHOLDS: Final = tuple(round(step * 0.05, 2) for step in range(21))
 MEETS: Final = "meets_constraints_min_fpr"
 LEAST_VIOLATION: Final = "minimum_constraint_violation"
+DIGITS: Final = 6
 
 
 def threshold_sweep(
@@ -21,29 +22,26 @@ def threshold_sweep(
     *,
     max_miss: float | None,
     max_fpr: float | None,
+    score: NDArray[np.float64],
     thresholds: Sequence[float] = THRESHOLDS,
-    score: NDArray[np.float64] | None = None,
     speaks: NDArray[np.bool_] | None = None,
-    mode: str = CONTINUOUS_V1,
-    rounding: int = 6,
 ) -> dict[str, Any]:
     """Confusion and rates at each threshold, and the recommended one (None without thresholds).
 
-    A case is detected at a score of at least the threshold. ``score`` (n,) is `critical_score` and ``speaks``
-    (n,) `decided` by the mode unless given. A limit of None does not bind. Recommended is, among the rows
+    A case is detected at a ``score`` (n,) of at least the threshold; ``speaks`` (n,) says which cases count,
+    those that could be scored unless given. A limit of None does not bind. Recommended is, among the rows
     within both limits, the one with the smallest false-positive rate, then miss rate, then the largest
     threshold; if there is none, the one with the smallest sum of excesses, with the same ties. A rate that is
     None (no case of the class) never fits and counts as an excess of 1.
     """
-    values = critical_score(cases) if score is None else score
-    known = (decided(cases, mode) if speaks is None else speaks) & ~np.isnan(values)
+    known = (decided(cases, CONTINUOUS_V1) if speaks is None else speaks) & ~np.isnan(score)
     expected = cases["expected"].to_numpy(dtype=np.float64)
-    positives = np.sort(values[known & (expected == 1)])
-    negatives = np.sort(values[known & (expected == 0)])
+    positives = np.sort(score[known & (expected == 1)])
+    negatives = np.sort(score[known & (expected == 0)])
     levels = sorted({min(1.0, max(0.0, float(level))) for level in thresholds})
-    rows = [_row(level, positives, negatives, rounding) for level in levels]
+    rows = [_row(level, positives, negatives) for level in levels]
     return {
-        "scoring_mode": mode,
+        "scoring_mode": CONTINUOUS_V1,
         "thresholds": levels,
         "constraints": {"max_critical_miss_rate": max_miss, "max_critical_false_positive_rate": max_fpr},
         "rows": rows,
@@ -65,23 +63,21 @@ def recommend(
     return _recommended(best, LEAST_VIOLATION)
 
 
-def _row(
-    threshold: float, positives: NDArray[np.float64], negatives: NDArray[np.float64], rounding: int
-) -> dict[str, Any]:
+def _row(threshold: float, positives: NDArray[np.float64], negatives: NDArray[np.float64]) -> dict[str, Any]:
     fn = int(np.searchsorted(positives, threshold, side="left"))
     tn = int(np.searchsorted(negatives, threshold, side="left"))
     return {
         "threshold": threshold,
-        "critical_miss_rate": _rate(fn, len(positives), rounding),
-        "critical_false_positive_rate": _rate(len(negatives) - tn, len(negatives), rounding),
+        "critical_miss_rate": _rate(fn, len(positives)),
+        "critical_false_positive_rate": _rate(len(negatives) - tn, len(negatives)),
         "critical_confusion": {"tp": len(positives) - fn, "fn": fn, "fp": len(negatives) - tn, "tn": tn},
         "critical_positives": len(positives),
         "critical_negatives": len(negatives),
     }
 
 
-def _rate(k: int, n: int, rounding: int) -> float | None:
-    return round(k / n, rounding) if n else None
+def _rate(k: int, n: int) -> float | None:
+    return round(k / n, DIGITS) if n else None
 
 
 def _excess(row: dict[str, Any], max_miss: float | None, max_fpr: float | None) -> float:

@@ -70,7 +70,7 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
         split: {
             name: figures(
                 cases.loc[here].reset_index(drop=True),
-                Outcome(one.detected[here], one.decided[here], one.score[here]),
+                one.of(here),
                 clusters=clusters[here],
                 repeats=repeats[repeats["key"].isin(set(cases["case_id"][here]))],
             )
@@ -103,7 +103,7 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
     }
     everywhere = places != ""
     packet = error_packet(
-        cases.loc[everywhere].reset_index(drop=True), _part(outcomes[policy.detector], everywhere)
+        cases.loc[everywhere].reset_index(drop=True), outcomes[policy.detector].of(everywhere)
     )
     return DossierInputs(
         study_id="pilot",
@@ -127,8 +127,8 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
         gate_values=values,
         shadow=shadow_report(
             cases.loc[everywhere].reset_index(drop=True),
-            _part(baseline, everywhere),
-            _part(outcomes[policy.detector], everywhere),
+            baseline.of(everywhere),
+            outcomes[policy.detector].of(everywhere),
             clusters=clusters[everywhere],
         ),
         errors=packet,
@@ -151,10 +151,6 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
 def without(inputs: DossierInputs, name: str) -> DossierInputs:
     """The same inputs without one of them."""
     return replace(inputs, **{name: None})
-
-
-def _part(outcome: Outcome, here: np.ndarray) -> Outcome:
-    return Outcome(outcome.detected[here], outcome.decided[here], outcome.score[here])
 
 
 def _unlabelled(people: int, seed: int, power: float) -> tuple[np.ndarray, pd.DataFrame]:

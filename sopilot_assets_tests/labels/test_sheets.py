@@ -159,6 +159,7 @@ def test_every_fault_of_a_sheet_is_named_with_line_and_column(tmp_path: Path) ->
         "line 2, column critical_expected": "'maybe'",
         "line 4, column key": "'tea-t-000000000000'",
         "line 5, column critical_expected": "''",
+        "line 5, column who": "'ann lee'",
         "line 5, column verdict": "'great'",
         "line 5, column seen": "'jump:pour'",
         "line 6, column source": "prefill",
@@ -168,7 +169,7 @@ def test_every_fault_of_a_sheet_is_named_with_line_and_column(tmp_path: Path) ->
     }.items():
         (line,) = [one for one in told.splitlines() if one.strip().startswith(f"{place_}:")]
         assert found in line
-    assert "9 faults, and nothing was taken" in told
+    assert "10 faults, and nothing was taken" in told
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,6 @@ def cases(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def plan(
     table: pd.DataFrame,
     report: GateReport,
-    p: Sequence[float] | None,
     *,
     raters: Mapping[str, int] | None = None,
     disputed: Collection[str] = (),
@@ -45,8 +44,6 @@ def plan(
     return labeling_plan(
         table,
         report,
-        probabilities=p,
-        threshold=0.5,
         clusters=table["person"].to_numpy(),
         raters=raters or {},
         disputed=disputed,
@@ -54,7 +51,7 @@ def plan(
     )
 
 
-def test_likely_positives_of_new_people_come_first_where_independent_positives_lack() -> None:
+def test_recordings_of_new_people_come_first_where_independent_positives_lack() -> None:
     table = cases(
         [
             {"person": "anna", "expected": 1.0, "label_source": "blind_human"},
@@ -65,42 +62,44 @@ def test_likely_positives_of_new_people_come_first_where_independent_positives_l
         ]
     )
     report = gate({"independent_positives": 1}, independent_positives=3)
-    made = plan(table, report, [0.5, 0.99, 0.9, 0.8, 0.6])
+    made = plan(table, report)
     # anna has one already, and a second one of bert adds little to the first
-    assert list(made.rows["case_id"]) == ["k02", "k04", "k03", "k01"]
+    person = list(table.set_index("case_id")["person"][made.rows["case_id"]])
+    assert sorted(person[:2]) == ["bert", "carl"]
+    assert person[2:] == ["bert", "anna"]
     assert list(made.rows["unlocks"]) == ["independent_positives"] * 3 + [""]
-    assert made.rows["gain"][0] == pytest.approx(0.45)
+    # two of three are critical, with one of each class added to what is known
+    assert made.rows["gain"][0] == pytest.approx(2 / 3 / 2)
     (row,) = made.forecast.to_dict("records")
     assert (row["check"], row["needed"], row["unit"]) == (
         "independent_positives",
         2.0,
         "independent positives",
     )
-    assert row["expected"] == pytest.approx(0.9 + 0.6 + 0.8 * 0.1, abs=0.01)
+    assert row["expected"] == pytest.approx(2 / 3 + 2 / 3 + 2 / 3 * 1 / 3, abs=0.01)
     assert np.isnan(row["met_at_rank"])
     assert "record more of people who are not in the study yet" in row["advice"]
 
 
-def test_likely_negatives_come_first_where_negatives_lack_and_the_plan_says_when_there_are_enough() -> None:
-    table = cases([{"person": str(place)} for place in range(4)])
-    made = plan(table, gate({"critical_negatives": 98}, critical_negatives=99.5), [0.9, 0.1, 0.5, 0.2])
-    assert list(made.rows["case_id"][:2]) == ["k01", "k03"]
-    assert made.forecast["met_at_rank"][0] == 3.0  # .9 + .8 + .5
+def test_the_plan_says_when_there_are_enough() -> None:
+    table = cases([{"person": str(place)} for place in range(6)])
+    made = plan(table, gate({"critical_negatives": 98}, critical_negatives=99.5))
+    assert made.forecast["met_at_rank"][0] == 4.0  # of every second recording
     assert made.forecast["advice"][0] == ""
 
 
 def test_disputes_come_first_where_they_bring_as_much() -> None:
     table = cases([{}, {}, {}])
     report = gate({"labels_labeled_jobs": 0}, labels_labeled_jobs=2)
-    made = plan(table, report, [0.5, 0.5, 0.5], disputed=["k02"])
+    made = plan(table, report, disputed=["k02"])
     assert list(made.rows["action"]) == ["adjudicate", "label", "label"]
-    assert list(made.rows["case_id"]) == ["k02", "k00", "k01"]
+    assert made.rows["case_id"][0] == "k02"
 
 
 def test_labels_from_file_names_are_labelled_again_blind() -> None:
     rows = [{"expected": 1.0, "label_source": source} for source in ("prefill", "blind_human", "prefill")]
-    made = plan(cases(rows), gate({"blind_label_share": 1 / 3}, blind_label_share=1.0), [0.5] * 3)
-    assert list(made.rows["case_id"]) == ["k00", "k02"]
+    made = plan(cases(rows), gate({"blind_label_share": 1 / 3}, blind_label_share=1.0))
+    assert set(made.rows["case_id"]) == {"k00", "k02"}
     assert set(made.rows["action"]) == {"relabel_blind"}
     assert made.forecast["met_at_rank"][0] == 2.0
     assert "its label is from prefill" in made.rows["reason"][0]
@@ -109,7 +108,7 @@ def test_labels_from_file_names_are_labelled_again_blind() -> None:
 def test_second_raters_are_asked_for_both_classes_in_turn() -> None:
     rows = [{"expected": float(place >= 8), "label_source": "blind_human"} for place in range(12)]
     report = gate({"rater_kappa_ci95_low": None}, rater_kappa_ci95_low=0.4)
-    made = plan(cases(rows), report, [0.5] * 12, raters={f"k{place:02}": 1 for place in range(12)})
+    made = plan(cases(rows), report, raters={f"k{place:02}": 1 for place in range(12)})
     classes = [case_id >= "k08" for case_id in made.rows["case_id"][:8]]
     assert classes == [True, False] * 4
     assert set(made.rows["action"]) == {"second_rater"}
@@ -118,26 +117,25 @@ def test_second_raters_are_asked_for_both_classes_in_turn() -> None:
 def test_enough_second_ratings_that_disagree_are_not_helped_by_more() -> None:
     rows = [{"expected": float(place % 2), "label_source": "blind_human"} for place in range(40)]
     report = gate({"rater_kappa_ci95_low": 0.1}, rater_kappa_ci95_low=0.4)
-    made = plan(cases(rows), report, [0.5] * 40, raters={f"k{place:02}": 2 for place in range(40)})
+    made = plan(cases(rows), report, raters={f"k{place:02}": 2 for place in range(40)})
     assert made.rows.empty
     assert "agree first on what a critical deviation is" in made.forecast["advice"][0]
 
 
-def test_without_probabilities_the_detector_has_no_say() -> None:
+def test_the_detector_has_no_say() -> None:
     rows: list[dict[str, Any]] = [{"person": person} for person in "aabbccddee"]
     rows[0] |= {"expected": 1.0, "label_source": "blind_human"}
     table = cases(rows)
     report = gate({"independent_positives": 1}, independent_positives=9)
-    made = plan(table, report, None)
+    made = plan(table, report)
     # one of each new person first, the second recordings after them, and nothing that tells of findings
     first = table.set_index("case_id")["person"][made.rows["case_id"]]
     assert sorted(first[:4]) == list("bcde")
     assert sorted(first[4:8]) == list("bcde")
     assert first.iloc[8] == "a"
     assert made.rows["probability"].isna().all()
-    assert not made.rows["reason"].str.contains("likely").any()
     other = table.assign(critical_probability=np.linspace(0, 1, len(table)), score=50.0, any_critical=True)
-    pd.testing.assert_frame_equal(plan(other, report, None).rows, made.rows)
+    pd.testing.assert_frame_equal(plan(other, report).rows, made.rows)
     # among equals the order is drawn, not that of the cases
     assert list(made.rows["case_id"]) != sorted(made.rows["case_id"])
 
@@ -146,14 +144,14 @@ def test_where_no_label_helps_the_plan_says_what_does() -> None:
     names = ("shifted_recordings", "test_looks", "critical_miss_rate", "drift_score_psi")
     values = dict(zip(names, (3.0, 2.0, None, 0.4), strict=True))
     limits = dict(zip(names, (30.0, 1.0, 0.05, 0.25), strict=True))
-    made = plan(cases([{"person": "a"}]), gate(values, **limits), [0.7])
+    made = plan(cases([{"person": "a"}]), gate(values, **limits))
     advice = made.forecast.set_index("check")["advice"]
     assert "sopilot repeat" in advice["shifted_recordings"]
     assert (
         "do it, then plan again"
-        in plan(
-            cases([{}, {}]), gate({"critical_positives": 0}, critical_positives=9), [1.0, 1.0], most=1
-        ).forecast["advice"][0]
+        in plan(cases([{}, {}]), gate({"critical_positives": 0}, critical_positives=9), most=1).forecast[
+            "advice"
+        ][0]
     )
     assert "register a study on new recordings" in advice["test_looks"]
     assert "detector" in advice["drift_score_psi"]
@@ -161,16 +159,15 @@ def test_where_no_label_helps_the_plan_says_what_does() -> None:
     assert made.rows["unlocks"][0] == "critical_miss_rate"
 
 
-def test_without_a_failed_check_what_is_near_the_threshold_comes_first() -> None:
-    made = plan(cases([{}, {}, {}]), gate({"critical_positives": 5}, critical_positives=5), [0.1, 0.52, 0.8])
-    assert list(made.rows["case_id"]) == ["k01", "k02", "k00"]
+def test_without_a_failed_check_a_plan_forecasts_nothing() -> None:
+    made = plan(cases([{}, {}, {}]), gate({"critical_positives": 5}, critical_positives=5))
     assert made.forecast.empty
     assert "no failed check needs it" in made.rows["reason"][0]
 
 
 def test_a_recording_without_a_score_brings_no_positive() -> None:
     table = cases([{"problem": "cut"}, {}])
-    made = plan(table, gate({"critical_positives": 0}, critical_positives=5), [0.99, 0.2])
+    made = plan(table, gate({"critical_positives": 0}, critical_positives=5))
     assert list(made.rows["case_id"]) == ["k01", "k00"]
     assert "could not be scored" in made.rows["reason"][1]
 
@@ -182,22 +179,22 @@ def test_groups_with_fewest_positives_come_first() -> None:
         {"site": "b", "expected": 0.0},
         {"person": "x"},
     ]
-    made = plan(cases(rows), gate({}, critical_positives=1), [0.5] * 4)
+    made = plan(cases(rows), gate({}, critical_positives=1))
     sites = made.groups[made.groups["dimension"] == "site"]
     assert list(sites["name"]) == ["unknown", "b", "a"]
     assert list(sites["unlabelled"]) == [1, 0, 1]
 
 
-def test_probabilities_of_another_table_are_refused() -> None:
-    with pytest.raises(StudyError, match="for 1 cases, found 1 and 2"):
-        plan(cases([{}]), gate({}, critical_positives=1), [0.5, 0.5])
+def test_clusters_of_another_table_are_refused() -> None:
+    report = gate({}, critical_positives=1)
+    with pytest.raises(StudyError, match="clusters for 1 cases, found 2"):
+        labeling_plan(cases([{}]), report, clusters=["a", "b"], raters={}, disputed=())
 
 
 ROWS = st.lists(
     st.tuples(
         st.sampled_from([None, 0.0, 1.0]),
         st.sampled_from(["", "anna", "bert"]),
-        st.floats(0, 1),
         st.sampled_from(["blind_human", "prefill"]),
         st.booleans(),
     ),
@@ -208,18 +205,16 @@ ROWS = st.lists(
 @settings(max_examples=40)
 @given(ROWS)
 def test_each_case_is_asked_for_once_an_action_and_gains_never_rise(
-    rows: list[tuple[float | None, str, float, str, bool]],
+    rows: list[tuple[float | None, str, str, bool]],
 ) -> None:
     table = cases(
-        [{"expected": e, "person": w, "label_source": s if e is not None else ""} for e, w, _, s, _ in rows]
+        [{"expected": e, "person": w, "label_source": s if e is not None else ""} for e, w, s, _ in rows]
     )
     limits = {"independent_positives": 9.0, "critical_negatives": 9.0, "blind_label_share": 1.0}
     report = gate({"independent_positives": 1, "critical_negatives": 2, "blind_label_share": 0.5}, **limits)
-    disputed = [f"k{place:02}" for place, row in enumerate(rows) if row[4]]
-    made = plan(table, report, [row[2] for row in rows], disputed=disputed)
-    again = plan(table, report, [row[2] for row in rows], disputed=disputed)
-    assert not plan(table, report, None, disputed=disputed).rows.duplicated(["case_id", "action"]).any()
-    assert made.rows.equals(again.rows)
+    disputed = [f"k{place:02}" for place, row in enumerate(rows) if row[3]]
+    made = plan(table, report, disputed=disputed)
+    assert made.rows.equals(plan(table, report, disputed=disputed).rows)
     assert not made.rows.duplicated(["case_id", "action"]).any()
     assert set(made.rows["action"]) <= set(ACTIONS)
     gains = made.rows["gain"].to_numpy()

@@ -20,7 +20,8 @@ from sopilot_assets.studies.policies import (
 from sopilot_assets.studies.policy_fits import fit_cases, fit_policies, independent_units, refit
 from sopilot_assets.studies.profiles import PROFILES
 from sopilot_assets.studies.spec import Detector, GateOverride, StudySpec
-from sopilot_assets.studies.splits import SplitManifest, split_manifest
+from sopilot_assets.studies.split_manifest import SplitManifest
+from sopilot_assets.studies.splits import split_manifest
 from sopilot_assets_tests.studies.simulated_cases import simulated_cases
 
 LEGACY = PROFILES["legacy_poc"]
@@ -58,10 +59,14 @@ def test_every_candidate_gets_one_fit_in_the_order_of_the_study(fits: list[Polic
     assert list(fit_table(fits)["feasible"]) == [fit.feasible for fit in fits]
 
 
+def dev_of(cases: pd.DataFrame, manifest: SplitManifest) -> pd.DataFrame:
+    return cases[manifest.split_of(cases["case_id"]) == "dev"].reset_index(drop=True)
+
+
 def test_figures_on_dev_are_those_of_the_policy_on_dev(
     cases: pd.DataFrame, manifest: SplitManifest, fits: list[Policy]
 ) -> None:
-    dev = manifest.member(cases, "dev")
+    dev = dev_of(cases, manifest)
     expected = dev["expected"].to_numpy() == 1
     for fit in fits:
         figures = fit.fit.figures
@@ -78,7 +83,7 @@ def test_the_fit_of_the_guardrails_is_the_best_point_of_the_grid(
     cases: pd.DataFrame, manifest: SplitManifest, fits: list[Policy]
 ) -> None:
     fit = by_detector(fits)["guarded_binary_v2"]
-    best = fit_grid(manifest.member(cases, "dev"), max_miss=0.1, max_fpr=0.3)[0]
+    best = fit_grid(dev_of(cases, manifest), max_miss=0.1, max_fpr=0.3)[0]
     assert fit.guardrails is not None
     assert fit.guardrails.guardrails() == best.guardrails()
     assert fit.constraint_violation == best.violation

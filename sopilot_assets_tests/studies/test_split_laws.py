@@ -8,7 +8,8 @@ from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.groups import group_names, person_groups
 from sopilot_assets.studies.leakage import leakage_table, leaking_groups
 from sopilot_assets.studies.spec import SplitPlan, SplitRatios, SplitStrategy
-from sopilot_assets.studies.splits import SPLITS, split_cases, split_manifest
+from sopilot_assets.studies.split_manifest import SPLITS
+from sopilot_assets.studies.splits import split_manifest
 
 DATA_SETS = 10_000
 UNUSED = ("quality", "efficiency", "miss_steps", "swap_steps", "deviation_steps", "over_time_ratio")
@@ -59,9 +60,8 @@ def test_no_group_spans_splits_and_every_label_is_in_exactly_one():
             continue
         held_out = str(generator.choice(sites)) if strategy is SplitStrategy.LEAVE_ONE_SITE_OUT else None
         site = "unknown" if held_out == "" else held_out
-        found = split_cases(
-            cases, strategy=strategy, seed=int(generator.integers(0, 1000)), holdout_site=site
-        )
+        plan = SplitPlan(strategy=strategy, seed=int(generator.integers(0, 1000)), holdout_site=site)
+        found = split_manifest(cases, study_id="s", task="t", plan=plan).case_ids
         split_of = {case: split for split in SPLITS for case in found[split]}
         ids = usable["case_id"].to_numpy(dtype=object)
         assert sum(map(len, found.values())) == len(split_of) == ids.size
@@ -124,5 +124,5 @@ def test_how_hard_cases_are_does_not_decide_what_is_in_test():
     tests = set()
     for _ in range(5):
         table = case_frame({**row, "critical_probability": float(generator.random())} for row in rows)
-        tests.add(tuple(split_cases(table, strategy="group_person")["test"]))
+        tests.add(split_manifest(table, study_id="s", task="t").case_ids["test"])
     assert len(tests) == 1

@@ -189,9 +189,7 @@ def check_signature(
     ``signer`` is the public key (or fingerprint) that the reader got from elsewhere; raises `SignatureFault`
     where it is neither.
     """
-    wanted = (
-        signer if signer is None or signer.startswith("SHA256:") else fingerprint(parse_public_key(signer))
-    )
+    wanted = signer if signer is None or signer.startswith("SHA256:") else _key_of(signer)
     lacking = [name for name in (STATEMENT, SIGNATURE, SIGNERS) if name not in files]
     if lacking:
         for name in lacking:
@@ -207,7 +205,7 @@ def check_signature(
         allowed = fingerprint(parse_public_key(files[SIGNERS].decode("utf-8", "replace")))
         findings.add(SIGNERS, "key of the signature", allowed, name)
         if wanted is not None:
-            findings.add(SIGNATURE, "key that you expect", wanted, name)
+            findings.add(SIGNATURE, EXPECTED_KEY, wanted, name)
     except SignatureFault as error:
         findings.bad(SIGNERS, "the signer's public key", "", str(error))
     valid = ed25519_valid(parts.public_key, parts.signed, parts.signature)
@@ -219,6 +217,17 @@ def check_signature(
             SIGNATURE, "the same by ssh-keygen -Y verify", "valid", "valid" if agrees else "not valid"
         )
     return name
+
+
+def _key_of(signer: str) -> str:
+    """The fingerprint of the public key that the reader names as the expected one."""
+    try:
+        return fingerprint(parse_public_key(signer))
+    except SignatureFault as error:
+        raise SignatureFault(
+            f"--signer: expected a fingerprint (SHA256:...), an ssh-ed25519 public key or its file, found "
+            f"{signer.strip()[:60]!r}: {error}"
+        ) from error
 
 
 def _object(files: Mapping[str, bytes], name: str, findings: Findings) -> dict[str, Any]:

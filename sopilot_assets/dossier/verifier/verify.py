@@ -308,8 +308,11 @@ def _verdict_lines(verification: Verification) -> list[str]:
         out.append(f"Taken over, not recomputed: {', '.join(kinds)}")
     if not verification.signer:
         out.append("Signature: NOT CHECKED. Hashes alone do not tell who made this dossier.")
-    elif {SIGNATURE, SIGNERS} & set(findings.bad_files):
-        out.append(f"Signature: NOT VALID, or by another key than expected: {verification.signer}")
+    elif wrong := [line.what for line in findings.failed if line.file in (SIGNATURE, SIGNERS)]:
+        if wrong == [EXPECTED_KEY]:
+            out.append(f"Signature: valid, but BY ANOTHER KEY than you expect: {verification.signer}")
+        else:
+            out.append(f"Signature: NOT VALID; it names the key {verification.signer}")
     elif verification.signer_compared:
         out.append(f"Signature: by the key that you expect, {verification.signer}")
     else:
@@ -324,9 +327,11 @@ def _verdict_lines(verification: Verification) -> list[str]:
     if verification.ok:
         out.append(f"OK: all {len(findings.lines)} comparisons agree.")
     else:
+        named = ", ".join(findings.bad_files[:FILES_NAMED])
+        more = len(findings.bad_files) - FILES_NAMED
         out.append(
             f"NOT OK: {len(findings.failed)} of {len(findings.lines)} comparisons differ, "
-            f"in {', '.join(findings.bad_files)}"
+            f"in {named}{f' and {more} more files' if more > 0 else ''}"
         )
     return out
 
@@ -344,7 +349,7 @@ def main(arguments: Sequence[str]) -> int:
     if signer and options.no_signature:
         parser.error("--signer needs the signature, which --no-signature passes over; leave one of them out")
     if signer and Path(signer).is_file():
-        signer = Path(signer).read_text(encoding="utf-8")
+        signer = Path(signer).read_text(encoding="utf-8", errors="replace")
     try:
         outcome = verify_files(
             read_files(options.dossier or Path(__file__).resolve().parent),

@@ -13,7 +13,6 @@ from sopilot_assets.operations.evidence.study import CASES, FULL, MANIFEST, POLI
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.looks import HELD_OUT
-from sopilot_assets.studies.metrics import Outcome
 from sopilot_assets.studies.shadow import changed_frame, shadow_report
 
 STATION: Final = "shadow_reports"
@@ -31,13 +30,12 @@ def shadow_reports(home: Home, study_id: str, *, run_id: str, written_at: str) -
         candidate, baseline = study.policy.outcome(study.cases), study.baseline
         for split in (FULL, *HELD_OUT):
             chosen = study.split(split)
-            first, second = (
-                Outcome(one.detected[chosen], one.decided[chosen], one.score[chosen])
-                for one in (baseline, candidate)
-            )
             cases = study.cases[chosen].reset_index(drop=True)
             reports[split] = shadow_report(
-                cases, first, second, clusters=study.clusters[chosen].astype(np.str_)
+                cases,
+                baseline.of(chosen),
+                candidate.of(chosen),
+                clusters=study.clusters[chosen].astype(np.str_),
             )
     document = {
         "baseline": study.spec.baseline_detector.value,
@@ -52,7 +50,7 @@ def shadow_reports(home: Home, study_id: str, *, run_id: str, written_at: str) -
         written_at=written_at,
     )
     if not reports:
-        return StudyOutcome(study_id, {"compared": False}, warnings=("no policy to compare with",))
+        return StudyOutcome(study_id, {"compared": False}, warnings=(f"study {study_id}: no policy, so nothing was compared with the baseline",))
     held_out = reports["test"]
     return StudyOutcome(
         study_id,

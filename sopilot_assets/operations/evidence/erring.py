@@ -23,7 +23,6 @@ from sopilot_assets.operations.evidence.study import (
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.errors import error_breakdown, error_packet
 from sopilot_assets.studies.leave_group_out import leave_group_out
-from sopilot_assets.studies.metrics import Outcome
 from sopilot_assets.studies.policy_fits import refit
 
 GROUPINGS = ("site", "person", "gold_id")
@@ -38,11 +37,10 @@ def error_packets(home: Home, study_id: str, *, run_id: str, written_at: str) ->
     study = Study.open(home, study_id)
     chosen = study.split(FULL if study.policy else "dev")
     cases = study.cases[chosen].reset_index(drop=True)
-    outcome = study.policy.outcome(study.cases) if study.policy else study.baseline
-    part = Outcome(outcome.detected[chosen], outcome.decided[chosen], outcome.score[chosen])
-    packet = error_packet(cases, part, review_pages=_review_pages(home, cases["case_id"]))
+    outcome = (study.policy.outcome(study.cases) if study.policy else study.baseline).of(chosen)
+    packet = error_packet(cases, outcome, review_pages=_review_pages(home, cases["case_id"]))
     packet.insert(1, "split", study.manifest.split_of(packet["case_id"]))
-    breakdown = error_breakdown(cases, part)
+    breakdown = error_breakdown(cases, outcome)
     left_out = _left_out(study)
     study.results.publish(
         "error_packets",

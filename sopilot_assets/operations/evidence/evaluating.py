@@ -78,7 +78,7 @@ def split_evaluations(home: Home, study_id: str, *, run_id: str, written_at: str
         metadata,
         tables={"figures": _rows(evaluations)},
         pictures={"intervals": plots.interval_plot(evaluations, shown)},
-        warnings=() if study.policy else ("no policy is feasible: test and challenge stay closed",),
+        warnings=() if study.policy else (f"study {study_id}: no policy, so test and challenge stay closed",),
     )
 
 
@@ -100,9 +100,8 @@ def _figures(
     study: Study, outcome: Outcome, chosen: np.ndarray, repeats: pd.DataFrame | None
 ) -> dict[str, Any]:
     cases = study.cases[chosen].reset_index(drop=True)
-    part = Outcome(outcome.detected[chosen], outcome.decided[chosen], outcome.score[chosen])
     of_them = None if repeats is None else repeats[repeats["key"].isin(set(cases["case_id"]))]
-    return figures(cases, part, clusters=study.clusters[chosen], repeats=of_them)
+    return figures(cases, outcome.of(chosen), clusters=study.clusters[chosen], repeats=of_them)
 
 
 def _sweep(study: Study) -> dict[str, Any]:

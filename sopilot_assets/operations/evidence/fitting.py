@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sopilot_assets.operations.evidence import plots
 from sopilot_assets.operations.evidence.outcome import StudyOutcome, rows_of
 from sopilot_assets.operations.evidence.study import CASES, MANIFEST, POLICIES, POLICY, Study
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
-from sopilot_assets.studies.policies import fit_table, select
+from sopilot_assets.studies.policies import Policy, fit_table, select
 from sopilot_assets.studies.policy_fits import fit_policies
 
 
@@ -38,12 +40,12 @@ def critical_policies(home: Home, study_id: str, *, run_id: str, written_at: str
         },
         tables={"fits": rows_of(fit_table(fits))},
         pictures={} if chosen is None else {"scores_on_dev": plots.score_plot(study.cases[dev], chosen)},
-        warnings=[] if chosen else [_no_policy(study_id)],
+        warnings=[] if chosen else [_no_policy(study_id, fits)],
     )
 
 
-def _no_policy(study_id: str) -> str:
+def _no_policy(study_id: str, fits: Sequence[Policy]) -> str:
     return (
-        f"study {study_id}: no fit keeps the limits of the gate profile, so there is no policy. The table "
-        "`fits` says what each lacks."
+        f"study {study_id}: no fit keeps the limits of the gate profile on dev, so there is no policy:\n"
+        + "\n".join(f"  {fit.detector}: {fit.reason}" for fit in fits)
     )

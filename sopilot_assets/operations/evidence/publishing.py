@@ -143,8 +143,7 @@ def _of_policies(study: Study) -> dict[str, Any]:
 
 def _errors(study: Study, outcome: Outcome) -> dict[str, Any]:
     chosen = study.split(FULL)
-    part = Outcome(outcome.detected[chosen], outcome.decided[chosen], outcome.score[chosen])
-    errors = error_packet(study.cases[chosen].reset_index(drop=True), part)
+    errors = error_packet(study.cases[chosen].reset_index(drop=True), outcome.of(chosen))
     wrong = errors.loc[errors["error"].isin(_STILLS_OF), "case_id"]
     stills, lacking = error_stills(study.home, list(wrong), processes=os.cpu_count() or 1)
     return {"errors": errors, "stills": stills, "stills_lacking": lacking}
