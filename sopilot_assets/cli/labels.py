@@ -86,12 +86,13 @@ def template(
         open_keys = set(found["key"][found["settled"] == ""])
         recordings = [one for one in recordings if one.key in open_keys]
     elif not everything:
-        recordings = [one for one in recordings if one.key not in said]
+        # an imported job is known by its number alone: there is nothing to watch
+        recordings = [one for one in recordings if one.key not in said and one.video]
     written = write_template(sheet, recordings, source=source, who=who, said={} if disputed else said)
     say(f"{sheet}: {written.rows} recordings, {written.added} of them new in it, {written.filled} filled in")
     if written.rows:
         settle = " --adjudicates" if disputed else ""
-        say(f"The videos lie in {home.videos}, those of column video below {home.root}.")
+        say(f"Column video names files below {home.root}.")
         say(
             "Next: fill in critical_expected (yes, no or unsure), then "
             f"`sopilot labels import {task} {sheet}{settle}`."
@@ -444,7 +445,8 @@ def _status(home: Home, task: str, sources: Sequence[str]) -> dict[str, Cell]:
     from sopilot_assets.labels.state import label_coverage, label_state  # noqa: PLC0415
 
     chain = _chain(home, task)
-    keys = [one.key for one in recordings_to_label(home, task)]
+    # an imported task has jobs and no recordings
+    keys = [one.key for one in recordings_to_label(home, task)] or sorted({event.key for event in chain})
     coverage = asdict(label_coverage(label_state(chain, sources), keys))
     return {"task": task, **coverage, "events": len(chain), "kappa": _agreement_text(chain)}
 

@@ -58,7 +58,8 @@ def import_legacy(
     for warning in imported.warnings:
         show_warning(warning)
     say(f"Tasks: {', '.join(imported.tasks) or 'none'}")
-    say("Next: `sopilot study new STUDY`, with `scores: imported` in its file.")
+    task = imported.tasks[0] if len(imported.tasks) == 1 else "TASK"
+    say(f"Next: `sopilot study new STUDY --task {task} --title TITLE --scores imported`.")
 
 
 @app.callback()

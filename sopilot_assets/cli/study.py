@@ -84,6 +84,7 @@ def register(
 ) -> None:
     """Register a study as its file is now; until it has results, a changed one can be registered again."""
     from sopilot_assets.studies.registration import register as registered  # noqa: PLC0415
+    from sopilot_assets.studies.spec import load_study  # noqa: PLC0415
 
     registration = registered(home, study, registered_at=datetime.now(UTC), by=by or getpass.getuser())
     current = registration.current
@@ -94,6 +95,7 @@ def register(
     if registration.previous:
         times = len(registration.previous)
         say(f"registered before: {times} time{'s' if times > 1 else ''}, kept in its registration")
+    _warn_of_task(home, load_study(home, study))
     with stage("Adding its partition to Dagster"):
         from sopilot_assets.defs.local_run import add_study_partitions  # noqa: PLC0415
 
@@ -129,17 +131,21 @@ def run(study: STUDY, *, home: HOME) -> None:
         say(
             f"A failed research gate blocks the dossier; `sopilot dossier build {study}` shows what is there."
         )
+        say(f"What to label next: {home.study(study) / 'labeling_plan.csv'}")
+        say(f"What that brings: {home.study(study) / 'labeling_forecast.csv'}")
         raise typer.Exit(1)
-    say(f"Dossiers: {home.dossiers / study}")
+    say(f"Dossiers: {home.dossiers / study}; `sopilot dossier list` says which are ready")
 
 
 @app.command(epilog=examples("sopilot study show spring", "sopilot study show spring --json"))
 def show(study: STUDY, *, home: HOME, as_json: AS_JSON = False) -> None:
     """Read a study back: its settings and whether it is registered, or what is wrong with it and where."""
+    from sopilot_assets.studies.gates import check_overrides  # noqa: PLC0415
     from sopilot_assets.studies.registration import read_registration  # noqa: PLC0415
     from sopilot_assets.studies.spec import load_study  # noqa: PLC0415
 
     spec = load_study(home, study)
+    check_overrides(spec)
     if as_json:
         found = read_registration(home, study)
         content = {
@@ -151,6 +157,7 @@ def show(study: STUDY, *, home: HOME, as_json: AS_JSON = False) -> None:
         return
     say(f"[bold]{spec.study_id}[/bold]: {escape(spec.title)}; {_state(home, study)}")
     show_rows(_settings(spec), columns=("setting", "value"))
+    _warn_of_task(home, spec)
     _show_registration(home, study)
 
 
@@ -229,6 +236,25 @@ def _settings(spec: StudySpec) -> list[dict[str, Cell]]:
         "labels": ", ".join(source.value for source in spec.label_sources),
     }
     return [{"setting": name, "value": value} for name, value in values.items()]
+
+
+def _warn_of_task(home: Home, spec: StudySpec) -> None:
+    """Say now what else only the run or the dossier would: that the task is not there, or not locked."""
+    from sopilot_assets.studies.spec import ScoreOrigin  # noqa: PLC0415
+    from sopilot_assets.tasks import LockState, verify_task  # noqa: PLC0415
+
+    if spec.scores is ScoreOrigin.IMPORTED:
+        return
+    try:
+        state = verify_task(home.tasks / f"{spec.task}.yaml").state
+    except SopilotError as error:
+        show_warning(str(error))
+        return
+    if state is not LockState.OK:
+        show_warning(
+            f"Task {spec.task} is {state.value}, and a dossier needs its lock: "
+            f"`sopilot task verify {spec.task}`, then `sopilot task lock {spec.task}`."
+        )
 
 
 def _show_registration(home: Home, study: str) -> None:

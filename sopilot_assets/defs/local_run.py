@@ -148,7 +148,8 @@ def _why(event: DagsterEvent) -> str:
         causes.append(error)
         error = error.cause
     ours = [one for one in causes if one.cls_name in {kind.__name__ for kind in _kinds(SopilotError)}]
-    said = [one.message.strip() for one in (*ours[:1], *causes[-1:])][:1]
+    # ours are sentences for people, who need no name of a class before them
+    said = [one.message.strip().rpartition(f"{one.cls_name}: ")[2] for one in (*ours[:1], *causes[-1:])][:1]
     return " ".join([event.message or "", *said]).strip()
 
 

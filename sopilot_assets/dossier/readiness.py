@@ -19,28 +19,57 @@ REQUIRED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "task_yaml": ("the task file", "Put the task's YAML file into tasks/."),
         "task_lock": ("the lock of the task", "Run `sopilot task lock`."),
         "cases": ("the judged recordings", "Score recordings of the task."),
-        "detections": ("what each detector says of each recording", "Materialize split_evaluations."),
-        "split_manifest": ("the manifest of the splits", "Materialize split_manifests."),
-        "leakage": ("the proof that no group spans two splits", "Materialize split_manifests."),
-        "policies": ("the fitted policies", "Materialize critical_policies."),
+        "detections": (
+            "what each detector says of each recording",
+            "Run `sopilot study run`, or materialize split_evaluations.",
+        ),
+        "split_manifest": (
+            "the manifest of the splits",
+            "Run `sopilot study run`, or materialize split_manifests.",
+        ),
+        "leakage": (
+            "the proof that no group spans two splits",
+            "Run `sopilot study run`, or materialize split_manifests.",
+        ),
+        "policies": ("the fitted policies", "Run `sopilot study run`, or materialize critical_policies."),
         "policy_id": ("a feasible policy", "Label more recordings of the dev split, then fit again."),
-        "evaluations": ("the figures on each split", "Materialize split_evaluations."),
-        "gate_report": ("the gates", "Materialize gate_reports."),
-        "gate_values": ("the values that the gates saw", "Materialize gate_reports."),
-        "shadow": ("the comparison with the baseline", "Materialize shadow_reports."),
-        "errors": ("the list of misses and false alarms", "Materialize error_packets."),
-        "stills": ("pictures of the misses and false alarms", "Materialize error_packets."),
+        "evaluations": (
+            "the figures on each split",
+            "Run `sopilot study run`, or materialize split_evaluations.",
+        ),
+        "gate_report": ("the gates", "Run `sopilot study run`, or materialize gate_reports."),
+        "gate_values": (
+            "the values that the gates saw",
+            "Run `sopilot study run`, or materialize gate_reports.",
+        ),
+        "shadow": (
+            "the comparison with the baseline",
+            "Run `sopilot study run`, or materialize shadow_reports.",
+        ),
+        "errors": (
+            "the list of misses and false alarms",
+            "Run `sopilot study run`, or materialize error_packets.",
+        ),
+        "stills": (
+            "pictures of the misses and false alarms",
+            "Run `sopilot study run`, or materialize error_packets.",
+        ),
         "label_events": ("the chain of label events", "Import a label sheet: `sopilot labels import`."),
         "label_head": ("the end of the chain of label events", "Run `sopilot labels verify`."),
-        "looks": ("the ledger of looks at the held-out splits", "Materialize split_evaluations."),
+        "looks": (
+            "the ledger of looks at the held-out splits",
+            "Run `sopilot study run`, or materialize split_evaluations.",
+        ),
         "repeats": ("repeated measurements", "Run `sopilot repeat`."),
         "agreement": ("the agreement between raters", "Have a second person label: `sopilot labels import`."),
-        "drift": ("the drift figures", "Materialize split_evaluations."),
+        "drift": ("the drift figures", "Run `sopilot study run`, or materialize split_evaluations."),
         "versions": ("the versions of what made it", "Give the versions to the dossier."),
     }
 )
 """Every input that a dossier needs: what it is, and what to do where it is missing."""
 
+_OF_A_POLICY: Final = frozenset({"evaluations", "shadow", "errors", "stills", "looks", "drift"})
+_NEEDS_POLICY: Final = "It comes with a feasible policy."
 _MAY_BE_EMPTY: Final = frozenset({"errors", "stills"})
 
 
@@ -59,8 +88,9 @@ class Blocker:
 
 def blockers(inputs: DossierInputs) -> list[Blocker]:
     """Every reason why these inputs make no complete dossier, missing inputs first; empty when ready."""
+    closed = _OF_A_POLICY if inputs.policies and not inputs.policy_id else frozenset()
     missing = [
-        Blocker(name, f"{what}: missing", remedy)
+        Blocker(name, f"{what}: missing", _NEEDS_POLICY if name in closed else remedy)
         for name, (what, remedy) in REQUIRED.items()
         if _is_missing(getattr(inputs, name), name)
     ]

@@ -172,7 +172,8 @@ def _people(inputs: DossierInputs) -> Iterator[str]:
     if agreement and (agreement.get("low") or 0.0) > 0:
         yield (
             f"{agreement['recordings']} recordings were labelled by two people or more, of "
-            f"{plural(agreement['raters'], 'rater')}, who agree beyond chance: kappa {agreement['kappa']:.2f} ({agreement['low']:.2f} to "
+            f"{plural(agreement['raters'], 'rater')}, who agree beyond chance: "
+            f"kappa {agreement['kappa']:.2f} ({agreement['low']:.2f} to "
             f"{agreement['high']:.2f})."
         )
     used = _used(inputs)
@@ -195,15 +196,16 @@ def _stability(inputs: DossierInputs) -> Iterator[str]:
             largest = (rows["score"] - rows["base_score"]).abs().max()
             changed = int((rows["decision"] != rows["base_decision"]).sum())
             yield (
-                f"Scored again {how}, {plural(len(rows), 'recording')} moved by at most {largest:.2g} "
-                "points, and "
+                f"Scored again {how}, {plural(len(rows), 'time')} in all, "
+                f"{plural(rows['key'].nunique(), 'recording')} moved by at most {largest:.2g} points, and "
                 f"{plural(changed, 'decision')} changed."
             )
 
 
 def _missing(summary: Mapping[str, Any]) -> Iterator[str]:
     for blocker in summary["readiness"]["blockers"]:
-        yield f"{blocker['input']}: {blocker['reason']}. {blocker['remedy']}"
+        # what to do about it is for whoever builds it, and told there
+        yield f"{blocker['input']}: {blocker['reason']}."
 
 
 def _failed(inputs: DossierInputs) -> Iterator[str]:

@@ -159,8 +159,9 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         missing = [table] if table not in found else sorted(columns - _columns(connection, table))
         if missing:
             what = f"table {table}" if table not in found else f"columns {missing} in the table {table}"
+            tables = ", ".join(sorted(found)) or "none"
             raise StoreError(
-                f"{path}: no {what}; expected the old system's database, found the tables {sorted(found)}."
+                f"{path}: no {what}; expected the old system's database, found these tables: {tables}."
             )
 
 

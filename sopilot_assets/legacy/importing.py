@@ -34,7 +34,7 @@ from sopilot_assets.legacy.ledgers import (
     videos_ledger,
 )
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, plain_rows
 
 IMPORTER: Final = "import-legacy"
 """Who the imported labels are said to be from: the old label file names nobody."""
@@ -99,7 +99,7 @@ def task_name(old: Any) -> str:
 
 
 def _installation(home: Home) -> Installation:
-    videos, jobs = (_plain(ledger(home).latest()) for ledger in (videos_ledger, jobs_ledger))
+    videos, jobs = (plain_rows(ledger(home).latest()) for ledger in (videos_ledger, jobs_ledger))
     return Installation(
         path=Path(str(home.ledgers)),
         videos=videos,
@@ -111,16 +111,10 @@ def _installation(home: Home) -> Installation:
     )
 
 
-def _plain(frame: pd.DataFrame) -> list[Record]:
-    objects = frame.astype(object)
-    rows = objects.where(objects.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]
-
-
 def _refuse_another(home: Home, installation: Installation) -> None:
     columns = ", ".join(("id", *_IDENTITY))
-    known = _plain(jobs_ledger(home).query(f"select {columns} from latest"))  # noqa: S608 - columns of ours
-    before = {int(row["id"]): tuple(row[name] for name in _IDENTITY) for row in known}
+    known = plain_rows(jobs_ledger(home).query(f"select {columns} from latest"))  # noqa: S608 - columns of ours
+    before = {int(str(row["id"])): tuple(row[name] for name in _IDENTITY) for row in known}
     for job in installation.jobs:
         job_id = int(job["id"])
         now = (int(job["gold_video_id"]), int(job["trainee_video_id"]), job.get("created_at"))
@@ -134,7 +128,7 @@ def _refuse_another(home: Home, installation: Installation) -> None:
 
 
 def _rows(installation: Installation) -> dict[str, list[dict[str, Cell]]]:
-    found = {row["order"]: row for row in _plain(installed_cases(installation))}
+    found = {row["order"]: row for row in plain_rows(installed_cases(installation))}
     of_gold = {int(video["id"]): task_name(video["task_id"]) for video in installation.videos}
     return {
         "videos": [

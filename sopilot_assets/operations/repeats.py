@@ -34,7 +34,7 @@ from sopilot_assets.scoring.result import Decision, Score
 from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.store.canonical import content_id
 from sopilot_assets.store.home import Home, PartitionKey
-from sopilot_assets.store.ledgers import Cell, Ledger
+from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
 from sopilot_assets.studies.repeatability import EXACT, SHIFTED
 from sopilot_assets.tasks import load_task
 from sopilot_assets.video.worker import map_limited
@@ -264,9 +264,7 @@ def _repeat_id(base: Row, phase_s: float) -> str:
 
 def _scored(home: Home) -> dict[str, Row]:
     """The newest score rows without a problem, by key."""
-    frame = scores_ledger(home).latest()
-    plain = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    rows: list[Row] = [{str(name): value for name, value in row.items()} for row in plain]
+    rows = plain_rows(scores_ledger(home).latest())
     return {str(row["key"]): row for row in rows if row["problem"] is None}
 
 

@@ -125,6 +125,12 @@ class Ledger:
                 raise
 
 
+def plain_rows(frame: pd.DataFrame) -> list[dict[str, Cell]]:
+    """The rows of a ledger's frame as plain values, an unknown one as None."""
+    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in records]
+
+
 def view_sql(files: Sequence[str], schema: pa.Schema, subject: str) -> str:
     """The SQL that defines ``all_rows`` (one row per row id, the first written) and ``latest`` (the newest
     row per subject).

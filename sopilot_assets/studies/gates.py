@@ -15,7 +15,8 @@ import pandas as pd
 
 from sopilot_assets.errors import StudyError
 from sopilot_assets.studies.intervals import more_needed
-from sopilot_assets.studies.profiles import CHECKS, Check, Direction, GateProfile
+from sopilot_assets.studies.profiles import CHECKS, Check, Direction, GateProfile, study_profile
+from sopilot_assets.studies.spec import StudySpec
 
 Reason = Literal["ok", "threshold_violation", "value_missing", "disabled"]
 
@@ -135,6 +136,13 @@ def check_gates(
     )
 
 
+def check_overrides(spec: StudySpec) -> None:
+    """Raise `StudyError` where the study overrides what its gate profile does not let it."""
+    overrides = [Override(one.check, one.threshold, one.reason) for one in spec.gate_overrides]
+    profile = study_profile(spec.gate_profile.value)
+    effective_thresholds(profile, overrides, override_locked=spec.override_locked)
+
+
 def effective_thresholds(
     profile: GateProfile, overrides: Sequence[Override] = (), *, override_locked: bool = False
 ) -> dict[str, float | None]:
@@ -183,7 +191,7 @@ def gate_counts(figures: Mapping[str, Any]) -> dict[str, Trials]:
 def _refuse(profile: GateProfile, override: Override, seen: set[str]) -> None:
     check = CHECKS.get(override.check)
     if check is None:
-        raise StudyError(f"gate override: expected a check of {list(CHECKS)}, found {override.check!r}.")
+        raise StudyError(f"gate override: expected a check of {', '.join(CHECKS)}, found {override.check!r}.")
     if override.check in seen:
         raise StudyError(f"gate override: {override.check} is overridden twice; keep one of the two.")
     if not override.reason.strip():

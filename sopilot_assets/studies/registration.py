@@ -19,6 +19,7 @@ from sopilot_assets.errors import StudyError
 from sopilot_assets.store.canonical import content_sha256, pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import only_writer, publish_bytes
+from sopilot_assets.studies.gates import check_overrides
 from sopilot_assets.studies.spec import ScoreOrigin, StudySpec, read_study
 from sopilot_assets.tasks import load_task
 
@@ -87,6 +88,7 @@ def register(home: Home, study_id: str, *, registered_at: datetime, by: str) -> 
             f"{registered_at.isoformat()}."
         )
     spec, data = read_study(home, study_id)
+    check_overrides(spec)
     wanted = _registered(home, spec, data, registered_at=registered_at, by=by)
     with only_writer(_lock(home)):
         earlier = read_registration(home, study_id)

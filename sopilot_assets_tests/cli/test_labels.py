@@ -54,6 +54,8 @@ def test_from_sheets_to_settled_labels(registered: Home, tmp_path: Path) -> None
     )
     found = read_sheet(sheet)
     write_sheet(sheet, found.columns, [{**found.rows[0].cells, "critical_expected": "yes"}])
+    asked = sopilot(home, "labels", "import", TASK, sheet, exit_code=1).stderr
+    assert "--adjudicates where it settles" in asked
     sopilot(home, "labels", "import", TASK, sheet, "--adjudicates")
     assert rows(home, "labels", "status", TASK)[0]["labelled"] == 12
     state = {str(row["key"]): row for row in rows(home, "labels", "list", TASK)}
@@ -84,6 +86,13 @@ def test_nothing_of_a_bad_sheet_is_taken(registered: Home, tmp_path: Path) -> No
     assert read_chain(registered, TASK) == []
 
 
+@pytest.mark.parametrize("command", ["status", "list", "verify", "disagreements", "template"])
+def test_a_task_that_is_not_there_is_named(registered: Home, tmp_path: Path, command: str) -> None:
+    more = (tmp_path / "s.csv", "--who", "ann") if command == "template" else ()
+    assert "no such task file" in sopilot(registered, "labels", command, "nope", *more, exit_code=1).stderr
+    assert not (tmp_path / "s.csv").exists()
+
+
 def test_one_label_by_hand(registered: Home) -> None:
     words = ("labels", "add", TASK, NAMES[2])
     sopilot(registered, *words, "no", "--who", "ann", "--note", "all there", "--seen", "over_time:boil")
@@ -102,6 +111,10 @@ def test_prefilled_labels_are_marked_and_give_way(registered: Home) -> None:
     assert "11 guessed by file name, 3 of them critical" in told.stdout
     assert "Research gates" in told.stderr
     assert rows(registered, "labels", "status", TASK)[0]["labelled"] == 12
+    nobody = sopilot(registered, "labels", "prefill", TASK, "--pattern", "fell_over")
+    assert "No file name matches 'fell_over'" in nobody.stderr
+    nothing = sopilot(registered, "labels", "prefill", TASK, "--pattern", "fell_over", "--only-matching")
+    assert "Nothing to guess" in nothing.stdout
     people = rows(registered, "labels", "status", TASK, "--sources", "blind_human,human")
     assert people[0]["labelled"] == 1
 

@@ -43,6 +43,31 @@ def test_a_changed_study_is_named_and_after_a_result_refused(home: Home) -> None
     assert "frozen" in sopilot(home, "study", "register", "spring", exit_code=1).stderr
 
 
+def test_an_override_that_is_not_allowed_is_refused_before_anything_runs(home: Home) -> None:
+    _with_task(home)
+    path = local_path(home.studies) / "spring.yaml"
+    override = "gate_overrides: [{check: fewer_errors, threshold: 1, reason: a try}]"
+    path.write_text(path.read_text("utf-8").replace("gate_overrides: []", override), "utf-8")
+    for command in ("show", "register"):
+        refused = sopilot(home, "study", command, "spring", exit_code=1).stderr
+        assert "expected a check of critical_miss_rate, " in refused
+        assert "found 'fewer_errors'" in refused
+
+
+def test_a_task_that_is_missing_or_not_locked_is_said_early(home: Home) -> None:
+    _with_task(home)
+    assert "sopilot task lock tea" in sopilot(home, "study", "show", "spring").stderr
+    sopilot(home, "task", "lock", "tea")
+    assert sopilot(home, "study", "show", "spring").stderr == ""
+    sopilot(home, "study", "new", "other", "--task", "nope", "--title", "x")
+    assert "no such task file" in sopilot(home, "study", "show", "other").stderr
+
+
+def test_an_id_that_cannot_be_used_is_refused_by_itself(home: Home) -> None:
+    refused = sopilot(home, "study", "new", "Spring 2", "--task", "tea", "--title", "x", exit_code=1).stderr
+    assert "study id: expected a-z" in refused
+
+
 def test_a_file_that_cannot_be_used_is_listed_with_its_reason(home: Home) -> None:
     _with_task(home)
     path = local_path(home.studies) / "spring.yaml"

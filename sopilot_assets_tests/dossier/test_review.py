@@ -280,7 +280,11 @@ def test_the_report_never_calls_a_wrong_signature_the_expected_one(
     files: Files, folder: Path, issuer: SigningKey, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(folder), "--signer", issuer.fingerprint]) == 1
-    assert "by the key that you expect" not in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "by the key that you expect" not in told
+    assert "valid, but BY ANOTHER KEY than you expect" in told
+    assert main([str(folder), "--signer", "partner.pub"]) == 1  # no such file
+    assert "--signer: expected a fingerprint" in capsys.readouterr().err
     (folder / "statement.json").write_bytes(files["statement.json"] + b"\n")
     assert main([str(folder)]) == 1
     assert "Signature: NOT VALID" in capsys.readouterr().out

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from statsmodels.stats.inter_rater import fleiss_kappa
 
-from sopilot_assets.labels.agreement import RaterAgreement, agreement, disagreements, rater_agreement
+from sopilot_assets.labels.agreement import (
+    RaterAgreement,
+    agreement,
+    disagreements,
+    only_settles,
+    rater_agreement,
+)
 from sopilot_assets_tests.labels.made_up import draft
 from sopilot_assets_tests.labels.test_state import events
 
@@ -125,3 +131,15 @@ def test_disagreements_name_who_says_what_and_how_it_was_settled() -> None:
     }
     assert (second["key"], second["settled"]) == ("job-3", "yes")
     assert disagreements(events()).empty
+
+
+def test_only_others_answers_to_what_is_open_can_be_meant_to_settle() -> None:
+    chain = events(*(draft(key, who, who == "ann") for key in ("job-1", "job-2") for who in ("ann", "bob")))
+    both = [draft("job-1", "chief", True), draft("job-2", "chief", False)]
+    assert only_settles(both, chain)
+    assert not only_settles([*both, draft("job-3", "chief", True)], chain)
+    assert not only_settles([draft("job-1", "ann", False)], chain)  # changes her mind
+    assert not only_settles([], chain)
+    settled = draft("job-1", "chief", True, adjudicates=True)
+    said = [draft("job-1", "ann", True), draft("job-1", "bob", False), settled]
+    assert not only_settles([draft("job-1", "dee", True)], events(*said))

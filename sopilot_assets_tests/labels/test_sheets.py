@@ -243,18 +243,41 @@ def test_a_template_written_again_keeps_what_people_filled_in(
     write_template(path, RECORDINGS[:2], source=Source.HUMAN, who="ann")
     fill(path, answers)
     before = rows_of(path)
-    written = write_template(path, RECORDINGS[1:], source=Source.HUMAN, who="bob")
+    written = write_template(path, RECORDINGS[1:], source=Source.HUMAN, who="ann")
     after = rows_of(path)
     assert (written.rows, written.added) == (3, 1)
     assert [row["key"] for row in after] == list(KEYS)
-    assert [row["who"] for row in after] == ["ann", "ann", "bob"]
     for old, new in zip(before, after, strict=False):
         assert {name: old[name] for name in PEOPLE_FILL if old[name]} == {
             name: new[name] for name in PEOPLE_FILL if old[name]
         }
     again = path.read_bytes()
-    write_template(path, RECORDINGS[1:], source=Source.HUMAN, who="bob")
+    write_template(path, RECORDINGS[1:], source=Source.HUMAN, who="ann")
     assert path.read_bytes() == again
+
+
+def test_the_sheet_of_somebody_else_is_left_as_it_is(tmp_path: Path) -> None:
+    path = with_findings(tmp_path / "s.csv")
+    before = path.read_bytes()
+    with pytest.raises(LabelError, match=r"sheet of bob, found that of ann.*name another file"):
+        write_template(path, RECORDINGS, source=Source.HUMAN, who="bob")
+    assert path.read_bytes() == before
+
+
+def test_a_row_whose_video_is_that_of_another_key_is_refused(tmp_path: Path) -> None:
+    path = blind(tmp_path / "s.csv")
+    fill(path, {0: {"critical_expected": "yes", "video": rows_of(path)[1]["video"]}})
+    assert "line 2, column video: expected videos/" in refusal(path)
+    fill(path, {0: {"video": f"D:\\copied/{KEYS[0]}.mp4"}})
+    assert [one.key for one in take(path)] == [KEYS[0]]
+
+
+def test_of_a_fault_in_every_row_the_first_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("key,critical_expected\n" + f"{KEYS[0]},yes\n" * 30, "utf-8")
+    told = refusal(path)
+    assert "s.csv: 60 faults" in told
+    assert told.endswith("and 40 more")
 
 
 def test_another_kind_of_sheet_is_left_as_it_is(tmp_path: Path) -> None:

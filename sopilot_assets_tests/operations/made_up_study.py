@@ -40,18 +40,21 @@ CHAIN = (
 
 
 def made_up_home(
-    root: Path, *, persons: int = 24, each: int = 2, seed: int = 0, second_rater: bool = True
+    root: Path, *, persons: int = 24, second_rater: bool = True, source: Source = Source.BLIND_HUMAN
 ) -> Home:
     """A home with scores and labels of ``persons`` people, a locked task, a key, and the study ``spring``."""
     home = Home.at(root)
     write_task(Path(str(home.tasks)))
     lock_task(home.tasks / f"{TASK}.yaml", locked_at=datetime.fromisoformat(START))
-    videos, scores, truth = made_up_recordings(persons, each=each, seed=seed)
+    videos, scores, truth = made_up_recordings(persons)
     videos_ledger(home).append(videos, run_id="intake", written_at=START)
     scores_ledger(home).append(scores, run_id="scoring", written_at=START)
     append_events(
         home,
-        [*labels_by("ann", truth), *(labels_by("bob", truth, errs_at=7) if second_rater else [])],
+        [
+            *labels_by("ann", truth, source=source),
+            *(labels_by("bob", truth, errs_at=7, source=source) if second_rater else []),
+        ],
         run_id="labels",
         written_at=START,
     )

@@ -124,6 +124,12 @@ def current(home: Home) -> dict[str, tuple[str, str]]:
     return {row["result"]: (row["sha256"], row["made_from"]) for row in frame.to_dict("records")}
 
 
+def test_a_chain_run_again_gives_the_same_files_and_no_second_look(
+    done: Home, calm: tuple[Path, Path]
+) -> None:
+    heals(Path(str(done.root)), calm)
+
+
 # --- killed --------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from sopilot_assets.capture.ledgers import videos_ledger
+from sopilot_assets.errors import StudyError
 from sopilot_assets.labels.chain import append_events
+from sopilot_assets.labels.events import Source
 from sopilot_assets.operations.evidence import stations
 from sopilot_assets.operations.evidence.gating import judged, relevant_looks
 from sopilot_assets.operations.evidence.study import Study
@@ -20,6 +22,7 @@ from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.studies.looks import distinct_looks
+from sopilot_assets.studies.registration import read_registration
 from sopilot_assets.tasks import load_task, lock_task
 from sopilot_assets_tests.operations.made_up_study import (
     CHAIN,
@@ -83,6 +86,42 @@ def test_what_another_study_was_fitted_on_is_no_fresh_test(home: Home) -> None:
     spring, autumn = (Study.open(home, name).manifest.case_ids for name in ("spring", "autumn"))
     assert set(autumn["test"]) & set(spring["dev"])
     assert looks_at_test(home, "autumn") == 2
+
+
+def test_registering_the_same_study_under_another_name_gives_no_second_first_look(home: Home) -> None:
+    write_study(home, "again")
+    run_chain(home, only=CHAIN[:3])
+    run_chain(home, "again", only=CHAIN[:3])
+    assert judged(Study.open(home, "again"))[1]["test_looks"] == 2.0
+
+
+def test_labels_guessed_from_file_names_do_not_count_for_research(tmp_path: Path) -> None:
+    home = made_up_home(tmp_path / "home", second_rater=False, source=Source.PREFILL)
+    write_study(home, "circular", gate_profile="research_v2", gate_overrides=[], label_sources=["prefill"])
+    run_chain(home, "circular", only=CHAIN[:4])
+    verdict = stations.gate_verdict(home, "circular")
+    assert verdict.blocks
+    (blind,) = [check for check in verdict.rows if check["name"] == "blind_label_share"]
+    assert (blind["passed"], blind["value"]) == (False, 0.0)
+
+
+def test_a_study_that_is_not_registered_or_was_changed_is_refused(home: Home) -> None:
+    path = Path(str(home.studies)) / "spring.yaml"
+    registration = path.with_name("spring.registration.json")
+    run_chain(home, only=CHAIN[:1])
+    text, kept = path.read_text(), registration.read_bytes()
+    path.write_text(text.replace("legacy_poc", "ops_v1"))
+    with pytest.raises(StudyError, match="spring"):
+        run_chain(home, only=CHAIN[:1])
+    path.write_text(text)
+    registration.unlink()
+    with pytest.raises(StudyError, match="spring"):
+        run_chain(home, only=CHAIN[:1])
+    registration.write_bytes(kept)
+    run_chain(home, only=CHAIN[:1])
+    frozen = read_registration(home, "spring")
+    assert frozen is not None
+    assert frozen.frozen
 
 
 def test_the_same_videos_under_another_task_are_the_same_recordings(home: Home) -> None:

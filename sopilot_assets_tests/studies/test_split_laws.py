@@ -11,7 +11,7 @@ from sopilot_assets.studies.spec import SplitPlan, SplitRatios, SplitStrategy
 from sopilot_assets.studies.split_manifest import SPLITS
 from sopilot_assets.studies.splits import split_manifest
 
-DATA_SETS = 10_000
+DATA_SETS, PARTS = 10_000, 4
 UNUSED = ("quality", "efficiency", "miss_steps", "swap_steps", "deviation_steps", "over_time_ratio")
 
 
@@ -48,10 +48,11 @@ def _names(generator: np.random.Generator, n: int, many: int, *, unknown: float)
     return np.where(generator.random(n) < unknown, "", names)
 
 
-def test_no_group_spans_splits_and_every_label_is_in_exactly_one():
-    generator = np.random.default_rng(4)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_group_spans_splits_and_every_label_is_in_exactly_one(part):
+    generator = np.random.default_rng([4, part])
     seen = dict.fromkeys(SplitStrategy, 0)
-    for _ in range(DATA_SETS):
+    for _ in range(DATA_SETS // PARTS):
         cases = random_cases(generator)
         strategy = list(SplitStrategy)[int(generator.integers(0, len(SplitStrategy)))]
         usable = cases[cases["expected"].notna() & (cases["problem"] == "")].reset_index(drop=True)
@@ -72,7 +73,7 @@ def test_no_group_spans_splits_and_every_label_is_in_exactly_one():
             groups = group_names(usable, strategy)[away]
             assert len(set(zip(groups, split[away], strict=True))) == len(set(groups))
         seen[strategy] += 1
-    assert min(seen.values()) > DATA_SETS // 10
+    assert min(seen.values()) > DATA_SETS // PARTS // 10
 
 
 @pytest.mark.parametrize("seed", range(200))

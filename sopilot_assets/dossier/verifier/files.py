@@ -24,6 +24,7 @@ MANIFEST: Final = "manifest.json"
 STATEMENT: Final = "statement.json"
 SIGNATURE: Final = "statement.sig"
 SIGNERS: Final = "allowed_signers"
+EXPECTED_KEY: Final = "key that you expect"
 UNHASHED: Final = frozenset({MANIFEST, STATEMENT, SIGNATURE})
 """Files that the manifest cannot list: itself, and what is made from it."""
 

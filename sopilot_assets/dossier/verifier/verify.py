@@ -32,6 +32,7 @@ from sopilot_assets.dossier.verifier.figures import (
     shadow_of,
 )
 from sopilot_assets.dossier.verifier.files import (
+    EXPECTED_KEY,
     SIGNATURE,
     SIGNERS,
     check_hashes,
@@ -55,6 +56,8 @@ DOSSIER: Final = "dossier.json"
 EVALUATIONS: Final = "results/evaluations.json"
 SHADOW: Final = "results/shadow.json"
 DRIFT: Final = "results/drift.json"
+FILES_NAMED: Final = 12
+"""Files that the last line names; every one has a line of its own above."""
 
 _WRONG_CONTENT: Final = (
     ValueError,

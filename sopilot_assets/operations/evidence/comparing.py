@@ -50,7 +50,11 @@ def shadow_reports(home: Home, study_id: str, *, run_id: str, written_at: str) -
         written_at=written_at,
     )
     if not reports:
-        return StudyOutcome(study_id, {"compared": False}, warnings=(f"study {study_id}: no policy, so nothing was compared with the baseline",))
+        return StudyOutcome(
+            study_id,
+            {"compared": False},
+            warnings=(f"study {study_id}: no policy, so nothing was compared with the baseline",),
+        )
     held_out = reports["test"]
     return StudyOutcome(
         study_id,

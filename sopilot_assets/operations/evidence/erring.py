@@ -8,7 +8,7 @@ import pandas as pd
 
 from sopilot_assets.dossier.inputs import BASELINE
 from sopilot_assets.errors import StudyError
-from sopilot_assets.operations.evidence.outcome import StudyOutcome, rows_of
+from sopilot_assets.operations.evidence.outcome import StudyOutcome, csv_of, rows_of
 from sopilot_assets.operations.evidence.study import (
     BREAKDOWN,
     CASES,
@@ -44,7 +44,7 @@ def error_packets(home: Home, study_id: str, *, run_id: str, written_at: str) ->
     left_out = _left_out(study)
     study.results.publish(
         "error_packets",
-        {ERRORS: _csv(packet), BREAKDOWN: _csv(breakdown), LEFT_OUT: _csv(left_out)},
+        {ERRORS: csv_of(packet), BREAKDOWN: csv_of(breakdown), LEFT_OUT: csv_of(left_out)},
         made_from=(CASES, MANIFEST, POLICY, EVALUATIONS),
         run_id=run_id,
         written_at=written_at,
@@ -85,7 +85,3 @@ def _review_pages(home: Home, case_ids: Iterable[str]) -> dict[str, str]:
     """The review page of each case that has one, relative to the home."""
     pages = {case_id: home.review(case_id) for case_id in case_ids}
     return {case_id: f"reviews/{page.name}" for case_id, page in pages.items() if page.exists()}
-
-
-def _csv(frame: pd.DataFrame) -> bytes:
-    return frame.to_csv(index=False, lineterminator="\n", float_format="%.6g").encode()

@@ -103,7 +103,11 @@ def gate_verdict(home: Home, study_id: str) -> Verdict:
         passed,
         blocks=bool(document["research"]) and not passed,
         summary=f"{document['profile']}: "
-        + ("every check holds" if passed else f"{len(failed)} checks fail: {', '.join(failed)}"),
+        + (
+            "every check holds"
+            if passed
+            else f"{len(failed)} {'check fails' if len(failed) == 1 else 'checks fail'}: {', '.join(failed)}"
+        ),
         rows=_rows(document),
     )
 

@@ -32,6 +32,11 @@ class StudyOutcome:
     labels: StudyOutcome | None = None
 
 
+def csv_of(frame: pd.DataFrame) -> bytes:
+    """A table for people as CSV, numbers to six digits."""
+    return frame.to_csv(index=False, lineterminator="\n", float_format="%.6g").encode()
+
+
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Cell]]:
     """The rows of a table as plain values, numbers to six digits, unknown ones as None."""
     plain = frame.round(6).astype(object)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sopilot_assets.labels.events import Event
 from sopilot_assets.labels.state import label_state
 from sopilot_assets.operations.evidence.gating import judged
-from sopilot_assets.operations.evidence.outcome import StudyOutcome, rows_of
+from sopilot_assets.operations.evidence.outcome import StudyOutcome, csv_of, rows_of
 from sopilot_assets.operations.evidence.study import (
     CASES,
     ERRORS,
@@ -39,10 +39,7 @@ def labeling_plans(home: Home, study_id: str, *, run_id: str, written_at: str) -
     )
     study.results.publish(
         "labeling_plans",
-        {
-            PLAN: plan.rows.to_csv(index=False, lineterminator="\n", float_format="%.6g").encode(),
-            FORECAST: plan.forecast.to_csv(index=False, lineterminator="\n", float_format="%.6g").encode(),
-        },
+        {PLAN: csv_of(plan.rows), FORECAST: csv_of(plan.forecast)},
         made_from=(CASES, LABEL_EVENTS, POLICY, EVALUATIONS, ERRORS),
         run_id=run_id,
         written_at=written_at,

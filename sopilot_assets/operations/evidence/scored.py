@@ -12,7 +12,7 @@ import pandas as pd
 from sopilot_assets.capture.ledgers import ACTIVE, videos_ledger
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.tasks import DeviationType, Severity
 
@@ -32,7 +32,7 @@ def scored_cases(home: Home, task_id: str, *, task_fingerprint: str | None = Non
     They are ordered by the time of recording, or of intake where nobody wrote that down. A registered
     recording that has no score yet is a case with a problem: what could not be scored has to be counted.
     """
-    scores = {str(row["key"]): row for row in _rows(scores_ledger(home).latest())}
+    scores = {str(row["key"]): row for row in plain_rows(scores_ledger(home).latest())}
     videos = videos_ledger(home).query(
         f"""
         select latest.*, first_at
@@ -43,7 +43,7 @@ def scored_cases(home: Home, task_id: str, *, task_fingerprint: str | None = Non
         """,  # noqa: S608 - a constant of ours
         wanted=pd.DataFrame({"task_id": [task_id]}),
     )
-    registered = sorted(_rows(videos), key=lambda row: (_time(row), str(row["key"])))
+    registered = sorted(plain_rows(videos), key=lambda row: (_time(row), str(row["key"])))
     return case_frame(
         _case(order, video, scores.get(str(video["key"])), task_fingerprint)
         for order, video in enumerate(registered, start=1)
@@ -104,8 +104,3 @@ def _steps(deviations: Iterable[Mapping[str, Any]], types: tuple[DeviationType, 
 def _time(video: Mapping[str, Cell]) -> datetime:
     time = datetime.fromisoformat(str(video["recorded_at"] or video["first_at"]))
     return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Cell]]:
-    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in records]
