@@ -97,6 +97,8 @@ def template(
             "Next: fill in critical_expected (yes, no or unsure), then "
             f"`sopilot labels import {task} {sheet}{settle}`."
         )
+    elif not (disputed or everything):
+        say(f"Nothing is left for {who} to label; --all lists also what {who} has labelled.")
 
 
 @app.command(
@@ -148,8 +150,8 @@ def import_sheet(
     )
     if adjudicates is None and only_settles(drafts, chain):
         raise LabelError(
-            f"{sheet}: others disagree on each of its {len(drafts)} recordings, and it does not say what "
-            "for. Add --adjudicates where it settles them, --no-adjudicates where it is one more rater's opinion."
+            f"{sheet}: others disagree on each of its {len(drafts)} recordings. Add --adjudicates where it "
+            "settles them, --no-adjudicates where it is one more rater's opinion."
         )
     _append(home, drafts, now, what=f"{sheet}: {len(drafts)} rows filled in")
 

@@ -9,7 +9,7 @@ its sidecar's ``source_video`` has to say so.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -224,7 +224,7 @@ def _blocks(takes: Sequence[Take], usable: Sequence[int]) -> Iterator[tuple[list
 
 
 def _require_comparable(takes: Sequence[Take]) -> None:
-    names: Mapping[str, int] = {take.name: place for place, take in enumerate(takes)}
+    names = {take.name for take in takes}
     models = sorted({take.model_id for take in takes})
     if len(names) != len(takes):
         raise StudyError(

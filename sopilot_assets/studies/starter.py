@@ -24,7 +24,8 @@ def new_study(
     """
     if not re.fullmatch(TASK_ID_PATTERN, study_id):
         raise StudyError(
-            f"study id: expected a-z, 0-9 and _, starting with a letter, at most 48 characters, found {study_id!r}."
+            "study id: expected a-z, 0-9 and _, starting with a letter, at most 48 characters, found "
+            f"{study_id!r}."
         )
     path = study_path(home, study_id)
     if path.exists():

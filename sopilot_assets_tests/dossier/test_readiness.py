@@ -74,6 +74,20 @@ def test_an_infeasible_policy_blocks(inputs: DossierInputs) -> None:
     assert names(replace(inputs, policies=policies)) == ["policy_id"]
 
 
+def test_what_waits_for_a_policy_says_so(inputs: DossierInputs) -> None:
+    waiting = without(without(inputs, "evaluations"), "drift")
+    closed = {one.input: one.remedy for one in blockers(without(waiting, "policy_id"))}
+    assert closed["drift"] == closed["evaluations"] == "It comes with a feasible policy."
+    assert {"sopilot study run" in one.remedy for one in blockers(waiting)} == {True}
+
+
+def test_repeats_are_told_apart_from_recordings(inputs: DossierInputs, dossier: Dossier) -> None:
+    assert inputs.repeats is not None
+    shifted = inputs.repeats.loc[inputs.repeats["kind"] == "shifted"]
+    page = dossier.files["index.html"].decode()
+    assert f"{len(shifted)} times in all, {shifted['key'].nunique()} recordings moved" in page
+
+
 def test_a_shorter_chain_than_the_ledger_knows_blocks(inputs: DossierInputs) -> None:
     assert inputs.label_events is not None
     assert names(replace(inputs, label_events=inputs.label_events[:-1])) == ["label_events"]

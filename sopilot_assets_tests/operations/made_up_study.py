@@ -39,14 +39,12 @@ CHAIN = (
 )
 
 
-def made_up_home(
-    root: Path, *, persons: int = 24, second_rater: bool = True, source: Source = Source.BLIND_HUMAN
-) -> Home:
-    """A home with scores and labels of ``persons`` people, a locked task, a key, and the study ``spring``."""
+def made_up_home(root: Path, *, second_rater: bool = True, source: Source = Source.BLIND_HUMAN) -> Home:
+    """A home with scores and labels of 24 people, a locked task, a key, and the study ``spring``."""
     home = Home.at(root)
     write_task(Path(str(home.tasks)))
     lock_task(home.tasks / f"{TASK}.yaml", locked_at=datetime.fromisoformat(START))
-    videos, scores, truth = made_up_recordings(persons)
+    videos, scores, truth = made_up_recordings()
     videos_ledger(home).append(videos, run_id="intake", written_at=START)
     scores_ledger(home).append(scores, run_id="scoring", written_at=START)
     append_events(
@@ -104,27 +102,27 @@ def published(home: Home) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in paths if not path.name.startswith(".")}
 
 
-def made_up_recordings(
-    persons: int, *, each: int = 2, seed: int = 0, signal: float = 3.0
-) -> tuple[list[dict[str, Cell]], list[dict[str, Cell]], dict[str, bool]]:
-    """Rows of the ledgers of videos and of scores, and by key whether a critical step is missing."""
-    rng = np.random.default_rng(seed)
+def made_up_recordings() -> tuple[list[dict[str, Cell]], list[dict[str, Cell]], dict[str, bool]]:
+    """Rows of the ledgers of videos and of scores, two for each of 24 people, and by key whether a critical
+    step is missing.
+    """
+    rng = np.random.default_rng(0)
     videos: list[dict[str, Cell]] = []
     scores: list[dict[str, Cell]] = []
     truth: dict[str, bool] = {}
-    for take in range(persons * each):
-        sha256 = hashlib.sha256(f"{seed}:{take}".encode()).hexdigest()
+    for take in range(48):
+        sha256 = hashlib.sha256(f"0:{take}".encode()).hexdigest()
         key = f"{TASK}-t-{sha256[:12]}"
         truth[key] = bool(rng.random() < 0.4)
-        evidence = float(signal * (1 if truth[key] else -1) + rng.normal())
-        person = f"p{take // each:04d}"
+        evidence = float(3 * (1 if truth[key] else -1) + rng.normal())
+        person = f"p{take // 2:04d}"
         named: dict[str, Cell] = {
             "key": key,
             "video_id": sha256[:12],
             "task_id": TASK,
             "role": "trainee",
             "person": person,
-            "site": f"site_{take // each % 3}",
+            "site": f"site_{take // 2 % 3}",
             "session": f"{person}-morning",
             "original_name": f"take_{take:05d}.mp4",
         }

@@ -196,7 +196,7 @@ def test_files_without_their_rows_are_not_used_and_are_made_again(
     station: str, done: Home, calm: tuple[Path, Path], start: Callable[..., ForkServerProcess]
 ) -> None:
     # other labels, so that every station has something else to say than what its row holds
-    _, _, truth = made_up_recordings(24)
+    _, _, truth = made_up_recordings()
     first = next(iter(truth))
     append_events(done, labels_by("ann", {first: not truth[first]}), run_id="more", written_at=LATER)
     process = start(chain_killed_at_row, Path(str(done.root)), station)
@@ -319,7 +319,7 @@ def test_a_station_whose_input_another_run_replaces_does_not_publish(
 
 
 def label_beside_another(root: Path, who: str, barrier: Barrier) -> None:
-    _, _, truth = made_up_recordings(24)
+    _, _, truth = made_up_recordings()
     drafts = labels_by(who, truth)
     barrier.wait(60)
     for first in range(0, len(drafts), 8):
@@ -344,7 +344,7 @@ def test_an_import_killed_before_it_noted_the_end_of_the_chain_is_healed_by_the_
     home = at(fresh)
     head = fresh / "ledgers" / f"labels.{TASK}.head"
     older = head.read_text()
-    _, _, truth = made_up_recordings(24)
+    _, _, truth = made_up_recordings()
     append_events(home, labels_by("cho", truth), run_id="cho", written_at=LATER)
     newer = head.read_text()
     head.write_text(older)  # as if killed before this file was published
@@ -452,7 +452,7 @@ def test_a_changed_or_lost_result_is_refused_by_name(file: str, maker: str, user
 
 def relabel(home: Home) -> None:
     """Both raters change their minds about one recording."""
-    _, _, truth = made_up_recordings(24)
+    _, _, truth = made_up_recordings()
     key = list(truth)[7]
     for who in ("ann", "bob"):
         append_events(home, labels_by(who, {key: not truth[key]}), run_id=f"{who}-2", written_at=LATER)
@@ -460,7 +460,7 @@ def relabel(home: Home) -> None:
 
 def rescore(home: Home) -> None:
     """One recording gets another score."""
-    videos, _, truth = made_up_recordings(24)
+    videos, _, truth = made_up_recordings()
     names = ("key", "video_id", "task_id", "role", "person", "site", "session", "original_name")
     key = list(truth)[7]
     named = {name: video[name] for video in videos if video["key"] == key for name in names}
@@ -470,7 +470,7 @@ def rescore(home: Home) -> None:
 
 def label_again(home: Home) -> None:
     """A third person says what the others say: no case changes, what is known of the raters does."""
-    _, _, truth = made_up_recordings(24)
+    _, _, truth = made_up_recordings()
     some = dict(list(truth.items())[:10])
     append_events(home, labels_by("cho", some), run_id="cho", written_at=LATER)
 

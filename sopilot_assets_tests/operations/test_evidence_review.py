@@ -59,8 +59,8 @@ def looks_at_test(home: Home, study_id: str = "spring") -> int:
     return distinct_looks(relevant_looks(Study.open(home, study_id)))
 
 
-def truth_of(persons: int = 24) -> dict[str, bool]:
-    return made_up_recordings(persons)[2]
+def truth_of() -> dict[str, bool]:
+    return made_up_recordings()[2]
 
 
 def relabelled(home: Home, key: str, said: bool) -> None:
@@ -131,7 +131,7 @@ def test_the_same_videos_under_another_task_are_the_same_recordings(home: Home) 
     task_file = Path(str(home.tasks)) / f"{other}.yaml"
     task_file.write_text(text, encoding="utf-8")
     fingerprint = load_task(task_file).fingerprint()
-    videos, scores, truth = made_up_recordings(24)
+    videos, scores, truth = made_up_recordings()
 
     def moved(row: dict[str, Cell]) -> dict[str, Cell]:
         return {**row, "key": str(row["key"]).replace(TASK, other), "task_id": other}
@@ -235,7 +235,7 @@ def test_a_lock_of_another_version_is_none(home: Home) -> None:
     text = FILTER_CHANGE.replace("version: 1", "version: 2").replace("pass_score: 90", "pass_score: 95")
     task_file.write_text(text, encoding="utf-8")
     fingerprint = load_task(task_file).fingerprint()
-    _, scores, _ = made_up_recordings(24)
+    _, scores, _ = made_up_recordings()
     again = [{**row, "task_version": 2, "task_fingerprint": fingerprint} for row in scores]
     scores_ledger(home).append(again, run_id="s", written_at=LATER)
     write_study(home, "summer")
