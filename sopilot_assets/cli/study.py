@@ -109,10 +109,13 @@ def run(study: STUDY, *, home: HOME) -> None:
 
     It goes through Dagster in this process, like the job evidence_chain; the web page shows the results.
     """
+    from sopilot_assets.dossier.signing import list_keys  # noqa: PLC0415
     from sopilot_assets.operations.evidence.stations import gate_verdict  # noqa: PLC0415
     from sopilot_assets.studies.registration import registered_study  # noqa: PLC0415
 
     registered_study(home, study)
+    if not list_keys(home.keys):
+        show_warning("There is no signing key, so no dossier can be made: `sopilot keys new`.")
     with stage("Starting Dagster"):
         from sopilot_assets.defs.local_run import run_study  # noqa: PLC0415
     with stage("Running the evidence chain") as bar:

@@ -111,7 +111,7 @@ def test_a_new_study_never_overwrites_one_and_is_checked_before_it_is_written(ho
     with pytest.raises(StudyError, match="exists already"):
         new_study(home, "spring", task="other", title="Other")
     assert 'task: "filter_change"' in path.read_text()
-    with pytest.raises(StudyError, match="study_id: expected a-z"):
+    with pytest.raises(StudyError, match="study id: expected a-z"):
         new_study(home, "Spring 2", task="filter_change", title="Spring")
     assert [one.name for one in local_path(home.studies).iterdir()] == ["spring.yaml"]
 
