@@ -16,8 +16,9 @@ from sopilot_assets.errors import LabelError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sopilot_assets.labels.events import Draft, Event
+    from sopilot_assets.labels.events import Draft, Event, Source
     from sopilot_assets.labels.recordings import Recording
+    from sopilot_assets.labels.sheet_files import Sheet
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
 
@@ -133,17 +134,15 @@ def import_sheet(
     from sopilot_assets.labels.chain import read_chain  # noqa: PLC0415
     from sopilot_assets.labels.events import Source  # noqa: PLC0415
     from sopilot_assets.labels.sheet_files import read_sheet  # noqa: PLC0415
-    from sopilot_assets.labels.sheets import sheet_drafts  # noqa: PLC0415
-    from sopilot_assets.tasks import load_task  # noqa: PLC0415
 
     now = datetime.now(UTC)
     chain = read_chain(home, task)
-    drafts = sheet_drafts(
+    drafts = _drafts(
+        home,
+        task,
         read_sheet(sheet),
-        task_id=task,
-        steps=load_task(home.tasks / f"{task}.yaml").step_ids,
-        recordings=_recordings(home, task, chain),
-        at=now.isoformat(timespec="seconds"),
+        chain,
+        now,
         who=who,
         source=Source(source) if source else None,
         adjudicates=bool(adjudicates),
@@ -197,8 +196,7 @@ def prefill(
     _append(home, drafts, now, what=f"{len(drafts)} guessed by file name, {critical} of them critical")
     if critical == 0:
         show_warning(f"No file name matches {pattern or BAD_FREEZE!r}, so all were guessed not critical.")
-    if drafts:
-        show_warning("Such labels say how files were named. Research gates do not count them.")
+    show_warning("Such labels say how files were named. Research gates do not count them.")
 
 
 @app.command(
@@ -234,8 +232,6 @@ def add(
     from sopilot_assets.labels.chain import read_chain  # noqa: PLC0415
     from sopilot_assets.labels.events import Source  # noqa: PLC0415
     from sopilot_assets.labels.sheet_files import one_row  # noqa: PLC0415
-    from sopilot_assets.labels.sheets import sheet_drafts  # noqa: PLC0415
-    from sopilot_assets.tasks import load_task  # noqa: PLC0415
 
     now = datetime.now(UTC)
     cells = {
@@ -246,12 +242,12 @@ def add(
         "seen": " ".join(seen or ()),
         "note": note,
     }
-    drafts = sheet_drafts(
+    drafts = _drafts(
+        home,
+        task,
         one_row("this label", {name: text for name, text in cells.items() if text}),
-        task_id=task,
-        steps=load_task(home.tasks / f"{task}.yaml").step_ids,
-        recordings=_recordings(home, task, read_chain(home, task)),
-        at=now.isoformat(timespec="seconds"),
+        read_chain(home, task),
+        now,
         who=who,
         source=Source.HUMAN if with_findings else Source.BLIND_HUMAN,
         adjudicates=adjudicates,
@@ -429,6 +425,33 @@ def _recordings(home: Home, task: str, events: Iterable[Event]) -> dict[str, Rec
     from sopilot_assets.labels.recordings import by_key, recordings_to_label  # noqa: PLC0415
 
     return by_key(recordings_to_label(home, task), (event.key for event in events))
+
+
+def _drafts(
+    home: Home,
+    task: str,
+    sheet: Sheet,
+    chain: Sequence[Event],
+    now: datetime,
+    *,
+    who: str | None,
+    source: Source | None,
+    adjudicates: bool,
+) -> list[Draft]:
+    """The labels that a sheet holds, checked against the task's steps and recordings."""
+    from sopilot_assets.labels.sheets import sheet_drafts  # noqa: PLC0415
+    from sopilot_assets.tasks import load_task  # noqa: PLC0415
+
+    return sheet_drafts(
+        sheet,
+        task_id=task,
+        steps=load_task(home.tasks / f"{task}.yaml").step_ids,
+        recordings=_recordings(home, task, chain),
+        at=now.isoformat(timespec="seconds"),
+        who=who,
+        source=source,
+        adjudicates=adjudicates,
+    )
 
 
 def _append(home: Home, drafts: Sequence[Draft], now: datetime, *, what: str) -> None:

@@ -12,6 +12,11 @@ import pandas as pd
 from sopilot_assets.dossier.inputs import DossierInputs
 from sopilot_assets.studies.spec import parse_study
 
+
+def _by(station: str) -> str:
+    return f"Run `sopilot study run`, or materialize {station}."
+
+
 REQUIRED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "study_yaml": ("the pre-registration of the study", "Write studies/<study>.yaml and register it."),
@@ -19,50 +24,23 @@ REQUIRED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "task_yaml": ("the task file", "Put the task's YAML file into tasks/."),
         "task_lock": ("the lock of the task", "Run `sopilot task lock`."),
         "cases": ("the judged recordings", "Score recordings of the task."),
-        "detections": (
-            "what each detector says of each recording",
-            "Run `sopilot study run`, or materialize split_evaluations.",
-        ),
-        "split_manifest": (
-            "the manifest of the splits",
-            "Run `sopilot study run`, or materialize split_manifests.",
-        ),
-        "leakage": (
-            "the proof that no group spans two splits",
-            "Run `sopilot study run`, or materialize split_manifests.",
-        ),
-        "policies": ("the fitted policies", "Run `sopilot study run`, or materialize critical_policies."),
+        "detections": ("what each detector says of each recording", _by("split_evaluations")),
+        "split_manifest": ("the manifest of the splits", _by("split_manifests")),
+        "leakage": ("the proof that no group spans two splits", _by("split_manifests")),
+        "policies": ("the fitted policies", _by("critical_policies")),
         "policy_id": ("a feasible policy", "Label more recordings of the dev split, then fit again."),
-        "evaluations": (
-            "the figures on each split",
-            "Run `sopilot study run`, or materialize split_evaluations.",
-        ),
-        "gate_report": ("the gates", "Run `sopilot study run`, or materialize gate_reports."),
-        "gate_values": (
-            "the values that the gates saw",
-            "Run `sopilot study run`, or materialize gate_reports.",
-        ),
-        "shadow": (
-            "the comparison with the baseline",
-            "Run `sopilot study run`, or materialize shadow_reports.",
-        ),
-        "errors": (
-            "the list of misses and false alarms",
-            "Run `sopilot study run`, or materialize error_packets.",
-        ),
-        "stills": (
-            "pictures of the misses and false alarms",
-            "Run `sopilot study run`, or materialize error_packets.",
-        ),
+        "evaluations": ("the figures on each split", _by("split_evaluations")),
+        "gate_report": ("the gates", _by("gate_reports")),
+        "gate_values": ("the values that the gates saw", _by("gate_reports")),
+        "shadow": ("the comparison with the baseline", _by("shadow_reports")),
+        "errors": ("the list of misses and false alarms", _by("error_packets")),
+        "stills": ("pictures of the misses and false alarms", _by("error_packets")),
         "label_events": ("the chain of label events", "Import a label sheet: `sopilot labels import`."),
         "label_head": ("the end of the chain of label events", "Run `sopilot labels verify`."),
-        "looks": (
-            "the ledger of looks at the held-out splits",
-            "Run `sopilot study run`, or materialize split_evaluations.",
-        ),
+        "looks": ("the ledger of looks at the held-out splits", _by("split_evaluations")),
         "repeats": ("repeated measurements", "Run `sopilot repeat`."),
         "agreement": ("the agreement between raters", "Have a second person label: `sopilot labels import`."),
-        "drift": ("the drift figures", "Run `sopilot study run`, or materialize split_evaluations."),
+        "drift": ("the drift figures", _by("split_evaluations")),
         "versions": ("the versions of what made it", "Give the versions to the dossier."),
     }
 )

@@ -173,7 +173,7 @@ def gate_report(
 
 def old_sweep(cases: pd.DataFrame, config: Mapping[str, float], thresholds: Sequence[float]) -> Report:
     """The threshold sweep; nothing is recommended where a class has no case."""
-    swept = threshold_sweep(
+    swept = {"scoring_mode": CONTINUOUS_V1} | threshold_sweep(
         cases,
         max_miss=config.get("max_critical_miss_rate"),
         max_fpr=config.get("max_critical_false_positive_rate"),

@@ -41,7 +41,6 @@ def threshold_sweep(
     levels = sorted({min(1.0, max(0.0, float(level))) for level in thresholds})
     rows = [_row(level, positives, negatives) for level in levels]
     return {
-        "scoring_mode": CONTINUOUS_V1,
         "thresholds": levels,
         "constraints": {"max_critical_miss_rate": max_miss, "max_critical_false_positive_rate": max_fpr},
         "rows": rows,

@@ -258,3 +258,18 @@ def test_raters_who_agree_on_other_recordings_show_nothing_about_these(home: Hom
     run_chain(home, written_at=LATER)
     assert Study.open(home, "spring").document("agreement.json") == before
     assert set(blockers(home)) == {"repeats"}
+
+
+def test_the_sweep_names_its_detector_and_keeps_the_limits_that_were_registered(home: Home) -> None:
+    override = {"check": "critical_miss_rate", "threshold": 0.02, "reason": "misses are dear here"}
+    jitter = {"check": "rescore_jitter_max_delta", "threshold": None, "reason": "nothing was scored again"}
+    write_study(home, "strict", detectors=["legacy_binary"], gate_overrides=[override, jitter])
+    run_chain(home, "strict", only=FITTED)
+    outcome = stations.split_evaluations(home, "strict", run_id="r", written_at=START)
+    study = Study.open(home, "strict")
+    sweep = study.document("split_evaluations.json")["sweep"]
+    assert sweep["detector"] == (study.policy.detector if study.policy else "baseline")
+    assert sweep["constraints"]["max_critical_miss_rate"] == 0.02
+    shown = outcome.tables["thresholds_on_dev"]
+    assert [row["threshold"] for row in shown if row["recommended"]] == [sweep["recommended"]["threshold"]]
+    assert len(shown) == len(sweep["rows"])

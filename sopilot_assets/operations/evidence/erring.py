@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import pandas as pd
 
@@ -25,7 +26,7 @@ from sopilot_assets.studies.errors import error_breakdown, error_packet
 from sopilot_assets.studies.leave_group_out import leave_group_out
 from sopilot_assets.studies.policy_fits import refit
 
-GROUPINGS = ("site", "person", "gold_id")
+GROUPINGS: Final = ("site", "person", "gold_id")
 
 
 def error_packets(home: Home, study_id: str, *, run_id: str, written_at: str) -> StudyOutcome:

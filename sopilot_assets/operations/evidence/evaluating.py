@@ -25,6 +25,7 @@ from sopilot_assets.operations.repeats import current_repeats
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.studies.gates import effective_thresholds
 from sopilot_assets.studies.looks import HELD_OUT, look_inputs, record_look
 from sopilot_assets.studies.metrics import Outcome, figures, gate_values
 from sopilot_assets.studies.spec import ScoreOrigin
@@ -62,21 +63,22 @@ def split_evaluations(home: Home, study_id: str, *, run_id: str, written_at: str
         }
         for split in opened
     }
+    shown = study.policy.detector if study.policy else BASELINE
+    sweep = _sweep(study, shown, outcomes[shown])
     study.results.publish(
         STATION,
-        {EVALUATIONS: pretty_json({"splits": evaluations, "sweep": _sweep(study)})},
+        {EVALUATIONS: pretty_json({"splits": evaluations, "sweep": sweep})},
         made_from=(CASES, MANIFEST, POLICIES, POLICY),
         run_id=run_id,
         written_at=written_at,
     )
-    shown = study.policy.detector if study.policy else BASELINE
     metadata: dict[str, Cell] = {"detector": shown, "held_out_opened": study.policy is not None}
     values = gate_values(evaluations[GATE_SPLIT if study.policy else "dev"][shown])
     metadata |= {name: values[name] for name in _SHOWN}
     return StudyOutcome(
         study_id,
         metadata,
-        tables={"figures": _rows(evaluations)},
+        tables={"figures": _rows(evaluations), "thresholds_on_dev": _sweep_rows(sweep)},
         pictures={"intervals": plots.interval_plot(evaluations, shown)},
         warnings=() if study.policy else (f"study {study_id}: no policy, so test and challenge stay closed",),
     )
@@ -104,17 +106,27 @@ def _figures(
     return figures(cases, outcome.of(chosen), clusters=study.clusters[chosen], repeats=of_them)
 
 
-def _sweep(study: Study) -> dict[str, Any]:
-    """The thresholds of the selected policy's score on dev, with the one that the limits recommend."""
+def _sweep(study: Study, detector: str, outcome: Outcome) -> dict[str, Any]:
+    """The thresholds of a detector's score on dev, with the one that the limits recommend."""
     dev = study.split("dev")
-    outcome = study.policy.outcome(study.cases) if study.policy else study.baseline
-    limits = study.profile.thresholds
-    return threshold_sweep(
+    limits = effective_thresholds(study.profile, study.overrides, override_locked=study.spec.override_locked)
+    swept = threshold_sweep(
         study.cases[dev].reset_index(drop=True),
         max_miss=limits.get("critical_miss_rate"),
         max_fpr=limits.get("critical_false_positive_rate"),
         score=outcome.score[dev],
+        speaks=outcome.decided[dev],
     )
+    return {"detector": detector, **swept}
+
+
+def _sweep_rows(swept: dict[str, Any]) -> list[dict[str, Cell]]:
+    names = ("threshold", "critical_miss_rate", "critical_false_positive_rate")
+    best = (swept["recommended"] or {}).get("threshold")
+    return [
+        {**{name: row[name] for name in names}, "recommended": row["threshold"] == best}
+        for row in swept["rows"]
+    ]
 
 
 def record_looks(study: Study, station: str, *, run_id: str, written_at: str) -> None:

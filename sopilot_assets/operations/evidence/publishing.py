@@ -10,7 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 import sopilot_assets
-from sopilot_assets.dossier.inputs import BASELINE, DossierInputs
+from sopilot_assets.dossier.inputs import DossierInputs
 from sopilot_assets.dossier.package import Dossier, build_dossier, publish_dossier
 from sopilot_assets.dossier.signing import DEFAULT_KEY, load_key
 from sopilot_assets.labels.chain import read_chain
@@ -25,6 +25,8 @@ from sopilot_assets.operations.evidence.study import (
     FULL,
     GATES,
     LABEL_EVENTS,
+    MANIFEST,
+    POLICIES,
     SHADOW,
     Study,
 )
@@ -75,9 +77,9 @@ def study_inputs(study: Study) -> DossierInputs:
     events = _published(study, LABEL_EVENTS)
     if events:
         found |= {"label_events": events["events"], "label_head": events["head"]}
-    if study.results.has("split_manifest.json"):
+    if study.results.has(MANIFEST):
         found |= _of_splits(study)
-    if study.results.has("policies.json"):
+    if study.results.has(POLICIES):
         found |= _of_policies(study)
     return DossierInputs(
         study_id=study.spec.study_id,
@@ -161,7 +163,6 @@ def _detections(study: Study) -> pd.DataFrame:
             f"{name}.detected": outcome.detected,
             f"{name}.decided": outcome.decided,
         }
-    assert f"{BASELINE}.score" in columns
     return pd.DataFrame(columns)
 
 
