@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from sopilot_assets.capture.ledgers import videos_ledger
+from sopilot_assets.embedding.clips import save_embedding
 from sopilot_assets.errors import StudyError
 from sopilot_assets.labels.chain import append_events
 from sopilot_assets.labels.events import Source
@@ -34,6 +36,7 @@ from sopilot_assets_tests.operations.made_up_study import (
     run_chain,
     write_study,
 )
+from sopilot_assets_tests.studies.test_near_duplicates import performance
 from sopilot_assets_tests.tasks.task_files import FILTER_CHANGE
 
 LATER = (datetime.fromisoformat(START) + timedelta(hours=1)).isoformat()
@@ -273,3 +276,19 @@ def test_the_sweep_names_its_detector_and_keeps_the_limits_that_were_registered(
     shown = outcome.tables["thresholds_on_dev"]
     assert [row["threshold"] for row in shown if row["recommended"]] == [sweep["recommended"]["threshold"]]
     assert len(shown) == len(sweep["rows"])
+
+
+def test_copies_of_one_take_by_two_people_stay_on_one_side_of_the_split(home: Home) -> None:
+    before = Study.open(home, "spring")
+    run_chain(home, only=CHAIN[:1])
+    apart = [before.manifest.case_ids[split][0] for split in ("dev", "test")]
+    for key, noise in zip(apart, (0.2, 0.3), strict=True):
+        embedding = replace(performance(1, noise=noise), model_id="made_up")
+        save_embedding(home.embedding("made_up", key.rpartition("-")[2]), embedding)
+    run_chain(home, only=CHAIN[:1], written_at=LATER)
+    study = Study.open(home, "spring")
+    named = study.cases.set_index("case_id")["near_duplicate"]
+    assert set(named[apart]) == {min(apart)}
+    assert (named.drop(apart) == "").all()
+    first, second = study.manifest.split_of(apart)
+    assert first == second
