@@ -88,6 +88,21 @@ class Home:
         """Signing keys; the private ones are readable by their owner only."""
         return self.root / "keys"
 
+    @property
+    def campaigns(self) -> UPath:
+        """Unattended campaigns: a folder for each, with its plan and the logs of its steps."""
+        return self.root / "campaigns"
+
+    @property
+    def reports(self) -> UPath:
+        """Daily reports, one page a day."""
+        return self.root / "reports"
+
+    @property
+    def alerts(self) -> UPath:
+        """Alerts, and those that could not be delivered yet."""
+        return self.root / "alerts"
+
     def study(self, study_id: str) -> UPath:
         """The folder of one study's results."""
         return self.studies / study_id

@@ -1,0 +1,181 @@
+"""How an installation is to be looked after: ``settings.yaml`` in the home.
+
+Every field has a default, and without the file all of them hold. Secrets are not written into it: a field
+that ends in ``_env`` names the environment variable that holds the secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from upath import UPath
+
+from sopilot_assets.errors import ConfigError
+from sopilot_assets.store.home import Home
+from sopilot_assets.tasks.documents import Document, DocumentError, FieldPath, dotted, read_document
+
+SETTINGS_FILE: Final = "settings.yaml"
+
+_Hours = Annotated[float, Field(gt=0, le=10_000)]
+_Days = Annotated[int, Field(ge=1, le=10_000)]
+_Gib = Annotated[float, Field(ge=0)]
+_Variable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Webhook(_Section):
+    """Alerts as JSON by HTTP POST. The address is itself a secret with most services."""
+
+    url_env: _Variable
+    token_env: _Variable | None = None
+    timeout_s: float = Field(default=10.0, gt=0, le=300)
+
+
+class Email(_Section):
+    """Alerts by e-mail over SMTP."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(default=587, ge=1, le=65535)
+    starttls: bool = True
+    sender: str = Field(min_length=3)
+    recipients: tuple[str, ...] = Field(min_length=1)
+    username_env: _Variable | None = None
+    password_env: _Variable | None = None
+    timeout_s: float = Field(default=30.0, gt=0, le=300)
+
+
+class Alerts(_Section):
+    """Where alerts go beside ``alerts/alerts.jsonl``, which always has them."""
+
+    webhook: Webhook | None = None
+    email: Email | None = None
+    repeat_after_hours: _Hours = 24.0
+    give_up_after_hours: _Hours = 72.0
+
+
+class Freshness(_Section):
+    """After how many hours something that should have happened is reported; None: never."""
+
+    capture_tick_hours: _Hours | None = 0.5
+    unscored_hours: _Hours | None = 6.0
+    backup_hours: _Hours | None = 48.0
+    daily_report_hours: _Hours | None = 30.0
+    drill_hours: _Hours | None = 24.0 * 9
+
+
+class Disk(_Section):
+    """Intake stops below ``pause_gib`` of free space, and goes on above ``resume_gib``."""
+
+    warn_gib: _Gib = 10.0
+    pause_gib: _Gib = 2.0
+    resume_gib: _Gib = 4.0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Disk:
+        if not self.pause_gib <= self.resume_gib <= self.warn_gib:
+            raise ValueError(
+                "expected pause_gib <= resume_gib <= warn_gib, found "
+                f"{self.pause_gib:g}, {self.resume_gib:g} and {self.warn_gib:g}"
+            )
+        return self
+
+
+class Retention(_Section):
+    """Days for which what can be made again, or is only bookkeeping, is kept. Scores, labels, studies,
+    dossiers and recordings are kept for ever.
+    """
+
+    finished_runs_days: _Days = 90
+    event_logs_days: _Days = 90
+    proxies_days: _Days = 30
+    campaign_logs_days: _Days = 90
+    compact_ledger_files: int = Field(default=200, ge=2)
+
+
+class Targets(_Section):
+    """What the daily report measures progress against, recordings for each task."""
+
+    golds: int = Field(default=20, ge=1)
+    trainees: int = Field(default=50, ge=1)
+
+
+class Backup(_Section):
+    """Where backups go; a folder on another disk or an object store's URL. None: no backup by itself."""
+
+    destination: str | None = None
+    keep: int = Field(default=30, ge=1)
+
+
+class Settings(_Section):
+    """All settings of an installation."""
+
+    alerts: Alerts = Alerts()
+    freshness: Freshness = Freshness()
+    disk: Disk = Disk()
+    retention: Retention = Retention()
+    targets: Targets = Targets()
+    backup: Backup = Backup()
+
+
+def settings_path(home: Home) -> UPath:
+    """Where the settings of a home lie."""
+    return home.root / SETTINGS_FILE
+
+
+def load_settings(home: Home) -> Settings:
+    """The settings of a home; the defaults where it has no file. `ConfigError` names line and field."""
+    path = settings_path(home)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return Settings()
+    except OSError as error:
+        raise ConfigError(f"{path}: could not be read ({error.strerror or error}). Mend it.") from error
+    try:
+        document = read_document(data)
+        return Settings.model_validate(document.content)
+    except DocumentError as error:
+        place = f"line {error.line}: " if error.line else ""
+        raise ConfigError(
+            f"{path}: {place}{error}. Correct the file, or delete it for the defaults."
+        ) from error
+    except ValidationError as error:
+        faults = "\n".join(f"  {fault}" for fault in _faults(error, document))
+        raise ConfigError(
+            f"{path}: not valid\n{faults}\nCorrect the file, or delete it for the defaults."
+        ) from error
+
+
+def _faults(error: ValidationError, document: Document) -> list[str]:
+    sentences = []
+    for detail in error.errors(include_url=False):
+        path: FieldPath = tuple(detail["loc"])
+        line = document.line_of(path)
+        place = f"line {line}, {dotted(path)}" if line else dotted(path)
+        if detail["type"] == "extra_forbidden":
+            sentences.append(f"{place}: {_unknown(path)}")
+        else:
+            found = "nothing" if detail["type"] == "missing" else repr(detail["input"])[:60]
+            sentences.append(f"{place}: {detail['msg'].removeprefix('Value error, ')}, found {found}")
+    return sentences
+
+
+def _unknown(path: FieldPath) -> str:
+    kind: type[BaseModel] | None = Settings
+    for part in path[:-1]:
+        field = kind.model_fields.get(str(part)) if kind else None
+        kind = _section(field.annotation) if field else None
+    known = list(kind.model_fields) if kind else []
+    close = difflib.get_close_matches(str(path[-1]), known, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    return f"expected one of {', '.join(known)}; found {str(path[-1])!r}{hint}"
+
+
+def _section(annotation: object) -> type[BaseModel] | None:
+    kinds = [annotation, *getattr(annotation, "__args__", ())]
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
