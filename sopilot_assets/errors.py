@@ -15,7 +15,9 @@ SopilotError
 ├── LedgerError            a ledger file or row that is not what it should be
 ├── LabelError             a label, or a sheet of labels, that cannot be taken
 ├── StudyError             a study that cannot be registered, split, fitted or evaluated
+├── BackupError            a backup that cannot be made, read or restored, or is damaged
 ├── DossierError           a dossier, key or signature that is missing, damaged or not what it claims
+├── SourceError            a site or server outside did not give what was asked for
 └── StoreError             a file could not be published or is not what its name says
 
 A message says what went wrong, with which file or id, what was expected against what was found, and what to
@@ -98,5 +100,13 @@ class DossierError(SopilotError):
     """A dossier, key or signature that is missing, damaged or not what it claims to be."""
 
 
+class BackupError(SopilotError):
+    """A backup that cannot be made, read or restored, or is damaged."""
+
+
 class StoreError(SopilotError):
     """A file could not be published, or is not what its name says."""
+
+
+class SourceError(SopilotError):
+    """A site or server outside did not give what was asked for."""

@@ -11,6 +11,7 @@ import sopilot_assets
 from sopilot_assets.cli import (
     bench,
     capture,
+    commons,
     demo,
     dossier,
     labels,
@@ -74,6 +75,7 @@ setting_up.add_to(app)
 demo.add_to(app)
 simulation.add_to(app)
 app.add_typer(capture.app, name="capture")
+app.add_typer(commons.app, name="commons")
 app.add_typer(task.app, name="task")
 app.add_typer(models.app, name="models")
 score.add_to(app)

@@ -1,0 +1,1 @@
+"""Seed footage from a MediaWiki site: freely licensed videos, with their attribution."""
