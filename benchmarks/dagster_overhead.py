@@ -58,7 +58,7 @@ def measure_empty(partitions: int, registered: int) -> None:
         instance.add_dynamic_partitions("video", keys)
         batch = {RANGE_START: keys[0], RANGE_END: keys[partitions - 1]}
         job = build_defs().resolve_job_def(JOB)
-        with mock.patch.multiple(stations, **_idle_stations()):
+        with mock.patch.multiple(stations, **idle_stations()):
             for tags, what in (
                 (batch | {RANGE_END: keys[0]}, "1 recording"),
                 (batch, f"{partitions} recordings"),
@@ -83,7 +83,9 @@ def _assets() -> list[dg.AssetKey]:
     return [dg.AssetKey(name) for name in ("captured_videos", "clip_embeddings", "alignments", "scores")]
 
 
-def _idle_stations() -> dict[str, object]:
+def idle_stations() -> dict[str, object]:
+    """Stations that give an outcome for every recording and do nothing, by name."""
+
     def outcomes(_home: object, keys: Sequence[PartitionKey], **_: object) -> list[Outcome]:
         figures = {
             "score": 91.5,

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import dagster as dg
 
+from sopilot_assets.defs.alerts import alerts_sensor
 from sopilot_assets.defs.alignments import alignments
+from sopilot_assets.defs.backup import BACKUP_CHECKS, BACKUP_JOBS, BACKUP_SCHEDULES, backups
+from sopilot_assets.defs.campaign import CAMPAIGN_ASSETS, CAMPAIGN_CHECKS, CAMPAIGN_JOBS
+from sopilot_assets.defs.campaign_watch import campaign_cycles_schedule, campaign_watch
 from sopilot_assets.defs.captured_videos import captured_videos
+from sopilot_assets.defs.care import CARE_JOBS, CARE_SCHEDULES, housekeeping
 from sopilot_assets.defs.checks import CHECKS
 from sopilot_assets.defs.clip_embeddings import clip_embeddings
+from sopilot_assets.defs.daily import DAILY_JOBS, DAILY_SCHEDULES, daily_reports
 from sopilot_assets.defs.evidence import EVIDENCE_CHECKS, STUDY_ASSETS, labels
 from sopilot_assets.defs.gold_references import gold_references
 from sopilot_assets.defs.jobs import JOBS
 from sopilot_assets.defs.resources import RESOURCES
 from sopilot_assets.defs.schedules import SCHEDULES
+from sopilot_assets.defs.score_repeats import score_repeats
+from sopilot_assets.defs.score_updates import rescoring_plan_asset, score_updates
 from sopilot_assets.defs.scores import scores
 from sopilot_assets.defs.sensors import capture_sensor
 
@@ -23,11 +31,32 @@ def build_defs(**overrides: object) -> dg.Definitions:
     if unknown:
         raise TypeError(f"build_defs: unknown resources {unknown}; expected some of {sorted(RESOURCES)}.")
     return dg.Definitions(
-        assets=[captured_videos, clip_embeddings, gold_references, alignments, scores, labels, *STUDY_ASSETS],
-        asset_checks=[*CHECKS, *EVIDENCE_CHECKS],
-        jobs=JOBS,
-        schedules=SCHEDULES,
-        sensors=[capture_sensor],
+        assets=[
+            captured_videos,
+            clip_embeddings,
+            gold_references,
+            alignments,
+            scores,
+            rescoring_plan_asset,
+            score_updates,
+            score_repeats,
+            labels,
+            *STUDY_ASSETS,
+            daily_reports,
+            housekeeping,
+            *CAMPAIGN_ASSETS,
+            backups,
+        ],
+        asset_checks=[*CHECKS, *EVIDENCE_CHECKS, *CAMPAIGN_CHECKS, *BACKUP_CHECKS],
+        jobs=[*JOBS, *DAILY_JOBS, *CARE_JOBS, *CAMPAIGN_JOBS, *BACKUP_JOBS],
+        schedules=[
+            *SCHEDULES,
+            *DAILY_SCHEDULES,
+            *CARE_SCHEDULES,
+            campaign_cycles_schedule,
+            *BACKUP_SCHEDULES,
+        ],
+        sensors=[capture_sensor, alerts_sensor, campaign_watch],
         resources={**RESOURCES, **overrides},
         executor=dg.in_process_executor,
     )

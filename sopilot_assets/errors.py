@@ -18,6 +18,7 @@ SopilotError
 ├── BackupError            a backup that cannot be made, read or restored, or is damaged
 ├── DossierError           a dossier, key or signature that is missing, damaged or not what it claims
 ├── SourceError            a site or server outside did not give what was asked for
+├── RunLost                a worker's process ended before the run it executed
 └── StoreError             a file could not be published or is not what its name says
 
 A message says what went wrong, with which file or id, what was expected against what was found, and what to
@@ -102,6 +103,10 @@ class DossierError(SopilotError):
 
 class BackupError(SopilotError):
     """A backup that cannot be made, read or restored, or is damaged."""
+
+
+class RunLost(SopilotError):
+    """A worker's process ended before the run that it executed."""
 
 
 class StoreError(SopilotError):

@@ -4,6 +4,7 @@ similar gold.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
@@ -16,7 +17,7 @@ from sopilot_assets.alignment.dtw import warp_path
 from sopilot_assets.alignment.explanations import UNKNOWN, Change, Prices
 from sopilot_assets.alignment.spans import Alignment, Alternative, Edit, EditKind, Span, SpanKind, Warp
 from sopilot_assets.alignment.votes import GoldVotes
-from sopilot_assets.embedding.clips import ClipEmbedding, comparable, require_same_model
+from sopilot_assets.embedding.clips import ClipEmbedding, Features, comparable, require_same_model
 from sopilot_assets.embedding.stillness import frozen_clips, frozen_segments
 from sopilot_assets.reference.model import Reference
 from sopilot_assets.reference.motion import clip_motion
@@ -42,8 +43,7 @@ def align(
     live = ~frozen_clips(embedding)
     stills = tuple(frozen_segments(embedding))
     rows = comparable(embedding, live)
-    log_posterior = reference.evidence.log_posterior(rows, usable=live)
-    fit = reference.evidence.match(rows, usable=live)
+    log_posterior, fit = reference.evidence.judged(rows, usable=live)
     clips = clip_scores(reference, rows, log_posterior, clip_motion(embedding, live), usable=live, fit=fit)
     decoding = decode(
         clips,
@@ -54,7 +54,7 @@ def align(
     )
     edges = _clip_edges(embedding)
     best = decoding.best
-    votes = GoldVotes(reference, rows, clips, decoding, usable=live, scale=prices.scale)
+    votes = GoldVotes(reference, rows, clips, decoding, log_posterior, usable=live, scale=prices.scale)
     spans = _spans(best, edges, log_posterior, stills)
     return Alignment(
         video_id=video_id,
@@ -213,12 +213,17 @@ def _outside(segment: Segment, stills: tuple[Segment, ...]) -> list[Segment]:
     return pieces
 
 
-def _nearest_warp(embedding: ClipEmbedding, rows: npt.NDArray[np.float32], reference: Reference) -> Warp:
+@functools.lru_cache(maxsize=64)
+def _live_rows(gold: ClipEmbedding) -> Features:
+    """The comparable rows of a gold, which every recording of its task is compared with."""
+    return comparable(gold, ~frozen_clips(gold))
+
+
+def _nearest_warp(embedding: ClipEmbedding, rows: Features, reference: Reference) -> Warp:
     """The warp onto the gold with the lowest normalised cost; of equal golds the first by id."""
     warps = []
     for gold in reference.golds:
-        gold_rows = comparable(gold.embedding, ~frozen_clips(gold.embedding))
-        gold_path, trainee_path, cost = warp_path(gold_rows, rows)
+        gold_path, trainee_path, cost = warp_path(_live_rows(gold.embedding), rows)
         warps.append(
             Warp(
                 gold.video_id,

@@ -8,6 +8,7 @@ deviation and how often it is reported where it is not.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -77,10 +78,13 @@ class Tally:
     @property
     def invented_upper(self) -> float:
         """The upper end of the 95 % Wilson interval of the share invented; 1 without any gold."""
-        if not self.golds:
-            return 1.0
-        upper: float = binomtest(self.invented, self.golds).proportion_ci(method="wilson").high
-        return upper
+        return _wilson_upper(self.invented, self.golds) if self.golds else 1.0
+
+
+@functools.lru_cache(maxsize=4096)
+def _wilson_upper(hits: int, cases: int) -> float:
+    upper: float = binomtest(hits, cases).proportion_ci(method="wilson").high
+    return upper
 
 
 @dataclass(frozen=True, slots=True)

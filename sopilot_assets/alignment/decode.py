@@ -183,8 +183,14 @@ def decode(
             break
         tried.update({c.explanation.states: c for c in found})
         best = sorted(found, key=lambda c: -c.score)[: BEAM if depth else len(orders)]
-        beam = [edited for candidate in best for edited in single_edits(candidate.explanation, prices)]
+        beam = [edited for candidate in best for edited in _edited(candidate.explanation, prices)]
     return Decoding(tuple(sorted(tried.values(), key=lambda c: (-c.score, c.explanation.changes))))
+
+
+@functools.lru_cache(maxsize=256)
+def _edited(explanation: Explanation, prices: Prices) -> tuple[Explanation, ...]:
+    """Its single edits; recordings of a task are explained alike."""
+    return tuple(single_edits(explanation, prices))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

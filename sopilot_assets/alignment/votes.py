@@ -16,7 +16,7 @@ class GoldVotes:
     """The votes of a reference's golds on the changes of a decoding.
 
     The best explanation with a change is compared with the best one without any of its kind, as both were
-    segmented with all golds, at their prices. The clips' evidence is that of one gold instead of all.
+    segmented with all golds (``log_posterior``), at their prices. The clips' evidence is that of one gold instead of all.
     """
 
     def __init__(
@@ -25,6 +25,7 @@ class GoldVotes:
         rows: Features,
         clips: ClipScores,
         decoding: Decoding,
+        log_posterior: Floats,
         *,
         usable: Mask,
         scale: float,
@@ -33,7 +34,7 @@ class GoldVotes:
         self.scores: dict[str, Floats] = {}
         if any(decoding.best.explanation.changes):
             evidence = reference.evidence
-            besides = clips.states - evidence.emission(evidence.log_posterior(rows, usable=usable))
+            besides = clips.states - evidence.emission(log_posterior)
             for index, gold in enumerate(reference.golds):
                 posterior = evidence.log_posterior_of_gold(rows, index, usable=usable)
                 self.scores[gold.video_id] = evidence.emission(posterior) + besides

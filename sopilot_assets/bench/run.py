@@ -203,7 +203,7 @@ def _take_in(
             wait=time.sleep,
             settle_s=0.0,  # they were published whole
             on_progress=ticks,
-        )
+        ).whole()
     refused = {
         one.relative: f"{one.reason}: {one.detail}".rstrip(": ") for one in drained.outcomes if one.reason
     }

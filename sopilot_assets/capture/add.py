@@ -10,6 +10,7 @@ from typing import Final
 
 from sopilot_assets.capture.identity import copy_hashed, file_state, printable, safe_name
 from sopilot_assets.capture.ledgers import Registry
+from sopilot_assets.capture.room import Room, any_room
 from sopilot_assets.capture.scan import SIDECAR_SUFFIX, is_ignored, sidecar_of
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import ROLES, Home
@@ -71,6 +72,7 @@ def capture_add(
     site: str,
     camera: str | None = None,
     pattern: str = "*",
+    room: Room = any_room,
     on_progress: Callable[[Added, int, int], None] | None = None,
 ) -> AddReport:
     """What was copied from ``source`` (searched with its subfolders) to
@@ -78,16 +80,18 @@ def capture_add(
 
     ``pattern`` chooses files by name, e.g. ``gold_*``. Sidecars come along with their recording and
     ``steps.csv`` with golds. What lies in the capture folder already, or is registered in this task, is
-    skipped. Each file appears under its name only when it is complete. ``on_progress`` gets each file, how
-    many are done and how many there are. Raises ``ConfigError`` when the source is no folder or the place is
-    not a legal one.
+    skipped, and so is a file for which ``room`` says no. Each file appears under its name only when it is
+    complete. ``on_progress`` gets each file, how many are done and how many there are. Raises
+    ``ConfigError`` when the source is no folder or the place is not a legal one.
     """
     folder = _folder(source, home, task_id=task_id, role=role, site=site, camera=camera)
     registry = Registry.read(home)
     files = list(_files(source, pattern))
     done: list[Added] = []
     for path in files:
-        done.append(_add(path, source, folder, home, lambda sha256: registry.of(task_id, sha256) is not None))
+        done.append(
+            _add(path, source, folder, home, lambda sha256: registry.of(task_id, sha256) is not None, room)
+        )
         if on_progress is not None:
             on_progress(done[-1], len(done), len(files))
     if role == "gold":
@@ -129,7 +133,14 @@ def _files(source: Path, pattern: str) -> Iterator[Path]:
             yield path
 
 
-def _add(path: Path, source: Path, folder: Path, home: Home, is_registered: Callable[[str], bool]) -> Added:
+def _add(
+    path: Path,
+    source: Path,
+    folder: Path,
+    home: Home,
+    is_registered: Callable[[str], bool],
+    room: Room,
+) -> Added:
     shown = printable(path.relative_to(source).as_posix())
     try:
         sha256 = file_sha256(path)
@@ -138,6 +149,9 @@ def _add(path: Path, source: Path, folder: Path, home: Home, is_registered: Call
             return Added(shown, why="registered already")
         if target is None:
             return Added(shown, why="in the capture folder already")
+        full = room(path.lstat().st_size)
+        if full is not None:
+            return Added(shown, why=full)
         if file_state(sidecar_of(path)) is not None:
             publish_path(sidecar_of(target), lambda temporary: _copy(sidecar_of(path), temporary))
         publish_path(target, lambda temporary: _copy(path, temporary))

@@ -46,6 +46,7 @@ from sopilot_assets.capture.ledgers import (
     videos_ledger,
 )
 from sopilot_assets.capture.reasons import Reason
+from sopilot_assets.capture.room import Room, any_room
 from sopilot_assets.capture.scan import Candidate, Place
 from sopilot_assets.capture.sidecar import Sidecar, read_sidecar
 from sopilot_assets.errors import ConfigError, StoreError, UnreadableVideo, WorkerLimit
@@ -125,18 +126,21 @@ def take_in(
     run_id: str,
     clock: Callable[[], datetime],
     limits: IntakeLimits = IntakeLimits(),
+    room: Room = any_room,
 ) -> IntakeReport:
     """What became of each candidate, which should have settled (see `scan.Stability`).
 
     Accepted files end in ``videos/``, refused ones in ``quarantine/`` with a ``.reason.json``; both leave the
     capture folder together with their sidecar. A file that is still changing, or cannot be read or stored
-    now, stays where it is. ``clock`` gives the time for the ledgers.
+    now, stays where it is, as one does for which ``room`` says no. ``clock`` gives the time for the ledgers.
     """
     with _only_intake(home) as alone:
         if not alone:
             return IntakeReport((), tuple(candidate.relative for candidate in candidates))
         _sweep(home)
-        return _take_in_alone(home, candidates, tasks=tasks, run_id=run_id, clock=clock, limits=limits)
+        return _take_in_alone(
+            home, candidates, tasks=tasks, run_id=run_id, clock=clock, limits=limits, room=room
+        )
 
 
 def _take_in_alone(
@@ -147,6 +151,7 @@ def _take_in_alone(
     run_id: str,
     clock: Callable[[], datetime],
     limits: IntakeLimits,
+    room: Room,
 ) -> IntakeReport:
     started_s = time.monotonic()
     golds_first = sorted(
@@ -154,7 +159,7 @@ def _take_in_alone(
     )
     settled: list[_Settled] = []
     with LimitedWorker(limits.memory_bytes) as worker, scratch_folder(home.videos) as scratch:
-        desk = _Desk(home, tasks, Registry.read(home), worker, scratch, limits)
+        desk = _Desk(home, tasks, Registry.read(home), worker, scratch, limits, room)
         for candidate in golds_first:
             if settled and time.monotonic() - started_s + limits.file_s > limits.total_s:
                 break
@@ -208,10 +213,14 @@ class _Desk:
     worker: LimitedWorker
     scratch: Path
     limits: IntakeLimits
+    room: Room
     _count: int = field(default=0)
 
     def settle(self, candidate: Candidate) -> _Settled:
         """The file, decided and published; nothing has happened to it when the outcome is ``left``."""
+        full = self.room(candidate.state.size_bytes)
+        if full is not None:
+            return _left(candidate, full)
         try:
             copy = self._copy(candidate)
             if copy is None:

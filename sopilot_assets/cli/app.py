@@ -9,9 +9,15 @@ from typer.core import TyperGroup
 
 import sopilot_assets
 from sopilot_assets.cli import (
+    alerts,
+    backup,
     bench,
+    campaign,
     capture,
+    care,
     commons,
+    control,
+    daily,
     demo,
     dossier,
     labels,
@@ -24,6 +30,7 @@ from sopilot_assets.cli import (
     simulation,
     study,
     task,
+    worker,
 )
 from sopilot_assets.cli.options import ROOT_HOME
 from sopilot_assets.cli.output import show_error
@@ -72,6 +79,7 @@ def sopilot(
 
 
 setting_up.add_to(app)
+worker.add_to(app)
 demo.add_to(app)
 simulation.add_to(app)
 app.add_typer(capture.app, name="capture")
@@ -80,11 +88,17 @@ app.add_typer(task.app, name="task")
 app.add_typer(models.app, name="models")
 score.add_to(app)
 repeat.add_to(app)
+control.add_to(app)
+daily.add_to(app)
+care.add_to(app)
 app.add_typer(labels.app, name="labels")
 app.add_typer(study.app, name="study")
+app.add_typer(campaign.app, name="campaign")
 app.add_typer(dossier.keys, name="keys")
 app.add_typer(dossier.app, name="dossier")
 legacy.add_to(app)
 app.add_typer(legacy.app, name="legacy")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(show.app, name="show")
+app.add_typer(backup.app, name="backup")
 app.add_typer(bench.app, name="bench")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sopilot_assets.capture.reasons import Reason
     from sopilot_assets.operations.filming import Checked
     from sopilot_assets.store.ledgers import Cell
+
+_WAITING: Final = "still being copied, or another intake is at work"
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="rich", help="Recordings in, and what became of them."
@@ -43,6 +45,8 @@ def add(
 ) -> None:
     """Copy a folder of recordings into the capture folder, with their sidecars and the golds' steps.csv."""
     from sopilot_assets.capture.add import capture_add  # noqa: PLC0415
+    from sopilot_assets.operations.disk_guard import room_for_files  # noqa: PLC0415
+    from sopilot_assets.operations.settings import load_settings  # noqa: PLC0415
 
     with stage(f"Copying to capture/{task}/{role}/{site}") as bar:
         report = capture_add(
@@ -53,6 +57,7 @@ def add(
             site=site,
             camera=camera,
             pattern=pattern,
+            room=room_for_files(home, load_settings(home).disk),
             on_progress=lambda one, done, total: bar(done, total, one.source),
         )
     rows = [{"file": one.source, "not_copied": one.why} for one in report.skipped]
@@ -64,7 +69,10 @@ def add(
 
 @app.command(epilog=examples("sopilot capture intake", "sopilot capture intake --lang ja"))
 def intake(*, home: HOME, lang: LANG = Language.EN, as_json: AS_JSON = False) -> None:
-    """Take in all that lies in the capture folder: accepted, recognised, or in quarantine with the reason."""
+    """Take in all that lies in the capture folder: accepted, recognised, or in quarantine with the reason.
+
+    Exit code 1 while the intake is paused, since there is too little disk space.
+    """
     from sopilot_assets.operations.drain import drain_capture  # noqa: PLC0415
 
     with stage("Taking in recordings") as bar:
@@ -85,13 +93,11 @@ def intake(*, home: HOME, lang: LANG = Language.EN, as_json: AS_JSON = False) ->
         }
         for one in drained.outcomes
     ]
-    rows += [
-        _untouched(name, "waiting", "still being copied, or another intake is at work")
-        for name in drained.waiting
-    ]
+    rows += [_untouched(name, "waiting", drained.why_waiting.get(name, _WAITING)) for name in drained.waiting]
     rows += [_untouched(one.relative, "left alone", one.why) for one in drained.skipped]
     columns = ("file", "outcome", "key", "reason", "what_to_do")
     show_rows(rows, columns=columns, empty="The capture folder is empty.", as_json=as_json)
+    drained.whole()
     if not as_json and drained.new_keys:
         say(f"{len(drained.new_keys)} new recordings. Next: `sopilot score`.")
 

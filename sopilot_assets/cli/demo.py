@@ -81,7 +81,7 @@ def _take_in(home: Home) -> None:
             wait=time.sleep,
             settle_s=0.0,  # they were published whole
             on_progress=bar,
-        )
+        ).whole()
     refused = [one for one in drained.outcomes if one.status is Status.QUARANTINED]
     if refused:
         raise VideoError(

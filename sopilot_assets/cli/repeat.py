@@ -9,14 +9,10 @@ import typer
 
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning, stage
-from sopilot_assets.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
 
     from sopilot_assets.operations.outcome import Outcome
-    from sopilot_assets.store.home import Home, PartitionKey
-    from sopilot_assets.store.ledgers import Cell
 
 
 def add_to(app: typer.Typer) -> None:
@@ -52,10 +48,15 @@ def repeat(
 
     Scores stay as they are. What is found is kept and used by studies; a repeat is measured only once.
     """
-    from sopilot_assets.operations.repeats import PHASES_S, measure_repeats  # noqa: PLC0415
+    from sopilot_assets.operations.repeats import (  # noqa: PLC0415
+        PHASES_S,
+        chosen_for_repeats,
+        measure_repeats,
+        repeat_summary,
+    )
 
     phases_s = tuple(phase) if phase else PHASES_S
-    keys = _chosen(home, recordings or [], task, phases_s)[:most]
+    keys = chosen_for_repeats(home, recordings or [], task_id=task, phases_s=phases_s)[:most]
     if not keys:
         say("Nothing to do: every score that is up to date has its repeats.")
         return
@@ -75,7 +76,7 @@ def repeat(
             show_warning(f"{outcome.key}: {outcome.problem.removeprefix(f'{outcome.key}: ')}")
     tasks = sorted({key.task_id for key in keys})
     show_rows(
-        _summary(home, tasks),
+        repeat_summary(home, tasks),
         columns=("task", "kind", "pairs", "videos", "mean_delta", "max_delta", "decision_changes"),
         title="Repeats of scores that are up to date",
         as_json=as_json,
@@ -84,38 +85,6 @@ def repeat(
         raise typer.Exit(1)
 
 
-def _chosen(
-    home: Home, names: Sequence[str], task_id: str | None, phases_s: Sequence[float]
-) -> list[PartitionKey]:
-    from sopilot_assets.operations.planning import active, find_recordings  # noqa: PLC0415
-    from sopilot_assets.operations.repeats import repeatable  # noqa: PLC0415
-    from sopilot_assets.store.home import PartitionKey  # noqa: PLC0415
-
-    entries = {
-        key: entry for key, entry in active(home).items() if task_id is None or entry.task_id == task_id
-    }
-    if task_id is not None and not entries:
-        raise ConfigError(f"task {task_id}: it has no recordings. `sopilot show recordings` lists them.")
-    keys = (
-        find_recordings(entries, names)
-        if names
-        else [key for key in repeatable(home, task_id=task_id, phases_s=phases_s) if key in entries]
-    )
-    return [PartitionKey.parse(key) for key in dict.fromkeys(keys)]
-
-
 def _failed(outcome: Outcome) -> bool:
     """Whether a recording gave no row at all."""
     return outcome.problem is not None and "kind" not in outcome.metadata
-
-
-def _summary(home: Home, task_ids: Sequence[str]) -> list[dict[str, Cell]]:
-    from sopilot_assets.operations.repeats import current_repeats  # noqa: PLC0415
-    from sopilot_assets.studies.repeatability import repeatability  # noqa: PLC0415
-
-    names = ("pairs", "videos", "mean_delta", "p90_delta", "max_delta", "decision_changes")
-    return [
-        {"task": task_id, "kind": kind, **{name: figures[name] for name in names}}
-        for task_id in task_ids
-        for kind, figures in repeatability(current_repeats(home, task_id)).items()
-    ]

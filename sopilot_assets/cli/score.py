@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sopilot_assets.cli.options import HOME, examples
+from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.errors import ConfigError
 
 if TYPE_CHECKING:
+    from sopilot_assets.defs.local_run import LocalRun
     from sopilot_assets.operations.planning import Work
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
@@ -44,10 +45,11 @@ def score(
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
     home: HOME,
+    as_json: AS_JSON = False,
 ) -> None:
     """Score recordings now: what is registered and has no score, unless told otherwise.
 
-    It goes through Dagster in this process, in as few runs as possible; the web page shows the results.
+    It goes through Dagster in this process, in one run; the web page shows the results.
     """
     from sopilot_assets.operations.planning import plan_scoring  # noqa: PLC0415
     from sopilot_assets.operations.review_index import write_review_index  # noqa: PLC0415
@@ -55,41 +57,43 @@ def score(
     if sum((bool(recordings), stale, everything)) > 1:
         raise ConfigError("RECORDINGS, --stale and --all: choose one of them.")
     work = plan_scoring(home, names=recordings or (), task_id=task, stale=stale, everything=everything)
-    show_rows(
-        _plan_rows(work),
-        columns=("job", "recordings", "because"),
-        empty="Nothing to do: all scores are up to date.",
-    )
+    planned, columns = _plan_rows(work), ("job", "recordings", "because")
+    if dry_run or not as_json:
+        show_rows(
+            planned,
+            columns=columns,
+            empty="Nothing to do: all scores are up to date.",
+            as_json=as_json,
+        )
     if dry_run:
         return
-    if work:
-        run_work(home, work)
+    ended = run_work(home, work, quiet=as_json) if work else []
     # also when there was nothing to do: a run that was killed last may not have come to it
-    say(f"Review pages: {write_review_index(home)}")
+    index = write_review_index(home)
+    if as_json:
+        show_rows([{**row, "run_id": ended[0].run_id} for row in planned], columns=columns, as_json=True)
+    else:
+        say(f"Review pages: {index}")
 
 
-def run_work(home: Home, work: list[Work]) -> None:
-    """Run the jobs one after the other and say how each ended; exit code 1 when one failed."""
+def run_work(home: Home, work: list[Work], *, quiet: bool = False) -> list[LocalRun]:
+    """The run that did the work; how it ended is said, among the results unless ``quiet``. Exit code 1 when
+    it failed.
+    """
     with stage("Starting Dagster"):
-        from sopilot_assets.defs.local_run import run_keys  # noqa: PLC0415
-    failed = False
-    for one in work:
-        with stage(f"Running {one.job.value}") as bar:
-            runs = run_keys(
-                home,
-                one.keys,
-                job=one.job.value,
-                on_progress=lambda what, done, total: bar(done, total, what),
-            )
-        for run in runs:
+        from sopilot_assets.defs.local_run import run_scoring  # noqa: PLC0415
+    with stage("Scoring") as bar:
+        runs = run_scoring(home, work, on_progress=lambda what, done, total: bar(done, total, what))
+    for run in runs:
+        if not quiet:
             say(f"Run {run.run_id[:8]}: {run.keys.size} recordings, {'done' if run.succeeded else 'failed'}")
-            for warning in run.warnings:
-                show_warning(warning)
-            if not run.succeeded:
-                failed = True
-                show_error(f"{run.error} Look at the run in the web page (`make dev`), or `sopilot doctor`.")
-    if failed:
+        for warning in run.warnings:
+            show_warning(warning)
+        if not run.succeeded:
+            show_error(f"{run.error} Look at the run in the web page (`make dev`), or `sopilot doctor`.")
+    if not all(run.succeeded for run in runs):
         raise typer.Exit(1)
+    return runs
 
 
 def _plan_rows(work: list[Work]) -> list[dict[str, Cell]]:

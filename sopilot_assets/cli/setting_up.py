@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,15 +15,22 @@ from sopilot_assets.cli.output import say, show_rows
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(epilog=examples("sopilot init", "sopilot init --home /data/sopilot"))(init)
+    app.command(epilog=examples("sopilot init", "sopilot init --home /data/sopilot --profile scale"))(init)
     app.command(epilog=examples("sopilot doctor", "sopilot doctor --sweep"))(doctor)
 
 
-def init(*, home: HOME) -> None:
+def init(
+    *,
+    home: HOME,
+    profile: Annotated[
+        Literal["local", "scale"] | None,
+        typer.Option(help="One machine (the default), or several: PostgreSQL, Redis and `sopilot worker`."),
+    ] = None,
+) -> None:
     """Make the home folder and the settings of its Dagster instance; what is there already stays."""
-    from sopilot_assets.operations.initialise import prepare_home  # noqa: PLC0415
+    from sopilot_assets.operations.initialise import Profile, prepare_home  # noqa: PLC0415
 
-    prepared = prepare_home(home)
+    prepared = prepare_home(home, Profile(profile) if profile else None)
     made = f"{len(prepared.created)} folders and files made" if prepared.created else "all there already"
     say(f"Home: {home.root} ({made})")
     say(f"Dagster's settings: {prepared.dagster_home}")

@@ -117,12 +117,12 @@ def recordings(
 @app.command(epilog=examples("sopilot show stale"))
 def stale(*, home: HOME, as_json: AS_JSON = False, as_csv: AS_CSV = False) -> None:
     """The scores that are missing, or made by an older algorithm, task, model or reference."""
-    from sopilot_assets.operations.judge import stale_scores  # noqa: PLC0415
     from sopilot_assets.operations.planning import active  # noqa: PLC0415
+    from sopilot_assets.operations.staleness import stale_scores  # noqa: PLC0415
 
     known = active(home)
     rows = [row for row in rows_of(stale_scores(home)) if row["key"] in known]
-    columns = ("key", "why", "scored_with", "current")
+    columns = ("key", "why", "also", "scored_with", "current")
     show_rows(rows, columns=columns, empty="All scores are up to date.", as_json=as_json, as_csv=as_csv)
     if rows and not (as_json or as_csv):
         say("Next: `sopilot score --stale`.")

@@ -4,9 +4,15 @@ import dagster as dg
 
 from sopilot_assets.defs.clip_embeddings import clip_embeddings
 from sopilot_assets.defs.gold_references import gold_references, log_refreshed
-from sopilot_assets.defs.partitions import NO_PARTITION_OF, VIDEO, task_ids, video_keys
+from sopilot_assets.defs.partitions import (
+    NO_PARTITION_OF,
+    RECORDINGS_BACKFILL,
+    VIDEO,
+    task_ids,
+    video_keys,
+)
 from sopilot_assets.defs.publish import progress, publish_outcomes
-from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
 from sopilot_assets.operations import stations
 
 
@@ -22,10 +28,12 @@ from sopilot_assets.operations import stations
     owners=["team:operations"],
     code_version=stations.algorithm_version(),
     partitions_def=VIDEO,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    backfill_policy=RECORDINGS_BACKFILL,
     tags={"sopilot/station": "4"},
 )
-def alignments(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
+def alignments(
+    context: dg.AssetExecutionContext, home: HomeResource, limits: LimitsResource, clock: ClockResource
+) -> None:
     """One file a recording below ``alignments/<reference>/``; references come first, so that golds and
     trainees of one batch go through in one run.
     """
@@ -34,5 +42,7 @@ def alignments(context: dg.AssetExecutionContext, home: HomeResource, clock: Clo
         home.home, task_ids(keys), run_id=context.run.run_id, written_at=clock.written_at
     )
     log_refreshed(context, references)
-    outcomes = stations.align_videos(home.home, keys, on_progress=progress(context, "aligned"))
+    outcomes = stations.align_videos(
+        home.home, keys, processes=limits.worker_processes, on_progress=progress(context, "aligned")
+    )
     publish_outcomes(context, outcomes, table_name="spans")

@@ -1,5 +1,5 @@
-"""Which recordings become which runs: as few contiguous ranges as possible, none twice at a time, and smaller
-ones after a failure.
+"""Which new recordings become which runs: as few contiguous ranges as possible, none twice at a time, and
+smaller ones after a failure.
 
 A range that failed is cut into quarters and waits longer each time. So a fault of the machine costs little
 while it lasts, and one recording that takes its whole run down is alone after a few rounds, instead of
@@ -12,25 +12,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from sopilot_assets.operations.key_ranges import KeyRange
+
 FIRST_WAIT_S: Final = 120.0
 LONGEST_WAIT_S: Final = 7200.0
 _CUT: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRange:
-    """A contiguous stretch of registered keys, both ends included.
-
-    >>> str(KeyRange("a", "c", 3)), str(KeyRange("d", "d", 1))
-    ('[a...c]', 'd')
-    """
-
-    start: str
-    end: str
-    size: int
-
-    def __str__(self) -> str:
-        return self.start if self.size == 1 else f"[{self.start}...{self.end}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +42,6 @@ class Batch:
     def run_key(self) -> str:
         """A name that stays the same until the batch has been tried, so that it is launched once."""
         return f"{self.keys.start}..{self.keys.end} after {self.follows or 'registration'}"
-
-
-def contiguous_ranges(registered: Sequence[str], wanted: Iterable[str]) -> list[KeyRange]:
-    """The fewest ranges of ``registered`` that hold exactly the ``wanted`` keys; unregistered ones are left
-    out.
-
-    >>> [str(keys) for keys in contiguous_ranges(["a", "b", "c", "d"], ["d", "a", "b"])]
-    ['[a...b]', 'd']
-    """
-    chosen = set(wanted)
-    return [
-        _range(part)
-        for part in _runs((place, key, 0) for place, key in enumerate(registered) if key in chosen)
-    ]
 
 
 def plan_batches(

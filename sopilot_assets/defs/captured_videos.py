@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from sopilot_assets.defs.partitions import VIDEO, video_keys
+from sopilot_assets.defs.partitions import RECORDINGS_BACKFILL, VIDEO, video_keys
 from sopilot_assets.defs.publish import publish_outcomes
 from sopilot_assets.defs.resources import HomeResource
 from sopilot_assets.operations import stations
@@ -19,7 +19,7 @@ from sopilot_assets.operations import stations
     owners=["team:operations"],
     code_version="captured-1",
     partitions_def=VIDEO,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    backfill_policy=RECORDINGS_BACKFILL,
     tags={"sopilot/station": "1"},
 )
 def captured_videos(context: dg.AssetExecutionContext, home: HomeResource) -> None:

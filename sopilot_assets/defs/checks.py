@@ -17,11 +17,15 @@ from sopilot_assets.defs.gold_references import gold_references
 from sopilot_assets.defs.partitions import VIDEO
 from sopilot_assets.defs.publish import table
 from sopilot_assets.defs.resources import HomeResource
+from sopilot_assets.defs.score_updates import score_updates
 from sopilot_assets.defs.scores import scores
 
 MOST_QUARANTINED: Final = 0.2
 
 _Questions: TypeAlias = Mapping[str, tuple[Callable[[], Findings], dg.AssetCheckSeverity]]
+
+_REFRESHING: Final = [alignments, score_updates]
+"""The assets that bring the references up to date before they use them."""
 
 _WARN: Final = dg.AssetCheckSeverity.WARN
 _ERROR: Final = dg.AssetCheckSeverity.ERROR
@@ -104,7 +108,7 @@ def clip_embeddings_checks(
         dg.AssetCheckSpec(
             "enough_golds",
             asset=gold_references,
-            additional_deps=[alignments],  # which brings the references up to date
+            additional_deps=_REFRESHING,
             description=(
                 f"Every task with recordings has at least {findings.FEWEST} golds by {findings.FEWEST} "
                 "persons."
@@ -113,7 +117,7 @@ def clip_embeddings_checks(
         dg.AssetCheckSpec(
             "steps_are_confirmed",
             asset=gold_references,
-            additional_deps=[alignments],
+            additional_deps=_REFRESHING,
             description=(
                 "The steps of every gold were annotated by a person in steps.csv; proposals are used, but "
                 "may be wrong."
@@ -139,15 +143,17 @@ def gold_references_checks(
         dg.AssetCheckSpec(
             "scores_are_current",
             asset=scores,
+            additional_deps=[score_updates],
             description=(
                 "Every score was made by the algorithm, task version, model and reference that would make it "
-                "now. `sopilot score --stale` brings the others up to date, in one run for each of the "
-                "`stale_ranges`; so does a backfill of alignments and scores over these partitions."
+                "now. The job rescore_stale, or `sopilot score --stale`, brings the others up to date in one "
+                "run; a backfill of alignments and scores would take one for each of the `stale_ranges`."
             ),
         ),
         dg.AssetCheckSpec(
             "every_recording_has_a_row",
             asset=scores,
+            additional_deps=[score_updates],
             description=(
                 "Every active recording has a row, with a score or with the reason why there is none."
             ),
@@ -155,6 +161,7 @@ def gold_references_checks(
         dg.AssetCheckSpec(
             "golds_pass",
             asset=scores,
+            additional_deps=[score_updates],
             description=(
                 "Every gold reaches the pass score when it is judged by the other golds: the noise floor of "
                 "the score."

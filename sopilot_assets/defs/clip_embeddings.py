@@ -3,7 +3,7 @@
 import dagster as dg
 
 from sopilot_assets.defs.captured_videos import captured_videos
-from sopilot_assets.defs.partitions import VIDEO, video_keys
+from sopilot_assets.defs.partitions import RECORDINGS_BACKFILL, VIDEO, video_keys
 from sopilot_assets.defs.publish import progress, publish_outcomes
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
 from sopilot_assets.operations import stations
@@ -20,7 +20,7 @@ from sopilot_assets.operations import stations
     owners=["team:operations"],
     code_version="embedding-1",
     partitions_def=VIDEO,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    backfill_policy=RECORDINGS_BACKFILL,
     tags={"sopilot/station": "2"},
 )
 def clip_embeddings(

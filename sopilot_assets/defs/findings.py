@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 
 from sopilot_assets.capture.ledgers import Registry, quarantine_ledger, videos_ledger
-from sopilot_assets.defs.batches import contiguous_ranges
 from sopilot_assets.embedding.clips import load_embedding
 from sopilot_assets.errors import ModelError
 from sopilot_assets.operations.embed import embeddings_ledger
-from sopilot_assets.operations.judge import stale_scores
+from sopilot_assets.operations.key_ranges import contiguous_ranges
 from sopilot_assets.operations.references import references_ledger
+from sopilot_assets.operations.staleness import stale_scores
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell

@@ -15,6 +15,8 @@ from sopilot_assets.defs.captured_videos import captured_videos
 from sopilot_assets.defs.clip_embeddings import clip_embeddings
 from sopilot_assets.defs.evidence import EVIDENCE_CHECKS, STUDY_ASSETS
 from sopilot_assets.defs.gold_references import gold_references
+from sopilot_assets.defs.score_repeats import score_repeats
+from sopilot_assets.defs.score_updates import rescoring_plan_asset, score_updates
 from sopilot_assets.defs.scores import scores
 
 _SIX_HOURS_S: Final = "21600"
@@ -36,8 +38,8 @@ rescore: Final = dg.define_asset_job(
     "rescore",
     selection=dg.AssetSelection.assets(alignments, scores) | _REFERENCE_CHECKS,
     description=(
-        "Align and score again, after a change of golds, task or algorithm. The check scores_are_current "
-        "says which partitions need it."
+        "Align and score again the partitions chosen at launch, after a change of golds, task or algorithm. "
+        "The job rescore_stale finds out by itself which ones need it."
     ),
     tags={**_CRASHED_RUNS, "sopilot/work": "again"},
     executor_def=dg.in_process_executor,
@@ -48,6 +50,37 @@ embed_again: Final = dg.define_asset_job(
     selection=dg.AssetSelection.assets(clip_embeddings, alignments, scores) | _REFERENCE_CHECKS,
     description="Embed, align and score again, after a change of a task's embedder.",
     tags={**_CRASHED_RUNS, "sopilot/work": "again"},
+    executor_def=dg.in_process_executor,
+)
+
+rescore_stale: Final = dg.define_asset_job(
+    "rescore_stale",
+    selection=dg.AssetSelection.assets(rescoring_plan_asset, score_updates)
+    | dg.AssetSelection.checks_for_assets(scores)
+    | _REFERENCE_CHECKS,
+    description=(
+        "Bring every score that is missing or out of date up to date, whatever the reason and however "
+        "scattered, in one run. The launchpad takes a selection of recordings or a task instead."
+    ),
+    tags={**_CRASHED_RUNS, "sopilot/work": "again"},
+    executor_def=dg.in_process_executor,
+)
+
+plan_rescoring: Final = dg.define_asset_job(
+    "plan_rescoring",
+    selection=dg.AssetSelection.assets(rescoring_plan_asset),
+    description="Make the table of the scores that are missing or out of date; change nothing.",
+    executor_def=dg.in_process_executor,
+)
+
+repeat_scores: Final = dg.define_asset_job(
+    "repeat_scores",
+    selection=dg.AssetSelection.assets(score_repeats),
+    description=(
+        "Compute some scores once more, exactly and with a shifted sampling grid, for the repeatability that "
+        "studies report. The launchpad takes recordings, a task, phases and how many."
+    ),
+    tags={**_CRASHED_RUNS, "sopilot/work": "repeats"},
     executor_def=dg.in_process_executor,
 )
 
@@ -67,4 +100,13 @@ evidence_chain: Final = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
-JOBS: Final = (score_new_recordings, rescore, embed_again, rebuild_references, evidence_chain)
+JOBS: Final = (
+    score_new_recordings,
+    rescore,
+    embed_again,
+    rescore_stale,
+    plan_rescoring,
+    repeat_scores,
+    rebuild_references,
+    evidence_chain,
+)

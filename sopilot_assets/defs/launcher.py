@@ -20,6 +20,12 @@ from dagster import DagsterEventType, DagsterRun
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
+PROCESS_TAG: Final = "sopilot/process"
+"""The tag of a run that a command line executes: which process that is."""
+
+CLOCK_TICK_S: Final = 1.0
+"""How far two readings of when a process began may lie apart."""
+
 START_TOLERANCE_S: Final = 60.0
 """A process that began this much later than the run's note of its id is another one with the same id."""
 
@@ -31,12 +37,12 @@ class NotedProcess:
     pid: int
     noted_s: float
 
-    def is_alive(self) -> bool:
+    def is_alive(self, *, tolerance_s: float = START_TOLERANCE_S) -> bool:
         """Whether this very process, and not a later one with its id, runs on this machine."""
         try:
             process = psutil.Process(self.pid)
             running = process.status() != psutil.STATUS_ZOMBIE
-            return running and process.create_time() <= self.noted_s + START_TOLERANCE_S
+            return running and process.create_time() <= self.noted_s + tolerance_s
         except psutil.NoSuchProcess:
             return False
 
@@ -51,6 +57,8 @@ class LocalRunLauncher(DefaultRunLauncher):
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """``FAILED`` when the run's process is gone, ``RUNNING`` also where that cannot be known."""
+        if PROCESS_TAG in run.tags:
+            return health_of(run.tags[PROCESS_TAG])
         if not _is_local(run):
             return CheckRunHealthResult(WorkerStatus.RUNNING, "The run's code server is on another machine.")
         process = self._noted_process(run.run_id)
@@ -68,6 +76,22 @@ class LocalRunLauncher(DefaultRunLauncher):
             if pid is not None:
                 return NotedProcess(int(str(pid.value)), entry.timestamp)
         return None
+
+
+def process_tag() -> str:
+    """What a run in the present process is tagged with: machine, process id and when the process began."""
+    process = psutil.Process()
+    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
+
+
+def health_of(tag: str) -> CheckRunHealthResult:
+    """Whether the process that a run names in its tag still lives."""
+    host, pid, began_s = tag.rsplit(":", 2)
+    if host != socket.gethostname():
+        return CheckRunHealthResult(WorkerStatus.RUNNING, f"The run's process is on {host}.")
+    if NotedProcess(int(pid), float(began_s)).is_alive(tolerance_s=CLOCK_TICK_S):
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+    return CheckRunHealthResult(WorkerStatus.FAILED, f"The run's process ({pid}) is gone.")
 
 
 def _is_local(run: DagsterRun) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 from uuid import uuid4
@@ -14,8 +14,9 @@ from uuid import uuid4
 from dagster import DagsterEvent, DagsterInstance, EventLogEntry
 
 from sopilot_assets.definitions import build_defs
-from sopilot_assets.defs.batches import KeyRange, contiguous_ranges
 from sopilot_assets.defs.evidence import STUDY_ASSETS
+from sopilot_assets.defs.instance import local_instance
+from sopilot_assets.defs.launcher import PROCESS_TAG, process_tag
 from sopilot_assets.defs.partitions import VIDEO
 from sopilot_assets.defs.pending import (
     PARTITION,
@@ -26,7 +27,10 @@ from sopilot_assets.defs.pending import (
 )
 from sopilot_assets.defs.resources import HomeResource
 from sopilot_assets.errors import ConfigError, SopilotError
-from sopilot_assets.operations.initialise import dagster_home, prepare_home
+from sopilot_assets.operations.campaign.cycle import RUN_TAGS
+from sopilot_assets.operations.initialise import prepare_home
+from sopilot_assets.operations.key_ranges import KeyRange, contiguous_ranges
+from sopilot_assets.operations.planning import Work
 from sopilot_assets.store.home import Home
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -34,7 +38,6 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 
 _DONE_OF: Final = re.compile(r"(?:^| - )(embedded|aligned|scored) (\d+) of (\d+)$")
 _STATIONS: Final = [asset.key.to_user_string() for asset in STUDY_ASSETS]
-_DAGSTER_HOME: Final = "DAGSTER_HOME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +73,34 @@ def run_keys(
         return [_run(home, instance, part, job=job, on_progress=on_progress) for part in ranges]
 
 
-@contextmanager
-def local_instance(home: Home) -> Iterator[DagsterInstance]:
-    """The Dagster instance of a home; its settings read ``DAGSTER_HOME``, which is set meanwhile."""
-    folder, before = str(dagster_home(home)), os.environ.get(_DAGSTER_HOME)
-    os.environ[_DAGSTER_HOME] = folder
-    try:
-        with DagsterInstance.from_config(folder) as instance:
-            yield instance
-    finally:
-        if before is None:
-            del os.environ[_DAGSTER_HOME]
-        else:
-            os.environ[_DAGSTER_HOME] = before
+def run_scoring(home: Home, work: Sequence[Work], *, on_progress: Progress | None = None) -> list[LocalRun]:
+    """The run that does all of ``work``; none where there is none.
+
+    Neighbours that need the same go through the job that says so, as the partitions of one run. Anything
+    else is one run of `rescore_stale`, which takes any selection.
+    """
+    keys = sorted(key for one in work for key in one.why)
+    if not keys:
+        return []
+    prepare_home(home)
+    with local_instance(home) as instance:
+        register_recordings(instance, home)
+        ranges = contiguous_ranges(instance.get_dynamic_partitions(str(VIDEO.name)), keys)
+        if len(work) == 1 and len(ranges) == 1:
+            return [_run(home, instance, ranges[0], job=work[0].job.value, on_progress=on_progress)]
+        every = KeyRange(keys[0], keys[-1], len(keys))
+        selection = {"ops": {"score_updates": {"config": {"recordings": keys}}}}
+        return [
+            _execute(
+                home,
+                instance,
+                every,
+                job="rescore_stale",
+                tags={},
+                on_progress=on_progress,
+                run_config=selection,
+            )
+        ]
 
 
 def add_study_partitions(home: Home) -> None:
@@ -113,6 +131,19 @@ def _run(
     return _execute(home, instance, keys, job=job, tags=tags, on_progress=on_progress)
 
 
+def local_tags(environment: Mapping[str, str]) -> dict[str, str]:
+    """The tags of a run in this process: what the caller wants it to carry, and by what it is found dead.
+
+    Dagster does not start such a run again; whoever ran the command does.
+    """
+    text = environment.get(RUN_TAGS, "{}")
+    try:
+        wanted = {str(name): str(value) for name, value in json.loads(text).items()}
+    except (ValueError, AttributeError) as error:
+        raise ConfigError(f"{RUN_TAGS}: expected a JSON object of tags, found {text[:80]!r}.") from error
+    return {**wanted, PROCESS_TAG: process_tag(), "dagster/max_retries": "0"}
+
+
 def _execute(
     home: Home,
     instance: DagsterInstance,
@@ -121,6 +152,7 @@ def _execute(
     job: str,
     tags: dict[str, str],
     on_progress: Progress | None,
+    run_config: Mapping[str, object] | None = None,
 ) -> LocalRun:
     definitions = build_defs(home=HomeResource(root=str(home.root)))
     run_id = str(uuid4())
@@ -129,8 +161,8 @@ def _execute(
     result = definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
         run_id=run_id,
-        tags=tags,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        tags={**local_tags(os.environ), **tags},
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, **(run_config or {})},
         raise_on_error=False,
     )
     failed = [event for event in result.all_events if event.is_step_failure or event.is_run_failure]

@@ -7,13 +7,15 @@ batch is the range between its first and its last key.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
 import dagster as dg
 
+from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import PartitionKey
 
 _RANGE_AT_WORK: Final[ContextVar[tuple[dg.PartitionKeyRange, Sequence[str]] | None]] = ContextVar(
@@ -39,6 +41,30 @@ class VideoPartitions(dg.DynamicPartitionsDefinition):
 VIDEO: Final = VideoPartitions(name="video")
 TASK: Final = dg.DynamicPartitionsDefinition(name="task")
 STUDY: Final = dg.DynamicPartitionsDefinition(name="study")
+
+BACKFILL_KEYS_VARIABLE: Final = "SOPILOT_BACKFILL_KEYS"
+
+
+def backfill_policy(environment: Mapping[str, str]) -> dg.BackfillPolicy:
+    """How a backfill of recordings is cut into runs: one for each stretch of neighbours, or runs of so many
+    keys, so that several workers share it.
+
+    >>> backfill_policy({"SOPILOT_BACKFILL_KEYS": "200"}).max_partitions_per_run
+    200
+    """
+    keys = environment.get(BACKFILL_KEYS_VARIABLE)
+    if not keys:
+        return dg.BackfillPolicy.single_run()
+    if not keys.isdecimal() or int(keys) == 0:
+        raise ConfigError(
+            f"{BACKFILL_KEYS_VARIABLE}={keys!r}: expected how many recordings one run of a backfill takes, a "
+            "whole number above 0. Correct the variable, or unset it for one run."
+        )
+    return dg.BackfillPolicy.multi_run(max_partitions_per_run=int(keys))
+
+
+RECORDINGS_BACKFILL: Final = backfill_policy(os.environ)
+"""Of all assets that are partitioned by recording: stations of different policies do not share a run."""
 
 NO_PARTITION_OF: Final = dg.SpecificPartitionsPartitionMapping([])
 """Lineage between the dimensions without a claim about single partitions.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -9,11 +10,11 @@ import dagster as dg
 
 from sopilot_assets.capture.ledgers import Registry
 from sopilot_assets.defs.batches import Attempt, Batch, plan_batches
-from sopilot_assets.defs.jobs import score_new_recordings
 from sopilot_assets.defs.partitions import STUDY, TASK, VIDEO
 from sopilot_assets.defs.scores import scores
 from sopilot_assets.labels.chain import tasks_with_labels
 from sopilot_assets.operations.embed import embeddings_ledger
+from sopilot_assets.operations.planning import Job
 from sopilot_assets.operations.references import references_ledger
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
@@ -23,7 +24,8 @@ from sopilot_assets.studies.spec import study_ids
 RANGE_START: Final = "dagster/asset_partition_range_start"
 RANGE_END: Final = "dagster/asset_partition_range_end"
 PARTITION: Final = "dagster/partition"
-
+NEW_KEYS: Final = "sopilot/new_recordings"
+"""The new recordings, as ranges, that a run without partitions has found and is scoring."""
 
 _PARENT_RUN: Final = "dagster/parent_run_id"
 _FINISHED: Final = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -94,6 +96,26 @@ def judged_too_early(home: Home) -> list[str]:
     return [str(key) for key in rows["key"]]
 
 
+def keys_at_work(
+    instance: dg.DagsterInstance, registered: Sequence[str], now: datetime, *, but_for: str
+) -> set[str]:
+    """The recordings that a run which has not ended, other than ``but_for``, is scoring, or will;
+    ``registered`` in their order.
+    """
+    running = [
+        attempt
+        for attempt in earlier_attempts(instance, now)
+        if attempt.ended_s is None and attempt.run_id != but_for
+    ]
+    places = {key: place for place, key in enumerate(registered)}
+    return {
+        key
+        for attempt in running
+        if attempt.start in places and attempt.end in places
+        for key in registered[places[attempt.start] : places[attempt.end] + 1]
+    }
+
+
 def earlier_attempts(instance: dg.DagsterInstance, now: datetime) -> list[Attempt]:
     """The runs that score recordings: all that have not ended, and the sensor's of the last two weeks, oldest
     first.
@@ -102,22 +124,29 @@ def earlier_attempts(instance: dg.DagsterInstance, now: datetime) -> list[Attemp
     """
     running = instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED))
     ended = instance.get_run_records(
-        dg.RunsFilter(job_name=score_new_recordings.name, statuses=_FINISHED, created_after=now - _MEMORY),
+        dg.RunsFilter(job_name=Job.NEW.value, statuses=_FINISHED, created_after=now - _MEMORY),
         limit=_MOST_RUNS,
     )
     first_tries = [record for record in ended if _PARENT_RUN not in record.dagster_run.tags]
     records = sorted([*running, *first_tries], key=lambda record: record.storage_id)
-    return [attempt for record in records if (attempt := _attempt(record)) is not None]
+    return [attempt for record in records for attempt in _attempts(record)]
 
 
-def _attempt(record: dg.RunRecord) -> Attempt | None:
+def _attempts(record: dg.RunRecord) -> Iterator[Attempt]:
     run = record.dagster_run
+    ended_s = None if run.status in _UNFINISHED else record.end_time or record.update_timestamp.timestamp()
+    for start, end in _ranges(run):
+        yield Attempt(run.run_id, start, end, ended_s)
+
+
+def _ranges(run: dg.DagsterRun) -> Iterator[tuple[str, str]]:
     single = run.tags.get(PARTITION)
     start, end = run.tags.get(RANGE_START, single), run.tags.get(RANGE_END, single)
-    if start is None or end is None or not _scores_recordings(run):
-        return None
-    ended_s = None if run.status in _UNFINISHED else record.end_time or record.update_timestamp.timestamp()
-    return Attempt(run.run_id, start, end, ended_s)
+    if start is not None and end is not None and _scores_recordings(run):
+        yield start, end
+    for one in filter(None, run.tags.get(NEW_KEYS, "").split(",")):
+        first, _, last = one.partition("...")
+        yield first, last
 
 
 def _scores_recordings(run: dg.DagsterRun) -> bool:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from sopilot_assets.defs.alignments import alignments
-from sopilot_assets.defs.partitions import VIDEO, video_keys
+from sopilot_assets.defs.partitions import RECORDINGS_BACKFILL, VIDEO, video_keys
 from sopilot_assets.defs.publish import progress, publish_outcomes
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
 from sopilot_assets.operations import stations
@@ -22,7 +22,7 @@ from sopilot_assets.operations import stations
     owners=["team:training", "team:operations"],
     code_version=stations.algorithm_version(),
     partitions_def=VIDEO,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    backfill_policy=RECORDINGS_BACKFILL,
     tags={"sopilot/station": "5"},
 )
 def scores(

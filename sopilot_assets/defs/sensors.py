@@ -12,6 +12,8 @@ from sopilot_assets.defs.batches import Batch
 from sopilot_assets.defs.jobs import score_new_recordings
 from sopilot_assets.defs.pending import due_batches, register_recordings, register_studies, run_request
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
+from sopilot_assets.operations.disk_guard import DiskState, guard_disk, room_for_files
+from sopilot_assets.operations.settings import Disk, load_settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import find_tasks
 
@@ -72,7 +74,8 @@ class Look:
         "its partition, "
         "and launches one run for the whole drop once the folder is empty. Recordings that have no score "
         "and no run, "
-        "for whatever reason, are launched again."
+        "for whatever reason, are launched again. While there is too little disk space (settings.yaml, disk) "
+        "it does nothing and says so."
     ),
     tags={"sopilot/station": "0"},
 )
@@ -81,7 +84,11 @@ def capture_sensor(
 ) -> dg.SensorResult:
     """One tick."""
     cursor, now = Cursor.from_json(context.cursor), clock.now()
-    look = look_at_capture(home.home, cursor.stability, limits=limits, clock=clock)
+    disk = load_settings(home.home).disk
+    space = guard_disk(home.home, disk)
+    if space.paused:
+        return dg.SensorResult(skip_reason=_paused(space), cursor=cursor.to_json())
+    look = look_at_capture(home.home, cursor.stability, limits=limits, clock=clock, disk=disk)
     _log_look(context, look)
     cursor = replace(cursor, stability=look.stability)
     if not _audit_is_due(cursor, look, now.timestamp()):
@@ -102,9 +109,9 @@ def capture_sensor(
 
 
 def look_at_capture(
-    home: Home, stability: Stability, *, limits: LimitsResource, clock: ClockResource
+    home: Home, stability: Stability, *, limits: LimitsResource, clock: ClockResource, disk: Disk
 ) -> Look:
-    """Take in what has settled in the capture folder, as far as the time goes."""
+    """Take in what has settled in the capture folder, as far as time and disk space go."""
     tasks = find_tasks(home.root)
     scan = scan_capture(home, task_ids=set(tasks.tasks), unusable_ids=set(tasks.refused))
     settled, stability = stability.observe(scan.candidates)
@@ -117,6 +124,7 @@ def look_at_capture(
             run_id=f"capture-{clock.now():%Y%m%dT%H%M%S}",
             clock=clock.now,
             limits=IntakeLimits(total_s=limits.tick_s),
+            room=room_for_files(home, disk),
         )
     left = len(scan.candidates) - len(report.outcomes) + len(report.with_status(Status.LEFT))
     return Look(report, left, tuple(f"{one.relative}: {one.why}" for one in scan.skipped), stability)
@@ -133,6 +141,11 @@ def _ready(batches: list[Batch], look: Look, limits: LimitsResource, *, waited_s
     size = sum(batch.keys.size for batch in batches)
     complete = look.left == 0 or size >= limits.batch_keys or waited_s >= limits.batch_wait_s
     return [batch for batch in batches if complete or batch.follows is not None]
+
+
+def _paused(space: DiskState) -> str:
+    """Neither files are taken in nor runs launched: what is free is for the runs at work to end."""
+    return f"{space.what}. To do: {space.action}."
 
 
 def _summary(look: Look) -> str:

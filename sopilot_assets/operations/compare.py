@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from threadpoolctl import threadpool_limits
 
@@ -14,43 +17,91 @@ from sopilot_assets.embedding.clips import load_embedding
 from sopilot_assets.errors import GoldError, SopilotError
 from sopilot_assets.operations.embed import embedding_problem
 from sopilot_assets.operations.outcome import Outcome, Progress
-from sopilot_assets.operations.references import current_calibration, current_reference
+from sopilot_assets.operations.references import current_calibration, current_reference_ids, read_reference
 from sopilot_assets.reference.model import Reference
 from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.video.worker import map_limited
+
+TIME_LIMIT_S: Final = 900.0
+MEMORY_LIMIT_BYTES: Final = 4 << 30
+WORTH_A_PROCESS: Final = 40
+"""Videos that take as long as a child process takes to start."""
 
 
 def align_videos(
-    home: Home, keys: Sequence[PartitionKey], *, on_progress: Progress | None = None
+    home: Home, keys: Sequence[PartitionKey], *, processes: int = 1, on_progress: Progress | None = None
 ) -> list[Outcome]:
     """Align every video of a batch; golds are aligned with the other golds. One bad video does not stop the
     others.
+
+    Up to ``processes`` child processes share a large batch; the results do not depend on it.
     """
-    outcomes = []
-    references, unusable = References(home), embedding_problem(home, keys)
-    # one thread per process: sums come out the same on every machine, and small matrices are faster so
-    with threadpool_limits(limits=1):
-        for done, key in enumerate(keys, start=1):
-            problem = unusable.get(key)
-            outcomes.append(Outcome(key, problem=problem) if problem else _align_one(home, key, references))
-            if on_progress:
-                on_progress(done, len(keys))
+    outcomes: list[Outcome] = []
+    unusable = embedding_problem(home, keys)
+    usable = [key for key in keys if key not in unusable]
+    aligned = _aligned(home, usable, processes=min(processes, len(usable) // WORTH_A_PROCESS))
+    for key in keys:
+        outcomes.append(Outcome(key, problem=unusable[key]) if key in unusable else next(aligned))
+        if on_progress:
+            on_progress(len(outcomes), len(keys))
     return outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One video, and the current references by task, which are the same for the whole batch."""
+
+    home: Home
+    key: PartitionKey
+    references: tuple[tuple[str, str], ...]
+
+
+def _aligned(home: Home, keys: Sequence[PartitionKey], *, processes: int) -> Iterator[Outcome]:
+    """The outcome of each video, in their order; in this process where children are not worth it."""
+    # one thread per process (as children have): sums come out the same on every machine, and small matrices
+    # are faster so
+    if processes < 2:
+        references = References(home)
+        with threadpool_limits(limits=1):
+            yield from (_align_one(home, key, references) for key in keys)
+        return
+    ids = tuple(sorted(current_reference_ids(home).items()))
+    results = map_limited(
+        align_one,
+        [_Work(home, key, ids) for key in keys],
+        processes=processes,
+        time_limit_s=TIME_LIMIT_S,
+        memory_limit_bytes=MEMORY_LIMIT_BYTES,
+    )
+    for work, result in results:
+        yield Outcome(work.key, problem=str(result)) if isinstance(result, SopilotError) else result
+
+
+def align_one(work: _Work) -> Outcome:
+    """Align one video and publish the alignment; runs in a child process."""
+    return _align_one(work.home, work.key, _references(work.home, work.references))
+
+
+@functools.lru_cache(maxsize=1)
+def _references(home: Home, references: tuple[tuple[str, str], ...]) -> References:
+    return References(home, dict(references))
 
 
 class References:
     """The current reference of each task, loaded once; a task without one gives its reason every time it is
-    asked for.
+    asked for. ``ids`` are those of the current ones by task, else they are looked up.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, ids: Mapping[str, str] | None = None) -> None:
         self.home = home
+        self._ids = current_reference_ids(home) if ids is None else ids
         self._known: dict[str, Reference | GoldError] = {}
         self._calibrations: dict[str, Calibration] = {}
 
     def __getitem__(self, task_id: str) -> Reference:
         if task_id not in self._known:
             try:
-                self._known[task_id] = current_reference(self.home, task_id)
+                self._known[task_id] = read_reference(self.home, task_id, self._ids.get(task_id))
             except GoldError as error:
                 self._known[task_id] = error
         found = self._known[task_id]

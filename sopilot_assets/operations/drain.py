@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from sopilot_assets.capture.intake import IntakeLimits, Outcome, Status, take_in
+from sopilot_assets.capture.room import Room
 from sopilot_assets.capture.scan import Candidate, Scan, Skipped, Stability, scan_capture
+from sopilot_assets.errors import StoreError
+from sopilot_assets.operations.disk_guard import guard_disk, room_for_files
+from sopilot_assets.operations.settings import load_settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import TaskSet, find_tasks
 
@@ -24,13 +28,16 @@ _LIMITS: Final = IntakeLimits(total_s=IntakeLimits().file_s + 6.0)
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What became of the dropped files, in order; ``waiting`` are still there (being copied, or another
-    intake is at work), ``skipped`` are not touched, with the reason.
+    """What became of the dropped files, in order; ``waiting`` are still there (``why_waiting`` where that is
+    known: else they are being copied, or another intake is at work), ``skipped`` are not touched, with the
+    reason. ``paused`` says why nothing is taken in at all.
     """
 
     outcomes: tuple[Outcome, ...]
     waiting: tuple[str, ...]
     skipped: tuple[Skipped, ...]
+    why_waiting: Mapping[str, str] = field(default_factory=dict)
+    paused: str | None = None
 
     @property
     def new_keys(self) -> tuple[str, ...]:
@@ -41,6 +48,12 @@ class Drained:
     def count(self, status: Status) -> int:
         """How many files ended so."""
         return sum(one.status is status for one in self.outcomes)
+
+    def whole(self) -> Drained:
+        """The same; raises ``StoreError`` where the intake is paused."""
+        if self.paused is not None:
+            raise StoreError(f"Intake is paused: {self.paused}.")
+        return self
 
 
 def drain_capture(
@@ -56,23 +69,31 @@ def drain_capture(
 
     ``wait`` sleeps for ``settle_s`` seconds before each further look. It ends when nothing is left, or when
     nothing more settles: files that somebody is copying stay ``waiting``. ``on_progress`` gets how many files
-    are decided and how many there are.
+    are decided and how many there are. Nothing is taken in while there is too little disk space.
     """
     outcomes: list[Outcome] = []
+    why_waiting: dict[str, str] = {}
+    disk = load_settings(home).disk
     scan, tasks = _look(home)
     _, stability = Stability().observe(scan.candidates)
     idle = 0
-    while scan.candidates and idle < _PATIENCE:
+    while scan.candidates and idle < _PATIENCE and not guard_disk(home, disk).paused:
         wait(settle_s)
         scan, tasks = _look(home)
         settled, stability = stability.observe(scan.candidates)
-        taken = _take_in(home, settled, tasks, run_id=f"{run_id}-{len(outcomes)}", now=now)
+        room = room_for_files(home, disk)
+        found = _take_in(home, settled, tasks, run_id=f"{run_id}-{len(outcomes)}", now=now, room=room)
+        taken = [one for one in found if one.status is not Status.LEFT]
+        why_waiting = {one.relative: one.detail for one in found if one.status is Status.LEFT}
         outcomes += taken
         idle = 0 if taken else idle + 1
         scan = Scan(_others(scan.candidates, taken), scan.skipped)
         if on_progress:
             on_progress(len(outcomes), len(outcomes) + len(scan.candidates))
-    return Drained(tuple(outcomes), tuple(one.relative for one in scan.candidates), scan.skipped)
+    state = guard_disk(home, disk)
+    paused = f"{state.what}; {state.action}" if state.paused and scan.candidates else None
+    waiting = tuple(one.relative for one in scan.candidates)
+    return Drained(tuple(outcomes), waiting, scan.skipped, why_waiting, paused)
 
 
 def _look(home: Home) -> tuple[Scan, TaskSet]:
@@ -87,12 +108,12 @@ def _take_in(
     *,
     run_id: str,
     now: Callable[[], datetime],
-) -> list[Outcome]:
-    """The outcomes of files that are gone from the capture folder now."""
+    room: Room,
+) -> tuple[Outcome, ...]:
     if not settled:
-        return []
-    report = take_in(home, settled, tasks=tasks.tasks, run_id=run_id, clock=now, limits=_LIMITS)
-    return [one for one in report.outcomes if one.status is not Status.LEFT]
+        return ()
+    report = take_in(home, settled, tasks=tasks.tasks, run_id=run_id, clock=now, limits=_LIMITS, room=room)
+    return report.outcomes
 
 
 def _others(candidates: tuple[Candidate, ...], taken: list[Outcome]) -> tuple[Candidate, ...]:

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
+
+import yaml
 
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_bytes
 
-SETTINGS: Final = ("dagster.yaml", "workspace.yaml")
+INSTANCE_FILE: Final = "dagster.yaml"
+SETTINGS: Final = (INSTANCE_FILE, "workspace.yaml")
 """The files of ``DAGSTER_HOME``, as the package ships them."""
+
+
+class Profile(StrEnum):
+    """What an installation runs on: one machine, or several with PostgreSQL, Redis and Celery workers."""
+
+    LOCAL = "local"
+    SCALE = "scale"
+
+    @property
+    def instance_file(self) -> str:
+        """The name under which the package ships the profile's ``dagster.yaml``."""
+        return INSTANCE_FILE if self is Profile.LOCAL else f"dagster.{self.value}.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +45,17 @@ def dagster_home(home: Home) -> Path:
     return local_path(home.root) / "dagster"
 
 
-def shipped_settings(name: str) -> bytes:
-    """One of ``SETTINGS`` as the package ships it."""
-    return files("sopilot_assets").joinpath(name).read_bytes()
+def shipped_settings(name: str, profile: Profile = Profile.LOCAL) -> bytes:
+    """One of ``SETTINGS`` as the package ships it for a profile."""
+    shipped = profile.instance_file if name == INSTANCE_FILE else name
+    return files("sopilot_assets").joinpath(shipped).read_bytes()
 
 
-def prepare_home(home: Home) -> PreparedHome:
+def prepare_home(home: Home, profile: Profile | None = None) -> PreparedHome:
     """The home with all its folders and Dagster's settings; what is there already stays as it is.
 
-    Raises ``ConfigError`` where a folder cannot be made.
+    Without a ``profile``, new settings are those of one machine. Raises ``ConfigError`` where a folder cannot
+    be made, and where there are settings already that are not those of the ``profile``.
     """
     root, target = local_path(home.root), dagster_home(home)
     folders = (
@@ -50,12 +68,30 @@ def prepare_home(home: Home) -> PreparedHome:
         home.models,
     )
     created = [_make(folder) for folder in (root, *map(local_path, folders), target)]
+    if profile is not None:
+        _refuse_other_settings(target / INSTANCE_FILE, profile)
     for name in SETTINGS:
         if not (target / name).exists():
-            publish_bytes(target / name, shipped_settings(name))
+            publish_bytes(target / name, shipped_settings(name, profile or Profile.LOCAL))
             created.append(target / name)
     made = [path for path in created if path is not None]
     return PreparedHome(home, target, tuple(path.relative_to(root).as_posix() for path in made))
+
+
+def _refuse_other_settings(path: Path, profile: Profile) -> None:
+    """Raise ``ConfigError`` where the file keeps Dagster's records elsewhere than the profile does."""
+    if not path.exists():
+        return
+    found, expected = (
+        sorted((yaml.safe_load(data) or {}).get("storage", {}))
+        for data in (path.read_bytes(), shipped_settings(INSTANCE_FILE, profile))
+    )
+    if found != expected:
+        raise ConfigError(
+            f"{path}: expected the settings of the profile {profile.value} (storage {', '.join(expected)}), "
+            f"found storage {', '.join(found) or 'none'}. Move the file away and run `sopilot init` again; "
+            "runs recorded so far stay in the old storage, results in the home."
+        )
 
 
 def _make(folder: Path) -> Path | None:

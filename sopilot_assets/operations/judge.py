@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
-
-import pandas as pd
 
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.alignment.stored import load_alignment
 from sopilot_assets.errors import SopilotError, VideoError
 from sopilot_assets.operations.compare import References
-from sopilot_assets.operations.embed import embedding_problem, task_embedder
+from sopilot_assets.operations.embed import embedding_problem
 from sopilot_assets.operations.outcome import Outcome, Progress
-from sopilot_assets.operations.references import references_ledger
 from sopilot_assets.operations.registry import Recording, Registry
 from sopilot_assets.operations.review_index import write_review_index
 from sopilot_assets.operations.reviews import ReviewWork, write_reviews
-from sopilot_assets.scoring.ledger import (
-    algorithm_version,
-    noise_floors,
-    problem_row,
-    score_row,
-    scores_ledger,
-)
+from sopilot_assets.scoring.ledger import noise_floors, problem_row, score_row, scores_ledger
 from sopilot_assets.scoring.result import Score
 from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.scoring.verifiability import verifiability
 from sopilot_assets.store.home import Home, PartitionKey
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.tasks import TaskSpec, load_task
-
-STALE_COLUMNS: Final = ("key", "task_id", "video_id", "why", "scored_with", "current")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +53,32 @@ def score_videos(
     page for the others.
 
     The rows are published together, in one file, after the pages that they lead to; the index of all pages
-    comes last.
+    comes last. Golds are judged first, since every page shows their noise floor; the others while pages are
+    made of those before them.
     """
     tasks = {
         task_id: load_task(home.tasks / f"{task_id}.yaml")
         for task_id in sorted({key.task_id for key in keys})
     }
     by = _Judge(Registry.load(home), References(home), tasks, embedding_problem(home, keys))
-    judged = [_judge_one(home, key, by) for key in keys]
-    rows: dict[str, Mapping[str, Cell]] = {
-        str(row["key"]): {str(name): value for name, value in row.items()}
-        for row in scores_ledger(home).latest().to_dict("records")
-    }
-    floors = noise_floors((rows | {str(item.row["key"]): item.row for item in judged}).values())
-    reviews = [
-        item.review.with_noise_floor(floors.get(item.recording.key.task_id)) for item in judged if item.review
-    ]
-    made = write_reviews(reviews, processes=processes, on_progress=on_progress)
+    golds = {key: _judge_one(home, key, by) for key in keys if key.role == "gold"}
+    floors = noise_floors((_gold_rows(home) | {str(key): item.row for key, item in golds.items()}).values())
+    judged: list[_Judged] = []
+
+    def reviews() -> Iterator[ReviewWork]:
+        for key in keys:
+            item = golds.get(key) or _judge_one(home, key, by)
+            judged.append(replace(item, review=None))
+            if item.review:
+                yield item.review.with_noise_floor(floors.get(key.task_id))
+
+    made: dict[PartitionKey, Outcome] = {}
+    for page in write_reviews(reviews(), processes=processes):
+        made[page.key] = page
+        if on_progress:
+            on_progress(len(made), len(keys))
+    if on_progress and len(made) < len(keys):  # the others have no page
+        on_progress(len(keys), len(keys))
     scores_ledger(home).append([item.row for item in judged], run_id=run_id, written_at=written_at)
     write_review_index(home)
     return [
@@ -90,47 +87,10 @@ def score_videos(
     ]
 
 
-def stale_scores(home: Home) -> pd.DataFrame:
-    """The registered videos whose newest score was made by something older than what would make it now.
-
-    Columns ``key``, ``task_id``, ``video_id``, ``why`` (missing, algorithm, task, model or reference),
-    ``scored_with`` and ``current``; one row a video, ordered by key.
-    """
-    registry = Registry.load(home)
-    scored = {str(row["key"]): row for row in scores_ledger(home).latest().to_dict("records")}
-    references = references_ledger(home).latest().set_index("task_id")["reference_id"].to_dict()
-    now = {
-        task_id: _current(home, task_id, references)
-        for task_id in sorted({key.task_id for key in registry.recordings})
-    }
-    rows = []
-    for key in sorted(key for key, recording in registry.recordings.items() if not recording.retired):
-        difference = _difference(scored.get(str(key)), now[key.task_id])
-        if difference:
-            rows.append((str(key), key.task_id, key.video_id, *difference))
-    return pd.DataFrame(rows, columns=list(STALE_COLUMNS))
-
-
-def _current(home: Home, task_id: str, references: Mapping[object, object]) -> dict[str, str]:
-    task = load_task(home.tasks / f"{task_id}.yaml")
-    return {
-        "algorithm": algorithm_version(),
-        "task": f"v{task.version} {task.fingerprint()[:12]}",
-        "model": task_embedder(home, task_id).model_id,
-        "reference": str(references.get(task_id, "none")),
-    }
-
-
-def _difference(row: Mapping[object, object] | None, now: Mapping[str, str]) -> tuple[str, str, str] | None:
-    if row is None:
-        return "missing", "", now["algorithm"]
-    before = {
-        "algorithm": str(row["algorithm"]),
-        "task": f"v{row['task_version']} {str(row['task_fingerprint'])[:12]}",
-        "model": str(row["model_id"]),
-        "reference": str(row["reference_id"]),
-    }
-    return next(((why, before[why], now[why]) for why in now if before[why] != now[why]), None)
+def _gold_rows(home: Home) -> dict[str, Mapping[str, Cell]]:
+    """What noise floors need of the golds' newest rows, by key."""
+    rows = scores_ledger(home).query("select key, task_id, role, score from latest where role = 'gold'")
+    return {str(row["key"]): row for row in plain_rows(rows)}
 
 
 def _judge_one(home: Home, key: PartitionKey, by: _Judge) -> _Judged:

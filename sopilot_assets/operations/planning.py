@@ -1,17 +1,20 @@
-"""What to score: which recordings, and how much of the way each has to go again."""
+"""What to score: which recordings, why, and how much of the way each has to go again."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from sopilot_assets.capture.ledgers import Registered, Registry
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.operations.judge import stale_scores
+from sopilot_assets.operations.key_ranges import KeyRange, contiguous_ranges
+from sopilot_assets.operations.staleness import stale_scores
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell, Row, plain_rows
 
 
 class Job(StrEnum):
@@ -37,6 +40,47 @@ class Work:
         return tuple(sorted(self.why))
 
 
+@dataclass(frozen=True, slots=True)
+class RescoringPlan:
+    """Everything whose score is missing or out of date, and what it takes to mend that.
+
+    ``stale`` has a row for each recording (see `stale_scores`, with ``job``), ``ranges`` are the runs that a
+    backfill of the same recordings would need. All of them together are one run of the job `rescore_stale`.
+    """
+
+    stale: tuple[Row, ...]
+    ranges: tuple[KeyRange, ...]
+
+    @property
+    def runs(self) -> int:
+        """The fewest runs: one for any selection, none where all is up to date."""
+        return 1 if self.stale else 0
+
+    def groups(self) -> list[dict[str, Cell]]:
+        """How many recordings have to go again, by task, reason and versions; the most first."""
+        names = ("task_id", "why", "also", "scored_with", "current", "job")
+        counts = Counter(tuple(row[name] for name in names) for row in self.stale)
+        return [
+            {**dict(zip(names, group, strict=True)), "recordings": count}
+            for group, count in counts.most_common()
+        ]
+
+
+def rescoring_plan(
+    home: Home, registered: Sequence[str], *, task_id: str | None = None, leave_out: Collection[str] = ()
+) -> RescoringPlan:
+    """What has to be scored again, and why; ``registered`` are the partitions in their order, ``leave_out``
+    keys that a run is at work on.
+    """
+    rows = [
+        {**row, "job": _job(row).value}
+        for row in plain_rows(stale_scores(home))
+        if task_id in (None, row["task_id"]) and row["key"] not in leave_out
+    ]
+    ranges = contiguous_ranges(registered, (str(row["key"]) for row in rows))
+    return RescoringPlan(tuple(rows), tuple(ranges))
+
+
 def plan_scoring(
     home: Home,
     *,
@@ -44,24 +88,34 @@ def plan_scoring(
     task_id: str | None = None,
     stale: bool = False,
     everything: bool = False,
+    leave_out: Collection[str] = (),
 ) -> list[Work]:
     """The work that gives the chosen recordings a score that is up to date: jobs in the order to run them.
 
     ``names`` chooses recordings (see `find_recordings`), ``stale`` those with an outdated score,
     ``everything`` all; without any of them it is those that have no score yet. ``task_id`` leaves out other
-    tasks.
+    tasks, ``leave_out`` keys that a run is at work on.
     """
-    entries = _of_task(active(home), task_id)
-    scored = set(scores_ledger(home).latest()["key"])
-    why = {key: "new" for key in entries if key not in scored}
-    if stale or everything or names:
-        outdated = {str(row["key"]): str(row["why"]) for row in stale_scores(home).to_dict("records")}
-        why = {key: _reason(outdated.get(key)) for key in entries}
-        if names:
-            why = {key: why[key] for key in find_recordings(entries, names)}
-        elif not everything:
-            why = {key: reason for key, reason in why.items() if key in outdated}
-    return [work for job in Job if (work := Work(job, {k: r for k, r in why.items() if _job(r) is job})).why]
+    entries = of_task(active(home), task_id)
+    if not (names or stale or everything):
+        scored = set(scores_ledger(home).query("select key from latest")["key"])
+        return _by_job({key: (Job.NEW, "new") for key in entries if key not in scored | set(leave_out)})
+    outdated = {
+        str(row["key"]): (_job(row), _reason(row))
+        for row in plain_rows(stale_scores(home))
+        if row["key"] in entries
+    }
+    chosen = find_recordings(entries, names) if names else list(entries if everything else outdated)
+    asked = (Job.RESCORE, "asked for")
+    return _by_job({key: outdated.get(key, asked) for key in chosen if key not in leave_out})
+
+
+def _by_job(why: dict[str, tuple[Job, str]]) -> list[Work]:
+    return [
+        work
+        for job in Job
+        if (work := Work(job, {key: reason for key, (its, reason) in why.items() if its is job})).why
+    ]
 
 
 def active(home: Home) -> dict[str, Registered]:
@@ -96,7 +150,8 @@ def _find(entries: dict[str, Registered], name: str) -> str:
     )
 
 
-def _of_task(entries: dict[str, Registered], task_id: str | None) -> dict[str, Registered]:
+def of_task(entries: dict[str, Registered], task_id: str | None) -> dict[str, Registered]:
+    """The recordings of a task, all without one; raises ``ConfigError`` for a task that has none."""
     if task_id is None:
         return entries
     chosen = {key: entry for key, entry in entries.items() if entry.task_id == task_id}
@@ -106,9 +161,15 @@ def _of_task(entries: dict[str, Registered], task_id: str | None) -> dict[str, R
     return chosen
 
 
-def _reason(stale_because: str | None) -> str:
-    return {None: "asked for", "missing": "new"}.get(stale_because, str(stale_because))
+def _reason(row: Row) -> str:
+    why = "new" if row["why"] == "missing" else str(row["why"])
+    return ", ".join(filter(None, (why, str(row["also"]))))
 
 
-def _job(reason: str) -> Job:
-    return {"new": Job.NEW, "model": Job.EMBED}.get(reason, Job.RESCORE)
+def _job(row: Row) -> Job:
+    """How far back a stale recording has to begin: its embedding decides, since a run that died may have
+    made it already.
+    """
+    if row["why"] == "missing":
+        return Job.NEW
+    return Job.RESCORE if row["embedded"] else Job.EMBED

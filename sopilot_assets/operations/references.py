@@ -47,15 +47,20 @@ def references_ledger(home: Home) -> Ledger:
     return Ledger(home.ledgers, "references", COLUMNS, "task_id")
 
 
-def current_reference(home: Home, task_id: str) -> Reference:
-    """The task's current reference; `GoldError` when it has none yet."""
-    rows = references_ledger(home).latest().set_index("task_id")["reference_id"].to_dict()
-    if task_id not in rows:
+def current_reference_ids(home: Home) -> dict[str, str]:
+    """The id of each task's current reference, by task; tasks without one are left out."""
+    rows = references_ledger(home).query("select task_id, reference_id from latest order by task_id")
+    return {str(row.task_id): str(row.reference_id) for row in rows.itertuples()}
+
+
+def read_reference(home: Home, task_id: str, current: str | None) -> Reference:
+    """The task's reference of that id; `GoldError` when it has none yet."""
+    if current is None:
         raise GoldError(
             f"task {task_id}: no reference yet. Record golds into capture/{task_id}/gold/<site>/, "
             "then materialize gold_references."
         )
-    return load_reference(home.reference(task_id, str(rows[task_id])), EmbeddingsOf(home, task_id))
+    return load_reference(home.reference(task_id, current), EmbeddingsOf(home, task_id))
 
 
 def refresh_references(

@@ -25,9 +25,10 @@ from sopilot_assets.embedding.clips import ClipEmbedding
 from sopilot_assets.errors import ConfigError, GoldError, SopilotError, WorkerLimit
 from sopilot_assets.operations.compare import References
 from sopilot_assets.operations.embed import MEMORY_LIMIT_BYTES, TIME_LIMIT_S, task_embedder
-from sopilot_assets.operations.judge import stale_scores
 from sopilot_assets.operations.outcome import Outcome, Progress
+from sopilot_assets.operations.planning import active, find_recordings, of_task
 from sopilot_assets.operations.registry import Recording, Registry
+from sopilot_assets.operations.staleness import stale_scores
 from sopilot_assets.reference.model import Reference
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.result import Decision, Score
@@ -35,7 +36,7 @@ from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.store.canonical import content_id
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
-from sopilot_assets.studies.repeatability import EXACT, SHIFTED
+from sopilot_assets.studies.repeatability import EXACT, SHIFTED, repeatability
 from sopilot_assets.tasks import load_task
 from sopilot_assets.video.worker import map_limited
 
@@ -102,6 +103,35 @@ def repeatable(home: Home, *, task_id: str | None = None, phases_s: Sequence[flo
     )
 
 
+def chosen_for_repeats(
+    home: Home,
+    names: Sequence[str],
+    *,
+    task_id: str | None = None,
+    phases_s: Sequence[float] = PHASES_S,
+) -> list[PartitionKey]:
+    """The recordings called ``names`` (see `find_recordings`), or, without names, all that lack a repeat;
+    only those of ``task_id``. Raises ``ConfigError`` for a task without recordings and for unknown names.
+    """
+    entries = of_task(active(home), task_id)
+    keys = (
+        find_recordings(entries, names)
+        if names
+        else [key for key in repeatable(home, task_id=task_id, phases_s=phases_s) if key in entries]
+    )
+    return [PartitionKey.parse(key) for key in dict.fromkeys(keys)]
+
+
+def repeat_summary(home: Home, task_ids: Sequence[str]) -> list[dict[str, Cell]]:
+    """How far the repeats of the tasks' newest scores differ from them, a row for each task and kind."""
+    names = ("pairs", "videos", "mean_delta", "p90_delta", "max_delta", "decision_changes")
+    return [
+        {"task": task_id, "kind": kind, **{name: figures[name] for name in names}}
+        for task_id in task_ids
+        for kind, figures in repeatability(current_repeats(home, task_id)).items()
+    ]
+
+
 def measure_repeats(
     home: Home,
     keys: Sequence[PartitionKey],
@@ -126,7 +156,7 @@ def measure_repeats(
     ]
     refused = {outcome.key for outcome in outcomes}
     done = set(repeats_ledger(home).latest()["repeat_id"])
-    judge = _Judge(home)
+    judge = CurrentJudge(home)
     work = [
         judge.work(key, phase_s)
         for key in keys
@@ -171,8 +201,8 @@ def _embedder(name: str, models: str) -> Embedder:
     return load_embedder(name, models=UPath(models))
 
 
-class _Judge:
-    """Scores embeddings by the current references, without publishing anything."""
+class CurrentJudge:
+    """Scores embeddings of recordings by the current references, without publishing anything."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -208,7 +238,7 @@ class _Judge:
 
 
 def _judged(
-    judge: _Judge,
+    judge: CurrentJudge,
     results: Iterable[tuple[Work, ClipEmbedding | SopilotError]],
     scored: Mapping[str, Row],
     total: int,
@@ -221,7 +251,7 @@ def _judged(
 
 
 def _judge_one(
-    judge: _Judge, work: Work, result: ClipEmbedding | SopilotError, base: Row
+    judge: CurrentJudge, work: Work, result: ClipEmbedding | SopilotError, base: Row
 ) -> tuple[Outcome, Row | None]:
     if isinstance(result, WorkerLimit):  # says something about this machine, not about the score
         return Outcome(work.key, problem=str(result), metadata={"phase_s": work.phase_s}), None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.errors import SopilotError
-from sopilot_assets.operations.outcome import Outcome, Progress
+from sopilot_assets.operations.outcome import Outcome
 from sopilot_assets.scoring.result import Deviation, Score, Verifiability
 from sopilot_assets.scoring.review import deviation_stills, review_page, score_picture_png
 from sopilot_assets.segments import Segment
@@ -48,11 +48,10 @@ class ReviewWork:
         return replace(self, noise_floor=noise_floor)
 
 
-def write_reviews(
-    works: Sequence[ReviewWork], *, processes: int, on_progress: Progress | None = None
-) -> dict[PartitionKey, Outcome]:
-    """Publish the review page of each score; a page that cannot be made is its own video's problem."""
-    made: dict[PartitionKey, Outcome] = {}
+def write_reviews(works: Iterable[ReviewWork], *, processes: int) -> Iterator[Outcome]:
+    """Publish the review page of each score, in their order; a page that cannot be made is its own video's
+    problem.
+    """
     results = map_limited(
         write_review,
         works,
@@ -61,12 +60,7 @@ def write_reviews(
         memory_limit_bytes=MEMORY_LIMIT_BYTES,
     )
     for work, result in results:
-        made[work.key] = (
-            Outcome(work.key, problem=str(result)) if isinstance(result, SopilotError) else result
-        )
-        if on_progress:
-            on_progress(len(made), len(works))
-    return made
+        yield Outcome(work.key, problem=str(result)) if isinstance(result, SopilotError) else result
 
 
 def write_review(work: ReviewWork) -> Outcome:

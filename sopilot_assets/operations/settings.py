@@ -21,6 +21,7 @@ SETTINGS_FILE: Final = "settings.yaml"
 _Hours = Annotated[float, Field(gt=0, le=10_000)]
 _Days = Annotated[int, Field(ge=1, le=10_000)]
 _Gib = Annotated[float, Field(ge=0)]
+_THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
 _Variable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
 
 
@@ -33,7 +34,7 @@ class Webhook(_Section):
 
     url_env: _Variable
     token_env: _Variable | None = None
-    timeout_s: float = Field(default=10.0, gt=0, le=300)
+    timeout_s: float = Field(default=10.0, gt=0, le=20)
 
 
 class Email(_Section):
@@ -46,12 +47,24 @@ class Email(_Section):
     recipients: tuple[str, ...] = Field(min_length=1)
     username_env: _Variable | None = None
     password_env: _Variable | None = None
-    timeout_s: float = Field(default=30.0, gt=0, le=300)
+    timeout_s: float = Field(default=20.0, gt=0, le=20)
+
+    @model_validator(mode="after")
+    def _no_password_in_clear(self) -> Email:
+        if (self.username_env is None) != (self.password_env is None):
+            raise ValueError("expected username_env and password_env together, or neither")
+        if self.password_env and not self.starttls and self.host not in _THIS_MACHINE:
+            raise ValueError("expected starttls: true, since the password would go over the network in clear")
+        return self
 
 
 class Alerts(_Section):
-    """Where alerts go beside ``alerts/alerts.jsonl``, which always has them."""
+    """Where alerts go beside ``alerts/alerts.jsonl``, which always has them.
 
+    ``installation`` is how messages call this one; without it, by the name of the machine.
+    """
+
+    installation: str | None = Field(default=None, min_length=1, max_length=100)
     webhook: Webhook | None = None
     email: Email | None = None
     repeat_after_hours: _Hours = 24.0
@@ -90,7 +103,8 @@ class Retention(_Section):
     dossiers and recordings are kept for ever.
     """
 
-    finished_runs_days: _Days = 90
+    # what starts runs looks at those of the last two weeks, so as not to start one twice
+    finished_runs_days: Annotated[int, Field(ge=15, le=10_000)] = 90
     event_logs_days: _Days = 90
     proxies_days: _Days = 30
     campaign_logs_days: _Days = 90

@@ -5,9 +5,10 @@ nothing else.
 from sopilot_assets.operations.compare import align_videos
 from sopilot_assets.operations.describe import describe_videos
 from sopilot_assets.operations.embed import embed_videos
-from sopilot_assets.operations.judge import score_videos, stale_scores
+from sopilot_assets.operations.judge import score_videos
 from sopilot_assets.operations.outcome import Outcome, Progress, ReferenceOutcome
 from sopilot_assets.operations.references import refresh_references
+from sopilot_assets.operations.staleness import stale_scores
 from sopilot_assets.scoring.ledger import algorithm_version
 
 __all__ = [

@@ -9,6 +9,7 @@ is learnt by hiding each step in turn, so that the held-out clips of that step a
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -94,13 +95,20 @@ class Evidence:
         cosine, logit = similarities(rows, self.clips, self.weights, self.bias)
         if hidden is not None:
             cosine[:, hidden], logit[:, hidden] = HIDDEN, HIDDEN
-        # a video that matches better than any gold does must not make its weaker steps look unknown
-        usual = min(_usual(cosine, usable), max(self.gold_match, default=np.inf))
-        return stacked(cosine, logit, self.stack, usual=usual)
+        return self._stacked(cosine, logit, usable)
 
     def log_posterior_of_gold(self, rows: Features, gold: int, *, usable: Mask) -> Floats:
         """`log_posterior` by the clips of one gold only; a step that it does not show is impossible."""
-        cosine, logit = similarities(rows, self.clips.where(self.clips.gold == gold), self.weights, self.bias)
+        cosine, logit = similarities(rows, _of_gold(self.clips, gold), self.weights, self.bias)
+        return self._stacked(cosine, logit, usable)
+
+    def judged(self, rows: Features, *, usable: Mask) -> tuple[Floats, float]:
+        """`log_posterior` and `match` of one video, from one comparison."""
+        cosine, logit = similarities(rows, self.clips, self.weights, self.bias)
+        return self._stacked(cosine, logit, usable), self._match(cosine, usable)
+
+    def _stacked(self, cosine: Floats, logit: Floats, usable: Mask | None) -> Floats:
+        # a video that matches better than any gold does must not make its weaker steps look unknown
         usual = min(_usual(cosine, usable), max(self.gold_match, default=np.inf))
         return stacked(cosine, logit, self.stack, usual=usual)
 
@@ -117,9 +125,12 @@ class Evidence:
         """How well a video's clips match gold clips at all, as a share of what held-out golds reach; 1 when
         golds could not be held out.
         """
+        cosine, _ = similarities(rows, self.clips, self.weights, self.bias)
+        return self._match(cosine, usable)
+
+    def _match(self, cosine: Floats, usable: Mask | None) -> float:
         if not self.gold_match:
             return 1.0
-        cosine, _ = similarities(rows, self.clips, self.weights, self.bias)
         return max(_usual(cosine, usable), 0.0) / max(float(np.median(self.gold_match)), 1e-6)
 
 
@@ -160,7 +171,7 @@ def similarities(rows: Features, clips: GoldClips, weights: Floats, bias: Floats
     """Mean cosine to the nearest gold clips of each step, and the logistic scores; both (n, K). A step
     without gold clips is hidden.
     """
-    cosine = rows.astype(np.float64) @ clips.rows.T.astype(np.float64)
+    cosine = rows.astype(np.float64) @ _columns(clips)
     nearest = np.full((rows.shape[0], clips.step_count), HIDDEN)
     for step in range(clips.step_count):
         of_step = cosine[:, clips.step == step]
@@ -168,6 +179,17 @@ def similarities(rows: Features, clips: GoldClips, weights: Floats, bias: Floats
             nearest[:, step] = np.sort(of_step, axis=1)[:, -NEAREST:].mean(axis=1)
     logit = rows.astype(np.float64) @ weights + bias
     return nearest, np.where(nearest > HIDDEN, logit, HIDDEN)
+
+
+@functools.lru_cache(maxsize=32)
+def _columns(clips: GoldClips) -> Floats:
+    """The clips' rows as columns (D, n), for one video after the other."""
+    return clips.rows.T.astype(np.float64)
+
+
+@functools.lru_cache(maxsize=64)
+def _of_gold(clips: GoldClips, gold: int) -> GoldClips:
+    return clips.where(clips.gold == gold)
 
 
 def stacked(cosine: Floats, logit: Floats, stack: Stack, *, usual: float) -> Floats:

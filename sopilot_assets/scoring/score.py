@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def _doubtful(row: Verifiability) -> bool:
     return row.false_rate > MOST_FALSE or row.power < BLIND
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class _Context:
     task: TaskSpec
     alignment: Alignment
@@ -73,7 +74,12 @@ class _Context:
 
     def usual_s(self, step: int) -> float:
         """The usual duration of a step at this recording's own pace, in seconds."""
-        return self.reference.durations.seconds(step) * self.pace
+        return self._usual_s[step]
+
+    @functools.cached_property
+    def _usual_s(self) -> list[float]:
+        durations = self.reference.durations
+        return [durations.seconds(step) * self.pace for step in range(len(self.task.steps))]
 
     @property
     def calibrated(self) -> bool:
@@ -96,7 +102,7 @@ class _Context:
         rows = tuple(self.row(kind, min(step, last)) for step in edit.steps)
         return rows if all(_doubtful(row) for row in rows) else ()
 
-    @property
+    @functools.cached_property
     def pace(self) -> float:
         """The median over the seen steps of their duration against the usual one."""
         ratios = sorted(

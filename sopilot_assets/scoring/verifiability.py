@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
@@ -31,12 +32,18 @@ VERIFIED: Final = {
 
 def verifiability(task: TaskSpec, calibration: Calibration) -> tuple[Verifiability, ...]:
     """One row for each step and type, in that order."""
-    return tuple(_row(task, calibration, kind, step) for step in range(len(task.steps)) for kind in VERIFIED)
+    return _rows(tuple(task.step_ids), calibration)
 
 
-def _row(task: TaskSpec, calibration: Calibration, kind: EditKind, step: int) -> Verifiability:
-    tally = calibration.tally(kind, step)
-    step_id, kind_name = task.steps[step].id, VERIFIED[kind]
+@functools.lru_cache(maxsize=16)
+def _rows(step_ids: tuple[str, ...], calibration: Calibration) -> tuple[Verifiability, ...]:
+    return tuple(
+        _row(step_id, calibration, kind, step) for step, step_id in enumerate(step_ids) for kind in VERIFIED
+    )
+
+
+def _row(step_id: str, calibration: Calibration, kind: EditKind, step: int) -> Verifiability:
+    tally, kind_name = calibration.tally(kind, step), VERIFIED[kind]
     if tally is None:
         reason, remedy = sentence("one_gold"), sentence("more_persons", golds=1)
         return Verifiability(kind_name, step_id, None, 0, None, None, 0, False, reason, remedy)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from sopilot_assets.errors import LedgerError
+from sopilot_assets.store.listing import whole_listing
 from sopilot_assets.store.publish import local_path, publish_path
 
 Cell: TypeAlias = str | int | float | bool | None
@@ -28,6 +30,9 @@ Row: TypeAlias = Mapping[str, Cell]
 
 BOOKKEEPING: Final = ("written_at", "run_id")
 """Columns that every row has besides its content: ISO 8601 time in UTC and the run that wrote it."""
+
+_MOST_TRIES: Final = 20
+_NEWEST_FIRST: Final = "order by written_at desc, run_id desc, row_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,8 @@ class Ledger:
     def append(self, rows: Iterable[Row], *, run_id: str, written_at: str) -> list[str]:
         """Append the rows that differ from their subject's newest row; returns their ids.
 
-        The file is named by the run and the content, so a retried run overwrites its own file instead of
-        adding one.
+        The file is named by the run, the time and the content, so that a file never gets other rows than it
+        had.
         """
         stamped = {self.row_id(row): row for row in rows}
         current = self._current_ids([str(row[self.subject]) for row in stamped.values()])
@@ -62,7 +67,7 @@ class Ledger:
             ],
             schema=self.schema,
         )
-        batch_id = hashlib.sha256("".join(fresh).encode()).hexdigest()[:16]
+        batch_id = hashlib.sha256("".join([written_at, *fresh]).encode()).hexdigest()[:16]
         publish_path(
             self.folder / self.name / f"{run_id}-{batch_id}.parquet",
             lambda path: pq.write_table(table, path, compression="zstd"),
@@ -98,8 +103,17 @@ class Ledger:
 
     def files(self) -> list[str]:
         """The Parquet files of the table, by name."""
-        folder = local_path(self.folder / self.name)
-        return sorted(str(path) for path in folder.glob("*.parquet") if not path.name.startswith("."))
+        return whole_listing(local_path(self.folder / self.name), ".parquet")
+
+    def as_of(self, moment: str) -> pd.DataFrame:
+        """The newest row of each subject among those written before ``moment`` (ISO 8601 in UTC), ordered by
+        subject: what `latest` said then.
+        """
+        return self.query(
+            f"select written.* from written, cut where written_at < cut.moment qualify row_number() over "  # noqa: S608 - a column of ours
+            f"(partition by {self.subject} {_NEWEST_FIRST}) = 1 order by {self.subject}",
+            cut=pd.DataFrame({"moment": [moment]}, dtype="string"),
+        )
 
     def all_rows(self) -> pd.DataFrame:
         """Every distinct row, oldest first."""
@@ -110,19 +124,28 @@ class Ledger:
         return self.query(f"select * from latest order by {self.subject}")  # noqa: S608 - a column of ours
 
     def query(self, sql: str, **tables: pd.DataFrame) -> pd.DataFrame:
-        """The result of a DuckDB query over the views ``all_rows`` and ``latest`` and the frames given by
-        name.
+        """The result of a DuckDB query over the views ``written`` (every stored row), ``all_rows`` and
+        ``latest``, and the frames given by name.
         """
-        files = self.files()
+        for _ in range(_MOST_TRIES):
+            files = self.files()
+            try:
+                return self._queried(files, sql, tables)
+            except duckdb.Error as error:
+                if all(map(os.path.exists, files)):
+                    _refuse_damaged(files, error)
+                    raise
+        raise LedgerError(
+            f"ledger {self.name}: its files were merged {_MOST_TRIES} times while it was read. See what "
+            "compacts ledgers again and again, then run the same step again."
+        )
+
+    def _queried(self, files: Sequence[str], sql: str, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         with duckdb.connect(":memory:", config={"threads": 1}) as connection:
             for name, frame in tables.items():
                 connection.register(name, frame)
-            try:
-                connection.execute(view_sql(files, self.schema, self.subject))
-                return connection.execute(sql).df()
-            except duckdb.Error as error:
-                _refuse_damaged(files, error)
-                raise
+            connection.execute(view_sql(files, self.schema, self.subject))
+            return connection.execute(sql).df()
 
 
 def plain_rows(frame: pd.DataFrame) -> list[dict[str, Cell]]:
@@ -141,14 +164,13 @@ def view_sql(files: Sequence[str], schema: pa.Schema, subject: str) -> str:
     else:
         empty = ", ".join(f"cast(null as {_duckdb_type(field.type)}) as {field.name}" for field in schema)
         source = f"(select {empty} where false)"
-    newest_first = "order by written_at desc, run_id desc, row_id"
     # file names are quoted above, and the rest is our own
     return (
         f"create view written as select * from {source};"  # noqa: S608
         "create view all_rows as select * from written qualify "
         "row_number() over (partition by row_id order by written_at, run_id) = 1;"
         "create view latest as select * from written qualify "
-        f"row_number() over (partition by {subject} {newest_first}) = 1;"
+        f"row_number() over (partition by {subject} {_NEWEST_FIRST}) = 1;"
     )
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,8 +47,9 @@ def publish_path(target: Path | UPath, write: Callable[[Path], None]) -> None:
     """
     local = local_path(target)
     temporary: Path | None = None
+    placed = False
     try:
-        local.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(local.parent)
         handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, suffix=local.suffix, dir=local.parent)
         temporary = Path(name)
         os.close(handle)
@@ -54,16 +57,22 @@ def publish_path(target: Path | UPath, write: Callable[[Path], None]) -> None:
         temporary.chmod(0o644)
         _flush(temporary)
         temporary.replace(local)
+        placed = True
         _flush(local.parent)
     except OSError as error:
+        state = (
+            "the new file is there, but the disk did not confirm that it would survive a power cut"
+            if placed
+            else "the file that was there before, if any, is unchanged"
+        )
         raise StoreError(
-            f"{local}: could not be published ({error.strerror or error}); the file that was there "
-            "before, if any, is unchanged. "
+            f"{local}: could not be published ({error.strerror or error}); {state}. "
             "Free disk space or mend the folder's permissions, then run the same step again."
         ) from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        if temporary is not None and not placed:
+            with contextlib.suppress(OSError):  # what cannot be removed now is swept later
+                temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -73,19 +82,21 @@ def only_writer(lock: Path | UPath) -> Iterator[None]:
     Whoever writes several files that belong together holds one lock for them.
     """
     local = local_path(lock)
+    descriptor = -1
     try:
-        local.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(local.parent)
         descriptor = os.open(local, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError as error:
+        _release(descriptor)
         raise StoreError(
-            f"{local}: could not be opened ({error.strerror or error}); it keeps two runs from writing at "
+            f"{local}: could not be locked ({error.strerror or error}); it keeps two runs from writing at "
             "once. Free disk space or mend the folder's permissions, then run the same step again."
         ) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(descriptor)
+        _release(descriptor)
 
 
 @contextlib.contextmanager
@@ -98,18 +109,28 @@ def scratch_folder(parent: Path | UPath) -> Iterator[Path]:
 
 
 def sweep_unfinished(folder: Path | UPath, *, older_than_s: float, now_s: float) -> int:
-    """Remove temporary files that a killed process left below ``folder``; returns how many.
+    """Remove temporary files and scratch folders that a killed process left below ``folder``; returns how
+    many.
 
-    ``older_than_s`` (seconds) protects the files of a process that is still writing; ``now_s`` is the time
-    since the epoch.
+    ``older_than_s`` (seconds) protects those of a process that is still writing; ``now_s`` is the time since
+    the epoch.
     """
     removed = 0
     for path in sorted(local_path(folder).rglob(f"{TEMPORARY_PREFIX}*")):
         with contextlib.suppress(FileNotFoundError):
-            if path.is_file() and now_s - path.stat().st_mtime > older_than_s:
-                path.unlink()
+            if now_s - _last_written_s(path) > older_than_s:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
                 removed += 1
     return removed
+
+
+def _last_written_s(path: Path) -> float:
+    return max(one.lstat().st_mtime for one in (path, *path.rglob("*")))
+
+
+def flush_folder(folder: Path) -> None:
+    """Have the disk confirm which files are in a folder, after some were removed."""
+    _flush(folder)
 
 
 def file_sha256(path: Path | UPath) -> str:
@@ -132,6 +153,19 @@ def local_path(path: Path | UPath) -> Path:
 
 def _is_local(path: Path | UPath) -> bool:
     return getattr(path, "protocol", "") in ("", "file", "local")
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder and its parents, and flush the entries of those that are new."""
+    missing = list(itertools.takewhile(lambda one: not one.exists(), (folder, *folder.parents)))
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in reversed(missing):
+        _flush(made.parent)
+
+
+def _release(descriptor: int) -> None:
+    with contextlib.suppress(OSError):  # nothing was written through it, and the lock goes in any case
+        os.close(descriptor)
 
 
 def _write_all(path: Path, data: bytes) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from sopilot_assets.capture.ledgers import Registry
-from sopilot_assets.operations.judge import stale_scores
+from sopilot_assets.operations.staleness import stale_scores
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.tasks import load_task

@@ -130,10 +130,11 @@ def _of_the_study(study: Study) -> dict[str, float | None]:
         "leaking_groups": float(_leaking(study)),
     }
     repeats = study_repeats(study)
-    return values if repeats is None else {**values, **_of_repeats(repeats)}
+    return values if repeats is None else {**values, **repeat_values(repeats)}
 
 
-def _of_repeats(repeats: pd.DataFrame) -> dict[str, float | None]:
+def repeat_values(repeats: pd.DataFrame) -> dict[str, float | None]:
+    """The values that gates ask for of repeats (`current_repeats`)."""
     found = repeatability(repeats)
     exact, shifted = found[EXACT], found[SHIFTED]
     return {

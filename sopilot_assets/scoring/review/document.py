@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 Json: TypeAlias = str | int | float | bool | Sequence["Json"] | Mapping[str, "Json"] | None
@@ -19,20 +19,24 @@ Json: TypeAlias = str | int | float | bool | Sequence["Json"] | Mapping[str, "Js
 _SCRIPT_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def render(template: str, *, styles: Sequence[str], script: str, values: Mapping[str, object]) -> str:
-    """The document made from the package's template and its style and script files, with ``values`` escaped.
+OWN: Final = "sopilot_assets.scoring.review"
+"""The package whose template files every document may use."""
 
-    Its content security policy forbids every connection, and every script and style but these, by their hash.
+
+def render(
+    template: str, *, styles: Sequence[str], script: str, values: Mapping[str, object], package: str = OWN
+) -> str:
+    """The document made from a template and its style and script files, with ``values`` escaped.
+
+    The files are those of ``package``, else ours. The document's content security policy forbids every
+    connection, and every script and style but these, by their hash.
     """
-    style, code = "".join(_text(name) for name in styles), _text(script)
+    style, code = "".join(_text(name, package) for name in styles), _text(script, package)
     policy = (
         "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src 'sha256-{_digest(style)}'; script-src 'sha256-{_digest(code)}'"
     )
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
-    )
-    return environment.from_string(_text(template)).render(
+    return _template(template, package).render(
         {**values, "style": Markup(style), "script": Markup(code), "policy": Markup(policy)}  # noqa: S704
     )
 
@@ -56,8 +60,18 @@ def bytes_uri(content: bytes, *, kind: str) -> str:
 
 
 @cache
-def _text(name: str) -> str:
-    return files("sopilot_assets.scoring.review").joinpath("templates", name).read_text(encoding="utf-8")
+def _template(name: str, package: str) -> Template:
+    """The compiled template; compiling takes longer than rendering."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+    return environment.from_string(_text(name, package))
+
+
+@cache
+def _text(name: str, package: str) -> str:
+    found = files(package).joinpath("templates", name)
+    return (found if found.is_file() else files(OWN).joinpath("templates", name)).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:

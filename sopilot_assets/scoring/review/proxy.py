@@ -10,9 +10,10 @@ from typing import Final
 from upath import UPath
 
 from sopilot_assets.errors import StoreError
+from sopilot_assets.scoring.review.kept import index_of, kept
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.video.frames import FrameStream, frames_at
-from sopilot_assets.video.probe import open_video, read_index
+from sopilot_assets.video.probe import open_video
 from sopilot_assets.video.write import write_h264
 
 PROXY_FPS: Final = Fraction(25, 2)
@@ -32,12 +33,13 @@ def playable(source: Path, target_folder: Path | UPath, video_id: str) -> Path:
     return source if plays_as_it_is(source) else proxy(source, target_folder, video_id)
 
 
+@kept(most=16)
 def plays_as_it_is(source: Path) -> bool:
     """Whether browsers play ``source`` whole, upright and from its start, at `SMALL_BYTES_PER_S` or less.
 
     That takes undamaged H.264 with 4:2:0 colour in an MP4 file without edits.
     """
-    index = read_index(source)
+    index = index_of(source)
     untouched = not (index.orientation or index.hidden_frames or index.probe.damaged_packets)
     if not untouched or abs(index.origin_s) > _AT_START_S or index.probe.codec != "h264":
         return False
@@ -69,7 +71,7 @@ def proxy(source: Path, target_folder: Path | UPath, video_id: str) -> Path:
 
 
 def _small_frames(source: Path) -> FrameStream:
-    index = read_index(source)
+    index = index_of(source)
     times_s = index.sample_times(rate_hz=float(PROXY_FPS))
     short_side = min(PROXY_SHORT_SIDE, index.probe.width, index.probe.height)
     return frames_at(source, index, times_s, short_side=short_side)

@@ -14,9 +14,9 @@ from PIL import Image
 
 from sopilot_assets.errors import UnreadableVideo
 from sopilot_assets.scoring.result import Deviation
+from sopilot_assets.scoring.review.kept import index_of, kept
 from sopilot_assets.tasks import Severity
 from sopilot_assets.video.frames import frames_at
-from sopilot_assets.video.probe import read_index
 
 SHORT_SIDE: Final = 160
 """Pixels; a picture of 3:2 becomes 240 wide."""
@@ -72,7 +72,7 @@ def deviation_stills(
         if deviation.gold is not None:
             times_s.setdefault(deviation.gold_id, []).append(deviation.gold.middle_s)
     in_gold = {
-        gold_id: read_stills(gold_videos[gold_id], some)
+        gold_id: {time_s: _gold_still(gold_videos[gold_id], time_s) for time_s in some}
         if gold_id in gold_videos
         else {time_s: Unreadable(time_s, f"gold {gold_id}: there is no video of it") for time_s in some}
         for gold_id, some in times_s.items()
@@ -84,6 +84,12 @@ def deviation_stills(
         )
         for deviation in deviations
     )
+
+
+@kept(most=512)
+def _gold_still(path: Path, time_s: float) -> Moment:
+    """The picture of a gold; the middle of one of its steps is shown by page after page."""
+    return read_stills(path, [time_s])[time_s]
 
 
 def read_stills(path: Path, times_s: Sequence[float]) -> dict[float, Moment]:
@@ -100,7 +106,7 @@ def read_stills(path: Path, times_s: Sequence[float]) -> dict[float, Moment]:
 def _decoded(path: Path, times_s: Sequence[float]) -> Iterator[tuple[float, Still]]:
     if not times_s:
         return
-    index = read_index(path)
+    index = index_of(path)
     within_s = np.clip(np.asarray(times_s, np.float64), 0.0, index.starts_s[-1])
     short_side = min(SHORT_SIDE, index.probe.width, index.probe.height)
     pictures: dict[float, Still] = {}

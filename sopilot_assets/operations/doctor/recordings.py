@@ -1,155 +1,26 @@
-"""What is wrong with an installation and its home, and the next action for each.
-
-Every check looks and changes nothing. A ``problem`` has to be mended before results can be trusted or made; a
-``warning`` is worth a look.
-"""
+"""Tasks, models, recordings and their scores."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Final
-
-import yaml
 
 from sopilot_assets.capture.ledgers import quarantine_ledger
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.scan import scan_capture
-from sopilot_assets.errors import SopilotError
-from sopilot_assets.operations.initialise import SETTINGS, dagster_home
-from sopilot_assets.operations.judge import stale_scores
+from sopilot_assets.operations.doctor.finding import Finding, Patient, State
 from sopilot_assets.operations.model_states import model_states
-from sopilot_assets.operations.packages import differing_packages, missing_packages
 from sopilot_assets.operations.planning import active
+from sopilot_assets.operations.staleness import stale_scores
 from sopilot_assets.reference.annotations import read_steps_csv
 from sopilot_assets.scoring.ledger import scores_ledger
-from sopilot_assets.store.home import Home
-from sopilot_assets.store.publish import TEMPORARY_PREFIX, local_path, scratch_folder
-from sopilot_assets.tasks import LockState, TaskSet, find_tasks, verify_task
+from sopilot_assets.tasks import LockState, verify_task
 
-LEAST_FREE_BYTES: Final = 1 << 30
-LITTLE_FREE_BYTES: Final = 10 << 30
-OLD_S: Final = 3600.0
-"""Temporary files older than this belong to nobody who is still at work."""
 BACKLOG_S: Final = 600.0
 """Dropped files older than this should have been taken in."""
 ENOUGH_GOLDS: Final = 4
 ENOUGH_PERSONS: Final = 2
-
-
-class State(StrEnum):
-    """How bad it is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The answer of one check; ``action`` is empty where there is nothing to do."""
-
-    check: str
-    state: State
-    what: str
-    action: str = ""
-
-
-@dataclass(frozen=True)
-class Patient:
-    """The home that is looked at; ``now_s`` is the time since the epoch, ``environment`` the variables."""
-
-    home: Home
-    now_s: float
-    environment: Mapping[str, str]
-
-    @cached_property
-    def tasks(self) -> TaskSet:
-        """The tasks, read once for all checks."""
-        return find_tasks(self.home.root)
-
-
-def examine_home(home: Home, *, now_s: float, environment: Mapping[str, str]) -> list[Finding]:
-    """The findings of every check, in the order in which things should be mended."""
-    patient = Patient(home, now_s, environment)
-    if not local_path(home.root).is_dir():
-        absent = Finding(
-            "home", State.PROBLEM, f"{home.root} is not there", "sopilot init, or name another with --home"
-        )
-        return [*packages(patient), absent]
-    return [finding for check in CHECKS for finding in _guarded(check, patient)]
-
-
-def _guarded(check: Callable[[Patient], Iterator[Finding]], patient: Patient) -> list[Finding]:
-    """What the check found; an error of ours that stops it is itself a finding."""
-    try:
-        return list(check(patient))
-    except SopilotError as error:
-        return [Finding(check.__name__.replace("_", " "), State.PROBLEM, str(error), "see the message")]
-
-
-def packages(_: Patient) -> Iterator[Finding]:
-    """Python packages against what the project needs and pins."""
-    missing, differing = missing_packages(), differing_packages()
-    install = "make setup (or pip install -c constraints.txt -e .)"
-    if missing:
-        yield Finding("packages", State.PROBLEM, f"missing: {', '.join(missing)}", install)
-    if differing:
-        shown = ", ".join(f"{one.name} {one.installed} instead of {one.pinned}" for one in differing[:3])
-        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
-        yield Finding("packages", State.WARNING, f"other versions than pinned: {shown}{more}", install)
-    if not (missing or differing):
-        yield Finding("packages", State.OK, "as pinned")
-
-
-def writable(patient: Patient) -> Iterator[Finding]:
-    """Whether a file can be made in the home."""
-    try:
-        with scratch_folder(patient.home.root) as folder:
-            (folder / "probe").write_bytes(b"probe")
-        yield Finding("home", State.OK, f"{patient.home.root}, writable")
-    except OSError as error:
-        what = f"{patient.home.root} cannot be written: {error.strerror or error}"
-        yield Finding("home", State.PROBLEM, what, "mend the permissions or the disk")
-
-
-def disk_space(patient: Patient) -> Iterator[Finding]:
-    """Free space where the home lies."""
-    free = shutil.disk_usage(local_path(patient.home.root)).free
-    what = f"{free / (1 << 30):.1f} GiB free"
-    if free < LEAST_FREE_BYTES:
-        yield Finding("disk space", State.PROBLEM, what, "free some space: nothing more can be taken in")
-    elif free < LITTLE_FREE_BYTES:
-        yield Finding("disk space", State.WARNING, what, "free some space before the next large drop")
-    else:
-        yield Finding("disk space", State.OK, what)
-
-
-def dagster_settings(patient: Patient) -> Iterator[Finding]:
-    """Whether Dagster's instance is the home's own, and its settings can be read."""
-    folder, named = dagster_home(patient.home), patient.environment.get("DAGSTER_HOME")
-    absent = [name for name in SETTINGS if not (folder / name).is_file()]
-    if absent:
-        yield Finding("Dagster", State.PROBLEM, f"{folder} lacks {', '.join(absent)}", "sopilot init")
-        return
-    try:
-        yaml.safe_load((folder / "dagster.yaml").read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        what = f"{folder / 'dagster.yaml'} is not YAML: {error}"
-        yield Finding("Dagster", State.PROBLEM, what, "correct it, or delete it and run sopilot init")
-        return
-    if named is not None and local_path(Home.at(named).root) != folder:
-        what = f"DAGSTER_HOME is {named}, this home's is {folder}"
-        yield Finding("Dagster", State.WARNING, what, f"export DAGSTER_HOME={folder}")
-    else:
-        yield Finding("Dagster", State.OK, f"settings in {folder}")
 
 
 def task_files(patient: Patient) -> Iterator[Finding]:
@@ -168,6 +39,16 @@ def task_files(patient: Patient) -> Iterator[Finding]:
             yield Finding(f"task {task_id}", State.PROBLEM, what, f"sopilot task verify {task_id}")
     if not (patient.tasks.tasks or patient.tasks.refused):
         yield Finding("tasks", State.WARNING, "none yet", "sopilot task new, or sopilot demo")
+
+
+def task_of_recordings(patient: Patient) -> Iterator[Finding]:
+    """Recordings whose task has no file that can be used: nothing of them can be scored."""
+    known = set(patient.tasks.tasks)
+    lost = Counter(entry.task_id for entry in active(patient.home).values() if entry.task_id not in known)
+    for task_id, count in sorted(lost.items()):
+        what = f"{count} recordings belong to it, and tasks/{task_id}.yaml is missing or cannot be used"
+        action = f"restore tasks/{task_id}.yaml (sopilot backup restore), or correct it"
+        yield Finding(f"task {task_id}", State.PROBLEM, what, action)
 
 
 def models(patient: Patient) -> Iterator[Finding]:
@@ -275,37 +156,3 @@ def _outdated(patient: Patient, scored: set[str]) -> Iterator[Finding]:
     if why:
         shown = ", ".join(f"{count} because of the {reason}" for reason, count in sorted(why.items()))
         yield Finding("scores", State.WARNING, f"out of date: {shown}", "sopilot score --stale")
-
-
-def leftovers(patient: Patient) -> Iterator[Finding]:
-    """Temporary files of processes that were killed."""
-    count = sum(1 for age in _temporary_ages(patient) if age > OLD_S)
-    if count:
-        what = f"{count} temporary files that nobody will finish"
-        yield Finding("leftovers", State.WARNING, what, "sopilot doctor --sweep")
-    else:
-        yield Finding("leftovers", State.OK, "none")
-
-
-def _temporary_ages(patient: Patient) -> Iterator[float]:
-    for folder, _, names in os.walk(local_path(patient.home.root)):
-        for name in names:
-            if name.startswith(TEMPORARY_PREFIX):
-                with contextlib.suppress(FileNotFoundError):
-                    yield patient.now_s - Path(folder, name).stat().st_mtime
-
-
-CHECKS: Final[tuple[Callable[[Patient], Iterator[Finding]], ...]] = (
-    packages,
-    writable,
-    disk_space,
-    dagster_settings,
-    task_files,
-    models,
-    golds,
-    capture_folder,
-    stored_files,
-    quarantine,
-    scores,
-    leftovers,
-)

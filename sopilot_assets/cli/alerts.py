@@ -1,0 +1,117 @@
+"""`sopilot alerts`: what needs attention, and whether people are reached."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, examples
+from sopilot_assets.cli.output import say, show_rows
+
+if TYPE_CHECKING:
+    from sopilot_assets.operations.alerts import Delivery
+    from sopilot_assets.store.ledgers import Cell
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="What needs attention, and whether people are reached.",
+)
+
+_COLUMNS = ("since", "severity", "kind", "subject", "times", "what", "action")
+
+
+@app.command("list", epilog=examples("sopilot alerts list", "sopilot alerts list --all --csv"))
+def list_alerts(
+    *,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every event ever noted, not only the alerts that are open.")
+    ] = False,
+    home: HOME,
+    as_json: AS_JSON = False,
+    as_csv: AS_CSV = False,
+) -> None:
+    """List the open alerts: since when, what is wrong, and what to do."""
+    from sopilot_assets.operations.alerts import open_alerts, read_events  # noqa: PLC0415
+
+    if every:
+        events: list[dict[str, Cell]] = [_cells(event.as_line()) for event in read_events(home)]
+        columns = ("at", "event", "severity", "kind", "subject", "what")
+        show_rows(events, columns=columns, empty="No alert was ever raised.", as_json=as_json, as_csv=as_csv)
+        return
+    rows: list[dict[str, Cell]] = [
+        {
+            "alert": one.newest.alert_id,
+            "since": one.newest.first_seen[:16],
+            "severity": one.newest.severity,
+            "kind": one.newest.kind,
+            "subject": one.newest.subject,
+            "times": one.newest.count,
+            "what": one.newest.what,
+            "action": one.newest.action,
+        }
+        for one in open_alerts(home)
+    ]
+    show_rows(rows, columns=_COLUMNS, empty="No alert is open.", as_json=as_json, as_csv=as_csv)
+
+
+@app.command("test", epilog=examples("sopilot alerts test"))
+def send_test(*, home: HOME, as_json: AS_JSON = False) -> None:
+    """Send a test message on each channel of settings.yaml; exit code 1 when one does not take it."""
+    from sopilot_assets.operations.alerts.alert import trial_event  # noqa: PLC0415
+    from sopilot_assets.operations.alerts.deliver import channels_of, try_channel  # noqa: PLC0415
+    from sopilot_assets.operations.settings import load_settings  # noqa: PLC0415
+
+    alerts, event = load_settings(home).alerts, trial_event(datetime.now(UTC))
+    installation = alerts.installation or socket.gethostname()
+    rows: list[dict[str, Cell]] = []
+    for channel in channels_of(alerts, os.environ):
+        taken, said = try_channel(channel, event, installation, alerts, os.environ)
+        rows.append({"channel": channel.name, "ok": taken, "answer": said})
+    empty = "settings.yaml names no webhook and no e-mail; alerts are only noted in alerts/alerts.jsonl."
+    show_rows(rows, columns=("channel", "ok", "answer"), empty=empty, as_json=as_json)
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command(epilog=examples("sopilot alerts deliver"))
+def deliver(*, home: HOME, as_json: AS_JSON = False) -> None:
+    """Send what waits, now; exit code 1 when something could not be sent."""
+    from sopilot_assets.operations.alerts import deliver as deliver_waiting  # noqa: PLC0415
+    from sopilot_assets.operations.settings import load_settings  # noqa: PLC0415
+
+    alerts = load_settings(home).alerts
+    sent = deliver_waiting(
+        home,
+        alerts,
+        environment=os.environ,
+        installation=alerts.installation or socket.gethostname(),
+        now=datetime.now(UTC),
+        everything=True,
+    )
+    _show_sent(sent, as_json=as_json)
+
+
+def _show_sent(sent: Delivery, *, as_json: bool) -> None:
+    rows: list[dict[str, Cell]] = [
+        {"channel": one.channel, "message": one.event.id, "tries": one.tries, "answer": one.error}
+        for one in sent.failed
+    ]
+    show_rows(
+        rows,
+        columns=("channel", "message", "tries", "answer"),
+        title="Not delivered",
+        as_json=as_json,
+    )
+    if not as_json:
+        say(f"{sent.delivered} messages delivered, {sent.waiting} wait.")
+    if rows:
+        raise typer.Exit(1)
+
+
+def _cells(line: dict[str, object]) -> dict[str, Cell]:
+    return {name: value if isinstance(value, int) else str(value) for name, value in line.items()}

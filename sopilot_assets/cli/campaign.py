@@ -1,0 +1,234 @@
+"""`sopilot campaign`: leave the installation alone for some days."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.cli.output import say, show_rows
+from sopilot_assets.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sopilot_assets.operations.campaign.plan import Wishes
+    from sopilot_assets.operations.campaign.standing import Status
+    from sopilot_assets.store.home import Home
+    from sopilot_assets.store.ledgers import Cell
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="rich", help="Leave the installation alone for some days."
+)
+
+EVERY_HELP = "every N cycles; 0: never."
+
+
+@app.command(
+    epilog=examples(
+        "sopilot campaign start --duration 96h --interval 1h --gate-profile ops_v1",
+        "sopilot campaign start --duration 20m --interval 1m --damaged-every 3 --step-timeout 5m",
+    )
+)
+def start(
+    *,
+    duration: Annotated[str, typer.Option(help="How long it goes on, e.g. 96h or 4d.")] = "96h",
+    interval: Annotated[str, typer.Option(help="From the start of a cycle to the next.")] = "1h",
+    damaged_every: Annotated[int, typer.Option(min=0, help=f"Damaged examples {EVERY_HELP}")] = 6,
+    rescore_every: Annotated[int, typer.Option(min=0, help=f"Rescoring with repeats {EVERY_HELP}")] = 6,
+    backup_every: Annotated[int, typer.Option(min=0, help=f"A backup {EVERY_HELP}")] = 24,
+    repeats_most: Annotated[int, typer.Option(min=1, help="Repeat at most so many recordings.")] = 20,
+    gate_profile: Annotated[
+        str | None, typer.Option(help="Hold the dev recordings against these gates in every cycle.")
+    ] = None,
+    step_timeout: Annotated[str, typer.Option(help="How long a step may take.")] = "1h",
+    grace: Annotated[str, typer.Option(help="How long a running step may go on after a stop.")] = "1m",
+    task: Annotated[str | None, typer.Option(help="Score only recordings of this task.")] = None,
+    home: HOME,
+) -> None:
+    """Start a campaign: Dagster's daemon (`make dev`) launches a cycle an interval until the deadline."""
+    from sopilot_assets.operations.campaign.durations import say_duration  # noqa: PLC0415
+    from sopilot_assets.operations.campaign.moments import moment_at  # noqa: PLC0415
+    from sopilot_assets.operations.campaign.plan import start_campaign  # noqa: PLC0415
+
+    wishes = _wishes(
+        duration_s=_seconds("--duration", duration),
+        interval_s=_seconds("--interval", interval),
+        damaged_every=damaged_every or None,
+        rescore_every=rescore_every or None,
+        backup_every=backup_every or None,
+        repeats_most=repeats_most,
+        gate_profile=gate_profile,
+        step_timeout_s=_seconds("--step-timeout", step_timeout),
+        grace_s=_seconds("--grace", grace),
+        task=task,
+    )
+    plan = start_campaign(home, wishes, now=moment_at(datetime.now(UTC)), by=getpass.getuser())
+    say(
+        f"Campaign [bold]{plan.campaign_id}[/bold]: {plan.cycles} cycles, one each "
+        f"{say_duration(plan.interval_s)}, until {plan.deadline:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    if plan.backup_every is not None and _backup_to(home) is None:
+        say("No backups: `settings.yaml` names no place for them (backup: destination).")
+    say("Dagster's daemon launches the cycles: `make dev`. How it goes: `sopilot campaign status`.")
+
+
+@app.command(epilog=examples("sopilot campaign stop", "sopilot campaign stop --require-id c20260302-070000"))
+def stop(
+    *,
+    require_id: Annotated[
+        str | None, typer.Option(help="Stop it only if it is this one.", show_default=False)
+    ] = None,
+    home: HOME,
+) -> None:
+    """Stop the active campaign: a running step may finish within the grace time; then comes the summary."""
+    from sopilot_assets.operations.campaign.durations import say_duration  # noqa: PLC0415
+    from sopilot_assets.operations.campaign.moments import moment_at  # noqa: PLC0415
+    from sopilot_assets.operations.campaign.plan import request_stop  # noqa: PLC0415
+
+    now = moment_at(datetime.now(UTC))
+    plan = request_stop(home, required_id=require_id, now=now, by=getpass.getuser())
+    say(
+        f"Campaign {plan.campaign_id} stops: no further cycle begins, and a running step has "
+        f"{say_duration(plan.grace_s)} to finish."
+    )
+
+
+@app.command(epilog=examples("sopilot campaign status", "sopilot campaign status c20260302-070000 --json"))
+def status(
+    campaign: Annotated[
+        str | None, typer.Argument(help="Its id. (Default: the active one, else the newest.)")
+    ] = None,
+    *,
+    home: HOME,
+    as_json: AS_JSON = False,
+) -> None:
+    """Say how a campaign goes (running, stalled, stopping, stopped, finished, crashed), what is stale, and
+    what to do.
+
+    The exit code is 1 for stalled and crashed.
+    """
+    from sopilot_assets.operations.campaign.moments import moment_at  # noqa: PLC0415
+    from sopilot_assets.operations.campaign.plan import active_campaign, campaign_ids, load_plan  # noqa: PLC0415
+    from sopilot_assets.operations.campaign.standing import Standing, campaign_status  # noqa: PLC0415
+
+    active, ids = active_campaign(home), campaign_ids(home)
+    chosen = campaign or (active.campaign_id if active else (ids[-1] if ids else None))
+    if chosen is None:
+        raise ConfigError("there was no campaign yet. `sopilot campaign start` starts one.")
+    found = campaign_status(home, load_plan(home, chosen), now=moment_at(datetime.now(UTC)))
+    _show(found, as_json=as_json)
+    if found.standing in (Standing.STALLED, Standing.CRASHED):
+        raise typer.Exit(1)
+
+
+@app.command(name="list", epilog=examples("sopilot campaign list"))
+def list_campaigns(*, home: HOME, as_json: AS_JSON = False) -> None:
+    """List all campaigns and how each goes or went."""
+    from sopilot_assets.operations.campaign.moments import moment_at  # noqa: PLC0415
+    from sopilot_assets.operations.campaign.plan import campaign_ids, load_plan  # noqa: PLC0415
+    from sopilot_assets.operations.campaign.standing import campaign_status  # noqa: PLC0415
+
+    now = moment_at(datetime.now(UTC))
+    rows: list[dict[str, Cell]] = []
+    for campaign_id in campaign_ids(home):
+        found = campaign_status(home, load_plan(home, campaign_id), now=now)
+        rows.append({"campaign": campaign_id, "state": found.standing.value, **found.facts})
+    show_rows(
+        rows,
+        columns=("campaign", "state", "interval", "cycles_planned", "cycles_run", "faults", "findings"),
+        empty="No campaign yet: `sopilot campaign start`.",
+        as_json=as_json,
+    )
+
+
+@app.command(epilog=examples("sopilot campaign gates --profile ops_v1 --task filter_change"))
+def gates(
+    *,
+    profile: Annotated[str, typer.Option(help="The gate profile, e.g. ops_v1 or legacy_poc.")],
+    task: Annotated[str | None, typer.Option(help="Only studies of this task.")] = None,
+    home: HOME,
+    as_json: AS_JSON = False,
+) -> None:
+    """Hold the newest scores of the studies' dev recordings against gates; held-out recordings stay closed.
+
+    The exit code is 3 where a gate fails.
+    """
+    from sopilot_assets.operations.campaign.cycle import FINDING_EXIT  # noqa: PLC0415
+    from sopilot_assets.operations.campaign.dev_gates import dev_gates  # noqa: PLC0415
+
+    found = dev_gates(home, profile, task_id=task)
+    show_rows(
+        [{**row, "value": _figure(row["value"])} for one in found for row in one.rows()],
+        columns=("study", "dev", "detector", "check", "passed", "value", "threshold", "why"),
+        empty="No study has been split yet, so there are no dev recordings to judge.",
+        as_json=as_json,
+    )
+    failed = [one for one in found if not one.passed]
+    if failed:
+        if not as_json:
+            say(f"{profile} fails on {', '.join(one.study_id for one in failed)}")
+        raise typer.Exit(FINDING_EXIT)
+
+
+def _show(found: Status, *, as_json: bool) -> None:
+    if as_json:
+        document = {
+            "campaign": found.campaign_id,
+            "state": found.standing.value,
+            "why": found.why,
+            "do": found.do,
+            **found.facts,
+            "watched": [one.as_row() for one in found.watched],
+        }
+        typer.echo(json.dumps(document, ensure_ascii=False, indent=1))
+        return
+    say(
+        f"Campaign [bold]{found.campaign_id}[/bold]: [bold]{found.standing.value}[/bold], {escape(found.why)}"
+    )
+    say(f"What to do: {escape(found.do)}")
+    shown = [{"what": name, "value": value} for name, value in found.facts.items() if name != "campaign"]
+    show_rows([{**row, "value": _text(row["value"])} for row in shown], columns=("what", "value"))
+    if found.watched:
+        rows = [one.as_row() for one in found.watched]
+        show_rows(rows, columns=("what", "last", "ago", "limit", "stale"))
+
+
+def _figure(value: Cell) -> Cell:
+    """A number with three digits that count."""
+    return f"{value:.3g}" if isinstance(value, float) else value
+
+
+def _text(value: Cell) -> str:
+    return "–" if value is None else str(value)
+
+
+def _seconds(option: str, text: str) -> float:
+    from sopilot_assets.operations.campaign.durations import parse_duration  # noqa: PLC0415
+
+    return parse_duration(text, name=option)
+
+
+def _wishes(**values: object) -> Wishes:
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from sopilot_assets.operations.campaign.plan import Wishes  # noqa: PLC0415
+
+    try:
+        return Wishes.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'campaign'}: {one['msg'].removeprefix('Value error, ')}, "
+            f"found {one['input']!r}"
+            for one in error.errors(include_url=False)
+        )
+        raise ConfigError(f"{faults}. Change the options.") from error
+
+
+def _backup_to(home: Home) -> str | None:
+    from sopilot_assets.operations.settings import load_settings  # noqa: PLC0415
+
+    return load_settings(home).backup.destination

@@ -1,0 +1,46 @@
+"""`sopilot retention`: remove what is over its time."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.cli.output import show_rows
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=examples("sopilot retention --dry-run", "sopilot retention"))(retention)
+
+
+def retention(
+    *,
+    home: HOME,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be removed; nothing changes.")
+    ] = False,
+    as_json: AS_JSON = False,
+) -> None:
+    """Remove finished runs, logs, proxies and unfinished files that are over their time, and merge ledgers.
+
+    settings.yaml says after how many days (retention). Scores, labels, studies, dossiers and recordings stay
+    for ever, and so does every run that made the newest state of a partition.
+    """
+    from sopilot_assets.defs.care import tidy_up  # noqa: PLC0415
+    from sopilot_assets.defs.instance import local_instance  # noqa: PLC0415
+    from sopilot_assets.operations.initialise import prepare_home  # noqa: PLC0415
+
+    prepare_home(home)
+    with local_instance(home) as instance:
+        tidied = tidy_up(home, instance, now=datetime.now(UTC), dry_run=dry_run)
+    rows = [{**asdict(one), "freed_mib": round(one.freed_bytes / (1 << 20), 1)} for one in tidied]
+    show_rows(
+        rows,
+        columns=("what", "removed", "freed_mib", "kept", "rule"),
+        title="Would be removed" if dry_run else "Removed",
+        as_json=as_json,
+    )

@@ -1,0 +1,43 @@
+"""`sopilot worker`: executes runs on this machine, as one of several."""
+
+from __future__ import annotations
+
+import socket
+from typing import Annotated
+
+import typer
+
+from sopilot_assets.cli.options import HOME, examples
+from sopilot_assets.errors import ConfigError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=examples("sopilot worker", "sopilot worker --places 2 --name bench_a"))(worker)
+
+
+def worker(
+    *,
+    home: HOME,
+    places: Annotated[int, typer.Option(min=1, help="How many runs at a time.")] = 1,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Its name; default: the machine's.", show_default=False),
+    ] = None,
+) -> None:
+    """Take runs from the queue in Redis and execute them, until Ctrl-C or SIGTERM; a run at work is finished
+    first. For the profile `scale`.
+    """
+    try:
+        from sopilot_assets.defs.scale.worker import serve  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"workers need the package {error.name}, which is not installed. "
+            "Install what the profile scale needs: pip install -c constraints.txt -e '.[scale]'."
+        ) from error
+    from sopilot_assets.defs.instance import local_instance  # noqa: PLC0415
+    from sopilot_assets.operations.initialise import prepare_home  # noqa: PLC0415
+
+    prepare_home(home)
+    with local_instance(home) as instance:
+        serve(instance, name=name or socket.gethostname(), places=places)

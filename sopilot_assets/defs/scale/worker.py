@@ -1,0 +1,175 @@
+"""A Celery worker that executes Dagster runs, each in a process of its own.
+
+A fresh process for each run gives its memory back, and runs the code that is installed then. The worker's
+own process only looks after it: it tells Celery that the run lives, ends it when the run is to be cancelled,
+and when nobody can hear the worker any more. By then the run counts as lost and may be going on elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from celery import Celery, Task, states
+from dagster import DagsterInstance, DagsterRunStatus
+from dagster._core.events import EngineEventData
+from dagster._grpc.types import ExecuteRunArgs
+from dagster._serdes import unpack_value
+from dagster_celery.config import TASK_EXECUTE_JOB_NAME
+from redis.exceptions import RedisError
+
+from sopilot_assets.defs.scale import run_process
+from sopilot_assets.defs.scale.launcher import WorkerRunLauncher
+from sopilot_assets.errors import ConfigError, RunLost
+
+_LOG: Final = logging.getLogger(__name__)
+_CANCEL_GRACE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a worker shows that a run lives, and when it gives up because nobody hears it.
+
+    Both are seconds, and shorter than the ``lost_after_s`` at which the run counts as lost elsewhere.
+    """
+
+    sign_every_s: float
+    give_up_s: float
+
+    @classmethod
+    def within(cls, lost_after_s: float) -> Patience:
+        """What fits into ``lost_after_s``.
+
+        >>> Patience.within(60)
+        Patience(sign_every_s=5.0, give_up_s=45.0)
+        """
+        return cls(sign_every_s=lost_after_s / 12, give_up_s=lost_after_s * 3 / 4)
+
+
+def worker_app(instance: DagsterInstance) -> Celery:
+    """The Celery application of the instance's launcher, with the task that executes runs.
+
+    Raises ``ConfigError`` where the instance starts its runs in another way.
+    """
+    launcher = instance.run_launcher
+    if not isinstance(launcher, WorkerRunLauncher):
+        raise ConfigError(
+            f"{instance.root_directory}/dagster.yaml: expected the run launcher "
+            f"{WorkerRunLauncher.__name__}, found {type(launcher).__name__}, which has no work for workers. "
+            "Make the instance with `sopilot init --profile scale`."
+        )
+    app, patience = launcher.celery, Patience.within(launcher.lost_after_s)
+    # a task that a busy worker holds in reserve would wait for it while another worker is free
+    app.conf.update(worker_disable_prefetch=True, broker_connection_retry_on_startup=True)
+
+    def execute_job(task: Task, execute_job_args_packed: Any) -> int:
+        args = unpack_value(execute_job_args_packed, as_type=ExecuteRunArgs)
+        _note(instance, args.run_id, worker=task.request.hostname)
+        return execute(instance, args.run_id, patience=patience, show=lambda sign: _show(task, sign))
+
+    app.task(execute_job, bind=True, name=TASK_EXECUTE_JOB_NAME, track_started=True)
+    return app
+
+
+def serve(instance: DagsterInstance, *, name: str, places: int) -> None:
+    """Take and execute runs, ``places`` at a time, until the process is told to end."""
+    worker_app(instance).worker_main(
+        ["worker", "--pool=threads", f"--concurrency={places}", f"--hostname={name}@%h", "--loglevel=INFO"]
+    )
+
+
+def execute(
+    instance: DagsterInstance, run_id: str, *, patience: Patience, show: Callable[[int], None]
+) -> int:
+    """The exit code of the run's process, after it ended; ``show`` is called with a growing number while it
+    lives.
+
+    Raises ``RunLost`` when the process ended and the run did not.
+    """
+    if _is_cancelled(instance, run_id):
+        return 0
+    process = subprocess.Popen([sys.executable, "-m", run_process.__name__, run_id, str(os.getpid())])
+    try:
+        _Keeper(process, instance, run_id, patience, show).keep()
+    finally:
+        process.kill()
+    code = process.wait()
+    run = instance.get_run_by_id(run_id)
+    if run is not None and not run.is_finished:
+        raise RunLost(f"run {run_id}: its process ended with {code}, before the run did. It is run again.")
+    return code
+
+
+@dataclass(slots=True)
+class _Keeper:
+    """Looks after the process of one run, until it has ended or should be ended at once."""
+
+    process: subprocess.Popen[bytes]
+    instance: DagsterInstance
+    run_id: str
+    patience: Patience
+    show: Callable[[int], None]
+    signs: int = 0
+    heard_s: float = field(default_factory=time.monotonic)
+    asked_s: float | None = None
+
+    def keep(self) -> None:
+        while self.process.poll() is None and self._is_heard() and self._has_time():
+            self._show_sign()
+            self._ask_to_end()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(self.patience.sign_every_s)
+
+    def _is_heard(self) -> bool:
+        return time.monotonic() - self.heard_s < self.patience.give_up_s
+
+    def _has_time(self) -> bool:
+        return self.asked_s is None or time.monotonic() - self.asked_s < _CANCEL_GRACE_S
+
+    def _show_sign(self) -> None:
+        """Show the next sign of life; that nobody could be told is borne until `_is_heard` says no."""
+        self.signs += 1
+        try:
+            self.show(self.signs)
+        except (RedisError, OSError) as error:
+            _LOG.warning("run %s: the sign of life did not arrive (%s)", self.run_id, error)
+        else:
+            self.heard_s = time.monotonic()
+
+    def _ask_to_end(self) -> None:
+        """Pass on that the run was cancelled, or was given up as lost, once."""
+        run = self.instance.get_run_by_id(self.run_id)
+        if self.asked_s is None and (
+            run is None or run.is_finished or run.status == DagsterRunStatus.CANCELING
+        ):
+            self.asked_s = time.monotonic()
+            self.process.terminate()
+
+
+def _is_cancelled(instance: DagsterInstance, run_id: str) -> bool:
+    """Whether the run was cancelled before it began; it is recorded as such then."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and run.status == DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run)
+        return True
+    return run is None or run.is_finished
+
+
+def _note(instance: DagsterInstance, run_id: str, *, worker: str) -> None:
+    """Let the run's log say who took it."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None:
+        instance.report_engine_event(
+            f"Taken by the worker {worker}.", run, EngineEventData({"worker": worker})
+        )
+
+
+def _show(task: Task, sign: int) -> None:
+    task.update_state(state=states.STARTED, meta={"worker": task.request.hostname, "sign": sign})

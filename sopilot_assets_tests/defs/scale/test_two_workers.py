@@ -1,0 +1,126 @@
+"""Two workers share a backfill, one of them is killed, and nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import dagster as dg
+import psutil
+import pytest
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus
+
+from sopilot_assets.defs.alignments import alignments
+from sopilot_assets.defs.captured_videos import captured_videos
+from sopilot_assets.defs.clip_embeddings import clip_embeddings
+from sopilot_assets.defs.scores import scores
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import BOOKKEEPING
+from sopilot_assets.store.publish import TEMPORARY_PREFIX
+from sopilot_assets_tests.defs.conftest import Scored
+from sopilot_assets_tests.defs.scale.cluster import Cluster, cluster, kill_hard
+from sopilot_assets_tests.defs.scale.engines import engines
+
+STATIONS = (captured_videos, clip_embeddings, alignments, scores)
+
+
+def unscored_copy(scored: Scored, folder: Path) -> Home:
+    """A copy of a scored home in which no trainee is embedded and nothing is aligned and scored."""
+    root = shutil.copytree(str(scored.shop.home.root), folder / "home")
+    for key in scored.shop.keys:
+        if "-t-" in key:
+            (embedding,) = (root / "embeddings").rglob(f"{key[-12:]}.npz")
+            embedding.unlink()
+    for name in ("alignments", "reviews", "ledgers/scores"):
+        shutil.rmtree(root / name)
+    return Home.at(root)
+
+
+def results(home: Home) -> dict[str, bytes]:
+    """Every result of the stations, by its path below the home."""
+    root = Path(str(home.root))
+    folders = ("embeddings", "references", "alignments", "reviews", "videos")
+    paths = (path for folder in folders for path in (root / folder).rglob("*") if path.is_file())
+    return {str(path.relative_to(root)): path.read_bytes() for path in paths}
+
+
+def rows(home: Home) -> list[dict[str, str]]:
+    """Every row of the scores, without who wrote it when."""
+    frame = scores_ledger(home).all_rows().drop(columns=list(BOOKKEEPING)).sort_values("key")
+    return frame.astype(str).to_dict("records")
+
+
+def test_two_workers_drain_a_backfill_and_one_is_killed(
+    scored: Scored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = unscored_copy(scored, tmp_path)
+    with (
+        engines() as servers,
+        cluster(home, servers, logs=tmp_path, monkeypatch=monkeypatch, SOPILOT_BACKFILL_KEYS="1") as machines,
+        machines.daemon(),
+        machines.worker("one") as victim,
+        machines.worker("two"),
+    ):
+        backfill = machines.backfill(scored.shop.keys, STATIONS)
+        # each worker has done a run by then, so that what follows is shared by both until one is killed
+        machines.wait("a run of the first worker", lambda: done_by(machines, "one"))
+        machines.wait("its next one", lambda: started_by(machines, "one"))
+        (lost,) = started_by(machines, "one")
+        orphans = kill_hard(victim)
+        machines.wait("the backfill drained", lambda: is_over(machines, backfill))
+        assert psutil.wait_procs(orphans, timeout=1)[1] == []
+        assert status(machines, backfill) == BulkActionStatus.COMPLETED_SUCCESS, machines.last_words()
+        assert_one_run_was_lost_and_made_up_for(machines, lost)
+        assert done_by(machines, "one")
+        assert done_by(machines, "two")
+        assert materialized(machines) == set(scored.shop.keys)
+    assert rows(home) == rows(scored.shop.home)
+    assert results(home) == results(scored.shop.home)
+    assert not list(Path(str(home.root)).rglob(f"{TEMPORARY_PREFIX}*"))
+
+
+def started_by(machines: Cluster, worker: str) -> list[str]:
+    """The runs at work that a worker took."""
+    started = {run.run_id for run in machines.runs(dg.DagsterRunStatus.STARTED)}
+    return sorted(started & set(machines.takers().get(worker, [])))
+
+
+def done_by(machines: Cluster, worker: str) -> list[str]:
+    """The runs that a worker finished."""
+    done = {run.run_id for run in machines.runs(dg.DagsterRunStatus.SUCCESS)}
+    return sorted(done & set(machines.takers().get(worker, [])))
+
+
+def status(machines: Cluster, backfill_id: str) -> BulkActionStatus:
+    backfill = machines.instance.get_backfill(backfill_id)
+    assert backfill is not None
+    return backfill.status
+
+
+def is_over(machines: Cluster, backfill_id: str) -> bool:
+    return status(machines, backfill_id) in BULK_ACTION_TERMINAL_STATUSES
+
+
+def assert_one_run_was_lost_and_made_up_for(machines: Cluster, lost: str) -> None:
+    """The killed worker's run failed, and its retry covered the same recording."""
+    (failed,) = machines.runs(dg.DagsterRunStatus.FAILURE)
+    (retry,) = (run for run in machines.runs() if run.parent_run_id == lost)
+    assert failed.run_id == lost
+    assert retry.status == dg.DagsterRunStatus.SUCCESS
+    assert keys_of(retry) == keys_of(failed)
+    done = Counter(keys_of(run) for run in machines.runs(dg.DagsterRunStatus.SUCCESS))
+    assert set(done.values()) == {1}
+
+
+def keys_of(run: dg.DagsterRun) -> str:
+    """The recordings of a run: its partition or the range of them."""
+    names = ("dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+    return " ".join(run.tags.get(name, "") for name in names).strip()
+
+
+def materialized(machines: Cluster) -> set[str]:
+    """The recordings that every station materialized."""
+    found = [machines.instance.get_materialized_partitions(station.key) for station in STATIONS]
+    return set.intersection(*found)
