@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 SOPILOT_HOME ?= ./sopilot_home
 PORT ?= 3000
+VIEW_PORT ?= 3001
 WORKERS ?= 2
 ARGS ?=
 # The package index that holds the wanted build of torch (README, Install); empty takes pip's own.
@@ -37,7 +38,7 @@ help: ## Show this help
 	@echo
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 	@echo
-	@echo "  Variables: PYTHON=$(PYTHON) VENV=$(VENV) SOPILOT_HOME=$(SOPILOT_HOME) PORT=$(PORT) WORKERS=$(WORKERS) ARGS TORCH_INDEX"
+	@echo "  Variables: PYTHON=$(PYTHON) VENV=$(VENV) SOPILOT_HOME=$(SOPILOT_HOME) PORT=$(PORT) VIEW_PORT=$(VIEW_PORT) WORKERS=$(WORKERS) ARGS TORCH_INDEX"
 
 .PHONY: setup
 setup: $(INSTALLED) ## Make the virtual environment and install the pinned packages (the other targets do this)
@@ -90,6 +91,10 @@ dev: $(INSTALLED) ## Run Dagster with its web page on 127.0.0.1:PORT and the sen
 	@echo "[dev] Open http://127.0.0.1:$(PORT); recordings go to $(SOPILOT_HOME)/capture; stop with Ctrl-C"
 	@DAGSTER_HOME=$(SOPILOT_HOME)/dagster PATH="$(abspath $(BIN)):$$PATH" \
 	  $(BIN)/dagster dev -h 127.0.0.1 -p $(PORT) $(ARGS)
+
+.PHONY: view
+view: $(INSTALLED) ## Show the web page for viewers, who can change nothing, on 127.0.0.1:VIEW_PORT
+	@$(BIN)/sopilot serve --read-only --port $(VIEW_PORT) $(ARGS)
 
 .PHONY: bench
 bench: $(BENCH_INSTALLED) ## Run the measurements in benchmarks/ that need no labelled recordings (minutes)

@@ -118,9 +118,7 @@ def parts(video: ClipEmbedding, reference: Reference) -> dict[str, float]:
     )
 
     def votes() -> None:
-        of_golds = GoldVotes(
-            reference, rows, clips, decoding, posterior, usable=live, scale=prices.scale
-        )
+        of_golds = GoldVotes(reference, rows, clips, decoding, posterior, usable=live, scale=prices.scale)
         for change in decoding.best.explanation.changes:
             of_golds(change)
 

@@ -16,7 +16,8 @@ class GoldVotes:
     """The votes of a reference's golds on the changes of a decoding.
 
     The best explanation with a change is compared with the best one without any of its kind, as both were
-    segmented with all golds (``log_posterior``), at their prices. The clips' evidence is that of one gold instead of all.
+    segmented with all golds (``log_posterior``), at their prices. The clips' evidence is that of one gold
+    instead of all.
     """
 
     def __init__(

@@ -14,6 +14,11 @@ from typing import Final
 VIDEO_ID_DIGITS: Final = 12
 _CHUNK_BYTES: Final = 1 << 20
 _NAME_BYTES: Final = 80
+_TURNING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that change the direction of writing, by which a name can be made to look like another."""
+_UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_LONE_SURROGATE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
+"""Half characters that stand for no byte of a file name; JSON can hold them."""
 _UNSAFE = re.compile(r"[^\w.()+=@ -]+")
 
 _SUFFIXES: Final = {
@@ -84,13 +89,15 @@ def stored_suffix(name: str, container: str) -> str:
 
 
 def printable(name: str) -> str:
-    """A file name as text that can be stored and shown: undecodable bytes and control characters become
-    U+FFFD.
+    """A name as text that can be stored and shown: undecodable bytes, control characters, ends of lines and
+    characters that turn the direction of writing become U+FFFD.
     """
-    text = os.fsencode(name).decode("utf-8", "replace")
-    return "".join(
-        "\ufffd" if unicodedata.category(character) in ("Cc", "Cs") else character for character in text
-    )
+    text = os.fsencode(_LONE_SURROGATE.sub("\ufffd", name)).decode("utf-8", "replace")
+    return "".join("\ufffd" if _is_unprintable(character) else character for character in text)
+
+
+def _is_unprintable(character: str) -> bool:
+    return unicodedata.category(character) in _UNPRINTABLE or character in _TURNING
 
 
 def safe_name(name: str) -> str:

@@ -16,7 +16,7 @@ from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.scan import Candidate, Place
 from sopilot_assets.capture.sidecar import Sidecar
 from sopilot_assets.store.home import Home, PartitionKey
-from sopilot_assets.store.ledgers import Ledger, Row
+from sopilot_assets.store.ledgers import Ledger, Row, plain_rows
 
 ACTIVE: Final = "active"
 RETIRED: Final = "retired"
@@ -118,9 +118,7 @@ class Registry:
         registry = cls()
         names = ", ".join(VIDEO_COLUMNS)
         found = videos_ledger(home).query(f"select {names} from latest where status = '{ACTIVE}'")  # noqa: S608 - constants
-        registry.add(
-            {str(name): _cell(value) for name, value in row.items()} for row in found.to_dict("records")
-        )
+        registry.add(plain_rows(found))
         return registry
 
     def add(self, rows: Iterable[Row]) -> None:
@@ -146,6 +144,12 @@ class Registry:
         """The recordings with these bytes in other tasks, by key."""
         found = [one for one in self.entries.values() if one.sha256 == sha256 and one.task_id != task_id]
         return sorted(found, key=lambda one: one.key)
+
+
+def active_keys(home: Home) -> dict[str, str]:
+    """The task of each active recording, by partition key: all that most questions need of the registry."""
+    found = videos_ledger(home).query(f"select key, task_id from latest where status = '{ACTIVE}'")  # noqa: S608 - a constant
+    return dict(zip(found["key"], found["task_id"], strict=True))
 
 
 def partition_key(place: Place, sha256: str) -> PartitionKey:
@@ -227,12 +231,3 @@ def duplicate_row(candidate: Candidate, registered: Registered) -> Row:
         "capture_path": candidate.relative,
         "original_name": printable(candidate.path.name),
     }
-
-
-def _cell(value: object) -> str | int | float | bool | None:
-    """A cell of a DuckDB frame as the plain value that was written (missing values come as NaN or None)."""
-    if value is None or value != value:  # noqa: PLR0124 - NaN
-        return None
-    plain = value.item() if hasattr(value, "item") else value
-    assert isinstance(plain, str | int | float | bool)
-    return plain

@@ -25,6 +25,7 @@ from sopilot_assets.cli import (
     models,
     repeat,
     score,
+    serve,
     setting_up,
     show,
     simulation,
@@ -98,6 +99,7 @@ app.add_typer(dossier.keys, name="keys")
 app.add_typer(dossier.app, name="dossier")
 legacy.add_to(app)
 app.add_typer(legacy.app, name="legacy")
+serve.add_to(app)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(show.app, name="show")
 app.add_typer(backup.app, name="backup")

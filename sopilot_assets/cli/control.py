@@ -108,12 +108,10 @@ def _said(rows: Sequence[dict[str, Cell]], missed: Sequence[dict[str, Cell]]) ->
 
 def _chosen(home: Home, names: Sequence[str], task_id: str | None) -> list[PartitionKey]:
     from sopilot_assets.operations.controls import controllable  # noqa: PLC0415
-    from sopilot_assets.operations.planning import active, find_recordings  # noqa: PLC0415
+    from sopilot_assets.operations.planning import active, find_recordings, of_task  # noqa: PLC0415
     from sopilot_assets.store.home import PartitionKey  # noqa: PLC0415
 
     if not names:
         return controllable(home, task_id=task_id)
-    entries = {key: one for key, one in active(home).items() if task_id in (None, one.task_id)}
-    if task_id is not None and not entries:
-        raise ConfigError(f"task {task_id}: it has no recordings. `sopilot show recordings` lists them.")
-    return [PartitionKey.parse(key) for key in dict.fromkeys(find_recordings(entries, names))]
+    found = find_recordings(of_task(active(home), task_id), names)
+    return [PartitionKey.parse(key) for key in dict.fromkeys(found)]

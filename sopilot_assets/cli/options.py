@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
@@ -18,8 +19,14 @@ class Language(StrEnum):
 
 
 def _home(context: typer.Context, given: str | None) -> Home:
-    """The home named here, else before the command, else by the variable, else the default."""
-    return Home.at(given or context.find_root().obj or DEFAULT_HOME)
+    """The home named here, else before the command, else by the variable, else the default; one that several
+    machines share is brought up to date.
+    """
+    from sopilot_assets.store.shared import pull  # noqa: PLC0415 - the help needs neither
+
+    home = Home.at(given or context.find_root().obj or DEFAULT_HOME)
+    pull(Path(str(home.root)))
+    return home
 
 
 ROOT_HOME: TypeAlias = Annotated[

@@ -24,6 +24,7 @@ from rich.progress import (
 from rich.table import Table
 
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.labels.sheet_files import harmless
 
 if TYPE_CHECKING:
     from sopilot_assets.store.ledgers import Cell
@@ -98,7 +99,7 @@ def show_rows(
         names = list(rows[0]) if rows else list(columns)
         writer = csv.DictWriter(sys.stdout, fieldnames=names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: _csv_cell(value) for name, value in row.items()} for row in rows)
     elif rows:
         stdout().print(_table(rows, columns, title))
     else:
@@ -113,6 +114,10 @@ def _table(rows: Sequence[Mapping[str, Cell]], columns: Sequence[str], title: st
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in columns))
     return table
+
+
+def _csv_cell(value: Cell) -> Cell:
+    return harmless(value) if isinstance(value, str) else value
 
 
 def _cell(value: Cell) -> str:

@@ -26,14 +26,21 @@ def init(
         Literal["local", "scale"] | None,
         typer.Option(help="One machine (the default), or several: PostgreSQL, Redis and `sopilot worker`."),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Share it through an object store, e.g. s3://bucket/home.", show_default=False),
+    ] = None,
 ) -> None:
     """Make the home folder and the settings of its Dagster instance; what is there already stays."""
-    from sopilot_assets.operations.initialise import Profile, prepare_home  # noqa: PLC0415
+    from sopilot_assets.operations.initialise import Profile, join_store, prepare_home  # noqa: PLC0415
 
     prepared = prepare_home(home, Profile(profile) if profile else None)
     made = f"{len(prepared.created)} folders and files made" if prepared.created else "all there already"
     say(f"Home: {home.root} ({made})")
     say(f"Dagster's settings: {prepared.dagster_home}")
+    if store is not None:
+        joined = join_store(home, store)
+        say(f"Shared through {store}: {joined.stored} files stored there, {joined.fetched} fetched")
     say("Next: `sopilot demo`, or `sopilot task new TASK` and recordings into capture/TASK/gold/SITE/.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from sopilot_assets.cli.options import HOME, examples
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.store.home import HOME_VARIABLE
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,5 +41,6 @@ def worker(
     from sopilot_assets.operations.initialise import prepare_home  # noqa: PLC0415
 
     prepare_home(home)
+    os.environ[HOME_VARIABLE] = str(home.root)  # the processes of the runs find their home by it
     with local_instance(home) as instance:
         serve(instance, name=name or socket.gethostname(), places=places)

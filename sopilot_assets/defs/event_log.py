@@ -1,26 +1,26 @@
 """Dagster's event log in SQLite, written in batches.
 
-Dagster stores events one by one: each opens two databases, commits to both and flushes both to the disk. A run
-over thousands of recordings has four events for each, so that storing them takes longer than scoring. Dagster
-itself hands over what belongs together (the events planned for a run, the materializations of a step), but
-only where ``DAGSTER_EVENT_BATCH_SIZE`` is set, and SQLite's own storage then still writes them one by one.
+Dagster stores events one by one: each opens two databases, and commits and flushes both. A run over thousands
+of recordings has four events for each of them, and storing those takes as long as scoring. Dagster hands over
+what belongs together (the events planned for a run, the materializations of a step), but only where
+``DAGSTER_EVENT_BATCH_SIZE`` is set, and SQLite's own storage then still writes them one by one.
 
-Files, tables and rows are the same as without it, and every batch is flushed to the disk when it is committed.
-A power cut can cost the last batch of a run that was under way; such a run is started again anyway.
+Files, tables and rows are the same as without it, and every batch is on the disk once it is committed. A
+power cut can cost the batch that was being gathered; its run is started again anyway.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import sqlalchemy as db
 from dagster._core.events import ASSET_EVENTS, DagsterEventType
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, SqliteStorageConfig
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection
 
@@ -63,10 +63,10 @@ class BatchedSqliteStorage(DagsterSqliteStorage):
 
     @classmethod
     def from_config_value(
-        cls, inst_data: ConfigurableClassData, config_value: SqliteStorageConfig
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> BatchedSqliteStorage:
         """The storage below the configured folder."""
-        return cls.from_local(inst_data=inst_data, **config_value)
+        return cls.from_local(str(config_value["base_dir"]), inst_data=inst_data)
 
 
 def _is_of_asset(event: EventLogEntry) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from sopilot_assets.capture.ledgers import Registry, quarantine_ledger, videos_ledger
+from sopilot_assets.capture.ledgers import Registry, active_keys, quarantine_ledger, videos_ledger
 from sopilot_assets.embedding.clips import load_embedding
 from sopilot_assets.errors import ModelError
 from sopilot_assets.operations.embed import embeddings_ledger
@@ -25,6 +25,7 @@ from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.store.publish import file_sha256, local_path
+from sopilot_assets.store.shared import names_in_store
 from sopilot_assets.tasks import find_tasks
 
 SAMPLE: Final = 5
@@ -50,8 +51,10 @@ def damaged_files(home: Home, *, seed: str) -> Findings:
     """
     entries = sorted(Registry.read(home).entries.values(), key=lambda entry: entry.key)
     paths = {entry.key: local_path(home.videos / entry.stored_name) for entry in entries}
-    gone = [entry for entry in entries if not paths[entry.key].exists()]
-    present = _sample([entry.key for entry in entries if entry not in gone], seed)
+    away = [entry for entry in entries if not paths[entry.key].exists()]
+    kept = names_in_store(local_path(home.videos)) if away else set()
+    gone = [entry for entry in away if entry.stored_name not in kept]
+    present = _sample([entry.key for entry in entries if entry not in away], seed)
     changed = [
         entry for entry in entries if entry.key in present and file_sha256(paths[entry.key]) != entry.sha256
     ]
@@ -108,7 +111,7 @@ def unusable_embeddings(home: Home, *, seed: str) -> Findings:
 
 def thin_references(home: Home) -> Findings:
     """Tasks with recordings whose reference is missing, or made from too few golds or persons."""
-    recorded = {entry.task_id for entry in Registry.read(home).entries.values()}
+    recorded = set(active_keys(home).values())
     known = {str(row["task_id"]): row for row in _rows(references_ledger(home).latest())}
     none: Mapping[str, Cell] = {"golds": 0, "persons": 0}
     rows = [
@@ -130,7 +133,7 @@ def unconfirmed_references(home: Home) -> Findings:
 
 def recordings_without_row(home: Home) -> Findings:
     """Active recordings without a row in the scores ledger, not even one that says why there is no score."""
-    active = {entry.key for entry in Registry.read(home).entries.values()}
+    active = set(active_keys(home))
     judged = set(scores_ledger(home).query("select key from latest")["key"])
     rows = [{"key": key} for key in sorted(active - judged)]
     return Findings(rows, {"recordings": len(active), "without_row": len(rows)})

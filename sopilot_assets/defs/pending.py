@@ -8,7 +8,7 @@ from typing import Final
 
 import dagster as dg
 
-from sopilot_assets.capture.ledgers import Registry
+from sopilot_assets.capture.ledgers import active_keys
 from sopilot_assets.defs.batches import Attempt, Batch, plan_batches
 from sopilot_assets.defs.partitions import STUDY, TASK, VIDEO
 from sopilot_assets.defs.scores import scores
@@ -41,11 +41,10 @@ def register_recordings(instance: dg.DagsterInstance, home: Home) -> list[str]:
     Recordings that the command line took in, or that a killed sensor left without a partition, are found here
     as well.
     """
-    active = Registry.read(home).entries.values()
-    known = set(instance.get_dynamic_partitions(str(VIDEO.name)))
-    fresh = sorted(entry.key for entry in active if entry.key not in known)
+    active = active_keys(home)
+    fresh = sorted(set(active) - set(instance.get_dynamic_partitions(str(VIDEO.name))))
     if fresh:
-        instance.add_dynamic_partitions(str(TASK.name), sorted({entry.task_id for entry in active}))
+        instance.add_dynamic_partitions(str(TASK.name), sorted(set(active.values())))
         instance.add_dynamic_partitions(str(VIDEO.name), fresh)
     return fresh
 
@@ -71,7 +70,7 @@ def due_batches(instance: dg.DagsterInstance, home: Home, *, now: datetime, larg
     had a reference.
     """
     registered = instance.get_dynamic_partitions(str(VIDEO.name))
-    active = {entry.key for entry in Registry.read(home).entries.values()}
+    active = set(active_keys(home))
     open_keys = (active - instance.get_materialized_partitions(scores.key)) | set(judged_too_early(home))
     done = set(registered) - open_keys
     if len(done) == len(registered):

@@ -10,6 +10,8 @@ import dagster as dg
 from pydantic import Field
 
 from sopilot_assets.store.home import DEFAULT_HOME, HOME_VARIABLE, Home
+from sopilot_assets.store.publish import local_path
+from sopilot_assets.store.shared import pull
 
 
 class HomeResource(dg.ConfigurableResource[Home]):
@@ -22,6 +24,10 @@ class HomeResource(dg.ConfigurableResource[Home]):
             "without it."
         ),
     )
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's name
+        """Before each run and tick: what other machines wrote into a home that they share is fetched."""
+        pull(local_path(self.home.root))
 
     @property
     def home(self) -> Home:

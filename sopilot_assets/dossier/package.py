@@ -30,6 +30,7 @@ from sopilot_assets.dossier.verifier.files import (
 )
 from sopilot_assets.dossier.verifier.verify import verify_files
 from sopilot_assets.errors import DossierError
+from sopilot_assets.labels.sheet_files import harmless
 from sopilot_assets.store.canonical import canonical_json, plain, pretty_json
 from sopilot_assets.store.publish import local_path, only_writer, publish_bytes
 from sopilot_assets.studies.cases import cases_csv
@@ -232,8 +233,13 @@ def _csv(table: pd.DataFrame) -> bytes:
     writer.writerow(table.columns)
     known = table.astype(object).where(table.notna(), None)
     for row in known.itertuples(index=False, name=None):
-        writer.writerow("" if value is None else value for value in map(plain, row))
+        writer.writerow("" if value is None else value for value in map(_cell, row))
     return buffer.getvalue().encode()
+
+
+def _cell(value: object) -> object:
+    # people open these tables in spreadsheets, and names come from elsewhere
+    return harmless(value) if isinstance(value, str) else plain(value)
 
 
 def _below(name: str) -> str:

@@ -20,6 +20,7 @@ from upath import UPath
 from sopilot_assets.errors import ConfigError, ModelError, ModelMismatch
 from sopilot_assets.store.arrays import arrays_bytes
 from sopilot_assets.store.publish import local_path, publish_bytes
+from sopilot_assets.store.shared import at_hand
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Features: TypeAlias = npt.NDArray[np.float32]
@@ -198,7 +199,7 @@ def load_embedding(path: Path | UPath) -> ClipEmbedding:
     """The embedding stored at ``path``; raises `ModelError` when the file is missing, damaged or of another
     format.
     """
-    local = local_path(path)
+    local = at_hand(local_path(path))
     try:
         with local.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             members = {name: stored[name] for name in stored.files}

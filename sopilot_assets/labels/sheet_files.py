@@ -18,7 +18,7 @@ SEPARATORS: Final = (",", ";", "\t")
 _NAMED: Final = "key"
 """The column by which the header is recognised."""
 
-_FORMULA: Final = ("=", "+", "-", "@")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)

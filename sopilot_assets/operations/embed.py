@@ -19,6 +19,7 @@ from sopilot_assets.operations.outcome import Outcome, Progress
 from sopilot_assets.operations.registry import Recording, Registry
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Ledger
+from sopilot_assets.store.shared import at_hand
 from sopilot_assets.tasks import load_task
 from sopilot_assets.video.worker import map_limited
 
@@ -109,7 +110,7 @@ def _row(outcome: Outcome) -> dict[str, Cell]:
 
 def embed_one(work: _Work) -> _Done:
     """Embed one video and publish the result; runs in a child process."""
-    target = UPath(work.target)
+    target = at_hand(Path(work.target))
     started_s = time.process_time()
     if target.exists():
         try:
@@ -118,7 +119,7 @@ def embed_one(work: _Work) -> _Done:
             target.unlink()
         else:
             return _Done(existing.clip_count, existing.reader, time.process_time() - started_s, reused=True)
-    embedding = _embedder(work.embedder, work.models).embed(work.video)
+    embedding = _embedder(work.embedder, work.models).embed(at_hand(work.video))
     save_embedding(target, embedding)
     return _Done(embedding.clip_count, embedding.reader, time.process_time() - started_s, reused=False)
 

@@ -10,9 +10,10 @@ from typing import Final
 
 import yaml
 
-from sopilot_assets.errors import ConfigError
+from sopilot_assets.errors import ConfigError, StoreError
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.publish import local_path, publish_bytes
+from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
+from sopilot_assets.store.shared import MARKER, stored_at, through
 
 INSTANCE_FILE: Final = "dagster.yaml"
 SETTINGS: Final = (INSTANCE_FILE, "workspace.yaml")
@@ -76,6 +77,32 @@ def prepare_home(home: Home, profile: Profile | None = None) -> PreparedHome:
             created.append(target / name)
     made = [path for path in created if path is not None]
     return PreparedHome(home, target, tuple(path.relative_to(root).as_posix() for path in made))
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """How many files a home gave to its object store, and how many it got."""
+
+    stored: int
+    fetched: int
+
+
+def join_store(home: Home, url: str) -> Joined:
+    """Share a home through the object store at ``url``, for good.
+
+    Raises ``StoreError`` where it is shared through another one, and where both have different files of the
+    same name.
+    """
+    root = local_path(home.root)
+    known = stored_at(root)
+    if known not in (None, url):
+        raise StoreError(
+            f"{root / MARKER}: expected {url}, found {known}. A home stays with its store; take another home."
+        )
+    shared = through(root, url)
+    joined = Joined(shared.push(), shared.pull())
+    publish_text(root / MARKER, f"{url}\n")
+    return joined
 
 
 def _refuse_other_settings(path: Path, profile: Profile) -> None:

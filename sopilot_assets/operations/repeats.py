@@ -36,6 +36,7 @@ from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.store.canonical import content_id
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
+from sopilot_assets.store.shared import at_hand
 from sopilot_assets.studies.repeatability import EXACT, SHIFTED, repeatability
 from sopilot_assets.tasks import load_task
 from sopilot_assets.video.worker import map_limited
@@ -193,7 +194,7 @@ class Work:
 
 def embed_shifted(work: Work) -> ClipEmbedding:
     """The embedding of one video at one phase; runs in a child process."""
-    return _embedder(work.embedder, work.models).embed(work.video, phase_s=work.phase_s)
+    return _embedder(work.embedder, work.models).embed(at_hand(work.video), phase_s=work.phase_s)
 
 
 @functools.lru_cache(maxsize=4)

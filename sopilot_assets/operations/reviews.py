@@ -16,6 +16,7 @@ from sopilot_assets.segments import Segment
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.store.publish import local_path, publish_text
+from sopilot_assets.store.shared import at_hand
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.video.worker import map_limited
 
@@ -65,6 +66,7 @@ def write_reviews(works: Iterable[ReviewWork], *, processes: int) -> Iterator[Ou
 
 def write_review(work: ReviewWork) -> Outcome:
     """Publish one review page; runs in a child process."""
+    work = _with_videos(work)
     page = work.home.review(work.key)
     stills = deviation_stills(work.score.deviations, trainee_video=work.trainee_video, gold_videos=work.golds)
     html = review_page(
@@ -97,6 +99,12 @@ def write_review(work: ReviewWork) -> Outcome:
         picture_png=picture,
         page=local_path(page),
     )
+
+
+def _with_videos(work: ReviewWork) -> ReviewWork:
+    """The same work, with the videos it shows on this machine."""
+    golds = {video_id: at_hand(path) for video_id, path in work.golds.items()}
+    return replace(work, trainee_video=at_hand(work.trainee_video), golds=golds)
 
 
 def _row(deviation: Deviation) -> dict[str, Cell]:

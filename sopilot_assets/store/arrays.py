@@ -14,6 +14,7 @@ from upath import UPath
 
 from sopilot_assets.errors import StoreError
 from sopilot_assets.store.publish import local_path, publish_bytes
+from sopilot_assets.store.shared import at_hand
 
 _ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -38,7 +39,7 @@ def load_arrays(path: Path | UPath, *, what: str, remedy: str) -> dict[str, npt.
     """The arrays stored at ``path``; `StoreError` naming ``what`` was expected there and the ``remedy``
     when it is missing or damaged.
     """
-    local = local_path(path)
+    local = at_hand(local_path(path))
     try:
         # a stream of our own: np.load does not close the file when it turns out to be damaged
         with local.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:

@@ -20,6 +20,7 @@ from upath import UPath
 from sopilot_assets.errors import LedgerError
 from sopilot_assets.store.listing import removing_from, whole_listing
 from sopilot_assets.store.publish import flush_folder, local_path, only_writer, publish_path
+from sopilot_assets.store.shared import withdraw
 
 MAINTENANCE_LOCK: Final = ".maintenance.lock"
 """Held below the ledgers by whoever needs that their files stay: compaction and backups, one at a time."""
@@ -68,6 +69,7 @@ def _compact(folder: Path, at_least: int) -> Compacted | None:
     with removing_from(folder):
         for source in sources:
             if source != target:
+                withdraw(source)
                 source.unlink()
         flush_folder(folder)
     doubled = stored.num_rows - merged.num_rows

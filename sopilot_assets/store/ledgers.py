@@ -150,8 +150,16 @@ class Ledger:
 
 def plain_rows(frame: pd.DataFrame) -> list[dict[str, Cell]]:
     """The rows of a ledger's frame as plain values, an unknown one as None."""
-    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in records]
+    columns = {str(name): _plain(frame[name]) for name in frame.columns}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _plain(column: pd.Series) -> list[Cell]:
+    values: list[Cell] = column.tolist()
+    unknown = column.isna()
+    if not unknown.any():
+        return values
+    return [None if missing else value for value, missing in zip(values, unknown, strict=True)]
 
 
 def view_sql(files: Sequence[str], schema: pa.Schema, subject: str) -> str:

@@ -20,6 +20,8 @@ from pathlib import Path
 from upath import UPath
 
 from sopilot_assets.errors import StoreError
+from sopilot_assets.store.shared import shared_home
+from sopilot_assets.store.shared_lock import held_everywhere
 
 TEMPORARY_PREFIX = ".publishing-"
 _CHUNK_BYTES = 1 << 20
@@ -56,6 +58,8 @@ def publish_path(target: Path | UPath, write: Callable[[Path], None]) -> None:
         write(temporary)
         temporary.chmod(0o644)
         _flush(temporary)
+        if (shared := shared_home(local)) is not None:
+            shared.put(temporary, local)  # first, so that no machine has what the others cannot get
         temporary.replace(local)
         placed = True
         _flush(local.parent)
@@ -79,9 +83,22 @@ def publish_path(target: Path | UPath, write: Callable[[Path], None]) -> None:
 def only_writer(lock: Path | UPath) -> Iterator[None]:
     """Wait until nobody else holds the file ``lock``, and hold it meanwhile; it goes with the process.
 
-    Whoever writes several files that belong together holds one lock for them.
+    Whoever writes several files that belong together holds one lock for them. In a home that several machines
+    share, it holds on all of them, and what the others wrote is there.
     """
     local = local_path(lock)
+    with contextlib.ExitStack() as locks:
+        locks.enter_context(_only_writer_here(local))
+        if (shared := shared_home(local)) is not None:
+            locks.enter_context(
+                held_everywhere(f"{shared.store}/{local.relative_to(shared.root).as_posix()}")
+            )
+            shared.pull()
+        yield
+
+
+@contextlib.contextmanager
+def _only_writer_here(local: Path) -> Iterator[None]:
     descriptor = -1
     try:
         _make_folder(local.parent)

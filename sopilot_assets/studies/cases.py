@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.labels.sheet_files import harmless
 from sopilot_assets.store.ledgers import Cell
 
 TEXT: Final = "str"
@@ -141,8 +142,8 @@ def _column(frame: pd.DataFrame, name: str, kind: str) -> pd.Series:
     if kind in (TEXT, COUNT, FLAG):
         values = values.astype(object).where(values.notna(), _EMPTY[kind])
     if kind == TEXT:
-        # readers of CSV take a lone carriage return for the end of a row
-        values = values.map(lambda text: str(text).replace("\r", "\ufffd"))
+        # readers of CSV take a lone carriage return for the end of a row, spreadsheets a text for a formula
+        values = values.map(lambda text: harmless(str(text).replace("\r", "\ufffd")))
     return values.astype(kind)  # type: ignore[call-overload, no-any-return]
 
 

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 import pyarrow.parquet as pq
 from upath import UPath
 
-from sopilot_assets.capture.ledgers import Registry
+from sopilot_assets.capture.ledgers import Registry, videos_ledger
 from sopilot_assets.errors import BackupError, LabelError, SopilotError
 from sopilot_assets.labels.chain import read_chain, tasks_with_labels
 from sopilot_assets.operations.backup.databases import database_problem
@@ -20,6 +20,7 @@ from sopilot_assets.operations.backup.snapshot import SQLITE, Remark, Snapshot, 
 from sopilot_assets.operations.embed import embeddings_ledger
 from sopilot_assets.operations.evidence.results import results_ledger
 from sopilot_assets.operations.references import references_ledger
+from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.listing import whole_listing
 from sopilot_assets.store.publish import file_sha256, local_path, scratch_folder
@@ -108,7 +109,7 @@ def _problems(restored: Home, snapshot: Snapshot) -> Iterator[Remark]:
     for file in snapshot.files:
         if file.kind == SQLITE and (problem := database_problem(root / path_of(file.path))):
             yield Remark(file.path, f"the database is not sound: {problem}")
-    for question in (_missing_files, _broken_chains, _changed_results):
+    for question in (_missing_files, _unknown_recordings, _broken_chains, _changed_results):
         try:
             yield from question(restored)
         except SopilotError as error:
@@ -134,6 +135,16 @@ def _spoken_of(home: Home) -> Iterator[UPath]:
     references = references_ledger(home).latest()
     for task_id, reference_id in zip(references["task_id"], references["reference_id"], strict=True):
         yield home.reference(task_id, reference_id)
+
+
+def _unknown_recordings(restored: Home) -> Iterator[Remark]:
+    """Rows of stations whose recording was never taken in."""
+    known = set(videos_ledger(restored).query("select key from all_rows")["key"])
+    for ledger in (embeddings_ledger(restored), scores_ledger(restored)):
+        unknown = sorted(set(ledger.query("select key from all_rows")["key"]) - known)
+        if unknown:
+            what = f"{len(unknown)} rows of recordings that were never taken in, {unknown[0]} among them"
+            yield Remark(f"ledgers/{ledger.name}", what)
 
 
 def _broken_chains(restored: Home) -> Iterator[Remark]:

@@ -130,7 +130,7 @@ def _run_step(work: CycleWork, step: Step) -> StepResult:
         outcome=outcome,
         exit_code=exit_code,
         started_at=started_at,
-        seconds=seconds,
+        seconds=round(seconds, 3),
         what=what,
         command=command_line(step.words),
         log=log.relative_to(root).as_posix(),

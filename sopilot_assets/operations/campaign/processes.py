@@ -68,6 +68,7 @@ def run_child(child: Child, *, limit_s: float, grace_s: float, stop_requested: C
     finally:
         if process.poll() is None:
             _ask(process)
+        process.kill()
         end_marked(child.mark)
         process.wait()
     return Ended(cause, process.returncode, time.monotonic() - started_s)
@@ -83,13 +84,23 @@ def end_marked(mark: str) -> int:
             process.kill()
         except psutil.NoSuchProcess:
             continue
-    psutil.wait_procs(found, timeout=ASKED_S)
+    deadline_s = time.monotonic() + ASKED_S
+    while any(map(_lives, found)) and time.monotonic() < deadline_s:
+        time.sleep(_POLL_S / 10)
     return len(found)
 
 
 def marks_at_work(mark: str) -> set[str]:
     """The marks, ``mark`` itself or below it, that live processes of this account have."""
     return {value for _, value in _marked(mark)}
+
+
+def _lives(process: psutil.Process) -> bool:
+    # psutil's own wait would take the exit code from whoever started the process
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _marked(mark: str) -> Iterator[tuple[psutil.Process, str]]:

@@ -142,7 +142,7 @@ def record_step(
         "outcome": result.outcome.value,
         "exit_code": result.exit_code,
         "started_at": result.started_at,
-        "seconds": round(result.seconds, 3),
+        "seconds": result.seconds,
         "what": result.what,
         "command": result.command,
         "log": result.log,

@@ -59,7 +59,8 @@ def _task(rows: Rows, facts: Facts, task_id: str) -> dict[str, Cell]:
 def decisions(rows: Rows) -> list[dict[str, Cell]]:
     """How many trainee recordings of each task have each decision, and of those scored first on this day."""
     trainees = rows.scores[rows.scores["role"] == "trainee"]
-    today = trainees[[_on(rows.first_scored[key], rows.day.date) for key in trainees["key"]]]
+    new = {key for key, first in rows.first_scored.items() if _on(first, rows.day.date)}
+    today = trainees[trainees["key"].isin(new)]
     return [
         {"task": task_id, "of": of, **_decisions(frame[frame["task_id"] == task_id])}
         for task_id in _tasks(rows)

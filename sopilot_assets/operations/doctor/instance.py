@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -62,7 +62,7 @@ def daemon(patient: Patient) -> Iterator[Finding]:
     """Whether Dagster's daemon lives: without it nothing is taken in, scored or scheduled by itself."""
     rows = _rows(_runs_db(patient.home), "select daemon_type, timestamp, body from daemon_heartbeats")
     if rows is None:
-        yield Finding("daemon", State.WARNING, "was never started here", _MAKE_DEV)
+        yield _unseen(patient.home)
         return
     silent_s = min((patient.now_s - _seconds(row[1]) for row in rows), default=float("inf"))
     if silent_s > SILENT_S:
@@ -77,8 +77,25 @@ def daemon(patient: Patient) -> Iterator[Finding]:
         yield Finding("daemon", State.OK, f"alive {max(0.0, silent_s):.0f} s ago")
 
 
+def _unseen(home: Home) -> Finding:
+    """What to say without a database of runs: it is elsewhere, or nobody ever started Dagster."""
+    if "postgres" in str(_instance_settings(home).get("storage")).lower():
+        what = "Dagster's storage is PostgreSQL, so daemon, queue and sensors are not looked at here"
+        return Finding("daemon", State.WARNING, what, "look at Deployment > Daemons in the web page")
+    return Finding("daemon", State.WARNING, "was never started here", _MAKE_DEV)
+
+
+def _instance_settings(home: Home) -> Mapping[str, Any]:
+    """What dagster.yaml says; nothing where it is missing or no YAML, which `dagster_settings` reports."""
+    try:
+        found = yaml.safe_load((dagster_home(home) / "dagster.yaml").read_text("utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _first_error(body: str | None) -> str:
-    """The last line of the first error that a heartbeat tells."""
+    """The first line of the first error that a heartbeat tells."""
     errors = json.loads(body or "{}").get("errors") or []
     message = str(errors[0].get("message", "")).strip() if errors else ""
     return message.splitlines()[0][:200] if message else ""

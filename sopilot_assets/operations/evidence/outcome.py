@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import pandas as pd
 
+from sopilot_assets.labels.sheet_files import harmless
 from sopilot_assets.store.ledgers import Cell
 
 Rows: TypeAlias = Sequence[Mapping[str, Cell]]
@@ -33,8 +34,9 @@ class StudyOutcome:
 
 
 def csv_of(frame: pd.DataFrame) -> bytes:
-    """A table for people as CSV, numbers to six digits."""
-    return frame.to_csv(index=False, lineterminator="\n", float_format="%.6g").encode()
+    """A table for people as CSV, numbers to six digits; no text is taken for a formula by a spreadsheet."""
+    safe = frame.map(lambda value: harmless(value) if isinstance(value, str) else value)
+    return safe.to_csv(index=False, lineterminator="\n", float_format="%.6g").encode()
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Cell]]:

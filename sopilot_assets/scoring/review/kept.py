@@ -1,4 +1,4 @@
-"""What was read of a video, kept for the pages after it: a task's golds stand beside each of its recordings."""
+"""What was read of a video, kept for the pages after it: a task's golds stand beside all its recordings."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import contextlib
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, TypeVarTuple
 
 from sopilot_assets.video.probe import read_index
 
-Rest = ParamSpec("Rest")
+Rest = TypeVarTuple("Rest")
 Result = TypeVar("Result")
-_OfFile: TypeAlias = Callable[Concatenate[Path, Rest], Result]
+_OfFile: TypeAlias = Callable[[Path, *Rest], Result]
 
 
-def kept(*, most: int) -> Callable[[_OfFile[Rest, Result]], _OfFile[Rest, Result]]:
+def kept(*, most: int) -> Callable[[_OfFile[*Rest, Result]], _OfFile[*Rest, Result]]:
     """A decorator: the last ``most`` answers about files are given again as long as the file is the same, by
     its size and time.
     """
 
-    def decorate(read: _OfFile[Rest, Result]) -> _OfFile[Rest, Result]:
+    def decorate(read: _OfFile[*Rest, Result]) -> _OfFile[*Rest, Result]:
         @functools.lru_cache(maxsize=most)
-        def remembered(path: Path, _: tuple[int, ...], *args: Rest.args, **kwargs: Rest.kwargs) -> Result:
-            return read(path, *args, **kwargs)
+        def remembered(path: Path, _: tuple[int, ...], *rest: *Rest) -> Result:
+            return read(path, *rest)
 
         @functools.wraps(read)
-        def asked(path: Path, *args: Rest.args, **kwargs: Rest.kwargs) -> Result:
-            return remembered(path, _version(path), *args, **kwargs)
+        def asked(path: Path, *rest: *Rest) -> Result:
+            return remembered(path, _version(path), *rest)
 
         return asked
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +23,11 @@ from dagster._core.execution.backfill import PartitionBackfill
 from sopilot_assets.definitions import build_defs
 from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.defs.pending import register_recordings
-from sopilot_assets.operations.initialise import Profile, dagster_home, prepare_home
+from sopilot_assets.operations.initialise import Profile, dagster_home, join_store, prepare_home
 from sopilot_assets.store.home import Home
 from sopilot_assets_tests.defs.scale import without_sensors
 from sopilot_assets_tests.defs.scale.engines import Engines, ended
+from sopilot_assets_tests.store.object_store import ObjectStore
 
 ROOT = Path(__file__).parents[3]
 SOPILOT = (sys.executable, "-c", "from sopilot_assets.cli import app; app()")
@@ -35,29 +36,38 @@ TAKEN = re.compile(r"Taken by the worker (\w+)@")
 
 @dataclass(frozen=True)
 class Cluster:
-    """The home, the instance on PostgreSQL, and what the processes need to find both."""
+    """The home of the machine with the daemon, the instance in PostgreSQL, and what all machines have in
+    common; every machine has a home of its own, and shares it through the object store.
+    """
 
     home: Home
     instance: dg.DagsterInstance
-    environment: dict[str, str]
-    logs: Path
+    store_url: str
+    folder: Path
 
     @contextmanager
-    def process(self, name: str, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A process of the installation, with its output in ``logs``."""
-        with (self.logs / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-        with ended(process, signal.SIGTERM):
-            yield process
-
-    def daemon(self) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    def daemon(self) -> Iterator[subprocess.Popen[bytes]]:
         """Dagster's daemon, which loads the code in a server of its own."""
         program = str(Path(sys.executable).with_name("dagster-daemon"))
-        return self.process("daemon", program, "run", "-m", without_sensors.__name__)
+        with self._process("daemon", self.home, program, "run", "-m", without_sensors.__name__) as process:
+            yield process
 
-    def worker(self, name: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
-        """A worker with one place."""
-        return self.process(name, *SOPILOT, "worker", "--name", name)
+    @contextmanager
+    def worker(self, name: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A worker with one place, on a machine that begins with nothing."""
+        home = Home.at(self.folder / name)
+        join(home, self.store_url)
+        with self._process(name, home, *SOPILOT, "worker", "--name", name) as process:
+            yield process
+
+    @contextmanager
+    def _process(self, name: str, home: Home, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+        folders = {"SOPILOT_HOME": str(home.root), "DAGSTER_HOME": str(dagster_home(home))}
+        environment = {**os.environ, **folders, "PYTHONPATH": str(ROOT)}
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        with ended(process, signal.SIGTERM):
+            yield process
 
     def backfill(self, keys: Sequence[str], assets: Sequence[dg.AssetsDefinition]) -> str:
         """The id of a new backfill of ``assets`` over ``keys``, as the web page makes it."""
@@ -100,31 +110,42 @@ class Cluster:
     def last_words(self) -> str:
         return "\n".join(
             f"--- {log.name}\n" + log.read_text(encoding="utf-8", errors="replace")[-3000:]
-            for log in sorted(self.logs.glob("*.log"))
+            for log in sorted(self.folder.glob("*.log"))
         )
 
 
 @contextmanager
 def cluster(
-    home: Home, engines: Engines, *, logs: Path, monkeypatch: pytest.MonkeyPatch, **variables: str
+    home: Home,
+    engines: Engines,
+    store: ObjectStore,
+    *,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    **variables: str,
 ) -> Iterator[Cluster]:
     """The installation around a home whose recordings are taken in; they have their partitions."""
     for name, value in {**engines.environment, **variables}.items():
         monkeypatch.setenv(name, value)
-    prepare_home(home, Profile.SCALE)
-    impatient(dagster_home(home) / "dagster.yaml")
-    found = {"SOPILOT_HOME": str(home.root), "DAGSTER_HOME": str(dagster_home(home)), "PYTHONPATH": str(ROOT)}
+    join(home, store.url)
     with local_instance(home) as instance:
         register_recordings(instance, home)
-        yield Cluster(home, instance, {**os.environ, **found}, logs)
+        yield Cluster(home, instance, store.url, folder)
+
+
+def join(home: Home, store_url: str) -> None:
+    """Make a home of a machine more, as `sopilot init --profile scale --store URL` does."""
+    prepare_home(home, Profile.SCALE)
+    impatient(dagster_home(home) / "dagster.yaml")
+    join_store(home, store_url)
 
 
 def impatient(settings: Path) -> None:
     """Shorten the waits of the shipped settings, so that a lost worker is missed within seconds."""
     text = settings.read_text(encoding="utf-8")
     for before, after in {
-        "lost_after_s: 60": "lost_after_s: 6",
-        "poll_interval_seconds: 15": "poll_interval_seconds: 1",
+        "lost_after_s: 60": "lost_after_s: 12",
+        "poll_interval_seconds: 15": "poll_interval_seconds: 2",
         "dequeue_interval_seconds: 2": "dequeue_interval_seconds: 1",
         "max_concurrent_runs: 8": "max_concurrent_runs: 2",
         "limit: 6": "limit: 2",

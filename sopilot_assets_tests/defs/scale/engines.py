@@ -7,6 +7,7 @@ the tests are skipped.
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import secrets
 import shutil
@@ -15,10 +16,11 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -53,44 +55,51 @@ def engines() -> Iterator[Engines]:
 def postgres_server() -> Iterator[str]:
     """The URL of a new PostgreSQL cluster with one empty database."""
     initdb, postgres = program("initdb"), program("postgres")
-    # not below pytest's folder, which only its owner may enter: PostgreSQL refuses to run as root
-    folder = Path(tempfile.mkdtemp(prefix="sopilot-postgres-"))
-    owner = "postgres" if os.geteuid() == 0 else None
-    password, port = secrets.token_hex(16), free_port()
-    (folder / "password").write_text(password, encoding="utf-8")
-    if owner:
-        for path in (folder, folder / "password"):
-            shutil.chown(path, owner, owner)
-    try:
+    password, port, user = secrets.token_hex(16), free_port(), unprivileged()
+    with folder_of(user) as folder:
+        (folder / "password").write_text(password, encoding="utf-8")
         subprocess.run(
             [
                 *(initdb, "--pgdata", folder / "data", "--username=sopilot", "--auth=scram-sha-256"),
                 *(f"--pwfile={folder / 'password'}", "--encoding=UTF8", "--locale=C", "--no-sync"),
             ],
-            user=owner,
-            group=owner,
-            extra_groups=[] if owner else None,
+            **user,
             cwd=folder,
             check=True,
             capture_output=True,
         )
         settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        server = subprocess.Popen(
-            [postgres, "-D", folder / "data", *options, "-c", "fsync=off"],
-            user=owner,
-            group=owner,
-            extra_groups=[] if owner else None,
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(
+                [postgres, "-D", folder / "data", *options, "-c", "fsync=off"],
+                **user,
+                cwd=folder,
+                stdout=log,
+                stderr=log,
+            )
         address = f"sopilot:{password}@127.0.0.1:{port}/postgres"
         with ended(server, signal.SIGINT):
             wait_until_answers(server, lambda: psycopg2.connect(f"postgresql://{address}").close())
             yield f"postgresql+psycopg2://{address}"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+def unprivileged() -> dict[str, Any]:
+    """Who runs PostgreSQL, which refuses to run as root: Debian's own user for it, or nobody."""
+    if os.geteuid() != 0:
+        return {}
+    users = {user.pw_name: user for user in pwd.getpwall()}
+    chosen = users.get("postgres") or users["nobody"]
+    return {"user": chosen.pw_uid, "group": chosen.pw_gid, "extra_groups": []}
+
+
+@contextmanager
+def folder_of(user: Mapping[str, Any]) -> Iterator[Path]:
+    """A folder that the user owns; not below pytest's, which only its owner may enter."""
+    with tempfile.TemporaryDirectory(prefix="sopilot-postgres-", ignore_cleanup_errors=True) as name:
+        if user:
+            os.chown(name, user["user"], user["group"])
+        yield Path(name)
 
 
 @contextmanager

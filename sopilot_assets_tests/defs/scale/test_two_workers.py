@@ -11,6 +11,7 @@ import psutil
 import pytest
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus
 
+from sopilot_assets.capture.ledgers import Registry
 from sopilot_assets.defs.alignments import alignments
 from sopilot_assets.defs.captured_videos import captured_videos
 from sopilot_assets.defs.clip_embeddings import clip_embeddings
@@ -19,17 +20,21 @@ from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import BOOKKEEPING
 from sopilot_assets.store.publish import TEMPORARY_PREFIX
+from sopilot_assets.store.shared import FETCHED, PULLED, shared_home
 from sopilot_assets_tests.defs.conftest import Scored
 from sopilot_assets_tests.defs.scale.cluster import Cluster, cluster, kill_hard
 from sopilot_assets_tests.defs.scale.engines import engines
+from sopilot_assets_tests.store.object_store import object_store
 
 STATIONS = (captured_videos, clip_embeddings, alignments, scores)
 
 
-def unscored_copy(scored: Scored, folder: Path) -> Home:
-    """A copy of a scored home in which no trainee is embedded and nothing is aligned and scored."""
-    root = shutil.copytree(str(scored.shop.home.root), folder / "home")
-    for key in scored.shop.keys:
+def unscored_copy(scored: Scored, keys: list[str], folder: Path) -> Home:
+    """A copy of a scored home in which nothing is aligned and scored, and the trainees among ``keys`` are not
+    embedded.
+    """
+    root = shutil.copytree(str(scored.shop.home.root), folder / "main")
+    for key in keys:
         if "-t-" in key:
             (embedding,) = (root / "embeddings").rglob(f"{key[-12:]}.npz")
             embedding.unlink()
@@ -38,47 +43,64 @@ def unscored_copy(scored: Scored, folder: Path) -> Home:
     return Home.at(root)
 
 
-def results(home: Home) -> dict[str, bytes]:
-    """Every result of the stations, by its path below the home."""
+def results(home: Home, keys: list[str]) -> dict[str, bytes]:
+    """Every result of the stations for the recordings, by its path below the home."""
     root = Path(str(home.root))
     folders = ("embeddings", "references", "alignments", "reviews", "videos")
     paths = (path for folder in folders for path in (root / folder).rglob("*") if path.is_file())
-    return {str(path.relative_to(root)): path.read_bytes() for path in paths}
+    others = {entry.key[-12:] for entry in Registry.read(home).entries.values()} - {key[-12:] for key in keys}
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in paths
+        if not any(other in path.name for other in others)
+    }
 
 
-def rows(home: Home) -> list[dict[str, str]]:
-    """Every row of the scores, without who wrote it when."""
+def rows(home: Home, keys: list[str]) -> list[dict[str, str]]:
+    """Every row of the recordings' scores, without who wrote it when."""
     frame = scores_ledger(home).all_rows().drop(columns=list(BOOKKEEPING)).sort_values("key")
-    return frame.astype(str).to_dict("records")
+    return frame[frame["key"].isin(keys)].astype(str).to_dict("records")
 
 
 def test_two_workers_drain_a_backfill_and_one_is_killed(
     scored: Scored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = unscored_copy(scored, tmp_path)
+    keys = scored.shop.keys[2:]
+    home = unscored_copy(scored, keys, tmp_path)
     with (
         engines() as servers,
-        cluster(home, servers, logs=tmp_path, monkeypatch=monkeypatch, SOPILOT_BACKFILL_KEYS="1") as machines,
-        machines.daemon(),
+        object_store(monkeypatch) as store,
+        cluster(
+            home, servers, store, folder=tmp_path, monkeypatch=monkeypatch, SOPILOT_BACKFILL_KEYS="1"
+        ) as machines,
         machines.worker("one") as victim,
         machines.worker("two"),
     ):
-        backfill = machines.backfill(scored.shop.keys, STATIONS)
-        # each worker has done a run by then, so that what follows is shared by both until one is killed
-        machines.wait("a run of the first worker", lambda: done_by(machines, "one"))
-        machines.wait("its next one", lambda: started_by(machines, "one"))
-        (lost,) = started_by(machines, "one")
-        orphans = kill_hard(victim)
-        machines.wait("the backfill drained", lambda: is_over(machines, backfill))
+        backfill = machines.backfill(keys, STATIONS)
+        with machines.daemon():
+            # each worker has done a run by then, so that what follows is shared by both until one is killed
+            machines.wait("a run of the first worker", lambda: done_by(machines, "one"))
+            machines.wait("its next one", lambda: started_by(machines, "one"))
+            (lost,) = started_by(machines, "one")
+            orphans = kill_hard(victim)
+            machines.wait("the backfill drained", lambda: is_over(machines, backfill))
         assert psutil.wait_procs(orphans, timeout=1)[1] == []
         assert status(machines, backfill) == BulkActionStatus.COMPLETED_SUCCESS, machines.last_words()
         assert_one_run_was_lost_and_made_up_for(machines, lost)
-        assert done_by(machines, "one")
         assert done_by(machines, "two")
-        assert materialized(machines) == set(scored.shop.keys)
-    assert rows(home) == rows(scored.shop.home)
-    assert results(home) == results(scored.shop.home)
+        assert materialized(machines) == set(keys)
+        fetch_everything(home)
+    assert rows(home, keys) == rows(scored.shop.home, keys)
+    assert len(rows(home, keys)) == len(keys)
+    assert results(home, keys) == results(scored.shop.home, keys)
     assert not list(Path(str(home.root)).rglob(f"{TEMPORARY_PREFIX}*"))
+
+
+def fetch_everything(home: Home) -> None:
+    """All that the machines wrote, in the first one's home."""
+    shared = shared_home(Path(str(home.ledgers)) / "x")
+    assert shared is not None
+    shared.pull([*PULLED, *FETCHED])
 
 
 def started_by(machines: Cluster, worker: str) -> list[str]:

@@ -4,12 +4,15 @@ import dagster as dg
 
 from sopilot_assets.definitions import build_defs
 
-_shipped = build_defs()
 
-defs = dg.Definitions(
-    assets=_shipped.assets,
-    asset_checks=_shipped.asset_checks,
-    jobs=_shipped.jobs,
-    resources=_shipped.resources,
-    executor=_shipped.executor,
-)
+def _without_sensors(shipped: dg.Definitions) -> dg.Definitions:
+    return dg.Definitions(
+        assets=shipped.assets,
+        asset_checks=shipped.asset_checks,
+        jobs=shipped.jobs,
+        resources=shipped.resources,
+        executor=shipped.executor,
+    )
+
+
+defs = _without_sensors(build_defs())

@@ -26,8 +26,8 @@ OLD_S = START.timestamp() - 3600
 
 
 def database_of(home: Home) -> Path:
-    """One of the databases, where Dagster has it."""
-    return local_path(home.root) / "dagster" / "history" / "runs.db"
+    """A database beside those of Dagster."""
+    return local_path(home.root) / "dagster" / "history" / "more.db"
 
 
 def made_up_home(root: Path, *, recordings: int = 6) -> Home:
@@ -50,7 +50,15 @@ def made_up_home(root: Path, *, recordings: int = 6) -> Home:
 
 
 def happen(home: Home, what: str) -> None:
-    """One recording comes in, is embedded and labelled, and a study is computed again; files before rows."""
+    """One recording comes in, and a study is computed again."""
+    take_in(home, what)
+    files = {"cases.csv": what.encode(), "figures.json": what.encode()[::-1]}
+    at, results = datetime.now(UTC).isoformat(), Results(home, "study1")
+    results.publish("split_manifests", files, made_from=(), run_id=what, written_at=at)
+
+
+def take_in(home: Home, what: str) -> None:
+    """One recording comes in, is embedded and labelled; files before rows."""
     digest = hashlib.sha256(what.encode()).hexdigest()
     key, at = f"{TASK}-t-{digest[:12]}", datetime.now(UTC).isoformat()
     publish_bytes(home.videos / f"{digest}.mp4", random.Random(what).randbytes(3000))
@@ -70,9 +78,6 @@ def happen(home: Home, what: str) -> None:
         "critical_expected": True,
     }
     append_events(home, [Draft.model_validate(label)], run_id=what, written_at=at)
-    files = {"cases.csv": digest.encode(), "figures.json": digest[::-1].encode()}
-    results = Results(home, "study1")
-    results.publish("split_manifests", files, made_from=(), run_id=what, written_at=at)
     write_in_database(home, what)
 
 

@@ -71,7 +71,7 @@ def test_a_database_is_copied_with_what_is_still_in_its_log(living: Home, place:
     with contextlib.closing(sqlite3.connect(database_of(living))) as reader:
         reader.execute("select * from runs").fetchall()
         write_in_database(living, "not in the file yet")
-        assert database_of(living).with_name("runs.db-wal").stat().st_size > 0
+        assert database_of(living).with_name("more.db-wal").stat().st_size > 0
         create_backup(living, place, now=after(5))
         write_in_database(living, "too late")
         create_backup(living, place, now=after(6))

@@ -104,7 +104,7 @@ def test_a_home_in_which_a_process_works_is_not_replaced(
 def test_a_full_disk_is_said_before_anything_is_written(
     repository: Repository, newest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(BackupError, match="free space"):
         restore(repository, newest, tmp_path / "new", now=START)
     assert names(tmp_path) == ["backups", "home"]

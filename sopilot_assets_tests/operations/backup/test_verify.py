@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,20 @@ from sopilot_assets_tests.operations.backup.made_up import after, happen
 FLIPS = int(os.environ.get("SOPILOT_FLIPS", "1000"))
 
 
+@pytest.fixture(scope="module")
+def two_backups(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with two backups, which is copied."""
+    folder = tmp_path_factory.mktemp("two")
+    home = Home.at(shutil.copytree(template, folder / "home"))
+    create_backup(home, str(folder / "backups"), now=after(5))
+    happen(home, "one more")
+    create_backup(home, str(folder / "backups"), now=after(6))
+    return folder / "backups"
+
+
 @pytest.fixture
-def repository(living: Home, place: str) -> Repository:
-    create_backup(living, place, now=after(5))
-    happen(living, "one more")
-    create_backup(living, place, now=after(6))
-    return open_repository(place)
+def repository(two_backups: Path, tmp_path: Path) -> Repository:
+    return open_repository(shutil.copytree(two_backups, tmp_path / "backups"))
 
 
 def files_of(repository: Repository) -> list[Path]:
@@ -57,7 +66,7 @@ def test_every_flipped_byte_is_found_and_its_file_named(repository: Repository) 
     assert verify_repository(repository).damaged == ()
 
 
-def test_what_a_damaged_object_held_is_named(living: Home, repository: Repository) -> None:
+def test_what_a_damaged_object_held_is_named(repository: Repository) -> None:
     newest = repository.snapshot_names()[-1]
     file = next(one for one in repository.snapshot(newest).files if one.path.startswith("videos/"))
     flip(Path(repository.object(file.sha256).path), 5, 1)

@@ -1,0 +1,134 @@
+"""One rescoring of a whole home, measured in a process of its own, which can run other versions of the code.
+
+It prints one JSON line. Only what any version has is used here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import hashlib
+import io
+import json
+import os
+import pstats
+import resource
+import sys
+import time
+from pathlib import Path
+
+import yaml
+from dagster import DagsterEventType, DagsterInstance, EventLogEntry
+
+from sopilot_assets.defs.local_run import run_keys
+from sopilot_assets.operations.registry import Registry
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.store.home import Home
+
+SQLITE = {"sqlite": {"base_dir": {"env": "DAGSTER_HOME"}}}
+
+
+def main() -> None:
+    """Rescore, and print what it took."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("home", type=Path)
+    parser.add_argument("--processes", type=int, required=True)
+    parser.add_argument("--stock-events", action="store_true")
+    parser.add_argument("--profile", action="store_true")
+    options = parser.parse_args()
+    home = Home.at(options.home)
+    os.cpu_count = lambda: options.processes
+    if options.stock_events:
+        _store_events_one_by_one(options.home / "dagster" / "dagster.yaml")
+    keys = [str(key) for key in Registry.load(home).recordings]
+    profile = cProfile.Profile()
+    started_s, cpu_s = time.perf_counter(), _cpu_s()
+    if options.profile:
+        (run,) = profile.runcall(run_keys, home, keys, job="rescore")
+    else:
+        (run,) = run_keys(home, keys, job="rescore")
+    found = {"wall": time.perf_counter() - started_s, "cpu": _cpu_s() - cpu_s}
+    found["memory_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    if not run.succeeded:
+        raise SystemExit(run.error)
+    os.environ["DAGSTER_HOME"] = str(options.home / "dagster")
+    with DagsterInstance.get() as instance:
+        found["stages"] = stages(instance.all_logs(run.run_id))
+    found["results"] = results(home)
+    found["database_gb"] = sum(path.stat().st_size for path in options.home.glob("dagster/**/*.db")) / 1e9
+    if options.profile:
+        found["profile"] = _longest(profile)
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+def stages(log: list[EventLogEntry]) -> dict[str, float]:
+    """Seconds of each part of the run, from the times of its events."""
+    recorded = {asset: _times(log, DagsterEventType.ASSET_MATERIALIZATION, asset) for asset in _ASSETS}
+    said = {
+        word: [e.timestamp for e in log if f"{word} " in e.user_message] for word in ("aligned", "scored")
+    }
+    started = {asset: _times(log, DagsterEventType.STEP_START, asset)[0] for asset in _ASSETS}
+    ended = {asset: _times(log, DagsterEventType.STEP_SUCCESS, asset)[0] for asset in _ASSETS}
+    referred = (
+        _times(log, DagsterEventType.ASSET_MATERIALIZATION, "gold_references") or [started["alignments"]]
+    )[-1]
+    return {
+        "start, events planned": started["alignments"] - log[0].timestamp,
+        "reference, calibration": referred - started["alignments"],
+        "alignments": said["aligned"][-1] - referred,
+        "events of alignments": ended["alignments"] - said["aligned"][-1],
+        "judged, pages made": said["scored"][-1] - started["scores"],
+        "ledger, index of pages": recorded["scores"][0] - said["scored"][-1],
+        "events of scores": ended["scores"] - recorded["scores"][0],
+        "checks, end": log[-1].timestamp - ended["scores"],
+    }
+
+
+_ASSETS = ("alignments", "scores")
+
+
+def _times(log: list[EventLogEntry], kind: DagsterEventType, of: str) -> list[float]:
+    """When events of a kind happened in a step or to an asset."""
+    return [
+        entry.timestamp
+        for entry in log
+        if (event := entry.dagster_event) is not None
+        and event.event_type == kind
+        and of in (event.asset_key.to_user_string() if event.asset_key else None, event.step_key)
+        and (event.asset_key is None or event.asset_key.to_user_string() == of)
+    ]
+
+
+def results(home: Home) -> str:
+    """A hash of all alignments, pages and rows, but for when and by which run the rows were written."""
+    digest = hashlib.sha256()
+    for pattern in ("alignments/**/*.npz", "reviews/*.html"):
+        for path in sorted(Path(str(home.root)).glob(pattern)):
+            digest.update(path.name.encode() + path.read_bytes())
+    rows = scores_ledger(home).latest().drop(columns=["written_at", "run_id"])
+    digest.update(rows.to_csv().encode())
+    return digest.hexdigest()[:16]
+
+
+def _store_events_one_by_one(settings: Path) -> None:
+    found = yaml.safe_load(settings.read_text("utf-8"))
+    settings.write_text(yaml.safe_dump({**found, "storage": SQLITE}), "utf-8")
+
+
+def _cpu_s() -> float:
+    """User and system seconds of this process and its ended children."""
+    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _longest(profile: cProfile.Profile) -> str:
+    """The functions that took longest by themselves and with what they called, of the run's own process."""
+    stream = io.StringIO()
+    figures = pstats.Stats(profile, stream=stream).strip_dirs()
+    for order in ("tottime", "cumulative"):
+        figures.sort_stats(order).print_stats(25)
+    return stream.getvalue()
+
+
+if __name__ == "__main__":
+    main()

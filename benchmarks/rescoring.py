@@ -1,0 +1,140 @@
+"""Rescoring of thousands of recordings, Dagster's events included: where the time goes, side by side.
+
+    python benchmarks/rescoring.py --recordings 200                    makes its own recordings first
+    python benchmarks/rescoring.py --recordings 3507 --source HOME     copies those of a home, 4 of its golds
+    python benchmarks/rescoring.py --source HOME --before REVISION     also by the code of an earlier revision
+    python benchmarks/rescoring.py --source HOME --profile             and the functions that take longest
+
+Each way of doing it gets a new home of the same recordings (embeddings are copied, not computed) and goes
+through the job `rescore` on a SQLite instance, the reference and its calibration included, since that is what
+changes when scores have to be made again. All ways have to come to the same alignments, rows and pages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks._copied_home import copied_home
+from sopilot_assets.store.home import Home
+
+ROOT = Path(__file__).resolve().parents[1]
+GOLDS = 4
+FEW = ("--trainees", "20", "--size", "320x240")
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to rescore; ``code`` is the folder that holds the package."""
+
+    name: str
+    processes: int
+    stock_events: bool
+    code: Path = ROOT
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    options = _options(arguments)
+    with tempfile.TemporaryDirectory(prefix="sopilot-rescoring-", dir=options.scratch) as name:
+        scratch = Path(name)
+        source = Home.at(options.source) if options.source else _own_recordings(scratch / "source")
+        print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}; {options.recordings} recordings\n")
+        found = {}
+        for way in _ways(options, scratch):
+            if way.name not in options.without:
+                found[way.name] = _measure(way, source, scratch, options)
+        print(_table(found, options.recordings))
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--recordings", type=int, default=200, help="how many, golds included (default 200)")
+    parser.add_argument("--source", type=Path, help="a home with embedded recordings of one task")
+    parser.add_argument("--before", metavar="REVISION", help="measure that revision's code too")
+    parser.add_argument("--without", nargs="*", default=[], metavar="WAY", help="ways that are left out")
+    parser.add_argument("--profile", action="store_true", help="print the profile of each way; slower")
+    parser.add_argument(
+        "--scratch", type=Path, help="where the homes are made (default: the system's folder)"
+    )
+    return parser.parse_args(arguments)
+
+
+def _ways(options: argparse.Namespace, scratch: Path) -> Iterator[Way]:
+    cores = os.cpu_count() or 1
+    if options.before:
+        yield Way("before", cores, True, _code_of(options.before, scratch / "before"))
+    yield Way("events one by one", cores, True)
+    yield Way("one process", 1, False)
+    yield Way("now", cores, False)
+
+
+def _code_of(revision: str, folder: Path) -> Path:
+    """The package as it was at a revision."""
+    command = ["git", "archive", "--format=tar", f"--output={folder}.tar", revision]
+    subprocess.run(command, cwd=ROOT, check=True)
+    with tarfile.open(f"{folder}.tar") as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def _own_recordings(root: Path) -> Home:
+    """A home with the demonstration's recordings, simulated and embedded now."""
+    command = [sys.executable, "-m", "sopilot_assets.cli", "demo", "--home", str(root), *FEW]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return Home.at(root)
+
+
+def _measure(way: Way, source: Home, scratch: Path, options: argparse.Namespace) -> dict[str, object]:
+    root = scratch / way.name.replace(" ", "_")
+    copied_home(source, root, recordings=options.recordings, golds=GOLDS)
+    command = [sys.executable, str(ROOT / "benchmarks/_rescoring_run.py"), str(root)]
+    command += ["--processes", str(way.processes)]
+    command += ["--stock-events"] * way.stock_events + ["--profile"] * options.profile
+    ended = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONPATH": str(way.code)},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    found = json.loads(ended.stdout.splitlines()[-1])
+    print(f"{way.name}: {found['wall']:.1f} s, load now {os.getloadavg()[0]:.1f}", flush=True)
+    if options.profile:
+        print(found["profile"])
+    subprocess.run(["rm", "-rf", str(root)], check=True)
+    return found
+
+
+def _table(found: dict[str, dict[str, object]], recordings: int) -> str:
+    """The ways side by side, seconds of each stage."""
+    lines = [("stage, seconds", *found), *_stage_lines(found)]
+    lines.append(("**all**", *(f"**{one['wall']:.1f}**" for one in found.values())))
+    lines.append(("a recording, ms", *(f"{1e3 * one['wall'] / recordings:.1f}" for one in found.values())))
+    lines.append(("CPU seconds", *(f"{one['cpu']:.1f}" for one in found.values())))
+    for name, unit in (("memory_gb", "memory of the run, GB"), ("database_gb", "Dagster's databases, GB")):
+        lines.append((unit, *(f"{one[name]:.2f}" for one in found.values())))
+    lines.append(("results", *(str(one["results"]) for one in found.values())))
+    rows = [f"| {' | '.join(line)} |" for line in lines]
+    same = "the same" if len({one["results"] for one in found.values()}) == 1 else "NOT THE SAME"
+    rule = "|" + "---|" + "--:|" * len(found)
+    return "\n".join(["", rows[0], rule, *rows[1:], "", f"Results of all ways: {same}."])
+
+
+def _stage_lines(found: dict[str, dict[str, object]]) -> list[tuple[str, ...]]:
+    stages = [one["stages"] for one in found.values()]
+    return [(name, *(f"{one[name]:.1f}" for one in stages)) for name in stages[0]]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The runbook can be followed from top to bottom: every command is run, in order, in an empty folder."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sopilot_assets.cli import app
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.store.home import HOME_VARIABLE, Home
+
+RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
+_LINE = re.compile(r"^\$ (?P<command>.*?)(?:\s+# (?P<remark>.*))?$", re.MULTILINE)
+_BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+
+
+def commands() -> list[tuple[str, int]]:
+    """Every command of the runbook and the exit code that it says, 0 where it says nothing."""
+    blocks = "".join(_BLOCK.findall(RUNBOOK.read_text("utf-8")))
+    found = []
+    for line in _LINE.finditer(blocks):
+        code = re.search(r"exit code (\d+)", line["remark"] or "")
+        found.append((line["command"], int(code[1]) if code else 0))
+    return found
+
+
+def run(command: str) -> tuple[int, str]:
+    """The exit code and the output of one command in this folder."""
+    words = shlex.split(command)
+    if words[0] == "sopilot":
+        result = CliRunner().invoke(app, words[1:], env={"COLUMNS": "200"})
+        return result.exit_code, f"{result.output}\n{result.exception!r}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_runbook_can_be_followed_from_top_to_bottom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(HOME_VARIABLE, raising=False)
+    followed = commands()
+    for command, expected in followed:
+        code, output = run(command)
+        assert code == expected, f"{command}: exit code {code}, the runbook says {expected}\n{output}"
+    assert len(followed) > 60
+    home, restored = Home.at(tmp_path / "sopilot_home"), Home.at(tmp_path / "restored_home")
+    rows = scores_ledger(home).latest()
+    assert len(rows) > 0
+    assert rows.equals(scores_ledger(restored).latest())
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "models verify", "task lock", "commons fetch", "capture add", "variants", "control", "score",
+        "show recordings", "labels template", "labels prefill", "study register", "study run",
+        "dossier build", "score --stale", "repeat", "demo", "campaign start", "campaign stop",
+        "campaign status", "daily", "backup create", "backup restore", "backup drill", "doctor",
+        "retention", "alerts test",
+    ],
+)  # fmt: skip
+def test_every_row_of_the_old_runbook_has_its_command(row: str) -> None:
+    assert f"sopilot {row}" in RUNBOOK.read_text("utf-8")
+
+
+def test_every_section_is_in_both_languages() -> None:
+    text = RUNBOOK.read_text("utf-8")
+    heads = re.findall(r"^##+ (.*)$", text, re.MULTILINE)
+    assert len(heads) > 20
+    assert [head for head in heads if not re.search(r" / .*[぀-ヿ一-鿿]", head)] == []
