@@ -53,6 +53,10 @@ STYLES: Final[Mapping[str, str]] = {
 """How single words in cells are coloured."""
 
 
+_CONTROLS: Final = dict.fromkeys({*range(32), *range(127, 160)} - {ord("\n"), ord("\t")}, "\ufffd")
+"""Characters by which a name could command the terminal."""
+
+
 def stdout() -> Console:
     """The console for results."""
     console = Console(highlight=False, soft_wrap=False)
@@ -73,12 +77,12 @@ def say(text: str) -> None:
 def show_error(message: str) -> None:
     """Print an error message, in red where the terminal has colours."""
     console = stderr()
-    console.print(f"[bold red]Error:[/bold red] {escape(message)}", soft_wrap=True)
+    console.print(f"[bold red]Error:[/bold red] {escape(message.translate(_CONTROLS))}", soft_wrap=True)
 
 
 def show_warning(message: str) -> None:
     """Print something that is worth a look."""
-    stderr().print(f"[yellow]Warning:[/yellow] {escape(message)}", soft_wrap=True)
+    stderr().print(f"[yellow]Warning:[/yellow] {escape(message.translate(_CONTROLS))}", soft_wrap=True)
 
 
 def show_rows(
@@ -130,6 +134,7 @@ def _cell(value: Cell) -> str:
 
 def _coloured(text: str) -> str:
     style = STYLES.get(text)
+    text = text.translate(_CONTROLS)
     return f"[{style}]{escape(text)}[/{style}]" if style else escape(text)
 
 

@@ -23,6 +23,7 @@ _NO_DESTINATION: Final = f"{SETTINGS_FILE} names no place for backups (backup.de
         f"repository that {SETTINGS_FILE} names. Only what changed is written, and every file is read back."
     ),
     group_name="operations",
+    kinds={"file"},
     owners=["team:quality"],
     code_version="backup-1",
     check_specs=[
@@ -53,8 +54,8 @@ def backups(
     name="drill_restores",
     description=(
         "The newest backup, restored into a scratch folder: every file has its hash, every row is in the "
-        "home too, every file that rows speak of is there, label chains and databases are sound, and the Dagster "
-        "instance opens."
+        "home too, every file that rows speak of is there, label chains and databases are sound, and the "
+        "Dagster instance opens."
     ),
 )
 def drill_restores(

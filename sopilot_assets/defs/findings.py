@@ -50,13 +50,15 @@ def damaged_files(home: Home, *, seed: str) -> Findings:
     bytes that its name says.
     """
     entries = sorted(Registry.read(home).entries.values(), key=lambda entry: entry.key)
-    paths = {entry.key: local_path(home.videos / entry.stored_name) for entry in entries}
-    away = [entry for entry in entries if not paths[entry.key].exists()]
-    kept = names_in_store(local_path(home.videos)) if away else set()
-    gone = [entry for entry in away if entry.stored_name not in kept]
-    present = _sample([entry.key for entry in entries if entry not in away], seed)
+    folder = local_path(home.videos)
+    away = {entry.key: entry for entry in entries if not (folder / entry.stored_name).exists()}
+    kept = names_in_store(folder) if away else set()
+    gone = [entry for entry in away.values() if entry.stored_name not in kept]
+    present = _sample([entry.key for entry in entries if entry.key not in away], seed)
     changed = [
-        entry for entry in entries if entry.key in present and file_sha256(paths[entry.key]) != entry.sha256
+        entry
+        for entry in entries
+        if entry.key in present and file_sha256(folder / entry.stored_name) != entry.sha256
     ]
     return Findings(
         [{"key": entry.key, "problem": "the file is gone", "file": entry.stored_name} for entry in gone]

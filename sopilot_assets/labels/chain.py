@@ -21,7 +21,7 @@ from upath import UPath
 
 from sopilot_assets.errors import LabelError, LedgerError
 from sopilot_assets.labels.events import NO_EVENT, Draft, Event, event_hash, place
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import Home, plain_id
 from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.store.publish import local_path, only_writer, publish_text
 
@@ -198,7 +198,7 @@ def _value(name: object, cell: Any) -> Any:
 
 
 def _head_file(home: Home, task_id: str) -> UPath:
-    return home.ledgers / f"labels.{task_id}.head"
+    return home.ledgers / f"labels.{plain_id(task_id, 'task')}.head"
 
 
 def _known_head(home: Home, task_id: str) -> Head:

@@ -14,6 +14,7 @@ DEFAULT_HOME = "./sopilot_home"
 HOME_VARIABLE = "SOPILOT_HOME"
 ROLES = ("gold", "trainee")
 
+_ID = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _KEY = re.compile(r"(?P<task>[a-z][a-z0-9_]{0,47})-(?P<role>[gt])-(?P<video>[0-9a-f]{12})")
 
 
@@ -105,7 +106,7 @@ class Home:
 
     def study(self, study_id: str) -> UPath:
         """The folder of one study's results."""
-        return self.studies / study_id
+        return self.studies / plain_id(study_id, "study")
 
     def embedding(self, model_id: str, video_id: str) -> UPath:
         """The embedding of one video by one model."""
@@ -130,6 +131,15 @@ class Home:
     def steps_csv(self, task_id: str) -> UPath:
         """The step annotations of a task's golds."""
         return self.capture / task_id / "gold" / "steps.csv"
+
+
+def plain_id(name: str, kind: str) -> str:
+    """The name itself where it can only name something in its own folder; raises ``ConfigError`` else."""
+    if not _ID.fullmatch(name):
+        raise ConfigError(
+            f"{kind} {name!r}: expected a-z, 0-9 and _, beginning with a letter; nothing was read."
+        )
+    return name
 
 
 @dataclass(frozen=True, order=True, slots=True)

@@ -17,7 +17,7 @@ from upath import UPath
 
 from sopilot_assets.errors import StudyError
 from sopilot_assets.store.canonical import content_sha256, pretty_json
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import Home, plain_id
 from sopilot_assets.store.publish import only_writer, publish_bytes
 from sopilot_assets.studies.gates import check_overrides
 from sopilot_assets.studies.spec import ScoreOrigin, StudySpec, read_study
@@ -74,7 +74,7 @@ class Registration(BaseModel):
 
 def registration_path(home: Home, study_id: str) -> UPath:
     """Where a study's registration lies."""
-    return home.studies / f"{study_id}{REGISTRATION_SUFFIX}"
+    return home.studies / f"{plain_id(study_id, 'study')}{REGISTRATION_SUFFIX}"
 
 
 def register(home: Home, study_id: str, *, registered_at: datetime, by: str) -> Registration:

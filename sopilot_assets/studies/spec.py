@@ -27,7 +27,7 @@ from upath import UPath
 from sopilot_assets.errors import StudyError
 from sopilot_assets.labels.events import Source
 from sopilot_assets.store.canonical import content_sha256
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import Home, plain_id
 from sopilot_assets.tasks.documents import Document, DocumentError, FieldPath, dotted, read_document
 from sopilot_assets.tasks.faults import describe
 from sopilot_assets.tasks.spec import STEP_ID_PATTERN, TASK_ID_PATTERN, Name
@@ -196,7 +196,7 @@ class StudySpec(_Section):
 
 def study_path(home: Home, study_id: str) -> UPath:
     """Where a study's file lies."""
-    return home.studies / f"{study_id}{STUDY_SUFFIX}"
+    return home.studies / f"{plain_id(study_id, 'study')}{STUDY_SUFFIX}"
 
 
 def study_ids(home: Home) -> list[str]:

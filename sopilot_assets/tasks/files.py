@@ -38,6 +38,10 @@ def load_task(path: str | Path | UPath) -> TaskSpec:
 
 def read_task(source: UPath) -> TaskSpec:
     """The task in one file, whatever its locks say; ``TaskError`` when it is missing or invalid."""
+    if ".." in source.parts:
+        raise TaskError(
+            f"{source}: expected a task of the home's tasks folder, found a path that leads out of it."
+        )
     spec = parse_task(_read(source), source=source)
     if spec.task_id != source.stem:
         raise TaskError(

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sopilot_assets.defs.batches import FIRST_WAIT_S, Attempt, Batch, contiguous_ranges, plan_batches
+from sopilot_assets.defs.batches import FIRST_WAIT_S, Attempt, Batch, plan_batches
+from sopilot_assets.operations.key_ranges import contiguous_ranges
 
 KEYS = ["a", "b", "c", "d", "e", "f", "g", "h"]
 

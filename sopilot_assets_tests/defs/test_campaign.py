@@ -9,10 +9,18 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.launcher import WorkerStatus
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 from dagster._core.storage.tags import WILL_RETRY_TAG
 from dagster._core.test_utils import create_run_for_test
 
@@ -69,7 +77,8 @@ class Office:
             scheduled_execution_time=BEGUN + timedelta(seconds=after_s),
             resources=self.given(after_s + late_s),
         )
-        found = campaign_cycles_schedule(context)
+        with context:
+            found = campaign_cycles_schedule(context)
         assert isinstance(found, dg.RunRequest | dg.SkipReason)
         return found
 
@@ -80,8 +89,18 @@ class Office:
     def run(self, request: dg.RunRequest, status: dg.DagsterRunStatus, **tags: str) -> dg.DagsterRun:
         """A run as the daemon makes it of a request."""
         assert request.job_name is not None
+        origin = RemoteJobOrigin(
+            RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "all"), request.job_name
+        )
         run: dg.DagsterRun = create_run_for_test(
-            self.instance, request.job_name, status=status, tags={**request.tags, **tags}
+            self.instance,
+            request.job_name,
+            status=status,
+            tags={**request.tags, **tags},
+            remote_job_origin=origin,
+            job_code_origin=JobPythonOrigin(
+                request.job_name, RepositoryPythonOrigin(sys.executable, ModuleCodePointer("here", "defs"))
+            ),
         )
         return run
 
@@ -102,6 +121,13 @@ class Office:
 @pytest.fixture
 def office(home: Home) -> Iterator[Office]:
     with dg.DagsterInstance.ephemeral() as instance:
+        yield Office(home, instance)
+
+
+@pytest.fixture
+def lasting(home: Home, tmp_path: Path) -> Iterator[Office]:
+    """One with an instance on disk: a schedule opens its own."""
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         yield Office(home, instance)
 
 
@@ -139,7 +165,8 @@ def test_cycles_that_nobody_launched_are_counted(office: Office) -> None:
     assert office.outcomes(plan) == {0: "missed", 1: "missed", 2: "missed"}
 
 
-def test_the_schedule_launches_by_the_time_for_which_it_was_asked(office: Office) -> None:
+def test_the_schedule_launches_by_the_time_for_which_it_was_asked(lasting: Office) -> None:
+    office = lasting
     office.start(interval_s=60.0, duration_s=600.0)
     request = asked(office.schedule(60, late_s=65.0))
     assert request.tags[CYCLE_TAG] == "1"
@@ -155,7 +182,7 @@ def test_the_schedule_launches_by_the_time_for_which_it_was_asked(office: Office
         (dg.DagsterRunStatus.FAILURE, "false", {0: "failed"}),
         (dg.DagsterRunStatus.CANCELED, "false", {0: "failed"}),
         (dg.DagsterRunStatus.FAILURE, "true", {}),
-        (dg.DagsterRunStatus.QUEUED, "false", {}),
+        (dg.DagsterRunStatus.STARTING, "false", {}),
     ],
 )
 def test_a_run_that_died_for_good_is_noted(
@@ -201,10 +228,8 @@ def test_a_summary_is_not_made_before_the_end_and_not_tried_for_ever(office: Off
 def test_a_cycle_runs_as_one_materialization_with_its_checks(office: Office) -> None:
     plan = office.start()
     request = asked(office.watch(1))
-    done = {"attempt": 1, "started_at": START, "seconds": 1.0, "command": "", "log": ""}
-    ended = {"intake": (StepOutcome.FAILED, 1), "score": (StepOutcome.FINDING, 3)}
-    for step, (outcome, code) in ended.items():
-        result = StepResult(step=step, outcome=outcome, exit_code=code, what="so", **done)
+    for step, outcome, code in (("intake", StepOutcome.FAILED, 1), ("score", StepOutcome.FINDING, 3)):
+        result = StepResult(step, 1, outcome, code, START, 1.0, "so", "", "")
         record_step(office.home, plan, 0, result, run_id="r", written_at=START)
     run = office.execute(request, 2)
     assert run.success
@@ -234,8 +259,7 @@ def test_a_stop_ends_only_runs_of_its_own_that_wait_or_linger(
 ) -> None:
     plan = office.start()
     ended: list[str] = []
-    coordinator = office.instance.run_coordinator
-    monkeypatch.setattr(coordinator, "cancel_run", lambda run_id: ended.append(run_id) or True)
+    monkeypatch.setattr(office.instance.run_coordinator, "cancel_run", ended.append)
     request = asked(office.watch(1))
     started = office.run(request, dg.DagsterRunStatus.STARTED)
     queued = office.run(request, dg.DagsterRunStatus.QUEUED)

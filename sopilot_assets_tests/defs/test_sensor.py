@@ -173,3 +173,18 @@ def recordings(home: Home) -> Mapping[PartitionKey, Recording]:
 def task(shop: Shop) -> TaskSpec:
     """The shop's task."""
     return load_task(shop.home.tasks / "filter_change.yaml")
+
+
+def test_while_there_is_too_little_disk_space_nothing_is_taken_in_or_launched_and_the_tick_says_so(
+    shop: Shop, tiny_set: SimulatedSet
+) -> None:
+    settings = Path(str(shop.home.root)) / "settings.yaml"
+    settings.write_text("disk: {warn_gib: 1e6, pause_gib: 1e6, resume_gib: 1e6}\n", "utf-8")
+    (dropped,) = drop(shop.home, tiny_set.golds[:1], "gold")
+    first = shop.tick(now=T0)
+    second = shop.tick(now=T1, cursor=first.cursor)
+    assert (batches(second), shop.keys, dropped.exists()) == ([], [], True)
+    assert "intake is paused" in str(second.skip_reason)
+    settings.unlink()
+    third = shop.tick(now=T1, cursor=shop.tick(now=T0, cursor=second.cursor).cursor)
+    assert (len(batches(third)), len(shop.keys), dropped.exists()) == (1, 1, False)

@@ -49,7 +49,7 @@ def content_of(home: Path) -> Content:
         name = str(path.relative_to(home))
         if not path.is_file() or path.name.startswith(".") or path.suffix == ".lock":
             continue
-        if name.split("/")[0] in SKIPPED or path.suffix == ".parquet":
+        if path.relative_to(home).parts[0] in SKIPPED or path.suffix == ".parquet":
             continue
         _take(found, name, path.read_bytes())
     for folder in sorted((home / "ledgers").iterdir()):

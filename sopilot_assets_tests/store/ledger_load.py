@@ -12,7 +12,7 @@ import pyarrow as pa
 from upath import UPath
 
 from sopilot_assets.store.compaction import compact_ledgers
-from sopilot_assets.store.ledgers import Ledger
+from sopilot_assets.store.ledgers import Cell, Ledger
 
 COLUMNS = {"key": pa.string(), "writer": pa.string(), "number": pa.int64()}
 
@@ -25,7 +25,7 @@ def ledger(folder: Path) -> Ledger:
 def write(folder: Path, who: str, count: int) -> None:
     """Append the rows 0, 1, 2… of one writer, each in a file of its own."""
     for number in range(count):
-        row = {"key": f"{who}/{number}", "writer": who, "number": number}
+        row: dict[str, Cell] = {"key": f"{who}/{number}", "writer": who, "number": number}
         ledger(folder).append([row], run_id=who, written_at=f"2026-01-01T00:00:00.{number:06d}+00:00")
 
 

@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from sopilot_assets.errors import LedgerError
-from sopilot_assets.store import compaction
 from sopilot_assets.store.compaction import compact_ledgers, fragmented
 from sopilot_assets.store.ledgers import Ledger
 from sopilot_assets.store.listing import removing_from, whole_listing
@@ -120,7 +119,7 @@ def test_a_merged_file_that_reads_back_differently_costs_no_source(
         things(tmp_path).append([row("a", float(number))], run_id=f"r{number}", written_at=MOMENTS[number])
     before, files = views(things(tmp_path)), things(tmp_path).files()
     write = pq.write_table
-    monkeypatch.setattr(compaction.pq, "write_table", lambda table, path, **_: write(table.slice(1), path))
+    monkeypatch.setattr(pq, "write_table", lambda table, path, **_: write(table.slice(1), path))
     with pytest.raises(LedgerError, match="read back"):
         compact_ledgers(UPath(tmp_path), at_least=2)
     assert set(files) < set(things(tmp_path).files())

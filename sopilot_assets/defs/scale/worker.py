@@ -144,13 +144,16 @@ class _Keeper:
             self.heard_s = time.monotonic()
 
     def _ask_to_end(self) -> None:
-        """Pass on that the run was cancelled, or was given up as lost, once."""
+        """Pass on, once, that the run was cancelled or given up as lost. The process of a run that succeeded
+        is about to end by itself.
+        """
+        if self.asked_s is not None:
+            return
         run = self.instance.get_run_by_id(self.run_id)
-        if self.asked_s is None and (
-            run is None or run.is_finished or run.status == DagsterRunStatus.CANCELING
-        ):
+        if run is None or run.is_finished or run.status == DagsterRunStatus.CANCELING:
             self.asked_s = time.monotonic()
-            self.process.terminate()
+            if run is None or run.status != DagsterRunStatus.SUCCESS:
+                self.process.terminate()
 
 
 def _is_cancelled(instance: DagsterInstance, run_id: str) -> bool:

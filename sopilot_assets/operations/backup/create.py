@@ -61,6 +61,7 @@ def create_backup(home: Home, place: str, *, now: datetime, on_progress: Progres
     repository = open_repository(place, create=True)
     repository.check_marker()
     with repository.only_user(), scratch_folder(root) as scratch:
+        repository.sweep(now_s=now.timestamp())
         earlier = _newest_readable(repository)
         taker = _taker(repository, earlier, scratch)
         all_of = _Collected(taker, on_progress)

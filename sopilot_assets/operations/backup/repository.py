@@ -32,12 +32,13 @@ from sopilot_assets.operations.backup.snapshot import (
     sealed,
     unsealed,
 )
-from sopilot_assets.store.publish import TEMPORARY_PREFIX, only_writer
+from sopilot_assets.store.publish import TEMPORARY_PREFIX, only_writer, sweep_unfinished
 
 MARKER: Final = "sopilot-backup.json"
 LOCK: Final = ".lock"
 
 _OBJECT: Final = re.compile(r"[0-9a-f]{64}")
+_OLD_S: Final = 3600.0
 _CHUNK_BYTES: Final = 1 << 20
 _CONTENT: Final = {"what": "a repository of sopilot backups; see the documentation, backup.md"}
 
@@ -132,6 +133,11 @@ class Repository:
         self._add(target, data)
         self._refuse_different(target, sha256)
 
+    def sweep(self, *, now_s: float) -> None:
+        """Remove unfinished files that a killed backup left; an object store shows none."""
+        if is_local(self.root):
+            sweep_unfinished(self.root, older_than_s=_OLD_S, now_s=now_s)
+
     def remove(self, target: UPath) -> None:
         """Remove a file of the repository; one that is gone already is no error."""
         with contextlib.suppress(FileNotFoundError):
@@ -183,10 +189,14 @@ def open_repository(place: str | Path | UPath, *, create: bool = False) -> Repos
                 "`sopilot backup create` wrote to."
             )
         repository.begin()
-    except OSError as error:
+    except BackupError:
+        raise
+    except Exception as error:
+        # an object store's library raises errors of its own
+        reason = getattr(error, "strerror", None) or error
         raise BackupError(
-            f"{repository.name}: could not be used ({error.strerror or error}). Mend it or name "
-            "another place."
+            f"{repository.name}: could not be used ({reason}). Mend it, check its address and credentials, or "
+            "name another place."
         ) from error
     return repository
 

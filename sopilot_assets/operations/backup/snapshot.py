@@ -164,7 +164,7 @@ def unsealed(data: bytes, *, name: str) -> dict[str, Any]:
 
 
 def path_text(relative: str) -> str:
-    """A path below the home as text that any JSON reader takes; a name that is no UTF-8 is written in ASCII
+    r"""A path below the home as text that any JSON reader takes; a name that is no UTF-8 is written in ASCII
     with ``%XX`` for its other bytes.
 
     >>> path_text("capture/30%.mp4"), path_text("capture/caf\udce9.mp4")

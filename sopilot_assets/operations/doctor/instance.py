@@ -136,7 +136,7 @@ def ticks(patient: Patient) -> Iterator[Finding]:
     failed = [(body, row) for body, row in bodies if row[1] == "FAILURE"]
     for body, _ in failed:
         error = str((body.get("error") or {}).get("message", "")).strip().splitlines()
-        what = f"{body.get('instigator_name', 'one')} failed: {error[0][:200] if error else 'unknown error'}"
+        what = f"{_name_of(body)} failed: {error[0][:200] if error else 'unknown error'}"
         yield Finding("sensors", State.PROBLEM, what, "Automation in the web page shows the whole error")
     capture = [patient.now_s - _seconds(row[2]) for body, row in bodies if _is_capture(body)]
     if capture and min(capture) > TICK_S:
@@ -153,8 +153,13 @@ _NEWEST_TICKS: Final = (
 )
 
 
+def _name_of(body: Mapping[str, Any]) -> str:
+    """The name of the sensor or schedule whose tick it is; Dagster keeps an older word for it."""
+    return str(body.get("instigator_name") or body.get("job_name") or "a sensor")
+
+
 def _is_capture(body: dict[str, Any]) -> bool:
-    return body.get("instigator_name") == "capture_sensor"
+    return _name_of(body) == "capture_sensor"
 
 
 def journals(patient: Patient) -> Iterator[Finding]:

@@ -91,6 +91,7 @@ def hatch(
         yield Stroke((low, high), colour=colour, width=1.2, opacity=0.55)
 
 
+@lru_cache(maxsize=4096)
 def text_width(text: str, size: float) -> float:
     """A cautious estimate of the width of a text, in the units of ``size``: wide letters count double.
 
@@ -197,7 +198,10 @@ def _png_shape(canvas: ImageDraw.ImageDraw, shape: Shape, scale: float) -> None:
 
 @lru_cache(maxsize=8)
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+    font = ImageFont.load_default(size)
+    # the same words come in every picture, and drawing letters takes longer than all else in it
+    font.getmask2 = lru_cache(maxsize=1024)(font.getmask2)  # type: ignore[method-assign, union-attr]
+    return font
 
 
 def _scaled(points: Iterable[Point], scale: float) -> list[Point]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import dagster as dg
 import psutil
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus
 
@@ -29,18 +31,22 @@ from sopilot_assets_tests.store.object_store import object_store
 STATIONS = (captured_videos, clip_embeddings, alignments, scores)
 
 
-def unscored_copy(scored: Scored, keys: list[str], folder: Path) -> Home:
-    """A copy of a scored home in which nothing is aligned and scored, and the trainees among ``keys`` are not
-    embedded.
+def unscored_copy(scored: Scored, folder: Path) -> Home:
+    """A copy of a scored home without anything about its trainees but their videos; golds lack their
+    alignments.
     """
-    root = shutil.copytree(str(scored.shop.home.root), folder / "main")
-    for key in keys:
+    home = Home.at(shutil.copytree(str(scored.shop.home.root), folder / "main"))
+    root = Path(str(home.root))
+    for name in ("alignments", "reviews"):
+        shutil.rmtree(root / name)
+    for key in scored.shop.keys:
         if "-t-" in key:
             (embedding,) = (root / "embeddings").rglob(f"{key[-12:]}.npz")
             embedding.unlink()
-    for name in ("alignments", "reviews", "ledgers/scores"):
-        shutil.rmtree(root / name)
-    return Home.at(root)
+    (ledger,) = scores_ledger(home).files()
+    rows = pq.read_table(ledger)
+    pq.write_table(rows.filter(pc.field("role") == "gold"), ledger)
+    return home
 
 
 def results(home: Home, keys: list[str]) -> dict[str, bytes]:
@@ -66,27 +72,26 @@ def test_two_workers_drain_a_backfill_and_one_is_killed(
     scored: Scored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = scored.shop.keys[2:]
-    home = unscored_copy(scored, keys, tmp_path)
+    home = unscored_copy(scored, tmp_path)
     with (
         engines() as servers,
         object_store(monkeypatch) as store,
         cluster(
             home, servers, store, folder=tmp_path, monkeypatch=monkeypatch, SOPILOT_BACKFILL_KEYS="1"
         ) as machines,
-        machines.worker("one") as victim,
-        machines.worker("two"),
+        machines.worker("one") as one,
+        machines.worker("two") as two,
     ):
         backfill = machines.backfill(keys, STATIONS)
         with machines.daemon():
-            # each worker has done a run by then, so that what follows is shared by both until one is killed
-            machines.wait("a run of the first worker", lambda: done_by(machines, "one"))
-            machines.wait("its next one", lambda: started_by(machines, "one"))
-            (lost,) = started_by(machines, "one")
-            orphans = kill_hard(victim)
+            machines.wait("a worker at its second run", lambda: at_second_run(machines))
+            name, lost = at_second_run(machines)[0]
+            orphans = kill_hard({"one": one, "two": two}[name])
             machines.wait("the backfill drained", lambda: is_over(machines, backfill))
         assert psutil.wait_procs(orphans, timeout=1)[1] == []
         assert status(machines, backfill) == BulkActionStatus.COMPLETED_SUCCESS, machines.last_words()
         assert_one_run_was_lost_and_made_up_for(machines, lost)
+        assert done_by(machines, "one")
         assert done_by(machines, "two")
         assert materialized(machines) == set(keys)
         fetch_everything(home)
@@ -101,6 +106,16 @@ def fetch_everything(home: Home) -> None:
     shared = shared_home(Path(str(home.ledgers)) / "x")
     assert shared is not None
     shared.pull([*PULLED, *FETCHED])
+
+
+def at_second_run(machines: Cluster) -> list[tuple[str, str]]:
+    """The workers that have done a run and are at work on another, and that run."""
+    return [
+        (worker, run_id)
+        for worker in sorted(machines.takers())
+        for run_id in started_by(machines, worker)
+        if done_by(machines, worker)
+    ]
 
 
 def started_by(machines: Cluster, worker: str) -> list[str]:

@@ -16,11 +16,14 @@ from typing import Any
 
 @dataclass
 class WebhookReceiver:
-    """What was posted: headers and JSON, in order; ``answers`` are the status codes to give, then 200."""
+    """What was posted: headers and JSON, in order; ``answers`` are the status codes to give, then 200, and
+    ``taken`` the keys of the posts that got 200.
+    """
 
     port: int = 0
     answers: list[int] = field(default_factory=list)
     posts: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
     location: str = ""
 
     @property
@@ -48,7 +51,10 @@ def webhook_receiver() -> Iterator[WebhookReceiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             state.posts.append((dict(self.headers), json.loads(body)))
-            self.send_response(state.answers.pop(0) if state.answers else 200)
+            answer = state.answers.pop(0) if state.answers else 200
+            if answer == 200:
+                state.taken.append(self.headers["Idempotency-Key"])
+            self.send_response(answer)
             self.send_header("Location", state.location)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -17,7 +17,7 @@ from sopilot_assets.operations.evidence.study import MANIFEST
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.looks import looks_ledger
 from sopilot_assets.studies.metrics import figures
-from sopilot_assets_tests.operations.made_up_study import made_up_home
+from sopilot_assets_tests.operations.made_up_study import made_up_home, write_study
 
 AT = "2026-03-03T08:00:00+00:00"
 
@@ -54,6 +54,16 @@ def test_dev_recordings_are_judged_and_nothing_held_out_is_seen(
     assert isinstance(checks["critical_miss_rate"]["value"], float)
     assert checks["rescore_jitter_max_delta"]["why"] == "value_missing"
     assert not found.passed
+
+
+def test_a_recording_that_another_study_holds_out_is_not_seen(split: Home) -> None:
+    write_study(split, "autumn", split={"seed": 5})
+    stations.split_manifests(split, "autumn", run_id="r", written_at=AT)
+    by_study = {name: Results(split, name).read_json(MANIFEST)["case_ids"] for name in ("spring", "autumn")}
+    held_out = {case for one in by_study.values() for name in ("test", "challenge") for case in one[name]}
+    left = {name: len(set(one["dev"]) - held_out) for name, one in by_study.items()}
+    assert left["spring"] < len(by_study["spring"]["dev"])
+    assert {one.study_id: one.recordings for one in dev_gates(split, "ops_v1")} == left
 
 
 def test_a_study_that_was_not_split_is_not_judged(tmp_path: Path) -> None:

@@ -1,0 +1,117 @@
+"""What a worker does with the process of a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import dagster as dg
+import pytest
+from dagster._core.test_utils import create_run_for_test
+from redis.exceptions import ConnectionError as NobodyThere
+
+from sopilot_assets.defs.scale import worker
+from sopilot_assets.defs.scale.worker import Patience, execute, worker_app
+from sopilot_assets.errors import ConfigError, RunLost
+from sopilot_assets_tests.defs.scale import sleeper, tidying
+
+PATIENCE = Patience(sign_every_s=0.05, give_up_s=1.0)
+
+
+@pytest.fixture
+def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """An instance whose runs sleep until they are ended."""
+    monkeypatch.setattr(worker, "run_process", SimpleNamespace(__name__=sleeper.__name__))
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def run_in(instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> dg.DagsterRun:
+    run: dg.DagsterRun = create_run_for_test(instance, "job", status=status)
+    return run
+
+
+def ended_after(instance: dg.DagsterInstance, run: dg.DagsterRun, show: Callable[[int], None]) -> float:
+    """Seconds until the worker had ended the process of a run that did not end by itself."""
+    began_s = time.monotonic()
+    with pytest.raises(RunLost, match=run.run_id):
+        execute(instance, run.run_id, patience=PATIENCE, show=show)
+    return time.monotonic() - began_s
+
+
+def test_signs_grow_and_a_cancelled_run_is_ended(instance: dg.DagsterInstance) -> None:
+    run, signs = run_in(instance, dg.DagsterRunStatus.STARTED), []
+
+    def show(sign: int) -> None:
+        signs.append(sign)
+        if sign == 5:
+            instance.report_run_canceling(run)
+
+    assert ended_after(instance, run, show) < 60
+    assert signs[:5] == [1, 2, 3, 4, 5]
+    assert len(signs) < 50
+
+
+def test_a_worker_that_nobody_hears_ends_its_run_before_it_counts_as_lost(
+    instance: dg.DagsterInstance,
+) -> None:
+    def fail(sign: int) -> None:
+        raise NobodyThere(f"sign {sign}")
+
+    run = run_in(instance, dg.DagsterRunStatus.STARTED)
+    assert ended_after(instance, run, fail) >= PATIENCE.give_up_s
+
+
+def test_a_sign_that_does_not_arrive_now_and_then_is_borne(instance: dg.DagsterInstance) -> None:
+    run, signs = run_in(instance, dg.DagsterRunStatus.STARTED), []
+
+    def show(sign: int) -> None:
+        signs.append(sign)
+        if sign % 3:
+            raise NobodyThere(f"sign {sign}")
+        if sign >= 60:
+            instance.report_run_canceling(run)
+
+    ended_after(instance, run, show)
+    assert max(signs) >= 60
+
+
+def test_a_run_that_was_given_up_elsewhere_is_ended(instance: dg.DagsterInstance) -> None:
+    run = run_in(instance, dg.DagsterRunStatus.STARTED)
+
+    def show(sign: int) -> None:
+        if sign == 3:
+            instance.report_run_failed(run)
+
+    assert execute(instance, run.run_id, patience=PATIENCE, show=show) != 0
+
+
+def test_a_run_that_succeeded_may_tidy_up(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "run_process", SimpleNamespace(__name__=tidying.__name__))
+    run = run_in(instance, dg.DagsterRunStatus.STARTED)
+
+    def show(sign: int) -> None:
+        if sign == 2:
+            instance.report_dagster_event(dg.DagsterEvent("PIPELINE_SUCCESS", "job"), run.run_id)
+
+    assert execute(instance, run.run_id, patience=PATIENCE, show=show) == 0
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.FAILURE])
+def test_a_run_that_ended_in_the_queue_is_not_begun(
+    instance: dg.DagsterInstance, status: dg.DagsterRunStatus
+) -> None:
+    run, signs = run_in(instance, status), []
+    assert execute(instance, run.run_id, patience=PATIENCE, show=signs.append) == 0
+    assert signs == []
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    assert found.is_finished
+
+
+def test_an_instance_of_one_machine_has_nothing_for_workers(instance: dg.DagsterInstance) -> None:
+    with pytest.raises(ConfigError, match="sopilot init --profile scale"):
+        worker_app(instance)
