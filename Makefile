@@ -8,6 +8,10 @@ PORT ?= 3000
 VIEW_PORT ?= 3001
 WORKERS ?= 2
 ARGS ?=
+# make soak: cycles of the campaign, seconds from one to the next, and the seed of drops and faults
+SOAK_CYCLES ?= 96
+SOAK_INTERVAL ?= 15
+SOAK_SEED ?= 1
 # The package index that holds the wanted build of torch (README, Install); empty takes pip's own.
 TORCH_INDEX ?=
 
@@ -105,6 +109,11 @@ $(BENCH_INSTALLED): $(INSTALLED)
 	@$(PIP) --build-constraint constraints.txt -e '.[bench]' 2>&1 | tee -a $(LOG) | { grep --line-buffered -E '$(SHOWN)' || true; } | cut -c 1-200 || { \
 	  echo "The installation failed; the end of $(LOG):" >&2; tail -n 20 $(LOG) >&2; exit 1; }
 	@touch $@
+
+.PHONY: soak
+soak: $(INSTALLED) ## Run a campaign of SOAK_CYCLES=96 in short time with faults; exit code 1 where something is lost
+	@echo "[soak] $(SOAK_CYCLES) cycles of $(SOAK_INTERVAL) s, seed $(SOAK_SEED); the report goes to soak.md"
+	@$(BIN)/python -m sopilot_assets_tests.soak --cycles $(SOAK_CYCLES) --interval $(SOAK_INTERVAL) --seed $(SOAK_SEED) $(ARGS)
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; recordings and scores stay

@@ -8,6 +8,7 @@ from sopilot_assets.defs.alerts import alerts_sensor
 from sopilot_assets.defs.alignments import alignments
 from sopilot_assets.defs.backup import BACKUP_CHECKS, BACKUP_JOBS, BACKUP_SCHEDULES, backups
 from sopilot_assets.defs.campaign import CAMPAIGN_ASSETS, CAMPAIGN_CHECKS, CAMPAIGN_JOBS
+from sopilot_assets.defs.campaign_launchpad import LAUNCHPAD_JOBS
 from sopilot_assets.defs.campaign_watch import campaign_cycles_schedule, campaign_watch
 from sopilot_assets.defs.captured_videos import captured_videos
 from sopilot_assets.defs.care import CARE_JOBS, CARE_SCHEDULES, housekeeping
@@ -48,7 +49,7 @@ def build_defs(**overrides: object) -> dg.Definitions:
             backups,
         ],
         asset_checks=[*CHECKS, *EVIDENCE_CHECKS, *CAMPAIGN_CHECKS, *BACKUP_CHECKS],
-        jobs=[*JOBS, *DAILY_JOBS, *CARE_JOBS, *CAMPAIGN_JOBS, *BACKUP_JOBS],
+        jobs=[*JOBS, *DAILY_JOBS, *CARE_JOBS, *CAMPAIGN_JOBS, *LAUNCHPAD_JOBS, *BACKUP_JOBS],
         schedules=[
             *SCHEDULES,
             *DAILY_SCHEDULES,

@@ -128,7 +128,8 @@ def third_party(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("sopilot_assets", ["vjepa2"]), ("sopilot_assets_tests", ["dev", "vjepa2"])]
+    ("folder", "extras"),
+    [("sopilot_assets", ["scale", "vjepa2"]), ("sopilot_assets_tests", ["dev", "scale", "vjepa2"])],
 )
 def test_every_package_that_is_imported_is_declared(folder: str, extras: list[str]) -> None:
     extras_of = PROJECT["optional-dependencies"]

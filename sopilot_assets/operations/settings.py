@@ -7,9 +7,10 @@ that ends in ``_env`` names the environment variable that holds the secret.
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from upath import UPath
 
 from sopilot_assets.errors import ConfigError
@@ -123,6 +124,13 @@ class Backup(_Section):
 
     destination: str | None = None
     keep: int = Field(default=30, ge=1)
+
+    @field_validator("destination")
+    @classmethod
+    def _the_same_from_everywhere(cls, place: str | None) -> str | None:
+        if place is not None and "://" not in place and not Path(place).is_absolute():
+            raise ValueError("expected an absolute path or a URL")
+        return place
 
 
 class Settings(_Section):

@@ -30,7 +30,7 @@ PLACES = [
     ("=HYPERLINK(1)", "<img src=x onerror=alert(1)>.mp4"),
     ("\x1b]0;owned\x07", "-rf .mp4"),
     ("a\nb", "\u202egnp.mp4"),
-    ("..x", "x..mp4"),
+    ("x..", "x..mp4"),
     ("%s{0}", "'; drop table videos; --.mp4"),
     ("C\ud83d", "\udcff\udcfe.mp4"),
 ]

@@ -61,6 +61,9 @@ def test_damage_is_shown_and_counts(living: Home, tmp_path: Path) -> None:
 def test_the_settings_say_where(living: Home, tmp_path: Path) -> None:
     said = sopilot(living, "backup", "create", exit_code=1).output
     assert "names no place for backups" in said
+    publish_text(settings_path(living), "backup: {destination: backups}\n")
+    said = sopilot(living, "backup", "create", exit_code=1).output
+    assert "line 1, backup.destination: expected an absolute path or a URL, found 'backups'" in said
     publish_text(settings_path(living), f"backup: {{destination: {tmp_path / 'backups'}, keep: 1}}\n")
     for _ in range(2):
         sopilot(living, "backup", "create")

@@ -21,7 +21,13 @@ EVIDENCE = (
     "split_manifests",
 )
 RESCORING = ("rescoring_plan", "score_repeats", "score_updates")
-ASSETS = sorted((*SCORING, *RESCORING, *EVIDENCE))
+OPERATIONS = ("backups", "campaign_cycles", "campaign_summaries", "daily_reports", "housekeeping")
+GROUPS = {
+    "scoring": (*SCORING, *RESCORING),
+    "evidence": EVIDENCE,
+    "operations": OPERATIONS,
+}
+ASSETS = sorted(name for names in GROUPS.values() for name in names)
 
 
 def test_the_definitions_load() -> None:
@@ -41,7 +47,8 @@ def test_every_asset_says_what_it_is(name: str) -> None:
     spec = next(spec for spec in defs.resolve_all_asset_specs() if spec.key == dg.AssetKey(name))
     assert spec.description is not None
     assert len(spec.description) > 40
-    assert spec.group_name == ("scoring" if name in (*SCORING, *RESCORING) else "evidence")
+    assert spec.group_name is not None
+    assert name in GROUPS[spec.group_name]
     assert spec.kinds
     assert all(owner.startswith("team:") for owner in spec.owners)
     assert spec.owners

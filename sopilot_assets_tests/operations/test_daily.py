@@ -102,6 +102,7 @@ def test_progress_counts_what_was_there_at_the_end_of_the_day_against_the_target
     assert wanted.items() <= only(report(tea), "tasks").items()
     today = report(tea, now=datetime(2026, 3, 2, 10, tzinfo=UTC))
     assert (only(today, "tasks")["trainees"], today.day.complete) == (0, False)
+    assert today.measured_at.startswith("2026-03-02T10:00")  # also where a clock was ahead before
 
 
 def test_a_retired_recording_and_one_scored_again_count_as_they_stood(tea: Home) -> None:

@@ -14,7 +14,7 @@ import pytest
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickData, TickStatus
 from dagster._daemon.types import DaemonHeartbeat
-from dagster_shared.error import SerializableErrorInfo
+from dagster._utils.error import SerializableErrorInfo
 
 from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.operations.alerts.alert import Alert, Severity

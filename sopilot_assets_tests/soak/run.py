@@ -56,6 +56,7 @@ class Wanted:
     disk_mib: int = 512
     kinds: tuple[str, ...] = tuple(FAULTS)
     step_timeout_s: float = 60.0
+    calm_s: float = 45.0
     settle_s: float = 300.0
 
 
@@ -236,7 +237,7 @@ def _campaign(loop: Soak, home: Home) -> tuple[str, dict[str, object]]:
 def _is_settled(loop: Soak, quiet_since: float) -> bool:
     """Whether nothing is left to be done, or it has taken too long."""
     waited_s = time.monotonic() - quiet_since
-    left = any(not verdict.holds for verdict in _now(loop)) if waited_s > 60 else True
+    left = any(not verdict.holds for verdict in _now(loop)) if waited_s > loop.wanted.calm_s else True
     return not left or waited_s > loop.wanted.settle_s
 
 

@@ -13,6 +13,7 @@ import re
 import sqlite3
 import zipfile
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -190,14 +191,16 @@ def doubled_rows(home: Path, one_each: Iterable[tuple[str, str]]) -> list[str]:
 
 def torn_databases(home: Path) -> list[str]:
     """Dagster's databases that are not whole."""
-    faults = []
-    for path in sorted((home / "dagster").rglob("*.db")):
-        with sqlite3.connect(path) as connection:
-            (said,) = connection.execute("pragma integrity_check").fetchone()
-        connection.close()
-        if said != "ok":
-            faults.append(f"{path.relative_to(home)}: {said}")
-    return faults
+    found = {path: _integrity(path) for path in sorted((home / "dagster").rglob("*.db"))}
+    return [f"{path.relative_to(home)}: {said}" for path, said in found.items() if said != "ok"]
+
+
+def _integrity(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            return str(connection.execute("pragma integrity_check").fetchone()[0])
+        except sqlite3.DatabaseError as error:
+            return str(error)
 
 
 def unfinished(home: Path) -> list[Path]:

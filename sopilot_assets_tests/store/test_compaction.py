@@ -189,6 +189,23 @@ def test_nobody_lists_while_files_go_and_nobody_waits_before_the_first_time(tmp_
         assert [Path(one).name for one in waiting.result()] == ["merged.parquet"]
 
 
+def test_a_reader_whose_files_are_merged_after_it_listed_them_reads_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        things(tmp_path).append([row("a", float(number))], run_id=f"r{number}", written_at=MOMENTS[number])
+    before, listed, files = things(tmp_path).all_rows(), [], Ledger.files
+
+    def merged_just_after(ledger: Ledger) -> list[str]:
+        listed.append(files(ledger))
+        compact_ledgers(UPath(tmp_path), at_least=2)
+        return listed[-1]
+
+    monkeypatch.setattr(Ledger, "files", merged_just_after)
+    assert things(tmp_path).all_rows().equals(before)
+    assert [len(names) for names in listed] == [3, 1]
+
+
 def test_readers_and_writers_at_work_miss_nothing_while_compactors_are_killed(tmp_path: Path) -> None:
     writers = [_start("write", tmp_path, who, "20") for who in ("ann", "bob")]
     readers = [_start("read", tmp_path, stdout=subprocess.PIPE) for _ in range(2)]

@@ -170,35 +170,43 @@ class Repository:
 def open_repository(place: str | Path | UPath, *, create: bool = False) -> Repository:
     """The repository at a folder or URL; with ``create`` a new one where there is nothing yet.
 
-    Raises `BackupError` where something else is there, or nothing. A damaged marker is left to
-    `Repository.check_marker`.
+    Raises `BackupError` where something else is there, or nothing, or where the URL holds credentials. A
+    damaged marker is left to `Repository.check_marker`.
     """
+    if shown_place(str(place)) != str(place):
+        raise BackupError(
+            f"{shown_place(str(place))}: expected the address only, found user, password or query in it. "
+            "Give credentials by the environment of the store's library (AWS_ACCESS_KEY_ID and the like)."
+        )
     root = UPath(place)
     repository = Repository(UPath(Path(root.path).absolute()) if is_local(root) else root)
     try:
-        if (repository.root / MARKER).exists() or repository.snapshot_names():
-            return repository
-        if next(files_below(repository.root), None) is not None:
-            raise BackupError(
-                f"{repository.name}: expected a repository of backups or an empty folder, found other files "
-                f"and no {MARKER}. Name another folder."
-            )
-        if not create:
-            raise BackupError(
-                f"{repository.name}: there is no repository of backups. Name the one that "
-                "`sopilot backup create` wrote to."
-            )
-        repository.begin()
+        if not ((repository.root / MARKER).exists() or repository.snapshot_names()):
+            _begin(repository, create=create)
     except BackupError:
         raise
     except Exception as error:
-        # an object store's library raises errors of its own
+        # the library of an object store raises errors of its own
         reason = getattr(error, "strerror", None) or error
         raise BackupError(
-            f"{repository.name}: could not be used ({reason}). Mend it, check its address and credentials, or "
-            "name another place."
+            f"{repository.name}: could not be used ({reason}). Mend it, check its address and the "
+            "credentials, or name another place."
         ) from error
     return repository
+
+
+def _begin(repository: Repository, *, create: bool) -> None:
+    if next(files_below(repository.root), None) is not None:
+        raise BackupError(
+            f"{repository.name}: expected a repository of backups or an empty folder, found other files "
+            f"and no {MARKER}. Name another folder."
+        )
+    if not create:
+        raise BackupError(
+            f"{repository.name}: there is no repository of backups. Name the one that "
+            "`sopilot backup create` wrote to."
+        )
+    repository.begin()
 
 
 def files_below(folder: UPath) -> Iterator[tuple[str, int]]:
@@ -246,7 +254,7 @@ def shown_place(place: str) -> str:
     's3://bucket/backup'
     """
     parts = urlsplit(place)
-    if not parts.scheme:
+    if "://" not in place:
         return place
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 

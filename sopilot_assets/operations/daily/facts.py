@@ -70,7 +70,7 @@ def facts_ledger(home: Home) -> Ledger:
 def facts_of(home: Home, day: Day, *, now: datetime, run_id: str) -> Facts:
     """The facts of a day: measured now while it lasts, kept from the first time on when it is over."""
     known = known_facts(home).get(day.date.isoformat())
-    if known is not None:
+    if known is not None and day.complete:
         return known
     measured = _measured(home, day, now)
     if not day.complete:

@@ -40,6 +40,7 @@ class MailReceiver:
     answers: list[int] = field(default_factory=list)
     mails: list[EmailMessage] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
+    says: str = "done"
 
 
 @contextmanager
@@ -101,7 +102,7 @@ class _MailHandler(socketserver.StreamRequestHandler):
             mail = message_from_bytes(b"".join(lines), policy=policy.default)
             assert isinstance(mail, EmailMessage)
             self.server.state.mails.append(mail)
-        return f"{code} done"
+        return f"{code} {self.server.state.says}"
 
     def _say(self, text: str) -> None:
         self.wfile.write(text.encode() + b"\r\n")

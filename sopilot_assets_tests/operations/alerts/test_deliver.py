@@ -235,7 +235,7 @@ def test_no_secret_is_in_what_is_written_or_said(
     logged_in = mailing(mail, username_env="MAIL_USER", password_env="MAIL_PASSWORD")
     both = Alerts(webhook=HOOK.webhook, email=logged_in.email)
     variables = {**environment(hook), "MAIL_USER": "mailer", "MAIL_PASSWORD": PASSWORD}
-    hook.answers, mail.answers = [500, 404], [550, 554]
+    hook.answers, mail.answers, mail.says = [500, 404], [550, 554], f"no {PASSWORD} here"
     fail(home, "a")
     said = [one.error for after in (0, 60) for one in send(home, both, variables, after_s=after).failed]
     gone = {**variables, "HOOK_URL": "http://127.0.0.1:1/hooks/T0P-S3CR3T"}

@@ -218,6 +218,13 @@ def test_an_object_store_holds_backups_too(living: Home, tmp_path: Path) -> None
     assert tree(tmp_path / "new") == before
 
 
+@pytest.mark.parametrize("place", ["memory://user:secret@bucket/a", "memory://bucket/a?token=secret"])
+def test_credentials_in_a_place_are_refused_and_not_repeated(living: Home, place: str) -> None:
+    with pytest.raises(BackupError, match=r"memory://bucket/a: expected the address only") as caught:
+        create_backup(living, place, now=after(5))
+    assert "secret" not in str(caught.value)
+
+
 def test_a_place_is_shown_without_its_secrets() -> None:
     assert shown_place("s3://user:secret@bucket/backup?token=1") == "s3://bucket/backup"
     assert shown_place("/mnt/a@b?c") == "/mnt/a@b?c"

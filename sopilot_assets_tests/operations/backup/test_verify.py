@@ -12,18 +12,17 @@ import pytest
 from sopilot_assets.operations.backup.create import create_backup
 from sopilot_assets.operations.backup.repository import MARKER, Repository, open_repository
 from sopilot_assets.operations.backup.verify import verify_repository
-from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import publish_bytes
-from sopilot_assets_tests.operations.backup.made_up import after, happen
+from sopilot_assets_tests.operations.backup.made_up import after, happen, made_up_home
 
 FLIPS = int(os.environ.get("SOPILOT_FLIPS", "1000"))
 
 
 @pytest.fixture(scope="module")
-def two_backups(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with two backups, which is copied."""
+def two_backups(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small repository with two backups, which is copied."""
     folder = tmp_path_factory.mktemp("two")
-    home = Home.at(shutil.copytree(template, folder / "home"))
+    home = made_up_home(folder / "home", recordings=1)
     create_backup(home, str(folder / "backups"), now=after(5))
     happen(home, "one more")
     create_backup(home, str(folder / "backups"), now=after(6))
