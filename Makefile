@@ -90,11 +90,13 @@ format: $(INSTALLED) ## Format the code and mend what ruff can
 	@$(BIN)/ruff format .
 
 .PHONY: dev
-dev: $(INSTALLED) ## Run Dagster with its web page on 127.0.0.1:PORT and the sensor of the capture folder
+dev: $(INSTALLED) ## Run Dagster: the daemon with sensors and schedules, and the web page on 127.0.0.1:PORT
 	@$(BIN)/sopilot init
-	@echo "[dev] Open http://127.0.0.1:$(PORT); recordings go to $(SOPILOT_HOME)/capture; stop with Ctrl-C"
-	@DAGSTER_HOME=$(SOPILOT_HOME)/dagster PATH="$(abspath $(BIN)):$$PATH" \
-	  $(BIN)/dagster dev -h 127.0.0.1 -p $(PORT) $(ARGS)
+	@echo "[dev] Recordings go to $(SOPILOT_HOME)/capture"
+	@export DAGSTER_HOME=$(SOPILOT_HOME)/dagster PATH="$(abspath $(BIN)):$$PATH"; \
+	  $(BIN)/dagster-daemon run -w $(SOPILOT_HOME)/dagster/workspace.yaml & daemon=$$!; \
+	  trap 'kill $$daemon 2>/dev/null; wait $$daemon || true' EXIT; \
+	  $(BIN)/sopilot serve --port $(PORT) $(ARGS)
 
 .PHONY: view
 view: $(INSTALLED) ## Show the web page for viewers, who can change nothing, on 127.0.0.1:VIEW_PORT

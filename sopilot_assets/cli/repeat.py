@@ -11,7 +11,6 @@ from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning, stage
 
 if TYPE_CHECKING:
-
     from sopilot_assets.operations.outcome import Outcome
 
 

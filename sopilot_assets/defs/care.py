@@ -57,6 +57,7 @@ def _tidy_runs(
         "labels, studies, dossiers and recordings are never touched."
     ),
     group_name="operations",
+    kinds={"file", "sqlite"},
     owners=["team:quality"],
     code_version="care-1",
 )

@@ -106,18 +106,18 @@ def join_store(home: Home, url: str) -> Joined:
 
 
 def _refuse_other_settings(path: Path, profile: Profile) -> None:
-    """Raise ``ConfigError`` where the file keeps Dagster's records elsewhere than the profile does."""
+    """Raise ``ConfigError`` where the file has runs launched otherwise than the profile does."""
     if not path.exists():
         return
     found, expected = (
-        sorted((yaml.safe_load(data) or {}).get("storage", {}))
+        ((yaml.safe_load(data) or {}).get("run_launcher") or {}).get("class", "Dagster's own launcher")
         for data in (path.read_bytes(), shipped_settings(INSTANCE_FILE, profile))
     )
     if found != expected:
         raise ConfigError(
-            f"{path}: expected the settings of the profile {profile.value} (storage {', '.join(expected)}), "
-            f"found storage {', '.join(found) or 'none'}. Move the file away and run `sopilot init` again; "
-            "runs recorded so far stay in the old storage, results in the home."
+            f"{path}: expected the settings of the profile {profile.value} ({expected}), found {found}. Move the "
+            "file away and run `sopilot init` again; runs recorded so far stay in the old storage, results in the "
+            "home."
         )
 
 

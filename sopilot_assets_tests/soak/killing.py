@@ -99,10 +99,13 @@ def killed(process: BaseProcess, after_s: float, *, group: bool) -> bool:
     process.join(after_s)
     if process.exitcode is not None:
         return False
-    children = psutil.Process(process.pid).children(recursive=True)
-    with suppress(ProcessLookupError):
+    children = list[psutil.Process]()
+    with suppress(ProcessLookupError, psutil.NoSuchProcess):  # it may end at this very moment
+        children = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signal.SIGKILL) if group else process.kill()
     process.join(END_S)
+    if process.exitcode == 0:
+        return False
     _, alive = psutil.wait_procs(children, timeout=END_S)
     if alive:
         raise RuntimeError(f"{alive}: still at work {END_S:g} s after their parent was killed")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import dagster as dg
 import psutil
@@ -31,6 +32,7 @@ from sopilot_assets_tests.store.object_store import ObjectStore
 
 ROOT = Path(__file__).parents[3]
 SOPILOT = (sys.executable, "-c", "from sopilot_assets.cli import app; app()")
+Found = TypeVar("Found")
 TAKEN = re.compile(r"Taken by the worker (\w+)@")
 
 
@@ -99,13 +101,14 @@ class Cluster:
                     taken.setdefault(said[1], []).append(run.run_id)
         return taken
 
-    def wait(self, what: str, happened: Callable[[], object], *, seconds: float = 300.0) -> None:
-        """Return when something happened; fail with the end of all logs when it does not."""
+    def wait(self, what: str, happened: Callable[[], Found], *, seconds: float = 300.0) -> Found:
+        """What ``happened`` returns when that is true; fail with the end of all logs when it never is."""
         deadline = time.monotonic() + seconds
-        while not happened():
+        while not (found := happened()):
             if time.monotonic() > deadline:
                 pytest.fail(f"{what}: not within {seconds:.0f} s\n{self.last_words()}")
             time.sleep(0.1)
+        return found
 
     def last_words(self) -> str:
         return "\n".join(

@@ -84,8 +84,8 @@ def test_two_workers_drain_a_backfill_and_one_is_killed(
     ):
         backfill = machines.backfill(keys, STATIONS)
         with machines.daemon():
-            machines.wait("a worker at its second run", lambda: at_second_run(machines))
-            name, lost = at_second_run(machines)[0]
+            busy = machines.wait("a worker at its second run", lambda: at_second_run(machines))
+            name, lost = busy[0]
             orphans = kill_hard({"one": one, "two": two}[name])
             machines.wait("the backfill drained", lambda: is_over(machines, backfill))
         assert psutil.wait_procs(orphans, timeout=1)[1] == []
@@ -110,18 +110,15 @@ def fetch_everything(home: Home) -> None:
 
 def at_second_run(machines: Cluster) -> list[tuple[str, str]]:
     """The workers that have done a run and are at work on another, and that run."""
+    taken = machines.takers()
+    status = {run.run_id: run.status for run in machines.runs()}
     return [
         (worker, run_id)
-        for worker in sorted(machines.takers())
-        for run_id in started_by(machines, worker)
-        if done_by(machines, worker)
+        for worker, runs in sorted(taken.items())
+        for run_id in runs
+        if status[run_id] == dg.DagsterRunStatus.STARTED
+        and any(status[other] == dg.DagsterRunStatus.SUCCESS for other in runs)
     ]
-
-
-def started_by(machines: Cluster, worker: str) -> list[str]:
-    """The runs at work that a worker took."""
-    started = {run.run_id for run in machines.runs(dg.DagsterRunStatus.STARTED)}
-    return sorted(started & set(machines.takers().get(worker, [])))
 
 
 def done_by(machines: Cluster, worker: str) -> list[str]:
