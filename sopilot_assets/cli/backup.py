@@ -43,7 +43,7 @@ def create(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None
     )
     for remark in done.remarks:
         show_warning(f"{remark.path}: {remark.what}")
-    if not done.row["sound"]:
+    if done.remarks:
         raise typer.Exit(1)
 
 

@@ -15,7 +15,6 @@ from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.errors import ConfigError
 
 if TYPE_CHECKING:
-    from sopilot_assets.operations.campaign.plan import Wishes
     from sopilot_assets.operations.campaign.standing import Status
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
@@ -52,9 +51,9 @@ def start(
     """Start a campaign: Dagster's daemon (`make dev`) launches a cycle an interval until the deadline."""
     from sopilot_assets.operations.campaign.durations import say_duration  # noqa: PLC0415
     from sopilot_assets.operations.campaign.moments import moment_at  # noqa: PLC0415
-    from sopilot_assets.operations.campaign.plan import start_campaign  # noqa: PLC0415
+    from sopilot_assets.operations.campaign.plan import make_wishes, start_campaign  # noqa: PLC0415
 
-    wishes = _wishes(
+    wishes = make_wishes(
         duration_s=_seconds("--duration", duration),
         interval_s=_seconds("--interval", interval),
         damaged_every=damaged_every or None,
@@ -210,22 +209,6 @@ def _seconds(option: str, text: str) -> float:
     from sopilot_assets.operations.campaign.durations import parse_duration  # noqa: PLC0415
 
     return parse_duration(text, name=option)
-
-
-def _wishes(**values: object) -> Wishes:
-    from pydantic import ValidationError  # noqa: PLC0415
-
-    from sopilot_assets.operations.campaign.plan import Wishes  # noqa: PLC0415
-
-    try:
-        return Wishes.model_validate(values)
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, one['loc'])) or 'campaign'}: {one['msg'].removeprefix('Value error, ')}, "
-            f"found {one['input']!r}"
-            for one in error.errors(include_url=False)
-        )
-        raise ConfigError(f"{faults}. Change the options.") from error
 
 
 def _backup_to(home: Home) -> str | None:

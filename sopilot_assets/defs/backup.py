@@ -8,6 +8,7 @@ import dagster as dg
 from sopilot_assets.defs.publish import RawMetadata, scalars, table
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.restored import instance_problems
+from sopilot_assets.operations.backup.forget import Forgotten
 from sopilot_assets.operations.backup.routine import Done, back_up, drill_newest
 from sopilot_assets.operations.backup.snapshot import Remark
 from sopilot_assets.operations.settings import SETTINGS_FILE, load_settings
@@ -127,7 +128,7 @@ def _request(home: Home) -> dg.RunRequest | dg.SkipReason:
 
 
 def _figures(done: Done) -> RawMetadata:
-    forgotten = len(done.forgotten.names) if done.forgotten else 0
+    forgotten = len(done.forgotten.names) if isinstance(done.forgotten, Forgotten) else 0
     left_out = len(done.backup.snapshot.left_out)
     return {**scalars(done.row), "left_out": left_out, "old_backups_removed": forgotten}
 

@@ -10,7 +10,7 @@ from sopilot_assets.defs.campaign import moment
 from sopilot_assets.defs.publish import scalars
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.operations.campaign.durations import parse_duration, say_duration
-from sopilot_assets.operations.campaign.plan import Wishes, request_stop, start_campaign
+from sopilot_assets.operations.campaign.plan import Wishes, make_wishes, request_stop, start_campaign
 from sopilot_assets.store.ledgers import Cell
 
 
@@ -87,7 +87,7 @@ LAUNCHPAD_JOBS: Final = (start_campaign_job, stop_campaign_job)
 
 def wishes_of(config: StartConfig) -> Wishes:
     """The settings of the launchpad as a campaign takes them."""
-    return Wishes(
+    return make_wishes(
         duration_s=parse_duration(config.duration, name="duration"),
         interval_s=parse_duration(config.interval, name="interval"),
         damaged_every=config.damaged_every or None,

@@ -11,6 +11,7 @@ import dagster as dg
 from dagster import DagsterEventType
 
 from sopilot_assets.defs.pending import PARTITION
+from sopilot_assets.defs.step_errors import sentence_of
 from sopilot_assets.operations.alerts.failures import EndedRun
 
 MOST: Final = 200
@@ -90,13 +91,10 @@ def _job(run: dg.DagsterRun) -> str:
 
 
 def _said(instance: dg.DagsterInstance, entry: dg.EventLogEntry) -> str:
-    """What the step that failed said, in the words of the innermost error; else what the run's end says."""
+    """What the step that failed first said; else what the run's end says."""
     records = instance.get_records_for_run(entry.run_id, of_type=DagsterEventType.STEP_FAILURE).records
     for record in records:
         event = record.event_log_entry.dagster_event
-        error = event.step_failure_data.error if event else None
-        while error is not None and error.cause is not None:
-            error = error.cause
-        if event is not None and error is not None:
-            return f"{event.step_key}: {error.message.strip()}"
+        if event is not None and event.step_failure_data.error is not None:
+            return f"{event.step_key}: {sentence_of(event.step_failure_data.error)}"
     return entry.dagster_event.message or "" if entry.dagster_event else ""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as db
@@ -23,6 +24,8 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection
+
+from sopilot_assets.defs.steady_clock import SteadySchedules
 
 BATCH_SIZE: Final = 200
 """Events of one transaction; a materialization with its picture takes about 60 kB."""
@@ -52,12 +55,15 @@ class BatchedEventLog(SqliteEventLogStorage):
 
 
 class BatchedSqliteStorage(DagsterSqliteStorage):
-    """Dagster's SQLite storage with a `BatchedEventLog`; `dagster.yaml` makes it the instance's storage."""
+    """Dagster's SQLite storage with a `BatchedEventLog` and `SteadySchedules`; `dagster.yaml` makes it the
+    instance's storage.
+    """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(base_dir, inst_data)
         before = self._event_log_storage
         self._event_log_storage = BatchedEventLog(before._base_dir)  # noqa: SLF001 - the path is nowhere else
+        self._schedule_storage = SteadySchedules.from_local(str(Path(base_dir) / "schedules"))
         # whoever opens this storage writes in batches: there is no other switch
         os.environ.setdefault(BATCH_SIZE_VARIABLE, str(BATCH_SIZE))
 

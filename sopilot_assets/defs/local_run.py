@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 from uuid import uuid4
@@ -26,7 +26,8 @@ from sopilot_assets.defs.pending import (
     register_studies,
 )
 from sopilot_assets.defs.resources import HomeResource
-from sopilot_assets.errors import ConfigError, SopilotError
+from sopilot_assets.defs.step_errors import sentence_of
+from sopilot_assets.errors import ConfigError
 from sopilot_assets.operations.campaign.cycle import RUN_TAGS
 from sopilot_assets.operations.initialise import prepare_home
 from sopilot_assets.operations.key_ranges import KeyRange, contiguous_ranges
@@ -171,24 +172,9 @@ def _execute(
 
 
 def _why(event: DagsterEvent) -> str:
-    """What a failed step said, with the sentence of the error behind it: ours, which says what to do, rather
-    than what led to it.
-    """
-    causes = []
+    """What a failed step said, with the sentence of the error behind it."""
     error = event.step_failure_data.error if event.is_step_failure else None
-    while error is not None:
-        causes.append(error)
-        error = error.cause
-    ours = [one for one in causes if one.cls_name in {kind.__name__ for kind in _kinds(SopilotError)}]
-    # ours are sentences for people, who need no name of a class before them
-    said = [one.message.strip().rpartition(f"{one.cls_name}: ")[2] for one in (*ours[:1], *causes[-1:])][:1]
-    return " ".join([event.message or "", *said]).strip()
-
-
-def _kinds(error: type[Exception]) -> Iterator[type[Exception]]:
-    yield error
-    for kind in error.__subclasses__():
-        yield from _kinds(kind)
+    return f"{event.message or ''} {sentence_of(error)}".strip()
 
 
 def _listener(on_progress: Progress | None, warnings: list[str]) -> Callable[[EventLogEntry], None]:

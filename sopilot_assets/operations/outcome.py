@@ -11,7 +11,7 @@ from sopilot_assets.store.home import PartitionKey
 from sopilot_assets.store.ledgers import Cell
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with how many of how many videos are done."""
+"""Called with how many of how many videos (or files) are done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ are never touched.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -60,26 +62,23 @@ def _logs(home: Home) -> Iterator[Path]:
 
 def _expire(what: str, files: Iterable[Path], days: int, *, now_s: float, dry_run: bool) -> Tidied:
     """Remove the files that were neither written nor read for so many days."""
-    known = list(files)
-    old = [path for path in known if now_s - _last_used_s(path) > days * DAY_S]
-    freed = sum(path.stat().st_size for path in old)
+    known = _states(files)
+    old = {
+        path: state
+        for path, state in known.items()
+        if now_s - max(state.st_mtime, state.st_atime) > days * DAY_S
+    }
     for path in () if dry_run else old:
         path.unlink(missing_ok=True)
-    return Tidied(what, len(old), freed, len(known) - len(old), f"not used for {days} days")
-
-
-def _last_used_s(path: Path) -> float:
-    state = path.stat()
-    return max(state.st_mtime, state.st_atime)
+    return Tidied(what, len(old), _bytes(old), len(known) - len(old), f"not used for {days} days")
 
 
 def _unfinished(home: Home, *, now_s: float, dry_run: bool) -> Tidied:
     root = local_path(home.root)
-    known = [path for path in root.rglob(f"{TEMPORARY_PREFIX}*") if path.is_file()]
-    old = [path for path in known if now_s - path.stat().st_mtime > UNFINISHED_S]
-    freed = sum(path.stat().st_size for path in old)
+    known = _states(path for path in root.rglob(f"{TEMPORARY_PREFIX}*") if path.is_file())
+    old = {path: state for path, state in known.items() if now_s - state.st_mtime > UNFINISHED_S}
     count = len(old) if dry_run else sweep_unfinished(root, older_than_s=UNFINISHED_S, now_s=now_s)
-    return Tidied("unfinished files", count, freed, len(known) - len(old), _KILLED)
+    return Tidied("unfinished files", count, _bytes(old), len(known) - len(old), _KILLED)
 
 
 def _ledgers(home: Home, *, at_least: int, dry_run: bool) -> Tidied:
@@ -93,6 +92,19 @@ def _ledgers(home: Home, *, at_least: int, dry_run: bool) -> Tidied:
     done = compact_ledgers(home.ledgers, at_least=at_least)
     freed = sum(one.bytes_before - one.bytes_after for one in done)
     return Tidied("ledgers", len(done), freed, len(known) - len(done), rule)
+
+
+def _states(files: Iterable[Path]) -> dict[Path, os.stat_result]:
+    """The files that are still there, and what the system says of them."""
+    found: dict[Path, os.stat_result] = {}
+    for path in files:
+        with contextlib.suppress(FileNotFoundError):
+            found[path] = path.stat()
+    return found
+
+
+def _bytes(states: Mapping[Path, os.stat_result]) -> int:
+    return sum(state.st_size for state in states.values())
 
 
 def _files(parent: Path, pattern: str) -> list[Path]:

@@ -6,16 +6,16 @@ that ends in ``_env`` names the environment variable that holds the secret.
 
 from __future__ import annotations
 
-import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from upath import UPath
 
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import Home
-from sopilot_assets.tasks.documents import Document, DocumentError, FieldPath, dotted, read_document
+from sopilot_assets.tasks.faults import parse_document
 
 SETTINGS_FILE: Final = "settings.yaml"
 
@@ -23,7 +23,18 @@ _Hours = Annotated[float, Field(gt=0, le=10_000)]
 _Days = Annotated[int, Field(ge=1, le=10_000)]
 _Gib = Annotated[float, Field(ge=0)]
 _THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
-_Variable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
+
+
+def _name_of_variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
+        raise ValueError(
+            "expected the name of an environment variable (A-Z, 0-9 and _), found something else (not shown, "
+            "since it may be the secret itself)"
+        )
+    return name
+
+
+_Variable = Annotated[str, AfterValidator(_name_of_variable)]
 
 
 class _Section(BaseModel):
@@ -158,46 +169,5 @@ def load_settings(home: Home) -> Settings:
         return Settings()
     except OSError as error:
         raise ConfigError(f"{path}: could not be read ({error.strerror or error}). Mend it.") from error
-    try:
-        document = read_document(data)
-        return Settings.model_validate(document.content)
-    except DocumentError as error:
-        place = f"line {error.line}: " if error.line else ""
-        raise ConfigError(
-            f"{path}: {place}{error}. Correct the file, or delete it for the defaults."
-        ) from error
-    except ValidationError as error:
-        faults = "\n".join(f"  {fault}" for fault in _faults(error, document))
-        raise ConfigError(
-            f"{path}: not valid\n{faults}\nCorrect the file, or delete it for the defaults."
-        ) from error
-
-
-def _faults(error: ValidationError, document: Document) -> list[str]:
-    sentences = []
-    for detail in error.errors(include_url=False):
-        path: FieldPath = tuple(detail["loc"])
-        line = document.line_of(path)
-        place = f"line {line}, {dotted(path)}" if line else dotted(path)
-        if detail["type"] == "extra_forbidden":
-            sentences.append(f"{place}: {_unknown(path)}")
-        else:
-            found = "nothing" if detail["type"] == "missing" else repr(detail["input"])[:60]
-            sentences.append(f"{place}: {detail['msg'].removeprefix('Value error, ')}, found {found}")
-    return sentences
-
-
-def _unknown(path: FieldPath) -> str:
-    kind: type[BaseModel] | None = Settings
-    for part in path[:-1]:
-        field = kind.model_fields.get(str(part)) if kind else None
-        kind = _section(field.annotation) if field else None
-    known = list(kind.model_fields) if kind else []
-    close = difflib.get_close_matches(str(path[-1]), known, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return f"expected one of {', '.join(known)}; found {str(path[-1])!r}{hint}"
-
-
-def _section(annotation: object) -> type[BaseModel] | None:
-    kinds = [annotation, *getattr(annotation, "__args__", ())]
-    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+    advice = "Correct the file, or delete it for the defaults."
+    return parse_document(data, Settings, source=path, refuse=ConfigError, advice=advice)

@@ -19,7 +19,7 @@ from upath import UPath
 
 from sopilot_assets.errors import LedgerError
 from sopilot_assets.store.listing import removing_from, whole_listing
-from sopilot_assets.store.publish import flush_folder, local_path, only_writer, publish_path
+from sopilot_assets.store.publish import flush, local_path, only_writer, publish_path
 from sopilot_assets.store.shared import withdraw
 
 MAINTENANCE_LOCK: Final = ".maintenance.lock"
@@ -71,7 +71,7 @@ def _compact(folder: Path, at_least: int) -> Compacted | None:
             if source != target:
                 withdraw(source)
                 source.unlink()
-        flush_folder(folder)
+        flush(folder)
     doubled = stored.num_rows - merged.num_rows
     return Compacted(folder.name, len(sources), merged.num_rows, doubled, size, target.stat().st_size)
 

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from upath import UPath
 
 from sopilot_assets.errors import LedgerError, StoreError
-from sopilot_assets.store.publish import local_path
+from sopilot_assets.store.publish import flush, local_path
 
 Line: TypeAlias = Mapping[str, object]
 
@@ -50,7 +50,7 @@ def append_journal(path: Path | UPath, lines: Iterable[Line]) -> None:
         with local.open("a+b") as stream:
             _append(stream.fileno(), data)
         if is_new:
-            _flush_folder(local.parent)
+            flush(local.parent)
     except OSError as error:
         raise StoreError(
             f"{local}: could not be written ({error.strerror or error}); what it held before is unchanged. "
@@ -101,11 +101,3 @@ def _damaged(path: Path, number: int, found: str) -> str:
         f"{path}, line {number}: expected a JSON object, found something else ({found}); the file was "
         "changed. Restore it from a backup, or remove that line."
     )
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -57,12 +57,12 @@ def publish_path(target: Path | UPath, write: Callable[[Path], None]) -> None:
         os.close(handle)
         write(temporary)
         temporary.chmod(0o644)
-        _flush(temporary)
+        flush(temporary)
         if (shared := shared_home(local)) is not None:
             shared.put(temporary, local)  # first, so that no machine has what the others cannot get
         temporary.replace(local)
         placed = True
-        _flush(local.parent)
+        flush(local.parent)
     except OSError as error:
         state = (
             "the new file is there, but the disk did not confirm that it would survive a power cut"
@@ -145,11 +145,6 @@ def _last_written_s(path: Path) -> float:
     return max(one.lstat().st_mtime for one in (path, *path.rglob("*")))
 
 
-def flush_folder(folder: Path) -> None:
-    """Have the disk confirm which files are in a folder, after some were removed."""
-    _flush(folder)
-
-
 def file_sha256(path: Path | UPath) -> str:
     """The SHA-256 of a file's bytes, as 64 hex digits."""
     digest = hashlib.sha256()
@@ -177,7 +172,7 @@ def _make_folder(folder: Path) -> None:
     missing = list(itertools.takewhile(lambda one: not one.exists(), (folder, *folder.parents)))
     folder.mkdir(parents=True, exist_ok=True)
     for made in reversed(missing):
-        _flush(made.parent)
+        flush(made.parent)
 
 
 def _release(descriptor: int) -> None:
@@ -189,7 +184,8 @@ def _write_all(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have the disk confirm the bytes of a file, or which files are in a folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

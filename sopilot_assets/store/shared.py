@@ -6,35 +6,40 @@ embeddings, alignments) are fetched when they are wanted, by `at_hand`, and stay
 have names of their own or names that say what is in them, and are replaced whole, so that nothing has to be
 merged.
 
-What belongs to one machine is not shared: the capture folder, models, keys, alerts, campaigns and Dagster's
-own folder.
+What people write by hand (tasks, studies, the steps of golds) is stored by the next `pull` on their machine.
+What belongs to one machine is not shared: recordings in the capture folder, models, keys, alerts, campaigns
+and Dagster's own folder.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from upath import UPath
 
 from sopilot_assets.errors import StoreError
+from sopilot_assets.store.shared_versions import Version, Versions, file_md5
 
 MARKER: Final = "shared_store"
 """The file in a home that holds the URL of its object store."""
 
-PULLED: Final = ("tasks", "ledgers", "references", "studies", "dossiers", "reports")
+CAPTURE: Final = "capture"
+STEPS: Final = f"{CAPTURE}/*/gold/steps.csv"
+EDITED: Final = ("tasks/*.yaml", "studies/*.yaml", STEPS)
+"""What people write by hand, on any machine."""
+
+PULLED: Final = ("tasks", "ledgers", "references", "studies", "dossiers", "reports", CAPTURE)
 FETCHED: Final = ("videos", "embeddings", "alignments", "reviews", "quarantine")
-SHARED: Final = frozenset((*PULLED, *FETCHED))
+SHARED: Final = frozenset((*PULLED, *FETCHED)) - {CAPTURE}
+"""The folders whose files are stored when they are published."""
 
 _VERSIONS: Final = ".shared_versions.sqlite"
 _TEMPORARY: Final = ".publishing-"
-_CHUNK_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ class SharedHome:
         """Store the file ``content`` under the name of ``target``; whole or not at all."""
         with self._asked("be stored", target):
             self.store.fs.put_file(str(content), self._object(target))
-        self._versions.note({self._name(target): _md5(content)})
+        digest = file_md5(content)
+        self._versions.note({self._name(target): Version(digest, digest)})
 
     def withdraw(self, target: Path) -> None:
         """Remove a file from the store; machines that have it keep it."""
@@ -56,17 +62,46 @@ class SharedHome:
             self.store.fs.rm_file(self._object(target))
 
     def pull(self, folders: Iterable[str] = PULLED) -> int:
-        """Fetch what is newer in the store, of these folders; returns how many files."""
+        """Fetch what is newer in the store, of these folders, and store what people edited here; returns how
+        many files were fetched.
+
+        Raises ``StoreError`` where a file was edited on two machines.
+        """
         wanted = tuple(folders)
         with self._asked("be listed", self.root):
             listed = dict(item for folder in wanted for item in self._listed(folder))
+        self._store_edits(listed)
         known = self._versions.known()
         newer = [name for name, tag in listed.items() if self._is_other(name, tag, known.get(name))]
         vanished = {name for name in newer if not self.fetch(self.root / name)}
-        noted = {name: tag for name, tag in listed.items() if known.get(name) != tag}
-        self._versions.note({name: tag for name, tag in noted.items() if name not in vanished})
+        noted = {name: tag for name, tag in listed.items() if name not in known or known[name].tag != tag}
+        self._versions.note(
+            {
+                name: Version(tag, file_md5(self.root / name))
+                for name, tag in noted.items()
+                if name not in vanished
+            }
+        )
         # what is gone again was merged into a file that the listing may not have held yet
         return len(newer) - len(vanished) + (self.pull(wanted) if vanished else 0)
+
+    def _store_edits(self, listed: dict[str, str]) -> None:
+        """Store the files that people write by hand and changed since they were last fetched or stored, and
+        enter them in ``listed``.
+        """
+        known = self._versions.known()
+        for path in (path for pattern in EDITED for path in sorted(self.root.glob(pattern))):
+            name, digest = self._name(path), file_md5(path)
+            before = known.get(name)
+            if (before is not None and before.digest == digest) or listed.get(name) == digest:
+                continue
+            if name in listed and (before is None or listed[name] != before.tag):
+                raise StoreError(
+                    f"{path}: was changed here, and on another machine too: its version is in "
+                    f"{self.store}. Put aside the one here, run the same command again, and edit what comes."
+                )
+            self.put(path, path)
+            listed[name] = digest
 
     def fetch(self, target: Path) -> bool:
         """Whether the store has the file; it is in the home then, whole."""
@@ -90,7 +125,7 @@ class SharedHome:
             listed = dict(item for folder in sorted(SHARED) for item in self._listed(folder))
         files = {self._name(path): path for folder in sorted(SHARED) for path in _files(self.root / folder)}
         for name in sorted(files.keys() & listed.keys()):
-            if _md5(files[name]) != listed[name] and name.split("/")[0] in PULLED:
+            if file_md5(files[name]) != listed[name] and name.split("/")[0] in PULLED:
                 raise StoreError(
                     f"{files[name]}: differs from the file of that name in {self.store}. Keep one of both: "
                     "remove the other, then run the same command again."
@@ -115,15 +150,16 @@ class SharedHome:
                 raise StoreError(
                     f"{self.store}: holds {path!r}, which leads out of the home. Remove it there."
                 )
-            yield name, _version(details)
+            if folder != CAPTURE or PurePosixPath(name).match(STEPS):
+                yield name, _version(details)
 
-    def _is_other(self, name: str, tag: str, known: str | None) -> bool:
+    def _is_other(self, name: str, tag: str, known: Version | None) -> bool:
         path = self.root / name
-        return not path.exists() or (known != tag and _md5(path) != tag)
+        return not path.exists() or ((known is None or known.tag != tag) and file_md5(path) != tag)
 
     @property
-    def _versions(self) -> _Versions:
-        return _Versions(self.root / _VERSIONS)
+    def _versions(self) -> Versions:
+        return Versions(self.root / _VERSIONS)
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
@@ -142,28 +178,6 @@ class SharedHome:
                 f"{path}: could not {what} in {self.store} ({error}); the home is unchanged. See that the "
                 "store can be reached and that its credentials hold, then run the same step again."
             ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class _Versions:
-    """Which version of each file the home has, in a database that several processes write."""
-
-    path: Path
-
-    def known(self) -> dict[str, str]:
-        with self._open() as database:
-            return dict(database.execute("select name, tag from versions"))
-
-    def note(self, tags: Mapping[str, str]) -> None:
-        if tags:
-            with self._open() as database:
-                database.executemany("insert or replace into versions values (?, ?)", tags.items())
-
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        with contextlib.closing(sqlite3.connect(self.path, timeout=60)) as database, database:
-            database.execute("create table if not exists versions (name text primary key, tag text)")
-            yield database
 
 
 def shared_home(path: Path) -> SharedHome | None:
@@ -222,15 +236,6 @@ def _files(folder: Path) -> list[Path]:
 def _version(details: Mapping[str, Any]) -> str:
     tag = details.get("ETag") or f"{details.get('mtime')}-{details.get('size')}"
     return str(tag).strip('"')
-
-
-def _md5(path: Path) -> str:
-    """What an S3-compatible store calls a file's version, if it was stored in one piece."""
-    digest = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _store_errors() -> tuple[type[Exception], ...]:

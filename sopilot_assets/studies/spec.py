@@ -6,8 +6,6 @@ candidates and whose labels count. It is registered (see `registration`) before 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +16,6 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -28,8 +25,7 @@ from sopilot_assets.errors import StudyError
 from sopilot_assets.labels.events import Source
 from sopilot_assets.store.canonical import content_sha256
 from sopilot_assets.store.home import Home, plain_id
-from sopilot_assets.tasks.documents import Document, DocumentError, FieldPath, dotted, read_document
-from sopilot_assets.tasks.faults import describe
+from sopilot_assets.tasks.faults import parse_document
 from sopilot_assets.tasks.spec import STEP_ID_PATTERN, TASK_ID_PATTERN, Name
 
 STUDY_SUFFIX: Final = ".yaml"
@@ -239,55 +235,8 @@ def read_study(home: Home, study_id: str) -> tuple[StudySpec, bytes]:
 
 def parse_study(data: bytes | str, *, source: str | Path | UPath) -> StudySpec:
     """The study in the text of a study file; ``source`` is the name used in errors."""
-    try:
-        document = read_document(data.encode("utf-8") if isinstance(data, str) else data)
-    except DocumentError as error:
-        place = f", line {error.line}" if error.line else ""
-        raise StudyError(f"{source}{place}: {error}. Correct the file and run the command again.") from error
-    known, faults = _known_fields(document.content, StudySpec, (), document)
-    try:
-        # as JSON, so that strict types and lists as tuples go together
-        spec = StudySpec.model_validate_json(json.dumps(known, default=str))
-    except ValidationError as error:
-        faults += describe(error, document)
-    else:
-        if not faults:
-            return spec
-    count = "1 field is" if len(faults) == 1 else f"{len(faults)} fields are"
-    listed = "\n".join(f"  {fault}" for fault in faults)
-    raise StudyError(
-        f"{source}: {count} not valid:\n{listed}\n"
-        f"Correct the file, then run `sopilot study show {UPath(source).stem}`."
-    )
-
-
-def _known_fields(
-    content: Mapping[str, object], section: type[BaseModel], place: FieldPath, document: Document
-) -> tuple[dict[str, object], list[str]]:
-    """The content without fields that the section does not know, and a sentence for each of those."""
-    kept: dict[str, object] = {}
-    faults: list[str] = []
-    for name, value in content.items():
-        path = (*place, name)
-        if name not in section.model_fields:
-            line = document.line_of(path)
-            expected = ", ".join(section.model_fields)
-            faults.append(f"line {line}, {dotted(path)}: expected one of {expected}; found {name!r}")
-            continue
-        kept[name] = value
-        inner = _SECTIONS.get(path)
-        if inner is not None and isinstance(value, Mapping):
-            named = {str(key): one for key, one in value.items()}
-            kept[name], more = _known_fields(named, inner, path, document)
-            faults += more
-    return kept, faults
-
-
-_SECTIONS: Final[Mapping[FieldPath, type[BaseModel]]] = {
-    ("split",): SplitPlan,
-    ("split", "ratios"): SplitRatios,
-    ("fitting_grid",): FittingGrid,
-}
+    advice = f"Correct the file, then run `sopilot study show {UPath(source).stem}`."
+    return parse_document(data, StudySpec, source=source, refuse=StudyError, advice=advice)
 
 
 def _no_repeats(names: list[str]) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
 from upath import UPath
 
 from sopilot_assets.errors import TaskError
-from sopilot_assets.tasks.documents import DocumentError, read_document
-from sopilot_assets.tasks.faults import describe
+from sopilot_assets.tasks.faults import parse_document
 from sopilot_assets.tasks.locks import LOCK_SUFFIX, require_unchanged
 from sopilot_assets.tasks.spec import TaskSpec
 
@@ -73,24 +70,8 @@ def load_tasks(home_root: str | Path | UPath) -> dict[str, TaskSpec]:
 
 def parse_task(data: bytes | str, *, source: str | Path | UPath) -> TaskSpec:
     """The task in the text of a task file; ``source`` is the name used in errors."""
-    encoded = data.encode("utf-8") if isinstance(data, str) else data
-    try:
-        document = read_document(encoded)
-    except DocumentError as error:
-        place = f", line {error.line}" if error.line else ""
-        raise TaskError(f"{source}{place}: {error}. Correct the file and run the command again.") from error
-    try:
-        # as JSON, so that strict types and lists as tuples go together
-        return TaskSpec.model_validate_json(json.dumps(document.content, default=str))
-    except ValidationError as error:
-        raise TaskError(_invalid(source, describe(error, document))) from error
-
-
-def _invalid(source: str | Path | UPath, faults: Sequence[str]) -> str:
-    listed = "\n".join(f"  {fault}" for fault in faults)
-    count = "1 field is" if len(faults) == 1 else f"{len(faults)} fields are"
     advice = f"Correct the file, then run `sopilot task show {UPath(source).stem}`."
-    return f"{source}: {count} not valid:\n{listed}\n{advice}"
+    return parse_document(data, TaskSpec, source=source, refuse=TaskError, advice=advice)
 
 
 def _read(source: UPath) -> bytes:

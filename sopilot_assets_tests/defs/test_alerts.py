@@ -19,7 +19,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from sopilot_assets.defs.alerts import CAPTURE_SENSOR, alerts_sensor
 from sopilot_assets.defs.resources import ClockResource, HomeResource
-from sopilot_assets.errors import ConfigError, StoreError
+from sopilot_assets.errors import ConfigError, StoreError, StudyError
 from sopilot_assets.operations.alerts import open_alerts
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
@@ -41,6 +41,15 @@ def breaks() -> None:
 
 
 @dg.op
+def misses_a_file() -> None:
+    """Fails as a step of ours does for which the system's error is only the cause."""
+    try:
+        open("nowhere/spring.yaml").close()  # noqa: PTH123 - to fail
+    except FileNotFoundError as error:
+        raise StudyError("spring.yaml: there is no such study. Make it.") from error
+
+
+@dg.op
 def works() -> None:
     """Goes through."""
 
@@ -48,6 +57,11 @@ def works() -> None:
 @dg.job(name="work")
 def breaking_job() -> None:
     breaks()
+
+
+@dg.job(name="study")
+def study_job() -> None:
+    misses_a_file()
 
 
 @dg.job(name="work")
@@ -146,6 +160,15 @@ def test_a_failed_run_is_told_at_once_with_the_error_and_its_end_too(
     run(working_job, instance)
     tick(home, instance, cursor)
     assert told(hook) == [("raised", "work"), ("resolved", "work")]
+
+
+def test_an_alert_has_the_sentence_that_says_what_to_do_and_not_what_led_to_it(
+    home: Home, instance: dg.DagsterInstance, hook: WebhookReceiver
+) -> None:
+    run(study_job, instance)
+    tick(home, instance)
+    (_, body), *_ = hook.posts
+    assert body["what"].endswith("misses_a_file: spring.yaml: there is no such study. Make it.")
 
 
 def test_one_partition_that_goes_through_says_nothing_about_another(

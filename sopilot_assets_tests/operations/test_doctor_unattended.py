@@ -105,7 +105,8 @@ def test_a_run_that_starts_or_runs_for_too_long_is_stuck(
 ) -> None:
     with local_instance(ready) as made:
         made.create_run_for_job(nothing, status=status)
-    finding = only(instance.queue, ready, after_s=minutes * 60)
+    begun_s = time.time() - NOW_S  # Dagster itself writes when
+    finding = only(instance.queue, ready, after_s=begun_s + minutes * 60)
     assert (finding.state is State.PROBLEM) == stuck
     assert not stuck or "of nothing is" in finding.what
 
@@ -136,6 +137,17 @@ def test_a_journal_that_is_never_emptied_is_told(ready: Home) -> None:
     with journal.open("wb") as stream:
         stream.truncate(300 << 20)
     assert "300 MiB" in only(instance.journals, ready).what
+
+
+def test_what_cannot_be_read_or_has_just_gone_does_not_end_the_examination(ready: Home) -> None:
+    history = local_path(ready.root) / "dagster" / "history"
+    history.mkdir(parents=True)
+    (history / "gone.db-wal").symlink_to(history / "nothing")
+    assert only(instance.journals, ready).state is State.OK
+    (history / "endless.db-wal").symlink_to(history / "endless.db-wal")
+    findings = examine_home(ready, now_s=NOW_S, environment={})
+    assert [one.state for one in findings if one.check == "journals"] == [State.PROBLEM]
+    assert findings[-1].check == "leftovers"
 
 
 def test_settings_that_are_not_valid_are_a_problem_of_every_check_that_needs_them(ready: Home) -> None:

@@ -244,7 +244,7 @@ def test_a_full_disk_leaves_old_or_new_files_and_says_so(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     with monkeypatch.context() as patched:
-        patched.setattr(publish, "_flush", flush)
+        patched.setattr(publish, "flush", flush)
         with pytest.raises(StoreError, match=r"could not be published \(No space left.*Free disk space"):
             run_chain(at(fresh), run_id="full")
     assert temporaries(fresh) == []

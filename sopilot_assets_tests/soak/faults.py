@@ -119,13 +119,15 @@ def _step_clock(site: Site) -> Attempt:
     """Forward or back for a while, and then right again, as with a wrong time server."""
     if not site.clock.can_be_set:
         return None
-    seconds = site.chance.choice([1, -1]) * site.chance.randint(120, 5400)
-    site.clock.step(seconds)
-    return (
-        f"{seconds:+d} s",
-        site.chance.uniform(1.0, 2.0) * site.interval_s,
-        lambda: site.clock.step(-seconds),
-    )
+    seconds = site.chance.choice([1, -1]) * site.chance.randint(30, 5400)
+
+    def step(by_s: int) -> None:
+        site.clock.step(by_s)
+        # Dagster's daemon stands still until a clock that went back has caught up
+        site.servers.note_clock_change()
+
+    step(seconds)
+    return f"{seconds:+d} s", site.chance.uniform(1.0, 2.0) * site.interval_s, lambda: step(-seconds)
 
 
 def _deaf_receivers(site: Site) -> Attempt:

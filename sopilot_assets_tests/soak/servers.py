@@ -110,6 +110,15 @@ class Servers:
         for server in self.all.values():
             server.look_after(time.monotonic())
 
+    def note_clock_change(self) -> None:
+        """Start the daemon again, as a systemd timer with ``OnClockChange`` would."""
+        process = self.all["daemon"].process
+        assert process is not None
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_END_S)
+        process.kill()
+
     def stop(self) -> None:
         """End everything that belongs to this home, whoever started it."""
         processes = [server.process for server in self.all.values() if server.process is not None]

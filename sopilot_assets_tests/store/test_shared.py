@@ -68,11 +68,52 @@ def test_what_one_machine_publishes_the_other_pulls(homes: tuple[Path, Path]) ->
 
 def test_what_belongs_to_one_machine_stays_there(homes: tuple[Path, Path]) -> None:
     one, two = homes
-    for folder in ("capture", "keys", "alerts", "dagster", "models", "proxies", "campaigns"):
+    for folder in ("capture/wash/gold", "keys", "alerts", "dagster", "models", "proxies", "campaigns"):
         publish_text(one / folder / "file", folder)
     assert pull(two) == 0
-    assert through(two, through_url(two)).push() == 0
     assert not list(two.rglob("file"))
+    shared = through(one, through_url(one))
+    assert shared.push() == 0
+    assert shared.store.fs.find(shared.store.path) == []
+
+
+EDITED = ("tasks/wash.yaml", "studies/pilot.yaml", "capture/wash/gold/steps.csv")
+
+
+@pytest.mark.parametrize("name", EDITED)
+def test_what_people_edit_reaches_the_other_machines(homes: tuple[Path, Path], name: str) -> None:
+    one, two = homes
+    for author, reader, text in ((one, two, "first"), (two, one, "second"), (two, one, "third")):
+        (author / name).parent.mkdir(parents=True, exist_ok=True)
+        (author / name).write_text(text)
+        assert pull(author) == 0
+        assert pull(reader) == 1
+        assert (reader / name).read_text() == (author / name).read_text() == text
+
+
+@pytest.mark.parametrize("name", EDITED)
+def test_a_file_that_two_people_edited_is_not_overwritten(homes: tuple[Path, Path], name: str) -> None:
+    one, two = homes
+    for root in homes:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(root.name)
+    pull(one)
+    with pytest.raises(StoreError, match="changed here, and on another machine too"):
+        pull(two)
+    assert [(root / name).read_text() for root in homes] == ["one", "two"]
+    (two / name).unlink()
+    assert pull(two) == 1
+    assert (two / name).read_text() == "one"
+
+
+def test_a_machine_that_lost_track_compares_content(homes: tuple[Path, Path]) -> None:
+    one, two = homes
+    publish_text(one / "ledgers" / "labels.wash.head", "1 a")
+    publish_text(one / "tasks" / "wash.yaml", "steps")
+    assert pull(two) == 2
+    (two / ".shared_versions.sqlite").unlink()
+    assert pull(two) == 0
+    assert (two / "tasks" / "wash.yaml").read_text() == "steps"
 
 
 def through_url(root: Path) -> str:

@@ -63,6 +63,10 @@ def test_a_title_with_quotes_and_other_scripts_survives_the_starter() -> None:
             "gate_overrides: [{check: coverage_rate, threshold: 1}]",
             "gate_overrides[0].reason: expected a value",
         ),
+        (
+            "gate_overrides: [{check: coverage_rate, treshold: 1, threshold: 1, reason: r}]",
+            "gate_overrides[0].treshold: expected one of check, threshold, reason; found 'treshold' (did",
+        ),
         ("miss_rate_target: '5 %'", "line 4, miss_rate_target: expected a number, found '5 %'"),
         ("use_intervals: 1", "expected true or false, found 1"),
         ("label_sources: [me]", "label_sources[0]: expected 'blind_human'"),

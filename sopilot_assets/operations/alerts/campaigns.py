@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sopilot_assets.operations.alerts.alert import Alert, Event, Severity
-from sopilot_assets.operations.alerts.noting import open_alerts, raise_alert, resolve_alert, settle
+from sopilot_assets.operations.alerts.noting import open_alerts, raise_alerts, resolve_alert, settle
 from sopilot_assets.operations.campaign.moments import Moment
 from sopilot_assets.operations.campaign.plan import CampaignPlan, campaign_ids, has_ended, load_plan
 from sopilot_assets.operations.campaign.records import FAULTS, step_rows
@@ -41,11 +41,8 @@ def _standing(home: Home, plan: CampaignPlan, now: Moment) -> list[Alert]:
 
 def _note_steps(home: Home, plan: CampaignPlan, now: Moment, repeat_after_hours: float) -> list[Event]:
     rows = plain_rows(step_rows(home, plan.campaign_id))
-    failed = [row for row in rows if row["outcome"] in FAULTS]
-    raised = [
-        raise_alert(home, _alert(plan, row), now=now.wall, repeat_after_hours=repeat_after_hours)
-        for row in failed
-    ]
+    failed = (_alert(plan, row) for row in rows if row["outcome"] in FAULTS)
+    raised = raise_alerts(home, failed, now=now.wall, repeat_after_hours=repeat_after_hours)
     over = [
         resolve_alert(home, STEP, subject, now=now.wall, what=why)
         for subject, why in _over(home, plan, rows).items()

@@ -55,10 +55,22 @@ def raise_alert(
     An open alert is told again after ``repeat_after_hours``, or when it became a problem. An ``occurrence``
     that was noted before is never noted again.
     """
+    return next(iter(raise_alerts(home, [alert], now=now, repeat_after_hours=repeat_after_hours)), None)
+
+
+def raise_alerts(
+    home: Home, alerts: Iterable[Alert], *, now: datetime, repeat_after_hours: float = REPEAT_AFTER_HOURS
+) -> list[Event]:
+    """The events noted for the alerts, as `raise_alert` notes each; the journal is read once."""
     with _alone(home):
-        event = _raised(alert, _standing(read_events(home)), now, repeat_after_hours)
-        append_journal(journal_path(home), [event.as_line()] if event else [])
-        return event
+        standing, events = _standing(read_events(home)), list[Event]()
+        for alert in alerts:
+            event = _raised(alert, standing, now, repeat_after_hours)
+            if event is not None:
+                standing.add(event)
+                events.append(event)
+        append_journal(journal_path(home), [event.as_line() for event in events])
+        return events
 
 
 def resolve_alert(home: Home, kind: str, subject: str, *, now: datetime, what: str = "") -> Event | None:
@@ -96,17 +108,21 @@ class _Standing:
     open: dict[Key, OpenAlert] = field(default_factory=dict)
     occurrences: set[tuple[str, str]] = field(default_factory=set)
 
+    def add(self, event: Event) -> None:
+        """Take one more event in."""
+        self.occurrences.add((event.kind, event.occurrence))
+        if event.event == Happening.RESOLVED:
+            self.open.pop(event.key, None)
+        else:
+            before = self.open.get(event.key)
+            told_at = event.at if event.is_told or before is None else before.told_at
+            self.open[event.key] = OpenAlert(event, told_at)
+
 
 def _standing(events: Iterable[Event]) -> _Standing:
     standing = _Standing()
     for event in events:
-        standing.occurrences.add((event.kind, event.occurrence))
-        if event.event == Happening.RESOLVED:
-            standing.open.pop(event.key, None)
-        else:
-            before = standing.open.get(event.key)
-            told_at = event.at if event.is_told or before is None else before.told_at
-            standing.open[event.key] = OpenAlert(event, told_at)
+        standing.add(event)
     return standing
 
 

@@ -12,12 +12,18 @@ HIDDEN = "***"
 
 
 def secret(name: str, environment: Mapping[str, str], *, purpose: str) -> str:
-    """The value of an environment variable; raises ``ConfigError`` where it has none."""
+    """The value of an environment variable; raises ``ConfigError`` where it has none that can be sent."""
     value = environment.get(name, "").strip()
     if not value:
         raise ConfigError(
             f"variable {name}: expected {purpose}, found nothing. Set it where Dagster is started, e.g. in "
             "the service's environment file, and start it anew."
+        )
+    if not (value.isascii() and value.isprintable()):
+        # HTTP and SMTP take nothing else, and their libraries show what they refuse
+        raise ConfigError(
+            f"variable {name}: expected {purpose} on one line of ASCII characters, found others (not shown, "
+            "since it is secret). Correct it where Dagster is started."
         )
     return value
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import sopilot_assets
 from sopilot_assets.errors import BackupError, ConfigError
@@ -16,15 +15,13 @@ from sopilot_assets.operations.backup.contents import Listing
 from sopilot_assets.operations.backup.repository import Repository, open_repository
 from sopilot_assets.operations.backup.snapshot import Remark, Snapshot, sealed, snapshot_name
 from sopilot_assets.operations.backup.taking import SHARES, Taken, Taker
+from sopilot_assets.operations.outcome import Progress
 from sopilot_assets.store.compaction import MAINTENANCE_LOCK
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, only_writer, scratch_folder
 
 THREADS: Final = 4
 """Files in work at a time; most of the time goes into waiting for the disk."""
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with how many of how many files are done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from sopilot_assets.errors import BackupError, LabelError, SopilotError
 from sopilot_assets.labels.chain import read_chain, tasks_with_labels
 from sopilot_assets.operations.backup.databases import database_problem
 from sopilot_assets.operations.backup.repository import Repository
-from sopilot_assets.operations.backup.restore import Progress, refuse_full, write_files
+from sopilot_assets.operations.backup.restore import refuse_full, write_files
 from sopilot_assets.operations.backup.snapshot import SQLITE, Remark, Snapshot, path_of
 from sopilot_assets.operations.embed import embeddings_ledger
 from sopilot_assets.operations.evidence.results import results_ledger
+from sopilot_assets.operations.outcome import Progress
 from sopilot_assets.operations.references import references_ledger
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home, PartitionKey

@@ -32,7 +32,7 @@ from sopilot_assets.operations.backup.snapshot import (
     sealed,
     unsealed,
 )
-from sopilot_assets.store.publish import TEMPORARY_PREFIX, only_writer, sweep_unfinished
+from sopilot_assets.store.publish import TEMPORARY_PREFIX, flush, only_writer, sweep_unfinished
 
 MARKER: Final = "sopilot-backup.json"
 LOCK: Final = ".lock"
@@ -296,21 +296,13 @@ def _place(temporary: Path, target: UPath) -> None:
     if not is_local(target):
         target.fs.put_file(str(temporary), target.path)
         return
-    _flush(temporary)
+    flush(temporary)
     temporary.replace(target.path)
-    _flush(temporary.parent)
+    flush(temporary.parent)
 
 
 def _make_private(folder: Path) -> None:
     """Make the folder where it is missing, for its owner only: a repository holds private keys."""
     if not folder.is_dir():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _flush(folder.parent)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        flush(folder.parent)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 from uuid import uuid4
 
 from upath import UPath
@@ -19,12 +18,11 @@ from sopilot_assets.operations.backup.contents import BEFORE, RESTORING
 from sopilot_assets.operations.backup.repository import Repository, file_hash
 from sopilot_assets.operations.backup.snapshot import Snapshot, StoredFile, path_of
 from sopilot_assets.operations.backup.users import users_of
+from sopilot_assets.operations.outcome import Progress
+from sopilot_assets.store.publish import flush
 
 THREADS: Final = 4
 _SPARE_BYTES: Final = 64 << 20
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with how many of how many files are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,7 @@ def _exchange(beside: Path, target: Path, now: datetime) -> Path | None:
         return _exchange_content(beside, target, stamp)
     if not _content(target):
         beside.rename(target)  # also over an empty folder
-        _flush(target.parent)
+        flush(target.parent)
         return None
     before = target.with_name(f"{target.name}{BEFORE}{stamp}")
     target.rename(before)
@@ -137,7 +135,7 @@ def _exchange(beside: Path, target: Path, now: datetime) -> Path | None:
     except OSError:
         before.rename(target)
         raise
-    _flush(target.parent)
+    flush(target.parent)
     return before
 
 
@@ -150,7 +148,7 @@ def _exchange_content(beside: Path, target: Path, stamp: str) -> Path | None:
         path.rename(before / path.name)
     for path in sorted(beside.iterdir()):
         path.rename(target / path.name)
-    _flush(target)
+    flush(target)
     return before if content else None
 
 
@@ -201,11 +199,3 @@ def refuse_full(folder: Path, snapshot: Snapshot) -> None:
             f"{folder}: expected {needed / 2**30:.1f} GiB of free space for the files of the snapshot, found "
             f"{free / 2**30:.1f} GiB. Make room, or restore to another disk with --home."
         )
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sopilot_assets.errors import BackupError, ConfigError
-from sopilot_assets.operations.backup.create import Backup, Progress, create_backup
+from sopilot_assets.operations.backup.create import Backup, create_backup
 from sopilot_assets.operations.backup.drill import Drill, Look, drill
 from sopilot_assets.operations.backup.forget import Forgotten, forget
 from sopilot_assets.operations.backup.history import backups_ledger, drills_ledger
 from sopilot_assets.operations.backup.repository import Repository, open_repository
 from sopilot_assets.operations.backup.snapshot import Remark
+from sopilot_assets.operations.outcome import Progress
 from sopilot_assets.operations.settings import SETTINGS_FILE, load_settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Row
@@ -20,16 +21,22 @@ from sopilot_assets.store.ledgers import Cell, Row
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A backup that was made: its row in the ledger, what is worth a look, and what was removed after it."""
+    """A backup that was made: its row in the ledger, and what was removed after it, or why nothing was."""
 
     row: Row
     backup: Backup
-    forgotten: Forgotten | None
+    forgotten: Forgotten | Remark | None
 
     @property
     def remarks(self) -> tuple[Remark, ...]:
         """What somebody has to look at."""
-        return (*self.backup.snapshot.problems, *self.backup.mended, *self.backup.unreadable)
+        nothing_removed = [self.forgotten] if isinstance(self.forgotten, Remark) else []
+        return (
+            *self.backup.snapshot.problems,
+            *self.backup.mended,
+            *self.backup.unreadable,
+            *nothing_removed,
+        )
 
 
 def back_up(
@@ -49,7 +56,6 @@ def back_up(
     destination = place or destination_of(home)
     backup = create_backup(home, destination, now=now, on_progress=on_progress)
     repository = open_repository(destination)
-    forgotten = None if place else forget(repository, keep=load_settings(home).backup.keep)
     row: Row = {
         "backup": backup.name,
         "destination": repository.name,
@@ -66,7 +72,15 @@ def back_up(
     backups_ledger(home).append(
         [row], run_id=run_id or f"backup-{now:%Y%m%dT%H%M%S}", written_at=now.isoformat()
     )
-    return Done(row, backup, forgotten)
+    return Done(row, backup, None if place else _forget_old(repository, load_settings(home).backup.keep))
+
+
+def _forget_old(repository: Repository, keep: int) -> Forgotten | Remark:
+    """What was removed; a remark where an older snapshot is damaged, which makes no backup undone."""
+    try:
+        return forget(repository, keep=keep)
+    except BackupError as error:
+        return Remark(repository.name, f"no old backup was removed: {error}")
 
 
 @dataclass(frozen=True, slots=True)

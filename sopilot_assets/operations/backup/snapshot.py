@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -125,11 +125,6 @@ def snapshot_name(data: bytes, *, created_at: datetime, after: str | None = None
 def is_snapshot_name(name: str) -> bool:
     """Whether this is the name of a snapshot."""
     return _NAME.fullmatch(name) is not None
-
-
-def snapshot_bytes(snapshot: Snapshot) -> bytes:
-    """The sealed file of a snapshot."""
-    return sealed(asdict(snapshot))
 
 
 def parse_snapshot(data: bytes, *, name: str) -> Snapshot:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -12,11 +12,10 @@ from typing import Final, TypeAlias
 from sopilot_assets.errors import BackupError
 from sopilot_assets.operations.backup.repository import MARKER, Repository, file_hash, files_below
 from sopilot_assets.operations.backup.snapshot import Snapshot
+from sopilot_assets.operations.outcome import Progress
 
 THREADS: Final = 2
 
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with how many of how many objects are read."""
 
 _EXPECTED: Final = re.compile(
     rf"{re.escape(MARKER)}|objects/([0-9a-f]{{2}})/\1[0-9a-f]{{62}}|snapshots/\d{{8}}T\d{{6}}Z-[0-9a-f]{{12}}\.json"

@@ -17,6 +17,7 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, only_writer, publish_bytes
 from sopilot_assets.studies.profiles import gate_profile
 from sopilot_assets.tasks import load_task
+from sopilot_assets.tasks.faults import describe
 
 MOST_CYCLES: Final = 100_000
 SHORTEST_INTERVAL_S: Final = 5.0
@@ -157,6 +158,14 @@ def active_campaign(home: Home) -> CampaignPlan | None:
         if not has_ended(home, campaign_id):
             return load_plan(home, campaign_id)
     return None
+
+
+def make_wishes(**values: object) -> Wishes:
+    """Wishes with these values; ``ConfigError`` that names every one which cannot be."""
+    try:
+        return Wishes.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{'; '.join(describe(error, Wishes))}. Change the options.") from error
 
 
 def start_campaign(home: Home, wishes: Wishes, *, now: Moment, by: str) -> CampaignPlan:

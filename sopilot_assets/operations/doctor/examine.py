@@ -51,8 +51,11 @@ def examine_home(home: Home, *, now_s: float, environment: Mapping[str, str]) ->
 
 
 def _guarded(check: Check, patient: Patient) -> list[Finding]:
-    """What the check found; an error of ours that stops it is itself a finding."""
+    """What the check found; an error that stops it is itself a finding."""
+    name = check.__name__.replace("_", " ")
     try:
         return list(check(patient))
     except SopilotError as error:
-        return [Finding(check.__name__.replace("_", " "), State.PROBLEM, str(error), "see the message")]
+        return [Finding(name, State.PROBLEM, str(error), "see the message")]
+    except OSError as error:
+        return [Finding(name, State.PROBLEM, str(error), "mend the disk or the permissions")]

@@ -165,13 +165,20 @@ def _is_capture(body: dict[str, Any]) -> bool:
 def journals(patient: Patient) -> Iterator[Finding]:
     """Write-ahead journals of Dagster's databases that are never emptied."""
     folder = dagster_home(patient.home)
-    sizes = {path: path.stat().st_size for path in folder.rglob("*.db-wal")} if folder.is_dir() else {}
+    sizes = {path: _size(path) for path in folder.rglob("*.db-wal")} if folder.is_dir() else {}
     large = {path: size for path, size in sizes.items() if size > LARGE_WAL_BYTES}
     for path, size in sorted(large.items()):
         what = f"{path.name} has {size / (1 << 20):.0f} MiB that were not written back"
         yield Finding("databases", State.WARNING, what, "restart Dagster; it is emptied when nobody reads")
     if not large:
         yield Finding("databases", State.OK, f"{sum(sizes.values()) / (1 << 20):.0f} MiB in journals")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # whoever had the database open last has closed it
+        return 0
 
 
 def _runs_db(home: Home) -> Path:

@@ -15,6 +15,8 @@ from sopilot_assets.operations.planning import active
 from sopilot_assets.operations.staleness import stale_scores
 from sopilot_assets.reference.annotations import read_steps_csv
 from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.store.publish import local_path
+from sopilot_assets.store.shared import names_in_store
 from sopilot_assets.tasks import LockState, verify_task
 
 BACKLOG_S: Final = 600.0
@@ -107,7 +109,9 @@ def capture_folder(patient: Patient) -> Iterator[Finding]:
 def stored_files(patient: Patient) -> Iterator[Finding]:
     """Whether every recording's file is there."""
     entries = active(patient.home).values()
-    gone = [one.key for one in entries if not (patient.home.videos / one.stored_name).exists()]
+    away = [one for one in entries if not (patient.home.videos / one.stored_name).exists()]
+    kept = names_in_store(local_path(patient.home.videos)) if away else set()
+    gone = [one.key for one in away if one.stored_name not in kept]
     if gone:
         what = f"{len(gone)} stored videos are gone, e.g. of {gone[0]}"
         yield Finding(

@@ -248,6 +248,16 @@ def test_no_secret_is_in_what_is_written_or_said(
     assert str(read_events(home)[0].id) in written
 
 
+def test_a_secret_that_cannot_be_sent_is_said_and_not_shown(
+    home: Home, hook: WebhookReceiver, mail: MailReceiver
+) -> None:
+    both = Alerts(webhook=HOOK.webhook, email=mailing(mail, username_env="U", password_env="P").email)
+    fail(home, "a")
+    sent = send(home, both, {"HOOK_URL": hook.url, "HOOK_TOKEN": "on\ntwo", "U": "me", "P": "pässwört"})
+    assert [one.error.partition(":")[0] for one in sent.failed] == ["variable HOOK_TOKEN", "variable P"]
+    assert not any(word in one.error for one in sent.failed for word in ("two", "wört"))
+
+
 @pytest.mark.parametrize(
     "fields",
     [

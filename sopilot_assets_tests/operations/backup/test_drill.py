@@ -121,6 +121,21 @@ def test_backups_and_drills_are_entered_and_the_settings_say_where_and_how_many(
     assert newest_drill_at(living) is not None
 
 
+def test_a_backup_counts_also_where_an_older_one_is_damaged_and_nothing_can_be_removed(
+    living: Home, place: str
+) -> None:
+    publish_text(settings_path(living), f"backup: {{destination: {place}, keep: 2}}\n")
+    oldest, older, _ = (back_up(living, None, now=after(minute)).backup.name for minute in range(3))
+    repository = open_repository(place)
+    assert oldest not in repository.snapshot_names()
+    Path(repository.snapshot_path(older).path).write_bytes(b"{}")
+    publish_text(settings_path(living), f"backup: {{destination: {place}, keep: 3}}\n")
+    done = back_up(living, None, now=after(9))
+    assert str(newest_backup_at(living)) == str(done.row["created_at"]).replace("T", " ")
+    (remark,) = done.remarks
+    assert remark.what.startswith(f"no old backup was removed: {older}: ")
+
+
 def test_forgetting_leaves_what_the_kept_backups_need(living: Home, place: str) -> None:
     create_backup(living, place, now=after(5))
     first(local_path(living.videos), "*.mp4").unlink()
