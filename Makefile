@@ -10,7 +10,7 @@ WORKERS ?= 2
 ARGS ?=
 # make soak: cycles of the campaign, seconds from one to the next, and the seed of drops and faults
 SOAK_CYCLES ?= 96
-SOAK_INTERVAL ?= 15
+SOAK_INTERVAL ?= 20
 SOAK_SEED ?= 1
 # The package index that holds the wanted build of torch (README, Install); empty takes pip's own.
 TORCH_INDEX ?=

@@ -97,7 +97,7 @@ def verify(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None
 
 @app.command(
     epilog=examples(
-        "sopilot --home /data/sopilot backup restore /mnt/backup/sopilot",
+        "sopilot backup restore /mnt/backup/sopilot --home /data/sopilot",
         "sopilot backup restore /mnt/backup/sopilot --backup 20250602T080000Z-1f3a9c2b7d04 --force",
     )
 )

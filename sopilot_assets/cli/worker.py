@@ -1,4 +1,4 @@
-"""`sopilot worker`: executes runs on this machine, as one of several."""
+"""`sopilot worker` and `sopilot fetch`: one machine of several that share a home."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 
 from sopilot_assets.cli.options import HOME, examples
+from sopilot_assets.cli.output import say
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import HOME_VARIABLE
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
+    app.command(epilog=examples("sopilot fetch", "sopilot fetch --videos"))(fetch)
     app.command(epilog=examples("sopilot worker", "sopilot worker --places 2 --name bench_a"))(worker)
 
 
@@ -44,3 +46,22 @@ def worker(
     os.environ[HOME_VARIABLE] = str(home.root)  # the processes of the runs find their home by it
     with local_instance(home) as instance:
         serve(instance, name=name or socket.gethostname(), places=places)
+
+
+def fetch(
+    *,
+    home: HOME,
+    videos: Annotated[bool, typer.Option("--videos", help="Recordings and embeddings as well.")] = False,
+) -> None:
+    """Fetch the review pages that other machines made into this one's home, for reading; runs fetch by
+    themselves what they need.
+    """
+    from sopilot_assets.store.publish import local_path  # noqa: PLC0415
+    from sopilot_assets.store.shared import FETCHED, PULLED, pull, stored_at  # noqa: PLC0415
+
+    root = local_path(home.root)
+    url = stored_at(root)
+    if url is None:
+        raise ConfigError(f"{root}: is not shared. `sopilot init --store s3://bucket/home` shares it.")
+    count = pull(root, (*PULLED, *FETCHED) if videos else (*PULLED, "reviews"))
+    say(f"{count} files fetched from {url}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sopilot_assets.errors import SopilotError
 
 if TYPE_CHECKING:
-    from dagster._utils.error import SerializableErrorInfo
+    from dagster._utils.error import SerializableErrorInfo  # type: ignore[attr-defined]
 
 
 def sentence_of(error: SerializableErrorInfo | None) -> str:

@@ -21,8 +21,8 @@ from sopilot_assets.operations.embed import MEMORY_LIMIT_BYTES, TIME_LIMIT_S
 from sopilot_assets.operations.outcome import Outcome, Progress
 from sopilot_assets.operations.references import references_ledger
 from sopilot_assets.operations.registry import Registry
-from sopilot_assets.operations.repeats import CurrentJudge, Work, embed_shifted
-from sopilot_assets.scoring.ledger import algorithm_version, scores_ledger
+from sopilot_assets.operations.repeats import CurrentJudge, Work, embed_shifted, newest_scores
+from sopilot_assets.scoring.ledger import algorithm_version
 from sopilot_assets.scoring.result import Decision, Score
 from sopilot_assets.store.canonical import content_id
 from sopilot_assets.store.home import Home, PartitionKey
@@ -99,7 +99,7 @@ def measure_controls(
         if key.role != "gold":
             raise ConfigError(f"{key}: expected a gold; only golds are known to be right before the damage.")
     outcomes: list[Outcome] = []
-    judge, scored = CurrentJudge(home), _scored(home)
+    judge, scored = CurrentJudge(home), newest_scores(home)
     for done, key in enumerate(keys):
         if on_progress:
             on_progress(done, len(keys))
@@ -179,9 +179,3 @@ def _row(
         "algorithm": algorithm_version(),
         "measured_at": measured_at,
     }
-
-
-def _scored(home: Home) -> dict[str, Row]:
-    """The newest score rows without a problem, by key."""
-    rows = plain_rows(scores_ledger(home).latest())
-    return {str(row["key"]): row for row in rows if row["problem"] is None}

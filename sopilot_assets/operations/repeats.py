@@ -93,7 +93,7 @@ def repeatable(home: Home, *, task_id: str | None = None, phases_s: Sequence[flo
     phases.
     """
     stale = set(stale_scores(home)["key"])
-    rows = [row for row in _scored(home).values() if task_id in (None, row["task_id"])]
+    rows = [row for row in newest_scores(home).values() if task_id in (None, row["task_id"])]
     done = set(repeats_ledger(home).latest()["repeat_id"])
     return sorted(
         str(row["key"])
@@ -151,7 +151,7 @@ def measure_repeats(
     ``ConfigError`` for a phase below 0 or given twice.
     """
     _check_phases(phases_s)
-    scored, stale = _scored(home), _stale_because(home)
+    scored, stale = newest_scores(home), _stale_because(home)
     outcomes = [
         Outcome(key, problem=problem) for key in keys if (problem := _unusable(str(key), scored, stale))
     ]
@@ -293,7 +293,7 @@ def _repeat_id(base: Row, phase_s: float) -> str:
     return content_id({**named, "phase_s": float(phase_s)}, digits=16)
 
 
-def _scored(home: Home) -> dict[str, Row]:
+def newest_scores(home: Home) -> dict[str, Row]:
     """The newest score rows without a problem, by key."""
     rows = plain_rows(scores_ledger(home).latest())
     return {str(row["key"]): row for row in rows if row["problem"] is None}

@@ -11,17 +11,28 @@ from sopilot_assets.scoring.result import Decision, Text
 from sopilot_assets.scoring.review import IndexRow, index_page
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
-from sopilot_assets.store.publish import local_path, publish_text
+from sopilot_assets.store.publish import local_path, only_writer, publish_text
+from sopilot_assets.store.shared import names_in_store
 from sopilot_assets.tasks import DeviationType, Severity, find_tasks
 
 
 def write_review_index(home: Home) -> Path:
-    """The path of ``reviews/index.html``, written from the newest scores of all recordings with a page."""
+    """The path of ``reviews/index.html``, written from the newest scores of all recordings with a page,
+    those included that other machines made.
+    """
+    with only_writer(home.reviews / ".index.lock"):
+        return _write_review_index(home)
+
+
+def _write_review_index(home: Home) -> Path:
     tasks = find_tasks(home.root).tasks
     names = {name: Text(task.name, task.name_ja or task.name) for name, task in tasks.items()}
     frame = scores_ledger(home).latest()
     rows: list[Mapping[str, Cell]] = json.loads(frame.to_json(orient="records"))
-    shown = [row for row in rows if home.review(str(row["key"])).exists()]
+    elsewhere = names_in_store(local_path(home.reviews))
+    shown = [
+        row for row in rows if f"{row['key']}.html" in elsewhere or home.review(str(row["key"])).exists()
+    ]
     floors = noise_floors(rows)
     lines = [_line(row, names.get(str(row["task_id"])), floors.get(str(row["task_id"]))) for row in shown]
     path = local_path(home.reviews) / "index.html"

@@ -22,7 +22,7 @@ SETTINGS_FILE: Final = "settings.yaml"
 _Hours = Annotated[float, Field(gt=0, le=10_000)]
 _Days = Annotated[int, Field(ge=1, le=10_000)]
 _Gib = Annotated[float, Field(ge=0)]
-_THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
+THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
 
 
 def _name_of_variable(name: str) -> str:
@@ -65,7 +65,7 @@ class Email(_Section):
     def _no_password_in_clear(self) -> Email:
         if (self.username_env is None) != (self.password_env is None):
             raise ValueError("expected username_env and password_env together, or neither")
-        if self.password_env and not self.starttls and self.host not in _THIS_MACHINE:
+        if self.password_env and not self.starttls and self.host not in THIS_MACHINE:
             raise ValueError("expected starttls: true, since the password would go over the network in clear")
         return self
 

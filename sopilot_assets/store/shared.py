@@ -191,15 +191,23 @@ def shared_home(path: Path) -> SharedHome | None:
 def stored_at(root: Path) -> str | None:
     """The URL of a home's object store; None for a home of one machine."""
     marker = root / MARKER
-    return marker.read_text("utf-8").strip() if marker.is_file() else None
+    try:
+        return marker.read_text("utf-8").strip()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    except OSError as error:
+        raise StoreError(
+            f"{marker}: could not be read ({error.strerror or error}); it says where the home is shared. "
+            "Mend the folder's permissions or the disk, then run the same step again."
+        ) from error
 
 
-def pull(root: Path) -> int:
-    """Bring the small shared folders of a home up to date; returns how many files were fetched. Nothing
-    happens in a home of one machine.
+def pull(root: Path, folders: Iterable[str] = PULLED) -> int:
+    """Bring shared folders of a home up to date, by default the small ones; returns how many files were
+    fetched. Nothing happens in a home of one machine.
     """
     shared = shared_home(root / PULLED[0])
-    return shared.pull() if shared else 0
+    return shared.pull(folders) if shared else 0
 
 
 def withdraw(path: Path) -> None:

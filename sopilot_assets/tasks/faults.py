@@ -1,4 +1,4 @@
-"""What is wrong with a file that people write, in words: pydantic's errors as field, line, expected and found."""
+"""What is wrong with a file that people write, in words: each fault by line and field."""
 
 from __future__ import annotations
 

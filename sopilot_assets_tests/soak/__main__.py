@@ -1,6 +1,6 @@
 """A long campaign in short time, with a fault every few cycles, on real servers.
 
-    python -m sopilot_assets_tests.soak --cycles 96 --interval 15 --seed 1      # `make soak`
+    python -m sopilot_assets_tests.soak --cycles 96 --interval 20 --seed 1      # `make soak`
 
 Exit code 1 where a row is lost or doubled, a good recording is unscored, a bad one is not quarantined, an
 alert did not arrive, or the campaign did not end by itself.
@@ -26,10 +26,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--cycles", type=int, default=96)
     parser.add_argument(
-        "--interval", type=float, default=15.0, help="seconds from one cycle to the next (15)"
+        "--interval", type=float, default=20.0, help="seconds from one cycle to the next (20)"
     )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--faults-every", type=int, default=2, help="a fault every so many cycles (2)")
+    parser.add_argument("--faults-every", type=int, default=3, help="a fault every so many cycles (3)")
     parser.add_argument("--faults", help=f"only these, separated by commas, of: {', '.join(FAULTS)}")
     parser.add_argument("--step-timeout", type=float, default=60.0, help="seconds a step may take (60)")
     parser.add_argument("--disk-mib", type=int, default=512, help="size of the home's disk in memory (512)")

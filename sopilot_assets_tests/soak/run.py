@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import yaml
+
 from sopilot_assets.operations.initialise import prepare_home
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import lock_task
@@ -31,6 +33,9 @@ from sopilot_assets_tests.soak.way import LOCKED_AT, TASK
 LOOK_S: Final = 0.5
 RETRY_S: Final = 90.0
 """For how long a fault waits for something to hit, e.g. a run."""
+
+COMPRESSED: Final = {"poll_interval_seconds": 5, "start_timeout_seconds": 60, "cancel_timeout_seconds": 20}
+"""Run monitoring in the compressed time of a soak; as shipped it waits for as long as twenty cycles take."""
 
 SETTINGS: Final = """
 alerts:
@@ -52,7 +57,7 @@ class Wanted:
     cycles: int
     interval_s: float
     seed: int
-    faults_every: int = 2
+    faults_every: int = 3
     disk_mib: int = 512
     kinds: tuple[str, ...] = tuple(FAULTS)
     step_timeout_s: float = 60.0
@@ -153,7 +158,7 @@ def soak(folder: Path, wanted: Wanted, *, say: Say) -> Soaked:
         (folder / "clock").mkdir()
         clock = Clock(folder / "clock")
         webhook, mail = stack.enter_context(webhook_receiver()), stack.enter_context(mail_receiver())
-        prepare_home(home)
+        _compress(prepare_home(home).dagster_home / "dagster.yaml")
         add_task(home, made)
         lock_task(home.tasks / f"{TASK}.yaml", locked_at=LOCKED_AT)
         drop_steps(home, made)
@@ -196,6 +201,12 @@ def soak(folder: Path, wanted: Wanted, *, say: Say) -> Soaked:
             verdicts(outcome),
             _kept(home, folder),
         )
+
+
+def _compress(instance: Path) -> None:
+    settings = yaml.safe_load(instance.read_bytes())
+    settings["run_monitoring"].update(COMPRESSED)
+    instance.write_text(yaml.safe_dump(settings), encoding="utf-8")
 
 
 def _is_possible(kind: str, disk: Disk, clock: Clock) -> bool:

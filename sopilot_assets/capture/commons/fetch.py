@@ -170,7 +170,12 @@ def _is_intact(path: Path, entry: FetchedVideo) -> bool:
 def _download(site: MediaWiki, video: RemoteVideo, target: Path) -> str:
     """The SHA-256 of the file, which lies at ``target`` then, with its sidecar."""
     partial = target.with_name(f".{target.name}{PARTIAL}")
-    partial.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SourceError(
+            f"{partial.parent}: could not be made ({error.strerror or error}). Name another folder."
+        ) from error
     _check_room(partial.parent, video)
     _receive(site, video, partial)
     if _sha1(partial) != video.sha1:
@@ -217,7 +222,10 @@ def _receive(site: MediaWiki, video: RemoteVideo, partial: Path) -> None:
             "there."
         ) from error
     except OSError as error:
-        raise SourceError(f"{partial}: could not be written ({error.strerror or error}).") from error
+        raise SourceError(
+            f"{partial}: could not be written ({error.strerror or error}). Make room, then run "
+            "the command again: it goes on there."
+        ) from error
     if partial.stat().st_size != video.size_bytes:
         raise SourceError(
             f"{video.file_url}: {partial.stat().st_size} of {video.size_bytes} bytes came. Run the command "

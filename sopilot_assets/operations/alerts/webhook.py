@@ -6,7 +6,6 @@ import http.client
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import (
@@ -23,9 +22,7 @@ from sopilot_assets.errors import ConfigError
 from sopilot_assets.operations.alerts.alert import Event
 from sopilot_assets.operations.alerts.message import DeliveryError, Message, why
 from sopilot_assets.operations.alerts.secrets import secret
-from sopilot_assets.operations.settings import Webhook
-
-_HERE: Final = ("127.0.0.1", "localhost", "::1")
+from sopilot_assets.operations.settings import THIS_MACHINE, Webhook
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -91,6 +88,6 @@ class WebhookChannel:
 
     def _opener(self) -> OpenerDirector:
         handlers: list[BaseHandler] = [_NoRedirects()]
-        if urlsplit(self._url()).hostname in _HERE:
+        if urlsplit(self._url()).hostname in THIS_MACHINE:
             handlers.append(ProxyHandler({}))
         return build_opener(*handlers)

@@ -17,10 +17,12 @@ from sopilot_assets.operations.backup.databases import database_problem
 from sopilot_assets.operations.backup.repository import Repository
 from sopilot_assets.operations.backup.restore import refuse_full, write_files
 from sopilot_assets.operations.backup.snapshot import SQLITE, Remark, Snapshot, path_of
+from sopilot_assets.operations.disk_guard import GIB
 from sopilot_assets.operations.embed import embeddings_ledger
 from sopilot_assets.operations.evidence.results import results_ledger
 from sopilot_assets.operations.outcome import Progress
 from sopilot_assets.operations.references import references_ledger
+from sopilot_assets.operations.settings import load_settings
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.listing import whole_listing
@@ -56,16 +58,20 @@ def drill(
 
     Every file must have its hash; every row must be in the home as well, since rows are never removed; every
     file that rows speak of must be there; label chains and databases must be sound. ``look`` may add to that.
-    Raises `BackupError` where there is no room.
+    That the snapshot cannot be restored, for want of room too, is a problem like any other.
     """
     root = local_path(home.root)
     with scratch_folder(root) as scratch:
         try:
             snapshot = repository.snapshot(name)
-            refuse_full(scratch, snapshot)
+            # a drill must not be what pauses intake
+            refuse_full(scratch, snapshot, spare_bytes=int(load_settings(home).disk.pause_gib * GIB))
             write_files(repository, snapshot, scratch / "home", on_progress=on_progress)
         except BackupError as error:
             return Drill(name, 0, 0, 0, (Remark(name, str(error)),))
+        except OSError as error:
+            what = f"could not be written ({error.strerror or error}); make room or mend the disk"
+            return Drill(name, 0, 0, 0, (Remark(name, what),))
         restored = Home.at(scratch / "home")
         rows, lost = _lost_rows(restored, home)
         problems = [*lost, *_problems(restored, snapshot), *(look(restored) if look else ())]

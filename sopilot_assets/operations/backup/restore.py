@@ -191,9 +191,9 @@ def _refuse_occupied(target: Path, *, force: bool) -> None:
         )
 
 
-def refuse_full(folder: Path, snapshot: Snapshot) -> None:
-    """Refuse to write a snapshot where there is no room for it, by `BackupError`."""
-    free, needed = shutil.disk_usage(folder).free, snapshot.bytes + _SPARE_BYTES
+def refuse_full(folder: Path, snapshot: Snapshot, *, spare_bytes: int = _SPARE_BYTES) -> None:
+    """Refuse to write a snapshot where there is no room for it and some to spare, by `BackupError`."""
+    free, needed = shutil.disk_usage(folder).free, snapshot.bytes + spare_bytes
     if free < needed:
         raise BackupError(
             f"{folder}: expected {needed / 2**30:.1f} GiB of free space for the files of the snapshot, found "

@@ -74,15 +74,6 @@ def verify_repository(repository: Repository, *, on_progress: Progress | None = 
     )
 
 
-def verify_snapshot(repository: Repository, snapshot: Snapshot) -> tuple[Damage, ...]:
-    """What one snapshot needs and is damaged or missing."""
-    stored, uses = repository.stored(), _uses({"": snapshot})
-    needed = {sha256: stored[sha256] for sha256 in uses if sha256 in stored}
-    wrong = dict(_wrong_objects(repository, needed, None))
-    missing = {sha256: "is missing" for sha256 in uses if sha256 not in stored}
-    return tuple(_damage(sha256, what, uses) for sha256, what in sorted({**wrong, **missing}.items()))
-
-
 _Uses: TypeAlias = Mapping[str, list[tuple[str, str]]]
 """Which snapshot has which path of the home with a hash."""
 

@@ -33,6 +33,8 @@ FINDING_EXIT: Final = 3
 """The exit code of a command that did its work and found something that a person should look at."""
 
 _SAID: Final = 300
+_END_BYTES: Final = 64 << 10
+"""So much of a log is looked at for what a step said last."""
 
 Progress = Callable[[Step], None]
 
@@ -160,7 +162,13 @@ def _what(ended: Ended, log: Path) -> str:
         return "the campaign was stopped, and it did not end within the grace time"
     if ended.exit_code < 0:
         return f"it was killed by signal {-ended.exit_code}"
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    lines = [line.strip() for line in _end_of(log).splitlines()]
     errors = [line for line in lines if line.startswith("Error:")] if ended.exit_code else []
     said = [*errors[:1], *[line for line in reversed(lines) if line]]
     return said[0][:_SAID] if said else ""
+
+
+def _end_of(log: Path) -> str:
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - _END_BYTES))
+        return stream.read().decode("utf-8", "replace")

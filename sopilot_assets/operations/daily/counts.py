@@ -15,6 +15,7 @@ from sopilot_assets.capture.reasons import REASON_TEXTS, Reason
 from sopilot_assets.labels.state import label_coverage
 from sopilot_assets.operations.daily.day import Rows
 from sopilot_assets.operations.daily.facts import Facts
+from sopilot_assets.operations.disk_guard import GIB
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.studies.drift import MIN_WINDOW, PROBABILITY_EDGES, SCORE_EDGES, fixed_bin_drift
@@ -22,7 +23,6 @@ from sopilot_assets.studies.drift import MIN_WINDOW, PROBABILITY_EDGES, SCORE_ED
 DAYS_SHOWN: Final = 14
 RECENT_DAYS: Final = 7
 SIGNIFICANT: Final = 0.05
-_GIB: Final = 1 << 30
 _SEED: Final = 0
 _MADE_BY: Final = ["algorithm", "model_id", "task_fingerprint"]
 
@@ -180,11 +180,11 @@ def disk(facts: Facts, known: Mapping[str, Facts]) -> dict[str, Cell]:
     """Free space, the size of the home, how much it grows a day, and the days until intake has to pause."""
     growth = _growth(facts, known)
     free = facts.free_bytes
-    left = None if free is None else free - facts.settings["pause_gib"] * _GIB
+    left = None if free is None else free - facts.settings["pause_gib"] * GIB
     return {
         "free_gib": _gib(free),
         "home_gib": _gib(facts.home_bytes),
-        "growth_gib_a_day": None if growth is None else round(growth / _GIB, 4),
+        "growth_gib_a_day": None if growth is None else round(growth / GIB, 4),
         "days_left": None if not growth or growth < 0 or left is None else round(max(0.0, left / growth), 1),
         "pause_gib": facts.settings["pause_gib"],
         "warn_gib": facts.settings["warn_gib"],
@@ -204,7 +204,7 @@ def _growth(facts: Facts, known: Mapping[str, Facts]) -> float | None:
 
 
 def _gib(size: int | None) -> float | None:
-    return None if size is None else round(size / _GIB, 2)
+    return None if size is None else round(size / GIB, 2)
 
 
 def _tasks(rows: Rows) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import pyarrow as pa
 
 from sopilot_assets.errors import StudyError
 from sopilot_assets.operations.daily.day import Day
+from sopilot_assets.operations.disk_guard import free_bytes
 from sopilot_assets.operations.evidence.gating import gate_verdict
 from sopilot_assets.operations.evidence.results import results_ledger
 from sopilot_assets.operations.evidence.study import GATES
@@ -98,7 +98,7 @@ def _measured(home: Home, day: Day, now: datetime) -> dict[str, Cell]:
         "date": day.date.isoformat(),
         "measured_at": now.isoformat(),
         "measured_late": late,
-        "free_bytes": None if late else shutil.disk_usage(local_path(home.root)).free,
+        "free_bytes": None if late else free_bytes(home),
         "home_bytes": None if late else folder_bytes(home),
         "stale": None if late else json.dumps(_stale(home), sort_keys=True),
         "gates": json.dumps(_gates(home, day), sort_keys=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,27 @@ def test_a_whole_backup_passes_and_nothing_stays(living: Home, place: str) -> No
     assert done.problems == ()
     assert done.rows == 6 * 4 + 6
     assert tree(local_path(living.root)) == before
+
+
+def test_a_drill_leaves_the_space_below_which_intake_pauses(living: Home, place: str) -> None:
+    name = create_backup(living, place, now=after(5)).name
+    limits = "pause_gib: 1000000, resume_gib: 1000000, warn_gib: 1000000"
+    publish_text(settings_path(living), f"disk: {{{limits}}}\n")
+    (problem,) = drill(living, open_repository(place), name).problems
+    assert "expected 1000000.0 GiB of free space" in problem.what
+
+
+def test_a_disk_that_fills_up_is_a_problem_of_the_drill(
+    living: Home, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    name = create_backup(living, place, now=after(5)).name
+    monkeypatch.setattr("sopilot_assets.operations.backup.drill.write_files", full)
+    assert drill(living, open_repository(place), name).problems == (
+        Remark(name, "could not be written (No space left on device); make room or mend the disk"),
+    )
 
 
 def lose_a_video(home: Home) -> None:
@@ -109,8 +131,7 @@ def test_backups_and_drills_are_entered_and_the_settings_say_where_and_how_many(
 ) -> None:
     publish_text(settings_path(living), f"backup: {{destination: {place}, keep: 2}}\n")
     assert newest_backup_at(living) is newest_drill_at(living) is None
-    for minute in range(4):
-        done = back_up(living, None, now=after(minute))
+    *_, done = (back_up(living, None, now=after(minute)) for minute in range(4))
     assert done.row["sound"]
     assert done.forgotten is not None
     assert len(open_repository(place).snapshot_names()) == 2
