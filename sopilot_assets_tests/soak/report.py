@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import dagster as dg
@@ -26,6 +27,7 @@ class Aftermath:
     cycles: pd.DataFrame
     steps: pd.DataFrame
     runs: Counter[str]
+    by_process: dict[int, str]
     reasons: dict[str, str]
 
     @classmethod
@@ -33,11 +35,13 @@ class Aftermath:
         """Read from the home."""
         with local_instance(home) as instance:
             records = instance.get_runs(dg.RunsFilter(job_name="campaign_cycle"))
+            by_process = dict(_processes(instance))
         rows = quarantine_ledger(home).all_rows()
         return cls(
             cycle_rows(home, campaign),
             step_rows(home, campaign),
             Counter(run.tags.get("sopilot/cycle", "") for run in records),
+            by_process,
             dict(zip(rows["original_name"], rows["reason"], strict=True)),
         )
 
@@ -45,7 +49,7 @@ class Aftermath:
         """What followed a fault that came in this cycle."""
         if fault.kind == "corrupt file dropped":
             return f"quarantined: {self.reasons.get(fault.target, 'NOT FOUND')}"
-        said = [self._step(fault.target) or self._around(cycle), self._next(cycle)]
+        said = [self._step(fault.target) or self._run(fault) or self._around(cycle), self._next(cycle)]
         if fault.lasts_s:
             said.insert(0, f"lasted {fault.lasts_s:.0f} s")
         return "; ".join(said)
@@ -60,6 +64,11 @@ class Aftermath:
         row = found.iloc[-1]
         said = f"{row['outcome']} (attempt {row['attempt']}): {str(row['what'])[:90]}"
         return f"cycle {mark[1]}, {mark[2]}: {said}"
+
+    def _run(self, fault: Injected) -> str:
+        if fault.kind != "kill -9 of a run":
+            return ""
+        return self.by_process.get(int(fault.target.rpartition(" ")[2]), "")
 
     def _around(self, cycle: int) -> str:
         """How this cycle and the next ended, and which of their steps failed."""
@@ -82,6 +91,22 @@ class Aftermath:
             (self.cycles["cycle"] > cycle) & (self.cycles["outcome"] == CycleOutcome.RUN.value)
         ]
         return "no later cycle" if later.empty else f"next whole cycle: {later['cycle'].min()}"
+
+
+def _processes(instance: dg.DagsterInstance) -> Iterator[tuple[int, str]]:
+    """The process that worked on each run, and what became of the run."""
+    for run in instance.get_runs():
+        entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+        noted = [entry.get_dagster_event().engine_event_data.metadata.get("pid") for entry in entries]
+        retry = run.tags.get("dagster/auto_retry_run_id", "")
+        after = f", tried again as {retry[:8]}" if retry else ", not tried again"
+        of = f" of cycle {run.tags['sopilot/cycle']}" if "sopilot/cycle" in run.tags else ""
+        for pid in noted:
+            if pid is not None:
+                yield (
+                    int(str(pid.value)),
+                    f"run {run.run_id[:8]}, {run.job_name}{of}: {run.status.value}{after}",
+                )
 
 
 def report(soaked: Soaked) -> str:
