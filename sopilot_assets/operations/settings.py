@@ -140,7 +140,7 @@ class Backup(_Section):
     @classmethod
     def _the_same_from_everywhere(cls, place: str | None) -> str | None:
         if place is not None and "://" not in place and not Path(place).is_absolute():
-            raise ValueError("expected an absolute path or a URL")
+            raise ValueError(f"expected an absolute path or a URL, found {place!r}")
         return place
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -14,9 +15,9 @@ import pytest
 from dagster._core.events import EngineEventData
 from dagster._core.launcher import WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
-from dagster._core.test_utils import create_run_for_test
+from dagster._core.test_utils import create_run_for_test, freeze_time
 
-from sopilot_assets.defs.launcher import LocalRunLauncher, NotedProcess
+from sopilot_assets.defs.launcher import LAUNCHED_TAG, LocalRunLauncher, NotedProcess, SinceBoot
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,5 +101,29 @@ def test_a_run_of_another_machine_is_left_alone(instance: dg.DagsterInstance) ->
 
 
 def test_a_process_that_got_the_id_of_a_dead_one_is_another(worker: subprocess.Popen[bytes]) -> None:
-    assert NotedProcess(worker.pid, time.time()).is_alive()
-    assert not NotedProcess(worker.pid, time.time() - 3600).is_alive()
+    now = SinceBoot.now()
+    assert NotedProcess(worker.pid, SinceBoot(now.boot_id, now.seconds - 60), 60).is_alive()
+    assert not NotedProcess(worker.pid, SinceBoot(now.boot_id, now.seconds - 3600), 60).is_alive()
+    assert not NotedProcess(worker.pid, SinceBoot(now.boot_id, now.seconds + 60), 60).is_alive()
+    assert not NotedProcess(worker.pid, SinceBoot("another start", now.seconds), 60).is_alive()
+
+
+@pytest.mark.parametrize(("launched_ago_s", "status"), [(1, "RUNNING"), (3600, "FAILED")])
+def test_when_a_run_was_launched_tells_its_process_from_a_later_one(
+    instance: dg.DagsterInstance, worker: subprocess.Popen[bytes], launched_ago_s: float, status: str
+) -> None:
+    run, now = started_run(instance, worker.pid), SinceBoot.now()
+    launched = SinceBoot(now.boot_id, now.seconds - launched_ago_s)
+    instance.add_run_tags(run.run_id, {LAUNCHED_TAG: str(launched)})
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    assert health(instance, found) is WorkerStatus[status]
+
+
+def test_a_clock_that_was_set_back_or_forward_makes_no_run_seem_dead(
+    instance: dg.DagsterInstance, worker: subprocess.Popen[bytes]
+) -> None:
+    for hours in (-1, 1):
+        with freeze_time(datetime.now(UTC) + timedelta(hours=hours)):
+            run = started_run(instance, worker.pid)
+        assert health(instance, run) is WorkerStatus.RUNNING

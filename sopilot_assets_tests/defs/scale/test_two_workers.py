@@ -37,10 +37,11 @@ def unscored_copy(scored: Scored, folder: Path) -> Home:
     """
     home = Home.at(shutil.copytree(str(scored.shop.home.root), folder / "main"))
     root = Path(str(home.root))
-    for name in ("alignments", "reviews"):
-        shutil.rmtree(root / name)
+    shutil.rmtree(root / "alignments")
+    (root / "reviews" / "index.html").unlink()
     for key in scored.shop.keys:
         if "-t-" in key:
+            (root / "reviews" / f"{key}.html").unlink()
             (embedding,) = (root / "embeddings").rglob(f"{key[-12:]}.npz")
             embedding.unlink()
     (ledger,) = scores_ledger(home).files()
