@@ -17,7 +17,7 @@ from sopilot_assets.store.home import HOME_VARIABLE
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(epilog=examples("sopilot fetch", "sopilot fetch --videos"))(fetch)
-    app.command(epilog=examples("sopilot worker", "sopilot worker --places 2 --name bench_a"))(worker)
+    app.command(epilog=examples("sopilot worker --places 2 --name bench_a", "sopilot worker --main"))(worker)
 
 
 def worker(
@@ -28,6 +28,12 @@ def worker(
         str | None,
         typer.Option(help="Its name; default: the machine's.", show_default=False),
     ] = None,
+    main: Annotated[
+        bool,
+        typer.Option(
+            "--main", help="Also runs that need the main machine: campaigns, backups, reports, dossiers."
+        ),
+    ] = False,
 ) -> None:
     """Take runs from the queue in Redis and execute them, until Ctrl-C or SIGTERM; a run at work is finished
     first. For the profile `scale`.
@@ -45,7 +51,7 @@ def worker(
     prepare_home(home)
     os.environ[HOME_VARIABLE] = str(home.root)  # the processes of the runs find their home by it
     with local_instance(home) as instance:
-        serve(instance, name=name or socket.gethostname(), places=places)
+        serve(instance, name=name or socket.gethostname(), places=places, main=main)
 
 
 def fetch(

@@ -18,8 +18,10 @@ from dagster import DagsterRun, Field
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._serdes import ConfigurableClassData
 from dagster_celery.launcher import CeleryRunLauncher
+from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG
 
 from sopilot_assets.defs.launcher import PROCESS_TAG, health_of
+from sopilot_assets.defs.scale.routing import MAIN_QUEUE, needs_main_machine
 
 if TYPE_CHECKING:
     from dagster._config import UserConfigSchema
@@ -98,7 +100,9 @@ class WorkerRunLauncher(CeleryRunLauncher):
 
     def _launch_celery_task_run(self, run: DagsterRun, task_signature: Signature, routing_key: str) -> None:
         # the task has the run's id, since the run's tag with the task's id is written after the task was sent
-        super()._launch_celery_task_run(run, task_signature.set(task_id=run.run_id), routing_key)
+        queue = {DAGSTER_CELERY_QUEUE_TAG: MAIN_QUEUE} if needs_main_machine(run) else {}
+        routed = run.with_tags({**queue, **run.tags})
+        super()._launch_celery_task_run(routed, task_signature.set(task_id=run.run_id), routing_key)
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:

@@ -27,6 +27,7 @@ from redis.exceptions import RedisError
 
 from sopilot_assets.defs.scale import run_process
 from sopilot_assets.defs.scale.launcher import WorkerRunLauncher
+from sopilot_assets.defs.scale.routing import MAIN_QUEUE
 from sopilot_assets.errors import ConfigError, RunLost
 
 _LOG: Final = logging.getLogger(__name__)
@@ -78,10 +79,21 @@ def worker_app(instance: DagsterInstance) -> Celery:
     return app
 
 
-def serve(instance: DagsterInstance, *, name: str, places: int) -> None:
-    """Take and execute runs, ``places`` at a time, until the process is told to end."""
-    worker_app(instance).worker_main(
-        ["worker", "--pool=threads", f"--concurrency={places}", f"--hostname={name}@%h", "--loglevel=INFO"]
+def serve(instance: DagsterInstance, *, name: str, places: int, main: bool) -> None:
+    """Take and execute runs, ``places`` at a time, until the process is told to end; with ``main`` also those
+    that need the main machine.
+    """
+    app = worker_app(instance)
+    queues = [app.conf.task_default_queue, *([MAIN_QUEUE] if main else [])]
+    app.worker_main(
+        [
+            "worker",
+            "--pool=threads",
+            f"--concurrency={places}",
+            f"--hostname={name}@%h",
+            f"--queues={','.join(queues)}",
+            "--loglevel=INFO",
+        ]
     )
 
 
