@@ -179,7 +179,7 @@ def test_while_there_is_too_little_disk_space_nothing_is_taken_in_or_launched_an
     shop: Shop, tiny_set: SimulatedSet
 ) -> None:
     settings = Path(str(shop.home.root)) / "settings.yaml"
-    settings.write_text("disk: {warn_gib: 1e6, pause_gib: 1e6, resume_gib: 1e6}\n", "utf-8")
+    settings.write_text("disk: {warn_gib: 1000000, pause_gib: 1000000, resume_gib: 1000000}\n", "utf-8")
     (dropped,) = drop(shop.home, tiny_set.golds[:1], "gold")
     first = shop.tick(now=T0)
     second = shop.tick(now=T1, cursor=first.cursor)
