@@ -60,9 +60,9 @@ def test_the_runbook_can_be_followed_from_top_to_bottom(
     [
         "models verify", "task lock", "commons fetch", "capture add", "variants", "control", "score",
         "show recordings", "labels template", "labels prefill", "study register", "study run",
-        "dossier build", "score --stale", "repeat", "--home demo_home demo", "campaign start", "campaign stop",
-        "campaign status", "daily", "backup create", "backup restore", "backup drill", "doctor",
-        "retention", "alerts test",
+        "dossier build", "score --stale", "repeat", "--home demo_home demo", "campaign start",
+        "campaign stop", "campaign status", "daily", "backup create", "backup restore", "backup drill",
+        "doctor", "retention", "alerts test",
     ],
 )  # fmt: skip
 def test_every_row_of_the_old_runbook_has_its_command(row: str) -> None:
