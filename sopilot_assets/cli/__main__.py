@@ -4,7 +4,7 @@ import signal
 
 from sopilot_assets.cli import app
 
-# a program started in the background of a shell ignores this signal, and so would all below it; by it a step of
-# a campaign is asked to end
+# a program started in the background of a shell ignores this signal, and so would all below it; by it a step
+# of a campaign is asked to end
 signal.signal(signal.SIGINT, signal.default_int_handler)
 app(prog_name="sopilot")
