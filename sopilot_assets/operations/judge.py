@@ -104,7 +104,8 @@ def _judge_one(home: Home, key: PartitionKey, by: _Judge) -> _Judged:
         calibration = by.references.calibration(task.task_id)
         score = score_alignment(task, reference, alignment, calibration)
     except SopilotError as error:
-        return _Judged(recording, problem_row(recording.subject, task, reference, str(error)), None)
+        problem = home.relative_text(str(error))  # a row's identity must not depend on where the home lies
+        return _Judged(recording, problem_row(recording.subject, task, reference, problem), None)
     row = score_row(recording.subject, task, reference, alignment, score)
     review = _review(home, recording, by, alignment, score, row)
     return _Judged(recording, row, replace(review, verifiability=verifiability(task, calibration)))

@@ -104,6 +104,14 @@ class Home:
         """Alerts, and those that could not be delivered yet."""
         return self.root / "alerts"
 
+    def relative_text(self, text: str) -> str:
+        """The text with paths below the home written from there, so that it does not say where the home lies.
+
+        >>> Home.at("/data/sopilot").relative_text("/data/sopilot/videos/1f.mp4: cannot be read.")
+        'videos/1f.mp4: cannot be read.'
+        """
+        return text.replace(f"{self.root}/", "")
+
     def study(self, study_id: str) -> UPath:
         """The folder of one study's results."""
         return self.studies / plain_id(study_id, "study")

@@ -9,11 +9,13 @@ from pathlib import Path
 import dagster as dg
 
 from sopilot_assets.capture.ledgers import Registry
+from sopilot_assets.operations.judge import score_videos
 from sopilot_assets.operations.staleness import stale_scores
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.result import Decision
+from sopilot_assets.store.home import PartitionKey
 from sopilot_assets.tasks import load_task
-from sopilot_assets_tests.defs.conftest import Scored
+from sopilot_assets_tests.defs.conftest import NEXT_DAY, Scored
 
 VIDEO_ASSETS = ("captured_videos", "clip_embeddings", "alignments", "scores")
 
@@ -95,6 +97,19 @@ def test_a_reference_can_be_made_by_hand(scored: Scored) -> None:
         instance=scored.shop.instance, partition_key="filter_change"
     )
     assert materializations(run, "gold_references")["filter_change"]["golds"].value == 3
+
+
+def test_what_a_row_says_does_not_depend_on_where_the_home_lies(scored: Scored, tmp_path: Path) -> None:
+    rows = []
+    for place in ("here", "elsewhere"):
+        with scored.shop.copy(tmp_path / place) as shop:
+            key = next(key for key in shop.keys if "-t-" in key)
+            (alignment,) = Path(str(shop.home.root)).glob(f"alignments/*/{key.rpartition('-')[2]}.npz")
+            alignment.unlink()
+            score_videos(shop.home, [PartitionKey.parse(key)], run_id="again", written_at=NEXT_DAY)
+            rows.append(scores_ledger(shop.home).latest().set_index("key").loc[key])
+    assert rows[0]["problem"].startswith("alignments/")
+    assert rows[0]["row_id"] == rows[1]["row_id"]
 
 
 def test_a_recording_that_became_unreadable_is_a_row_with_a_reason_and_the_others_go_on(

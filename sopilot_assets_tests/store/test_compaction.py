@@ -48,7 +48,7 @@ def same(before: list[pd.DataFrame], after: list[pd.DataFrame]) -> bool:
     return all(old.equals(new) for old, new in zip(before, after, strict=True))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.lists(
         st.tuples(

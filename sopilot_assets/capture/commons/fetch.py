@@ -212,6 +212,7 @@ def _receive(site: MediaWiki, video: RemoteVideo, partial: Path) -> None:
             while chunk := response.raw.read1(_CHUNK_BYTES):
                 room -= len(chunk)
                 if room < 0:
+                    partial.unlink()
                     raise SourceError(
                         f"{video.file_url}: more bytes came than the stated {video.size_bytes}."
                     )

@@ -98,17 +98,19 @@ def steps_ledger(home: Home) -> Ledger:
 
 def cycle_rows(home: Home, campaign_id: str) -> pd.DataFrame:
     """The cycles of a campaign that have an outcome, in order."""
-    rows = cycles_ledger(home).latest()
-    return rows[rows["campaign"] == campaign_id].sort_values("cycle", ignore_index=True)
+    chosen = pd.DataFrame({"campaign": [campaign_id]}, dtype="string")
+    return cycles_ledger(home).query(
+        "select latest.* from latest join chosen using (campaign) order by cycle", chosen=chosen
+    )
 
 
 def step_rows(home: Home, campaign_id: str, cycle: int | None = None) -> pd.DataFrame:
     """The steps of a campaign that have an outcome, of one cycle or all, in the order in which they ran."""
-    rows = steps_ledger(home).latest()
-    rows = rows[rows["campaign"] == campaign_id]
-    if cycle is not None:
-        rows = rows[rows["cycle"] == cycle]
-    return rows.sort_values(["cycle", "started_at"], ignore_index=True)
+    chosen = pd.DataFrame({"campaign": [campaign_id]}, dtype="string")
+    rows = steps_ledger(home).query(
+        "select latest.* from latest join chosen using (campaign) order by cycle, started_at", chosen=chosen
+    )
+    return rows if cycle is None else rows[rows["cycle"] == cycle].reset_index(drop=True)
 
 
 def step_results(home: Home, campaign_id: str, cycle: int) -> dict[str, StepResult]:

@@ -88,6 +88,12 @@ def test_a_file_that_was_changed_is_fetched_again_to_its_place(wiki: Wiki, tmp_p
     assert len(entries(tmp_path)) == 3
 
 
+def test_a_file_that_grew_at_the_site_is_not_kept_half(wiki: Wiki, tmp_path: Path) -> None:
+    wiki.stated_less = 100
+    assert {one.outcome for one in fetch(wiki, tmp_path)} == {"failed"}
+    assert partials(tmp_path) == []
+
+
 @pytest.mark.parametrize("ignores_ranges", [False, True])
 def test_a_download_that_broke_off_goes_on(wiki: Wiki, tmp_path: Path, ignores_ranges: bool) -> None:
     wiki.ignores_ranges, wiki.cut_once_after = ignores_ranges, 4000

@@ -38,6 +38,8 @@ class Wiki:
     files: list[WikiFile]
     page_size: int = 2
     ignores_ranges: bool = False
+    stated_less: int = 0
+    """How many bytes less than there are the site states for each file."""
     cut_once_after: int | None = None
     """Bytes after which the first answer with a file ends, once."""
     busy: list[str] = field(default_factory=list)
@@ -95,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
             "url": f"{address}/files/{index}",
             "descriptionurl": f"{self.wiki.address}/wiki/{quote(one.title)}",
             "sha1": one.sha1,
-            "size": len(one.content),
+            "size": len(one.content) - self.wiki.stated_less,
             "mime": one.mime,
             "extmetadata": extra,
             **({"duration": one.duration} if one.duration is not None else {}),
