@@ -98,14 +98,15 @@ def embed_videos(
         if on_progress:
             on_progress(len(outcomes), len(work))
     embeddings_ledger(home).append(
-        [_row(outcome) for outcome in outcomes], run_id=run_id, written_at=written_at
+        [_row(home, outcome) for outcome in outcomes], run_id=run_id, written_at=written_at
     )
     return outcomes
 
 
-def _row(outcome: Outcome) -> dict[str, Cell]:
+def _row(home: Home, outcome: Outcome) -> dict[str, Cell]:
     facts = {name: outcome.metadata.get(name) for name in ("model_id", "clips", "reader")}
-    return {"key": str(outcome.key), **facts, "problem": outcome.problem}
+    problem = None if outcome.problem is None else home.relative_text(outcome.problem)
+    return {"key": str(outcome.key), **facts, "problem": problem}
 
 
 def embed_one(work: _Work) -> _Done:
