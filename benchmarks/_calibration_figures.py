@@ -16,7 +16,7 @@ from benchmarks._calibration_sets import (
     Scored,
     SetResult,
 )
-from sopilot_assets.operations.expected import Fault
+from sopilot_assets.bench.expected import Fault
 from sopilot_assets.scoring.score import INTERVAL
 from sopilot_assets.tasks import DeviationType
 

@@ -16,6 +16,7 @@ from upath import UPath
 from benchmarks._runs import video_id
 from sopilot_assets.alignment.align import HIDDEN_SHARE, align
 from sopilot_assets.alignment.calibration import calibrate
+from sopilot_assets.bench.expected import Fault, comparable
 from sopilot_assets.bench.folder import open_folder
 from sopilot_assets.bench.lines import Line
 from sopilot_assets.bench.recordings import BenchTask
@@ -25,7 +26,6 @@ from sopilot_assets.capture.simulate.people import PEOPLE
 from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding, save_embedding
 from sopilot_assets.embedding.lite0_flow import Lite0Flow
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.operations.expected import Fault, comparable
 from sopilot_assets.reference.durations import Durations
 from sopilot_assets.reference.model import Gold, Reference, build_reference
 from sopilot_assets.scoring.result import Deviation, Score, Verifiability

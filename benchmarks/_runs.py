@@ -20,16 +20,16 @@ from sopilot_assets.alignment.align import align
 from sopilot_assets.alignment.calibration import Calibration, calibrate
 from sopilot_assets.alignment.explanations import Prices
 from sopilot_assets.alignment.spans import Alignment
-from sopilot_assets.bench.folder import Folder, open_folder
-from sopilot_assets.bench.measures import Case
-from sopilot_assets.bench.recordings import BenchTask, Recording
+from sopilot_assets.bench.expected import Fault, comparable
+from sopilot_assets.bench.folder import LabelledFolder, open_folder
+from sopilot_assets.bench.measures import ScoredRecording
+from sopilot_assets.bench.recordings import BenchRecording, BenchTask
 from sopilot_assets.bench.run import Reported, Result
 from sopilot_assets.bench.truth import truth_of
 from sopilot_assets.capture.identity import VIDEO_ID_DIGITS
 from sopilot_assets.embedding.backends import Embedder, load_embedder
 from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding, save_embedding
 from sopilot_assets.errors import GoldError
-from sopilot_assets.operations.expected import Fault, comparable
 from sopilot_assets.reference.model import Gold, Reference, build_reference, proposed_intervals
 from sopilot_assets.scoring.result import Score
 from sopilot_assets.scoring.score import score_alignment
@@ -95,7 +95,7 @@ def embedding_of(cache: Cache, backend: Backend, video: Path, blocks: Blocks = N
 
 
 @functools.lru_cache
-def labelled(root: Path) -> Folder:
+def labelled(root: Path) -> LabelledFolder:
     """The labelled folder."""
     return open_folder(root)
 
@@ -126,7 +126,7 @@ class Judge:
         return replace(self, calibration=replace(self.calibration, prices=Prices()))
 
 
-def judge_of(cache: Cache, task: BenchTask, golds: Sequence[Recording], variation: Variation) -> Judge:
+def judge_of(cache: Cache, task: BenchTask, golds: Sequence[BenchRecording], variation: Variation) -> Judge:
     """The judge of a task by these golds; call it, and score, with the variation applied."""
     spec = (
         load_task(task.task_file)
@@ -165,14 +165,14 @@ class Job:
 class Outcome:
     """The cases of a task by variation, or why there are none."""
 
-    cases: dict[str, list[Case]]
+    cases: dict[str, list[ScoredRecording]]
     problem: str | None = None
 
 
 def cases_of(job: Job) -> Outcome:
     """All trainees of the task, under each variation, once for each choice of golds."""
     variations, task = [BY_NAME[name] for name in job.variations], task_of(job.root, job.task_id)
-    first, found = variations[0], {variation.name: list[Case]() for variation in variations}
+    first, found = variations[0], {variation.name: list[ScoredRecording]() for variation in variations}
     with threadpool_limits(1):
         for golds in gold_choices(task, first.golds):
             try:
@@ -192,18 +192,18 @@ def cases_of(job: Job) -> Outcome:
 def _cases(
     job: Job,
     task: BenchTask,
-    golds: Sequence[Recording],
+    golds: Sequence[BenchRecording],
     variation: Variation,
     judge: Judge,
     alignments: dict[str, Alignment],
-) -> Iterator[Case]:
+) -> Iterator[ScoredRecording]:
     labels, sites = labelled(job.root).labels, {gold.site for gold in golds}
     for one in task.trainees:
         if one.file not in alignments:
             embedding = embedding_of(job.cache, variation.backend, one.path, variation.blocks)
             alignments[one.file] = judge.align(video_id(one.path), embedding)
         truth = truth_of(task, one, labels[task.task_id, one.file])
-        yield Case(truth, result_of(judge.score(alignments[one.file])), one.site in sites)
+        yield ScoredRecording(truth, result_of(judge.score(alignments[one.file])), one.site in sites)
 
 
 def result_of(score: Score) -> Result:

@@ -13,10 +13,10 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 from unittest import mock
 
-from sopilot_assets.alignment.decode import Candidate, Decoding, decode
+from sopilot_assets.alignment.decode import DecodedExplanation, Decoding, decode
 from sopilot_assets.alignment.explanations import Prices
 from sopilot_assets.alignment.segmental import border_scores
-from sopilot_assets.bench.recordings import BenchTask, Recording, choose_golds
+from sopilot_assets.bench.recordings import BenchRecording, BenchTask, choose_golds
 from sopilot_assets.reference.evidence import FALLBACK_STACK
 
 Settings: TypeAlias = tuple[tuple[str, Any], ...]
@@ -77,13 +77,13 @@ class Variation:
             yield
 
 
-def gold_choices(task: BenchTask, kind: str) -> list[tuple[Recording, ...]]:
+def gold_choices(task: BenchTask, kind: str) -> list[tuple[BenchRecording, ...]]:
     """Every set of golds of a kind that is tried: ``all`` of them once, ``one`` in turn, pairs of ``one
     person`` or of ``two persons``.
 
     No gold is in two of the pairs; where a task has no such pair the list is empty.
     """
-    by_person: dict[str, list[Recording]] = {}
+    by_person: dict[str, list[BenchRecording]] = {}
     for gold in task.golds:
         by_person.setdefault(gold.person or gold.file, []).append(gold)
     if kind == "all":
@@ -102,7 +102,7 @@ def gold_choices(task: BenchTask, kind: str) -> list[tuple[Recording, ...]]:
     raise ValueError(f"no such choice of golds: {kind}")
 
 
-def _likeliest(decoding: Decoding) -> Candidate:
+def _likeliest(decoding: Decoding) -> DecodedExplanation:
     return decoding.candidates[0]
 
 

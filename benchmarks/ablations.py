@@ -35,7 +35,7 @@ from benchmarks._controls import (
 )
 from benchmarks._runs import Cache, EmbedJob, Job, cases_of, embed, labelled
 from benchmarks._variations import FULL, VARIATIONS, Backend, Variation
-from sopilot_assets.bench.measures import Case, measure
+from sopilot_assets.bench.measures import ScoredRecording, measure
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.store.publish import publish_text
 from sopilot_assets.tasks import DeviationType
@@ -51,7 +51,7 @@ TYPES: Final = {
 }
 CHOSEN_AMONG: Final = ("Features", "Evidence and calibration", "Decoder", "Scoring")
 
-Results: TypeAlias = dict[tuple[Path, str], list[Case]]
+Results: TypeAlias = dict[tuple[Path, str], list[ScoredRecording]]
 """The cases of each folder under each variation, by its name."""
 Problems: TypeAlias = dict[tuple[Path, str], str]
 """Why a variation could not run on a folder."""
@@ -239,7 +239,7 @@ def _table_head(first: str) -> Iterator[str]:
     yield _table_line("---", *["---:"] * len(COLUMNS))
 
 
-def _row(name: str, cases: Sequence[Case]) -> str:
+def _row(name: str, cases: Sequence[ScoredRecording]) -> str:
     if not cases:
         return _table_line(name, *["–"] * len(COLUMNS))
     figures = measure(cases, seed=SEED)
@@ -275,7 +275,7 @@ def _table_line(*cells: object) -> str:
 class _Choice:
     """What would have been chosen without each performer, and how that does on the performer left out."""
 
-    cases: list[Case]
+    cases: list[ScoredRecording]
     names: Counter[str]
 
 
@@ -309,7 +309,7 @@ def _choose(root: Path, names: Sequence[str], results: Results) -> _Choice:
     return _Choice(cases, counted)
 
 
-def _loss(cases: Iterable[Case]) -> float:
+def _loss(cases: Iterable[ScoredRecording]) -> float:
     """Missed or abstained critical recordings, false critical ones and false alarms, as shares; their sum."""
     figures: Figures = measure(list(cases), seed=SEED)
     critical = figures["critical"]

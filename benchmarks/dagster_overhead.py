@@ -16,16 +16,17 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from unittest import mock
 
 import dagster as dg
 
 from sopilot_assets.definitions import build_defs
-from sopilot_assets.defs.pending import RANGE_END, RANGE_START
-from sopilot_assets.operations import stations
-from sopilot_assets.operations.outcome import Outcome
+from sopilot_assets.defs.recordings import alignments, captured_videos, clip_embeddings, scores
+from sopilot_assets.defs.recordings.pending import RANGE_END, RANGE_START
+from sopilot_assets.stations.outcome import StationOutcome
 from sopilot_assets.store.home import PartitionKey
 
 JOB = "score_new_recordings"
@@ -58,7 +59,7 @@ def measure_empty(partitions: int, registered: int) -> None:
         instance.add_dynamic_partitions("video", keys)
         batch = {RANGE_START: keys[0], RANGE_END: keys[partitions - 1]}
         job = build_defs().resolve_job_def(JOB)
-        with mock.patch.multiple(stations, **idle_stations()):
+        with idle_stations():
             for tags, what in (
                 (batch | {RANGE_END: keys[0]}, "1 recording"),
                 (batch, f"{partitions} recordings"),
@@ -83,10 +84,11 @@ def _assets() -> list[dg.AssetKey]:
     return [dg.AssetKey(name) for name in ("captured_videos", "clip_embeddings", "alignments", "scores")]
 
 
-def idle_stations() -> dict[str, object]:
-    """Stations that give an outcome for every recording and do nothing, by name."""
+@contextmanager
+def idle_stations() -> Iterator[None]:
+    """The assets call stations that give an outcome for every recording and do nothing."""
 
-    def outcomes(_home: object, keys: Sequence[PartitionKey], **_: object) -> list[Outcome]:
+    def outcomes(_home: object, keys: Sequence[PartitionKey], **_: object) -> list[StationOutcome]:
         figures = {
             "score": 91.5,
             "decision": "pass",
@@ -94,21 +96,26 @@ def idle_stations() -> dict[str, object]:
             "critical_probability": 0.01,
             "fit": 0.8,
         }
-        return [Outcome(key, metadata=figures) for key in keys]
+        return [StationOutcome(key, metadata=figures) for key in keys]
 
-    def scored(_home: object, keys: Sequence[PartitionKey], **_: object) -> list[Outcome]:
+    def scored(_home: object, keys: Sequence[PartitionKey], **_: object) -> list[StationOutcome]:
         rows = [
             {"type": "missing_step", "severity": "critical", "from_s": 3.5, "to_s": 3.5, "what": "A step."}
         ]
-        return [Outcome(key, metadata={"score": 91.5}, table=rows, picture_png=PICTURE) for key in keys]
+        return [
+            StationOutcome(key, metadata={"score": 91.5}, table=rows, picture_png=PICTURE) for key in keys
+        ]
 
-    return {
-        "describe_videos": outcomes,
-        "embed_videos": outcomes,
-        "align_videos": outcomes,
-        "score_videos": scored,
-        "refresh_references": lambda *_, **__: [],
+    idle = {
+        captured_videos: {"describe_videos": outcomes},
+        clip_embeddings: {"embed_videos": outcomes},
+        alignments: {"align_videos": outcomes, "refresh_references": lambda *_, **__: []},
+        scores: {"score_videos": scored},
     }
+    with ExitStack() as patched:
+        for module, stations in idle.items():
+            patched.enter_context(mock.patch.multiple(module, **stations))
+        yield
 
 
 @dataclass(frozen=True)

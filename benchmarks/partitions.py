@@ -33,7 +33,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from unittest import mock
 
 import dagster as dg
 import psutil
@@ -42,20 +41,19 @@ from benchmarks._copied_home import copied_home
 from benchmarks.dagster_overhead import idle_stations
 from sopilot_assets.definitions import build_defs
 from sopilot_assets.defs.local_run import local_instance
-from sopilot_assets.defs.pending import RANGE_END, RANGE_START, register_recordings
+from sopilot_assets.defs.recordings.capture_sensor import capture_sensor
+from sopilot_assets.defs.recordings.pending import RANGE_END, RANGE_START, register_recordings
 from sopilot_assets.defs.resources import RESOURCES, HomeResource
-from sopilot_assets.defs.sensors import capture_sensor
-from sopilot_assets.operations import stations
-from sopilot_assets.operations.initialise import dagster_home
-from sopilot_assets.operations.planning import rescoring_plan
-from sopilot_assets.operations.references import COLUMNS as REFERENCE_COLUMNS
-from sopilot_assets.operations.references import references_ledger
-from sopilot_assets.operations.registry import Registry
 from sopilot_assets.scoring.ledger import COLUMNS as SCORE_COLUMNS
 from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.stations.gold_references import COLUMNS as REFERENCE_COLUMNS
+from sopilot_assets.stations.gold_references import references_ledger
+from sopilot_assets.stations.recordings import Registry
+from sopilot_assets.stations.rescoring_plan import rescoring_plan
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.store.publish import local_path
+from sopilot_assets.upkeep.setting_up import dagster_home
 
 _MODULE: Final = ("-m", "sopilot_assets.definitions")
 BATCH: Final = 500
@@ -178,7 +176,7 @@ def materialize(home: Home, instance: dg.DagsterInstance) -> None:
     keys = instance.get_dynamic_partitions("video")
     job = build_defs(home=HomeResource(root=str(home.root))).resolve_job_def("score_new_recordings")
     names = ("captured_videos", "clip_embeddings", "alignments", "scores")
-    with mock.patch.multiple(stations, **idle_stations()):
+    with idle_stations():
         for start in range(0, len(keys), BATCH):
             part = keys[start : start + BATCH]
             job.execute_in_process(

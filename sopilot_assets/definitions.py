@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import dagster as dg
 
-from sopilot_assets.defs.alerts import alerts_sensor
-from sopilot_assets.defs.alignments import alignments
-from sopilot_assets.defs.backup import BACKUP_CHECKS, BACKUP_JOBS, BACKUP_SCHEDULES, backups
-from sopilot_assets.defs.campaign import CAMPAIGN_ASSETS, CAMPAIGN_CHECKS, CAMPAIGN_JOBS
-from sopilot_assets.defs.campaign_launchpad import LAUNCHPAD_JOBS
-from sopilot_assets.defs.campaign_watch import campaign_cycles_schedule, campaign_watch
-from sopilot_assets.defs.captured_videos import captured_videos
-from sopilot_assets.defs.care import CARE_JOBS, CARE_SCHEDULES, housekeeping
-from sopilot_assets.defs.checks import CHECKS
-from sopilot_assets.defs.clip_embeddings import clip_embeddings
-from sopilot_assets.defs.daily import DAILY_JOBS, DAILY_SCHEDULES, daily_reports
-from sopilot_assets.defs.evidence import EVIDENCE_CHECKS, STUDY_ASSETS, labels
-from sopilot_assets.defs.gold_references import gold_references
-from sopilot_assets.defs.jobs import JOBS
+from sopilot_assets.defs.alerts.sensor import alerts_sensor
+from sopilot_assets.defs.backup.backups import BACKUP_CHECKS, BACKUP_JOBS, BACKUP_SCHEDULES, backups
+from sopilot_assets.defs.campaign.assets import CAMPAIGN_ASSETS, CAMPAIGN_CHECKS, CAMPAIGN_JOBS
+from sopilot_assets.defs.campaign.launchpad import LAUNCHPAD_JOBS
+from sopilot_assets.defs.campaign.watch import campaign_cycles_schedule, campaign_watch
+from sopilot_assets.defs.daily.daily_reports import DAILY_JOBS, DAILY_SCHEDULES, daily_reports
+from sopilot_assets.defs.evidence.assets import EVIDENCE_CHECKS, STUDY_ASSETS, labels
+from sopilot_assets.defs.recordings.alignments import alignments
+from sopilot_assets.defs.recordings.capture_sensor import capture_sensor
+from sopilot_assets.defs.recordings.captured_videos import captured_videos
+from sopilot_assets.defs.recordings.checks import CHECKS
+from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
+from sopilot_assets.defs.recordings.jobs import JOBS
+from sopilot_assets.defs.recordings.schedules import SCHEDULES
+from sopilot_assets.defs.recordings.score_repeats import score_repeats
+from sopilot_assets.defs.recordings.score_updates import rescoring_plan_asset, score_updates
+from sopilot_assets.defs.recordings.scores import scores
+from sopilot_assets.defs.references.gold_references import gold_references
 from sopilot_assets.defs.resources import RESOURCES
-from sopilot_assets.defs.schedules import SCHEDULES
-from sopilot_assets.defs.score_repeats import score_repeats
-from sopilot_assets.defs.score_updates import rescoring_plan_asset, score_updates
-from sopilot_assets.defs.scores import scores
-from sopilot_assets.defs.sensors import capture_sensor
+from sopilot_assets.defs.retention.retention import CARE_JOBS, CARE_SCHEDULES, housekeeping
 
 
 def build_defs(**overrides: object) -> dg.Definitions:

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sopilot_assets.alignment.clip_scores import clip_scores
-from sopilot_assets.alignment.decode import Candidate, Decoding, decode, order_evidence
+from sopilot_assets.alignment.decode import DecodedExplanation, Decoding, decode, order_evidence
 from sopilot_assets.alignment.dtw import warp_path
-from sopilot_assets.alignment.explanations import UNKNOWN, Change, Prices
+from sopilot_assets.alignment.explanations import UNKNOWN, PlannedEdit, Prices
 from sopilot_assets.alignment.spans import Alignment, Alternative, Edit, EditKind, Span, SpanKind, Warp
 from sopilot_assets.alignment.votes import GoldVotes
 from sopilot_assets.embedding.clips import ClipEmbedding, Features, comparable, require_same_model
@@ -107,7 +107,7 @@ def _clip_edges(embedding: ClipEmbedding) -> Floats:
 
 
 def _spans(
-    best: Candidate, edges: Floats, log_posterior: Floats, stills: tuple[Segment, ...]
+    best: DecodedExplanation, edges: Floats, log_posterior: Floats, stills: tuple[Segment, ...]
 ) -> Iterator[Span]:
     for index, state in enumerate(best.explanation.states):
         start, end = int(best.start[index]), int(best.end[index])
@@ -150,7 +150,9 @@ explanation.
 """
 
 
-def _hidden_steps(best: Candidate, edges: Floats, stills: tuple[Segment, ...]) -> list[tuple[int, Segment]]:
+def _hidden_steps(
+    best: DecodedExplanation, edges: Floats, stills: tuple[Segment, ...]
+) -> list[tuple[int, Segment]]:
     found = []
     for index, state in enumerate(best.explanation.states):
         where = _segment(edges, int(best.start[index]), int(best.end[index]))
@@ -160,7 +162,7 @@ def _hidden_steps(best: Candidate, edges: Floats, stills: tuple[Segment, ...]) -
     return found
 
 
-def _where(change: Change, best: Candidate, edges: Floats) -> Segment:
+def _where(change: PlannedEdit, best: DecodedExplanation, edges: Floats) -> Segment:
     """The stretch of video that shows a change: the spans of its steps, what stands in for them, or the
     moment where they are missing.
     """
@@ -184,7 +186,7 @@ def _where(change: Change, best: Candidate, edges: Floats) -> Segment:
     return Segment(float(edges[best.start[concerned[0]]]), float(edges[best.end[concerned[-1]]]))
 
 
-def _moment_before(step: int, best: Candidate, edges: Floats) -> float:
+def _moment_before(step: int, best: DecodedExplanation, edges: Floats) -> float:
     """When a missing step should have begun: the end of the last state that belongs before it."""
     before = [
         index

@@ -25,8 +25,8 @@ from upath import UPath
 
 from sopilot_assets.alignment.clip_scores import clip_scores
 from sopilot_assets.alignment.counterfactual import Counterfactual, counterfactuals
-from sopilot_assets.alignment.decode import Candidate, ClipScores, Decoding, decode, order_evidence
-from sopilot_assets.alignment.explanations import Change, Prices
+from sopilot_assets.alignment.decode import ClipScores, DecodedExplanation, Decoding, decode, order_evidence
+from sopilot_assets.alignment.explanations import PlannedEdit, Prices
 from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.embedding.clips import comparable, rearranged
 from sopilot_assets.embedding.stillness import frozen_clips
@@ -145,7 +145,7 @@ def _uncalibrated(reference: Reference) -> Calibration:
     )
 
 
-def _usual_order_evidence(cases: Sequence[Case], prices: Prices) -> float | None:
+def _usual_order_evidence(cases: Sequence[EditedGold], prices: Prices) -> float | None:
     """The median over the unedited golds; they were decoded before the scale was known."""
     found = [case.order_evidence for case in cases if case.order_evidence is not None]
     return round(prices.scale * float(np.median(found)), 4) if found else None
@@ -178,7 +178,7 @@ _REMEDY: Final = "Materialize gold_references for this task again."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Case:
+class EditedGold:
     """One decoded recording whose right explanation is known.
 
     ``evidence`` (c,) are its explanations' scores before prices are paid and ``counts`` (c, 7) how often each
@@ -186,9 +186,9 @@ class Case:
     """
 
     gold_id: str
-    change: Change | None
+    change: PlannedEdit | None
     hidden: int | None
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[DecodedExplanation, ...]
     evidence: Floats
     counts: Floats
     order_evidence: float | None = None
@@ -201,14 +201,14 @@ class Case:
         return np.array([_is_right(c.explanation.changes, self.change) for c in self.candidates])
 
 
-def _is_right(changes: Sequence[Change], change: Change | None) -> bool:
+def _is_right(changes: Sequence[PlannedEdit], change: PlannedEdit | None) -> bool:
     found = [c for c in changes if c.kind is not EditKind.PARTIAL]
     if change is None or len(found) != 1:
         return change is None and not found
     return found[0].kind is change.kind and (change.kind is EditKind.EXTRA or found[0] == change)
 
 
-def fit_prices(cases: Sequence[Case]) -> Prices:
+def fit_prices(cases: Sequence[EditedGold]) -> Prices:
     """The prices and the scale under which the right explanations are most probable, with a prior around the
     defaults.
     """
@@ -279,7 +279,7 @@ def _prices(vector: Floats, *, scale: float) -> Prices:
     )
 
 
-def _weights(cases: Sequence[Case]) -> list[float]:
+def _weights(cases: Sequence[EditedGold]) -> list[float]:
     """Each gold counts alike, and in a gold each kind of edit."""
     kinds = Counter((case.gold_id, case.change.kind if case.change else None) for case in cases)
     edits: dict[str, int] = defaultdict(int)
@@ -330,7 +330,7 @@ def _fold(reference: Reference, left_out: Sequence[Gold]) -> Reference | None:
     return replace(fold, evidence=evidence)
 
 
-def _cases(reference: Reference, gold: Gold, *, edit: bool) -> Iterator[Case]:
+def _cases(reference: Reference, gold: Gold, *, edit: bool) -> Iterator[EditedGold]:
     if {interval.step for interval in gold.intervals} != set(range(len(reference.step_ids))):
         return  # a gold that lacks a step does not say what the right explanation of it is
     live = ~frozen_clips(gold.embedding)
@@ -340,7 +340,7 @@ def _cases(reference: Reference, gold: Gold, *, edit: bool) -> Iterator[Case]:
             yield _case(reference, gold, made, motion)
 
 
-def _case(reference: Reference, gold: Gold, made: Counterfactual, motion: Floats) -> Case:
+def _case(reference: Reference, gold: Gold, made: Counterfactual, motion: Floats) -> EditedGold:
     rows = comparable(rearranged(gold.embedding, made.clips))
     usable = np.ones(rows.shape[0], dtype=np.bool_)
     moved = motion[made.clips]
@@ -362,7 +362,7 @@ def _case(reference: Reference, gold: Gold, made: Counterfactual, motion: Floats
         max_edits=1,
     )
     kept = [c for c in decoding.candidates if c.score > decoding.candidates[0].score - KEPT]
-    return Case(
+    return EditedGold(
         gold.video_id,
         made.change,
         made.hidden,
@@ -384,7 +384,7 @@ def _order(reference: Reference, clips: ClipScores, decoding: Decoding) -> float
     )
 
 
-def _counts(changes: Iterable[Change]) -> Floats:
+def _counts(changes: Iterable[PlannedEdit]) -> Floats:
     counts = np.zeros(len(KINDS) + 1)
     for change in changes:
         counts[KINDS.index(change.kind)] += 1
@@ -406,7 +406,7 @@ def _step_evidence(reference: Reference, gold: Gold) -> list[float | None]:
     return found
 
 
-def _tallies(cases: Sequence[Case], prices: Prices, step_count: int) -> Iterator[Tally]:
+def _tallies(cases: Sequence[EditedGold], prices: Prices, step_count: int) -> Iterator[Tally]:
     vector = _vector(prices)
     reported = [(case, _reported(case, vector, prices.scale)) for case in cases]
     for kind in KINDS:
@@ -429,11 +429,11 @@ def _tallies(cases: Sequence[Case], prices: Prices, step_count: int) -> Iterator
             )
 
 
-def _finds(changes: Sequence[Change], change: Change | None) -> bool:
+def _finds(changes: Sequence[PlannedEdit], change: PlannedEdit | None) -> bool:
     return any(_is_right([found], change) for found in changes)
 
 
-def _reported(case: Case, vector: Floats, scale: float) -> tuple[Change, ...]:
+def _reported(case: EditedGold, vector: Floats, scale: float) -> tuple[PlannedEdit, ...]:
     scores = scale * case.evidence - case.counts @ vector
     candidates = [
         replace(candidate, score=float(score))

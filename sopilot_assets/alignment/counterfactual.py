@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from sopilot_assets.alignment.explanations import Change
+from sopilot_assets.alignment.explanations import PlannedEdit
 from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.reference.annotations import StepInterval
 
@@ -31,7 +31,7 @@ class Counterfactual:
     """
 
     clips: Indices
-    change: Change | None
+    change: PlannedEdit | None
     hidden: int | None
 
 
@@ -68,19 +68,19 @@ def _joined(pieces: Sequence[Piece]) -> Indices:
 
 def _edited(pieces: Sequence[Piece]) -> Iterator[Counterfactual]:
     for place, (step, clips) in enumerate(pieces):
-        missing = Change(EditKind.MISSING, (step,))
+        missing = PlannedEdit(EditKind.MISSING, (step,))
         yield Counterfactual(_joined([*pieces[:place], *pieces[place + 1 :]]), missing, None)
         # done twice, or at half the speed
         longer = np.tile(clips, 2) if place % 2 else np.repeat(clips, 2)
         yield Counterfactual(
             _joined([*pieces[:place], (step, longer), *pieces[place + 1 :]]),
-            Change(EditKind.LONG, (step,)),
+            PlannedEdit(EditKind.LONG, (step,)),
             None,
         )
     for first, second in combinations(range(len(pieces)), 2):
         swapped = list(pieces)
         swapped[first], swapped[second] = pieces[second], pieces[first]
-        change = Change(EditKind.SWAP, tuple(sorted((pieces[first][0], pieces[second][0]))))
+        change = PlannedEdit(EditKind.SWAP, tuple(sorted((pieces[first][0], pieces[second][0]))))
         yield Counterfactual(_joined(swapped), change, None)
 
 
@@ -92,8 +92,8 @@ def _with_hidden(pieces: Sequence[Piece], hidden: int) -> Iterator[Counterfactua
     for shift in (0, len(rest) // 2):
         place = (hidden + shift) % len(rest)
         replaced = [*rest[:place], (unknown, clips), *rest[place + 1 :]]
-        yield Counterfactual(_joined(replaced), Change(EditKind.WRONG, (rest[place][0],)), unknown)
+        yield Counterfactual(_joined(replaced), PlannedEdit(EditKind.WRONG, (rest[place][0],)), unknown)
     place = 1 + (hidden + len(rest) // 2) % (len(rest) - 1)
     if place != hidden:
         added = [*rest[:place], (unknown, clips), *rest[place:]]
-        yield Counterfactual(_joined(added), Change(EditKind.EXTRA, (rest[place][0],)), unknown)
+        yield Counterfactual(_joined(added), PlannedEdit(EditKind.EXTRA, (rest[place][0],)), unknown)

@@ -20,8 +20,8 @@ import numpy.typing as npt
 from scipy.special import logsumexp
 
 from sopilot_assets.alignment.explanations import (
-    Change,
     Explanation,
+    PlannedEdit,
     Prices,
     Procedure,
     procedure,
@@ -69,7 +69,7 @@ class ClipScores:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
+class DecodedExplanation:
     """An explanation with its score (nats, price paid) and each state's run of clips: ``start`` and ``end``
     (S,).
     """
@@ -89,7 +89,7 @@ class Decoding:
     best of the most probable group is chosen.
     """
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[DecodedExplanation, ...]
 
     @functools.cached_property
     def _by_kinds(self) -> dict[_Kinds, float]:
@@ -101,13 +101,13 @@ class Decoding:
         return mass
 
     @functools.cached_property
-    def best(self) -> Candidate:
+    def best(self) -> DecodedExplanation:
         """The best explanation of the most probable group of kinds."""
         chosen = max(self._by_kinds, key=lambda kinds: (self._by_kinds[kinds], kinds))
         return next(candidate for candidate in self.candidates if _kinds(candidate) == chosen)
 
     @property
-    def reported(self) -> tuple[Change, ...]:
+    def reported(self) -> tuple[PlannedEdit, ...]:
         """The changes of the best explanation that are certain enough to be reported."""
         return tuple(
             change
@@ -120,13 +120,13 @@ class Decoding:
         """That there is any edit (but a first or last step cut short) against that there is none, in nats."""
         return self._log_odds(bool)
 
-    def change_log_odds(self, change: Change) -> float:
+    def change_log_odds(self, change: PlannedEdit) -> float:
         """That there is a change of this kind against that there is none, in nats; wherever it may be."""
         if change.kind is EditKind.PARTIAL:
             return self._partial_log_odds(change)
         return self._log_odds(lambda kinds: change.kind in kinds)
 
-    def _partial_log_odds(self, change: Change) -> float:
+    def _partial_log_odds(self, change: PlannedEdit) -> float:
         with_it = max(
             (c.score for c in self.candidates if change in c.explanation.changes), default=IMPOSSIBLE
         )
@@ -149,7 +149,7 @@ MOST_LOG_ODDS: Final = 30.0
 _Kinds: TypeAlias = tuple[EditKind, ...]
 
 
-def _kinds(candidate: Candidate) -> _Kinds:
+def _kinds(candidate: DecodedExplanation) -> _Kinds:
     """The kinds of an explanation's edits; a first or last step cut short goes with every group."""
     return tuple(
         sorted(change.kind for change in candidate.explanation.changes if change.kind is not EditKind.PARTIAL)
@@ -171,7 +171,7 @@ def decode(
     video = _video(clips, prices, durations, stride_s)
     beam = [procedure(order, durations) for order in orders]
     # two ways to the same states are one explanation: the cheaper one
-    tried: dict[Procedure, Candidate] = {}
+    tried: dict[Procedure, DecodedExplanation] = {}
     for depth in range(max_edits + 1):
         dearest_first = sorted(beam, key=lambda e: (e.price, e.changes), reverse=True)
         fresh = {e.states: e for e in dearest_first if e.states not in tried}
@@ -219,7 +219,7 @@ def _video(clips: ClipScores, prices: Prices, durations: Durations, stride_s: fl
     )
 
 
-def _segment(explanations: Sequence[Explanation], video: _Video) -> list[Candidate]:
+def _segment(explanations: Sequence[Explanation], video: _Video) -> list[DecodedExplanation]:
     """Each explanation at the tempo that suits it best."""
     if not explanations:
         return []
@@ -233,7 +233,7 @@ def _segment(explanations: Sequence[Explanation], video: _Video) -> list[Candida
         tempo_scores=[-0.5 * (log_tempo / video.tempo_spread) ** 2 for log_tempo in TEMPI],
     )
     return [
-        Candidate(
+        DecodedExplanation(
             explanation,
             # rounded, so that explanations that fit equally well stay equal whatever is added up first
             round(video.prices.scale * float(found.score[row]) - explanation.price, 9),
@@ -246,7 +246,7 @@ def _segment(explanations: Sequence[Explanation], video: _Video) -> list[Candida
 
 def order_evidence(
     clips: ClipScores,
-    best: Candidate,
+    best: DecodedExplanation,
     *,
     durations: Durations,
     prices: Prices,

@@ -50,7 +50,7 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Change:
+class PlannedEdit:
     """An edit before it is found anywhere: its kind and the steps it concerns. For EXTRA, the step it comes
     before (or the number of steps, at the end).
     """
@@ -60,7 +60,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ProcedureState:
     """One element of an explanation: ``step`` is a task's step or `UNKNOWN`; ``stands_for`` the step that
     should be here, if any; duration as the log of seconds.
     """
@@ -71,7 +71,7 @@ class State:
     spread: float
 
 
-Procedure: TypeAlias = tuple[State, ...]
+Procedure: TypeAlias = tuple[ProcedureState, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +79,15 @@ class Explanation:
     """A sequence of states and the changes that made it from the procedure."""
 
     states: Procedure
-    changes: tuple[Change, ...]
+    changes: tuple[PlannedEdit, ...]
     price: float
 
 
 def procedure(order: Sequence[int], durations: Durations) -> Explanation:
     """The steps in the given order, without any edit."""
-    return Explanation(tuple(State(k, k, durations.log_mean[k], durations.spread[k]) for k in order), (), 0.0)
+    return Explanation(
+        tuple(ProcedureState(k, k, durations.log_mean[k], durations.spread[k]) for k in order), (), 0.0
+    )
 
 
 def single_edits(base: Explanation, prices: Prices) -> Iterator[Explanation]:
@@ -105,7 +107,7 @@ def single_edits(base: Explanation, prices: Prices) -> Iterator[Explanation]:
             yield Explanation(edited, tuple(sorted((*base.changes, change))), base.price + price)
 
 
-_Edited: TypeAlias = tuple[Change, float, Procedure]
+_Edited: TypeAlias = tuple[PlannedEdit, float, Procedure]
 
 
 def _missing(states: Procedure, prices: Prices) -> Iterator[_Edited]:
@@ -116,7 +118,7 @@ def _missing(states: Procedure, prices: Prices) -> Iterator[_Edited]:
                 break
             price = prices.missing + prices.missing_more * (len(run) - 1)
             yield (
-                Change(EditKind.MISSING, tuple(sorted(state.step for state in run))),
+                PlannedEdit(EditKind.MISSING, tuple(sorted(state.step for state in run))),
                 price,
                 states[:first] + states[last:],
             )
@@ -131,15 +133,15 @@ def _swaps(states: Procedure, prices: Prices) -> Iterator[_Edited]:
                 continue
             edited = list(states)
             edited[first], edited[second] = states[second], states[first]
-            yield Change(EditKind.SWAP, (min(one, other), max(one, other))), prices.swap, tuple(edited)
+            yield PlannedEdit(EditKind.SWAP, (min(one, other), max(one, other))), prices.swap, tuple(edited)
 
 
 def _wrong(states: Procedure, prices: Prices) -> Iterator[_Edited]:
     for index, state in enumerate(states):
         if state.step != UNKNOWN:
-            unknown = State(UNKNOWN, state.step, state.log_mean, UNKNOWN_SPREAD)
+            unknown = ProcedureState(UNKNOWN, state.step, state.log_mean, UNKNOWN_SPREAD)
             yield (
-                Change(EditKind.WRONG, (state.step,)),
+                PlannedEdit(EditKind.WRONG, (state.step,)),
                 prices.wrong,
                 (*states[:index], unknown, *states[index + 1 :]),
             )
@@ -150,7 +152,7 @@ def _long(states: Procedure, prices: Prices) -> Iterator[_Edited]:
         if state.step != UNKNOWN:
             longer = replace(state, log_mean=state.log_mean + math.log(LONG_FACTOR), spread=LONG_SPREAD)
             yield (
-                Change(EditKind.LONG, (state.step,)),
+                PlannedEdit(EditKind.LONG, (state.step,)),
                 prices.long,
                 (*states[:index], longer, *states[index + 1 :]),
             )
@@ -158,12 +160,16 @@ def _long(states: Procedure, prices: Prices) -> Iterator[_Edited]:
 
 def _extra(states: Procedure, prices: Prices) -> Iterator[_Edited]:
     usual = float(np.median([state.log_mean for state in states]))
-    extra = State(UNKNOWN, None, usual, UNKNOWN_SPREAD)
+    extra = ProcedureState(UNKNOWN, None, usual, UNKNOWN_SPREAD)
     for index in range(len(states) + 1):
         neighbours = states[max(index - 1, 0) : index + 1]
         if all(state.step != UNKNOWN for state in neighbours):
             before = states[index].step if index < len(states) else len(states)
-            yield Change(EditKind.EXTRA, (before,)), prices.extra, (*states[:index], extra, *states[index:])
+            yield (
+                PlannedEdit(EditKind.EXTRA, (before,)),
+                prices.extra,
+                (*states[:index], extra, *states[index:]),
+            )
 
 
 def _partial(states: Procedure, prices: Prices) -> Iterator[_Edited]:
@@ -172,7 +178,7 @@ def _partial(states: Procedure, prices: Prices) -> Iterator[_Edited]:
         if state.step != UNKNOWN:
             cut = replace(state, log_mean=state.log_mean + math.log(PARTIAL_FACTOR), spread=PARTIAL_SPREAD)
             yield (
-                Change(EditKind.PARTIAL, (state.step,)),
+                PlannedEdit(EditKind.PARTIAL, (state.step,)),
                 prices.partial,
                 (*states[:index], cut, *states[index + 1 :]),
             )

@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sopilot_assets.alignment.decode import FLOOR, OVERLAP, Candidate, ClipScores, Decoding, Floats, Mask
-from sopilot_assets.alignment.explanations import UNKNOWN, Change
+from sopilot_assets.alignment.decode import (
+    FLOOR,
+    OVERLAP,
+    ClipScores,
+    DecodedExplanation,
+    Decoding,
+    Floats,
+    Mask,
+)
+from sopilot_assets.alignment.explanations import UNKNOWN, PlannedEdit
 from sopilot_assets.alignment.spans import EditKind, Vote
 from sopilot_assets.embedding.clips import Features
 from sopilot_assets.reference.model import Reference
@@ -40,7 +48,7 @@ class GoldVotes:
                 posterior = evidence.log_posterior_of_gold(rows, index, usable=usable)
                 self.scores[gold.video_id] = evidence.emission(posterior) + besides
 
-    def __call__(self, change: Change) -> tuple[Vote, ...]:
+    def __call__(self, change: PlannedEdit) -> tuple[Vote, ...]:
         """One vote a gold, by its id."""
         with_it = next(c for c in self.decoding.candidates if change in c.explanation.changes)
         without = next((c for c in self.decoding.candidates if _lacks(c, change)), with_it)
@@ -53,10 +61,10 @@ class GoldVotes:
             for gold_id, scores in sorted(self.scores.items())
         )
 
-    def _difference(self, one: Candidate, other: Candidate, scores: Floats) -> float:
+    def _difference(self, one: DecodedExplanation, other: DecodedExplanation, scores: Floats) -> float:
         return self.scale * (self._total(one, scores) - self._total(other, scores))
 
-    def _total(self, candidate: Candidate, scores: Floats) -> float:
+    def _total(self, candidate: DecodedExplanation, scores: Floats) -> float:
         """The evidence of all clips for the states they were counted to; idle clips do not count."""
         states = np.array([state.step for state in candidate.explanation.states])
         columns = np.where(states == UNKNOWN, scores.shape[1] - 1, states)
@@ -67,7 +75,7 @@ class GoldVotes:
         return self.clips.trust * OVERLAP * total
 
 
-def _lacks(candidate: Candidate, change: Change) -> bool:
+def _lacks(candidate: DecodedExplanation, change: PlannedEdit) -> bool:
     """Whether an explanation has no edit of a change's kind; where a step is cut short, not that change."""
     if change.kind is EditKind.PARTIAL:
         return change not in candidate.explanation.changes

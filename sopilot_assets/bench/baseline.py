@@ -10,15 +10,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from sopilot_assets.bench.expected import Fault, comparable
 from sopilot_assets.bench.old_scoring import OldClips, OldResult, describe_old, old_result
-from sopilot_assets.bench.recordings import BenchTask, Recording
+from sopilot_assets.bench.recordings import BenchRecording, BenchTask
 from sopilot_assets.bench.run import Reported, Result, Stages, TaskRun, silent
 from sopilot_assets.errors import SopilotError
-from sopilot_assets.operations.expected import Fault, comparable
+from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import Severity
-from sopilot_assets.video.worker import map_limited
 
 TIME_LIMIT_S: Final = 900.0
 MEMORY_LIMIT_BYTES: Final = 6 << 30
@@ -44,7 +44,7 @@ def run_baseline(run: TaskRun, *, processes: int, stages: Stages = silent) -> Ta
 
 
 def _described(
-    recordings: Sequence[Recording], *, processes: int
+    recordings: Sequence[BenchRecording], *, processes: int
 ) -> Iterator[tuple[str, OldClips | SopilotError]]:
     files = {one.path: one.file for one in recordings}
     found = map_limited(

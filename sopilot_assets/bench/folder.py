@@ -11,12 +11,12 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from sopilot_assets.bench.lines import Line, TaskEntry, TaskStep, read_lines, read_task_entries
-from sopilot_assets.bench.recordings import BenchTask, FileKey, NotScored, Recording
-from sopilot_assets.capture.identity import safe_name
+from sopilot_assets.bench.recordings import BenchRecording, BenchTask, FileKey, NotScored
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.reference.annotations import StepInterval
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import Step, load_task
+from sopilot_assets.texts.names import safe_name
 
 LABELS: Final = "labels.jsonl"
 TASKS: Final = "tasks.json"
@@ -26,7 +26,7 @@ _NAME_LENGTH: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class LabelledFolder:
     """What a labelled folder holds: tasks with their recordings, what cannot be scored, remarks on what had
     to be derived, and the labels, which are for afterwards.
     """
@@ -38,7 +38,7 @@ class Folder:
     labels: Mapping[FileKey, Line]
 
 
-def open_folder(root: Path) -> Folder:
+def open_folder(root: Path) -> LabelledFolder:
     """The labelled folder at ``root``; ``ConfigError`` when it is none, or nothing in it can be scored."""
     path = root / LABELS
     if not path.is_file():
@@ -60,7 +60,7 @@ def open_folder(root: Path) -> Folder:
             f"{path}: expected trainee recordings and golds of their tasks, found none that can be scored "
             f"({problems}). Add them, or mend their `file` and `role`."
         )
-    return Folder(root, tasks, tuple(reader.not_scored), tuple(_notes(reader)), reader.labels)
+    return LabelledFolder(root, tasks, tuple(reader.not_scored), tuple(_notes(reader)), reader.labels)
 
 
 @dataclass(slots=True)
@@ -234,9 +234,9 @@ def _gold_files(lines: Iterable[Line], entry: TaskEntry | None) -> set[str]:
     return {file if file in files else by_name.get(file, file) for file in entry.gold_files}
 
 
-def _recording(line: Line, path: Path) -> Recording:
+def _recording(line: Line, path: Path) -> BenchRecording:
     site = safe_name(line.site) if line.site else UNKNOWN_SITE
-    return Recording(file=line.file, path=path, site=site, person=line.performer)
+    return BenchRecording(file=line.file, path=path, site=site, person=line.performer)
 
 
 def _check_step(step: int, sop: Sequence[TaskStep], where: str) -> None:

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from sopilot_assets.bench.expected import LabelledDeviation
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.operations.expected import Edit
 
 _STEP_LISTS: Final = ("steps", "sop_steps", "sop", "procedure")
 _TASK_NAMES: Final = ("task", "task_id", "id", "name")
@@ -44,7 +44,7 @@ class Shown(_Tolerant):
     gold_step: Index | None = None
 
 
-class LabelledEdit(Edit, _Tolerant):
+class LabelledEdit(LabelledDeviation, _Tolerant):
     """A deviation of a label; besides what is compared, its times in the recording in seconds."""
 
     label: str | None = None

@@ -16,10 +16,10 @@ from typing import Final, TypeAlias
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from sopilot_assets.bench.expected import Fault
 from sopilot_assets.bench.intervals import share_interval
 from sopilot_assets.bench.run import Reported, Result
-from sopilot_assets.bench.truth import Place, Truth
-from sopilot_assets.operations.expected import Fault
+from sopilot_assets.bench.truth import LabelledPlace, Truth
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.tasks import DeviationType
 
@@ -35,7 +35,7 @@ step.
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ScoredRecording:
     """One scored recording: truth and result; ``same_site`` says whether a gold was made where it was."""
 
     truth: Truth
@@ -43,7 +43,7 @@ class Case:
     same_site: bool
 
 
-def measure(cases: Sequence[Case], *, seed: int, seconds: float | None = None) -> dict[str, Json]:
+def measure(cases: Sequence[ScoredRecording], *, seed: int, seconds: float | None = None) -> dict[str, Json]:
     """All figures of these recordings, whose order does not matter; ``seconds`` is what they took."""
     ordered = sorted(cases, key=lambda case: (case.truth.task_id, case.truth.file))
     task = [case for case in ordered if not case.truth.other_work]
@@ -74,7 +74,7 @@ def _rounded(value: float) -> float:
     return round(float(value), _DIGITS)
 
 
-def _critical(cases: Sequence[Case], *, seed: int) -> dict[str, Json]:
+def _critical(cases: Sequence[ScoredRecording], *, seed: int) -> dict[str, Json]:
     """How often something critical was not found, and how often it was found where nothing is."""
     bad = [case for case in cases if case.truth.critical]
     fine = [case for case in cases if case.truth.critical is False]
@@ -101,7 +101,7 @@ def _critical(cases: Sequence[Case], *, seed: int) -> dict[str, Json]:
     }
 
 
-def _auc(cases: Sequence[Case]) -> dict[str, Json]:
+def _auc(cases: Sequence[ScoredRecording]) -> dict[str, Json]:
     """How well critical recordings are ordered above the others: by 100 minus the score, and by the
     probability of something critical.
     """
@@ -125,7 +125,7 @@ def _roc(pairs: Sequence[tuple[bool | None, float]]) -> float | None:
     return _rounded(roc_auc_score(truths, np.asarray([value for _, value in pairs])))
 
 
-def _type_figures(cases: Sequence[Case], kind: str) -> dict[str, Json]:
+def _type_figures(cases: Sequence[ScoredRecording], kind: str) -> dict[str, Json]:
     """Per recording: is the type reported where it has to be; and per deviation with its steps."""
     found = sum(kind in case.truth.wanted and bool(_meant(kind) & case.result.types) for case in cases)
     wanted = sum(kind in case.truth.wanted for case in cases)
@@ -159,7 +159,7 @@ def _may_report(truth: Truth, kind: str) -> bool:
     return kind in meant | {fault.type for fault in truth.allowed}
 
 
-def _exact(case: Case, kind: str) -> tuple[int, int, int]:
+def _exact(case: ScoredRecording, kind: str) -> tuple[int, int, int]:
     """How many deviations of the type are found with their steps, are there, and are reported wrongly."""
     truth = case.truth
     needed = sorted(fault for fault in truth.needed if fault.type == kind)
@@ -181,7 +181,7 @@ def _is(reported: Fault, wanted: Fault) -> bool:
     return reported.type == wanted.type and wanted.steps in ((), reported.steps)
 
 
-def _false_alarms(cases: Sequence[Case]) -> dict[str, Json]:
+def _false_alarms(cases: Sequence[ScoredRecording]) -> dict[str, Json]:
     """The share of correct recordings that something is reported in; nothing is said in an abstention."""
     correct = [case for case in cases if case.truth.correct]
     groups = {
@@ -196,11 +196,11 @@ def _false_alarms(cases: Sequence[Case]) -> dict[str, Json]:
     }
 
 
-def _alarms(cases: Sequence[Case]) -> Iterator[bool]:
+def _alarms(cases: Sequence[ScoredRecording]) -> Iterator[bool]:
     yield from (bool(case.result.reported) and not case.result.abstained for case in cases)
 
 
-def _passes(task: Sequence[Case], other: Sequence[Case]) -> dict[str, Json]:
+def _passes(task: Sequence[ScoredRecording], other: Sequence[ScoredRecording]) -> dict[str, Json]:
     groups = {"correct": [case for case in task if case.truth.correct], "other_task": other}
     passed = {name: [case.result.decision == Decision.PASS for case in some] for name, some in groups.items()}
     return {
@@ -210,7 +210,7 @@ def _passes(task: Sequence[Case], other: Sequence[Case]) -> dict[str, Json]:
     }
 
 
-def _localisation(cases: Sequence[Case]) -> dict[str, Json]:
+def _localisation(cases: Sequence[ScoredRecording]) -> dict[str, Json]:
     """How well reported deviations are placed: overlap where they have an extent, distance in seconds where
     they are a moment. Only those that were found count.
     """
@@ -236,7 +236,7 @@ def _localisation(cases: Sequence[Case]) -> dict[str, Json]:
     }
 
 
-def _matching(place: Place, reported: Sequence[Reported]) -> list[Reported]:
+def _matching(place: LabelledPlace, reported: Sequence[Reported]) -> list[Reported]:
     """The reports of the same type: those with the same steps, where there are any."""
     same_type = [one for one in reported if one.fault.type in _meant(place.fault.type)]
     return [one for one in same_type if _is(one.fault, place.fault)] or same_type

@@ -17,7 +17,7 @@ from sopilot_assets.tasks import Step
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class BenchRecording:
     """One recording: ``file`` is its name in the labels, ``path`` where it lies, ``site`` where it was made
     as the name of a folder, ``person`` who is seen (None where nobody is named).
     """
@@ -48,8 +48,8 @@ class BenchTask:
     task_id: str
     title: str
     steps: tuple[Step, ...]
-    golds: tuple[Recording, ...]
-    trainees: tuple[Recording, ...]
+    golds: tuple[BenchRecording, ...]
+    trainees: tuple[BenchRecording, ...]
     gold_steps: Mapping[str, tuple[StepInterval, ...]]
     task_file: Path | None = None
 
@@ -67,12 +67,12 @@ FileKey: TypeAlias = tuple[str, str]
 """Task and file: what a recording is known by."""
 
 
-def choose_golds(golds: Sequence[Recording], count: int, *, seed: int) -> tuple[Recording, ...]:
+def choose_golds(golds: Sequence[BenchRecording], count: int, *, seed: int) -> tuple[BenchRecording, ...]:
     """At most ``count`` golds, of as many persons as possible: the persons take turns in an order drawn by
     the seed, each with a gold drawn by the seed. In the order of the files.
     """
     chance = np.random.default_rng(seed)
-    by_person: dict[str, list[Recording]] = {}
+    by_person: dict[str, list[BenchRecording]] = {}
     for gold in sorted(golds, key=lambda one: one.file):
         by_person.setdefault(gold.person or gold.file, []).append(gold)
     names = sorted(by_person)

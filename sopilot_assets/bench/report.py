@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import sopilot_assets
-from sopilot_assets.bench.folder import Folder
-from sopilot_assets.bench.measures import Case, Json, measure
+from sopilot_assets.bench.folder import LabelledFolder
+from sopilot_assets.bench.measures import Json, ScoredRecording, measure
 from sopilot_assets.bench.recordings import NotScored
 from sopilot_assets.bench.run import Result, TaskRun
 from sopilot_assets.bench.truth import Truth, truth_of
@@ -45,8 +45,8 @@ class TaskCases:
     """
 
     run: TaskRun
-    product: tuple[Case, ...]
-    baseline: tuple[Case, ...] | None
+    product: tuple[ScoredRecording, ...]
+    baseline: tuple[ScoredRecording, ...] | None
     baseline_seconds: float | None
 
     @property
@@ -55,7 +55,7 @@ class TaskCases:
         return sorted({case.truth.site for case in self.product})
 
 
-def join(folder: Folder, run: TaskRun, baseline: TaskRun | None) -> TaskCases:
+def join(folder: LabelledFolder, run: TaskRun, baseline: TaskRun | None) -> TaskCases:
     """The results of a task with the labels of its recordings."""
     gold_sites = {gold.site for gold in run.golds}
     truths = {
@@ -63,9 +63,10 @@ def join(folder: Folder, run: TaskRun, baseline: TaskRun | None) -> TaskCases:
         for one in run.task.trainees
     }
 
-    def cases(results: Mapping[str, Result]) -> tuple[Case, ...]:
+    def cases(results: Mapping[str, Result]) -> tuple[ScoredRecording, ...]:
         return tuple(
-            Case(truths[file], result, truths[file].site in gold_sites) for file, result in results.items()
+            ScoredRecording(truths[file], result, truths[file].site in gold_sites)
+            for file, result in results.items()
         )
 
     return TaskCases(
@@ -76,7 +77,9 @@ def join(folder: Folder, run: TaskRun, baseline: TaskRun | None) -> TaskCases:
     )
 
 
-def report(folder: Folder, tasks: Sequence[TaskCases], *, golds: int | None, seed: int) -> dict[str, Json]:
+def report(
+    folder: LabelledFolder, tasks: Sequence[TaskCases], *, golds: int | None, seed: int
+) -> dict[str, Json]:
     """The whole report, ready to be written as JSON; keys are in a fixed order and no number is NaN."""
     return {
         "version": sopilot_assets.__version__,
@@ -93,7 +96,7 @@ def report(folder: Folder, tasks: Sequence[TaskCases], *, golds: int | None, see
     }
 
 
-def not_scored(folder: Folder, tasks: Sequence[TaskCases]) -> list[NotScored]:
+def not_scored(folder: LabelledFolder, tasks: Sequence[TaskCases]) -> list[NotScored]:
     """What got no score: missing files, what intake refused, tasks without golds."""
     found = [*folder.not_scored, *(one for task in tasks for one in task.run.not_scored)]
     return sorted(found, key=lambda one: (one.task_id, one.file))
@@ -103,7 +106,7 @@ def _not_scored(one: NotScored) -> Json:
     return {"task": one.task_id, "file": one.file, "why": one.why}
 
 
-def _task_block(one: TaskCases, folder: Folder, *, seed: int) -> dict[str, Json]:
+def _task_block(one: TaskCases, folder: LabelledFolder, *, seed: int) -> dict[str, Json]:
     task, golds = one.run.task, one.run.golds
     refused = [item for item in not_scored(folder, [one]) if item.task_id == task.task_id]
     return {
@@ -123,7 +126,7 @@ def _task_block(one: TaskCases, folder: Folder, *, seed: int) -> dict[str, Json]
 
 
 def _site_block(one: TaskCases, site: str, *, seed: int) -> dict[str, Json]:
-    def here(cases: tuple[Case, ...]) -> list[Case]:
+    def here(cases: tuple[ScoredRecording, ...]) -> list[ScoredRecording]:
         return [case for case in cases if case.truth.site == site]
 
     baseline = None if one.baseline is None else here(one.baseline)
@@ -144,8 +147,8 @@ def _pooled(tasks: Sequence[TaskCases], *, seed: int) -> dict[str, Json]:
 
 
 def _both(
-    product: Sequence[Case],
-    baseline: Sequence[Case] | None,
+    product: Sequence[ScoredRecording],
+    baseline: Sequence[ScoredRecording] | None,
     seconds: float | None,
     baseline_seconds: float | None,
     *,

@@ -17,21 +17,25 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias
 
-from sopilot_assets.bench.recordings import BenchTask, NotScored, Recording
-from sopilot_assets.capture.identity import VIDEO_ID_DIGITS, copy_hashed, safe_name
+from sopilot_assets.bench.expected import Fault, comparable
+from sopilot_assets.bench.recordings import BenchRecording, BenchTask, NotScored
+from sopilot_assets.capture.drain import drain_capture
+from sopilot_assets.capture.identity import VIDEO_ID_DIGITS, copy_hashed
 from sopilot_assets.capture.ledgers import Registry
 from sopilot_assets.capture.scan import is_ignored, sidecar_of
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.operations.drain import drain_capture
-from sopilot_assets.operations.expected import Fault, comparable
-from sopilot_assets.operations.stations import align_videos, embed_videos, refresh_references, score_videos
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.segments import Segment
+from sopilot_assets.stations.alignments import align_videos
+from sopilot_assets.stations.clip_embeddings import embed_videos
+from sopilot_assets.stations.gold_references import refresh_references
+from sopilot_assets.stations.scores import score_videos
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.store.publish import file_sha256, local_path, publish_path, publish_text
 from sopilot_assets.tasks import Severity, TaskSpec
+from sopilot_assets.texts.names import safe_name
 
 RUN_ID: Final = "bench"
 
@@ -89,7 +93,7 @@ class TaskRun:
     """
 
     task: BenchTask
-    golds: tuple[Recording, ...]
+    golds: tuple[BenchRecording, ...]
     results: Mapping[str, Result]
     not_scored: tuple[NotScored, ...]
     seconds: float
@@ -238,7 +242,7 @@ class _Desk:
         self.not_scored: list[NotScored] = []
         self._first: dict[str, str] = {}
 
-    def drop(self, recording: Recording, role: str, registry: Registry) -> None:
+    def drop(self, recording: BenchRecording, role: str, registry: Registry) -> None:
         """Copy a recording and who is seen in it; not the same bytes twice, nor what the home has already."""
         sha256 = file_sha256(recording.path)
         if sha256 in self._first:
@@ -256,7 +260,7 @@ class _Desk:
             publish_text(sidecar_of(target), json.dumps({"person": recording.person[:200]}))
         publish_path(target, lambda temporary: _copy(recording, temporary))
 
-    def _target(self, recording: Recording, role: str, sha256: str) -> Path:
+    def _target(self, recording: BenchRecording, role: str, sha256: str) -> Path:
         folder = self.capture / self.task.task_id / role / recording.site
         name = safe_name(PurePosixPath(recording.file).name)
         if is_ignored(name) or (folder / name).exists():
@@ -264,7 +268,7 @@ class _Desk:
         return folder / name
 
 
-def _copy(recording: Recording, target: Path) -> None:
+def _copy(recording: BenchRecording, target: Path) -> None:
     copy_hashed(recording.path, target)
 
 

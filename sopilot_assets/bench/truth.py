@@ -8,16 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sopilot_assets.bench.lines import LabelledEdit, Line
-from sopilot_assets.bench.recordings import BenchTask, Recording
-from sopilot_assets.operations.expected import (
+from sopilot_assets.bench.expected import (
     NOT_THIS_TASK,
     Fault,
-    Label,
+    RecordingLabel,
     comparable,
     expectation,
     scored_as,
 )
+from sopilot_assets.bench.lines import LabelledEdit, Line
+from sopilot_assets.bench.recordings import BenchRecording, BenchTask
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType
 
@@ -32,7 +32,7 @@ _HIDING: Final = ("freeze", "cut_tail", "skip_start")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LabelledPlace:
     """Where a labelled deviation is in the recording: the stretch that shows it, or, where something is not
     there, the moment at which it should be (a stretch without length).
     """
@@ -56,7 +56,7 @@ class Truth:
     variant: str
     needed: frozenset[Fault]
     allowed: frozenset[Fault]
-    places: tuple[Place, ...]
+    places: tuple[LabelledPlace, ...]
     critical: bool | None
     other_work: bool
     unscored: tuple[str, ...]
@@ -72,11 +72,11 @@ class Truth:
         return frozenset(fault.type for fault in self.needed)
 
 
-def truth_of(task: BenchTask, recording: Recording, line: Line) -> Truth:
+def truth_of(task: BenchTask, recording: BenchRecording, line: Line) -> Truth:
     """What the label says about a recording of the task."""
     edits = tuple(_complete(_named(edit, task), line) for edit in _edits(line))
     other_work = _is_other_work(line, edits, steps=len(task.steps))
-    label = Label(
+    label = RecordingLabel(
         file=line.file,
         task=task.task_id,
         role="trainee",
@@ -157,14 +157,14 @@ def _is_critical(edit: LabelledEdit, task: BenchTask) -> bool:
     return edit.type in _CRITICAL
 
 
-def _places(edits: Sequence[LabelledEdit], line: Line, task: BenchTask) -> Iterator[Place]:
+def _places(edits: Sequence[LabelledEdit], line: Line, task: BenchTask) -> Iterator[LabelledPlace]:
     for edit in edits:
         kind = scored_as(edit.type)
         if kind is DeviationType.MISSING_STEP:
             yield from _moments(edit, line, task)
         elif kind is not None and (segment := _extent(edit, line)) is not None:
             steps = tuple(task.step_ids[step] for step in edit.steps)
-            yield Place(comparable(Fault(kind, steps)), segment)
+            yield LabelledPlace(comparable(Fault(kind, steps)), segment)
 
 
 def _extent(edit: LabelledEdit, line: Line) -> Segment | None:
@@ -176,12 +176,12 @@ def _extent(edit: LabelledEdit, line: Line) -> Segment | None:
     return Segment(min(start for start, _ in times), max(end for _, end in times)) if times else None
 
 
-def _moments(edit: LabelledEdit, line: Line, task: BenchTask) -> Iterator[Place]:
+def _moments(edit: LabelledEdit, line: Line, task: BenchTask) -> Iterator[LabelledPlace]:
     """For each step that is not in the recording, the moment at which it should be."""
     for step in edit.missing_gold_steps if edit.type in _HIDING else edit.steps:
         moment_s = _moment_s(edit, line, step)
         if moment_s is not None:
-            yield Place(
+            yield LabelledPlace(
                 Fault(DeviationType.MISSING_STEP, (task.step_ids[step],)), Segment(moment_s, moment_s)
             )
 

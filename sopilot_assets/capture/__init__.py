@@ -1,0 +1,4 @@
+"""What comes in: scanning the capture folder, intake, quarantine; and simulated, damaged and free recordings.
+
+Reads the capture folder; writes ``videos/``, ``quarantine/`` and the ledgers of intake.
+"""

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sopilot_assets.capture.identity import copy_hashed, file_state, printable, safe_name
+from sopilot_assets.capture.identity import copy_hashed, file_state
 from sopilot_assets.capture.ledgers import Registry
 from sopilot_assets.capture.room import Room, any_room
 from sopilot_assets.capture.scan import SIDECAR_SUFFIX, is_ignored, sidecar_of
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import ROLES, Home
 from sopilot_assets.store.publish import file_sha256, local_path, publish_path
+from sopilot_assets.texts.names import printable, safe_name
 
 STEPS_FILE: Final = "steps.csv"
 _NOT_RECORDINGS: Final = frozenset(

@@ -1,26 +1,16 @@
-"""What a dropped file is: its bytes' hash, and names that are safe to write."""
+"""What a dropped file is: the hash of its bytes, and when they changed."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 VIDEO_ID_DIGITS: Final = 12
 _CHUNK_BYTES: Final = 1 << 20
-_NAME_BYTES: Final = 80
-_TURNING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that change the direction of writing, by which a name can be made to look like another."""
-_UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_LONE_SURROGATE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
-"""Half characters that stand for no byte of a file name; JSON can hold them."""
-_UNSAFE = re.compile(r"[^\w.()+=@ -]+")
-
 _SUFFIXES: Final = {
     "mov,mp4,m4a,3gp,3g2,mj2": ("mp4", "mov", "m4v", "3gp", "3g2"),
     "matroska,webm": ("mkv", "webm"),
@@ -86,30 +76,3 @@ def stored_suffix(name: str, container: str) -> str:
     fitting = _SUFFIXES.get(container, ("video",))
     own = name.rpartition(".")[2].lower()
     return own if own in fitting else fitting[0]
-
-
-def printable(name: str) -> str:
-    """A name as text that can be stored and shown: undecodable bytes, control characters, ends of lines and
-    characters that turn the direction of writing become U+FFFD.
-    """
-    text = os.fsencode(_LONE_SURROGATE.sub("\ufffd", name)).decode("utf-8", "replace")
-    return "".join("\ufffd" if _is_unprintable(character) else character for character in text)
-
-
-def _is_unprintable(character: str) -> bool:
-    return unicodedata.category(character) in _UNPRINTABLE or character in _TURNING
-
-
-def safe_name(name: str) -> str:
-    """A short file name that every file system takes; letters of any script are kept.
-
-    >>> safe_name("../作業 1\\n.MP4")
-    '_作業 1_.MP4'
-    """
-    text = unicodedata.normalize("NFC", printable(name))
-    text = _UNSAFE.sub("_", text).lstrip(". ") or "_"
-    stem, dot, suffix = text.rpartition(".")
-    if not dot or len(suffix.encode()) > 8:
-        stem, dot, suffix = text, "", ""
-    room = _NAME_BYTES - len((dot + suffix).encode())
-    return stem.encode()[:room].decode("utf-8", "ignore") + dot + suffix

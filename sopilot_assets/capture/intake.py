@@ -24,15 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from sopilot_assets.capture.examine import Examination, examine, reason_of
-from sopilot_assets.capture.identity import (
-    VIDEO_ID_DIGITS,
-    FileState,
-    copy_hashed,
-    file_state,
-    printable,
-    safe_name,
-    stored_suffix,
-)
+from sopilot_assets.capture.identity import VIDEO_ID_DIGITS, FileState, copy_hashed, file_state, stored_suffix
 from sopilot_assets.capture.ledgers import (
     Registered,
     Registry,
@@ -47,9 +39,10 @@ from sopilot_assets.capture.ledgers import (
 )
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.room import Room, any_room
-from sopilot_assets.capture.scan import Candidate, Place
+from sopilot_assets.capture.scan import CapturePlace, DroppedFile
 from sopilot_assets.capture.sidecar import Sidecar, read_sidecar
 from sopilot_assets.errors import ConfigError, StoreError, UnreadableVideo, WorkerLimit
+from sopilot_assets.processes.limited import LimitedWorker
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Row
 from sopilot_assets.store.publish import (
@@ -60,7 +53,7 @@ from sopilot_assets.store.publish import (
     scratch_folder,
 )
 from sopilot_assets.tasks.spec import TaskSpec
-from sopilot_assets.video.worker import LimitedWorker
+from sopilot_assets.texts.names import printable, safe_name
 
 REASON_SUFFIX: Final = ".reason.json"
 
@@ -76,7 +69,7 @@ class IntakeLimits:
     memory_bytes: int = 3 << 30
 
 
-class Status(StrEnum):
+class IntakeStatus(StrEnum):
     """What became of a file."""
 
     ACCEPTED = "accepted"
@@ -86,13 +79,13 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class IntakeOutcome:
     """What became of one file: its partition ``key`` when registered, the ``reason`` when refused, and a
     ``detail`` for a person.
     """
 
     relative: str
-    status: Status
+    status: IntakeStatus
     key: str | None = None
     reason: Reason | None = None
     detail: str = ""
@@ -105,22 +98,24 @@ class IntakeReport:
     another intake runs.
     """
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[IntakeOutcome, ...]
     remaining: tuple[str, ...] = ()
 
-    def with_status(self, status: Status) -> tuple[Outcome, ...]:
+    def with_status(self, status: IntakeStatus) -> tuple[IntakeOutcome, ...]:
         """The outcomes of one kind."""
         return tuple(outcome for outcome in self.outcomes if outcome.status is status)
 
     @property
     def new_keys(self) -> tuple[str, ...]:
         """The partition keys registered by this call, ascending."""
-        return tuple(sorted(outcome.key for outcome in self.with_status(Status.ACCEPTED) if outcome.key))
+        return tuple(
+            sorted(outcome.key for outcome in self.with_status(IntakeStatus.ACCEPTED) if outcome.key)
+        )
 
 
 def take_in(
     home: Home,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[DroppedFile],
     *,
     tasks: Mapping[str, TaskSpec],
     run_id: str,
@@ -145,7 +140,7 @@ def take_in(
 
 def _take_in_alone(
     home: Home,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[DroppedFile],
     *,
     tasks: Mapping[str, TaskSpec],
     run_id: str,
@@ -167,7 +162,7 @@ def _take_in_alone(
             desk.registry.add(settled[-1].videos)
     _write_ledgers(home, settled, run_id=run_id, written_at=clock().isoformat())
     for one in settled:
-        if one.outcome.status is not Status.LEFT:
+        if one.outcome.status is not IntakeStatus.LEFT:
             _remove(one.candidate)
     return IntakeReport(
         outcomes=tuple(one.outcome for one in settled),
@@ -179,8 +174,8 @@ def _take_in_alone(
 class _Settled:
     """A decided file, published but neither in a ledger nor removed yet."""
 
-    candidate: Candidate
-    outcome: Outcome
+    candidate: DroppedFile
+    outcome: IntakeOutcome
     videos: tuple[Row, ...] = ()
     quarantine: tuple[Row, ...] = ()
     duplicates: tuple[Row, ...] = ()
@@ -216,7 +211,7 @@ class _Desk:
     room: Room
     _count: int = field(default=0)
 
-    def settle(self, candidate: Candidate) -> _Settled:
+    def settle(self, candidate: DroppedFile) -> _Settled:
         """The file, decided and published; nothing has happened to it when the outcome is ``left``."""
         full = self.room(candidate.state.size_bytes)
         if full is not None:
@@ -229,7 +224,7 @@ class _Desk:
         except (OSError, StoreError) as error:
             return _left(candidate, str(error))
 
-    def _copy(self, candidate: Candidate) -> _Copy | None:
+    def _copy(self, candidate: DroppedFile) -> _Copy | None:
         """A private copy, ``None`` when the file is not the one that was scanned."""
         self._count += 1
         suffix = candidate.path.suffix if candidate.path.suffix[1:].isalnum() else ""
@@ -240,7 +235,7 @@ class _Desk:
             return None
         return _Copy(target, sha256)
 
-    def _decide(self, candidate: Candidate, copy: _Copy) -> _Settled:
+    def _decide(self, candidate: DroppedFile, copy: _Copy) -> _Settled:
         place = candidate.place
         if place is None:
             return self._refuse(candidate, copy, _Refusal(candidate.problem or Reason.WRONG_FOLDER))
@@ -256,7 +251,7 @@ class _Desk:
         except _Refusal as refusal:
             return self._refuse(candidate, copy, refusal)
 
-    def _again(self, candidate: Candidate, copy: _Copy, known: Registered) -> _Settled:
+    def _again(self, candidate: DroppedFile, copy: _Copy, known: Registered) -> _Settled:
         """The same bytes again; the stored file is put back should it be gone."""
         stored = local_path(self.home.videos / known.stored_name)
         if stored.exists():
@@ -266,9 +261,9 @@ class _Desk:
         repeated = candidate.relative != known.capture_path
         return _Settled(
             candidate,
-            Outcome(
+            IntakeOutcome(
                 candidate.relative,
-                Status.DUPLICATE,
+                IntakeStatus.DUPLICATE,
                 key=known.key,
                 detail=f"the same bytes as {known.capture_path}",
             ),
@@ -276,7 +271,7 @@ class _Desk:
         )
 
     def _accept(
-        self, candidate: Candidate, place: Place, copy: _Copy, *, promoted: Registered | None
+        self, candidate: DroppedFile, place: CapturePlace, copy: _Copy, *, promoted: Registered | None
     ) -> _Settled:
         sidecar = _sidecar(candidate)
         examination = self._examine(copy, place)
@@ -299,11 +294,13 @@ class _Desk:
         key = str(partition_key(place, copy.sha256))
         return _Settled(
             candidate,
-            Outcome(candidate.relative, Status.ACCEPTED, key=key, detail=examination.detail, flags=flags),
+            IntakeOutcome(
+                candidate.relative, IntakeStatus.ACCEPTED, key=key, detail=examination.detail, flags=flags
+            ),
             videos=(row, *([retired_row(promoted)] if promoted else [])),
         )
 
-    def _examine(self, copy: _Copy, place: Place) -> Examination:
+    def _examine(self, copy: _Copy, place: CapturePlace) -> Examination:
         """The examination of a usable file; raises `_Refusal` for any other."""
         gate = self.tasks[place.task_id].quality_gate
         try:
@@ -316,7 +313,7 @@ class _Desk:
             raise _Refusal(found.shortfalls[0], found.detail)
         return found
 
-    def _refuse(self, candidate: Candidate, copy: _Copy, refusal: _Refusal) -> _Settled:
+    def _refuse(self, candidate: DroppedFile, copy: _Copy, refusal: _Refusal) -> _Settled:
         """The file moved to quarantine, with its sidecar and the reason beside it."""
         name = f"{copy.sha256[:VIDEO_ID_DIGITS]}-{safe_name(candidate.path.name)}"
         folder = local_path(self.home.quarantine)
@@ -333,12 +330,14 @@ class _Desk:
         )
         return _Settled(
             candidate,
-            Outcome(candidate.relative, Status.QUARANTINED, reason=refusal.reason, detail=refusal.detail),
+            IntakeOutcome(
+                candidate.relative, IntakeStatus.QUARANTINED, reason=refusal.reason, detail=refusal.detail
+            ),
             quarantine=(row,),
         )
 
 
-def _sidecar(candidate: Candidate) -> Sidecar:
+def _sidecar(candidate: DroppedFile) -> Sidecar:
     if candidate.sidecar is None:
         return Sidecar()
     try:
@@ -347,7 +346,7 @@ def _sidecar(candidate: Candidate) -> Sidecar:
         raise _Refusal(Reason.UNREADABLE_SIDECAR, str(error)) from error
 
 
-def _reason_text(candidate: Candidate, copy: _Copy, refusal: _Refusal) -> str:
+def _reason_text(candidate: DroppedFile, copy: _Copy, refusal: _Refusal) -> str:
     text = refusal.reason.text
     content = {
         "reason": refusal.reason.value,
@@ -387,18 +386,18 @@ def _copier(source: Path) -> Callable[[Path], None]:
     return copy
 
 
-def _left(candidate: Candidate, why: str) -> _Settled:
-    return _Settled(candidate, Outcome(candidate.relative, Status.LEFT, detail=why))
+def _left(candidate: DroppedFile, why: str) -> _Settled:
+    return _Settled(candidate, IntakeOutcome(candidate.relative, IntakeStatus.LEFT, detail=why))
 
 
-def _unchanged(candidate: Candidate) -> bool:
+def _unchanged(candidate: DroppedFile) -> bool:
     sidecar = candidate.sidecar
     return file_state(candidate.path) == candidate.state and (
         sidecar is None or file_state(sidecar) == candidate.sidecar_state
     )
 
 
-def _remove(candidate: Candidate) -> None:
+def _remove(candidate: DroppedFile) -> None:
     """Remove a settled file and its sidecar, unless somebody replaced them meanwhile."""
     _unlink(candidate.path, candidate.state)
     if candidate.sidecar is not None and candidate.sidecar_state is not None:

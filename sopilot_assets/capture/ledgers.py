@@ -11,12 +11,13 @@ from typing import Final
 import pyarrow as pa
 
 from sopilot_assets.capture.examine import Examination
-from sopilot_assets.capture.identity import VIDEO_ID_DIGITS, printable
+from sopilot_assets.capture.identity import VIDEO_ID_DIGITS
 from sopilot_assets.capture.reasons import Reason
-from sopilot_assets.capture.scan import Candidate, Place
+from sopilot_assets.capture.scan import CapturePlace, DroppedFile
 from sopilot_assets.capture.sidecar import Sidecar
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Ledger, Row, plain_rows
+from sopilot_assets.texts.names import printable
 
 ACTIVE: Final = "active"
 RETIRED: Final = "retired"
@@ -152,14 +153,14 @@ def active_keys(home: Home) -> dict[str, str]:
     return dict(zip(found["key"], found["task_id"], strict=True))
 
 
-def partition_key(place: Place, sha256: str) -> PartitionKey:
+def partition_key(place: CapturePlace, sha256: str) -> PartitionKey:
     """The partition of a recording in a task."""
     return PartitionKey(place.task_id, place.role, sha256[:VIDEO_ID_DIGITS])
 
 
 def video_row(
-    candidate: Candidate,
-    place: Place,
+    candidate: DroppedFile,
+    place: CapturePlace,
     *,
     sha256: str,
     stored_name: str,
@@ -207,7 +208,7 @@ def retired_row(registered: Registered) -> Row:
 
 
 def quarantine_row(
-    candidate: Candidate, *, sha256: str, stored_name: str, reason: Reason, detail: str
+    candidate: DroppedFile, *, sha256: str, stored_name: str, reason: Reason, detail: str
 ) -> Row:
     """The row of a refused file."""
     return {
@@ -222,7 +223,7 @@ def quarantine_row(
     }
 
 
-def duplicate_row(candidate: Candidate, registered: Registered) -> Row:
+def duplicate_row(candidate: DroppedFile, registered: Registered) -> Row:
     """The row of a file whose bytes are registered already."""
     return {
         "duplicate_id": f"{registered.key}:{candidate.relative}",

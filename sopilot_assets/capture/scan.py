@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from sopilot_assets.capture.identity import FileState, file_state, printable
+from sopilot_assets.capture.identity import FileState, file_state
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.store.home import ROLES, Home
 from sopilot_assets.store.publish import local_path
+from sopilot_assets.texts.names import printable
 
 SIDECAR_SUFFIX: Final = ".json"
 DEEPEST: Final = 12
@@ -24,7 +25,7 @@ _LITTER: Final = frozenset({"steps.csv", "thumbs.db", "desktop.ini"})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CapturePlace:
     """What a file's folder says."""
 
     task_id: str
@@ -34,13 +35,13 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class DroppedFile:
     """A dropped file. ``place`` is what its folder says; where the folder is wrong, ``problem`` says how."""
 
     path: Path
     relative: str
     state: FileState
-    place: Place | None
+    place: CapturePlace | None
     problem: Reason | None = None
     sidecar: Path | None = None
     sidecar_state: FileState | None = None
@@ -63,7 +64,7 @@ class Skipped:
 class Scan:
     """What lies in the capture folder: candidates, oldest first, and what is left alone."""
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[DroppedFile, ...]
     skipped: tuple[Skipped, ...]
 
 
@@ -73,7 +74,7 @@ def scan_capture(home: Home, *, task_ids: Collection[str], unusable_ids: Collect
     ``task_ids`` are the tasks of this home; files of ``unusable_ids`` (tasks whose file needs mending) wait.
     """
     root = local_path(home.capture)
-    candidates: list[Candidate] = []
+    candidates: list[DroppedFile] = []
     skipped: list[Skipped] = []
     for entry in _entries(root, skipped):
         path = Path(entry.path)
@@ -102,7 +103,7 @@ class Stability:
     seen: dict[str, str] = field(default_factory=dict)
     limit: int = 2000
 
-    def observe(self, candidates: Iterable[Candidate]) -> tuple[tuple[Candidate, ...], Stability]:
+    def observe(self, candidates: Iterable[DroppedFile]) -> tuple[tuple[DroppedFile, ...], Stability]:
         """The candidates that have settled since the last tick, and the state for the next one."""
         watched = [(_digest(candidate.relative), candidate) for candidate in candidates][: self.limit]
         settled = tuple(
@@ -137,12 +138,12 @@ def is_ignored(name: str) -> bool:
     return name.startswith(".") or lowered.endswith(_UNFINISHED) or lowered in _LITTER
 
 
-def _candidate(path: Path, root: Path, state: FileState, task_ids: Collection[str]) -> Candidate:
+def _candidate(path: Path, root: Path, state: FileState, task_ids: Collection[str]) -> DroppedFile:
     relative = path.relative_to(root)
     place, problem = _place(relative.parts[:-1], task_ids)
     sidecar = sidecar_of(path)
     sidecar_state = file_state(sidecar)
-    return Candidate(
+    return DroppedFile(
         path=path,
         relative=printable(relative.as_posix()),
         state=state,
@@ -153,13 +154,13 @@ def _candidate(path: Path, root: Path, state: FileState, task_ids: Collection[st
     )
 
 
-def _place(folders: tuple[str, ...], task_ids: Collection[str]) -> tuple[Place | None, Reason | None]:
+def _place(folders: tuple[str, ...], task_ids: Collection[str]) -> tuple[CapturePlace | None, Reason | None]:
     if folders and folders[0] not in task_ids:
         return None, Reason.UNKNOWN_TASK
     if len(folders) not in (3, 4) or folders[1] not in ROLES:
         return None, Reason.WRONG_FOLDER
     camera = printable(folders[3]) if len(folders) == 4 else None
-    return Place(folders[0], folders[1], printable(folders[2]), camera), None
+    return CapturePlace(folders[0], folders[1], printable(folders[2]), camera), None
 
 
 def _entries(root: Path, skipped: list[Skipped]) -> Iterator[os.DirEntry[str]]:

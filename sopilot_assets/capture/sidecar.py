@@ -16,8 +16,8 @@ from pydantic import (
     field_validator,
 )
 
-from sopilot_assets.capture.identity import printable
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.texts.names import printable
 
 LARGEST_BYTES: Final = 1 << 20
 

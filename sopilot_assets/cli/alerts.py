@@ -13,8 +13,8 @@ from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows
 
 if TYPE_CHECKING:
-    from sopilot_assets.operations.alerts import Delivery
     from sopilot_assets.store.ledgers import Cell
+    from sopilot_assets.upkeep.alerts import Delivery
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,7 +36,7 @@ def list_alerts(
     as_csv: AS_CSV = False,
 ) -> None:
     """List the open alerts: since when, what is wrong, and what to do."""
-    from sopilot_assets.operations.alerts import open_alerts, read_events  # noqa: PLC0415
+    from sopilot_assets.upkeep.alerts import open_alerts, read_events  # noqa: PLC0415
 
     if every:
         events: list[dict[str, Cell]] = [_cells(event.as_line()) for event in read_events(home)]
@@ -62,9 +62,9 @@ def list_alerts(
 @app.command("test", epilog=examples("sopilot alerts test"))
 def send_test(*, home: HOME, as_json: AS_JSON = False) -> None:
     """Send a test message on each channel of settings.yaml; exit code 1 when one does not take it."""
-    from sopilot_assets.operations.alerts.alert import trial_event  # noqa: PLC0415
-    from sopilot_assets.operations.alerts.deliver import channels_of, try_channel  # noqa: PLC0415
-    from sopilot_assets.operations.settings import load_settings  # noqa: PLC0415
+    from sopilot_assets.settings import load_settings  # noqa: PLC0415
+    from sopilot_assets.upkeep.alerts.alert import trial_event  # noqa: PLC0415
+    from sopilot_assets.upkeep.alerts.deliver import channels_of, try_channel  # noqa: PLC0415
 
     alerts, event = load_settings(home).alerts, trial_event(datetime.now(UTC))
     installation = alerts.installation or socket.gethostname()
@@ -81,8 +81,8 @@ def send_test(*, home: HOME, as_json: AS_JSON = False) -> None:
 @app.command(epilog=examples("sopilot alerts deliver"))
 def deliver(*, home: HOME, as_json: AS_JSON = False) -> None:
     """Send what waits, now; exit code 1 when something could not be sent."""
-    from sopilot_assets.operations.alerts import deliver as deliver_waiting  # noqa: PLC0415
-    from sopilot_assets.operations.settings import load_settings  # noqa: PLC0415
+    from sopilot_assets.settings import load_settings  # noqa: PLC0415
+    from sopilot_assets.upkeep.alerts import deliver as deliver_waiting  # noqa: PLC0415
 
     alerts = load_settings(home).alerts
     sent = deliver_waiting(

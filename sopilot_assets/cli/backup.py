@@ -32,7 +32,7 @@ def create(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None
 
     Exit code 1 when something could not be backed up or was found damaged.
     """
-    from sopilot_assets.operations.backup.routine import back_up  # noqa: PLC0415
+    from sopilot_assets.upkeep.backup.routine import back_up  # noqa: PLC0415
 
     with stage("Backing up") as bar:
         done = back_up(home, place, now=datetime.now(UTC), on_progress=bar)
@@ -50,7 +50,7 @@ def create(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None
 @app.command("list", epilog=examples("sopilot backup list", "sopilot backup list /mnt/backup/sopilot --json"))
 def list_(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None:
     """The backups of a repository, oldest first."""
-    from sopilot_assets.operations.backup.routine import repository_of, snapshot_rows  # noqa: PLC0415
+    from sopilot_assets.upkeep.backup.routine import repository_of, snapshot_rows  # noqa: PLC0415
 
     show_rows(
         snapshot_rows(repository_of(home, place)),
@@ -63,8 +63,8 @@ def list_(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None:
 @app.command(epilog=examples("sopilot backup verify", "sopilot backup verify /mnt/backup/sopilot --json"))
 def verify(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None:
     """Read a whole repository again and compare every file with its hash; exit code 1 when one is damaged."""
-    from sopilot_assets.operations.backup.routine import repository_of  # noqa: PLC0415
-    from sopilot_assets.operations.backup.verify import verify_repository  # noqa: PLC0415
+    from sopilot_assets.upkeep.backup.routine import repository_of  # noqa: PLC0415
+    from sopilot_assets.upkeep.backup.verify import verify_repository  # noqa: PLC0415
 
     repository = repository_of(home, place)
     with stage("Reading the repository") as bar:
@@ -114,10 +114,10 @@ def restore(
 ) -> None:
     """Bring a home back from a backup. All files are written beside it and checked before it changes."""
     with stage("Starting Dagster"):
-        from sopilot_assets.defs.restored import end_interrupted_runs  # noqa: PLC0415
-    from sopilot_assets.operations.backup.restore import restore as bring_back  # noqa: PLC0415
-    from sopilot_assets.operations.backup.routine import chosen_snapshot, repository_of  # noqa: PLC0415
+        from sopilot_assets.defs.backup.restored import end_interrupted_runs  # noqa: PLC0415
     from sopilot_assets.store.publish import local_path  # noqa: PLC0415
+    from sopilot_assets.upkeep.backup.restore import restore as bring_back  # noqa: PLC0415
+    from sopilot_assets.upkeep.backup.routine import chosen_snapshot, repository_of  # noqa: PLC0415
 
     repository = repository_of(home, place)
     name = chosen_snapshot(repository, backup)
@@ -143,8 +143,8 @@ def drill(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None:
     Exit code 1 when anything differs. It needs as much free space as the home takes.
     """
     with stage("Starting Dagster"):
-        from sopilot_assets.defs.restored import instance_problems  # noqa: PLC0415
-    from sopilot_assets.operations.backup.routine import drill_newest  # noqa: PLC0415
+        from sopilot_assets.defs.backup.restored import instance_problems  # noqa: PLC0415
+    from sopilot_assets.upkeep.backup.routine import drill_newest  # noqa: PLC0415
 
     with stage("Restoring and comparing") as bar:
         done = drill_newest(home, place, now=datetime.now(UTC), look=instance_problems, on_progress=bar)
@@ -164,8 +164,8 @@ def forget(
     home: HOME,
 ) -> None:
     """Remove old backups, and the files that only they held."""
-    from sopilot_assets.operations.backup.forget import forget as remove_old  # noqa: PLC0415
-    from sopilot_assets.operations.backup.routine import repository_of  # noqa: PLC0415
+    from sopilot_assets.upkeep.backup.forget import forget as remove_old  # noqa: PLC0415
+    from sopilot_assets.upkeep.backup.routine import repository_of  # noqa: PLC0415
 
     done = remove_old(repository_of(home, place), keep=keep)
     say(f"{len(done.names)} backups removed, {done.objects} objects, {done.bytes / 2**20:.1f} MiB")

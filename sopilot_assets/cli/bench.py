@@ -23,7 +23,7 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import publish_text
 
 if TYPE_CHECKING:
-    from sopilot_assets.bench.folder import Folder
+    from sopilot_assets.bench.folder import LabelledFolder
     from sopilot_assets.bench.report import TaskCases
 
 app = typer.Typer(no_args_is_help=True, help="Measure the product.")
@@ -130,7 +130,7 @@ class _TemporaryHome(AbstractContextManager[Home]):
 
 
 def _runs(
-    folder: Folder, home: Home, *, golds: int | None, seed: int, baseline: bool, processes: int
+    folder: LabelledFolder, home: Home, *, golds: int | None, seed: int, baseline: bool, processes: int
 ) -> Iterator[TaskCases]:
     """Each task through the product and the baseline; only then joined with its labels."""
     from sopilot_assets.bench.baseline import run_baseline  # noqa: PLC0415

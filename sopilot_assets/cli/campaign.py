@@ -15,9 +15,9 @@ from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.errors import ConfigError
 
 if TYPE_CHECKING:
-    from sopilot_assets.operations.campaign.standing import Status
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
+    from sopilot_assets.upkeep.campaign.standing import CampaignStatus
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="rich", help="Leave the installation alone for some days."
@@ -49,11 +49,11 @@ def start(
     home: HOME,
 ) -> None:
     """Start a campaign: Dagster's daemon (`make dev`) launches a cycle an interval until the deadline."""
-    from sopilot_assets.operations.campaign.durations import say_duration  # noqa: PLC0415
-    from sopilot_assets.operations.campaign.moments import moment_at  # noqa: PLC0415
-    from sopilot_assets.operations.campaign.plan import make_wishes, start_campaign  # noqa: PLC0415
+    from sopilot_assets.processes.boot_clock import moment_at  # noqa: PLC0415
+    from sopilot_assets.upkeep.campaign.durations import say_duration  # noqa: PLC0415
+    from sopilot_assets.upkeep.campaign.plan import campaign_request, start_campaign  # noqa: PLC0415
 
-    wishes = make_wishes(
+    request = campaign_request(
         duration_s=_seconds("--duration", duration),
         interval_s=_seconds("--interval", interval),
         damaged_every=damaged_every or None,
@@ -65,7 +65,7 @@ def start(
         grace_s=_seconds("--grace", grace),
         task=task,
     )
-    plan = start_campaign(home, wishes, now=moment_at(datetime.now(UTC)), by=getpass.getuser())
+    plan = start_campaign(home, request, now=moment_at(datetime.now(UTC)), by=getpass.getuser())
     say(
         f"Campaign [bold]{plan.campaign_id}[/bold]: {plan.cycles} cycles, one each "
         f"{say_duration(plan.interval_s)}, until {plan.deadline:%Y-%m-%d %H:%M:%S} UTC"
@@ -84,9 +84,9 @@ def stop(
     home: HOME,
 ) -> None:
     """Stop the active campaign: a running step may finish within the grace time; then comes the summary."""
-    from sopilot_assets.operations.campaign.durations import say_duration  # noqa: PLC0415
-    from sopilot_assets.operations.campaign.moments import moment_at  # noqa: PLC0415
-    from sopilot_assets.operations.campaign.plan import request_stop  # noqa: PLC0415
+    from sopilot_assets.processes.boot_clock import moment_at  # noqa: PLC0415
+    from sopilot_assets.upkeep.campaign.durations import say_duration  # noqa: PLC0415
+    from sopilot_assets.upkeep.campaign.plan import request_stop  # noqa: PLC0415
 
     now = moment_at(datetime.now(UTC))
     plan = request_stop(home, required_id=require_id, now=now, by=getpass.getuser())
@@ -110,9 +110,9 @@ def status(
 
     The exit code is 1 for stalled and crashed.
     """
-    from sopilot_assets.operations.campaign.moments import moment_at  # noqa: PLC0415
-    from sopilot_assets.operations.campaign.plan import active_campaign, campaign_ids, load_plan  # noqa: PLC0415
-    from sopilot_assets.operations.campaign.standing import Standing, campaign_status  # noqa: PLC0415
+    from sopilot_assets.processes.boot_clock import moment_at  # noqa: PLC0415
+    from sopilot_assets.upkeep.campaign.plan import active_campaign, campaign_ids, load_plan  # noqa: PLC0415
+    from sopilot_assets.upkeep.campaign.standing import Standing, campaign_status  # noqa: PLC0415
 
     active, ids = active_campaign(home), campaign_ids(home)
     chosen = campaign or (active.campaign_id if active else (ids[-1] if ids else None))
@@ -127,9 +127,9 @@ def status(
 @app.command(name="list", epilog=examples("sopilot campaign list"))
 def list_campaigns(*, home: HOME, as_json: AS_JSON = False) -> None:
     """List all campaigns and how each goes or went."""
-    from sopilot_assets.operations.campaign.moments import moment_at  # noqa: PLC0415
-    from sopilot_assets.operations.campaign.plan import campaign_ids, load_plan  # noqa: PLC0415
-    from sopilot_assets.operations.campaign.standing import campaign_status  # noqa: PLC0415
+    from sopilot_assets.processes.boot_clock import moment_at  # noqa: PLC0415
+    from sopilot_assets.upkeep.campaign.plan import campaign_ids, load_plan  # noqa: PLC0415
+    from sopilot_assets.upkeep.campaign.standing import campaign_status  # noqa: PLC0415
 
     now = moment_at(datetime.now(UTC))
     rows: list[dict[str, Cell]] = []
@@ -156,8 +156,8 @@ def gates(
 
     The exit code is 3 where a gate fails.
     """
-    from sopilot_assets.operations.campaign.cycle import FINDING_EXIT  # noqa: PLC0415
-    from sopilot_assets.operations.campaign.dev_gates import dev_gates  # noqa: PLC0415
+    from sopilot_assets.upkeep.campaign.cycle import FINDING_EXIT  # noqa: PLC0415
+    from sopilot_assets.upkeep.campaign.dev_gates import dev_gates  # noqa: PLC0415
 
     found = dev_gates(home, profile, task_id=task)
     show_rows(
@@ -173,7 +173,7 @@ def gates(
         raise typer.Exit(FINDING_EXIT)
 
 
-def _show(found: Status, *, as_json: bool) -> None:
+def _show(found: CampaignStatus, *, as_json: bool) -> None:
     if as_json:
         document = {
             "campaign": found.campaign_id,
@@ -206,12 +206,12 @@ def _text(value: Cell) -> str:
 
 
 def _seconds(option: str, text: str) -> float:
-    from sopilot_assets.operations.campaign.durations import parse_duration  # noqa: PLC0415
+    from sopilot_assets.upkeep.campaign.durations import parse_duration  # noqa: PLC0415
 
     return parse_duration(text, name=option)
 
 
 def _backup_to(home: Home) -> str | None:
-    from sopilot_assets.operations.settings import load_settings  # noqa: PLC0415
+    from sopilot_assets.settings import load_settings  # noqa: PLC0415
 
     return load_settings(home).backup.destination

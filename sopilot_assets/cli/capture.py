@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, Language, examples
+from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_rows, stage
 from sopilot_assets.cli.rows import rows_of
+from sopilot_assets.texts.languages import Language
 
 if TYPE_CHECKING:
+    from sopilot_assets.capture.filming import Checked
     from sopilot_assets.capture.reasons import Reason
-    from sopilot_assets.operations.filming import Checked
     from sopilot_assets.store.ledgers import Cell
 
 _WAITING: Final = "still being copied, or another intake is at work"
@@ -45,8 +46,8 @@ def add(
 ) -> None:
     """Copy a folder of recordings into the capture folder, with their sidecars and the golds' steps.csv."""
     from sopilot_assets.capture.add import capture_add  # noqa: PLC0415
-    from sopilot_assets.operations.disk_guard import room_for_files  # noqa: PLC0415
-    from sopilot_assets.operations.settings import load_settings  # noqa: PLC0415
+    from sopilot_assets.disk import room_for_files  # noqa: PLC0415
+    from sopilot_assets.settings import load_settings  # noqa: PLC0415
 
     with stage(f"Copying to capture/{task}/{role}/{site}") as bar:
         report = capture_add(
@@ -73,7 +74,7 @@ def intake(*, home: HOME, lang: LANG = Language.EN, as_json: AS_JSON = False) ->
 
     Exit code 1 while the intake is paused, since there is too little disk space.
     """
-    from sopilot_assets.operations.drain import drain_capture  # noqa: PLC0415
+    from sopilot_assets.capture.drain import drain_capture  # noqa: PLC0415
 
     with stage("Taking in recordings") as bar:
         drained = drain_capture(
@@ -132,7 +133,7 @@ def check(
     as_json: AS_JSON = False,
 ) -> None:
     """Say how well recordings are filmed: brightness, sharpness, stability, resolution, duration."""
-    from sopilot_assets.operations.filming import check_filming  # noqa: PLC0415
+    from sopilot_assets.capture.filming import check_filming  # noqa: PLC0415
     from sopilot_assets.tasks import QualityGate, load_task  # noqa: PLC0415
 
     gate = load_task(home.tasks / f"{task}.yaml").quality_gate if task else QualityGate(enabled=True)

@@ -30,9 +30,9 @@ def retention(
     settings.yaml says after how many days (retention). Scores, labels, studies, dossiers and recordings stay
     for ever, and so does every run that made the newest state of a partition.
     """
-    from sopilot_assets.defs.care import tidy_up  # noqa: PLC0415
     from sopilot_assets.defs.instance import local_instance  # noqa: PLC0415
-    from sopilot_assets.operations.initialise import prepare_home  # noqa: PLC0415
+    from sopilot_assets.defs.retention.retention import tidy_up  # noqa: PLC0415
+    from sopilot_assets.upkeep.setting_up import prepare_home  # noqa: PLC0415
 
     prepare_home(home)
     with local_instance(home) as instance:

@@ -48,8 +48,8 @@ def control(
 
     The exit code is 3 where a damaged copy passes although somebody should have noticed.
     """
-    from sopilot_assets.operations.campaign.cycle import FINDING_EXIT  # noqa: PLC0415
-    from sopilot_assets.operations.controls import measure_controls  # noqa: PLC0415
+    from sopilot_assets.stations.controls import measure_controls  # noqa: PLC0415
+    from sopilot_assets.upkeep.campaign.cycle import FINDING_EXIT  # noqa: PLC0415
 
     keys = _chosen(home, golds or [], task)[:most]
     if not keys:
@@ -107,8 +107,8 @@ def _said(rows: Sequence[dict[str, Cell]], missed: Sequence[dict[str, Cell]]) ->
 
 
 def _chosen(home: Home, names: Sequence[str], task_id: str | None) -> list[PartitionKey]:
-    from sopilot_assets.operations.controls import controllable  # noqa: PLC0415
-    from sopilot_assets.operations.planning import active, find_recordings, of_task  # noqa: PLC0415
+    from sopilot_assets.stations.controls import controllable  # noqa: PLC0415
+    from sopilot_assets.stations.rescoring_plan import active, find_recordings, of_task  # noqa: PLC0415
     from sopilot_assets.store.home import PartitionKey  # noqa: PLC0415
 
     if not names:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, Language, examples
+from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.texts.languages import Language
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sopilot_assets.operations.daily.report import DailyReport
     from sopilot_assets.store.ledgers import Cell
+    from sopilot_assets.upkeep.daily.report import DailyReport
 
 _BILINGUAL: Final = ("what", "action")
 
@@ -46,7 +47,7 @@ def daily(
     as_csv: AS_CSV = False,
 ) -> None:
     """Write the report of a day as a page and as tables, and show it; of today as far as it went."""
-    from sopilot_assets.operations.daily.report import write_report  # noqa: PLC0415
+    from sopilot_assets.upkeep.daily.report import write_report  # noqa: PLC0415
 
     now = datetime.now(UTC)
     written = write_report(home, _date(day, now), now=now, run_id=f"daily-{now:%Y%m%dT%H%M%S}")
@@ -72,7 +73,7 @@ def _date(text: str | None, now: datetime) -> date:
 
 
 def _show(report: DailyReport, name: str, lang: Language, *, as_json: bool, as_csv: bool) -> None:
-    from sopilot_assets.operations.daily import words  # noqa: PLC0415
+    from sopilot_assets.upkeep.daily import words  # noqa: PLC0415
 
     rows = [_in_language(row, lang) for row in report.sections[name]]
     head, empty = words.HEADS[name], words.EMPTY.get(name)

@@ -17,7 +17,7 @@ from sopilot_assets.errors import StoreError, VideoError
 from sopilot_assets.store.home import DEFAULT_HOME, Home
 
 if TYPE_CHECKING:
-    from sopilot_assets.operations.demo import DemoRecording, Show, Verdict
+    from sopilot_assets.bench.demo import DemoRecording, DemoSet, DemoVerdict
     from sopilot_assets.store.ledgers import Cell
 
 
@@ -41,20 +41,22 @@ def demo(
 
     A second demo recognises everything and only shows the results.
     """
-    from sopilot_assets.operations.demo import Show  # noqa: PLC0415
-    from sopilot_assets.operations.initialise import prepare_home  # noqa: PLC0415
+    from sopilot_assets.bench.demo import DemoSet  # noqa: PLC0415
+    from sopilot_assets.upkeep.setting_up import prepare_home  # noqa: PLC0415
 
     prepare_home(home)
-    show = Show(seed=seed, golds=golds, trainees=trainees, size=parse_size(size), step_seconds=step_seconds)
+    show = DemoSet(
+        seed=seed, golds=golds, trainees=trainees, size=parse_size(size), step_seconds=step_seconds
+    )
     recordings = _drop(home, show)
     _take_in(home)
     _score(home, recordings)
     _show_results(home, recordings)
 
 
-def _drop(home: Home, show: Show) -> list[DemoRecording]:
+def _drop(home: Home, show: DemoSet) -> list[DemoRecording]:
     """Simulated, and lying in the capture folder."""
-    from sopilot_assets.operations.demo import (  # noqa: PLC0415
+    from sopilot_assets.bench.demo import (  # noqa: PLC0415
         demo_recordings,
         drop_recordings,
         install_task,
@@ -70,8 +72,8 @@ def _drop(home: Home, show: Show) -> list[DemoRecording]:
 
 
 def _take_in(home: Home) -> None:
-    from sopilot_assets.capture.intake import Status  # noqa: PLC0415
-    from sopilot_assets.operations.drain import drain_capture  # noqa: PLC0415
+    from sopilot_assets.capture.drain import drain_capture  # noqa: PLC0415
+    from sopilot_assets.capture.intake import IntakeStatus  # noqa: PLC0415
 
     with stage("Taking them in") as bar:
         drained = drain_capture(
@@ -82,7 +84,7 @@ def _take_in(home: Home) -> None:
             settle_s=0.0,  # they were published whole
             on_progress=bar,
         ).whole()
-    refused = [one for one in drained.outcomes if one.status is Status.QUARANTINED]
+    refused = [one for one in drained.outcomes if one.status is IntakeStatus.QUARANTINED]
     if refused:
         raise VideoError(
             f"{len(refused)} recordings were refused, the first one ({refused[0].relative}) because of "
@@ -92,18 +94,18 @@ def _take_in(home: Home) -> None:
 
 
 def _score(home: Home, recordings: Sequence[DemoRecording]) -> None:
-    from sopilot_assets.operations.demo import unscored  # noqa: PLC0415
-    from sopilot_assets.operations.planning import Job, Work  # noqa: PLC0415
+    from sopilot_assets.bench.demo import unscored  # noqa: PLC0415
+    from sopilot_assets.stations.rescoring_plan import ScoringJob, ScoringWork  # noqa: PLC0415
 
     fresh = unscored(home, recordings)
     if fresh:
-        run_work(home, [Work(Job.NEW, dict.fromkeys(fresh, "new"))])
+        run_work(home, [ScoringWork(ScoringJob.NEW, dict.fromkeys(fresh, "new"))])
     else:
         say("All of them are scored already.")
 
 
 def _show_results(home: Home, recordings: Sequence[DemoRecording]) -> None:
-    from sopilot_assets.operations.demo import verdicts  # noqa: PLC0415
+    from sopilot_assets.bench.demo import verdicts  # noqa: PLC0415
 
     found = verdicts(home, recordings)
     if not found:
@@ -119,7 +121,7 @@ def _show_results(home: Home, recordings: Sequence[DemoRecording]) -> None:
     say(f"The web page:     {_open_ui(home)}   then http://127.0.0.1:3000")
 
 
-def _row(verdict: Verdict) -> dict[str, Cell]:
+def _row(verdict: DemoVerdict) -> dict[str, Cell]:
     return {
         "recording": verdict.recording.label.name.removesuffix(".mp4"),
         "person": verdict.person,
@@ -132,7 +134,7 @@ def _row(verdict: Verdict) -> dict[str, Cell]:
     }
 
 
-def _worst_first(found: Sequence[Verdict]) -> list[Verdict]:
+def _worst_first(found: Sequence[DemoVerdict]) -> list[DemoVerdict]:
     """Failed ones that match their label, then all others."""
     return sorted(found, key=lambda one: (one.decision != "fail", not one.matches))
 

@@ -62,8 +62,8 @@ def build(
 ) -> None:
     """Build, sign and verify the dossier of a study from what its stations published."""
     from sopilot_assets.dossier.pdf import print_pdf  # noqa: PLC0415
-    from sopilot_assets.operations.evidence.publishing import publish_study_dossier  # noqa: PLC0415
-    from sopilot_assets.operations.evidence.study import Study  # noqa: PLC0415
+    from sopilot_assets.evidence.evidence_dossiers import publish_study_dossier  # noqa: PLC0415
+    from sopilot_assets.evidence.study import Study  # noqa: PLC0415
 
     with stage("Building the dossier"):
         dossier, folder, archive = publish_study_dossier(Study.open(home, study), key=key)

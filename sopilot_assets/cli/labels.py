@@ -16,8 +16,8 @@ from sopilot_assets.errors import LabelError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sopilot_assets.labels.events import Draft, Event, Source
-    from sopilot_assets.labels.recordings import Recording
+    from sopilot_assets.labels.events import Draft, LabelEvent, Source
+    from sopilot_assets.labels.recordings import RecordingToLabel
     from sopilot_assets.labels.sheet_files import Sheet
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
@@ -409,7 +409,7 @@ def simulate_raters(
     say(f"Next: `sopilot labels import {task} SHEET`.")
 
 
-def _chain(home: Home, task: str) -> list[Event]:
+def _chain(home: Home, task: str) -> list[LabelEvent]:
     """The label events of a task; ``TaskError`` where there is neither such a task nor a label of it."""
     from sopilot_assets.labels.chain import read_chain  # noqa: PLC0415
     from sopilot_assets.tasks import load_task  # noqa: PLC0415
@@ -420,7 +420,7 @@ def _chain(home: Home, task: str) -> list[Event]:
     return chain
 
 
-def _recordings(home: Home, task: str, events: Iterable[Event]) -> dict[str, Recording]:
+def _recordings(home: Home, task: str, events: Iterable[LabelEvent]) -> dict[str, RecordingToLabel]:
     """What can be labelled: the trainee recordings of the task, and what has labels already."""
     from sopilot_assets.labels.recordings import by_key, recordings_to_label  # noqa: PLC0415
 
@@ -431,7 +431,7 @@ def _drafts(
     home: Home,
     task: str,
     sheet: Sheet,
-    chain: Sequence[Event],
+    chain: Sequence[LabelEvent],
     now: datetime,
     *,
     who: str | None,
@@ -476,7 +476,7 @@ def _status(home: Home, task: str, sources: Sequence[str]) -> dict[str, Cell]:
     return {"task": task, **coverage, "events": len(chain), "kappa": _agreement_text(chain)}
 
 
-def _agreement_text(chain: Sequence[Event]) -> str:
+def _agreement_text(chain: Sequence[LabelEvent]) -> str:
     from sopilot_assets.labels.agreement import rater_agreement  # noqa: PLC0415
 
     found = rater_agreement(chain)

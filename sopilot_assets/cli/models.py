@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="The embed
 @app.command(name="list", epilog=examples("sopilot models list"))
 def list_models(*, home: HOME, as_json: AS_JSON = False) -> None:
     """List the models: whether each is there, and which tasks ask for it."""
-    from sopilot_assets.operations.model_states import model_states  # noqa: PLC0415
+    from sopilot_assets.embedding.model_states import model_states  # noqa: PLC0415
 
     rows = [
         {"model": one.name, "state": one.state, "tasks": ", ".join(one.tasks) or None}

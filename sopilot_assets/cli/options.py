@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
 from sopilot_assets.store.home import DEFAULT_HOME, HOME_VARIABLE, Home
-
-
-class Language(StrEnum):
-    """The languages that reasons and advice are written in."""
-
-    EN = "en"
-    JA = "ja"
+from sopilot_assets.texts.languages import Language
 
 
 def _home(context: typer.Context, given: str | None) -> Home:

@@ -24,7 +24,7 @@ from rich.progress import (
 from rich.table import Table
 
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.labels.sheet_files import harmless
+from sopilot_assets.texts.cells import harmless
 
 if TYPE_CHECKING:
     from sopilot_assets.store.ledgers import Cell

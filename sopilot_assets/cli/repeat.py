@@ -11,7 +11,7 @@ from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning, stage
 
 if TYPE_CHECKING:
-    from sopilot_assets.operations.outcome import Outcome
+    from sopilot_assets.stations.outcome import StationOutcome
 
 
 def add_to(app: typer.Typer) -> None:
@@ -47,7 +47,7 @@ def repeat(
 
     Scores stay as they are. What is found is kept and used by studies; a repeat is measured only once.
     """
-    from sopilot_assets.operations.repeats import (  # noqa: PLC0415
+    from sopilot_assets.stations.score_repeats import (  # noqa: PLC0415
         PHASES_S,
         chosen_for_repeats,
         measure_repeats,
@@ -84,6 +84,6 @@ def repeat(
         raise typer.Exit(1)
 
 
-def _failed(outcome: Outcome) -> bool:
+def _failed(outcome: StationOutcome) -> bool:
     """Whether a recording gave no row at all."""
     return outcome.problem is not None and "kind" not in outcome.metadata

@@ -13,7 +13,7 @@ from sopilot_assets.errors import ConfigError
 
 if TYPE_CHECKING:
     from sopilot_assets.defs.local_run import LocalRun
-    from sopilot_assets.operations.planning import Work
+    from sopilot_assets.stations.rescoring_plan import ScoringWork
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
 
@@ -51,8 +51,8 @@ def score(
 
     It goes through Dagster in this process, in one run; the web page shows the results.
     """
-    from sopilot_assets.operations.planning import plan_scoring  # noqa: PLC0415
-    from sopilot_assets.operations.review_index import write_review_index  # noqa: PLC0415
+    from sopilot_assets.stations.rescoring_plan import plan_scoring  # noqa: PLC0415
+    from sopilot_assets.stations.review_index import write_review_index  # noqa: PLC0415
 
     if sum((bool(recordings), stale, everything)) > 1:
         raise ConfigError("RECORDINGS, --stale and --all: choose one of them.")
@@ -76,7 +76,7 @@ def score(
         say(f"Review pages: {index}")
 
 
-def run_work(home: Home, work: list[Work], *, quiet: bool = False) -> list[LocalRun]:
+def run_work(home: Home, work: list[ScoringWork], *, quiet: bool = False) -> list[LocalRun]:
     """The run that did the work; how it ended is said, among the results unless ``quiet``. Exit code 1 when
     it failed.
     """
@@ -96,7 +96,7 @@ def run_work(home: Home, work: list[Work], *, quiet: bool = False) -> list[Local
     return runs
 
 
-def _plan_rows(work: list[Work]) -> list[dict[str, Cell]]:
+def _plan_rows(work: list[ScoringWork]) -> list[dict[str, Cell]]:
     return [
         {"job": one.job.value, "recordings": len(one.keys), "because": _because(Counter(one.why.values()))}
         for one in work

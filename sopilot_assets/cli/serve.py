@@ -37,8 +37,8 @@ def serve(
 
     It needs neither `make dev` nor the daemon; runs that are launched wait until a daemon runs.
     """
-    from sopilot_assets.defs.webserver import serve as serve_page  # noqa: PLC0415
-    from sopilot_assets.operations.initialise import prepare_home  # noqa: PLC0415
+    from sopilot_assets.defs.web.webserver import serve as serve_page  # noqa: PLC0415
+    from sopilot_assets.upkeep.setting_up import prepare_home  # noqa: PLC0415
 
     prepare_home(home)
     say(f"Open http://127.0.0.1:{port}{' (to look only)' if read_only else ''}; stop with Ctrl-C")

@@ -32,7 +32,7 @@ def init(
     ] = None,
 ) -> None:
     """Make the home folder and the settings of its Dagster instance; what is there already stays."""
-    from sopilot_assets.operations.initialise import Profile, join_store, prepare_home  # noqa: PLC0415
+    from sopilot_assets.upkeep.setting_up import Profile, join_store, prepare_home  # noqa: PLC0415
 
     prepared = prepare_home(home, Profile(profile) if profile else None)
     made = f"{len(prepared.created)} folders and files made" if prepared.created else "all there already"
@@ -54,8 +54,8 @@ def doctor(
     as_json: AS_JSON = False,
 ) -> None:
     """Look for what is wrong, and say what to do about it; exit code 1 when something must be mended."""
-    from sopilot_assets.operations.doctor import OLD_S, State, examine_home  # noqa: PLC0415
     from sopilot_assets.store.publish import sweep_unfinished  # noqa: PLC0415
+    from sopilot_assets.upkeep.doctor import OLD_S, State, examine_home  # noqa: PLC0415
 
     now_s = time.time()
     if sweep:

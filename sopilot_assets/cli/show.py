@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, Language, examples
+from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.cli.rows import rows_of
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import Home
+from sopilot_assets.texts.languages import Language
 
 if TYPE_CHECKING:
     from sopilot_assets.store.ledgers import Cell
@@ -73,8 +74,8 @@ def video(
     as_json: AS_JSON = False,
 ) -> None:
     """One recording: what intake found, its newest score with the deviations, and its review page."""
-    from sopilot_assets.operations.planning import active, find_recordings  # noqa: PLC0415
     from sopilot_assets.scoring.ledger import scores_ledger  # noqa: PLC0415
+    from sopilot_assets.stations.rescoring_plan import active, find_recordings  # noqa: PLC0415
 
     entries = active(home)
     key = find_recordings(entries, [recording])[0]
@@ -106,7 +107,7 @@ def recordings(
     as_csv: AS_CSV = False,
 ) -> None:
     """The registered recordings: key, file, person, place, duration, flags of the quality gate."""
-    from sopilot_assets.operations.planning import active  # noqa: PLC0415
+    from sopilot_assets.stations.rescoring_plan import active  # noqa: PLC0415
 
     rows = [dict(entry.row) for _, entry in sorted(active(home).items())]
     chosen = [row for row in rows if task in (None, row["task_id"]) and role in (None, row["role"])]
@@ -117,8 +118,8 @@ def recordings(
 @app.command(epilog=examples("sopilot show stale"))
 def stale(*, home: HOME, as_json: AS_JSON = False, as_csv: AS_CSV = False) -> None:
     """The scores that are missing, or made by an older algorithm, task, model or reference."""
-    from sopilot_assets.operations.planning import active  # noqa: PLC0415
-    from sopilot_assets.operations.staleness import stale_scores  # noqa: PLC0415
+    from sopilot_assets.stations.rescoring_plan import active  # noqa: PLC0415
+    from sopilot_assets.stations.staleness import stale_scores  # noqa: PLC0415
 
     known = active(home)
     rows = [row for row in rows_of(stale_scores(home)) if row["key"] in known]
@@ -131,7 +132,7 @@ def stale(*, home: HOME, as_json: AS_JSON = False, as_csv: AS_CSV = False) -> No
 @app.command(epilog=examples("sopilot show references"))
 def references(*, home: HOME, as_json: AS_JSON = False, as_csv: AS_CSV = False) -> None:
     """What each task is compared with: its golds, their persons, whether their steps are confirmed."""
-    from sopilot_assets.operations.references import references_ledger  # noqa: PLC0415
+    from sopilot_assets.stations.gold_references import references_ledger  # noqa: PLC0415
 
     columns = (
         "task_id",

@@ -110,7 +110,7 @@ def run(study: STUDY, *, home: HOME) -> None:
     It goes through Dagster in this process, like the job evidence_chain; the web page shows the results.
     """
     from sopilot_assets.dossier.signing import list_keys  # noqa: PLC0415
-    from sopilot_assets.operations.evidence.stations import gate_verdict  # noqa: PLC0415
+    from sopilot_assets.evidence.gate_reports import gate_verdict  # noqa: PLC0415
     from sopilot_assets.studies.registration import registered_study  # noqa: PLC0415
 
     registered_study(home, study)

@@ -46,7 +46,7 @@ def worker(
             "Install what the profile scale needs: pip install -c constraints.txt -e '.[scale]'."
         ) from error
     from sopilot_assets.defs.instance import local_instance  # noqa: PLC0415
-    from sopilot_assets.operations.initialise import prepare_home  # noqa: PLC0415
+    from sopilot_assets.upkeep.setting_up import prepare_home  # noqa: PLC0415
 
     prepare_home(home)
     os.environ[HOME_VARIABLE] = str(home.root)  # the processes of the runs find their home by it

@@ -1,4 +1,4 @@
-"""The Dagster side: one module per station, thin around `sopilot_assets.operations.stations`."""
+"""The Dagster side: one module per station, thin around `sopilot_assets.stations._stations`."""
 
 import warnings
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from dagster import DagsterInstance
 
-from sopilot_assets.operations.initialise import dagster_home
 from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.setting_up import dagster_home
 
 _DAGSTER_HOME: Final = "DAGSTER_HOME"
 

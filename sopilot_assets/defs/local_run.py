@@ -14,11 +14,12 @@ from uuid import uuid4
 from dagster import DagsterEvent, DagsterInstance, EventLogEntry
 
 from sopilot_assets.definitions import build_defs
-from sopilot_assets.defs.evidence import STUDY_ASSETS
+from sopilot_assets.defs.dagster_internals.launcher import PROCESS_TAG, process_tag
+from sopilot_assets.defs.dagster_internals.step_errors import sentence_of
+from sopilot_assets.defs.evidence.assets import STUDY_ASSETS
 from sopilot_assets.defs.instance import local_instance
-from sopilot_assets.defs.launcher import PROCESS_TAG, process_tag
 from sopilot_assets.defs.partitions import VIDEO
-from sopilot_assets.defs.pending import (
+from sopilot_assets.defs.recordings.pending import (
     PARTITION,
     RANGE_END,
     RANGE_START,
@@ -26,13 +27,12 @@ from sopilot_assets.defs.pending import (
     register_studies,
 )
 from sopilot_assets.defs.resources import HomeResource
-from sopilot_assets.defs.step_errors import sentence_of
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.operations.campaign.cycle import RUN_TAGS
-from sopilot_assets.operations.initialise import prepare_home
-from sopilot_assets.operations.key_ranges import KeyRange, contiguous_ranges
-from sopilot_assets.operations.planning import Work
+from sopilot_assets.stations.key_ranges import KeyRange, contiguous_ranges
+from sopilot_assets.stations.rescoring_plan import ScoringWork
 from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.campaign.cycle import RUN_TAGS
+from sopilot_assets.upkeep.setting_up import prepare_home
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the station at work, and how many of how many videos (or stations of a study) are done."""
@@ -74,7 +74,9 @@ def run_keys(
         return [_run(home, instance, part, job=job, on_progress=on_progress) for part in ranges]
 
 
-def run_scoring(home: Home, work: Sequence[Work], *, on_progress: Progress | None = None) -> list[LocalRun]:
+def run_scoring(
+    home: Home, work: Sequence[ScoringWork], *, on_progress: Progress | None = None
+) -> list[LocalRun]:
     """The run that does all of ``work``; none where there is none.
 
     Neighbours that need the same go through the job that says so, as the partitions of one run. Anything

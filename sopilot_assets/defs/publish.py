@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 import dagster as dg
 
 from sopilot_assets.defs.partitions import range_held
-from sopilot_assets.operations.outcome import Outcome, ReferenceOutcome
+from sopilot_assets.stations.outcome import ReferenceOutcome, StationOutcome
 from sopilot_assets.store.ledgers import Cell
 
 RawMetadata: TypeAlias = dict[
@@ -32,7 +32,7 @@ _LONGEST_TABLE: Final = 200
 
 def publish_outcomes(
     context: dg.AssetExecutionContext,
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[StationOutcome],
     *,
     table_name: str = "table",
 ) -> None:
@@ -48,7 +48,7 @@ def publish_outcomes(
         context.log.warning(message)
 
 
-def outcome_metadata(outcome: Outcome, *, table_name: str) -> RawMetadata:
+def outcome_metadata(outcome: StationOutcome, *, table_name: str) -> RawMetadata:
     """The scalars of an outcome, why it has no result, its table, its picture and its review page."""
     metadata = scalars(outcome.metadata)
     if outcome.problem is not None:

@@ -30,10 +30,10 @@ from sopilot_assets.dossier.verifier.files import (
 )
 from sopilot_assets.dossier.verifier.verify import verify_files
 from sopilot_assets.errors import DossierError
-from sopilot_assets.labels.sheet_files import harmless
 from sopilot_assets.store.canonical import canonical_json, plain, pretty_json
 from sopilot_assets.store.publish import local_path, only_writer, publish_bytes
 from sopilot_assets.studies.cases import cases_csv
+from sopilot_assets.texts.cells import harmless
 
 VERSION: Final = "sopilot_dossier_v1"
 _ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)

@@ -18,7 +18,7 @@ import onnxruntime
 from upath import UPath
 
 from sopilot_assets.embedding.clips import Features
-from sopilot_assets.embedding.manifest import Manifest, check_files, read_manifest, write_manifest
+from sopilot_assets.embedding.manifest import ModelManifest, check_files, read_manifest, write_manifest
 from sopilot_assets.errors import ModelError
 from sopilot_assets.store.publish import file_sha256, local_path, publish_bytes
 
@@ -90,7 +90,7 @@ def _session(network: bytes, *, origin: str) -> onnxruntime.InferenceSession:
         ) from error
 
 
-def _build(folder: Path, weights: Path) -> Manifest:
+def _build(folder: Path, weights: Path) -> ModelManifest:
     # torch takes seconds to import and only a first build needs it
     from sopilot_assets.embedding import lite0_weights  # noqa: PLC0415
     from sopilot_assets.embedding.lite0_graph import build_graph  # noqa: PLC0415
@@ -108,7 +108,7 @@ def _build(folder: Path, weights: Path) -> Manifest:
             f"pinned."
         )
     publish_bytes(folder / NETWORK, network)
-    manifest = Manifest(
+    manifest = ModelManifest(
         name="lite0_flow",
         source=f"{WEIGHTS_PACKAGE}/{WEIGHTS_FILE}",
         files={NETWORK: hashlib.sha256(network).hexdigest()},

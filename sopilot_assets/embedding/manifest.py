@@ -22,7 +22,7 @@ from sopilot_assets.store.publish import file_sha256, local_path, publish_path, 
 MANIFEST: Final = "manifest.json"
 
 
-class Manifest(BaseModel):
+class ModelManifest(BaseModel):
     """What a model folder holds: file names and their SHA-256, and where they came from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,13 +36,13 @@ class Manifest(BaseModel):
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()
 
 
-def read_manifest(folder: Path | UPath) -> Manifest | None:
+def read_manifest(folder: Path | UPath) -> ModelManifest | None:
     """The folder's manifest, None when it has none; raises `ModelError` when it is not one."""
     path = local_path(folder) / MANIFEST
     if not path.is_file():
         return None
     try:
-        return Manifest.model_validate_json(path.read_text("utf-8"))
+        return ModelManifest.model_validate_json(path.read_text("utf-8"))
     except (ValidationError, UnicodeDecodeError) as error:
         raise ModelError(
             f"{path}: not a model manifest ({error}); delete the folder {path.parent} and prepare the "
@@ -51,14 +51,14 @@ def read_manifest(folder: Path | UPath) -> Manifest | None:
         ) from error
 
 
-def write_manifest(folder: Path | UPath, manifest: Manifest) -> None:
+def write_manifest(folder: Path | UPath, manifest: ModelManifest) -> None:
     """Publish the manifest: from now on the folder counts."""
     publish_text(
         local_path(folder) / MANIFEST, json.dumps(manifest.model_dump(), indent=2, sort_keys=True) + "\n"
     )
 
 
-def check_files(folder: Path | UPath, manifest: Manifest) -> None:
+def check_files(folder: Path | UPath, manifest: ModelManifest) -> None:
     """Nothing when every file of the manifest is there with its hash; raises `ModelError` naming the first
     that is not.
     """
@@ -88,5 +88,5 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _mend(folder: Path, manifest: Manifest) -> str:
+def _mend(folder: Path, manifest: ModelManifest) -> str:
     return f"delete the folder {folder} and prepare {manifest.name} again (source: {manifest.source})."

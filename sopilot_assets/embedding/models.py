@@ -12,7 +12,7 @@ import numpy as np
 from sopilot_assets.embedding.backends import Device, Precision, load_embedder
 from sopilot_assets.embedding.manifest import (
     MANIFEST,
-    Manifest,
+    ModelManifest,
     copy_into,
     write_manifest,
 )
@@ -35,7 +35,7 @@ class VerifiedModel:
     repeatable: bool
 
 
-def preload(source: Path, home: Home) -> Manifest:
+def preload(source: Path, home: Home) -> ModelManifest:
     """Copy a V-JEPA 2 model into the home and return its manifest: ``config.json`` and ``*.safetensors``
     only.
 
@@ -45,7 +45,7 @@ def preload(source: Path, home: Home) -> Manifest:
     files = _model_files(source)
     folder = local_path(home.models) / VJEPA2
     (folder / MANIFEST).unlink(missing_ok=True)
-    manifest = Manifest(name=VJEPA2, source=str(source), files=copy_into(folder, files))
+    manifest = ModelManifest(name=VJEPA2, source=str(source), files=copy_into(folder, files))
     _remove_others(folder, manifest)
     write_manifest(folder, manifest)
     return manifest
@@ -97,7 +97,7 @@ def _model_type(config: Path) -> str | None:
     return str(found.get("model_type")) if isinstance(found, dict) else None
 
 
-def _remove_others(folder: Path, manifest: Manifest) -> None:
+def _remove_others(folder: Path, manifest: ModelManifest) -> None:
     for path in folder.iterdir():
         if path.is_file() and path.name not in manifest.files:
             path.unlink()

@@ -20,7 +20,7 @@ from upath import UPath
 from sopilot_assets.embedding.backends import Device, Precision
 from sopilot_assets.embedding.clips import ClipEmbedding, Features, Floats, clip_starts
 from sopilot_assets.embedding.identity import model_id
-from sopilot_assets.embedding.manifest import Manifest, check_files, read_manifest
+from sopilot_assets.embedding.manifest import ModelManifest, check_files, read_manifest
 from sopilot_assets.embedding.pooling import Image, StillnessMeter, grey_image, half_precision, one_cv2_thread
 from sopilot_assets.errors import ModelError
 from sopilot_assets.store.publish import local_path
@@ -191,7 +191,7 @@ def load_vjepa2(*, models: Path | UPath, device: Device = "auto", precision: Pre
     )
 
 
-def _load(folder: Path, manifest: Manifest) -> VJEPA2Model:
+def _load(folder: Path, manifest: ModelManifest) -> VJEPA2Model:
     try:
         loaded = VJEPA2Model.from_pretrained(
             folder,

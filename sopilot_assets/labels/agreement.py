@@ -18,7 +18,7 @@ from scipy.stats import norm
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.proportion import proportion_confint
 
-from sopilot_assets.labels.events import Draft, Event, Source
+from sopilot_assets.labels.events import Draft, LabelEvent, Source
 from sopilot_assets.labels.state import counting_events, label_state, newest_labels
 
 CONFIDENCE: Final = 0.95
@@ -58,7 +58,7 @@ class RaterAgreement:
 
 
 def rater_agreement(
-    events: Sequence[Event],
+    events: Sequence[LabelEvent],
     sources: Iterable[Source | str] = (Source.BLIND_HUMAN,),
 ) -> RaterAgreement:
     """The agreement between the people whose labels count, on the recordings that two or more of them
@@ -95,7 +95,9 @@ def agreement(answers: Mapping[str, Mapping[str, bool | None]]) -> RaterAgreemen
     )
 
 
-def disagreements(events: Sequence[Event], sources: Iterable[Source | str] = tuple(Source)) -> pd.DataFrame:
+def disagreements(
+    events: Sequence[LabelEvent], sources: Iterable[Source | str] = tuple(Source)
+) -> pd.DataFrame:
     """The recordings of which the newest labels that count say different things, by key, with who says what;
     ``settled`` is the answer of whoever adjudicated, empty where nobody did.
     """
@@ -117,7 +119,7 @@ def disagreements(events: Sequence[Event], sources: Iterable[Source | str] = tup
     return pd.DataFrame.from_records(rows, columns=list(DISAGREEMENT_COLUMNS)).astype("str")
 
 
-def only_settles(drafts: Sequence[Draft], events: Sequence[Event]) -> bool:
+def only_settles(drafts: Sequence[Draft], events: Sequence[LabelEvent]) -> bool:
     """Whether the drafts can be meant to settle: each is about an open disagreement of other people.
 
     As one more rater's labels they would settle nothing, and be counted in the agreement.

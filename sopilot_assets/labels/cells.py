@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from sopilot_assets.labels.events import Agreement, Draft, Seen, Verdict
+from sopilot_assets.labels.events import Agreement, Draft, RaterVerdict, Seen
 from sopilot_assets.tasks import DeviationType
 
 OPEN: Final = "?"
@@ -47,12 +47,12 @@ def answer_text(value: bool | None) -> str:
     return "unsure" if value is None else ("yes" if value else "no")
 
 
-def verdict(text: str) -> Verdict:
+def verdict(text: str) -> RaterVerdict:
     """The verdict in a cell."""
     word = text.strip().lower()
-    if word not in set(Verdict):
+    if word not in set(RaterVerdict):
         raise CellError(f"expected agree, disagree, unsure or nothing, found {text!r}")
-    return Verdict(word)
+    return RaterVerdict(word)
 
 
 def seen(text: str, steps: Collection[str]) -> tuple[Seen, ...]:

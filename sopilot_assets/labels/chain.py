@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from upath import UPath
 
 from sopilot_assets.errors import LabelError, LedgerError
-from sopilot_assets.labels.events import NO_EVENT, Draft, Event, event_hash, place
+from sopilot_assets.labels.events import NO_EVENT, Draft, LabelEvent, event_hash, place
 from sopilot_assets.store.home import Home, plain_id
 from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.store.publish import local_path, only_writer, publish_text
@@ -59,7 +59,7 @@ def labels_ledger(home: Home) -> Ledger:
     return Ledger(home.ledgers, "labels", COLUMNS, "event_id")
 
 
-def append_events(home: Home, drafts: Iterable[Draft], *, run_id: str, written_at: str) -> list[Event]:
+def append_events(home: Home, drafts: Iterable[Draft], *, run_id: str, written_at: str) -> list[LabelEvent]:
     """Append the drafts to the chains of their tasks; returns the new events.
 
     A draft that says what its person said last of that recording (from the same source, settling
@@ -71,7 +71,7 @@ def append_events(home: Home, drafts: Iterable[Draft], *, run_id: str, written_a
     if not wanted:
         return []
     with only_writer(home.ledgers / "labels.lock"):
-        added: list[Event] = []
+        added: list[LabelEvent] = []
         heads: dict[str, Head] = {}
         for task_id in sorted({draft.task_id for draft in wanted}):
             before = read_chain(home, task_id)
@@ -86,7 +86,7 @@ def append_events(home: Home, drafts: Iterable[Draft], *, run_id: str, written_a
     return added
 
 
-def read_chain(home: Home, task_id: str) -> list[Event]:
+def read_chain(home: Home, task_id: str) -> list[LabelEvent]:
     """The events of a task in order, verified.
 
     Raises ``LabelError`` naming the first event that is not what it says, or that is missing.
@@ -102,17 +102,17 @@ def read_chain(home: Home, task_id: str) -> list[Event]:
     return events
 
 
-def chain_head(events: Sequence[Event]) -> Head:
+def chain_head(events: Sequence[LabelEvent]) -> Head:
     """Where the chain ends; seq 0 and 64 zeros for an empty one."""
     return Head(events[-1].seq, events[-1].event_id) if events else Head(0, NO_EVENT)
 
 
-def verified(rows: Sequence[Mapping[str, Any]], *, name: str) -> list[Event]:
+def verified(rows: Sequence[Mapping[str, Any]], *, name: str) -> list[LabelEvent]:
     """These rows (the fields of one chain's events, in order) as events.
 
     Raises ``LabelError`` that names the first event that was changed, dropped, added or moved.
     """
-    events: list[Event] = []
+    events: list[LabelEvent] = []
     previous = NO_EVENT
     for place_in_chain, row in enumerate(rows, start=1):
         which = f"{name}: event {place_in_chain} ({str(row.get('event_id'))[:12]})"
@@ -133,7 +133,7 @@ def verified(rows: Sequence[Mapping[str, Any]], *, name: str) -> list[Event]:
                 f"it was changed after it was written. {_RESTORE}"
             )
         try:
-            events.append(Event.model_validate(dict(row)))
+            events.append(LabelEvent.model_validate(dict(row)))
         except ValidationError as error:
             raise LabelError(f"{which}: expected a label event, found {error}. {_RESTORE}") from error
         previous = events[-1].event_id
@@ -148,12 +148,12 @@ def tasks_with_labels(home: Home) -> list[str]:
     return sorted(labels_ledger(home).query("select distinct task_id from all_rows")["task_id"])
 
 
-def _placed(before: Sequence[Event], drafts: Sequence[Draft]) -> list[Event]:
+def _placed(before: Sequence[LabelEvent], drafts: Sequence[Draft]) -> list[LabelEvent]:
     """The drafts that say something new, as events after ``before``."""
     newest: dict[tuple[str, str, str, bool], dict[str, Any]] = {}
     for event in before:
         newest[_voice(event)] = event.says()
-    head, added = chain_head(before), list[Event]()
+    head, added = chain_head(before), list[LabelEvent]()
     for draft in drafts:
         if newest.get(_voice(draft)) == draft.says():
             continue
@@ -169,7 +169,7 @@ def _voice(draft: Draft) -> tuple[str, str, str, bool]:
     return draft.who, draft.key, draft.source.value, draft.adjudicates
 
 
-def row_of(event: Event) -> dict[str, Cell]:
+def row_of(event: LabelEvent) -> dict[str, Cell]:
     """The event as it is stored: plain cells, lists as JSON."""
     fields = event.as_dict()
     lists = {name: json.dumps(fields[name], ensure_ascii=False) for name in _LISTS}

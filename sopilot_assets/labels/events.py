@@ -37,7 +37,7 @@ class Source(StrEnum):
         return len(Source) - list(Source).index(self)
 
 
-class Verdict(StrEnum):
+class RaterVerdict(StrEnum):
     """What a person says of the product's decision; `NONE` where it was not asked or not shown."""
 
     NONE = ""
@@ -123,7 +123,7 @@ class Draft(_Strict):
     at: Time
     source: Annotated[Source, Field(strict=False)]
     critical_expected: bool | None
-    verdict: Annotated[Verdict, Field(strict=False)] = Verdict.NONE
+    verdict: Annotated[RaterVerdict, Field(strict=False)] = RaterVerdict.NONE
     deviations: Annotated[tuple[Agreement, ...], Field(strict=False), AfterValidator(_in_one_order)] = ()
     seen: Annotated[tuple[Seen, ...], Field(strict=False), AfterValidator(_in_one_order)] = ()
     note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=NOTE_LETTERS)] = ""
@@ -131,7 +131,7 @@ class Draft(_Strict):
 
     @model_validator(mode="after")
     def _says_what_its_source_can(self) -> Draft:
-        if self.source is not Source.HUMAN and (self.verdict is not Verdict.NONE or self.deviations):
+        if self.source is not Source.HUMAN and (self.verdict is not RaterVerdict.NONE or self.deviations):
             raise ValueError(
                 f"a label of source {self.source.value} cannot hold a verdict or agreement on findings: "
                 "who labels with the findings in view is of source human"
@@ -145,7 +145,7 @@ class Draft(_Strict):
         return self.model_dump(mode="json", exclude={"at", "seq", "previous_hash", "event_id"})
 
 
-class Event(Draft):
+class LabelEvent(Draft):
     """A draft in its place: ``seq`` counts from 1 in its task, ``previous_hash`` is the ``event_id`` of the
     event before it, and ``event_id`` the SHA-256 of everything else (see `event_hash`).
     """
@@ -164,7 +164,7 @@ def event_hash(fields: Mapping[str, Any]) -> str:
     return content_sha256({name: value for name, value in fields.items() if name != "event_id"})
 
 
-def place(draft: Draft, *, seq: int, previous_hash: str) -> Event:
+def place(draft: Draft, *, seq: int, previous_hash: str) -> LabelEvent:
     """The draft as the event at ``seq``, after the event with the id ``previous_hash``."""
     fields = {**draft.says(), "at": draft.at, "seq": seq, "previous_hash": previous_hash}
-    return Event.model_validate({**fields, "event_id": event_hash(fields)})
+    return LabelEvent.model_validate({**fields, "event_id": event_hash(fields)})

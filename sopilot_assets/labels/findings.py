@@ -8,13 +8,13 @@ from typing import Final
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
-from sopilot_assets.labels.events import Event, Source
+from sopilot_assets.labels.events import LabelEvent, Source
 from sopilot_assets.labels.state import newest_labels
 
 COLUMNS: Final = ("type", "confirmed", "refused", "unsure", "precision", "low", "high", "overlooked")
 
 
-def finding_agreement(events: Sequence[Event]) -> pd.DataFrame:
+def finding_agreement(events: Sequence[LabelEvent]) -> pd.DataFrame:
     """One row of `COLUMNS` for each type of deviation that people with the findings in view spoke about.
 
     The newest label of each person and recording counts. ``confirmed``, ``refused`` and ``unsure`` count

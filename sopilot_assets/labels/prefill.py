@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sopilot_assets.errors import LabelError
-from sopilot_assets.labels.events import Draft, Event, Source
-from sopilot_assets.labels.recordings import Recording
+from sopilot_assets.labels.events import Draft, LabelEvent, Source
+from sopilot_assets.labels.recordings import RecordingToLabel
 
 BAD_FREEZE: Final = "_bad_freeze"
 """The mark of recordings that were damaged on purpose, in the names that `sopilot variants` gives them."""
@@ -22,8 +22,8 @@ PREFILL: Final = "prefill"
 
 
 def prefill_drafts(
-    recordings: Sequence[Recording],
-    events: Iterable[Event],
+    recordings: Sequence[RecordingToLabel],
+    events: Iterable[LabelEvent],
     *,
     task_id: str,
     at: str,

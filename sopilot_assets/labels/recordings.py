@@ -17,7 +17,7 @@ from sopilot_assets.store.publish import local_path
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class RecordingToLabel:
     """A recording to be labelled, and what the product says of it.
 
     ``video`` and ``page`` are paths below the home folder. The video lies there under its content hash, so
@@ -33,7 +33,7 @@ class Recording:
     findings: tuple[Seen, ...] = ()
 
 
-def recordings_to_label(home: Home, task_id: str) -> list[Recording]:
+def recordings_to_label(home: Home, task_id: str) -> list[RecordingToLabel]:
     """The trainee recordings of a task by key, with their newest scores.
 
     The keys are hashes of content, so their order says nothing about what is to be seen.
@@ -45,7 +45,7 @@ def recordings_to_label(home: Home, task_id: str) -> list[Recording]:
     }
     scores = {str(row["key"]): row for row in scores_ledger(home).latest().to_dict("records")}
     return [
-        Recording(
+        RecordingToLabel(
             key=key,
             name=str(entries[key].row["original_name"]),
             video=f"{home.videos.name}/{entries[key].stored_name}",
@@ -56,7 +56,7 @@ def recordings_to_label(home: Home, task_id: str) -> list[Recording]:
     ]
 
 
-def resolve(name: str, recordings: Mapping[str, Recording]) -> str:
+def resolve(name: str, recordings: Mapping[str, RecordingToLabel]) -> str:
     """The key of the recording called ``name``: its key, video id or file name.
 
     Raises ``LabelError`` where there is none, or where several have this file name.
@@ -70,9 +70,11 @@ def resolve(name: str, recordings: Mapping[str, Recording]) -> str:
     raise LabelError(f"expected the key, video id or file name of one recording, found {what}: {name!r}")
 
 
-def by_key(recordings: Iterable[Recording], more_keys: Iterable[str] = ()) -> dict[str, Recording]:
+def by_key(
+    recordings: Iterable[RecordingToLabel], more_keys: Iterable[str] = ()
+) -> dict[str, RecordingToLabel]:
     """The recordings by key; ``more_keys`` are known by their key alone, such as imported jobs."""
-    bare = {key: Recording(key=key, name="", video="") for key in more_keys}
+    bare = {key: RecordingToLabel(key=key, name="", video="") for key in more_keys}
     return bare | {one.key: one for one in recordings}
 
 

@@ -18,8 +18,6 @@ SEPARATORS: Final = (",", ";", "\t")
 _NAMED: Final = "key"
 """The column by which the header is recognised."""
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
@@ -76,15 +74,6 @@ def write_sheet(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, 
     writer.writeheader()
     writer.writerows({name: row.get(name, "") for name in columns} for row in rows)
     publish_bytes(path, out.getvalue().encode("utf-8-sig"))
-
-
-def harmless(text: str) -> str:
-    """Text from elsewhere for a cell that a spreadsheet must not take for a formula.
-
-    >>> harmless("=1+1"), harmless("take_1.mp4")
-    ("'=1+1", 'take_1.mp4')
-    """
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def check_suffix(path: Path) -> None:

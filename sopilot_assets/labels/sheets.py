@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from sopilot_assets.errors import LabelError
 from sopilot_assets.labels import cells
 from sopilot_assets.labels.cells import CellError
-from sopilot_assets.labels.events import RATER_PATTERN, Draft, Event, Source
-from sopilot_assets.labels.recordings import Recording, resolve
-from sopilot_assets.labels.sheet_files import Sheet, SheetRow, harmless, read_sheet, write_sheet
+from sopilot_assets.labels.events import RATER_PATTERN, Draft, LabelEvent, Source
+from sopilot_assets.labels.recordings import RecordingToLabel, resolve
+from sopilot_assets.labels.sheet_files import Sheet, SheetRow, read_sheet, write_sheet
+from sopilot_assets.texts.cells import harmless
 
 BLIND_COLUMNS: Final = ("key", "video", "who", "source", "critical_expected", "seen", "note")
 FINDINGS_COLUMNS: Final = (
@@ -59,11 +60,11 @@ class Written:
 
 def write_template(
     path: Path,
-    recordings: Sequence[Recording],
+    recordings: Sequence[RecordingToLabel],
     *,
     source: Source,
     who: str,
-    said: Mapping[str, Event] | None = None,
+    said: Mapping[str, LabelEvent] | None = None,
 ) -> Written:
     """Write a sheet to fill in, with a row for each of the recordings; ``said`` are answers to fill in
     already, by key.
@@ -89,7 +90,7 @@ def sheet_drafts(
     *,
     task_id: str,
     steps: Collection[str],
-    recordings: Mapping[str, Recording],
+    recordings: Mapping[str, RecordingToLabel],
     at: str,
     who: str | None = None,
     source: Source | None = None,
@@ -144,7 +145,7 @@ class _Reader:
     sheet: Sheet
     task_id: str
     steps: Collection[str]
-    recordings: Mapping[str, Recording]
+    recordings: Mapping[str, RecordingToLabel]
     at: str
     who: str | None
     source: Source | None
@@ -211,7 +212,9 @@ class _Reader:
         return Source(name)
 
 
-def template_row(one: Recording, source: Source, who: str, said: Event | None = None) -> dict[str, str]:
+def template_row(
+    one: RecordingToLabel, source: Source, who: str, said: LabelEvent | None = None
+) -> dict[str, str]:
     """The row of a recording in a sheet of either kind; the blind sheet has fewer columns."""
     blind = source is Source.BLIND_HUMAN
     answers = cells.cells_of(said, one.findings) if said else {"deviations": cells.questions(one.findings)}

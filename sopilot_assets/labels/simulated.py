@@ -9,13 +9,13 @@ from sopilot_assets.capture.simulate.raters import Rater, rated
 from sopilot_assets.errors import LabelError
 from sopilot_assets.labels.cells import answer_text
 from sopilot_assets.labels.events import Source
-from sopilot_assets.labels.recordings import Recording
+from sopilot_assets.labels.recordings import RecordingToLabel
 from sopilot_assets.labels.sheet_files import write_sheet
 from sopilot_assets.labels.sheets import BLIND_COLUMNS, template_row
 
 
 def fill_as(
-    path: Path, recordings: Sequence[Recording], truth: Mapping[str, bool], rater: Rater, *, seed: int
+    path: Path, recordings: Sequence[RecordingToLabel], truth: Mapping[str, bool], rater: Rater, *, seed: int
 ) -> int:
     """Write a blind sheet with the rater's answers on the recordings whose file names ``truth`` knows, and
     return how many.

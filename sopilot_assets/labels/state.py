@@ -9,7 +9,7 @@ from typing import Final
 import pandas as pd
 
 from sopilot_assets.errors import LabelError
-from sopilot_assets.labels.events import Event, Source
+from sopilot_assets.labels.events import LabelEvent, Source
 from sopilot_assets.store.ledgers import Cell
 
 STATE_COLUMNS: Final = {
@@ -51,7 +51,9 @@ class Coverage:
     unknown_keys: int
 
 
-def counting_events(events: Sequence[Event], sources: Iterable[Source | str]) -> list[tuple[Event, Source]]:
+def counting_events(
+    events: Sequence[LabelEvent], sources: Iterable[Source | str]
+) -> list[tuple[LabelEvent, Source]]:
     """The events of these sources, in order, each with the source it counts as.
 
     A blind label that follows one by the same person about the same recording with the findings in view is
@@ -71,7 +73,9 @@ def counting_events(events: Sequence[Event], sources: Iterable[Source | str]) ->
     return counting
 
 
-def newest_labels(events: Sequence[Event], sources: Iterable[Source | str]) -> dict[str, dict[str, Event]]:
+def newest_labels(
+    events: Sequence[LabelEvent], sources: Iterable[Source | str]
+) -> dict[str, dict[str, LabelEvent]]:
     """By recording and person the newest label of the strongest source that counts there; those that
     adjudicate are left out.
     """
@@ -80,14 +84,16 @@ def newest_labels(events: Sequence[Event], sources: Iterable[Source | str]) -> d
     for event, source in counting:
         if event.key not in strongest or source.strength > strongest[event.key].strength:
             strongest[event.key] = source
-    newest: dict[str, dict[str, Event]] = {}
+    newest: dict[str, dict[str, LabelEvent]] = {}
     for event, source in counting:
         if source is strongest[event.key] and not event.adjudicates:
             newest.setdefault(event.key, {})[event.who] = event
     return newest
 
 
-def label_state(events: Sequence[Event], sources: Iterable[Source | str] = tuple(Source)) -> pd.DataFrame:
+def label_state(
+    events: Sequence[LabelEvent], sources: Iterable[Source | str] = tuple(Source)
+) -> pd.DataFrame:
     """One row of `STATE_COLUMNS` for each recording with a label that counts, by key; ``sources`` are those
     that count.
 
@@ -99,7 +105,7 @@ def label_state(events: Sequence[Event], sources: Iterable[Source | str] = tuple
     totals: dict[str, int] = {}
     for event in events:
         totals[event.key] = totals.get(event.key, 0) + 1
-    by_key: dict[str, list[tuple[Event, Source]]] = {}
+    by_key: dict[str, list[tuple[LabelEvent, Source]]] = {}
     for event, source in counting:
         by_key.setdefault(event.key, []).append((event, source))
     rows = [_row(key, labels, totals[key]) for key, labels in sorted(by_key.items())]
@@ -135,7 +141,7 @@ def parse_sources(names: Iterable[Source | str]) -> frozenset[Source]:
     return frozenset(map(Source, wanted))
 
 
-def _row(key: str, labels: Sequence[tuple[Event, Source]], total: int) -> Mapping[str, Cell]:
+def _row(key: str, labels: Sequence[tuple[LabelEvent, Source]], total: int) -> Mapping[str, Cell]:
     strongest = max((source for _, source in labels), key=lambda source: source.strength)
     of_it = [event for event, source in labels if source is strongest]
     newest = {event.who: event for event in of_it if not event.adjudicates}

@@ -41,7 +41,7 @@ _DRIFTS: Final[Mapping[str, str]] = {"critical_score_psi": "critical_score", "sc
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class OldAndRight:
     """One figure twice, and what is wrong with the old one; None where it cannot be computed."""
 
     figure: str
@@ -50,7 +50,7 @@ class Beside:
     why: str
 
 
-def figures_beside(jobs: OldJobs, task_id: str | None) -> list[Beside]:
+def figures_beside(jobs: OldJobs, task_id: str | None) -> list[OldAndRight]:
     """Every old figure that misleads, for the completed jobs of a task.
 
     Raises `StudyError` where no completed job has a label.
@@ -60,7 +60,7 @@ def figures_beside(jobs: OldJobs, task_id: str | None) -> list[Beside]:
         raise StudyError("expected completed jobs with a label of yes or no, found none.")
     counts = LabelCounts(len(jobs.labels.job_ids), len(jobs.labels.expected))
     clusters = person_groups(cases)
-    rows: list[Beside] = []
+    rows: list[OldAndRight] = []
     for mode in MODES:
         old = evaluation(cases, counts, mode=mode, threshold=DEFAULT_THRESHOLD)
         right = figures(cases, old_outcome(cases, mode, DEFAULT_THRESHOLD), clusters=clusters)["right"]
@@ -70,11 +70,11 @@ def figures_beside(jobs: OldJobs, task_id: str | None) -> list[Beside]:
     return [*rows, *_leaks(jobs, task_id, cases), *_fit(jobs, task_id)]
 
 
-def _bounds(mode: str, old: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[Beside]:
+def _bounds(mode: str, old: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[OldAndRight]:
     for name, clustered in _RATES.items():
         interval = old["critical_confidence"][name.removeprefix("critical_")]["ci95"] or {}
         found = right[clustered]
-        yield Beside(
+        yield OldAndRight(
             f"{name}, upper 95 % bound, {mode}",
             interval.get("high"),
             found["high"],
@@ -82,7 +82,7 @@ def _bounds(mode: str, old: Mapping[str, Any], right: Mapping[str, Any]) -> Iter
         )
 
 
-def _drifts(old: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[Beside]:
+def _drifts(old: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[OldAndRight]:
     for name, fixed in _DRIFTS.items():
         found = right["drift"][fixed]
         why = "too few jobs"
@@ -91,12 +91,12 @@ def _drifts(old: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[Beside
                 "an empty bin alone adds up to 2; with fixed bins, chance gives as much with a probability "
                 f"of {found['psi_p_value']:.2g}"
             )
-        yield Beside(f"drift, {name}", old["drift"][name], found and found["psi"], why)
+        yield OldAndRight(f"drift, {name}", old["drift"][name], found and found["psi"], why)
 
 
-def _empty_gate(old: Mapping[str, Any]) -> Beside:
+def _empty_gate(old: Mapping[str, Any]) -> OldAndRight:
     passed = {True: "passes", False: "fails"}
-    return Beside(
+    return OldAndRight(
         "gate without a profile",
         passed[gates(NO_PROFILE, old)["overall_pass"]],
         passed[check_gates(NO_PROFILE, gate_values(old)).overall_pass],
@@ -104,7 +104,7 @@ def _empty_gate(old: Mapping[str, Any]) -> Beside:
     )
 
 
-def _leaks(jobs: OldJobs, task_id: str | None, cases: pd.DataFrame) -> Iterator[Beside]:
+def _leaks(jobs: OldJobs, task_id: str | None, cases: pd.DataFrame) -> Iterator[OldAndRight]:
     task = task_name(task_id) or "all"
     plan = SplitPlan(strategy=SplitStrategy.GROUP_PERSON, seed=DEFAULT_SEED)
     by_person = split_manifest(cases, study_id="beside", task=task, plan=plan)
@@ -114,7 +114,7 @@ def _leaks(jobs: OldJobs, task_id: str | None, cases: pd.DataFrame) -> Iterator[
         names = dict(zip(cases["order"], cases["case_id"], strict=True))
         ids = {split: tuple(names[order] for order in members[split]) for split in SPLITS}
         leaking = leaking_groups(leakage_table(cases, by_person.model_copy(update={"case_ids": ids})))
-        yield Beside(
+        yield OldAndRight(
             f"persons and videos in two splits, {strategy}",
             float(leaking),
             float(right),
@@ -122,7 +122,7 @@ def _leaks(jobs: OldJobs, task_id: str | None, cases: pd.DataFrame) -> Iterator[
         )
 
 
-def _fit(jobs: OldJobs, task_id: str | None) -> Iterator[Beside]:
+def _fit(jobs: OldJobs, task_id: str | None) -> Iterator[OldAndRight]:
     dev = OldSplit(task_id, "group_trainee", DEFAULT_SEED, SplitRatios(), None).members(jobs)["dev"]
     cases = jobs.completed(task_id)
     chosen = cases[cases["order"].isin(dev)].reset_index(drop=True)
@@ -132,7 +132,7 @@ def _fit(jobs: OldJobs, task_id: str | None) -> Iterator[Beside]:
     fit = report["best_candidate"]["fit"]
     rails = policy.content["guardrails"]["guarded_binary_v2"]
     written = f"min_dtw {rails['min_dtw']:g}, exceeds its limits by {fit['constraint_violation']:.3g}"
-    yield Beside(
+    yield OldAndRight(
         f"policy fitted under {PROFILE}",
         written,
         written if fit["feasible"] else "none",

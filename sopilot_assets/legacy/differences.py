@@ -14,7 +14,7 @@ _SLACK: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ReportDifference:
     """One place where documents differ; ``size`` is infinite where they are not two numbers."""
 
     where: str
@@ -36,7 +36,7 @@ class Comparison:
 
     largest: float
     where: str
-    differences: tuple[Difference, ...]
+    differences: tuple[ReportDifference, ...]
 
 
 def compare_documents(expected: Any, found: Any, *, ignored: frozenset[str] = frozenset()) -> Comparison:
@@ -53,47 +53,47 @@ def compare_documents(expected: Any, found: Any, *, ignored: frozenset[str] = fr
     return Comparison(largest.size, largest.where, counting)
 
 
-def _walk(expected: Any, found: Any, where: str, ignored: frozenset[str]) -> Iterator[Difference]:
+def _walk(expected: Any, found: Any, where: str, ignored: frozenset[str]) -> Iterator[ReportDifference]:
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         yield from _walk_keys(expected, found, where, ignored)
     elif isinstance(expected, list) and isinstance(found, list):
         yield from _walk_items(expected, found, where, ignored)
     elif _is_number(expected) and _is_number(found):
-        yield Difference(where, expected, found, _distance(float(expected), float(found)))
+        yield ReportDifference(where, expected, found, _distance(float(expected), float(found)))
     elif type(expected) is not type(found) or expected != found:
-        yield Difference(where, expected, found, math.inf)
+        yield ReportDifference(where, expected, found, math.inf)
 
 
 def _walk_keys(
     expected: Mapping[str, Any], found: Mapping[str, Any], where: str, ignored: frozenset[str]
-) -> Iterator[Difference]:
+) -> Iterator[ReportDifference]:
     for key in (*expected, *(key for key in found if key not in expected)):
         if key in ignored:
             continue
         place = f"{where}.{key}" if where else key
         if key not in found:
-            yield Difference(place, expected[key], ABSENT, math.inf)
+            yield ReportDifference(place, expected[key], ABSENT, math.inf)
         elif key not in expected:
-            yield Difference(place, ABSENT, found[key], math.inf)
+            yield ReportDifference(place, ABSENT, found[key], math.inf)
         else:
             yield from _walk(expected[key], found[key], place, ignored)
 
 
 def _walk_items(
     expected: Sequence[Any], found: Sequence[Any], where: str, ignored: frozenset[str]
-) -> Iterator[Difference]:
+) -> Iterator[ReportDifference]:
     if _are_ids(expected) and _are_ids(found):
         # lists of job ids: one job too many must not make all that follow it differ
         for job_id in sorted(set(expected) ^ set(found)):
             inside = job_id in expected
-            yield Difference(
+            yield ReportDifference(
                 f"{where}[{job_id}]", job_id if inside else ABSENT, ABSENT if inside else job_id, math.inf
             )
         if set(expected) == set(found) and list(expected) != list(found):
-            yield Difference(where, expected, found, math.inf)
+            yield ReportDifference(where, expected, found, math.inf)
         return
     if len(expected) != len(found):
-        yield Difference(f"{where}.length", len(expected), len(found), math.inf)
+        yield ReportDifference(f"{where}.length", len(expected), len(found), math.inf)
     for place, pair in enumerate(zip(expected, found, strict=False)):
         yield from _walk(*pair, f"{where}[{place}]", ignored)
 

@@ -22,7 +22,7 @@ from sopilot_assets.legacy.policies import OldPolicy
 from sopilot_assets.studies.detectors import CONTINUOUS_V1, MODES, critical_score, detect
 from sopilot_assets.studies.errors import false_positive_breakdown
 from sopilot_assets.studies.gates import Override, check_gates
-from sopilot_assets.studies.metrics import Outcome, figures, gate_values
+from sopilot_assets.studies.metrics import DetectorOutcome, figures, gate_values
 from sopilot_assets.studies.profiles import CHECKS, LEGACY_CHECKS, GateProfile, gate_profile
 from sopilot_assets.studies.shadow import old_shadow
 from sopilot_assets.studies.sweep import threshold_sweep
@@ -99,7 +99,9 @@ def old_scores(cases: pd.DataFrame) -> np.ndarray:
     )
 
 
-def old_outcome(cases: pd.DataFrame, mode: str, threshold: float, policy: OldPolicy | None = None) -> Outcome:
+def old_outcome(
+    cases: pd.DataFrame, mode: str, threshold: float, policy: OldPolicy | None = None
+) -> DetectorOutcome:
     """What an old detector said of completed jobs (n rows); ``policy`` replaces its constants."""
     scores = old_scores(cases)
     if mode == CONTINUOUS_V1:
@@ -108,7 +110,7 @@ def old_outcome(cases: pd.DataFrame, mode: str, threshold: float, policy: OldPol
         detected = detect(mode, _costs(cases), guardrails=None if policy is None else policy.guardrails())
     else:
         raise StudyError(f"critical_scoring_mode: expected one of {', '.join(MODES)}; found {mode!r}.")
-    return Outcome(detected=detected, decided=np.ones(len(cases), dtype=bool), score=scores)
+    return DetectorOutcome(detected=detected, decided=np.ones(len(cases), dtype=bool), score=scores)
 
 
 def evaluation(

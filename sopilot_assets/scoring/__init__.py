@@ -1,0 +1,4 @@
+"""From an alignment to deviations, score and decision; and the review page of a recording.
+
+Reads alignments and tasks; writes pages and rows where its caller says.
+"""

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType, Severity
+from sopilot_assets.texts.languages import Text
 
 
 class Decision(StrEnum):
@@ -17,14 +18,6 @@ class Decision(StrEnum):
     RETRAIN = "retrain"
     FAIL = "fail"
     NOT_VERIFIABLE = "not_verifiable"
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """One sentence in English and Japanese."""
-
-    en: str
-    ja: str
 
 
 @dataclass(frozen=True, slots=True)

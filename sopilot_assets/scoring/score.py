@@ -12,19 +12,12 @@ from sopilot_assets.alignment.calibration import Calibration
 from sopilot_assets.alignment.explanations import LONG_FACTOR
 from sopilot_assets.alignment.spans import Alignment, Alternative, Edit, EditKind, SpanKind
 from sopilot_assets.reference.model import Gold, Reference
-from sopilot_assets.scoring.result import (
-    Decision,
-    Deviation,
-    GoldVote,
-    Score,
-    StepReading,
-    Text,
-    Verifiability,
-)
+from sopilot_assets.scoring.result import Decision, Deviation, GoldVote, Score, StepReading, Verifiability
 from sopilot_assets.scoring.text import clock, sentence
 from sopilot_assets.scoring.verifiability import MOST_FALSE, VERIFIED, verifiability
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
+from sopilot_assets.texts.languages import Text
 
 SCORING_VERSION: Final = "scoring-2"
 LEAST_ORDER_EVIDENCE: Final = 2.0

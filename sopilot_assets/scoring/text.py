@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from sopilot_assets.scoring.result import Text
 from sopilot_assets.tasks import Step
+from sopilot_assets.texts.languages import Text
 
 NOTHING_TO_SAY: Final = Text("", "")
 

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from sopilot_assets.errors import StudyError
-from sopilot_assets.labels.sheet_files import harmless
 from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.texts.cells import harmless
 
 TEXT: Final = "str"
 NUMBER: Final = "float64"

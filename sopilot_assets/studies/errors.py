@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sopilot_assets.scoring.score import HALF_FIT, LEAST_ORDER_EVIDENCE, UNCERTAIN
-from sopilot_assets.studies.metrics import Outcome
+from sopilot_assets.studies.metrics import DetectorOutcome
 
 Flags = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
@@ -82,7 +82,7 @@ def old_reasons(cases: pd.DataFrame) -> Texts:
     ).astype(np.str_)
 
 
-def reasons(cases: pd.DataFrame, outcome: Outcome) -> Texts:
+def reasons(cases: pd.DataFrame, outcome: DetectorOutcome) -> Texts:
     """Why a case (n,) is judged as it is, in one word; of imported cases the old reason.
 
     ``not_scored`` and ``not_verifiable``: nothing was decided. ``weak_match_to_golds``: the recording hardly
@@ -131,7 +131,7 @@ def reasons(cases: pd.DataFrame, outcome: Outcome) -> Texts:
 
 
 def false_positive_breakdown(
-    cases: pd.DataFrame, outcome: Outcome, *, mode: str, threshold: float = 0.5
+    cases: pd.DataFrame, outcome: DetectorOutcome, *, mode: str, threshold: float = 0.5
 ) -> dict[str, Any]:
     """The old ``fp_breakdown.json``: false positives over negatives by deviation type, site, backend, gold
     and (old) reason, over the labelled cases that the detector decided.
@@ -181,7 +181,7 @@ def false_positive_breakdown(
     return {"overall": overall, **tables}
 
 
-def error_breakdown(cases: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
+def error_breakdown(cases: pd.DataFrame, outcome: DetectorOutcome) -> pd.DataFrame:
     """Errors of both kinds by each of `DIMENSIONS`, over all labelled cases: one row a dimension and name.
 
     Columns `BREAKDOWN_COLUMNS`. ``positives`` and ``negatives`` are decided cases; rates are over them, NaN
@@ -221,7 +221,7 @@ def error_breakdown(cases: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
 
 
 def error_packet(
-    cases: pd.DataFrame, outcome: Outcome, *, review_pages: Mapping[str, str] | None = None
+    cases: pd.DataFrame, outcome: DetectorOutcome, *, review_pages: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
     """Every labelled case that the detector got wrong or left undecided, one row a case (`PACKET_COLUMNS`).
 

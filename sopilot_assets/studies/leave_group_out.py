@@ -11,9 +11,9 @@ import pandas as pd
 
 from sopilot_assets.errors import StudyError
 from sopilot_assets.studies.intervals import wilson
-from sopilot_assets.studies.metrics import Outcome
+from sopilot_assets.studies.metrics import DetectorOutcome
 
-Detector: TypeAlias = Callable[[pd.DataFrame], Outcome]
+Detector: TypeAlias = Callable[[pd.DataFrame], DetectorOutcome]
 Fit: TypeAlias = Callable[[pd.DataFrame], Detector | None]
 """Fits a policy on some cases; None where no policy is feasible on them."""
 
@@ -118,7 +118,7 @@ def _rows(
         }
 
 
-def _counts(cases: pd.DataFrame, outcome: Outcome) -> dict[str, int]:
+def _counts(cases: pd.DataFrame, outcome: DetectorOutcome) -> dict[str, int]:
     expected = cases["expected"].to_numpy()
     positive, negative, decided = expected == 1, expected == 0, outcome.decided
     return {

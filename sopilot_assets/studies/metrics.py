@@ -66,7 +66,7 @@ _GATE_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DetectorOutcome:
     """What a detector says about n cases: whether each is critical, whether it says anything, how strongly.
 
     ``detected`` (n,) and ``decided`` (n,) are flags, ``score`` (n,) is in [0, 1], NaN where there is none.
@@ -77,9 +77,9 @@ class Outcome:
     decided: NDArray[np.bool_]
     score: NDArray[np.float64]
 
-    def of(self, chosen: NDArray[np.bool_]) -> Outcome:
+    def of(self, chosen: NDArray[np.bool_]) -> DetectorOutcome:
         """The outcome of the chosen cases alone."""
-        return Outcome(self.detected[chosen], self.decided[chosen], self.score[chosen])
+        return DetectorOutcome(self.detected[chosen], self.decided[chosen], self.score[chosen])
 
     def __post_init__(self) -> None:
         lengths = {len(self.detected), len(self.decided), len(self.score)}
@@ -93,9 +93,9 @@ def old_outcome(
     *,
     threshold: float = DEFAULT_THRESHOLD,
     guardrails: Guardrails | None = None,
-) -> Outcome:
+) -> DetectorOutcome:
     """The outcome of one of the four old detectors; the score is that of `continuous_v1` for all of them."""
-    return Outcome(
+    return DetectorOutcome(
         detected=detect(mode, cases, threshold=threshold, guardrails=guardrails),
         decided=decided(cases, mode),
         score=critical_score(cases),
@@ -104,7 +104,7 @@ def old_outcome(
 
 def figures(
     cases: pd.DataFrame,
-    outcome: Outcome,
+    outcome: DetectorOutcome,
     *,
     clusters: NDArray[Any] | pd.Series | None = None,
     repeats: pd.DataFrame | None = None,
@@ -142,7 +142,7 @@ def gate_values(values: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _old_figures(
-    cases: pd.DataFrame, outcome: Outcome, expected: NDArray[np.float64], scored: NDArray[np.bool_]
+    cases: pd.DataFrame, outcome: DetectorOutcome, expected: NDArray[np.float64], scored: NDArray[np.bool_]
 ) -> dict[str, Any]:
     score = cases["score"].to_numpy(dtype=np.float64)[scored]
     dtw = cases["dtw_normalized_cost"].to_numpy(dtype=np.float64)[scored]
@@ -185,7 +185,7 @@ def _label_figures(
 
 def _right_figures(
     cases: pd.DataFrame,
-    outcome: Outcome,
+    outcome: DetectorOutcome,
     expected: NDArray[np.float64],
     scored: NDArray[np.bool_],
     clusters: NDArray[Any],
@@ -212,7 +212,7 @@ def _right_figures(
     }
 
 
-def _score_figures(expected: NDArray[np.float64], outcome: Outcome) -> dict[str, float | None]:
+def _score_figures(expected: NDArray[np.float64], outcome: DetectorOutcome) -> dict[str, float | None]:
     known = ~np.isnan(expected) & outcome.decided & ~np.isnan(outcome.score)
     truth, score = expected[known], outcome.score[known]
     if not len(truth):
@@ -224,7 +224,7 @@ def _score_figures(expected: NDArray[np.float64], outcome: Outcome) -> dict[str,
     }
 
 
-def _right_drift(cases: pd.DataFrame, outcome: Outcome) -> dict[str, Any]:
+def _right_drift(cases: pd.DataFrame, outcome: DetectorOutcome) -> dict[str, Any]:
     first, rest = halves(cases)
     score = cases["score"].to_numpy(dtype=np.float64)
     critical = np.where(outcome.decided, outcome.score, np.nan)
@@ -239,7 +239,7 @@ def _right_drift(cases: pd.DataFrame, outcome: Outcome) -> dict[str, Any]:
 
 
 def _rates(
-    expected: NDArray[np.float64], outcome: Outcome
+    expected: NDArray[np.float64], outcome: DetectorOutcome
 ) -> tuple[float | None, float | None, dict[str, int]]:
     positive, negative = (outcome.decided & (expected == truth) for truth in (1, 0))
     tp = int((positive & outcome.detected).sum())

@@ -17,7 +17,7 @@ from sopilot_assets.errors import StudyError
 from sopilot_assets.store.canonical import content_id, pretty_json
 from sopilot_assets.studies.calibrated import CALIBRATED_MODES, LogisticModel
 from sopilot_assets.studies.detectors import Guardrails, decided
-from sopilot_assets.studies.metrics import Outcome, old_outcome
+from sopilot_assets.studies.metrics import DetectorOutcome, old_outcome
 from sopilot_assets.studies.risk_control import RiskControl
 
 FORMAT: Final = "critical_policy_v2"
@@ -121,7 +121,7 @@ class Policy(_Part):
             )
         return self
 
-    def outcome(self, cases: pd.DataFrame) -> Outcome:
+    def outcome(self, cases: pd.DataFrame) -> DetectorOutcome:
         """What the policy says of these cases.
 
         Raises `StudyError` where the fit found no constants at all, or the policy was altered.
@@ -133,7 +133,7 @@ class Policy(_Part):
             probability = self.model.probability(cases)
             speaks = decided(cases, self.detector) & ~np.isnan(probability)
             # NaN is below every threshold
-            return Outcome(
+            return DetectorOutcome(
                 speaks & (probability >= self.threshold), speaks, np.where(speaks, probability, np.nan)
             )
         numbers = self.guardrails.guardrails() if self.guardrails else None

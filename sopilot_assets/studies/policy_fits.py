@@ -30,7 +30,7 @@ from sopilot_assets.studies.detectors import (
 from sopilot_assets.studies.gates import Override, effective_thresholds
 from sopilot_assets.studies.grid import FEASIBLE, Limits, Rates, best_rates, fit_grid, rates_of
 from sopilot_assets.studies.groups import person_groups
-from sopilot_assets.studies.metrics import Outcome
+from sopilot_assets.studies.metrics import DetectorOutcome
 from sopilot_assets.studies.policies import DEV, DevFigures, FitRecord, GuardrailNumbers, Policy, select
 from sopilot_assets.studies.profiles import GateProfile
 from sopilot_assets.studies.risk_control import RiskControl, control_miss_rate
@@ -100,13 +100,13 @@ def fit_cases(
 
 def refit(
     spec: StudySpec, profile: GateProfile, *, detectors: Sequence[str] | None = None
-) -> Callable[[pd.DataFrame], Callable[[pd.DataFrame], Outcome] | None]:
+) -> Callable[[pd.DataFrame], Callable[[pd.DataFrame], DetectorOutcome] | None]:
     """A function that fits on other cases as the study does and gives the selected policy's outcome.
 
     It gives None where no fit is feasible on them.
     """
 
-    def fit(cases: pd.DataFrame) -> Callable[[pd.DataFrame], Outcome] | None:
+    def fit(cases: pd.DataFrame) -> Callable[[pd.DataFrame], DetectorOutcome] | None:
         groups = person_groups(cases)
         policies = fit_cases(
             cases,

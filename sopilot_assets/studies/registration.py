@@ -29,7 +29,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _ABSENT: Final = "nothing"
 
 
-class Registered(BaseModel):
+class RegisteredVersion(BaseModel):
     """What was registered at one time: the study's content and the hashes of it, of its file and task.
 
     ``task_version`` and ``task_fingerprint`` are None for scores of an existing installation, which were not
@@ -62,8 +62,8 @@ class Registration(BaseModel):
 
     version: Literal["study_registration_v1"] = "study_registration_v1"
     study_id: str
-    current: Registered
-    previous: tuple[Registered, ...] = ()
+    current: RegisteredVersion
+    previous: tuple[RegisteredVersion, ...] = ()
     results: tuple[Sha256, ...] = ()
 
     @property
@@ -161,9 +161,11 @@ def read_registration(home: Home, study_id: str) -> Registration | None:
     return registration
 
 
-def _registered(home: Home, spec: StudySpec, data: bytes, *, registered_at: datetime, by: str) -> Registered:
+def _registered(
+    home: Home, spec: StudySpec, data: bytes, *, registered_at: datetime, by: str
+) -> RegisteredVersion:
     task = load_task(home.tasks / f"{spec.task}.yaml") if spec.scores is ScoreOrigin.CURRENT else None
-    return Registered(
+    return RegisteredVersion(
         registered_at=registered_at,
         by=by,
         spec_sha256=spec.sha256(),
@@ -175,7 +177,7 @@ def _registered(home: Home, spec: StudySpec, data: bytes, *, registered_at: date
     )
 
 
-def _changes(before: Registered, after: Registered) -> tuple[str, ...]:
+def _changes(before: RegisteredVersion, after: RegisteredVersion) -> tuple[str, ...]:
     """Each field that is not what it was, in words; comments and layout of the file are free."""
     old, new = dict(_flat(before.content)), dict(_flat(after.content))
     fields = [

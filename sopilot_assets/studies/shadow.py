@@ -15,7 +15,7 @@ import pandas as pd
 from statsmodels.stats.contingency_tables import mcnemar
 
 from sopilot_assets.errors import StudyError
-from sopilot_assets.studies.metrics import Outcome
+from sopilot_assets.studies.metrics import DetectorOutcome
 
 Flags = npt.NDArray[np.bool_]
 Texts = npt.NDArray[np.str_]
@@ -24,13 +24,17 @@ STATES: Final = ("clear", "detected", "undecided")
 """What a detector says of a case; the index is the code in `states`."""
 
 
-def states(outcome: Outcome) -> npt.NDArray[np.int64]:
+def states(outcome: DetectorOutcome) -> npt.NDArray[np.int64]:
     """What the detector says of each case (n,), as an index into `STATES`."""
     return np.where(outcome.decided, outcome.detected.astype(np.int64), STATES.index("undecided"))
 
 
 def shadow_report(
-    cases: pd.DataFrame, baseline: Outcome, candidate: Outcome, *, clusters: Texts | None = None
+    cases: pd.DataFrame,
+    baseline: DetectorOutcome,
+    candidate: DetectorOutcome,
+    *,
+    clusters: Texts | None = None,
 ) -> dict[str, Any]:
     """The candidate beside the baseline: paired table, every changed case, rates, and tests on errors.
 
@@ -61,7 +65,7 @@ def shadow_report(
     }
 
 
-def old_shadow(cases: pd.DataFrame, baseline: Outcome, candidate: Outcome) -> dict[str, Any]:
+def old_shadow(cases: pd.DataFrame, baseline: DetectorOutcome, candidate: DetectorOutcome) -> dict[str, Any]:
     """``shadow_diff`` and ``delta`` of the old scripts, over the cases that both detectors decided.
 
     Changed jobs are given by ``order``, which is the job id of an imported case.
@@ -146,7 +150,7 @@ CHANGED_COLUMNS: Final = (
 
 
 def _changed_rows(
-    cases: pd.DataFrame, baseline: Outcome, candidate: Outcome, changed: Flags
+    cases: pd.DataFrame, baseline: DetectorOutcome, candidate: DetectorOutcome, changed: Flags
 ) -> list[dict[str, Any]]:
     before, after = states(baseline), states(candidate)
     fixed, broken = _fixed_and_broken(cases, baseline, candidate)
@@ -167,11 +171,13 @@ def _changed_rows(
     return [{name: row[name] for name in CHANGED_COLUMNS} for row in rows]
 
 
-def _compared(cases: pd.DataFrame, baseline: Outcome, candidate: Outcome) -> Flags:
+def _compared(cases: pd.DataFrame, baseline: DetectorOutcome, candidate: DetectorOutcome) -> Flags:
     return np.asarray(baseline.decided & candidate.decided & cases["expected"].notna().to_numpy())
 
 
-def _fixed_and_broken(cases: pd.DataFrame, baseline: Outcome, candidate: Outcome) -> tuple[Flags, Flags]:
+def _fixed_and_broken(
+    cases: pd.DataFrame, baseline: DetectorOutcome, candidate: DetectorOutcome
+) -> tuple[Flags, Flags]:
     compared = _compared(cases, baseline, candidate)
     truth = cases["expected"].to_numpy() == 1
     before, after = baseline.detected == truth, candidate.detected == truth
@@ -179,7 +185,7 @@ def _fixed_and_broken(cases: pd.DataFrame, baseline: Outcome, candidate: Outcome
 
 
 def _tests(
-    cases: pd.DataFrame, baseline: Outcome, candidate: Outcome, clusters: Texts | None
+    cases: pd.DataFrame, baseline: DetectorOutcome, candidate: DetectorOutcome, clusters: Texts | None
 ) -> dict[str, dict[str, Any]]:
     expected = cases["expected"].to_numpy()
     compared = _compared(cases, baseline, candidate)
@@ -210,11 +216,13 @@ def _tests(
     return tests
 
 
-def _delta(cases: pd.DataFrame, baseline: Outcome, candidate: Outcome) -> dict[str, float | None]:
+def _delta(
+    cases: pd.DataFrame, baseline: DetectorOutcome, candidate: DetectorOutcome
+) -> dict[str, float | None]:
     """Candidate less baseline; each rate is over the cases that its detector decided."""
     expected = cases["expected"].to_numpy()
 
-    def rates(outcome: Outcome) -> tuple[float | None, float | None, float | None]:
+    def rates(outcome: DetectorOutcome) -> tuple[float | None, float | None, float | None]:
         decided, detected = outcome.decided, outcome.detected & outcome.decided
         positive, negative = decided & (expected == 1), decided & (expected == 0)
         return (
@@ -246,7 +254,7 @@ def _p_value(p: float) -> float:
     return float(f"{p:.6g}")
 
 
-def _check_shapes(cases: pd.DataFrame, *outcomes: Outcome) -> None:
+def _check_shapes(cases: pd.DataFrame, *outcomes: DetectorOutcome) -> None:
     sizes = [outcome.detected.shape[0] for outcome in outcomes]
     if any(size != len(cases) for size in sizes):
         raise StudyError(

@@ -21,12 +21,12 @@ from pydantic import (
 )
 from upath import UPath
 
+from sopilot_assets.documents.faults import IDENTIFIER_PATTERN, parse_document
 from sopilot_assets.errors import StudyError
 from sopilot_assets.labels.events import Source
 from sopilot_assets.store.canonical import content_sha256
 from sopilot_assets.store.home import Home, plain_id
-from sopilot_assets.tasks.faults import parse_document
-from sopilot_assets.tasks.spec import STEP_ID_PATTERN, TASK_ID_PATTERN, Name
+from sopilot_assets.tasks.spec import TASK_ID_PATTERN, Name
 
 STUDY_SUFFIX: Final = ".yaml"
 DEFAULT_SEED: Final = 20260223
@@ -126,7 +126,7 @@ class SplitPlan(_Section):
 class GateOverride(_Section):
     """Another threshold for one check of the gate profile, and why; null switches the check off."""
 
-    check: Annotated[str, StringConstraints(pattern=STEP_ID_PATTERN)]
+    check: Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
     threshold: Annotated[float, Field(allow_inf_nan=False)] | None
     reason: Name
 

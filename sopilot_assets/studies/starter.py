@@ -6,11 +6,11 @@ import re
 
 from upath import UPath
 
+from sopilot_assets.documents.templates import render_yaml
 from sopilot_assets.errors import StudyError
 from sopilot_assets.labels.events import Source
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import publish_bytes
-from sopilot_assets.store.templates import render_yaml
 from sopilot_assets.studies.spec import GateProfileName, ScoreOrigin, StudySpec, parse_study, study_path
 from sopilot_assets.tasks.spec import TASK_ID_PATTERN
 

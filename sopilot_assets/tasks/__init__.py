@@ -1,24 +1,32 @@
 """Task files: what a procedure consists of, how it is judged, and which versions of that are locked."""
 
-from sopilot_assets.tasks.differences import Difference
+from sopilot_assets.tasks.differences import FieldDifference
 from sopilot_assets.tasks.files import TaskSet, find_tasks, load_task, load_tasks, parse_task
-from sopilot_assets.tasks.locking import LockState, Verification, lock_task, verify_task
+from sopilot_assets.tasks.locking import LockState, LockVerification, lock_task, verify_task
 from sopilot_assets.tasks.locks import LockedTask, locked_versions
-from sopilot_assets.tasks.spec import DeviationType, Embedder, QualityGate, Severity, Step, TaskSpec, Weights
+from sopilot_assets.tasks.spec import (
+    DeviationType,
+    EmbedderName,
+    QualityGate,
+    Severity,
+    Step,
+    TaskSpec,
+    Weights,
+)
 from sopilot_assets.tasks.starter import new_task
 
 __all__ = [
     "DeviationType",
-    "Difference",
-    "Embedder",
+    "EmbedderName",
+    "FieldDifference",
     "LockState",
+    "LockVerification",
     "LockedTask",
     "QualityGate",
     "Severity",
     "Step",
     "TaskSet",
     "TaskSpec",
-    "Verification",
     "Weights",
     "find_tasks",
     "load_task",

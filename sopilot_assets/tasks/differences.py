@@ -9,7 +9,7 @@ from sopilot_assets.tasks.spec import TaskSpec
 
 
 @dataclass(frozen=True, order=True, slots=True)
-class Difference:
+class FieldDifference:
     """One field that is not what it was; a field that is absent on one side reads ``nothing`` there."""
 
     field: str
@@ -20,11 +20,11 @@ class Difference:
         return f"{self.field} changed {self.before} -> {self.after}"
 
 
-def differences(before: TaskSpec, after: TaskSpec) -> tuple[Difference, ...]:
+def differences(before: TaskSpec, after: TaskSpec) -> tuple[FieldDifference, ...]:
     """The differing fields in the order of the file; steps go by their id, and their order is a field."""
     old, new = dict(_fields(before)), dict(_fields(after))
     return tuple(
-        Difference(field, _shown(old.get(field)), _shown(new.get(field)))
+        FieldDifference(field, _shown(old.get(field)), _shown(new.get(field)))
         for field in dict.fromkeys([*old, *new])
         if old.get(field) != new.get(field)
     )

@@ -9,8 +9,8 @@ from typing import Final
 
 from upath import UPath
 
+from sopilot_assets.documents.faults import parse_document
 from sopilot_assets.errors import TaskError
-from sopilot_assets.tasks.faults import parse_document
 from sopilot_assets.tasks.locks import LOCK_SUFFIX, require_unchanged
 from sopilot_assets.tasks.spec import TaskSpec
 

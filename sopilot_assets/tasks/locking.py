@@ -10,7 +10,7 @@ from pathlib import Path
 from upath import UPath
 
 from sopilot_assets.errors import TaskError
-from sopilot_assets.tasks.differences import Difference, differences
+from sopilot_assets.tasks.differences import FieldDifference, differences
 from sopilot_assets.tasks.files import load_task, read_task
 from sopilot_assets.tasks.locks import LockedTask, lock_files, locked_versions, read_lock, write_lock
 from sopilot_assets.tasks.spec import TaskSpec
@@ -26,13 +26,13 @@ class LockState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
+class LockVerification:
     """What ``verify_task`` found: a state, changes since the newest lock, sound locks, faults of others."""
 
     task_id: str
     version: int
     state: LockState
-    changes: tuple[Difference, ...]
+    changes: tuple[FieldDifference, ...]
     locked: tuple[LockedTask, ...]
     faults: tuple[str, ...]
 
@@ -62,14 +62,14 @@ def lock_task(
     return write_lock(spec, source, locked_at=locked_at)
 
 
-def verify_task(path: str | Path | UPath) -> Verification:
+def verify_task(path: str | Path | UPath) -> LockVerification:
     """How the task file stands to its locks, and whether every lock is as it was written; changes nothing."""
     source = UPath(path)
     spec = read_task(source)
     locked, faults = _sound_and_damaged(source)
     newest = locked[-1].spec if locked else None
     changes = differences(newest, spec) if newest and spec.version <= newest.version else ()
-    return Verification(
+    return LockVerification(
         spec.task_id, spec.version, _state(spec, newest, changes, faults), changes, locked, faults
     )
 
@@ -95,7 +95,7 @@ def _sound_and_damaged(source: UPath) -> tuple[tuple[LockedTask, ...], tuple[str
 
 
 def _state(
-    spec: TaskSpec, newest: TaskSpec | None, changes: tuple[Difference, ...], faults: tuple[str, ...]
+    spec: TaskSpec, newest: TaskSpec | None, changes: tuple[FieldDifference, ...], faults: tuple[str, ...]
 ) -> LockState:
     if faults:
         return LockState.DAMAGED

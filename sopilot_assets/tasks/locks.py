@@ -18,10 +18,10 @@ import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from upath import UPath
 
+from sopilot_assets.documents.reading import DocumentError, read_document
 from sopilot_assets.errors import TaskError
 from sopilot_assets.store.publish import publish_bytes
 from sopilot_assets.tasks.differences import differences
-from sopilot_assets.tasks.documents import DocumentError, read_document
 from sopilot_assets.tasks.spec import TaskSpec, canonical_sha256
 
 LOCK_SUFFIX: Final = ".lock.yaml"

@@ -19,18 +19,18 @@ from pydantic import (
     model_validator,
 )
 
+from sopilot_assets.documents.faults import IDENTIFIER_PATTERN
 from sopilot_assets.tasks.order import check_order, is_legal_order, legal_orders, predecessors
 
 TASK_ID_PATTERN: Final = r"^[a-z][a-z0-9_]{0,47}$"
 MOST_ORDERS: Final = 50
 """Legal orders that are compared with a recording; a task that allows more is judged by the first ones."""
 
-STEP_ID_PATTERN: Final = r"^[a-z][a-z0-9_]{0,47}$"
 
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\r\n]*$")
 ]
-StepId = Annotated[str, StringConstraints(pattern=STEP_ID_PATTERN)]
+StepId = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
 Points = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Luma = Annotated[float, Field(ge=0, le=255, allow_inf_nan=False)]
@@ -55,7 +55,7 @@ class Severity(StrEnum):
     EFFICIENCY = "efficiency"
 
 
-class Embedder(StrEnum):
+class EmbedderName(StrEnum):
     """The embedding backends a task can ask for."""
 
     LITE0_FLOW = "lite0_flow"
@@ -163,7 +163,7 @@ class TaskSpec(_Section):
     retrain_score: Points = Field(default=80.0, validate_default=True)
     weights: Weights = Weights()
     severity: dict[DeviationType, Severity] = Field(default_factory=lambda: dict(DEFAULT_SEVERITY))
-    embedder: Embedder = Embedder.LITE0_FLOW
+    embedder: EmbedderName = EmbedderName.LITE0_FLOW
     quality_gate: QualityGate = QualityGate(enabled=False)
 
     @field_validator("steps")

@@ -8,9 +8,9 @@ from typing import Final
 
 from upath import UPath
 
+from sopilot_assets.documents.templates import render_yaml
 from sopilot_assets.errors import TaskError
 from sopilot_assets.store.publish import publish_bytes
-from sopilot_assets.store.templates import render_yaml
 from sopilot_assets.tasks.files import parse_task
 from sopilot_assets.tasks.spec import QualityGate, Step, TaskSpec
 

@@ -1,0 +1,4 @@
+"""Video files: probing, reading at true times, salvaging and writing.
+
+Reads videos; writes only the ones it is asked to make.
+"""

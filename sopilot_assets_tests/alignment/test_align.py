@@ -13,7 +13,7 @@ from sopilot_assets.alignment.align import align
 from sopilot_assets.alignment.calibration import calibrate
 from sopilot_assets.alignment.clip_scores import clip_scores
 from sopilot_assets.alignment.decode import decode
-from sopilot_assets.alignment.explanations import Change, Prices
+from sopilot_assets.alignment.explanations import PlannedEdit, Prices
 from sopilot_assets.alignment.spans import Alignment, EditKind, SpanKind
 from sopilot_assets.alignment.stored import load_alignment, save_alignment
 from sopilot_assets.alignment.votes import GoldVotes
@@ -95,9 +95,9 @@ def test_a_gold_that_shows_a_step_in_the_same_way_supports_less_that_it_is_wrong
         orders=reference.orders,
         stride_s=reference.stride_s,
     )
-    assert decoding.best.explanation.changes == (Change(EditKind.MISSING, (0,)),)
+    assert decoding.best.explanation.changes == (PlannedEdit(EditKind.MISSING, (0,)),)
     votes = GoldVotes(reference, rows, clips, decoding, log_posterior, usable=usable, scale=1.0)
-    *others, other_way = votes(Change(EditKind.WRONG, (2,)))
+    *others, other_way = votes(PlannedEdit(EditKind.WRONG, (2,)))
     assert other_way.gold_id == f"{4:012x}"
     assert other_way.log_odds < min(vote.log_odds for vote in others)
     assert other_way.log_odds < 0.0

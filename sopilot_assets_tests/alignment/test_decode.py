@@ -20,7 +20,7 @@ from sopilot_assets.alignment.decode import (
     order_evidence,
     unrelated_orders,
 )
-from sopilot_assets.alignment.explanations import Change, Prices
+from sopilot_assets.alignment.explanations import PlannedEdit, Prices
 from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.reference.durations import Durations
 
@@ -68,43 +68,43 @@ def in_order(*steps: int) -> list[tuple[int, float]]:
     return [(step, USUAL_S) for step in steps]
 
 
-def edits(decoding: Decoding) -> set[Change]:
+def edits(decoding: Decoding) -> set[PlannedEdit]:
     return set(decoding.best.explanation.changes)
 
 
-CASES: list[tuple[str, Shown, set[Change]]] = [
+CASES: list[tuple[str, Shown, set[PlannedEdit]]] = [
     ("correct", in_order(0, 1, 2, 3, 4), set()),
     ("slow all over", [(step, 1.5 * USUAL_S) for step in range(STEPS)], set()),
     ("fast all over", [(step, 0.7 * USUAL_S) for step in range(STEPS)], set()),
-    ("one missing", in_order(0, 1, 3, 4), {Change(EditKind.MISSING, (2,))}),
-    ("two in a row missing", in_order(0, 3, 4), {Change(EditKind.MISSING, (1, 2))}),
-    ("start missing", in_order(1, 2, 3, 4), {Change(EditKind.MISSING, (0,))}),
-    ("end missing", in_order(0, 1, 2), {Change(EditKind.MISSING, (3, 4))}),
-    ("neighbours swapped", in_order(0, 2, 1, 3, 4), {Change(EditKind.SWAP, (1, 2))}),
-    ("distant steps swapped", in_order(4, 1, 2, 3, 0), {Change(EditKind.SWAP, (0, 4))}),
-    ("something else done", in_order(0, 1, UNKNOWN, 3, 4), {Change(EditKind.WRONG, (2,))}),
-    ("something added", in_order(0, 1, UNKNOWN, 2, 3, 4), {Change(EditKind.EXTRA, (2,))}),
+    ("one missing", in_order(0, 1, 3, 4), {PlannedEdit(EditKind.MISSING, (2,))}),
+    ("two in a row missing", in_order(0, 3, 4), {PlannedEdit(EditKind.MISSING, (1, 2))}),
+    ("start missing", in_order(1, 2, 3, 4), {PlannedEdit(EditKind.MISSING, (0,))}),
+    ("end missing", in_order(0, 1, 2), {PlannedEdit(EditKind.MISSING, (3, 4))}),
+    ("neighbours swapped", in_order(0, 2, 1, 3, 4), {PlannedEdit(EditKind.SWAP, (1, 2))}),
+    ("distant steps swapped", in_order(4, 1, 2, 3, 0), {PlannedEdit(EditKind.SWAP, (0, 4))}),
+    ("something else done", in_order(0, 1, UNKNOWN, 3, 4), {PlannedEdit(EditKind.WRONG, (2,))}),
+    ("something added", in_order(0, 1, UNKNOWN, 2, 3, 4), {PlannedEdit(EditKind.EXTRA, (2,))}),
     (
         "one step twice as long",
         [(0, 5.0), (1, 11.0), (2, 5.0), (3, 5.0), (4, 5.0)],
-        {Change(EditKind.LONG, (1,))},
+        {PlannedEdit(EditKind.LONG, (1,))},
     ),
     (
         "one missing and two swapped",
         in_order(1, 0, 2, 4),
-        {Change(EditKind.MISSING, (3,)), Change(EditKind.SWAP, (0, 1))},
+        {PlannedEdit(EditKind.MISSING, (3,)), PlannedEdit(EditKind.SWAP, (0, 1))},
     ),
     (
         "one wrong and one long",
         [(0, 5.0), (UNKNOWN, 5.0), (2, 5.0), (3, 12.0), (4, 5.0)],
-        {Change(EditKind.WRONG, (1,)), Change(EditKind.LONG, (3,))},
+        {PlannedEdit(EditKind.WRONG, (1,)), PlannedEdit(EditKind.LONG, (3,))},
     ),
     ("a short pause", [*in_order(0, 1), (UNKNOWN, 1.0), *in_order(2, 3, 4)], set()),
 ]
 
 
 @pytest.mark.parametrize(("shown", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_each_edit_is_named(shown: Shown, expected: set[Change]) -> None:
+def test_each_edit_is_named(shown: Shown, expected: set[PlannedEdit]) -> None:
     decoding = decoded(shown)
     assert edits(decoding) == expected
     if expected:
@@ -128,7 +128,7 @@ def test_frozen_clips_speak_for_nothing() -> None:
 
 def test_an_order_seen_in_golds_is_no_edit() -> None:
     shown = in_order(0, 2, 1, 3, 4)
-    assert edits(decoded(shown)) == {Change(EditKind.SWAP, (1, 2))}
+    assert edits(decoded(shown)) == {PlannedEdit(EditKind.SWAP, (1, 2))}
     assert edits(decoded(shown, orders=[(0, 2, 1, 3, 4)])) == set()
 
 
@@ -138,7 +138,7 @@ def test_evidence_that_says_nothing_finds_nothing() -> None:
 
 
 def test_less_trust_makes_findings_less_certain() -> None:
-    change = Change(EditKind.MISSING, (2,))
+    change = PlannedEdit(EditKind.MISSING, (2,))
     clips = evidence(in_order(0, 1, 3, 4))
     odds = [explained(scores(clips, trust=trust)).change_log_odds(change) for trust in (1.0, 0.5, 0.2)]
     assert odds == sorted(odds, reverse=True)
@@ -153,7 +153,7 @@ def test_a_long_pause_is_idle_time_and_no_edit() -> None:
         states=np.where(still[:, None], clips.states - 1.0, clips.states),
         idle=np.where(still, 1.2, clips.idle),
     )
-    assert edits(explained(clips)) == {Change(EditKind.LONG, (1,))}
+    assert edits(explained(clips)) == {PlannedEdit(EditKind.LONG, (1,))}
     assert edits(explained(paused)) == set()
 
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sopilot_assets.bench.measures import Case
+from sopilot_assets.bench.expected import Fault
+from sopilot_assets.bench.measures import ScoredRecording
 from sopilot_assets.bench.run import Reported, Result
 from sopilot_assets.bench.truth import Truth
-from sopilot_assets.operations.expected import Fault
 from sopilot_assets.segments import Segment
 
 SOP = ("boil", "pour", "stir")
@@ -91,6 +91,6 @@ def truth(file: str = "a.mp4", **fields: object) -> Truth:
     return Truth(**{**usual, **fields})  # type: ignore[arg-type]
 
 
-def case(result: Result, file: str = "a.mp4", *, same_site: bool = True, **fields: object) -> Case:
+def case(result: Result, file: str = "a.mp4", *, same_site: bool = True, **fields: object) -> ScoredRecording:
     """A result beside what is true of it."""
-    return Case(truth(file, **fields), result, same_site)
+    return ScoredRecording(truth(file, **fields), result, same_site)

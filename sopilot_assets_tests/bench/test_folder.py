@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sopilot_assets.bench.folder import legal_ids, open_folder
-from sopilot_assets.bench.recordings import Recording, choose_golds
+from sopilot_assets.bench.recordings import BenchRecording, choose_golds
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.tasks.spec import TASK_ID_PATTERN
 from sopilot_assets_tests.bench.labelled import SOP, STEPS, gold, label, write_folder
@@ -30,7 +30,7 @@ def test_a_trainee_recording_carries_no_label(tmp_path: Path) -> None:
     wrong = label("t.mp4", variant="missing_step", deviations=[{"type": "missing_step", "gold_step": 1}])
     folder = open_folder(write_folder(tmp_path, [gold("g1.mp4"), wrong]))
     assert folder.tasks[0].trainees == (
-        Recording(file="t.mp4", path=(tmp_path / "t.mp4").resolve(), site="kitchen", person="anna"),
+        BenchRecording(file="t.mp4", path=(tmp_path / "t.mp4").resolve(), site="kitchen", person="anna"),
     )
     assert list(folder.tasks[0].gold_steps) == ["g1.mp4"]
 
@@ -195,7 +195,7 @@ GOLDS = st.lists(
 def test_golds_are_spread_over_persons_whatever_their_order(
     drawn: list[tuple[int, str | None]], count: int, seed: int, random: object
 ) -> None:
-    golds = [Recording(f"{n:02}", Path("x"), "s", person) for n, person in drawn]
+    golds = [BenchRecording(f"{n:02}", Path("x"), "s", person) for n, person in drawn]
     chosen = choose_golds(golds, count, seed=seed)
     assert len(chosen) == min(count, len(golds))
     random.shuffle(golds)  # type: ignore[attr-defined]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sopilot_assets.bench.measures import Case, measure
-from sopilot_assets.bench.truth import Place
-from sopilot_assets.operations.expected import Fault
+from sopilot_assets.bench.expected import Fault
+from sopilot_assets.bench.measures import ScoredRecording, measure
+from sopilot_assets.bench.truth import LabelledPlace
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType
 from sopilot_assets_tests.bench.labelled import case, said, truth
@@ -26,11 +26,13 @@ SLOW, SWAP, WRONG = (
 EXTRA, STILL = Fault("step_deviation", ()), Fault("freeze", ())
 
 
-def figures(*cases: Case) -> dict[str, Any]:
+def figures(*cases: ScoredRecording) -> dict[str, Any]:
     return measure(cases, seed=0)
 
 
-def of_type(kind: str, *cases: Case) -> tuple[float | None, float | None, float | None, float | None]:
+def of_type(
+    kind: str, *cases: ScoredRecording
+) -> tuple[float | None, float | None, float | None, float | None]:
     row = figures(*cases)["types"][kind]
     return row["precision"], row["recall"], row["f1"], row["f1_exact"]
 
@@ -146,9 +148,9 @@ def test_other_work_counts_where_it_must_not_pass_and_nowhere_else() -> None:
 
 def test_where_deviations_are_reported() -> None:
     places = (
-        Place(SLOW, Segment(1.0, 3.0)),
-        Place(NO_POUR, Segment(2.5, 2.5)),
-        Place(SWAP, Segment(0.0, 9.0)),
+        LabelledPlace(SLOW, Segment(1.0, 3.0)),
+        LabelledPlace(NO_POUR, Segment(2.5, 2.5)),
+        LabelledPlace(SWAP, Segment(0.0, 9.0)),
     )
     shown = figures(case(said(SLOW, NO_STIR), places=places, needed=frozenset({SLOW, NO_POUR, SWAP})))
     assert (shown["iou"], shown["iou_n"], shown["iou_types"]) == (0.5, 1, {"over_time": 0.5})
@@ -171,24 +173,25 @@ TRUTHS = st.fixed_dictionaries(
         "critical": st.sampled_from([True, False, None]),
         "other_work": st.booleans(),
         "unscored": st.sampled_from([(), ("x",)]),
-        "places": st.tuples(st.builds(Place, FAULTS, st.just(Segment(1.0, 4.0)))),
+        "places": st.tuples(st.builds(LabelledPlace, FAULTS, st.just(Segment(1.0, 4.0)))),
     }
 )
 CASES = st.lists(st.tuples(RESULTS, TRUTHS, st.booleans()), max_size=12).map(
     lambda drawn: [
-        Case(truth(str(n), **fields), result, same) for n, (result, fields, same) in enumerate(drawn)
+        ScoredRecording(truth(str(n), **fields), result, same)
+        for n, (result, fields, same) in enumerate(drawn)
     ]
 )
 
 
 @given(CASES, st.integers(0, 9))
-def test_the_order_of_recordings_changes_nothing(cases: list[Case], seed: int) -> None:
+def test_the_order_of_recordings_changes_nothing(cases: list[ScoredRecording], seed: int) -> None:
     shuffled = random.Random(seed).sample(cases, len(cases))
     assert measure(shuffled, seed=1) == measure(cases, seed=1)
 
 
 @given(CASES)
-def test_shares_lie_between_0_and_1_and_intervals_hold_them(cases: list[Case]) -> None:
+def test_shares_lie_between_0_and_1_and_intervals_hold_them(cases: list[ScoredRecording]) -> None:
     shown: dict[str, Any] = measure(cases, seed=1, seconds=3.0)
     json.dumps(shown, allow_nan=False)
     critical = shown["critical"]

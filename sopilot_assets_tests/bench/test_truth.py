@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from sopilot_assets.bench.expected import Fault
 from sopilot_assets.bench.folder import open_folder
-from sopilot_assets.bench.truth import Place, Truth, truth_of
-from sopilot_assets.operations.expected import Fault
+from sopilot_assets.bench.truth import LabelledPlace, Truth, truth_of
 from sopilot_assets.segments import Segment
 from sopilot_assets_tests.bench.labelled import STEPS, gold, label, write_folder
 
@@ -138,6 +138,6 @@ def test_the_moment_of_a_missing_step_follows_from_the_steps_shown(tmp_path: Pat
     missing = [{"type": "missing_step", "gold_step": 2}, {"type": "missing_step", "gold_step": 0}]
     found = read(tmp_path, deviations=missing, steps=[{**STEPS[1], "start_sec": 0.5}])
     assert set(found.places) == {
-        Place(NO_STIR, Segment(4.0, 4.0)),
-        Place(Fault("missing_step", ("boil",)), Segment(0.5, 0.5)),
+        LabelledPlace(NO_STIR, Segment(4.0, 4.0)),
+        LabelledPlace(Fault("missing_step", ("boil",)), Segment(0.5, 0.5)),
     }

@@ -14,16 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sopilot_assets.capture.identity import printable, safe_name
-from sopilot_assets.capture.intake import Status
+from sopilot_assets.capture.drain import Drained, drain_capture
+from sopilot_assets.capture.intake import IntakeStatus
 from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
 from sopilot_assets.capture.sidecar import read_sidecar
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.operations.drain import Drained, drain_capture
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.tasks import new_task
+from sopilot_assets.texts.names import printable, safe_name
 from sopilot_assets_tests.cli.running import sopilot
 
 PLACES = [
@@ -62,8 +62,8 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Drained]:
 
 def test_all_are_taken_in_or_refused_and_nothing_lies_outside(taken: tuple[Home, Drained]) -> None:
     home, drained = taken
-    assert drained.count(Status.ACCEPTED) == len(PLACES)
-    assert drained.count(Status.QUARANTINED) == 1
+    assert drained.count(IntakeStatus.ACCEPTED) == len(PLACES)
+    assert drained.count(IntakeStatus.QUARANTINED) == 1
     outside = {path.name for path in local_path(home.root).parent.iterdir()}
     assert outside == {"home", "one.mp4"}
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sopilot_assets.capture.identity import copy_hashed, file_state, printable, safe_name
+from sopilot_assets.capture.identity import copy_hashed, file_state
 from sopilot_assets.capture.sidecar import read_sidecar
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.texts.names import printable, safe_name
 
 
 @given(st.binary(min_size=1, max_size=300).filter(lambda raw: b"/" not in raw and b"\0" not in raw))

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from sopilot_assets.capture.examine import reason_of
-from sopilot_assets.capture.intake import IntakeLimits, IntakeReport, Status, take_in
+from sopilot_assets.capture.intake import IntakeLimits, IntakeReport, IntakeStatus, take_in
 from sopilot_assets.capture.ledgers import duplicates_ledger, quarantine_ledger, videos_ledger
 from sopilot_assets.capture.reasons import REASON_TEXTS, Reason
 from sopilot_assets.capture.scan import scan_capture
@@ -105,7 +105,7 @@ def _nothing_but_the_untouched_remains(home: Home, untouched: set[str]) -> None:
 
 
 def _quarantine_explains_itself(home: Home, report: IntakeReport) -> None:
-    refused = report.with_status(Status.QUARANTINED)
+    refused = report.with_status(IntakeStatus.QUARANTINED)
     rows = quarantine_ledger(home).latest()
     assert sorted(rows["capture_path"]) == sorted(outcome.relative for outcome in refused)
     for row in rows.itertuples():
@@ -120,7 +120,7 @@ def _quarantine_explains_itself(home: Home, report: IntakeReport) -> None:
 
 def _accepted_videos_are_stored_and_readable(home: Home, report: IntakeReport) -> None:
     rows = videos_ledger(home).latest().set_index("key")
-    accepted = report.with_status(Status.ACCEPTED)
+    accepted = report.with_status(IntakeStatus.ACCEPTED)
     assert sorted(rows.index) == sorted(outcome.key or "" for outcome in accepted) == list(report.new_keys)
     for row in rows.itertuples():
         stored = local_path(home.videos) / str(row.stored_name)
@@ -153,7 +153,7 @@ def test_a_file_that_changed_after_the_scan_is_left_alone(home: Home) -> None:
         stream.write(b"more")
     before = path.read_bytes()
     report = take_in(home, scan.candidates, tasks=TASKS, run_id="run", clock=clock)
-    assert [outcome.status for outcome in report.outcomes] == [Status.LEFT]
+    assert [outcome.status for outcome in report.outcomes] == [IntakeStatus.LEFT]
     assert path.read_bytes() == before
     assert videos_ledger(home).files() == []
 
@@ -173,7 +173,7 @@ def test_the_same_bytes_are_one_video_in_a_task_whatever_their_name(home: Home) 
     (key,) = intake(home).new_keys
     capture_path(home, f"{TRAINEES}/b.mp4").write_bytes(data)
     report = intake(home, run_id="later")
-    assert [(outcome.status, outcome.key) for outcome in report.outcomes] == [(Status.DUPLICATE, key)]
+    assert [(outcome.status, outcome.key) for outcome in report.outcomes] == [(IntakeStatus.DUPLICATE, key)]
     assert len(videos_ledger(home).all_rows()) == 1
     assert duplicates_ledger(home).latest()["original_name"].tolist() == ["b.mp4"]
     assert files_below(local_path(home.capture)) == set()
@@ -185,7 +185,7 @@ def test_the_same_bytes_in_another_task_are_a_video_of_that_task_too(home: Home)
     other.parent.mkdir(parents=True)
     other.write_bytes(path.read_bytes())
     os.utime(other, (4e9, 4e9))
-    first, second = intake(home).with_status(Status.ACCEPTED)
+    first, second = intake(home).with_status(IntakeStatus.ACCEPTED)
     assert f"same_bytes_as:{first.key}" in second.flags
     assert len([name for name in files_below(local_path(home.videos)) if name.endswith(".mp4")]) == 1
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sopilot_assets.capture.sidecar import read_sidecar
 from sopilot_assets.capture.simulate import DEFAULT_TRAINEES, MODES, PEOPLE, SITES, SOP, simulate
-from sopilot_assets.capture.simulate.dataset import Format, Recording, _Studio
+from sopilot_assets.capture.simulate.dataset import Format, SimulatedRecording, _Studio
 from sopilot_assets.capture.simulate.labels import label_fields
 from sopilot_assets.capture.simulate.performance import perform
 from sopilot_assets.capture.simulate.plan import (
@@ -28,7 +28,7 @@ from sopilot_assets.capture.simulate.plan import (
     Plan,
     make_plan,
 )
-from sopilot_assets.capture.simulate.state import Place
+from sopilot_assets.capture.simulate.state import PartPlace
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.tasks import load_task
 
@@ -163,7 +163,7 @@ def test_people_of_golds_are_not_seen_as_trainees(made: Made) -> None:
 @pytest.mark.parametrize("mode", MODES["freeze"])
 def test_a_frozen_feed_repeats_one_picture_and_its_noise(mode: str) -> None:
     studio = _Studio(Format(size=(160, 112), fps=10, step_seconds=0.8, pauses=False), 7)
-    one = Recording("trainee_001", "trainee", 0, PEOPLE["p05"], SITES["site_b"], f"freeze:{mode}")
+    one = SimulatedRecording("trainee_001", "trainee", 0, PEOPLE["p05"], SITES["site_b"], f"freeze:{mode}")
     plan = studio.plan(one)
     moved = [not np.array_equal(a, b) for a, b in pairwise(studio.frames(one, plan))]
     assert plan.frozen is not None
@@ -209,9 +209,9 @@ def test_state_follows_what_was_done() -> None:
     plans = (_plan("missing_step:one", f"trainee_{number}") for number in range(60))
     plan = next(plan for plan in plans if plan.edits == (MissingStep(SOP.index("lift_off_cover")),))
     show = perform(plan, person=PEOPLE["p05"], fps=10, step_seconds=0.8, rng=np.random.default_rng(1))
-    assert {state.cover for state in show.before} == {Place.SEAT}
-    assert show.before[-1].old_filter is Place.SEAT
-    assert show.before[-1].new_filter is Place.SHOULDER
+    assert {state.cover for state in show.before} == {PartPlace.SEAT}
+    assert show.before[-1].old_filter is PartPlace.SEAT
+    assert show.before[-1].new_filter is PartPlace.SHOULDER
 
 
 def test_steps_csv_holds_the_golds_steps(made: Made) -> None:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sopilot_assets.operations.alerts import Alert, Severity, raise_alert, resolve_alert
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
+from sopilot_assets.upkeep.alerts import Alert, AlertSeverity, raise_alert, resolve_alert
 from sopilot_assets_tests.cli.running import rows, sopilot
-from sopilot_assets_tests.operations.alerts.receivers import (
+from sopilot_assets_tests.upkeep.alerts.receivers import (
     MailReceiver,
     WebhookReceiver,
     mail_receiver,
@@ -37,7 +37,7 @@ def receivers(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Web
 
 
 def note(home: Home, subject: str) -> None:
-    alert = Alert("disk", subject, Severity.PROBLEM, "1 GiB free", "free some")
+    alert = Alert("disk", subject, AlertSeverity.PROBLEM, "1 GiB free", "free some")
     raise_alert(home, alert, now=datetime.now(UTC))
 
 

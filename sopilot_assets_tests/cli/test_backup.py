@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sopilot_assets.operations.settings import settings_path
+from sopilot_assets.settings import settings_path
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
 from sopilot_assets_tests.cli.running import rows, sopilot
-from sopilot_assets_tests.operations.backup.made_up import made_up_home, tree
+from sopilot_assets_tests.upkeep.backup.made_up import made_up_home, tree
 
 
 @pytest.fixture(scope="module")

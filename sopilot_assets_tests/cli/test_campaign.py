@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sopilot_assets.operations.evidence import stations
+from sopilot_assets.evidence.split_manifests import split_study_cases
 from sopilot_assets.store.home import Home
 from sopilot_assets_tests.cli.running import rows, sopilot
-from sopilot_assets_tests.operations.made_up_study import made_up_home
+from sopilot_assets_tests.evidence.made_up_study import made_up_home
 
 
 def status(home: Home, exit_code: int = 0) -> dict[str, object]:
@@ -57,6 +57,6 @@ def test_a_home_without_studies_or_golds_has_nothing_to_judge(home: Home) -> Non
 
 def test_a_gate_that_fails_is_a_finding(tmp_path: Path) -> None:
     home = made_up_home(tmp_path / "home")
-    stations.split_manifests(home, "spring", run_id="r", written_at="2026-03-03T08:00:00+00:00")
+    split_study_cases(home, "spring", run_id="r", written_at="2026-03-03T08:00:00+00:00")
     said = sopilot(home, "campaign", "gates", "--profile", "ops_v1", exit_code=3)
     assert "ops_v1 fails on spring" in said.stdout

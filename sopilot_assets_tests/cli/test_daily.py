@@ -7,10 +7,10 @@ import io
 import json
 from pathlib import Path
 
-from sopilot_assets.operations.initialise import prepare_home
 from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.setting_up import prepare_home
 from sopilot_assets_tests.cli.running import rows, sopilot
-from sopilot_assets_tests.operations.made_up_days import add_task, record, refuse
+from sopilot_assets_tests.upkeep.made_up_days import add_task, record, refuse
 
 NOON = "2026-03-02T12:00:00+00:00"
 

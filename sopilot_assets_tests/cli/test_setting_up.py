@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 import sopilot_assets
 from sopilot_assets.cli import app
-from sopilot_assets.operations.initialise import SETTINGS, shipped_settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
+from sopilot_assets.upkeep.setting_up import SETTINGS, shipped_settings
 from sopilot_assets_tests.cli.running import rows, sopilot
 
 

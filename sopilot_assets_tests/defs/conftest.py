@@ -13,8 +13,8 @@ import pytest
 
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
 from sopilot_assets.definitions import build_defs
+from sopilot_assets.defs.recordings.capture_sensor import capture_sensor
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
-from sopilot_assets.defs.sensors import capture_sensor
 from sopilot_assets.store.home import Home
 
 START = "2025-06-02T08:00:00+00:00"

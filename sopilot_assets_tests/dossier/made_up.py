@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from sopilot_assets.dossier.inputs import BASELINE, DossierInputs
 from sopilot_assets.labels.agreement import rater_agreement
-from sopilot_assets.labels.events import NO_EVENT, Draft, Event, Source, place
+from sopilot_assets.labels.events import NO_EVENT, Draft, LabelEvent, Source, place
 from sopilot_assets.labels.state import label_state
 from sopilot_assets.store.canonical import content_sha256, plain
 from sopilot_assets.studies.cases import case_frame
@@ -23,11 +23,11 @@ from sopilot_assets.studies.gates import check_gates, gate_counts
 from sopilot_assets.studies.groups import person_groups
 from sopilot_assets.studies.leakage import leakage_table, leaking_groups
 from sopilot_assets.studies.looks import distinct_looks
-from sopilot_assets.studies.metrics import Outcome, figures, gate_values, old_outcome
+from sopilot_assets.studies.metrics import DetectorOutcome, figures, gate_values, old_outcome
 from sopilot_assets.studies.policies import select
 from sopilot_assets.studies.policy_fits import fit_policies
 from sopilot_assets.studies.profiles import study_profile
-from sopilot_assets.studies.registration import Registered, Registration
+from sopilot_assets.studies.registration import RegisteredVersion, Registration
 from sopilot_assets.studies.repeatability import REPEAT_COLUMNS, repeatability
 from sopilot_assets.studies.shadow import shadow_report
 from sopilot_assets.studies.spec import StudySpec, parse_study
@@ -205,10 +205,10 @@ def _unlabelled(people: int, seed: int, power: float) -> tuple[np.ndarray, pd.Da
     return np.array(truth), case_frame(rows)
 
 
-def _events(truth: np.ndarray, cases: pd.DataFrame, seed: int) -> list[Event]:
+def _events(truth: np.ndarray, cases: pd.DataFrame, seed: int) -> list[LabelEvent]:
     """Blind labels: one rater for all, another for every third, who errs now and then."""
     rng = np.random.default_rng(seed + 1)
-    events: list[Event] = []
+    events: list[LabelEvent] = []
     for number, (bad, key) in enumerate(zip(truth, cases["case_id"], strict=True)):
         for who in ("rater_a", "rater_b")[: 2 if number % 3 == 0 else 1]:
             wrong = who == "rater_b" and rng.random() < 0.04
@@ -225,7 +225,7 @@ def _events(truth: np.ndarray, cases: pd.DataFrame, seed: int) -> list[Event]:
     return events
 
 
-def _labelled(cases: pd.DataFrame, events: list[Event], spec: StudySpec) -> pd.DataFrame:
+def _labelled(cases: pd.DataFrame, events: list[LabelEvent], spec: StudySpec) -> pd.DataFrame:
     state = label_state(events, [source.value for source in spec.label_sources]).set_index("key")
     found = state.reindex(cases["case_id"].to_numpy())
     return cases.assign(
@@ -235,7 +235,7 @@ def _labelled(cases: pd.DataFrame, events: list[Event], spec: StudySpec) -> pd.D
 
 
 def _detections(
-    cases: pd.DataFrame, places: np.ndarray, clusters: np.ndarray, outcomes: dict[str, Outcome]
+    cases: pd.DataFrame, places: np.ndarray, clusters: np.ndarray, outcomes: dict[str, DetectorOutcome]
 ) -> pd.DataFrame:
     table = {"case_id": cases["case_id"], "split": places, "cluster": clusters}
     for name, one in outcomes.items():
@@ -249,7 +249,7 @@ def _detections(
 
 def _registration(spec: StudySpec) -> Registration:
     content = spec.model_dump(mode="json")
-    current = Registered(
+    current = RegisteredVersion(
         registered_at=datetime(2026, 1, 15, 9, tzinfo=UTC),
         by="qa",
         spec_sha256=spec.sha256(),

@@ -12,7 +12,7 @@ from sopilot_assets.dossier.package import Dossier
 from sopilot_assets.dossier.signing import SigningKey, new_key, sign
 from sopilot_assets.dossier.verifier.files import dossier_id_of, sha256
 from sopilot_assets.dossier.verifier.labels import canonical
-from sopilot_assets.dossier.verifier.verify import Verification, verify_files
+from sopilot_assets.dossier.verifier.verify import DossierVerification, verify_files
 
 FLIPS = 1000
 
@@ -229,7 +229,7 @@ def test_a_dossier_issued_by_somebody_else_is_not_by_the_key_that_is_expected(
     assert bad_files(files, signer=key.public) == []
 
 
-def gates_passed(files: Files, change: Callable[[dict[str, object]], None]) -> Verification:
+def gates_passed(files: Files, change: Callable[[dict[str, object]], None]) -> DossierVerification:
     gates = json.loads(files["results/gates.json"])
     change(gates)
     return verify_files({**files, "results/gates.json": json.dumps(gates).encode()}, use_ssh_keygen=False)

@@ -23,11 +23,11 @@ from sopilot_assets.dossier.verifier.numbers import (
     wilson_bounds,
 )
 from sopilot_assets.labels.agreement import rater_agreement
-from sopilot_assets.labels.events import NO_EVENT, Draft, Event, place
+from sopilot_assets.labels.events import NO_EVENT, Draft, LabelEvent, place
 from sopilot_assets.labels.state import label_state
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.intervals import clustered, wilson
-from sopilot_assets.studies.metrics import Outcome, figures
+from sopilot_assets.studies.metrics import DetectorOutcome, figures
 from sopilot_assets.studies.shadow import exact_mcnemar, shadow_report
 
 
@@ -78,8 +78,8 @@ LABELS = st.lists(
 )
 
 
-def chain(labels: list[tuple[str, str, str, bool | None, bool]]) -> list[Event]:
-    events: list[Event] = []
+def chain(labels: list[tuple[str, str, str, bool | None, bool]]) -> list[LabelEvent]:
+    events: list[LabelEvent] = []
     for who, key, source, expected, adjudicates in labels:
         draft = Draft(
             task_id="t",
@@ -136,7 +136,7 @@ def test_figures_and_shadow_on_random_cases(seed: int) -> None:
     )
     clusters = rng.choice(["p1", "p2", "p3", "p4", ""], n)
     outcomes = {
-        name: Outcome(rng.random(n) < 0.4, rng.random(n) < 0.9, rng.integers(0, 9, n) / 8)
+        name: DetectorOutcome(rng.random(n) < 0.4, rng.random(n) < 0.9, rng.integers(0, 9, n) / 8)
         for name in ("a", "b")
     }
     rows = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from sopilot_assets.capture.ledgers import ACTIVE, VIDEO_COLUMNS, videos_ledger
 from sopilot_assets.labels.chain import append_events
-from sopilot_assets.labels.events import Draft, Event
+from sopilot_assets.labels.events import Draft, LabelEvent
 from sopilot_assets.scoring.ledger import COLUMNS, scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Row
@@ -59,6 +59,6 @@ def draft(key: str = "job-1", who: str = "ann", critical: bool | None = True, **
     return Draft.model_validate({"key": key, "who": who, "critical_expected": critical, **fields})
 
 
-def append(home: Home, *drafts: Draft) -> list[Event]:
+def append(home: Home, *drafts: Draft) -> list[LabelEvent]:
     """Append the labels; returns the new events."""
     return append_events(home, drafts, run_id="test", written_at=AT)

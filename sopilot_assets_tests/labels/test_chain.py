@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from sopilot_assets.errors import LabelError
 from sopilot_assets.labels.chain import chain_head, labels_ledger, read_chain, tasks_with_labels, verified
-from sopilot_assets.labels.events import NO_EVENT, Draft, Event, place
+from sopilot_assets.labels.events import NO_EVENT, Draft, LabelEvent, place
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.labels.made_up import AT, TASK, append, draft
@@ -29,7 +29,7 @@ NOTES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 @st.composite
 def chains(draw: st.DrawFn) -> list[dict[str, Any]]:
     """The stored fields of a chain of 2 to 6 events."""
-    events: list[Event] = []
+    events: list[LabelEvent] = []
     for number in range(draw(st.integers(2, 6))):
         said = draft(
             f"job-{number}",

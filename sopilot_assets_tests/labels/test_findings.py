@@ -6,15 +6,15 @@ import math
 
 import pytest
 
-from sopilot_assets.labels.events import NO_EVENT, Agreement, Draft, Event, Seen, Source, place
+from sopilot_assets.labels.events import NO_EVENT, Agreement, Draft, LabelEvent, Seen, Source, place
 from sopilot_assets.labels.findings import finding_agreement
 from sopilot_assets.tasks import DeviationType
 
 MISSING, SWAP = DeviationType.MISSING_STEP, DeviationType.ORDER_SWAP
 
 
-def chain(*drafts: Draft) -> list[Event]:
-    events: list[Event] = []
+def chain(*drafts: Draft) -> list[LabelEvent]:
+    events: list[LabelEvent] = []
     for draft in drafts:
         previous = events[-1].event_id if events else NO_EVENT
         events.append(place(draft, seq=len(events) + 1, previous_hash=previous))

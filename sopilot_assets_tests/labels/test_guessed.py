@@ -11,7 +11,7 @@ from sopilot_assets.capture.simulate.raters import Rater, rated, read_truth
 from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels.events import Source
 from sopilot_assets.labels.prefill import prefill_drafts
-from sopilot_assets.labels.recordings import Recording
+from sopilot_assets.labels.recordings import RecordingToLabel
 from sopilot_assets.labels.sheet_files import read_sheet
 from sopilot_assets.labels.simulated import fill_as
 from sopilot_assets.labels.state import label_state
@@ -19,7 +19,7 @@ from sopilot_assets_tests.labels.made_up import AT, TASK, draft, key_of
 from sopilot_assets_tests.labels.test_state import events
 
 NAMES = ("take_1.mp4", "take_1_bad_freeze.mp4", "take_2_bad_cut_tail.mp4")
-RECORDINGS = [Recording(key_of(name), name, "videos/x.mp4") for name in NAMES]
+RECORDINGS = [RecordingToLabel(key_of(name), name, "videos/x.mp4") for name in NAMES]
 TRUTH = {f"trainee_{n:04}.mp4": n % 4 == 0 for n in range(4000)}
 
 

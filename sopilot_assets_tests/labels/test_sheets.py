@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sopilot_assets.errors import LabelError
-from sopilot_assets.labels.events import Agreement, Draft, Event, Seen, Source, place
-from sopilot_assets.labels.recordings import Recording, by_key, recordings_to_label
+from sopilot_assets.labels.events import Agreement, Draft, LabelEvent, Seen, Source, place
+from sopilot_assets.labels.recordings import RecordingToLabel, by_key, recordings_to_label
 from sopilot_assets.labels.sheet_files import SUFFIXES, read_sheet, write_sheet
 from sopilot_assets.labels.sheets import (
     BLIND_COLUMNS,
@@ -35,7 +35,7 @@ FINDINGS = (
 NAMES = ("a_bad_freeze.mp4", "b.mp4", "c.mp4")
 KEYS = tuple(key_of(name) for name in NAMES)
 RECORDINGS = [
-    Recording(key, name, f"videos/{key}.mp4", f"reviews/{key}.html", "fail", 61.25, FINDINGS)
+    RecordingToLabel(key, name, f"videos/{key}.mp4", f"reviews/{key}.html", "fail", 61.25, FINDINGS)
     for key, name in zip(KEYS, NAMES, strict=True)
 ]
 
@@ -319,7 +319,7 @@ def test_what_was_said_and_written_into_a_sheet_is_read_back(
     tmp_path: Path, critical: bool | None, suffix: str, **said: Any
 ) -> None:
     label = draft(KEYS[0], critical=critical, source="human", **said)
-    event: Event = place(label, seq=1, previous_hash="0" * 64)
+    event: LabelEvent = place(label, seq=1, previous_hash="0" * 64)
     path = tmp_path / f"s{suffix}"
     path.unlink(missing_ok=True)
     write_template(path, RECORDINGS, source=Source.HUMAN, who="ann", said={event.key: event})
@@ -337,7 +337,9 @@ def test_recordings_come_from_intake_and_scoring(home: Home) -> None:
 
 
 def test_a_file_name_cannot_become_a_formula(tmp_path: Path) -> None:
-    write_template(tmp_path / "s.csv", [Recording(KEYS[0], "=1+1.mp4", "v")], source=Source.HUMAN, who="ann")
+    write_template(
+        tmp_path / "s.csv", [RecordingToLabel(KEYS[0], "=1+1.mp4", "v")], source=Source.HUMAN, who="ann"
+    )
     assert rows_of(tmp_path / "s.csv")[0]["name"] == "'=1+1.mp4"
 
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from sopilot_assets.errors import LabelError
 from sopilot_assets.labels.chain import chain_head
-from sopilot_assets.labels.events import Draft, Event, Source, place
+from sopilot_assets.labels.events import Draft, LabelEvent, Source, place
 from sopilot_assets.labels.state import STATE_COLUMNS, Coverage, label_coverage, label_state
 from sopilot_assets_tests.labels.made_up import draft
 
 
-def events(*drafts: Draft) -> list[Event]:
+def events(*drafts: Draft) -> list[LabelEvent]:
     """The labels as a chain."""
-    chain: list[Event] = []
+    chain: list[LabelEvent] = []
     for one in drafts:
         head = chain_head(chain)
         chain.append(place(one, seq=head.seq + 1, previous_hash=head.event_id))

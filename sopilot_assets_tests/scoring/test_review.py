@@ -22,7 +22,7 @@ from PIL import Image
 
 from sopilot_assets.alignment.spans import Alignment, Span, SpanKind, Warp
 from sopilot_assets.errors import GoldError, StoreError
-from sopilot_assets.scoring.result import Decision, Deviation, Score, Text
+from sopilot_assets.scoring.result import Decision, Deviation, Score
 from sopilot_assets.scoring.review import (
     IndexRow,
     alignment_strip_png,
@@ -38,6 +38,7 @@ from sopilot_assets.scoring.review.drawing import PNG_SCALE
 from sopilot_assets.scoring.review.sync import sync_table
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType, Severity, Step, TaskSpec
+from sopilot_assets.texts.languages import Text
 from sopilot_assets.video.frames import iter_frames
 from sopilot_assets.video.probe import probe
 from sopilot_assets.video.write import write_h264

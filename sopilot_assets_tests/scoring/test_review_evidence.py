@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from sopilot_assets.scoring.result import Decision, GoldVote, Score, StepReading, Text, Verifiability
+from sopilot_assets.scoring.result import Decision, GoldVote, Score, StepReading, Verifiability
 from sopilot_assets.scoring.review import (
     IndexRow,
     StillPair,
@@ -31,6 +31,7 @@ from sopilot_assets.scoring.review.stills import Still, Unreadable, most_severe,
 from sopilot_assets.scoring.review.verifiability import verifiability_table
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType, Severity
+from sopilot_assets.texts.languages import Text
 from sopilot_assets.video.write import write_h264
 from sopilot_assets_tests.scoring.test_review import (
     FREEZE,

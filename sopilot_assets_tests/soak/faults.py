@@ -12,12 +12,12 @@ from typing import Final
 
 import psutil
 
-from sopilot_assets.operations.campaign.processes import MARK
-from sopilot_assets_tests.operations.alerts.receivers import MailReceiver, WebhookReceiver
+from sopilot_assets.processes.children import MARK
 from sopilot_assets_tests.soak.clock import Clock
 from sopilot_assets_tests.soak.drops import Drop
 from sopilot_assets_tests.soak.place import Disk
 from sopilot_assets_tests.soak.servers import Servers
+from sopilot_assets_tests.upkeep.alerts.receivers import MailReceiver, WebhookReceiver
 
 RUN_MODULE: Final = "dagster api execute_run"
 

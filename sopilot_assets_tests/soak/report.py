@@ -11,10 +11,10 @@ import pandas as pd
 
 from sopilot_assets.capture.ledgers import quarantine_ledger
 from sopilot_assets.defs.local_run import local_instance
-from sopilot_assets.operations.alerts import read_events
-from sopilot_assets.operations.campaign.records import FAULTS, CycleOutcome, cycle_rows, step_rows
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.alerts import read_events
+from sopilot_assets.upkeep.campaign.records import FAULTS, CycleOutcome, cycle_rows, step_rows
 from sopilot_assets_tests.soak.faults import Injected
 from sopilot_assets_tests.soak.run import Soaked
 from sopilot_assets_tests.soak.verify import Verdict

@@ -17,11 +17,10 @@ from typing import Final
 
 import yaml
 
-from sopilot_assets.operations.initialise import prepare_home
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import lock_task
+from sopilot_assets.upkeep.setting_up import prepare_home
 from sopilot_assets_tests.defs.conftest import add_task, drop_steps
-from sopilot_assets_tests.operations.alerts.receivers import mail_receiver, webhook_receiver
 from sopilot_assets_tests.soak.clock import Clock
 from sopilot_assets_tests.soak.drops import Drop, bad_set, good_set
 from sopilot_assets_tests.soak.faults import FAULTS, Injected, Site, inject, schedule
@@ -29,6 +28,7 @@ from sopilot_assets_tests.soak.place import Disk
 from sopilot_assets_tests.soak.servers import Servers
 from sopilot_assets_tests.soak.verify import Outcome, Verdict, verdicts
 from sopilot_assets_tests.soak.way import LOCKED_AT, TASK
+from sopilot_assets_tests.upkeep.alerts.receivers import mail_receiver, webhook_receiver
 
 LOOK_S: Final = 0.5
 RETRY_S: Final = 90.0

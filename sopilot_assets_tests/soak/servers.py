@@ -16,8 +16,8 @@ from typing import Final
 
 import psutil
 
-from sopilot_assets.operations.initialise import dagster_home
 from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.setting_up import dagster_home
 
 RESTART_S: Final = 1.0
 """systemd's RestartSec."""

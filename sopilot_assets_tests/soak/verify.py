@@ -16,15 +16,15 @@ import pyarrow.parquet as pq
 
 from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
 from sopilot_assets.defs.local_run import local_instance
-from sopilot_assets.operations.alerts import read_events
-from sopilot_assets.operations.campaign.plan import CampaignPlan, load_plan
-from sopilot_assets.operations.campaign.records import CycleOutcome, cycle_rows
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import file_sha256
-from sopilot_assets_tests.operations.alerts.receivers import MailReceiver, WebhookReceiver
+from sopilot_assets.upkeep.alerts import read_events
+from sopilot_assets.upkeep.campaign.plan import CampaignPlan, load_plan
+from sopilot_assets.upkeep.campaign.records import CycleOutcome, cycle_rows
 from sopilot_assets_tests.soak.drops import Drop
 from sopilot_assets_tests.soak.same import rows_of, torn_databases
+from sopilot_assets_tests.upkeep.alerts.receivers import MailReceiver, WebhookReceiver
 
 VERSION: Final = ("algorithm", "model_id", "reference_id", "task_fingerprint")
 """What a score was made from; a recording has one row for each version."""

@@ -12,7 +12,6 @@ import pytest
 from upath import UPath
 
 from sopilot_assets.errors import StoreError
-from sopilot_assets.operations.initialise import join_store
 from sopilot_assets.store.arrays import load_arrays, save_arrays
 from sopilot_assets.store.compaction import compact_ledgers
 from sopilot_assets.store.home import Home
@@ -20,6 +19,7 @@ from sopilot_assets.store.ledgers import Ledger
 from sopilot_assets.store.publish import TEMPORARY_PREFIX, publish_text
 from sopilot_assets.store.shared import MARKER, at_hand, names_in_store, pull, shared_home, through
 from sopilot_assets.store.shared_lock import held_everywhere
+from sopilot_assets.upkeep.setting_up import join_store
 from sopilot_assets_tests.store.object_store import ObjectStore, object_store
 
 COLUMNS = {"key": pa.string(), "value": pa.int64()}

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from sopilot_assets.errors import StoreError
-from sopilot_assets.operations.initialise import join_store
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import only_writer, publish_text
 from sopilot_assets.store.shared_lock import held_everywhere
+from sopilot_assets.upkeep.setting_up import join_store
 from sopilot_assets_tests.defs.scale.engines import free_port, postgres_server
 from sopilot_assets_tests.store.object_store import object_store
 

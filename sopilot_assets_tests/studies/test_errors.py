@@ -19,11 +19,11 @@ from sopilot_assets.studies.errors import (
     old_reasons,
     reasons,
 )
-from sopilot_assets.studies.metrics import Outcome
+from sopilot_assets.studies.metrics import DetectorOutcome
 
 
-def outcome(cases: pd.DataFrame, detected: list[bool], decided: list[bool] | None = None) -> Outcome:
-    return Outcome(
+def outcome(cases: pd.DataFrame, detected: list[bool], decided: list[bool] | None = None) -> DetectorOutcome:
+    return DetectorOutcome(
         detected=np.array(detected, dtype=bool),
         decided=np.ones(len(cases), dtype=bool) if decided is None else np.array(decided, dtype=bool),
         score=np.nan_to_num(cases["critical_probability"].to_numpy(), nan=0.5),

@@ -13,7 +13,7 @@ from sopilot_assets.errors import StudyError
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.gates import Override, Trials, check_gates, gate_counts
 from sopilot_assets.studies.intervals import wilson
-from sopilot_assets.studies.metrics import Outcome, figures, gate_values
+from sopilot_assets.studies.metrics import DetectorOutcome, figures, gate_values
 from sopilot_assets.studies.profiles import (
     CHECKS,
     LEGACY_CHECKS,
@@ -183,7 +183,7 @@ def test_a_report_is_plain_data_and_a_table() -> None:
 
 
 def judged(cases: pd.DataFrame, detected: np.ndarray) -> dict[str, object]:
-    outcome = Outcome(detected, np.ones(len(cases), dtype=bool), detected.astype(float))
+    outcome = DetectorOutcome(detected, np.ones(len(cases), dtype=bool), detected.astype(float))
     return figures(cases, outcome, clusters=cases["person"])
 
 

@@ -9,7 +9,7 @@ import pytest
 from sopilot_assets.errors import StudyError
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.leave_group_out import MOST_FITS, Detector, leave_group_out
-from sopilot_assets.studies.metrics import Outcome
+from sopilot_assets.studies.metrics import DetectorOutcome
 
 CASES = case_frame(
     {
@@ -29,9 +29,9 @@ def middle(training: pd.DataFrame) -> Detector:
     means = training.groupby("expected")["critical_probability"].mean()
     threshold = float(means.mean())
 
-    def detector(cases: pd.DataFrame) -> Outcome:
+    def detector(cases: pd.DataFrame) -> DetectorOutcome:
         p = cases["critical_probability"].to_numpy()
-        return Outcome(detected=p >= threshold, decided=np.ones(len(cases), dtype=bool), score=p)
+        return DetectorOutcome(detected=p >= threshold, decided=np.ones(len(cases), dtype=bool), score=p)
 
     return detector
 
@@ -97,7 +97,7 @@ def test_many_groups_are_left_out_several_at_a_time_and_still_judged_unseen() ->
         fits.append(seen)
         detector = middle(training)
 
-        def of_strangers(judged: pd.DataFrame) -> Outcome:
+        def of_strangers(judged: pd.DataFrame) -> DetectorOutcome:
             assert seen.isdisjoint(judged["person"])
             return detector(judged)
 

@@ -12,7 +12,7 @@ import pytest
 
 from sopilot_assets.errors import StudyError
 from sopilot_assets.studies.cases import case_frame
-from sopilot_assets.studies.metrics import Outcome, figures, gate_values, old_outcome
+from sopilot_assets.studies.metrics import DetectorOutcome, figures, gate_values, old_outcome
 from sopilot_assets_tests.studies.test_repeatability import repeat
 
 
@@ -22,9 +22,9 @@ def cases_of(*rows: dict[str, Any]) -> pd.DataFrame:
 
 def said(
     detected: list[bool], decided: list[bool] | None = None, score: list[float] | None = None
-) -> Outcome:
+) -> DetectorOutcome:
     n = len(detected)
-    return Outcome(
+    return DetectorOutcome(
         detected=np.array(detected, dtype=bool),
         decided=np.ones(n, dtype=bool) if decided is None else np.array(decided),
         score=np.array(detected, dtype=float) if score is None else np.array(score),
@@ -138,7 +138,7 @@ def test_arguments_of_other_lengths_are_refused() -> None:
     with pytest.raises(StudyError, match="5 cases but 1 in clusters"):
         figures(cases_of(*LABELS), said([True] * 5), clusters=np.array(["a"]))
     with pytest.raises(StudyError, match="one length"):
-        Outcome(np.zeros(2, dtype=bool), np.zeros(1, dtype=bool), np.zeros(2))
+        DetectorOutcome(np.zeros(2, dtype=bool), np.zeros(1, dtype=bool), np.zeros(2))
 
 
 def test_many_cases_take_seconds() -> None:

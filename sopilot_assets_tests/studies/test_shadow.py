@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sopilot_assets.errors import StudyError
 from sopilot_assets.studies.cases import case_frame
-from sopilot_assets.studies.metrics import Outcome
+from sopilot_assets.studies.metrics import DetectorOutcome
 from sopilot_assets.studies.shadow import (
     changed_frame,
     clustered_sign_test,
@@ -33,8 +33,8 @@ def table(*expected: float | None) -> pd.DataFrame:
     )
 
 
-def says(*words: str) -> Outcome:
-    return Outcome(
+def says(*words: str) -> DetectorOutcome:
+    return DetectorOutcome(
         detected=np.array([word == YES for word in words]),
         decided=np.array([word != CANNOT for word in words]),
         score=np.array([0.9 if word == YES else 0.1 for word in words]),

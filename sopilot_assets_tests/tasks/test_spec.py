@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sopilot_assets.tasks import DeviationType, Embedder, Severity, Step, TaskSpec, Weights, parse_task
+from sopilot_assets.tasks import DeviationType, EmbedderName, Severity, Step, TaskSpec, Weights, parse_task
 from sopilot_assets_tests.tasks.task_files import FILTER_CHANGE
 
 MINIMAL = "task_id: t\nname: T\nversion: 1\nsteps: [{id: a, name: A}, {id: b, name: B}, {id: c, name: C}]\n"
@@ -24,7 +24,7 @@ def test_a_minimal_file_gets_the_documented_defaults() -> None:
     spec = parse(MINIMAL)
     assert (spec.pass_score, spec.retrain_score) == (90, 80)
     assert spec.weights == Weights(miss=0.40, swap=0.25, deviation=0.25, time=0.10)
-    assert spec.embedder is Embedder.LITE0_FLOW
+    assert spec.embedder is EmbedderName.LITE0_FLOW
     assert not spec.quality_gate.enabled
     assert spec.critical_ids == {"a", "b", "c"}
     assert spec.severity == {

@@ -20,15 +20,15 @@ from urllib3.exceptions import HTTPError
 from sopilot_assets.capture.commons.api import MediaWiki, RemoteVideo
 from sopilot_assets.capture.commons.licences import DEFAULT_FAMILIES, is_allowed
 from sopilot_assets.capture.commons.manifest import (
+    CommonsManifest,
     FetchedVideo,
-    Manifest,
     read_manifest,
     write_manifest,
 )
-from sopilot_assets.capture.identity import safe_name
 from sopilot_assets.capture.scan import sidecar_of
 from sopilot_assets.errors import ConfigError, SourceError
 from sopilot_assets.store.publish import file_sha256, publish_path, publish_text
+from sopilot_assets.texts.names import safe_name
 
 PARTIAL: Final = ".partial"
 KEEP_FREE_BYTES: Final = 2 << 30
@@ -132,7 +132,7 @@ def _take(
     site: MediaWiki,
     folder: Path,
     wanted: Wanted,
-    manifest: Manifest,
+    manifest: CommonsManifest,
     video: RemoteVideo,
     *,
     query: str,

@@ -45,7 +45,7 @@ class FetchedVideo(BaseModel):
         return f"{self.path}: “{self.title}” by {author}, {licence}, {self.page_url or self.file_url}"
 
 
-class Manifest(BaseModel):
+class CommonsManifest(BaseModel):
     """The files of one folder, in the order in which they were fetched."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,21 +54,21 @@ class Manifest(BaseModel):
     source: str
     files: tuple[FetchedVideo, ...] = ()
 
-    def with_file(self, fetched: FetchedVideo) -> Manifest:
+    def with_file(self, fetched: FetchedVideo) -> CommonsManifest:
         """The manifest with one more file, which replaces an entry for the same content."""
         others = tuple(one for one in self.files if one.sha1 != fetched.sha1)
         return self.model_copy(update={"files": (*others, fetched)})
 
 
-def read_manifest(folder: Path, *, source: str) -> Manifest:
+def read_manifest(folder: Path, *, source: str) -> CommonsManifest:
     """The manifest in ``folder``, an empty one where there is none; `SourceError` for one that is damaged or
     belongs to another source.
     """
     path = folder / MANIFEST
     if not path.exists():
-        return Manifest(source=source)
+        return CommonsManifest(source=source)
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        manifest = CommonsManifest.model_validate_json(path.read_bytes())
     except (ValidationError, ValueError) as error:
         raise SourceError(
             f"{path}: expected the manifest of fetched videos, found something else ({error}). Restore it, "
@@ -79,7 +79,7 @@ def read_manifest(folder: Path, *, source: str) -> Manifest:
     return manifest
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: CommonsManifest) -> None:
     """Publish the manifest, and the attributions as text to hand on."""
     publish_bytes(folder / MANIFEST, pretty_json(manifest.model_dump(mode="json")))
     lines = sorted(one.attribution for one in manifest.files)

@@ -9,7 +9,7 @@ from typing import Final
 
 from sopilot_assets.capture.simulate.hands import Grasp
 from sopilot_assets.capture.simulate.motion import Stage, along, mixed, turned
-from sopilot_assets.capture.simulate.state import Held, Moment, Place, Point, State, Thing
+from sopilot_assets.capture.simulate.state import Held, PartPlace, Point, SceneMoment, SceneState, Thing
 
 _WIPES: Final = 8
 _COVER_GRIP: Final = 54.0
@@ -24,13 +24,13 @@ class Action:
     """
 
     name: str
-    show: Callable[[Stage], Moment]
-    leave: Callable[[State], State]
+    show: Callable[[Stage], SceneMoment]
+    leave: Callable[[SceneState], SceneState]
     length: float = 1.0
     carries: bool = False
 
 
-def loosen_housing(stage: Stage) -> Moment:
+def loosen_housing(stage: Stage) -> SceneMoment:
     """The wrench takes the hex in short pulls."""
     p, side = stage.progress, stage.side
     (rest, rest_angle) = stage.layout.tools[Thing.WRENCH]
@@ -45,23 +45,23 @@ def loosen_housing(stage: Stage) -> Moment:
     grips = 0.12 < p < 0.94
     lift = 0.35 * (stage.envelope(0.16, 0.22) + stage.envelope(0.85, 0.90))
     lead = stage.lead(hand, Grasp.FIST if grips else Grasp.REST, bend=-0.25 * side * angle - 18, lift=lift)
-    return Moment(
+    return SceneMoment(
         state=_taking(stage, Thing.WRENCH, 0.14, 0.93),
         hands=(stage.steadying(stage.beside(hex_, -78, 34), 0.24, 0.84), lead),
         held=_if_taken(stage, 0.14, 0.93, Held(Thing.WRENCH, head, angle, lift)),
     )
 
 
-def lift_off_cover(stage: Stage) -> Moment:
+def lift_off_cover(stage: Stage) -> SceneMoment:
     """Both hands rock the cover loose, lift it and put it down at the side."""
     start = stage.layout.places[stage.before.cover]
     rocking = 13 * stage.wave(1.5) * stage.envelope(0.16, 0.46) * stage.person.reach
-    at, lift = _carry(stage, start, stage.layout.places[Place.PARK], 0.48, 0.80)
+    at, lift = _carry(stage, start, stage.layout.places[PartPlace.PARK], 0.48, 0.80)
     hands_at = _approach(stage, at, 0.12, 0.86)
     return _two_handed_cover(stage, at, hands_at, rocking, lift, leave_at=0.86)
 
 
-def close_housing(stage: Stage) -> Moment:
+def close_housing(stage: Stage) -> SceneMoment:
     """Both hands bring the cover back, then press it down around its rim."""
     start, seat = stage.layout.places[stage.before.cover], stage.layout.seat
     at, lift = _carry(stage, start, seat, 0.12, 0.36)
@@ -81,16 +81,18 @@ def close_housing(stage: Stage) -> Moment:
         )
         for which, hand in ((-1, stage.other), (1, stage.lead))
     )
-    return Moment(
-        state=replace(stage.before, cover=Place.HELD), hands=hands, held=(Held(Thing.COVER, at, 0.0, 0.0),)
+    return SceneMoment(
+        state=replace(stage.before, cover=PartPlace.HELD),
+        hands=hands,
+        held=(Held(Thing.COVER, at, 0.0, 0.0),),
     )
 
 
-def pull_old_filter(stage: Stage) -> Moment:
+def pull_old_filter(stage: Stage) -> SceneMoment:
     """One hand twists the old filter out and drops it into the waste tray."""
     state, seat = stage.before, stage.layout.seat
-    free = state.cover is not Place.SEAT and state.old_filter is Place.SEAT
-    at, lift = _carry(stage, seat, stage.layout.places[Place.WASTE], 0.56, 0.82)
+    free = state.cover is not PartPlace.SEAT and state.old_filter is PartPlace.SEAT
+    at, lift = _carry(stage, seat, stage.layout.places[PartPlace.WASTE], 0.56, 0.82)
     twist = 34 * stage.wave(0.95) * stage.envelope(0.16, 0.52) * stage.person.reach
     hand_at = _approach(stage, at, 0.12, 0.86, which=1)
     jerk = 6 * abs(stage.wave(1.9)) * stage.envelope(0.40, 0.54)
@@ -99,20 +101,20 @@ def pull_old_filter(stage: Stage) -> Moment:
     )
     hands = (stage.steadying(stage.beside(seat, -80, 46), 0.14, 0.60), lead)
     if not free:
-        return Moment(state=state, hands=hands)
+        return SceneMoment(state=state, hands=hands)
     held = Held(Thing.OLD_FILTER, (at[0], at[1] - jerk), stage.side * twist, lift)
     if stage.progress >= 0.86:
-        return Moment(state=replace(state, old_filter=Place.WASTE), hands=hands)
-    return Moment(state=replace(state, old_filter=Place.HELD), hands=hands, held=(held,))
+        return SceneMoment(state=replace(state, old_filter=PartPlace.WASTE), hands=hands)
+    return SceneMoment(state=replace(state, old_filter=PartPlace.HELD), hands=hands, held=(held,))
 
 
-def wipe_seat(stage: Stage) -> Moment:
+def wipe_seat(stage: Stage) -> SceneMoment:
     """A cloth goes back and forth over the seat."""
     strokes = _strokes(stage, stage.layout.seat, wide=30, tall=15, hertz=1.35)
     return _wiping(stage, strokes, cleans=True)
 
 
-def oil_gasket(stage: Stage) -> Moment:
+def oil_gasket(stage: Stage) -> SceneMoment:
     """The oil can draws circles on the new filter's gasket."""
     rest, rest_angle = stage.layout.tools[Thing.OIL_CAN]
     target = stage.layout.places[stage.before.new_filter]
@@ -129,22 +131,22 @@ def oil_gasket(stage: Stage) -> Moment:
     oiled = max(stage.before.oil, stage.during(0.26, 0.82))
     state = replace(_taking(stage, Thing.OIL_CAN, 0.13, 0.93), oil=round(oiled * 6) / 6)
     lead = stage.lead(hand, _claw(stage, 0.11, 0.94), bend=-14, lift=lift)
-    return Moment(
+    return SceneMoment(
         state=state,
         hands=(stage.steadying(stage.beside(target, -30, 26), 0.24, 0.84), lead),
         held=_if_taken(stage, 0.13, 0.93, Held(Thing.OIL_CAN, at, mixed(rest_angle, angle, share), lift)),
     )
 
 
-def insert_new_filter(stage: Stage) -> Moment:
+def insert_new_filter(stage: Stage) -> SceneMoment:
     """One hand brings the new filter, then both palms press it into the seat."""
     state, seat = stage.before, stage.layout.seat
     start = stage.layout.places[state.new_filter]
     at, lift = _carry(stage, start, seat, 0.15, 0.42)
-    aside = state.blocked and state.new_filter is not Place.SEAT
+    aside = state.blocked and state.new_filter is not PartPlace.SEAT
     if aside:
         slip = stage.during(0.86, 0.93)
-        shoulder = stage.layout.places[Place.SHOULDER]
+        shoulder = stage.layout.places[PartPlace.SHOULDER]
         at = (mixed(at[0], shoulder[0], slip), mixed(at[1], shoulder[1], slip))
     pressing = stage.envelope(0.48, 0.85)
     push = max(stage.wave(1.05), 0.0)
@@ -164,12 +166,12 @@ def insert_new_filter(stage: Stage) -> Moment:
         joining, Grasp.FLAT if pressing > 0 else Grasp.REST, bend=10 * push, lift=0.2 * (1 - push) * pressing
     )
     if stage.progress >= 0.93:
-        return Moment(state=_inserted(state), hands=(lead, other))
+        return SceneMoment(state=_inserted(state), hands=(lead, other))
     held = Held(Thing.NEW_FILTER, at, 40 * stage.during(0.15, 0.42), lift)
-    return Moment(state=replace(state, new_filter=Place.HELD), hands=(lead, other), held=(held,))
+    return SceneMoment(state=replace(state, new_filter=PartPlace.HELD), hands=(lead, other), held=(held,))
 
 
-def hammer_housing(stage: Stage) -> Moment:
+def hammer_housing(stage: Stage) -> SceneMoment:
     """A hammer knocks on the housing's edge."""
     target = stage.beside(stage.layout.seat, 74, -22)
     swing = stage.stroke(1.5, pull=0.7)
@@ -178,7 +180,7 @@ def hammer_housing(stage: Stage) -> Moment:
     return _with_tool(stage, Thing.HAMMER, head, mixed(-38, -66, raised), lift=0.1 + 0.9 * raised, grip=74)
 
 
-def measure_with_ruler(stage: Stage) -> Moment:
+def measure_with_ruler(stage: Stage) -> SceneMoment:
     """Two hands slide a ruler over the work and turn it."""
     seat = stage.layout.seat
     slide = stage.wave(0.34) * stage.envelope(0.24, 0.84)
@@ -197,16 +199,16 @@ def measure_with_ruler(stage: Stage) -> Moment:
         )
         for which, hand in ((-1, stage.other), (1, stage.lead))
     )
-    return Moment(state=stage.before, hands=hands, held=(Held(Thing.RULER, at, tilt, 0.15),))
+    return SceneMoment(state=stage.before, hands=hands, held=(Held(Thing.RULER, at, tilt, 0.15),))
 
 
-def wipe_bench(stage: Stage) -> Moment:
+def wipe_bench(stage: Stage) -> SceneMoment:
     """The cloth goes in wide strokes over the bench beside the work."""
     middle = stage.beside((236.0, 238.0), 84, 8)
     return _wiping(stage, _strokes(stage, middle, wide=66, tall=20, hertz=0.8), cleans=False)
 
 
-def spray_cleaner(stage: Stage) -> Moment:
+def spray_cleaner(stage: Stage) -> SceneMoment:
     """A spray bottle, held high, is swept across the whole bench in short bursts."""
     seat = stage.layout.seat
     sweep = stage.wave(0.4) * stage.envelope(0.24, 0.84) * stage.person.reach
@@ -215,7 +217,7 @@ def spray_cleaner(stage: Stage) -> Moment:
     return _with_tool(stage, Thing.SPRAY, nozzle, -24 + 26 * sweep, lift=0.95, grip=14, bend=burst)
 
 
-def drive_screws(stage: Stage) -> Moment:
+def drive_screws(stage: Stage) -> SceneMoment:
     """A screwdriver turns screw after screw."""
     spot = math.floor(stage.clock_s * 0.8) % 4
     corner = stage.beside(stage.layout.seat, (-62, 62, 62, -62)[spot], (-38, -38, 38, 38)[spot])
@@ -223,39 +225,39 @@ def drive_screws(stage: Stage) -> Moment:
     return _with_tool(stage, Thing.SCREWDRIVER, corner, -32 + 0.3 * twist, lift=0.4, grip=62, bend=twist)
 
 
-def _keep(state: State) -> State:
+def _keep(state: SceneState) -> SceneState:
     return state
 
 
-def _lifted(state: State) -> State:
-    return replace(state, cover=Place.PARK)
+def _lifted(state: SceneState) -> SceneState:
+    return replace(state, cover=PartPlace.PARK)
 
 
-def _closed(state: State) -> State:
-    return replace(state, cover=Place.SEAT)
+def _closed(state: SceneState) -> SceneState:
+    return replace(state, cover=PartPlace.SEAT)
 
 
-def _pulled(state: State) -> State:
-    free = state.cover is not Place.SEAT and state.old_filter is Place.SEAT
-    return replace(state, old_filter=Place.WASTE) if free else state
+def _pulled(state: SceneState) -> SceneState:
+    free = state.cover is not PartPlace.SEAT and state.old_filter is PartPlace.SEAT
+    return replace(state, old_filter=PartPlace.WASTE) if free else state
 
 
-def _wiped(state: State) -> State:
+def _wiped(state: SceneState) -> SceneState:
     return replace(state, clean=1.0) if _seat_open(state) else state
 
 
-def _oiled(state: State) -> State:
+def _oiled(state: SceneState) -> SceneState:
     return replace(state, oil=1.0)
 
 
-def _inserted(state: State) -> State:
-    if state.new_filter is Place.SEAT:
+def _inserted(state: SceneState) -> SceneState:
+    if state.new_filter is PartPlace.SEAT:
         return state
-    return replace(state, new_filter=Place.SHOULDER if state.blocked else Place.SEAT)
+    return replace(state, new_filter=PartPlace.SHOULDER if state.blocked else PartPlace.SEAT)
 
 
-def _seat_open(state: State) -> bool:
-    return not state.blocked and state.new_filter is not Place.SEAT
+def _seat_open(state: SceneState) -> bool:
+    return not state.blocked and state.new_filter is not PartPlace.SEAT
 
 
 ACTIONS: Final[Mapping[str, Action]] = {
@@ -277,11 +279,11 @@ ACTIONS: Final[Mapping[str, Action]] = {
 }
 
 
-def idle(stage: Stage) -> Moment:
+def idle(stage: Stage) -> SceneMoment:
     """Hands at rest, moving a little."""
     drift = 3 * stage.wave(0.3)
     lead, other = stage.home(1), stage.home(-1)
-    return Moment(
+    return SceneMoment(
         state=stage.before,
         hands=(stage.other((other[0] - drift, other[1])), stage.lead((lead[0] + drift, lead[1] + drift / 2))),
     )
@@ -313,7 +315,7 @@ def _claw(stage: Stage, start: float, end: float) -> Grasp:
 
 def _two_handed_cover(
     stage: Stage, at: Point, hands_at: Point, turn: float, lift: float, *, leave_at: float
-) -> Moment:
+) -> SceneMoment:
     """Both hands at the cover's sides, turning with it."""
     reached = stage.during(0.0, 0.12) * (1 - stage.during(leave_at, 1.0))
     hands = []
@@ -325,7 +327,7 @@ def _two_handed_cover(
             hand(place, Grasp.CLAW if reached > 0.6 else Grasp.REST, bend=-4 + which * turn, lift=lift)
         )
     held = (Held(Thing.COVER, at, turn, lift),)
-    return Moment(state=replace(stage.before, cover=Place.HELD), hands=tuple(hands), held=held)
+    return SceneMoment(state=replace(stage.before, cover=PartPlace.HELD), hands=tuple(hands), held=held)
 
 
 def _strokes(stage: Stage, middle: Point, *, wide: float, tall: float, hertz: float) -> Point:
@@ -336,7 +338,7 @@ def _strokes(stage: Stage, middle: Point, *, wide: float, tall: float, hertz: fl
     return (middle[0] + x, middle[1] + y + 0.15 * stage.side * x)
 
 
-def _wiping(stage: Stage, over: Point, *, cleans: bool) -> Moment:
+def _wiping(stage: Stage, over: Point, *, cleans: bool) -> SceneMoment:
     rest, rest_angle = stage.layout.tools[Thing.CLOTH]
     at = along(stage.progress, ((0.13, rest), (0.23, over), (0.84, over), (0.93, rest)))
     hand = _picking(stage, stage.home(1), at, 0.12, 0.94)
@@ -348,7 +350,7 @@ def _wiping(stage: Stage, over: Point, *, cleans: bool) -> Moment:
     angle = rest_angle + 16 * stage.wave(0.6) * stage.envelope(0.2, 0.84)
     lead = stage.lead((hand[0], hand[1] + 4), _flat(stage), bend=-10 + 8 * stage.wave(0.6), lift=lift)
     seat = stage.layout.seat
-    return Moment(
+    return SceneMoment(
         state=state,
         hands=(stage.steadying(stage.beside(seat, -84, 30), 0.22, 0.84), lead),
         held=_if_taken(stage, 0.12, 0.94, Held(Thing.CLOTH, at, angle, lift)),
@@ -361,7 +363,7 @@ def _flat(stage: Stage) -> Grasp:
 
 def _with_tool(
     stage: Stage, tool: Thing, tip: Point, angle: float, *, lift: float, grip: float, bend: float = 0.0
-) -> Moment:
+) -> SceneMoment:
     """The leading hand brings a tool from outside the picture, works with it and takes it away."""
     outside = stage.beside((236.0, 400.0), 190, 0)
     at = along(stage.progress, ((0.04, outside), (0.2, tip), (0.86, tip), (0.98, outside)))
@@ -369,10 +371,10 @@ def _with_tool(
     hand = turned(at, grip, turn)
     lead = stage.lead(hand, Grasp.FIST, bend=-0.3 * angle - 10 + bend, lift=lift)
     steady = stage.steadying(stage.beside(stage.layout.seat, -82, 30), 0.22, 0.84)
-    return Moment(state=stage.before, hands=(steady, lead), held=(Held(tool, at, turn, lift),))
+    return SceneMoment(state=stage.before, hands=(steady, lead), held=(Held(tool, at, turn, lift),))
 
 
-def _taking(stage: Stage, tool: Thing, start: float, end: float) -> State:
+def _taking(stage: Stage, tool: Thing, start: float, end: float) -> SceneState:
     if not start <= stage.progress <= end:
         return stage.before
     return replace(stage.before, taken=stage.before.taken | {tool})

@@ -64,7 +64,7 @@ _SMALLEST: Final = 64
 
 
 @dataclass(frozen=True)
-class Recording:
+class SimulatedRecording:
     """One recording to be made: the file's stem, who is seen where, and ``variant[:mode]``."""
 
     name: str
@@ -168,7 +168,7 @@ class _Studio:
         self.form, self.seed = form, seed
         self._wardrobes: dict[tuple[str, str], Wardrobe] = {}
 
-    def plan(self, recording: Recording) -> Plan:
+    def plan(self, recording: SimulatedRecording) -> Plan:
         form = self.form
         return make_plan(
             recording.variant,
@@ -179,7 +179,7 @@ class _Studio:
             rng=self._chance(recording, 1),
         )
 
-    def frames(self, recording: Recording, plan: Plan) -> Iterator[Image]:
+    def frames(self, recording: SimulatedRecording, plan: Plan) -> Iterator[Image]:
         form = self.form
         camera = Camera(
             recording.site, scale=form.scale, size=form.size, fps=form.fps, rng=self._chance(recording, 2)
@@ -193,10 +193,10 @@ class _Studio:
         )
         return _shot(plan, show, renderer)
 
-    def _chance(self, recording: Recording, purpose: int) -> np.random.Generator:
+    def _chance(self, recording: SimulatedRecording, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, purpose, *recording.name.encode()])
 
-    def _wardrobe(self, recording: Recording) -> Wardrobe:
+    def _wardrobe(self, recording: SimulatedRecording) -> Wardrobe:
         key = (recording.site.name, recording.person.name)
         if key not in self._wardrobes:
             self._wardrobes[key] = open_wardrobe(recording.site, recording.person, scale=self.form.scale)
@@ -213,7 +213,7 @@ def _shot(plan: Plan, show: Performance, renderer: Renderer) -> Iterator[Image]:
         yield picture
 
 
-def _record(out: Path, recording: Recording, studio: _Studio, *, gold_sites: Sequence[str]) -> str:
+def _record(out: Path, recording: SimulatedRecording, studio: _Studio, *, gold_sites: Sequence[str]) -> str:
     """Write one video and its sidecar; returns its line of the labels."""
     plan = studio.plan(recording)
     file = Path("videos") / TASK_ID / f"{recording.name}.mp4"
@@ -229,7 +229,7 @@ def _record(out: Path, recording: Recording, studio: _Studio, *, gold_sites: Seq
 
 
 def _label(
-    recording: Recording, plan: Plan, studio: _Studio, *, file: Path, gold_sites: Sequence[str]
+    recording: SimulatedRecording, plan: Plan, studio: _Studio, *, file: Path, gold_sites: Sequence[str]
 ) -> dict[str, object]:
     form, person = studio.form, recording.person
     spans = label_fields(plan, fps=form.fps, source=f"simulated/{person.name}", tempo=person.tempo)
@@ -258,7 +258,7 @@ def _label(
     }
 
 
-def _describe(out: Path, recordings: Sequence[Recording], lines: Sequence[str]) -> SimulatedSet:
+def _describe(out: Path, recordings: Sequence[SimulatedRecording], lines: Sequence[str]) -> SimulatedSet:
     """Write everything but the videos."""
     videos = {role: _videos(out, recordings, role) for role in ("gold", "trainee")}
     golds = [path.relative_to(out).as_posix() for path in videos["gold"]]
@@ -278,7 +278,7 @@ def _describe(out: Path, recordings: Sequence[Recording], lines: Sequence[str]) 
     return written
 
 
-def _videos(out: Path, recordings: Sequence[Recording], role: str) -> tuple[Path, ...]:
+def _videos(out: Path, recordings: Sequence[SimulatedRecording], role: str) -> tuple[Path, ...]:
     return tuple(out / "videos" / TASK_ID / f"{r.name}.mp4" for r in recordings if r.role == role)
 
 
@@ -298,10 +298,10 @@ def _steps_csv(lines: Sequence[str]) -> str:
     return text.getvalue()
 
 
-def _golds(count: int, people: Sequence[Person], sites: Sequence[Site]) -> list[Recording]:
+def _golds(count: int, people: Sequence[Person], sites: Sequence[Site]) -> list[SimulatedRecording]:
     shown = people[: _gold_people(people)]
     return [
-        Recording(
+        SimulatedRecording(
             f"gold_{n + 1:03}",
             "gold",
             n,
@@ -315,7 +315,7 @@ def _golds(count: int, people: Sequence[Person], sites: Sequence[Site]) -> list[
 
 def _trainees(
     count: int, people: Sequence[Person], sites: Sequence[Site], variants: Sequence[str]
-) -> list[Recording]:
+) -> list[SimulatedRecording]:
     for variant in variants:
         split_variant(variant)
     shown = people[_gold_people(people) :]
@@ -324,7 +324,9 @@ def _trainees(
         which = (n + n // len(shown)) % len(shown)  # nobody gets the same variants in every round
         site = sites[-1] if which % 3 == 2 else sites[0]  # people work at one place
         name = f"trainee_{n + 1:03}"
-        recordings.append(Recording(name, "trainee", n, shown[which], site, variants[n % len(variants)]))
+        recordings.append(
+            SimulatedRecording(name, "trainee", n, shown[which], site, variants[n % len(variants)])
+        )
     return recordings
 
 

@@ -27,7 +27,7 @@ _MIN_DIGITS: Final = 3
 
 
 @dataclass(frozen=True)
-class Span:
+class SimulatedSpan:
     """The visible part of a slot, in frames of the file; ``shown`` is its share of the whole slot."""
 
     slot: Slot | None
@@ -46,7 +46,7 @@ class Span:
         return self.slot.gold_step if self.slot else None
 
 
-def visible_spans(plan: Plan) -> list[Span]:
+def visible_spans(plan: Plan) -> list[SimulatedSpan]:
     """What the file shows, in order, in frames from its beginning."""
     first, last = plan.window
     frozen = plan.frozen or (last, last)
@@ -55,9 +55,9 @@ def visible_spans(plan: Plan) -> list[Span]:
         begin = max(start, first) if start < frozen[0] else max(start, frozen[1])
         finish = min(end, last, frozen[0]) if start < frozen[0] else min(end, last)
         if finish > begin:
-            spans.append(Span(slot, begin - first, finish - first, (finish - begin) / slot.frames))
+            spans.append(SimulatedSpan(slot, begin - first, finish - first, (finish - begin) / slot.frames))
     if frozen[1] > frozen[0]:
-        spans.append(Span(None, frozen[0] - first, frozen[1] - first))
+        spans.append(SimulatedSpan(None, frozen[0] - first, frozen[1] - first))
     return sorted(spans, key=lambda span: span.start)
 
 
@@ -79,7 +79,7 @@ def _seconds(frames: int, fps: int) -> float:
     return round(frames / fps, _MIN_DIGITS)
 
 
-def _step(span: Span, *, fps: int, source: str, tempo: float) -> Mapping[str, object]:
+def _step(span: SimulatedSpan, *, fps: int, source: str, tempo: float) -> Mapping[str, object]:
     return {
         "start_sec": _seconds(span.start, fps),
         "end_sec": _seconds(span.end, fps),
@@ -90,7 +90,7 @@ def _step(span: Span, *, fps: int, source: str, tempo: float) -> Mapping[str, ob
     }
 
 
-def _sources(span: Span, *, fps: int, source: str, tempo: float) -> list[Mapping[str, object]]:
+def _sources(span: SimulatedSpan, *, fps: int, source: str, tempo: float) -> list[Mapping[str, object]]:
     """Where the span comes from, one entry for each time the action is done."""
     if span.slot is None or span.slot.action is None:
         return []
@@ -110,7 +110,7 @@ class _Teller:
     """Writes each edit as a deviation of the labels."""
 
     plan: Plan
-    spans: Sequence[Span]
+    spans: Sequence[SimulatedSpan]
     fps: int
 
     def deviation(self, edit: Edit) -> Mapping[str, object]:
@@ -216,7 +216,7 @@ class _Teller:
             "visible_fraction": {str(step): round(shown[step], 3) for step in partly},
         }
 
-    def _acts(self) -> list[Span]:
+    def _acts(self) -> list[SimulatedSpan]:
         return [span for span in self.spans if span.slot is None or span.slot.action is not None]
 
     def _position(self, gold_step: int) -> int:

@@ -10,7 +10,7 @@ from typing import Final
 
 from sopilot_assets.capture.simulate.hands import Grasp
 from sopilot_assets.capture.simulate.people import Person
-from sopilot_assets.capture.simulate.state import Hand, Layout, Point, State
+from sopilot_assets.capture.simulate.state import Hand, Layout, Point, SceneState
 
 _HOME: Final = (64.0, 292.0)
 _MIDDLE_X: Final = 236.0
@@ -26,7 +26,7 @@ class Stage:
 
     progress: float
     clock_s: float
-    before: State
+    before: SceneState
     layout: Layout
     person: Person
     phase: float = 0.0

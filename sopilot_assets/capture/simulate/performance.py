@@ -13,7 +13,7 @@ from sopilot_assets.capture.simulate.actions import ACTIONS, idle
 from sopilot_assets.capture.simulate.motion import Stage
 from sopilot_assets.capture.simulate.people import Person
 from sopilot_assets.capture.simulate.plan import OtherTask, Plan, Slot
-from sopilot_assets.capture.simulate.state import Layout, Moment, Place, Point, State
+from sopilot_assets.capture.simulate.state import Layout, PartPlace, Point, SceneMoment, SceneState
 
 NOMINAL_STEP_S: Final = 4.5
 """The step length that strokes per second are given for; shorter steps have quicker strokes."""
@@ -35,10 +35,10 @@ class Performance:
     layout: Layout
     fps: int
     hurry: float
-    before: tuple[State, ...]
+    before: tuple[SceneState, ...]
     phases: tuple[float, ...]
 
-    def moment(self, frame: int) -> Moment:
+    def moment(self, frame: int) -> SceneMoment:
         """What is on the bench at a frame of the plan."""
         starts = self.plan.starts
         index = min(bisect.bisect_right(starts, frame) - 1, len(self.plan.slots) - 1)
@@ -52,11 +52,11 @@ class Performance:
             phase=self.phases[index],
         )
         if not slot.present:
-            return Moment(state=stage.before)
+            return SceneMoment(state=stage.before)
         shown = ACTIONS[slot.action].show(stage) if slot.action else idle(stage)
         return self._trembling(shown, frame)
 
-    def _trembling(self, moment: Moment, frame: int) -> Moment:
+    def _trembling(self, moment: SceneMoment, frame: int) -> SceneMoment:
         time_s = frame / self.fps
         hands = tuple(
             replace(hand, at=_shaken(hand.at, time_s, self.person.tremor, hand.side)) for hand in moment.hands
@@ -68,7 +68,7 @@ def perform(
     plan: Plan, *, person: Person, fps: int, step_seconds: float, rng: np.random.Generator
 ) -> Performance:
     """The plan carried out by ``person``; ``rng`` puts things a little elsewhere in every recording."""
-    state = State(board=any(isinstance(edit, OtherTask) and not edit.empty for edit in plan.edits))
+    state = SceneState(board=any(isinstance(edit, OtherTask) and not edit.empty for edit in plan.edits))
     before = []
     for slot in plan.slots:
         before.append(state)
@@ -100,7 +100,7 @@ def _laid_out(rng: np.random.Generator) -> Layout:
     usual = Layout()
     places = {}
     for place, (x, y) in usual.places.items():
-        spread = 2.0 if place is Place.SEAT else 4.0
+        spread = 2.0 if place is PartPlace.SEAT else 4.0
         places[place] = (x + float(rng.normal(0, spread)), y + float(rng.normal(0, spread)))
     tools = {
         tool: (

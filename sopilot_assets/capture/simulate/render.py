@@ -23,7 +23,15 @@ from sopilot_assets.capture.simulate.objects import (
 from sopilot_assets.capture.simulate.people import Person
 from sopilot_assets.capture.simulate.sites import BENCH, MARGIN, Site, draw_bench
 from sopilot_assets.capture.simulate.sprites import Image, Sprite, stamp, stamp_shadow
-from sopilot_assets.capture.simulate.state import Hand, Layout, Moment, Place, Point, State, Thing
+from sopilot_assets.capture.simulate.state import (
+    Hand,
+    Layout,
+    PartPlace,
+    Point,
+    SceneMoment,
+    SceneState,
+    Thing,
+)
 
 _SHADOW_SHRINK: Final = 4
 _KEPT_TABLES: Final = 6
@@ -60,12 +68,12 @@ class Renderer:
         self._layout = layout
         self._person = person
         self._camera = camera
-        self._tables: OrderedDict[State, Image] = OrderedDict()
+        self._tables: OrderedDict[SceneState, Image] = OrderedDict()
         self._gaskets: dict[float, Sprite] = {}
         height, width = wardrobe.bench.shape[:2]
         self._mask: Image = np.zeros((height // _SHADOW_SHRINK, width // _SHADOW_SHRINK), np.uint8)
 
-    def picture(self, moment: Moment, *, number: int) -> Image:
+    def picture(self, moment: SceneMoment, *, number: int) -> Image:
         """Frame ``number`` of the recording, H x W x 3 uint8 RGB, showing ``moment``."""
         canvas = self._table(moment.state).copy()
         placed = self._placed(moment)
@@ -74,7 +82,7 @@ class Renderer:
             stamp(canvas, sprite, x, y, angle=angle, zoom=zoom)
         return self._camera.shot(canvas, number=number)
 
-    def _placed(self, moment: Moment) -> list[_Placed]:
+    def _placed(self, moment: SceneMoment) -> list[_Placed]:
         placed = [
             self._place(self._wardrobe.things[held.thing], held.at, held.angle, held.lift)
             for held in moment.held
@@ -129,7 +137,7 @@ class Renderer:
         )
         cv2.multiply(canvas, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), dst=canvas, scale=1 / 255)
 
-    def _table(self, state: State) -> Image:
+    def _table(self, state: SceneState) -> Image:
         """The bench with everything that lies still in this state."""
         table = self._tables.get(state)
         if table is None:
@@ -139,7 +147,7 @@ class Renderer:
                 self._tables.popitem(last=False)
         return table
 
-    def _set_table(self, state: State) -> Image:
+    def _set_table(self, state: SceneState) -> Image:
         canvas = self._wardrobe.bench.copy()
         self._trays(canvas)
         for sprite, at, angle, height in self._lying(state):
@@ -150,12 +158,12 @@ class Renderer:
 
     def _trays(self, canvas: Image) -> None:
         scale = self._wardrobe.scale
-        for place in (Place.TRAY, Place.WASTE):
+        for place in (PartPlace.TRAY, PartPlace.WASTE):
             x, y = self._pixel(Layout().places[place])
             half = 52 * scale
             draw_tray(canvas, center=(x, y), half=half, colour=self._wardrobe.site.tray)
 
-    def _lying(self, state: State) -> list[tuple[Sprite, Point, float, float]]:
+    def _lying(self, state: SceneState) -> list[tuple[Sprite, Point, float, float]]:
         """(sprite, place, angle, height) of everything on the bench, from the bottom up."""
         things, places = self._wardrobe.things, self._layout.places
         seat = self._layout.seat
@@ -171,10 +179,12 @@ class Renderer:
                 (Thing.COVER, state.cover),
             )
             lying += [
-                (things[thing], places[place], 0.0, 0.2) for thing, place in parts if place is not Place.HELD
+                (things[thing], places[place], 0.0, 0.2)
+                for thing, place in parts
+                if place is not PartPlace.HELD
             ]
-            if state.oil > 0 and state.new_filter in (Place.TRAY, Place.SEAT, Place.SHOULDER):
-                at = len(lying) - (1 if state.cover is not Place.HELD else 0)
+            if state.oil > 0 and state.new_filter in (PartPlace.TRAY, PartPlace.SEAT, PartPlace.SHOULDER):
+                at = len(lying) - (1 if state.cover is not PartPlace.HELD else 0)
                 lying.insert(at, (self._gasket(state.oil), places[state.new_filter], 0.0, -0.19))
         tools = [tool for tool in self._layout.tools if tool not in state.taken]
         return lying + [(things[tool], *self._layout.tools[tool], 0.1) for tool in tools]

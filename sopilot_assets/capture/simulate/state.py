@@ -12,7 +12,7 @@ from sopilot_assets.capture.simulate.hands import Grasp
 Point = tuple[float, float]
 
 
-class Place(StrEnum):
+class PartPlace(StrEnum):
     """Where a part is."""
 
     SEAT = "seat"
@@ -41,15 +41,15 @@ class Thing(StrEnum):
 
 
 @dataclass(frozen=True)
-class State:
+class SceneState:
     """What is true of the work: where the parts are, how clean the seat and how oily the gasket is (0 to 1).
 
     ``taken`` are tools that do not lie in their place; ``board`` says that other work lies on the bench.
     """
 
-    cover: Place = Place.SEAT
-    old_filter: Place = Place.SEAT
-    new_filter: Place = Place.TRAY
+    cover: PartPlace = PartPlace.SEAT
+    old_filter: PartPlace = PartPlace.SEAT
+    new_filter: PartPlace = PartPlace.TRAY
     clean: float = 0.0
     oil: float = 0.0
     taken: frozenset[Thing] = frozenset()
@@ -58,7 +58,7 @@ class State:
     @property
     def blocked(self) -> bool:
         """Whether something in or on the seat keeps a filter from going in."""
-        return self.cover is Place.SEAT or self.old_filter is Place.SEAT
+        return self.cover is PartPlace.SEAT or self.old_filter is PartPlace.SEAT
 
 
 @dataclass(frozen=True)
@@ -83,21 +83,21 @@ class Hand:
 
 
 @dataclass(frozen=True)
-class Moment:
+class SceneMoment:
     """Everything that is to be seen at one moment."""
 
-    state: State
+    state: SceneState
     hands: tuple[Hand, ...] = ()
     held: tuple[Held, ...] = ()
 
 
 SEAT: Final[Point] = (236.0, 146.0)
-_PLACES: Final[Mapping[Place, Point]] = {
-    Place.SEAT: SEAT,
-    Place.PARK: (86.0, 78.0),
-    Place.TRAY: (84.0, 194.0),
-    Place.WASTE: (402.0, 82.0),
-    Place.SHOULDER: (330.0, 116.0),
+_PLACES: Final[Mapping[PartPlace, Point]] = {
+    PartPlace.SEAT: SEAT,
+    PartPlace.PARK: (86.0, 78.0),
+    PartPlace.TRAY: (84.0, 194.0),
+    PartPlace.WASTE: (402.0, 82.0),
+    PartPlace.SHOULDER: (330.0, 116.0),
 }
 _TOOLS: Final[Mapping[Thing, tuple[Point, float]]] = {
     Thing.WRENCH: ((352.0, 196.0), -58.0),
@@ -110,10 +110,10 @@ _TOOLS: Final[Mapping[Thing, tuple[Point, float]]] = {
 class Layout:
     """Where things have their place in one recording; nobody puts things down in exactly the same spot."""
 
-    places: Mapping[Place, Point] = field(default_factory=lambda: dict(_PLACES))
+    places: Mapping[PartPlace, Point] = field(default_factory=lambda: dict(_PLACES))
     tools: Mapping[Thing, tuple[Point, float]] = field(default_factory=lambda: dict(_TOOLS))
 
     @property
     def seat(self) -> Point:
         """The middle of the filter seat."""
-        return self.places[Place.SEAT]
+        return self.places[PartPlace.SEAT]

@@ -20,7 +20,7 @@ from dagster._serdes import ConfigurableClassData
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG
 
-from sopilot_assets.defs.launcher import PROCESS_TAG, health_of
+from sopilot_assets.defs.dagster_internals.launcher import PROCESS_TAG, health_of
 from sopilot_assets.defs.scale.routing import MAIN_QUEUE, needs_main_machine
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ _CANCEL_GRACE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class SignsOfLife:
     """How often a worker shows that a run lives, and when it gives up because nobody hears it.
 
     Both are seconds, and shorter than the ``lost_after_s`` at which the run counts as lost elsewhere.
@@ -45,7 +45,7 @@ class Patience:
     give_up_s: float
 
     @classmethod
-    def within(cls, lost_after_s: float) -> Patience:
+    def within(cls, lost_after_s: float) -> SignsOfLife:
         """What fits into ``lost_after_s``.
 
         >>> Patience.within(60)
@@ -66,7 +66,7 @@ def worker_app(instance: DagsterInstance) -> Celery:
             f"{WorkerRunLauncher.__name__}, found {type(launcher).__name__}, which has no work for workers. "
             "Make the instance with `sopilot init --profile scale`."
         )
-    app, patience = launcher.celery, Patience.within(launcher.lost_after_s)
+    app, patience = launcher.celery, SignsOfLife.within(launcher.lost_after_s)
     # a task that a busy worker holds in reserve would wait for it while another worker is free
     app.conf.update(worker_disable_prefetch=True, broker_connection_retry_on_startup=True)
 
@@ -98,7 +98,7 @@ def serve(instance: DagsterInstance, *, name: str, places: int, main: bool) -> N
 
 
 def execute(
-    instance: DagsterInstance, run_id: str, *, patience: Patience, show: Callable[[int], None]
+    instance: DagsterInstance, run_id: str, *, patience: SignsOfLife, show: Callable[[int], None]
 ) -> int:
     """The exit code of the run's process, after it ended; ``show`` is called with a growing number while it
     lives.
@@ -126,7 +126,7 @@ class _Keeper:
     process: subprocess.Popen[bytes]
     instance: DagsterInstance
     run_id: str
-    patience: Patience
+    patience: SignsOfLife
     show: Callable[[int], None]
     signs: int = 0
     heard_s: float = field(default_factory=time.monotonic)

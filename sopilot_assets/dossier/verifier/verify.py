@@ -73,7 +73,7 @@ _WRONG_CONTENT: Final = (
 
 
 @dataclass(frozen=True)
-class Verification:
+class DossierVerification:
     """The outcome: every comparison, the key's fingerprint ("" without one), what the dossier says."""
 
     findings: Findings
@@ -110,7 +110,7 @@ def verify_files(
     signature: bool = True,
     use_ssh_keygen: bool = True,
     figures: bool = True,
-) -> Verification:
+) -> DossierVerification:
     """Verify the files of a dossier, given by name.
 
     ``signer`` is the public key or fingerprint that the reader expects. Without ``signature`` a missing or
@@ -130,7 +130,7 @@ def verify_files(
             findings.bad(DOSSIER, "JSON", "an object that describes the dossier", "nothing")
     if figures and dossier:
         _guarded(DOSSIER, findings, lambda: _check_content(files, dossier, findings))
-    return Verification(findings, fingerprint, signature and signer is not None, dossier)
+    return DossierVerification(findings, fingerprint, signature and signer is not None, dossier)
 
 
 def _check_content(files: Mapping[str, bytes], dossier: Mapping[str, Any], findings: Findings) -> None:
@@ -276,7 +276,7 @@ def _guarded(file: str, findings: Findings, check: Any) -> None:
         findings.bad(file, "content", "as it has to be", f"{type(error).__name__}: {error}")
 
 
-def report_lines(verification: Verification) -> list[str]:
+def report_lines(verification: DossierVerification) -> list[str]:
     """The outcome as text: what was compared, what does not agree, whose signature it is, the headline."""
     findings, dossier = verification.findings, verification.dossier
     by_file: dict[str, list[Finding]] = {}
@@ -303,7 +303,7 @@ def report_lines(verification: Verification) -> list[str]:
     return out
 
 
-def _verdict_lines(verification: Verification) -> list[str]:
+def _verdict_lines(verification: DossierVerification) -> list[str]:
     findings, dossier = verification.findings, verification.dossier
     out = []
     if findings.not_recomputed:

@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from sopilot_assets.scoring.result import Text
+from sopilot_assets.texts.languages import Text
 
 Point: TypeAlias = tuple[float, float]
 Anchor: TypeAlias = Literal["start", "middle", "end"]
@@ -52,7 +52,7 @@ class Stroke:
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class TextLine:
     """One line of text; ``at`` is its anchor, on half the height of the letters."""
 
     at: Point
@@ -62,7 +62,7 @@ class Label:
     colour: str = INK
 
 
-Shape: TypeAlias = Area | Stroke | Label
+Shape: TypeAlias = Area | Stroke | TextLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def _svg_stroke(stroke: Stroke) -> str:
     )
 
 
-def _svg_label(label: Label) -> Iterator[str]:
+def _svg_label(label: TextLine) -> Iterator[str]:
     both = label.text.en != label.text.ja
     for language, text in (("en", label.text.en), ("ja", label.text.ja)) if both else (("", label.text.en),):
         mark = f' lang="{language}"' if language else ""

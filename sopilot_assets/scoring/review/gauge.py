@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from sopilot_assets.scoring.result import Text
-from sopilot_assets.scoring.review.drawing import INK, Anchor, Area, Drawing, Label, Shape, Stroke, rectangle
+from sopilot_assets.scoring.review.drawing import (
+    INK,
+    Anchor,
+    Area,
+    Drawing,
+    Shape,
+    Stroke,
+    TextLine,
+    rectangle,
+)
 from sopilot_assets.tasks import TaskSpec
+from sopilot_assets.texts.languages import Text
 
 _WIDTH: Final = 360.0
 _EDGE: Final = 8.0
@@ -38,7 +47,7 @@ def _shapes(
     for colour, low, high in zip(_ZONES, limits, limits[1:], strict=False):
         yield Area(rectangle(_x(low), _BAR[0], _x(high), _BAR[1]), colour)
     for limit, anchor in _limit_labels(task):
-        yield Label((_x(limit), _BAR[1] + 10), Text(f"{limit:g}", f"{limit:g}"), 11, anchor)
+        yield TextLine((_x(limit), _BAR[1] + 10), Text(f"{limit:g}", f"{limit:g}"), 11, anchor)
     if noise_floor_score is not None:
         x = _x(noise_floor_score)
         yield Stroke(((x, _BAR[0] - 5), (x, _BAR[1] + 5)), width=1.6, dashed=True)

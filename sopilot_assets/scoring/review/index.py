@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from sopilot_assets.scoring.result import Decision, Text
+from sopilot_assets.scoring.result import Decision
 from sopilot_assets.scoring.review import words
 from sopilot_assets.scoring.review.document import render
 from sopilot_assets.tasks import DeviationType, Severity
+from sopilot_assets.texts.languages import Text
 
 _URGENCY: Final = (
     Decision.FAIL,

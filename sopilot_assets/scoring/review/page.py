@@ -12,7 +12,7 @@ from upath import UPath
 
 from sopilot_assets.alignment.spans import Alignment, Span, SpanKind
 from sopilot_assets.errors import GoldError
-from sopilot_assets.scoring.result import Deviation, Score, StepReading, Text, Verifiability
+from sopilot_assets.scoring.result import Deviation, Score, StepReading, Verifiability
 from sopilot_assets.scoring.review import readings, words
 from sopilot_assets.scoring.review.document import Json, bytes_uri, data_uri, render, script_json
 from sopilot_assets.scoring.review.drawing import Drawing, svg
@@ -34,6 +34,7 @@ from sopilot_assets.scoring.review.sync import sync_table
 from sopilot_assets.scoring.review.verifiability import concerns, verifiability_table
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import TaskSpec
+from sopilot_assets.texts.languages import Text
 
 Field: TypeAlias = str | float | int | None
 

@@ -11,12 +11,12 @@ from typing import Final
 from PIL import Image
 
 from sopilot_assets.alignment.spans import Alignment
-from sopilot_assets.scoring.result import Deviation, Score, Text
+from sopilot_assets.scoring.result import Deviation, Score
 from sopilot_assets.scoring.review import words
 from sopilot_assets.scoring.review.drawing import (
     PNG_SCALE,
     Drawing,
-    Label,
+    TextLine,
     encoded,
     raster,
     text_width,
@@ -25,6 +25,7 @@ from sopilot_assets.scoring.review.readings import draw_readings
 from sopilot_assets.scoring.review.stills import Moment, Still, StillPair, most_severe
 from sopilot_assets.scoring.review.strip import WIDTH, GoldStep, draw_strip
 from sopilot_assets.tasks import TaskSpec
+from sopilot_assets.texts.languages import Text
 
 MOST_BYTES: Final = 90_000
 """A database keeps the picture of every score."""
@@ -113,7 +114,7 @@ def _trainee_caption(deviation: Deviation, pair: StillPair, trainee_label: Text)
     return f"{trainee_label.en} {words.timecode(pair.trainee.time_s)}{expected}"
 
 
-def _told(deviation: Deviation, left: float) -> Iterator[Label]:
+def _told(deviation: Deviation, left: float) -> Iterator[TextLine]:
     title = f"{words.SEVERITIES[deviation.severity].en}: {words.TYPES[deviation.type].en}"
     room = WIDTH - left / PNG_SCALE - 8
     for row, line in enumerate([title, *_lines(deviation.text.en, room)]):
@@ -132,8 +133,8 @@ def _lines(text: str, room: float) -> list[str]:
     return lines[:7]
 
 
-def _label(left_px: float, middle_px: float, text: str) -> Label:
-    return Label((left_px / PNG_SCALE, middle_px / PNG_SCALE), Text(text, text), _TEXT_SIZE)
+def _label(left_px: float, middle_px: float, text: str) -> TextLine:
+    return TextLine((left_px / PNG_SCALE, middle_px / PNG_SCALE), Text(text, text), _TEXT_SIZE)
 
 
 def _opened(moment: Moment) -> Image.Image | None:

@@ -12,19 +12,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sopilot_assets.scoring.result import StepReading, Text
+from sopilot_assets.scoring.result import StepReading
 from sopilot_assets.scoring.review import words
 from sopilot_assets.scoring.review.drawing import (
     Area,
     Drawing,
-    Label,
     Shape,
     Stroke,
+    TextLine,
     rectangle,
     text_width,
 )
 from sopilot_assets.scoring.review.marks import step_colour
 from sopilot_assets.tasks import TaskSpec
+from sopilot_assets.texts.languages import Text
 
 WITHIN: Final = "#3b82c4"
 OUTSIDE: Final = "#d55e00"
@@ -43,14 +44,14 @@ _SURE: Final = (690.0, 870.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReadingVerdict:
     """What a reading says, as a sign (empty where it says nothing) and in words."""
 
     sign: str
     text: Text
 
 
-_NOT_FOUND: Final = Verdict("✕", Text("not found", "見つかりません"))
+_NOT_FOUND: Final = ReadingVerdict("✕", Text("not found", "見つかりません"))
 
 
 def longest_s(readings: Sequence[StepReading]) -> float:
@@ -58,28 +59,28 @@ def longest_s(readings: Sequence[StepReading]) -> float:
     return max([1.0, *(max(reading.high_s, reading.usual_s, reading.seconds or 0.0) for reading in readings)])
 
 
-def time_verdict(reading: StepReading) -> Verdict:
+def time_verdict(reading: StepReading) -> ReadingVerdict:
     """How long the step took, against the golds' range."""
     if reading.seconds is None:
         return _NOT_FOUND
     if not _has_range(reading):
-        return Verdict("", Text("no range of golds", "お手本の範囲なし"))
+        return ReadingVerdict("", Text("no range of golds", "お手本の範囲なし"))
     if reading.seconds > reading.high_s:
-        return Verdict("▲", Text("longer than the golds", "お手本より長い"))
+        return ReadingVerdict("▲", Text("longer than the golds", "お手本より長い"))
     if reading.seconds < reading.low_s:
-        return Verdict("▼", Text("shorter than the golds", "お手本より短い"))
-    return Verdict("✓", Text("within the golds' range", "お手本の範囲内"))
+        return ReadingVerdict("▼", Text("shorter than the golds", "お手本より短い"))
+    return ReadingVerdict("✓", Text("within the golds' range", "お手本の範囲内"))
 
 
-def evidence_verdict(reading: StepReading) -> Verdict:
+def evidence_verdict(reading: StepReading) -> ReadingVerdict:
     """Whether the evidence reaches what a held-out gold had at least."""
     if reading.evidence is None:
         return _NOT_FOUND
     if reading.evidence_floor is None:
-        return Verdict("", Text("no floor", "ノイズフロアなし"))
+        return ReadingVerdict("", Text("no floor", "ノイズフロアなし"))
     if reading.evidence < reading.evidence_floor:
-        return Verdict("▼", Text("below floor", "ノイズフロア未満"))
-    return Verdict("✓", Text("above floor", "ノイズフロア以上"))
+        return ReadingVerdict("▼", Text("below floor", "ノイズフロア未満"))
+    return ReadingVerdict("✓", Text("above floor", "ノイズフロア以上"))
 
 
 def _has_range(reading: StepReading) -> bool:
@@ -134,8 +135,8 @@ def draw_readings(task: TaskSpec, readings: Sequence[StepReading], *, top: float
 
 
 def _head(middle: float) -> Iterator[Shape]:
-    yield Label((_TIME[0], middle), words.TIME_HEAD, 11)
-    yield Label((_SURE[0], middle), words.EVIDENCE_HEAD, 11)
+    yield TextLine((_TIME[0], middle), words.TIME_HEAD, 11)
+    yield TextLine((_SURE[0], middle), words.EVIDENCE_HEAD, 11)
 
 
 def _named(task: TaskSpec, reading: StepReading, middle: float) -> Iterator[Shape]:
@@ -143,7 +144,7 @@ def _named(task: TaskSpec, reading: StepReading, middle: float) -> Iterator[Shap
     name = words.numbered(task, step)
     fitting = Text(_cut(name.en), _cut(name.ja))
     yield Area(rectangle(4, middle - 5, 14, middle + 5), step_colour(step))
-    yield Label((20, middle), fitting, 11)
+    yield TextLine((20, middle), fitting, 11)
 
 
 def _cut(name: str) -> str:
@@ -154,8 +155,10 @@ def _cut(name: str) -> str:
     return name[: ends[-1]].rstrip() + "…"
 
 
-def _said(left: float, middle: float, figure: str, verdict: Verdict) -> Label:
-    return Label((left + 8, middle), Text(f"{figure} {verdict.text.en}", f"{figure} {verdict.text.ja}"), 11)
+def _said(left: float, middle: float, figure: str, verdict: ReadingVerdict) -> TextLine:
+    return TextLine(
+        (left + 8, middle), Text(f"{figure} {verdict.text.en}", f"{figure} {verdict.text.ja}"), 11
+    )
 
 
 def _seconds(reading: StepReading) -> str:

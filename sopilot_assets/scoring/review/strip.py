@@ -14,16 +14,16 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from sopilot_assets.alignment.spans import Alignment, Span, SpanKind
-from sopilot_assets.scoring.result import Deviation, Score, Text
+from sopilot_assets.scoring.result import Deviation, Score
 from sopilot_assets.scoring.review import words
 from sopilot_assets.scoring.review.drawing import (
     INK,
     Anchor,
     Area,
     Drawing,
-    Label,
     Shape,
     Stroke,
+    TextLine,
     hatch,
     png,
     rectangle,
@@ -40,6 +40,7 @@ from sopilot_assets.scoring.review.marks import (
 )
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import TaskSpec
+from sopilot_assets.texts.languages import Text
 
 GoldStep: TypeAlias = tuple[int, Segment]
 
@@ -110,7 +111,7 @@ class _Block:
         if self.hatched and text.en:
             half = max(text_width(text.en, 11), text_width(text.ja, 11)) / 2 + 3
             yield Area(rectangle(x - half, y - 9, x + half, y + 9), self.fill)
-        yield Label((x, y), text, 11, "middle", ON_STEP)
+        yield TextLine((x, y), text, 11, "middle", ON_STEP)
 
 
 def alignment_strip_svg(
@@ -343,7 +344,7 @@ def _bar(band: _Band) -> Iterator[Shape]:
     yield Area(box, colour, title=title, deviation=band.index)
     yield from icon(deviation.type, left=band.left + 4, top=band.top + 3.5, size=12, colour=ON_SEVERITY)
     name = _fitted(words.TYPES[deviation.type], Text("", ""), band.right - band.left - _PIN_WIDTH - 4)
-    yield Label((band.left + _PIN_WIDTH, (band.top + low) / 2), name, 10.5, "start", ON_SEVERITY)
+    yield TextLine((band.left + _PIN_WIDTH, (band.top + low) / 2), name, 10.5, "start", ON_SEVERITY)
 
 
 def _frame(where: Segment, row: tuple[float, float], colour: str, scale: Scale) -> Stroke:
@@ -352,13 +353,13 @@ def _frame(where: Segment, row: tuple[float, float], colour: str, scale: Scale) 
     return Stroke((*corners, corners[0]), colour=colour, width=2.2)
 
 
-def _row_names(trainee_label: Text, bands: Sequence[_Band]) -> Iterator[Label]:
+def _row_names(trainee_label: Text, bands: Sequence[_Band]) -> Iterator[TextLine]:
     rows = [(GOLD_ROW, words.GOLD), (TRAINEE_ROW, trainee_label), (_EVIDENCE_ROW, words.EVIDENCE)]
     rows.append(((_FIRST_LANE, _FIRST_LANE + _LANE_HEIGHT), words.DEVIATIONS))
     for (top, low), name in rows:
-        yield Label((LEFT - 8, (top + low) / 2), name, 11, "end")
+        yield TextLine((LEFT - 8, (top + low) / 2), name, 11, "end")
     if not bands:
-        yield Label((LEFT, _FIRST_LANE + _LANE_HEIGHT / 2), Text("none found", "検出なし"), 11)
+        yield TextLine((LEFT, _FIRST_LANE + _LANE_HEIGHT / 2), Text("none found", "検出なし"), 11)
 
 
 def _fitted(name: Text, short: Text, width: float, size: float = 11) -> Text:
@@ -377,5 +378,5 @@ def _both(text: Text) -> str:
     return text.en if text.en == text.ja else f"{text.en} / {text.ja}"
 
 
-def _plain(x: float, y: float, text: str, *, size: float, anchor: Anchor) -> Label:
-    return Label((x, y), Text(text, text), size, anchor, INK)
+def _plain(x: float, y: float, text: str, *, size: float, anchor: Anchor) -> TextLine:
+    return TextLine((x, y), Text(text, text), size, anchor, INK)

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sopilot_assets.scoring.result import Text, Verifiability
+from sopilot_assets.scoring.result import Verifiability
 from sopilot_assets.scoring.review import words
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.tasks import DeviationType, TaskSpec
+from sopilot_assets.texts.languages import Text
 
 _NOT: Final = "✕"
 

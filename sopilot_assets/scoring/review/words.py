@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from sopilot_assets.scoring.result import Decision, Deviation, Score, Text
+from sopilot_assets.scoring.result import Decision, Deviation, Score
 from sopilot_assets.tasks import DeviationType, Severity, Step, TaskSpec
+from sopilot_assets.texts.languages import Text
 
 DECISIONS: Final[Mapping[Decision, Text]] = {
     Decision.PASS: Text("Pass", "合格"),

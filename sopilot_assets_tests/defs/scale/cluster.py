@@ -23,9 +23,9 @@ from dagster._core.execution.backfill import PartitionBackfill
 
 from sopilot_assets.definitions import build_defs
 from sopilot_assets.defs.instance import local_instance
-from sopilot_assets.defs.pending import register_recordings
-from sopilot_assets.operations.initialise import Profile, dagster_home, join_store, prepare_home
+from sopilot_assets.defs.recordings.pending import register_recordings
 from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.setting_up import Profile, dagster_home, join_store, prepare_home
 from sopilot_assets_tests.defs.scale import without_sensors
 from sopilot_assets_tests.defs.scale.engines import Engines, ended
 from sopilot_assets_tests.store.object_store import ObjectStore

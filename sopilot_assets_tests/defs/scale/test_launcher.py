@@ -8,7 +8,7 @@ from celery import states
 from dagster._core.launcher import WorkerStatus
 from dagster._core.test_utils import create_run_for_test
 
-from sopilot_assets.defs.launcher import PROCESS_TAG, process_tag
+from sopilot_assets.defs.dagster_internals.launcher import PROCESS_TAG, process_tag
 from sopilot_assets.defs.scale.launcher import Silence, WorkerRunLauncher
 
 LOST_AFTER_S = 60

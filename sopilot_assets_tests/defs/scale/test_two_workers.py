@@ -14,10 +14,10 @@ import pytest
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus
 
 from sopilot_assets.capture.ledgers import Registry
-from sopilot_assets.defs.alignments import alignments
-from sopilot_assets.defs.captured_videos import captured_videos
-from sopilot_assets.defs.clip_embeddings import clip_embeddings
-from sopilot_assets.defs.scores import scores
+from sopilot_assets.defs.recordings.alignments import alignments
+from sopilot_assets.defs.recordings.captured_videos import captured_videos
+from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
+from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import BOOKKEEPING

@@ -12,11 +12,11 @@ from dagster._core.test_utils import create_run_for_test
 from redis.exceptions import ConnectionError as NobodyThere
 
 from sopilot_assets.defs.scale import worker
-from sopilot_assets.defs.scale.worker import Patience, execute, worker_app
+from sopilot_assets.defs.scale.worker import SignsOfLife, execute, worker_app
 from sopilot_assets.errors import ConfigError, RunLost
 from sopilot_assets_tests.defs.scale import sleeper, tidying
 
-PATIENCE = Patience(sign_every_s=0.05, give_up_s=1.0)
+PATIENCE = SignsOfLife(sign_every_s=0.05, give_up_s=1.0)
 
 
 @pytest.fixture

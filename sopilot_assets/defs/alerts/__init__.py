@@ -1,0 +1,1 @@
+"""Alerts in Dagster: the sensor that notes and sends what needs attention."""

@@ -1,0 +1,160 @@
+"""The sensor that watches: failed runs, failed checks, what is overdue and the disk become alerts, and alerts
+are sent.
+
+It is no run failure sensor of Dagster's: such a one moves on when its body fails, so that an alert which
+could not be written (a full disk) would be lost. This one moves on only after everything is noted.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import dagster as dg
+from dagster._core.scheduler.instigation import SensorInstigatorData
+
+from sopilot_assets.defs.alerts.ended_runs import ended_runs
+from sopilot_assets.defs.alerts.failed_checks import failed_checks
+from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.errors import ConfigError
+from sopilot_assets.processes.boot_clock import moment_at
+from sopilot_assets.settings import Settings, load_settings
+from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.alerts import Alert, AlertSeverity, Delivery, deliver, raise_alert, settle
+from sopilot_assets.upkeep.alerts.campaigns import settle_campaign
+from sopilot_assets.upkeep.alerts.conditions import CHECK_FAILED, settle_disk, settle_overdue
+from sopilot_assets.upkeep.alerts.failures import note_ended_runs
+from sopilot_assets.upkeep.alerts.overdue import Milestone
+
+CAPTURE_SENSOR: Final = "capture_sensor"
+CONDITIONS_EVERY_S: Final = 60.0
+"""How often it is looked for what is overdue and for failed checks."""
+FIRST_LOOK: Final = timedelta(hours=24)
+"""How far back the first tick of all looks for failed runs."""
+SETTINGS: Final = "settings"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsCursor:
+    """What one tick tells the next: the newest events of ended runs that are noted, by storage id, and when
+    conditions were looked at (seconds since the epoch).
+    """
+
+    failures: int | None = None
+    successes: int | None = None
+    conditions_s: float | None = None
+
+    def to_json(self) -> str:
+        """The cursor as text."""
+        return json.dumps([self.failures, self.successes, self.conditions_s])
+
+    @classmethod
+    def from_json(cls, text: str | None) -> "AlertsCursor":
+        """The cursor that `to_json` wrote; anything else starts afresh, which notes nothing twice."""
+        try:
+            failures, successes, conditions_s = json.loads(text or "")
+            return cls(failures, successes, conditions_s)
+        except (ValueError, TypeError):
+            return cls()
+
+
+@dg.sensor(
+    name="alerts",
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Notes what needs attention in alerts/alerts.jsonl (failed runs, failed checks, what is overdue, "
+        "little disk space), and sends it by webhook and e-mail as settings.yaml says. What cannot be sent "
+        "is tried again."
+    ),
+)
+def alerts_sensor(
+    context: dg.SensorEvaluationContext, home: HomeResource, clock: ClockResource
+) -> dg.SensorResult:
+    """One tick."""
+    now = clock.now()
+    settings = _settings(home.home, now)
+    cursor = AlertsCursor.from_json(context.cursor)
+    try:
+        cursor = _note_runs(context.instance, home.home, settings, cursor, now)
+        cursor = _note_conditions(context, home.home, settings, cursor, now)
+    finally:
+        sent = _deliver(home.home, settings, now)
+    _log_failures(context, sent)
+    told = f"{sent.delivered} messages sent, {sent.waiting} wait"
+    return dg.SensorResult(skip_reason=told, cursor=cursor.to_json())
+
+
+def _deliver(home: Home, settings: Settings, now: datetime) -> Delivery:
+    """What was sent of all that waits, with the secrets of this process's environment."""
+    return deliver(
+        home,
+        settings.alerts,
+        environment=os.environ,
+        installation=settings.alerts.installation or socket.gethostname(),
+        now=now,
+    )
+
+
+def _settings(home: Home, now: datetime) -> Settings:
+    try:
+        settings = load_settings(home)
+    except ConfigError as error:
+        action = "correct settings.yaml: until then nothing is sent"
+        settings_alert = Alert(SETTINGS, "settings.yaml", AlertSeverity.PROBLEM, str(error), action)
+        raise_alert(home, settings_alert, now=now)
+        raise
+    settle(home, {SETTINGS}, [], now=now)
+    return settings
+
+
+def _note_runs(
+    instance: dg.DagsterInstance, home: Home, settings: Settings, cursor: AlertsCursor, now: datetime
+) -> AlertsCursor:
+    ended = ended_runs(instance, failures=cursor.failures, successes=cursor.successes, since=now - FIRST_LOOK)
+    note_ended_runs(home, ended.runs, now=now, repeat_after_hours=settings.alerts.repeat_after_hours)
+    return AlertsCursor(ended.failures, ended.successes, cursor.conditions_s)
+
+
+def _note_conditions(
+    context: dg.SensorEvaluationContext, home: Home, settings: Settings, cursor: AlertsCursor, now: datetime
+) -> AlertsCursor:
+    again = settings.alerts.repeat_after_hours
+    settle_disk(home, settings.disk, now=now, repeat_after_hours=again)
+    settle_campaign(home, now=moment_at(now), repeat_after_hours=again)
+    looked_s = cursor.conditions_s
+    if looked_s is not None and abs(now.timestamp() - looked_s) < CONDITIONS_EVERY_S:
+        return cursor
+    settle_overdue(home, settings, dagster_milestones(context.instance, settings), now=now)
+    repository = context.repository_def
+    if repository is not None:
+        keys = sorted(repository.asset_graph.asset_check_keys)
+        failed = failed_checks(context.instance, keys)
+        settle(home, {CHECK_FAILED}, failed, now=now, repeat_after_hours=again)
+    return AlertsCursor(cursor.failures, cursor.successes, now.timestamp())
+
+
+def dagster_milestones(instance: dg.DagsterInstance, settings: Settings) -> Sequence[Milestone]:
+    """When the capture folder was looked at last, where Dagster has ever done so."""
+    states = instance.all_instigator_state() if instance.schedule_storage else ()
+    ticks = [
+        state.instigator_data.last_tick_timestamp
+        for state in states
+        if state.name == CAPTURE_SENSOR and isinstance(state.instigator_data, SensorInstigatorData)
+    ]
+    newest = max((tick for tick in ticks if tick is not None), default=None)
+    if newest is None:
+        return []
+    action = f"start {CAPTURE_SENSOR} in the page of Dagster (Automation), and look at its ticks"
+    last = datetime.fromtimestamp(newest, UTC)
+    limit = settings.freshness.capture_tick_hours
+    return [Milestone("looks at the capture folder", last, limit, action, AlertSeverity.PROBLEM)]
+
+
+def _log_failures(context: dg.SensorEvaluationContext, sent: Delivery) -> None:
+    for one in sent.failed:
+        message = f"{one.channel}: message {one.event.id} not delivered, try {one.tries}: {one.error}"
+        context.log.warning(message)

@@ -1,0 +1,89 @@
+"""The daily report as an asset: one partition a day in UTC, made after midnight."""
+
+from datetime import UTC, date
+from typing import Final
+
+import dagster as dg
+
+from sopilot_assets.defs.partitions import NO_PARTITION_OF
+from sopilot_assets.defs.publish import RawMetadata, page, table
+from sopilot_assets.defs.recordings.scores import scores
+from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.upkeep.daily.report import DailyReport, days_to_report, write_report
+
+FIRST_DAY: Final = "2025-01-01"
+MADE_UP_DAYS: Final = 7
+"""So many past days are made up for when nobody was there at midnight."""
+
+DAY: Final = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, timezone="UTC", end_offset=1)
+"""``end_offset``: today's report can be made before the day is over."""
+
+
+@dg.asset(
+    deps=[dg.AssetDep(scores, partition_mapping=NO_PARTITION_OF)],
+    description=(
+        "What a day brought and where things stand at its end: progress against the targets, decisions, "
+        "gates, drift, refused files with their reasons, disk, and what needs a person, as a page and as "
+        "tables. The report of a past day is the same whenever it is made."
+    ),
+    group_name="operations",
+    kinds={"html"},
+    owners=["team:quality"],
+    code_version="daily-1",
+    partitions_def=DAY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def daily_reports(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
+    """Each day's report, published below ``reports``."""
+    for key in context.partition_keys:
+        written = write_report(home.home, date.fromisoformat(key), now=clock.now(), run_id=context.run.run_id)
+        metadata = {**_metadata(written.report), **page(written.page)}
+        context.add_asset_metadata(metadata, partition_key=key)
+
+
+make_daily_report: Final = dg.define_asset_job(
+    "make_daily_report",
+    selection=dg.AssetSelection.assets(daily_reports),
+    description="Write the reports of the chosen days.",
+    tags={"sopilot/work": "daily", "dagster/max_retries": "2", "dagster/max_runtime": "3600"},
+    executor_def=dg.in_process_executor,
+)
+
+
+@dg.schedule(
+    name="daily_reports_after_midnight",
+    job=make_daily_report,
+    cron_schedule="20 0 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description=(
+        "Writes the report of the day before at 00:20 UTC, and those that are missing of the last "
+        f"{MADE_UP_DAYS} days."
+    ),
+)
+def daily_reports_schedule(
+    context: dg.ScheduleEvaluationContext, home: HomeResource
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """One run for each finished day without a final report."""
+    today = context.scheduled_execution_time.astimezone(UTC).date()
+    days = days_to_report(home.home, today, most=MADE_UP_DAYS)
+    # the run key changes daily: what failed yesterday is tried again
+    requests = [dg.RunRequest(run_key=f"{today}/{day}", partition_key=day.isoformat()) for day in days]
+    return requests or dg.SkipReason("every report is there")
+
+
+DAILY_JOBS: Final = (make_daily_report,)
+DAILY_SCHEDULES: Final = (daily_reports_schedule,)
+
+
+def _metadata(report: DailyReport) -> RawMetadata:
+    tables = {name: table(rows, columns=tuple(rows[0])) for name, rows in report.sections.items() if rows}
+    disk = report.sections["disk"][0]
+    figures: RawMetadata = {
+        "complete": report.day.complete,
+        "until": report.day.moment,
+        "need_a_person": len(report.sections["needs"]),
+        "refused": len(report.sections["quarantine"]),
+    }
+    figures |= {name: float(value) for name, value in disk.items() if isinstance(value, int | float)}
+    return {**figures, **tables}

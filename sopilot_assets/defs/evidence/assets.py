@@ -1,0 +1,217 @@
+"""The evidence chain: from labels to a dossier, one partition a study."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import dagster as dg
+
+from sopilot_assets.defs.partitions import NO_PARTITION_OF, STUDY, TASK
+from sopilot_assets.defs.publish import RawMetadata, page, picture, scalars, table
+from sopilot_assets.defs.recordings.scores import scores
+from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.evidence.critical_policies import fit_study_policies
+from sopilot_assets.evidence.error_packets import collect_study_errors
+from sopilot_assets.evidence.evidence_dossiers import build_study_dossier
+from sopilot_assets.evidence.gate_reports import check_study_gates, gate_verdict
+from sopilot_assets.evidence.labeling_plans import plan_study_labeling
+from sopilot_assets.evidence.labels import describe_labels
+from sopilot_assets.evidence.outcome import EVIDENCE_VERSION, StudyOutcome
+from sopilot_assets.evidence.shadow_reports import compare_study_detectors
+from sopilot_assets.evidence.split_evaluations import evaluate_study_splits
+from sopilot_assets.evidence.split_manifests import split_study_cases, study_leaks
+
+_GROUP: Final = "evidence"
+_OWNERS: Final = ["team:quality"]
+_EACH_ALONE: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
+"""A study is a run of its own, so that one that cannot be split does not hold up the others."""
+
+
+@dg.asset(
+    deps=[dg.AssetDep(scores, partition_mapping=NO_PARTITION_OF)],
+    description=(
+        "What people say about the recordings of a task: the verified chain of label events as one row a "
+        "recording, the agreement between raters, what is in dispute, and how much is labelled."
+    ),
+    group_name=_GROUP,
+    kinds={"parquet"},
+    owners=_OWNERS,
+    code_version=EVIDENCE_VERSION,
+    partitions_def=TASK,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def labels(context: dg.AssetExecutionContext, home: HomeResource) -> None:
+    """The state of the label events in the ledger ``labels``."""
+    for task_id in context.partition_keys:
+        outcome = describe_labels(home.home, task_id)
+        context.add_asset_metadata(_metadata(outcome), partition_key=task_id)
+
+
+def _study_asset(
+    name: str, station: Callable[..., StudyOutcome], deps: list[Any], description: str, kinds: set[str]
+) -> dg.AssetsDefinition:
+    """The asset of one station: it runs the station for each study of the run and publishes what it says."""
+
+    @dg.asset(
+        name=name,
+        deps=deps,
+        description=description,
+        group_name=_GROUP,
+        kinds=kinds,
+        owners=_OWNERS,
+        code_version=EVIDENCE_VERSION,
+        partitions_def=STUDY,
+        backfill_policy=_EACH_ALONE,
+    )
+    def study_asset(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
+        for study_id in context.partition_keys:
+            outcome = station(home.home, study_id, run_id=context.run.run_id, written_at=clock.written_at)
+            context.add_asset_metadata(_metadata(outcome), partition_key=study_id)
+            for warning in outcome.warnings:
+                context.log.warning(warning)
+            if outcome.labels is not None:
+                context.log_event(
+                    dg.AssetMaterialization(
+                        labels.key, partition=outcome.labels.partition, metadata=_metadata(outcome.labels)
+                    )
+                )
+
+    return study_asset
+
+
+split_manifests: Final = _study_asset(
+    "split_manifests",
+    split_study_cases,
+    [
+        dg.AssetDep(labels, partition_mapping=NO_PARTITION_OF),
+        dg.AssetDep(scores, partition_mapping=NO_PARTITION_OF),
+    ],
+    "The cases of a study (scores and labels that count) split into dev, test and challenge as registered, "
+    "with the proof, group by group, that nothing leaks from one split into another.",
+    {"pandas"},
+)
+
+critical_policies: Final = _study_asset(
+    "critical_policies",
+    fit_study_policies,
+    [split_manifests],
+    "Every candidate detector fitted on the dev split under the gate profile's constraints. A fit that does "
+    "not meet them is reported as such and is not a policy.",
+    {"scikitlearn"},
+)
+
+split_evaluations: Final = _study_asset(
+    "split_evaluations",
+    evaluate_study_splits,
+    [split_manifests, critical_policies],
+    "Every fitted detector on dev, test, challenge and all of them: rates with intervals, coverage, "
+    "repeatability, drift. Each look at the held-out splits is counted.",
+    {"pandas"},
+)
+
+gate_reports: Final = _study_asset(
+    "gate_reports",
+    check_study_gates,
+    [split_evaluations],
+    "The figures of the selected policy on the test split against the gate profile: every check, and how "
+    "much more evidence the failed ones need. Research profiles block the dossier.",
+    {"table"},
+)
+
+shadow_reports: Final = _study_asset(
+    "shadow_reports",
+    compare_study_detectors,
+    [split_manifests, critical_policies],
+    "The selected policy beside the baseline detector on the same recordings: the paired table, the exact "
+    "McNemar test, and every decision that changes.",
+    {"scipy"},
+)
+
+error_packets: Final = _study_asset(
+    "error_packets",
+    collect_study_errors,
+    [split_evaluations],
+    "Every miss and false alarm of the selected policy with its review page and evidence, broken down by "
+    "site, gold, type and reason, and how each group fares when it is left out of the fit.",
+    {"pandas"},
+)
+
+labeling_plans: Final = _study_asset(
+    "labeling_plans",
+    plan_study_labeling,
+    [split_evaluations, error_packets],  # not on the gates, which block exactly when a plan is needed
+    "What to label next, in the order of what unlocks a gate.",
+    {"table"},
+)
+
+evidence_dossiers: Final = _study_asset(
+    "evidence_dossiers",
+    build_study_dossier,
+    [gate_reports, shadow_reports, error_packets, labeling_plans],
+    "The dossier of a study: one page, all rows, the evidence of every miss and false alarm, the protocol, "
+    "hashes, a signature and a verifier that needs nothing but Python. Missing inputs are named blockers.",
+    {"html"},
+)
+
+STUDY_ASSETS: Final = (
+    split_manifests,
+    critical_policies,
+    split_evaluations,
+    gate_reports,
+    shadow_reports,
+    error_packets,
+    labeling_plans,
+    evidence_dossiers,
+)
+
+
+@dg.asset_check(
+    asset=gate_reports,
+    name="gates_pass",
+    blocking=True,
+    description=(
+        "Every check of the study's gate profile holds on the test split. A research profile that fails "
+        "blocks the dossier; any other is a warning."
+    ),
+)
+def gates_pass(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
+    """The verdict of the gates, as they were published."""
+    verdict = gate_verdict(home.home, context.partition_key)
+    return dg.AssetCheckResult(
+        passed=verdict.passed,
+        severity=dg.AssetCheckSeverity.ERROR if verdict.blocks else dg.AssetCheckSeverity.WARN,
+        description=verdict.summary,
+        metadata={"checks": table(verdict.rows, columns=tuple(verdict.rows[0]))} if verdict.rows else {},
+    )
+
+
+@dg.asset_check(
+    asset=split_manifests,
+    name="nothing_leaks",
+    description="No person, source video, near-duplicate, session or recording is in two splits.",
+)
+def nothing_leaks(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
+    """The groups that are in more than one split, as they were published."""
+    leaks = study_leaks(home.home, context.partition_key)
+    return dg.AssetCheckResult(
+        passed=not leaks,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(leaks)} groups are in more than one split"
+        if leaks
+        else "no group is in two splits",
+        metadata={"leaks": table(leaks, columns=tuple(leaks[0]))} if leaks else {},
+    )
+
+
+EVIDENCE_CHECKS: Final = (gates_pass, nothing_leaks)
+
+
+def _metadata(outcome: StudyOutcome) -> RawMetadata:
+    metadata = scalars(outcome.metadata)
+    for name, rows in outcome.tables.items():
+        if rows:
+            metadata[name] = table(rows, columns=tuple(rows[0]))
+    for name, png in outcome.pictures.items():
+        metadata[name] = picture(png, title=name)
+    if outcome.page is not None:
+        metadata |= page(outcome.page)
+    return metadata

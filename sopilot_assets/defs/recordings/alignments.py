@@ -1,0 +1,50 @@
+"""Station 4: each recording against the golds of its task."""
+
+import dagster as dg
+
+from sopilot_assets.defs.partitions import (
+    NO_PARTITION_OF,
+    RECORDINGS_BACKFILL,
+    VIDEO,
+    task_ids,
+    video_keys,
+)
+from sopilot_assets.defs.publish import progress, publish_outcomes
+from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
+from sopilot_assets.defs.references.gold_references import gold_references, log_refreshed
+from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
+from sopilot_assets.scoring.ledger import algorithm_version
+from sopilot_assets.stations.alignments import align_videos
+from sopilot_assets.stations.gold_references import refresh_references
+
+
+@dg.asset(
+    deps=[clip_embeddings, dg.AssetDep(gold_references, partition_mapping=NO_PARTITION_OF)],
+    description=(
+        "The dynamic time warping path and the best explanation of each recording by its task's steps, each "
+        "edit of the procedure with its log-odds. "
+        "Golds are aligned against the other golds."
+    ),
+    group_name="scoring",
+    kinds={"numpy"},
+    owners=["team:operations"],
+    code_version=algorithm_version(),
+    partitions_def=VIDEO,
+    backfill_policy=RECORDINGS_BACKFILL,
+    tags={"sopilot/station": "4"},
+)
+def alignments(
+    context: dg.AssetExecutionContext, home: HomeResource, limits: LimitsResource, clock: ClockResource
+) -> None:
+    """One file a recording below ``alignments/<reference>/``; references come first, so that golds and
+    trainees of one batch go through in one run.
+    """
+    keys = video_keys(context)
+    references = refresh_references(
+        home.home, task_ids(keys), run_id=context.run.run_id, written_at=clock.written_at
+    )
+    log_refreshed(context, references)
+    outcomes = align_videos(
+        home.home, keys, processes=limits.worker_processes, on_progress=progress(context, "aligned")
+    )
+    publish_outcomes(context, outcomes, table_name="spans")

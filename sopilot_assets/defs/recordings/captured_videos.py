@@ -1,0 +1,27 @@
+"""Station 1: what intake recorded about each recording."""
+
+import dagster as dg
+
+from sopilot_assets.defs.partitions import RECORDINGS_BACKFILL, VIDEO, video_keys
+from sopilot_assets.defs.publish import publish_outcomes
+from sopilot_assets.defs.resources import HomeResource
+from sopilot_assets.stations.captured_videos import describe_videos
+
+
+@dg.asset(
+    description=(
+        "The recordings that intake accepted, each stored once under its content hash, with its probe and "
+        "quality report. "
+        "The capture sensor registers a partition for every one of them."
+    ),
+    group_name="scoring",
+    kinds={"file", "parquet"},
+    owners=["team:operations"],
+    code_version="captured-1",
+    partitions_def=VIDEO,
+    backfill_policy=RECORDINGS_BACKFILL,
+    tags={"sopilot/station": "1"},
+)
+def captured_videos(context: dg.AssetExecutionContext, home: HomeResource) -> None:
+    """One row a recording in the ledger ``videos``, and its file below ``videos/``."""
+    publish_outcomes(context, describe_videos(home.home, video_keys(context)))

@@ -1,0 +1,38 @@
+"""Station 2: clip embeddings, by the model that the task asks for."""
+
+import dagster as dg
+
+from sopilot_assets.defs.partitions import RECORDINGS_BACKFILL, VIDEO, video_keys
+from sopilot_assets.defs.publish import progress, publish_outcomes
+from sopilot_assets.defs.recordings.captured_videos import captured_videos
+from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
+from sopilot_assets.stations.clip_embeddings import embed_videos
+
+
+@dg.asset(
+    deps=[captured_videos],
+    description=(
+        "Feature blocks of each two-second clip, with the identity of the model that made them. "
+        "An embedding that the same model made of the same bytes is used again."
+    ),
+    group_name="scoring",
+    kinds={"onnx", "numpy"},
+    owners=["team:operations"],
+    code_version="embedding-1",
+    partitions_def=VIDEO,
+    backfill_policy=RECORDINGS_BACKFILL,
+    tags={"sopilot/station": "2"},
+)
+def clip_embeddings(
+    context: dg.AssetExecutionContext, home: HomeResource, limits: LimitsResource, clock: ClockResource
+) -> None:
+    """One file a recording below ``embeddings/<model>/``."""
+    outcomes = embed_videos(
+        home.home,
+        video_keys(context),
+        processes=limits.worker_processes,
+        run_id=context.run.run_id,
+        written_at=clock.written_at,
+        on_progress=progress(context, "embedded"),
+    )
+    publish_outcomes(context, outcomes)

@@ -1,0 +1,216 @@
+"""Rescoring from the web page: what is out of date as a table, and one run that mends any selection of it.
+
+A run of Dagster covers one stretch of partitions, so a backfill of scattered recordings is a run for each of
+them. The run here has no partitions: it finds out itself which recordings need what, and records their
+results as materializations of the partitions that they belong to.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Literal
+from uuid import uuid4
+
+import dagster as dg
+from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
+from pydantic import Field
+
+from sopilot_assets.defs.partitions import NO_PARTITION_OF, VIDEO
+from sopilot_assets.defs.publish import RawMetadata, outcome_metadata, progress, table
+from sopilot_assets.defs.recordings.alignments import alignments
+from sopilot_assets.defs.recordings.captured_videos import captured_videos
+from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
+from sopilot_assets.defs.recordings.pending import NEW_KEYS, keys_at_work, register_recordings
+from sopilot_assets.defs.recordings.scores import scores
+from sopilot_assets.defs.references.gold_references import log_refreshed
+from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
+from sopilot_assets.scoring.ledger import algorithm_version
+from sopilot_assets.stations import score_updates as updates
+from sopilot_assets.stations.key_ranges import contiguous_ranges
+from sopilot_assets.stations.outcome import Progress, StationOutcome
+from sopilot_assets.stations.rescoring_plan import (
+    RescoringPlan,
+    ScoringJob,
+    ScoringWork,
+    plan_scoring,
+    rescoring_plan,
+)
+from sopilot_assets.store.publish import only_writer
+
+_STATIONS: Final = {
+    asset.key.path[-1]: asset for asset in (captured_videos, clip_embeddings, alignments, scores)
+}
+_TABLES: Final = {updates.ALIGNED: "spans", updates.SCORED: "deviations"}
+_CODE_VERSION: Final = "dagster/code_version"
+_GROUPS: Final = ("task_id", "why", "also", "scored_with", "current", "job", "recordings")
+_STALE: Final = ("key", "why", "also", "scored_with", "current", "job")
+
+
+@dg.asset(
+    name="rescoring_plan",
+    deps=[dg.AssetDep(scores, partition_mapping=NO_PARTITION_OF)],
+    description=(
+        "Which scores are missing or out of date, and why: algorithm, model, reference, task version. The "
+        "job rescore_stale makes this table and then brings all of them up to date in one run; the job "
+        "plan_rescoring only makes the table."
+    ),
+    group_name="scoring",
+    kinds={"table"},
+    owners=["team:operations"],
+    code_version="plan-1",
+)
+def rescoring_plan_asset(
+    context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource
+) -> dg.MaterializeResult[None]:
+    """The plan, counted by reason, and key by key."""
+    registered = context.instance.get_dynamic_partitions(str(VIDEO.name))
+    at_work = keys_at_work(context.instance, registered, clock.now(), except_run=context.run.run_id)
+    plan = rescoring_plan(home.home, registered, leave_out=at_work)
+    return dg.MaterializeResult(metadata=_plan_metadata(plan, at_work=len(at_work)))
+
+
+def _plan_metadata(plan: RescoringPlan, *, at_work: int) -> RawMetadata:
+    tables: RawMetadata = {}
+    if plan.stale:
+        tables = {
+            "by_reason": table(plan.groups(), columns=_GROUPS),
+            "recordings": table(plan.stale, columns=_STALE),
+        }
+    reasons = Counter(str(row["why"]) for row in plan.stale)
+    return {
+        "stale": len(plan.stale),
+        **{f"stale_{why}": count for why, count in sorted(reasons.items())},
+        "runs": plan.runs,
+        "runs_as_a_backfill": len(plan.ranges),
+        "at_work_in_other_runs": at_work,
+        "next": "Launch the job rescore_stale." if plan.stale else "Nothing to do.",
+        **tables,
+    }
+
+
+class Selection(dg.Config):
+    """Which recordings to bring up to date; without any choice all whose score is missing or out of date."""
+
+    recordings: list[str] = Field(
+        default=[], description="Partition keys, video ids or file names. Empty: as `which` says."
+    )
+    which: Literal["stale", "new", "all"] = Field(
+        default="stale",
+        description="stale: score missing or out of date; new: without a score; all: up to date or not.",
+    )
+    task: str = Field(default="", description="Only recordings of this task; empty: all tasks.")
+
+
+@dg.asset(
+    deps=[rescoring_plan_asset, dg.AssetDep(alignments, partition_mapping=NO_PARTITION_OF)],
+    description=(
+        "What the last rescoring did: each score and decision before and after. Materializing it brings "
+        "every score that is missing or out of date up to date, or a selection (launchpad), in one run; the "
+        "results appear at the partitions of alignments and scores."
+    ),
+    group_name="scoring",
+    kinds={"parquet", "duckdb"},
+    owners=["team:training", "team:operations"],
+    code_version=algorithm_version(),
+)
+def score_updates(
+    context: dg.AssetExecutionContext,
+    config: Selection,
+    home: HomeResource,
+    limits: LimitsResource,
+    clock: ClockResource,
+) -> dg.MaterializeResult[None]:
+    """One update at a time; a second run waits, and then finds what is left to do."""
+    with only_writer(home.home.ledgers / "score_updates.lock"):
+        work = _work(context, config, home, clock)
+        before = updates.scores_before(home.home, work)
+        scored: list[StationOutcome] = []
+        for passed in updates.update_scores(
+            home.home,
+            work,
+            at_once=limits.batch_keys,
+            processes=limits.worker_processes,
+            run_id=context.run.run_id,
+            written_at=clock.written_at,
+            says=_progress_of(context),
+        ):
+            log_refreshed(context, passed.references)
+            _store(context, list(_materializations(passed)))
+            if passed.station == updates.SCORED:
+                scored += _without_pictures(passed.outcomes)
+        return dg.MaterializeResult(metadata=_update_metadata(updates.changes(before, work, scored), work))
+
+
+def _work(
+    context: dg.AssetExecutionContext, config: Selection, home: HomeResource, clock: ClockResource
+) -> list[ScoringWork]:
+    """The work to do, told to the sensor and the log."""
+    register_recordings(context.instance, home.home)
+    registered = context.instance.get_dynamic_partitions(str(VIDEO.name))
+    work = plan_scoring(
+        home.home,
+        names=config.recordings,
+        task_id=config.task or None,
+        stale=config.which == "stale",
+        everything=config.which == "all",
+        leave_out=keys_at_work(context.instance, registered, clock.now(), except_run=context.run.run_id),
+    )
+    new = [key for one in work if one.job is ScoringJob.NEW for key in one.why]
+    if new:
+        ranges = ",".join(f"{keys.start}...{keys.end}" for keys in contiguous_ranges(registered, new))
+        context.instance.add_run_tags(context.run.run_id, {NEW_KEYS: ranges})
+    for one in work:
+        message = f"{one.job.value}: {len(one.why)} recordings"
+        context.log.info(message)
+    return work
+
+
+def _progress_of(context: dg.AssetExecutionContext) -> updates.StationProgress:
+    def says(doing: str, *, before: int, total: int) -> Progress:
+        report = progress(context, doing)
+        return lambda done, _: report(before + done, total)
+
+    return says
+
+
+def _store(context: dg.AssetExecutionContext, made: Sequence[dg.AssetMaterialization]) -> None:
+    """Record them now and as one batch; what an asset logs or yields is stored at its end, or one by one."""
+    step = context.op_execution_context.get_step_execution_context()
+    batch_id = str(uuid4())
+    for number, one in enumerate(made, start=1):
+        last = DagsterEventBatchMetadata(batch_id, is_end=number == len(made))
+        DagsterEvent.asset_materialization(step, one, last)
+
+
+def _materializations(passed: updates.Passed) -> Iterator[dg.AssetMaterialization]:
+    asset, table_name = _STATIONS[passed.station], _TABLES.get(passed.station, "table")
+    tags = {_CODE_VERSION: asset.code_versions_by_key[asset.key] or ""}
+    for outcome in passed.outcomes:
+        yield dg.AssetMaterialization(
+            asset.key,
+            partition=str(outcome.key),
+            metadata=outcome_metadata(outcome, table_name=table_name),
+            tags=tags,
+        )
+
+
+def _without_pictures(outcomes: Sequence[StationOutcome]) -> list[StationOutcome]:
+    """What is needed later of many outcomes: not their pictures and tables, which take the memory."""
+    return [StationOutcome(one.key, problem=one.problem, metadata=one.metadata) for one in outcomes]
+
+
+def _update_metadata(changed: Sequence[updates.ScoreChange], work: Sequence[ScoringWork]) -> RawMetadata:
+    reasons = Counter(reason for one in work for reason in one.why.values())
+    differences = [abs(one.by) for one in changed if one.by is not None]
+    shown: Mapping[str, dg.TableMetadataValue] = (
+        {"changes": table([one.row() for one in changed], columns=tuple(changed[0].row()))} if changed else {}
+    )
+    return {
+        "recordings": len(changed),
+        "because": ", ".join(f"{count} {why}" for why, count in reasons.most_common()) or "nothing to do",
+        "decisions_changed": sum(
+            one.decision_before is not None and one.decision != one.decision_before for one in changed
+        ),
+        "without_score": sum(one.score is None for one in changed),
+        "largest_change": round(max(differences, default=0.0), 6),
+        **shown,
+    }

@@ -1,0 +1,41 @@
+"""Station 5: deviations, score and decision, with a review page a recording."""
+
+import dagster as dg
+
+from sopilot_assets.defs.partitions import RECORDINGS_BACKFILL, VIDEO, video_keys
+from sopilot_assets.defs.publish import progress, publish_outcomes
+from sopilot_assets.defs.recordings.alignments import alignments
+from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
+from sopilot_assets.scoring.ledger import algorithm_version
+from sopilot_assets.stations.scores import score_videos
+
+
+@dg.asset(
+    deps=[alignments],
+    description=(
+        "A score from 0 to 100, a decision with its reason, and the deviations with timecodes in both "
+        "videos. "
+        "A recording that cannot be scored has a row with the reason. Golds are scored too, against the "
+        "other golds: that is the noise floor."
+    ),
+    group_name="scoring",
+    kinds={"parquet", "duckdb"},
+    owners=["team:training", "team:operations"],
+    code_version=algorithm_version(),
+    partitions_def=VIDEO,
+    backfill_policy=RECORDINGS_BACKFILL,
+    tags={"sopilot/station": "5"},
+)
+def scores(
+    context: dg.AssetExecutionContext, home: HomeResource, limits: LimitsResource, clock: ClockResource
+) -> None:
+    """One row a recording in the ledger ``scores``, and its page below ``reviews/``."""
+    outcomes = score_videos(
+        home.home,
+        video_keys(context),
+        run_id=context.run.run_id,
+        written_at=clock.written_at,
+        processes=limits.worker_processes,
+        on_progress=progress(context, "scored"),
+    )
+    publish_outcomes(context, outcomes, table_name="deviations")

@@ -1,0 +1,1 @@
+"""References in Dagster: what the golds of each task say."""

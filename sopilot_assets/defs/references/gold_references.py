@@ -1,0 +1,50 @@
+"""Station 3: what the golds of a task say."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from sopilot_assets.defs.partitions import NO_PARTITION_OF, TASK
+from sopilot_assets.defs.publish import reference_metadata
+from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
+from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.scoring.ledger import algorithm_version
+from sopilot_assets.stations.gold_references import refresh_references
+from sopilot_assets.stations.outcome import ReferenceOutcome
+
+
+@dg.asset(
+    deps=[dg.AssetDep(clip_embeddings, partition_mapping=NO_PARTITION_OF)],
+    description=(
+        "The reference of each task: step evidence, durations and legal orders, made from its golds. "
+        "A run with new golds refreshes it by itself, before it aligns anything; by hand it is refreshed "
+        "here, one partition a task."
+    ),
+    group_name="scoring",
+    kinds={"scikitlearn", "numpy"},
+    owners=["team:training"],
+    code_version=algorithm_version(),
+    partitions_def=TASK,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    tags={"sopilot/station": "3"},
+)
+def gold_references(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
+    """One file a version of a reference below ``references/<task>/``."""
+    for reference in refresh_references(
+        home.home, context.partition_keys, run_id=context.run.run_id, written_at=clock.written_at
+    ):
+        context.add_asset_metadata(reference_metadata(reference), partition_key=reference.task_id)
+
+
+def log_refreshed(context: dg.AssetExecutionContext, references: Sequence[ReferenceOutcome]) -> None:
+    """Record changed references as materializations of `gold_references` within another asset's run."""
+    for reference in references:
+        if reference.changed:
+            context.log_event(
+                dg.AssetMaterialization(
+                    gold_references.key, partition=reference.task_id, metadata=reference_metadata(reference)
+                )
+            )
+        if reference.problem is not None:
+            message = f"reference of {reference.task_id}: {reference.problem}"
+            context.log.warning(message)

@@ -1,0 +1,1 @@
+"""Retention in Dagster: what is removed because its time is over."""

@@ -1,0 +1,90 @@
+"""Keeping an installation small: what is over its time is removed, and ledgers are merged, every night."""
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Final
+
+import dagster as dg
+
+from sopilot_assets.defs.dagster_internals.old_runs import empty_logs, old_runs, remove_runs, run_bytes
+from sopilot_assets.defs.publish import table
+from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.settings import RetentionSettings, load_settings
+from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.retention import Tidied, tidy_files
+
+
+def tidy_up(
+    home: Home, instance: dg.DagsterInstance, *, now: datetime, dry_run: bool = False
+) -> list[Tidied]:
+    """Remove what is over its time: runs, logs, proxies, unfinished files; and merge ledgers."""
+    limits = load_settings(home).retention
+    return [
+        *_tidy_runs(instance, limits, now=now, dry_run=dry_run),
+        *tidy_files(home, limits, now_s=now.timestamp(), dry_run=dry_run),
+    ]
+
+
+def _tidy_runs(
+    instance: dg.DagsterInstance, limits: RetentionSettings, *, now: datetime, dry_run: bool
+) -> list[Tidied]:
+    old = old_runs(instance, before=now - timedelta(days=limits.finished_runs_days))
+    quiet = old_runs(instance, before=now - timedelta(days=limits.event_logs_days)).needed
+    freed = (run_bytes if dry_run else remove_runs)(instance, old.removable)
+    emptied, emptied_bytes = (len(quiet), 0) if dry_run else empty_logs(instance, quiet)
+    return [
+        Tidied(
+            "finished runs",
+            len(old.removable),
+            freed,
+            len(old.needed),
+            f"older than {limits.finished_runs_days} days, unless they made the newest state of something",
+        ),
+        Tidied(
+            "logs of runs that stay",
+            emptied,
+            emptied_bytes,
+            len(quiet) - emptied,
+            f"older than {limits.event_logs_days} days; what the runs made stays",
+        ),
+    ]
+
+
+@dg.asset(
+    description=(
+        "What was removed because its time is over (settings.yaml, retention): finished runs that no "
+        "partition needs any more, logs, proxies, unfinished files; and which ledgers were merged. Scores, "
+        "labels, studies, dossiers and recordings are never touched."
+    ),
+    group_name="operations",
+    kinds={"file", "sqlite"},
+    owners=["team:quality"],
+    code_version="care-1",
+)
+def housekeeping(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
+    """One night's tidying."""
+    tidied = tidy_up(home.home, context.instance, now=clock.now())
+    rows = [asdict(one) for one in tidied]
+    freed = sum(one.freed_bytes for one in tidied)
+    context.add_output_metadata({"tidied": table(rows, columns=tuple(rows[0])), "freed_bytes": freed})
+
+
+keep_house: Final = dg.define_asset_job(
+    "keep_house",
+    selection=dg.AssetSelection.assets(housekeeping),
+    description="Remove what is over its time, and merge ledgers.",
+    tags={"sopilot/work": "care", "dagster/max_retries": "1", "dagster/max_runtime": "7200"},
+    executor_def=dg.in_process_executor,
+)
+
+housekeeping_every_night: Final = dg.ScheduleDefinition(
+    name="housekeeping_every_night",
+    job=keep_house,
+    cron_schedule="40 2 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Removes what is over its time at 02:40 UTC.",
+)
+
+CARE_JOBS: Final = (keep_house,)
+CARE_SCHEDULES: Final = (housekeeping_every_night,)

@@ -1,0 +1,1 @@
+"""The web page: Dagster's own server behind a guard of requests."""

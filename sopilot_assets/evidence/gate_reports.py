@@ -1,0 +1,193 @@
+"""Station of the gates: the selected policy's figures on test against the study's profile."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from sopilot_assets.evidence import plots
+from sopilot_assets.evidence.outcome import StudyOutcome
+from sopilot_assets.evidence.results import Results
+from sopilot_assets.evidence.split_evaluations import study_repeats
+from sopilot_assets.evidence.study import (
+    AGREEMENT,
+    EVALUATIONS,
+    FULL,
+    GATE_SPLIT,
+    GATES,
+    LEAKAGE,
+    MANIFEST,
+    POLICY,
+    Study,
+)
+from sopilot_assets.labels.events import Source
+from sopilot_assets.store.canonical import pretty_json
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.studies.gates import GateReport, check_gates, gate_counts
+from sopilot_assets.studies.looks import COLUMNS as LOOK_COLUMNS
+from sopilot_assets.studies.looks import distinct_looks, looks_ledger
+from sopilot_assets.studies.metrics import gate_values
+from sopilot_assets.studies.repeatability import EXACT, SHIFTED, repeatability
+
+
+@dataclass(frozen=True, slots=True)
+class GateVerdict:
+    """What the gates of a study say: ``blocks`` where a research profile failed; ``rows`` are its checks."""
+
+    passed: bool
+    blocks: bool
+    summary: str
+    rows: list[dict[str, Cell]]
+
+
+def check_study_gates(home: Home, study_id: str, *, run_id: str, written_at: str) -> StudyOutcome:
+    """Hold the figures of the selected policy on test, and what is known of labels, repeats, looks and
+    leaks, against the study's gate profile. Without a policy every figure is missing, and missing fails.
+    """
+    study = Study.open(home, study_id)
+    report, values = judged(study)
+    document = {**report.document(), "split": GATE_SPLIT, "values": values}
+    study.results.publish(
+        "gate_reports",
+        {GATES: pretty_json(document)},
+        made_from=(MANIFEST, LEAKAGE, AGREEMENT, POLICY, EVALUATIONS),
+        run_id=run_id,
+        written_at=written_at,
+    )
+    failed = report.failed()
+    return StudyOutcome(
+        study_id,
+        {
+            "profile": report.profile,
+            "overall_pass": report.overall_pass,
+            "checks": sum(check.enabled for check in report.checks),
+            "failed": len(failed),
+            "overrides": len(report.overrides),
+            "first_failed": failed[0].name if failed else None,
+        },
+        tables={"checks": _rows(document)},
+        pictures={"gates": plots.gate_plot(report)},
+    )
+
+
+def judged(study: Study) -> tuple[GateReport, dict[str, float | None]]:
+    """The gate report of a study and the values that it was made from."""
+    values: dict[str, float | None] = {}
+    counts = None
+    if study.policy is not None:
+        figures = study.document(EVALUATIONS)["splits"][GATE_SPLIT][study.policy.detector]
+        values, counts = gate_values(figures), gate_counts(figures)
+    values |= _of_the_study(study)
+    report = check_gates(
+        study.profile,
+        values,
+        overrides=study.overrides,
+        override_locked=study.spec.override_locked,
+        counts=counts,
+    )
+    return report, values
+
+
+def gate_verdict(home: Home, study_id: str) -> GateVerdict:
+    """The gate report of a study as it was published."""
+    document = Results(home, study_id).read_json(GATES)
+    failed = [check["name"] for check in document["checks"] if check["enabled"] and not check["passed"]]
+    passed = bool(document["overall_pass"])
+    return GateVerdict(
+        passed,
+        blocks=bool(document["research"]) and not passed,
+        summary=f"{document['profile']}: "
+        + (
+            "every check holds"
+            if passed
+            else f"{len(failed)} {'check fails' if len(failed) == 1 else 'checks fail'}: {', '.join(failed)}"
+        ),
+        rows=_rows(document),
+    )
+
+
+def _of_the_study(study: Study) -> dict[str, float | None]:
+    """The values that are no figure of a detector: labels, repeats, looks, leaks."""
+    scored = sum(counts.cases for counts in study.manifest.counts.values())
+    scored_share = scored / (scored + len(study.manifest.unscored))
+    sources = study.cases["label_source"][study.split(FULL)]
+    asked = study.cases["label_source"] != ""
+    settled = study.cases["expected"].notna()[asked]
+    values: dict[str, float | None] = {
+        "settled_label_share": float(settled.mean()) if len(settled) else None,
+        # of all that is labelled: what could not be scored is in no split
+        "coverage_rate": scored_share,
+        "scored_share": scored_share,
+        "blind_label_share": float((sources == Source.BLIND_HUMAN.value).mean()),
+        "rater_kappa_ci95_low": study.document(AGREEMENT)["low"],
+        "test_looks": float(distinct_looks(relevant_looks(study), GATE_SPLIT)),
+        "leaking_groups": float(_leaking(study)),
+    }
+    repeats = study_repeats(study)
+    return values if repeats is None else {**values, **repeat_values(repeats)}
+
+
+def repeat_values(repeats: pd.DataFrame) -> dict[str, float | None]:
+    """The values that gates ask for of repeats (`current_repeats`)."""
+    found = repeatability(repeats)
+    exact, shifted = found[EXACT], found[SHIFTED]
+    return {
+        # recordings: repeating one of them many times shows nothing about the others
+        "rescore_pairs": float(exact["videos"]),
+        "rescore_jitter_max_delta": exact["max_delta"],
+        "shifted_recordings": float(shifted["videos"]),
+        "shifted_jitter_max_delta": shifted["max_delta"],
+        "shifted_decision_change_rate": shifted["decision_change_rate"],
+    }
+
+
+def relevant_looks(study: Study) -> pd.DataFrame:
+    """The looks at this study's held-out cases: its own, and those of other studies that split some of its
+    test recordings, be it under another task. Registering a study again under another name gives no second
+    first look, and what another study was fitted on is no fresh test either.
+    """
+    mine = set(map(_recording, study.manifest.case_ids[GATE_SPLIT]))
+    rows = looks_ledger(study.home).latest()
+    counting = {study.spec.study_id} | {
+        name for name in set(rows["study_id"]) if mine & _recordings(Results(study.home, str(name)))
+    }
+    chosen = rows.loc[rows["study_id"].isin(counting), list(LOOK_COLUMNS)]
+    return chosen.sort_values(["looked_at", "look_id"], ignore_index=True)
+
+
+def _recordings(results: Results) -> set[str]:
+    """The recordings that a study splits."""
+    if not results.has(MANIFEST):
+        return set()
+    by_split = results.read_json(MANIFEST)["case_ids"]
+    return {_recording(case) for cases in by_split.values() for case in cases}
+
+
+def _recording(case_id: str) -> str:
+    """What a case shows, without the task that judges it: the hash in a partition key, else the case id."""
+    found = _PARTITION.fullmatch(case_id)
+    return found[1] if found else case_id
+
+
+_PARTITION: Final = re.compile(r"[a-z][a-z0-9_]*-[gt]-([0-9a-f]{12})")
+
+
+def _leaking(study: Study) -> int:
+    """The groups on two sides of the split; unknown persons on two sides count as one, since nothing shows
+    that they are not the same.
+    """
+    table = csv.DictReader(io.StringIO(study.results.read(LEAKAGE).decode(), newline=""))
+    places = study.manifest.split_of(study.cases["case_id"])
+    unknown = set(places[(study.cases["person"] == "").to_numpy(dtype=bool)]) - {""}
+    return sum(str(row["leaks"]) == "True" for row in table) + int(len(unknown) > 1)
+
+
+def _rows(document: dict[str, Any]) -> list[dict[str, Cell]]:
+    names = ("name", "passed", "value", "threshold", "direction", "reason", "needed")
+    return [{name: check[name] for name in names} for check in document["checks"] if check["enabled"]]

@@ -1,0 +1,55 @@
+"""Station of the labelling plan: what to label next, by what it does for the gates."""
+
+from __future__ import annotations
+
+from sopilot_assets.evidence.gate_reports import judged
+from sopilot_assets.evidence.outcome import StudyOutcome, csv_of, rows_of
+from sopilot_assets.evidence.study import (
+    CASES,
+    ERRORS,
+    EVALUATIONS,
+    FORECAST,
+    LABEL_EVENTS,
+    PLAN,
+    POLICY,
+    Study,
+)
+from sopilot_assets.labels.events import LabelEvent
+from sopilot_assets.labels.state import label_state
+from sopilot_assets.store.home import Home
+from sopilot_assets.studies.planning import labeling_plan
+
+
+def plan_study_labeling(home: Home, study_id: str, *, run_id: str, written_at: str) -> StudyOutcome:
+    """What to label next, in the order of what it does for the checks that fail.
+
+    The plan does not look at what the detector says: choosing by it what gets a label would make the miss
+    rate too low (verification bias).
+    """
+    study = Study.open(home, study_id)
+    report, _ = judged(study)
+    events = [LabelEvent.model_validate(one) for one in study.document(LABEL_EVENTS)["events"]]
+    state = label_state(events, [source.value for source in study.spec.label_sources]).set_index("key")
+    plan = labeling_plan(
+        study.cases,
+        report,
+        clusters=study.clusters,
+        raters={str(key): int(count) for key, count in state["raters"].items()},
+        disputed=set(state.index[state["disagree"]]),
+    )
+    study.results.publish(
+        "labeling_plans",
+        {PLAN: csv_of(plan.rows), FORECAST: csv_of(plan.forecast)},
+        made_from=(CASES, LABEL_EVENTS, POLICY, EVALUATIONS, ERRORS),
+        run_id=run_id,
+        written_at=written_at,
+    )
+    return StudyOutcome(
+        study_id,
+        {"to_label": len(plan.rows), "failed_checks": len(report.failed())},
+        tables={
+            "plan": rows_of(plan.rows),
+            "forecast": rows_of(plan.forecast),
+            "groups": rows_of(plan.groups),
+        },
+    )

@@ -1,0 +1,109 @@
+"""One study as its stations read it: the registered file, and what was published so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sopilot_assets.evidence.results import Results
+from sopilot_assets.store.home import Home
+from sopilot_assets.studies.cases import read_cases
+from sopilot_assets.studies.gates import Override
+from sopilot_assets.studies.metrics import DetectorOutcome, old_outcome
+from sopilot_assets.studies.policies import Policy, parse_policies
+from sopilot_assets.studies.policy_fits import independent_units
+from sopilot_assets.studies.profiles import GateProfile, study_profile
+from sopilot_assets.studies.registration import Registration, registered_study
+from sopilot_assets.studies.spec import StudySpec
+from sopilot_assets.studies.split_manifest import SplitManifest, parse_manifest
+
+CASES: Final = "cases.csv"
+MANIFEST: Final = "split_manifest.json"
+LEAKAGE: Final = "leakage.csv"
+LABEL_EVENTS: Final = "label_events.json"
+AGREEMENT: Final = "agreement.json"
+POLICIES: Final = "policies.json"
+POLICY: Final = "policy.json"
+EVALUATIONS: Final = "split_evaluations.json"
+GATES: Final = "gate_report.json"
+SHADOW: Final = "shadow_report.json"
+ERRORS: Final = "error_packet.csv"
+BREAKDOWN: Final = "error_breakdown.csv"
+LEFT_OUT: Final = "leave_group_out.csv"
+PLAN: Final = "labeling_plan.csv"
+FORECAST: Final = "labeling_forecast.csv"
+
+FULL: Final = "full"
+GATE_SPLIT: Final = "test"
+"""The split that the gates judge: nothing was fitted on it, and it is not chosen for being hard."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A registered study of a home; published files are read, and checked, when they are first asked for."""
+
+    home: Home
+    spec: StudySpec
+    registration: Registration
+    results: Results
+
+    @classmethod
+    def open(cls, home: Home, study_id: str) -> Study:
+        """The study, if it is registered and unchanged; `StudyError` else."""
+        spec, registration = registered_study(home, study_id)
+        return cls(home, spec, registration, Results(home, study_id))
+
+    @cached_property
+    def cases(self) -> pd.DataFrame:
+        """The table of cases that was split."""
+        return read_cases(self.results.read(CASES), name=CASES)
+
+    @cached_property
+    def manifest(self) -> SplitManifest:
+        """The split."""
+        return parse_manifest(self.results.read(MANIFEST), name=MANIFEST)
+
+    @cached_property
+    def clusters(self) -> npt.NDArray[np.object_]:
+        """Whom each case (n,) depends on, which intervals are clustered by; see `independent_units`."""
+        return independent_units(self.cases)
+
+    @cached_property
+    def policies(self) -> tuple[Policy, ...]:
+        """Every fit, feasible or not."""
+        return tuple(parse_policies(self.results.read_json(POLICIES)))
+
+    @cached_property
+    def policy(self) -> Policy | None:
+        """The selected policy; None where no fit was feasible."""
+        chosen = self.results.read_json(POLICY)["policy_id"]
+        return next((policy for policy in self.policies if policy.policy_id == chosen), None)
+
+    @property
+    def profile(self) -> GateProfile:
+        """The gates that the study is held to."""
+        return study_profile(self.spec.gate_profile.value)
+
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """The thresholds that replace the profile's."""
+        return tuple(Override(one.check, one.threshold, one.reason) for one in self.spec.gate_overrides)
+
+    @property
+    def baseline(self) -> DetectorOutcome:
+        """What the baseline detector says of every case."""
+        return old_outcome(self.cases, self.spec.baseline_detector.value)
+
+    def split(self, name: str) -> npt.NDArray[np.bool_]:
+        """Which cases (n,) are in a split; ``full`` is all three together."""
+        places = self.manifest.split_of(self.cases["case_id"])
+        return np.asarray(places != "" if name == FULL else places == name, dtype=bool)
+
+    def document(self, name: str) -> Any:
+        """A published JSON file."""
+        return self.results.read_json(name)

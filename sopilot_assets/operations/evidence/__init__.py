@@ -1,1 +1,0 @@
-"""The evidence chain of a study, station by station, without Dagster."""

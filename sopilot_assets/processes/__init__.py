@@ -1,0 +1,4 @@
+"""Child processes with limits, how they are found and ended, and the clock that cannot be set.
+
+Reads ``/proc``; writes only the logs of the children it starts.
+"""

@@ -1,0 +1,164 @@
+"""The alignment station: every video of a batch against its task's current reference."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from threadpoolctl import threadpool_limits
+
+from sopilot_assets.alignment.align import align
+from sopilot_assets.alignment.calibration import Calibration
+from sopilot_assets.alignment.spans import Alignment, SpanKind
+from sopilot_assets.alignment.stored import save_alignment
+from sopilot_assets.embedding.clips import load_embedding
+from sopilot_assets.errors import GoldError, SopilotError
+from sopilot_assets.processes.limited import map_limited
+from sopilot_assets.reference.model import Reference
+from sopilot_assets.stations.clip_embeddings import embedding_problem
+from sopilot_assets.stations.gold_references import current_calibration, current_reference_ids, read_reference
+from sopilot_assets.stations.outcome import Progress, StationOutcome
+from sopilot_assets.store.home import Home, PartitionKey
+
+TIME_LIMIT_S: Final = 900.0
+MEMORY_LIMIT_BYTES: Final = 4 << 30
+WORTH_A_PROCESS: Final = 40
+"""Videos that take as long as a child process takes to start."""
+
+
+def align_videos(
+    home: Home, keys: Sequence[PartitionKey], *, processes: int = 1, on_progress: Progress | None = None
+) -> list[StationOutcome]:
+    """Align every video of a batch; golds are aligned with the other golds. One bad video does not stop the
+    others.
+
+    Up to ``processes`` child processes share a large batch; the results do not depend on it.
+    """
+    outcomes: list[StationOutcome] = []
+    unusable = embedding_problem(home, keys)
+    usable = [key for key in keys if key not in unusable]
+    aligned = _aligned(home, usable, processes=min(processes, len(usable) // WORTH_A_PROCESS))
+    for key in keys:
+        outcomes.append(StationOutcome(key, problem=unusable[key]) if key in unusable else next(aligned))
+        if on_progress:
+            on_progress(len(outcomes), len(keys))
+    return outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One video, and the current references by task, which are the same for the whole batch."""
+
+    home: Home
+    key: PartitionKey
+    references: tuple[tuple[str, str], ...]
+
+
+def _aligned(home: Home, keys: Sequence[PartitionKey], *, processes: int) -> Iterator[StationOutcome]:
+    """The outcome of each video, in their order; in this process where children are not worth it."""
+    # one thread per process (as children have): sums come out the same on every machine, and small matrices
+    # are faster so
+    if processes < 2:
+        references = References(home)
+        with threadpool_limits(limits=1):
+            yield from (_align_one(home, key, references) for key in keys)
+        return
+    ids = tuple(sorted(current_reference_ids(home).items()))
+    results = map_limited(
+        align_one,
+        [_Work(home, key, ids) for key in keys],
+        processes=processes,
+        time_limit_s=TIME_LIMIT_S,
+        memory_limit_bytes=MEMORY_LIMIT_BYTES,
+    )
+    for work, result in results:
+        yield StationOutcome(work.key, problem=str(result)) if isinstance(result, SopilotError) else result
+
+
+def align_one(work: _Work) -> StationOutcome:
+    """Align one video and publish the alignment; runs in a child process."""
+    return _align_one(work.home, work.key, _references(work.home, work.references))
+
+
+@functools.lru_cache(maxsize=1)
+def _references(home: Home, references: tuple[tuple[str, str], ...]) -> References:
+    return References(home, dict(references))
+
+
+class References:
+    """The current reference of each task, loaded once; a task without one gives its reason every time it is
+    asked for. ``ids`` are those of the current ones by task, else they are looked up.
+    """
+
+    def __init__(self, home: Home, ids: Mapping[str, str] | None = None) -> None:
+        self.home = home
+        self._ids = current_reference_ids(home) if ids is None else ids
+        self._known: dict[str, Reference | GoldError] = {}
+        self._calibrations: dict[str, Calibration] = {}
+
+    def __getitem__(self, task_id: str) -> Reference:
+        if task_id not in self._known:
+            try:
+                self._known[task_id] = read_reference(self.home, task_id, self._ids.get(task_id))
+            except GoldError as error:
+                self._known[task_id] = error
+        found = self._known[task_id]
+        if isinstance(found, GoldError):
+            raise found
+        return found
+
+    def calibration(self, task_id: str) -> Calibration:
+        """The calibration of the task's current reference."""
+        if task_id not in self._calibrations:
+            self._calibrations[task_id] = current_calibration(self.home, self[task_id])
+        return self._calibrations[task_id]
+
+    def get(self, task_id: str) -> Reference | None:
+        """The current reference of a task, None when it has none."""
+        try:
+            return self[task_id]
+        except GoldError:
+            return None
+
+
+def _align_one(home: Home, key: PartitionKey, references: References) -> StationOutcome:
+    try:
+        current = references[key.task_id]
+        reference = current.without(key.video_id)
+        if reference is None:
+            raise GoldError(
+                f"{key}: the only gold of its task has nothing to be compared with. Add a second gold "
+                "recording."
+            )
+        embedding = load_embedding(home.embedding(current.model_id, key.video_id))
+        prices = references.calibration(key.task_id).prices
+        alignment = align(key.video_id, embedding, reference, prices=prices)
+    except SopilotError as error:
+        return StationOutcome(key, problem=str(error))
+    save_alignment(home.alignment(current.reference_id, key.video_id), alignment)
+    return StationOutcome(key, metadata=_scalars(alignment), table=list(_rows(alignment, current.step_ids)))
+
+
+def _scalars(alignment: Alignment) -> dict[str, str | float | int]:
+    return {
+        "reference_id": alignment.reference_id,
+        "compared_with": alignment.warp.gold_id,
+        "dtw_normalized_cost": round(alignment.warp.normalized_cost, 6),
+        "log_odds": round(alignment.log_odds, 3),
+        "fit": round(alignment.fit, 4),
+        "edits": len(alignment.edits),
+    }
+
+
+def _rows(alignment: Alignment, step_ids: Sequence[str]) -> Iterator[dict[str, str | float | None]]:
+    for span in alignment.spans:
+        yield {
+            "from_s": round(span.segment.start_s, 2),
+            "to_s": round(span.segment.end_s, 2),
+            "shows": span.kind.value
+            if span.kind is not SpanKind.STEP or span.step is None
+            else step_ids[span.step],
+            "evidence": round(span.evidence, 3),
+        }

@@ -1,0 +1,148 @@
+"""The embedding station: every video of a batch, in limited child processes."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+from upath import UPath
+
+from sopilot_assets.embedding.backends import Embedder, load_embedder
+from sopilot_assets.embedding.clips import load_embedding, save_embedding
+from sopilot_assets.errors import ModelError, SopilotError
+from sopilot_assets.processes.limited import map_limited
+from sopilot_assets.stations.outcome import Progress, StationOutcome
+from sopilot_assets.stations.recordings import Recording, Registry
+from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.ledgers import Cell, Ledger
+from sopilot_assets.store.shared import at_hand
+from sopilot_assets.tasks import load_task
+
+TIME_LIMIT_S: Final = 900.0
+"""The longest that one video may take to embed: an hour of video at a quarter of the usual speed."""
+MEMORY_LIMIT_BYTES: Final = 6 << 30
+
+COLUMNS: Final = {
+    "key": pa.string(),
+    "model_id": pa.string(),
+    "clips": pa.int64(),
+    "reader": pa.string(),
+    "problem": pa.string(),
+}
+
+
+def embeddings_ledger(home: Home) -> Ledger:
+    """The ledger of embeddings: what each video was embedded with, or why it could not be."""
+    return Ledger(home.ledgers, "embeddings", COLUMNS, "key")
+
+
+def embedding_problem(home: Home, keys: Sequence[PartitionKey]) -> dict[PartitionKey, str]:
+    """Why each of these videos has no embedding; videos that have one are left out."""
+    wanted = {str(key): key for key in keys}
+    rows = embeddings_ledger(home).latest().to_dict("records")
+    return {
+        wanted[row["key"]]: str(row["problem"])
+        for row in rows
+        if row["key"] in wanted and isinstance(row["problem"], str)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    key: PartitionKey
+    video: Path
+    embedder: str
+    models: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    clips: int
+    reader: str
+    cpu_s: float
+    reused: bool
+
+
+def task_embedder(home: Home, task_id: str) -> Embedder:
+    """The embedder that a task asks for, ready to use in this process."""
+    return _embedder(load_task(home.tasks / f"{task_id}.yaml").embedder.value, str(home.models))
+
+
+def embed_videos(
+    home: Home,
+    keys: Sequence[PartitionKey],
+    *,
+    processes: int,
+    run_id: str,
+    written_at: str,
+    on_progress: Progress | None = None,
+) -> list[StationOutcome]:
+    """Embed every video of a batch with its task's model; an embedding that exists already is kept. One bad
+    video does not stop the others.
+    """
+    registry = Registry.load(home)
+    embedders = {task_id: task_embedder(home, task_id) for task_id in sorted({key.task_id for key in keys})}
+    work = [_work(home, registry[key], embedders[key.task_id]) for key in keys]
+    outcomes = []
+    results = map_limited(
+        embed_one, work, processes=processes, time_limit_s=TIME_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES
+    )
+    for item, result in results:
+        outcomes.append(_outcome(item, result, embedders[item.key.task_id].model_id))
+        if on_progress:
+            on_progress(len(outcomes), len(work))
+    embeddings_ledger(home).append(
+        [_row(home, outcome) for outcome in outcomes], run_id=run_id, written_at=written_at
+    )
+    return outcomes
+
+
+def _row(home: Home, outcome: StationOutcome) -> dict[str, Cell]:
+    facts = {name: outcome.metadata.get(name) for name in ("model_id", "clips", "reader")}
+    problem = None if outcome.problem is None else home.relative_text(outcome.problem)
+    return {"key": str(outcome.key), **facts, "problem": problem}
+
+
+def embed_one(work: _Work) -> _Done:
+    """Embed one video and publish the result; runs in a child process."""
+    target = at_hand(Path(work.target))
+    started_s = time.process_time()
+    if target.exists():
+        try:
+            existing = load_embedding(target)
+        except ModelError:
+            target.unlink()
+        else:
+            return _Done(existing.clip_count, existing.reader, time.process_time() - started_s, reused=True)
+    embedding = _embedder(work.embedder, work.models).embed(at_hand(work.video))
+    save_embedding(target, embedding)
+    return _Done(embedding.clip_count, embedding.reader, time.process_time() - started_s, reused=False)
+
+
+@functools.lru_cache(maxsize=4)
+def _embedder(name: str, models: str) -> Embedder:
+    return load_embedder(name, models=UPath(models))
+
+
+def _work(home: Home, recording: Recording, embedder: Embedder) -> _Work:
+    target = home.embedding(embedder.model_id, recording.key.video_id)
+    return _Work(recording.key, recording.path, embedder.name, str(home.models), str(target))
+
+
+def _outcome(work: _Work, result: _Done | SopilotError, model_id: str) -> StationOutcome:
+    if isinstance(result, SopilotError):
+        return StationOutcome(work.key, problem=str(result), metadata={"model_id": model_id})
+    metadata: dict[str, Cell] = {
+        "model_id": model_id,
+        "clips": result.clips,
+        "reader": result.reader,
+        "cpu_s": round(result.cpu_s, 3),
+        "reused": result.reused,
+    }
+    return StationOutcome(work.key, metadata=metadata)

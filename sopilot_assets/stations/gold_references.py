@@ -1,0 +1,201 @@
+"""The reference station: a task's golds become its current reference."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+import pyarrow as pa
+from threadpoolctl import threadpool_limits
+
+from sopilot_assets.alignment.calibration import (
+    Calibration,
+    calibrate,
+    load_calibration,
+    save_calibration,
+)
+from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding
+from sopilot_assets.errors import GoldError, ModelError, SopilotError, StoreError
+from sopilot_assets.reference.annotations import StepInterval, read_steps_csv
+from sopilot_assets.reference.model import Gold, Reference, build_reference, proposed_intervals, reference_id
+from sopilot_assets.reference.stored import load_reference, save_reference
+from sopilot_assets.scoring.review import verifiability_rows
+from sopilot_assets.scoring.verifiability import verifiability
+from sopilot_assets.stations.clip_embeddings import task_embedder
+from sopilot_assets.stations.outcome import ReferenceOutcome
+from sopilot_assets.stations.recordings import Recording, Registry
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell, Ledger
+from sopilot_assets.tasks import TaskSpec, load_task
+
+log = logging.getLogger(__name__)
+
+COLUMNS: Final = {
+    "task_id": pa.string(),
+    "reference_id": pa.string(),
+    "model_id": pa.string(),
+    "golds": pa.int64(),
+    "persons": pa.int64(),
+    "confirmed": pa.bool_(),
+    "held_out": pa.string(),
+}
+
+
+def references_ledger(home: Home) -> Ledger:
+    """The ledger of references; the newest row of a task names its current one."""
+    return Ledger(home.ledgers, "references", COLUMNS, "task_id")
+
+
+def current_reference_ids(home: Home) -> dict[str, str]:
+    """The id of each task's current reference, by task; tasks without one are left out."""
+    rows = references_ledger(home).query("select task_id, reference_id from latest order by task_id")
+    return {str(row.task_id): str(row.reference_id) for row in rows.itertuples()}
+
+
+def read_reference(home: Home, task_id: str, current: str | None) -> Reference:
+    """The task's reference of that id; `GoldError` when it has none yet."""
+    if current is None:
+        raise GoldError(
+            f"task {task_id}: no reference yet. Record golds into capture/{task_id}/gold/<site>/, "
+            "then materialize gold_references."
+        )
+    return load_reference(home.reference(task_id, current), EmbeddingsOf(home, task_id))
+
+
+def refresh_references(
+    home: Home, task_ids: Sequence[str], *, run_id: str, written_at: str
+) -> list[ReferenceOutcome]:
+    """Bring the references of these tasks up to date with their golds, annotations and model; a task that
+    fails does not stop the others.
+    """
+    registry = Registry.load(home)
+    outcomes = []
+    for task_id in task_ids:
+        try:
+            outcomes.append(_refresh(home, registry, task_id, run_id=run_id, written_at=written_at))
+        except SopilotError as error:
+            outcomes.append(ReferenceOutcome(task_id, None, changed=False, problem=str(error)))
+    return outcomes
+
+
+def _refresh(
+    home: Home, registry: Registry, task_id: str, *, run_id: str, written_at: str
+) -> ReferenceOutcome:
+    task = load_task(home.tasks / f"{task_id}.yaml")
+    golds, left_out = _golds(home, registry, task)
+    orders = task.legal_orders()
+    wanted = reference_id(task_id, task.step_ids, golds, orders=orders)
+    path = home.reference(task_id, wanted)
+    if path.exists():
+        reference = load_reference(path, EmbeddingsOf(home, task_id))
+    else:
+        reference = build_reference(task_id, task.step_ids, golds, orders=orders)
+        save_reference(path, reference)
+    calibration = _calibration(home, reference)
+    row: dict[str, Cell] = {
+        "task_id": task_id,
+        "reference_id": reference.reference_id,
+        "model_id": reference.model_id,
+        "golds": len(reference.golds),
+        "persons": len(reference.persons),
+        "confirmed": reference.confirmed,
+        "held_out": reference.evidence.held_out,
+    }
+    changed = bool(references_ledger(home).append([row], run_id=run_id, written_at=written_at))
+    return ReferenceOutcome(
+        task_id,
+        wanted,
+        changed,
+        metadata={**row, "golds_left_out": left_out or None},
+        table=_step_rows(task, reference),
+        verifiability=verifiability_rows(verifiability(task, calibration)),
+    )
+
+
+def _calibration(home: Home, reference: Reference) -> Calibration:
+    """The stored calibration of a reference, made anew where there is none of this version."""
+    path = home.calibration(reference.task_id, reference.reference_id)
+    if path.exists():
+        try:
+            return load_calibration(path)
+        except StoreError as outdated:
+            log.info("%s", outdated)
+    # one thread: sums come out the same on every machine
+    with threadpool_limits(limits=1):
+        calibration = calibrate(reference)
+    save_calibration(path, calibration)
+    return calibration
+
+
+def current_calibration(home: Home, reference: Reference) -> Calibration:
+    """The calibration of a task's current reference; `StoreError` when there is none."""
+    return load_calibration(home.calibration(reference.task_id, reference.reference_id))
+
+
+def _golds(home: Home, registry: Registry, task: TaskSpec) -> tuple[list[Gold], str]:
+    """The task's golds that have an embedding, and the names of those that have none."""
+    recordings = registry.golds(task.task_id)
+    if not recordings:
+        return [], ""
+    annotated = read_steps_csv(home.steps_csv(task.task_id), task.step_ids)
+    embedding_of = EmbeddingsOf(home, task.task_id)
+    golds, left_out = [], []
+    for recording in recordings:
+        try:
+            embedding = embedding_of(recording.key.video_id)
+        except ModelError:
+            left_out.append(recording.subject.original_name)
+            continue
+        golds.append(_gold(recording, embedding, _annotation(annotated, recording), len(task.steps)))
+    return golds, ", ".join(left_out)
+
+
+def _annotation(
+    annotated: dict[str, tuple[StepInterval, ...]], recording: Recording
+) -> tuple[StepInterval, ...] | None:
+    for name in (recording.subject.original_name, recording.sha256, recording.key.video_id):
+        if name in annotated:
+            return annotated[name]
+    return None
+
+
+def _gold(
+    recording: Recording,
+    embedding: ClipEmbedding,
+    annotation: tuple[StepInterval, ...] | None,
+    step_count: int,
+) -> Gold:
+    return Gold(
+        video_id=recording.key.video_id,
+        person=recording.subject.person,
+        site=recording.subject.site,
+        embedding=embedding,
+        intervals=annotation if annotation is not None else proposed_intervals(embedding, step_count),
+        confirmed=annotation is not None,
+    )
+
+
+class EmbeddingsOf:
+    """Loads the embedding of a video by a task's model."""
+
+    def __init__(self, home: Home, task_id: str) -> None:
+        self.home, self.model_id = home, task_embedder(home, task_id).model_id
+
+    def __call__(self, video_id: str) -> ClipEmbedding:
+        return load_embedding(self.home.embedding(self.model_id, video_id))
+
+
+def _step_rows(task: TaskSpec, reference: Reference) -> list[dict[str, Cell]]:
+    clips = reference.evidence.clips
+    return [
+        {
+            "step": step.id,
+            "critical": step.critical,
+            "usual_s": round(reference.durations.seconds(index), 2),
+            "spread": round(reference.durations.spread[index], 3),
+            "gold_clips": int((clips.step == index).sum()),
+            "golds": len(set(clips.gold[clips.step == index].tolist())),
+        }
+        for index, step in enumerate(task.steps)
+    ]

@@ -1,0 +1,177 @@
+"""What to score: which recordings, why, and how much of the way each has to go again."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sopilot_assets.capture.ledgers import Registered, Registry
+from sopilot_assets.errors import ConfigError
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.stations.key_ranges import KeyRange, contiguous_ranges
+from sopilot_assets.stations.staleness import stale_scores
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell, Row, plain_rows
+
+
+class ScoringJob(StrEnum):
+    """The jobs that score, by how far back they begin."""
+
+    NEW = "score_new_recordings"
+    EMBED = "embed_again"
+    RESCORE = "rescore"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringWork:
+    """The keys that one job has to go through, and why each of them (``new``, ``asked for``, or what is stale
+    about its score).
+    """
+
+    job: ScoringJob
+    why: dict[str, str]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys, ascending."""
+        return tuple(sorted(self.why))
+
+
+@dataclass(frozen=True, slots=True)
+class RescoringPlan:
+    """Everything whose score is missing or out of date, and what it takes to mend that.
+
+    ``stale`` has a row for each recording (see `stale_scores`, with ``job``), ``ranges`` are the runs that a
+    backfill of the same recordings would need. All of them together are one run of the job `rescore_stale`.
+    """
+
+    stale: tuple[Row, ...]
+    ranges: tuple[KeyRange, ...]
+
+    @property
+    def runs(self) -> int:
+        """The fewest runs: one for any selection, none where all is up to date."""
+        return 1 if self.stale else 0
+
+    def groups(self) -> list[dict[str, Cell]]:
+        """How many recordings have to go again, by task, reason and versions; the most first."""
+        names = ("task_id", "why", "also", "scored_with", "current", "job")
+        counts = Counter(tuple(row[name] for name in names) for row in self.stale)
+        return [
+            {**dict(zip(names, group, strict=True)), "recordings": count}
+            for group, count in counts.most_common()
+        ]
+
+
+def rescoring_plan(
+    home: Home, registered: Sequence[str], *, task_id: str | None = None, leave_out: Collection[str] = ()
+) -> RescoringPlan:
+    """What has to be scored again, and why; ``registered`` are the partitions in their order, ``leave_out``
+    keys that a run is at work on.
+    """
+    rows = [
+        {**row, "job": _job(row).value}
+        for row in plain_rows(stale_scores(home))
+        if task_id in (None, row["task_id"]) and row["key"] not in leave_out
+    ]
+    ranges = contiguous_ranges(registered, (str(row["key"]) for row in rows))
+    return RescoringPlan(tuple(rows), tuple(ranges))
+
+
+def plan_scoring(
+    home: Home,
+    *,
+    names: Sequence[str] = (),
+    task_id: str | None = None,
+    stale: bool = False,
+    everything: bool = False,
+    leave_out: Collection[str] = (),
+) -> list[ScoringWork]:
+    """The work that gives the chosen recordings a score that is up to date: jobs in the order to run them.
+
+    ``names`` chooses recordings (see `find_recordings`), ``stale`` those with an outdated score,
+    ``everything`` all; without any of them it is those that have no score yet. ``task_id`` leaves out other
+    tasks, ``leave_out`` keys that a run is at work on.
+    """
+    entries = of_task(active(home), task_id)
+    if not (names or stale or everything):
+        scored = set(scores_ledger(home).query("select key from latest")["key"])
+        return _by_job(
+            {key: (ScoringJob.NEW, "new") for key in entries if key not in scored | set(leave_out)}
+        )
+    outdated = {
+        str(row["key"]): (_job(row), _reason(row))
+        for row in plain_rows(stale_scores(home))
+        if row["key"] in entries
+    }
+    chosen = find_recordings(entries, names) if names else list(entries if everything else outdated)
+    asked = (ScoringJob.RESCORE, "asked for")
+    return _by_job({key: outdated.get(key, asked) for key in chosen if key not in leave_out})
+
+
+def _by_job(why: dict[str, tuple[ScoringJob, str]]) -> list[ScoringWork]:
+    return [
+        work
+        for job in ScoringJob
+        if (work := ScoringWork(job, {key: reason for key, (its, reason) in why.items() if its is job})).why
+    ]
+
+
+def active(home: Home) -> dict[str, Registered]:
+    """The recordings that are judged, by partition key."""
+    return {entry.key: entry for entry in Registry.read(home).entries.values()}
+
+
+def find_recordings(entries: dict[str, Registered], names: Sequence[str]) -> list[str]:
+    """The keys of the recordings called ``names``: partition keys, video ids (12 hex digits) or file names.
+
+    Raises ``ConfigError`` for a name that is none of them, with the nearest ones, or that means several.
+    """
+    return [_find(entries, name) for name in names]
+
+
+def _find(entries: dict[str, Registered], name: str) -> str:
+    if name in entries:
+        return name
+    known = {key: (key.rpartition("-")[2], str(entry.row["original_name"])) for key, entry in entries.items()}
+    found = [key for key, names in known.items() if name in names]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ConfigError(
+            f"{name}: {len(found)} recordings are called so: {', '.join(sorted(found))}. Name one."
+        )
+    every = [*known, *(one for names in known.values() for one in names)]
+    near = ", ".join(difflib.get_close_matches(name, every, n=3)) or "none"
+    raise ConfigError(
+        f"{name}: expected the partition key, video id or file name of a recording; similar ones: {near}. "
+        "`sopilot show recordings` lists them."
+    )
+
+
+def of_task(entries: dict[str, Registered], task_id: str | None) -> dict[str, Registered]:
+    """The recordings of a task, all without one; raises ``ConfigError`` for a task that has none."""
+    if task_id is None:
+        return entries
+    chosen = {key: entry for key, entry in entries.items() if entry.task_id == task_id}
+    if not chosen:
+        known = ", ".join(sorted({entry.task_id for entry in entries.values()})) or "none"
+        raise ConfigError(f"task {task_id}: it has no recordings; tasks that have some: {known}.")
+    return chosen
+
+
+def _reason(row: Row) -> str:
+    why = "new" if row["why"] == "missing" else str(row["why"])
+    return ", ".join(filter(None, (why, str(row["also"]))))
+
+
+def _job(row: Row) -> ScoringJob:
+    """How far back a stale recording has to begin: its embedding decides, since a run that died may have
+    made it already.
+    """
+    if row["why"] == "missing":
+        return ScoringJob.NEW
+    return ScoringJob.RESCORE if row["embedded"] else ScoringJob.EMBED

@@ -1,0 +1,65 @@
+"""The page that lists all review pages of a home."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from sopilot_assets.scoring.ledger import noise_floors, scores_ledger
+from sopilot_assets.scoring.result import Decision
+from sopilot_assets.scoring.review import IndexRow, index_page
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.publish import local_path, only_writer, publish_text
+from sopilot_assets.store.shared import names_in_store
+from sopilot_assets.tasks import DeviationType, Severity, find_tasks
+from sopilot_assets.texts.languages import Text
+
+
+def write_review_index(home: Home) -> Path:
+    """The path of ``reviews/index.html``, written from the newest scores of all recordings with a page,
+    those included that other machines made.
+    """
+    with only_writer(home.reviews / ".index.lock"):
+        return _write_review_index(home)
+
+
+def _write_review_index(home: Home) -> Path:
+    tasks = find_tasks(home.root).tasks
+    names = {name: Text(task.name, task.name_ja or task.name) for name, task in tasks.items()}
+    frame = scores_ledger(home).latest()
+    rows: list[Mapping[str, Cell]] = json.loads(frame.to_json(orient="records"))
+    elsewhere = names_in_store(local_path(home.reviews))
+    shown = [
+        row for row in rows if f"{row['key']}.html" in elsewhere or home.review(str(row["key"])).exists()
+    ]
+    floors = noise_floors(rows)
+    lines = [_line(row, names.get(str(row["task_id"])), floors.get(str(row["task_id"]))) for row in shown]
+    path = local_path(home.reviews) / "index.html"
+    publish_text(path, index_page(lines))
+    return path
+
+
+def _line(row: Mapping[str, Cell], task_name: Text | None, noise_floor: float | None) -> IndexRow:
+    deviations = json.loads(str(row["deviations"] or "[]"))
+    low, high = row["score_low"], row["score_high"]
+    return IndexRow(
+        video_id=str(row["video_id"]),
+        page=f"{row['key']}.html",
+        task=str(row["task_id"]),
+        file_name=str(row["original_name"]),
+        score=None if row["score"] is None else float(row["score"]),
+        decision=Decision(str(row["decision"])),
+        deviations=tuple((DeviationType(one["type"]), Severity(one["severity"])) for one in deviations),
+        person=_text(row["person"]),
+        site=_text(row["site"]),
+        is_gold=row["role"] == "gold",
+        task_name=task_name,
+        interval=None if low is None or high is None else (float(low), float(high)),
+        noise_floor=noise_floor,
+    )
+
+
+def _text(value: Cell) -> str | None:
+    return None if value is None else str(value)

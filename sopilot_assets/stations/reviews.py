@@ -1,0 +1,126 @@
+"""Review pages of a batch, made in limited child processes since they read the videos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from sopilot_assets.alignment.spans import Alignment
+from sopilot_assets.errors import SopilotError
+from sopilot_assets.processes.limited import map_limited
+from sopilot_assets.scoring.result import Deviation, Score, Verifiability
+from sopilot_assets.scoring.review import deviation_stills, review_page, score_picture_png
+from sopilot_assets.segments import Segment
+from sopilot_assets.stations.outcome import StationOutcome
+from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.publish import local_path, publish_text
+from sopilot_assets.store.shared import at_hand
+from sopilot_assets.tasks import TaskSpec
+
+TIME_LIMIT_S: Final = 600.0
+MEMORY_LIMIT_BYTES: Final = 4 << 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReviewWork:
+    """All that one review page needs; ``golds``, ``gold_steps`` and ``gold_names`` are by video id.
+
+    ``verifiability`` is the table of the task's reference, empty where there is none.
+    """
+
+    home: Home
+    key: PartitionKey
+    task: TaskSpec
+    score: Score
+    alignment: Alignment
+    trainee_video: Path
+    golds: Mapping[str, Path]
+    gold_steps: Mapping[str, Sequence[tuple[int, Segment]]]
+    row: Mapping[str, Cell]
+    noise_floor: float | None = None
+    verifiability: tuple[Verifiability, ...] = ()
+    gold_names: Mapping[str, str] = field(default_factory=dict)
+
+    def with_noise_floor(self, noise_floor: float | None) -> ReviewWork:
+        """The same work, with the lowest score among the task's golds to show beside the score."""
+        return replace(self, noise_floor=noise_floor)
+
+
+def write_reviews(works: Iterable[ReviewWork], *, processes: int) -> Iterator[StationOutcome]:
+    """Publish the review page of each score, in their order; a page that cannot be made is its own video's
+    problem.
+    """
+    results = map_limited(
+        write_review,
+        works,
+        processes=processes,
+        time_limit_s=TIME_LIMIT_S,
+        memory_limit_bytes=MEMORY_LIMIT_BYTES,
+    )
+    for work, result in results:
+        yield StationOutcome(work.key, problem=str(result)) if isinstance(result, SopilotError) else result
+
+
+def write_review(work: ReviewWork) -> StationOutcome:
+    """Publish one review page; runs in a child process."""
+    work = _with_videos(work)
+    page = work.home.review(work.key)
+    stills = deviation_stills(work.score.deviations, trainee_video=work.trainee_video, gold_videos=work.golds)
+    html = review_page(
+        task=work.task,
+        score=work.score,
+        alignment=work.alignment,
+        trainee_video=work.trainee_video,
+        gold_videos=work.golds,
+        gold_steps=work.gold_steps,
+        row=work.row,
+        proxy_folder=work.home.proxies,
+        stills=stills,
+        verifiability=work.verifiability,
+        gold_names=work.gold_names,
+        noise_floor_score=work.noise_floor,
+        is_gold=work.key.role == "gold",
+    )
+    publish_text(page, html)
+    picture = score_picture_png(
+        task=work.task,
+        alignment=work.alignment,
+        score=work.score,
+        gold_steps=work.gold_steps[work.alignment.warp.gold_id],
+        stills=stills,
+        is_gold=work.key.role == "gold",
+    )
+    return StationOutcome(
+        work.key,
+        table=[_row(deviation) for deviation in work.score.deviations],
+        picture_png=picture,
+        page=local_path(page),
+    )
+
+
+def _with_videos(work: ReviewWork) -> ReviewWork:
+    """The same work, with the videos it shows on this machine."""
+    golds = {video_id: at_hand(path) for video_id, path in work.golds.items()}
+    return replace(work, trainee_video=at_hand(work.trainee_video), golds=golds)
+
+
+def _row(deviation: Deviation) -> dict[str, Cell]:
+    return {
+        "type": deviation.type.value,
+        "severity": deviation.severity.value,
+        "from_s": round(deviation.trainee.start_s, 2),
+        "to_s": round(deviation.trainee.end_s, 2),
+        "confidence": round(deviation.confidence, 3),
+        "golds": _support(deviation),
+        "what": deviation.text.en,
+        "what_ja": deviation.text.ja,
+    }
+
+
+def _support(deviation: Deviation) -> str:
+    """How many of the golds that were asked support it; empty where none was asked."""
+    supporting = sum(vote.log_odds > 0 for vote in deviation.votes)
+    return f"{supporting} of {len(deviation.votes)}" if deviation.votes else ""

@@ -1,0 +1,320 @@
+"""Repeats: what a recording's score would have been, had the sampling grid lain elsewhere, or had everything
+been computed once more.
+
+Nothing that is stored changes: embeddings of repeats are compared, judged and thrown away, and only what came
+out is kept, in the ledger ``repeats``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+import pyarrow as pa
+from threadpoolctl import threadpool_limits
+from upath import UPath
+
+from sopilot_assets.alignment.align import align
+from sopilot_assets.embedding.backends import Embedder, load_embedder
+from sopilot_assets.embedding.clips import ClipEmbedding
+from sopilot_assets.errors import ConfigError, GoldError, SopilotError, WorkerLimit
+from sopilot_assets.processes.limited import map_limited
+from sopilot_assets.reference.model import Reference
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.result import Decision, Score
+from sopilot_assets.scoring.score import score_alignment
+from sopilot_assets.stations.alignments import References
+from sopilot_assets.stations.clip_embeddings import MEMORY_LIMIT_BYTES, TIME_LIMIT_S, task_embedder
+from sopilot_assets.stations.outcome import Progress, StationOutcome
+from sopilot_assets.stations.recordings import Recording, Registry
+from sopilot_assets.stations.rescoring_plan import active, find_recordings, of_task
+from sopilot_assets.stations.staleness import stale_scores
+from sopilot_assets.store.canonical import content_id
+from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
+from sopilot_assets.store.shared import at_hand
+from sopilot_assets.studies.repeatability import EXACT, SHIFTED, repeatability
+from sopilot_assets.tasks import load_task
+
+PHASES_S: Final = (0.0, 0.0625, 0.25)
+"""The usual phases: none, half the time between two samples (every picture is another one), and half the
+time between two clips (every clip is cut elsewhere)."""
+
+PUBLISHED_TOGETHER: Final = 24
+"""Rows of one ledger file: what an interruption costs at most."""
+
+COLUMNS: Final = {
+    "repeat_id": pa.string(),
+    "key": pa.string(),
+    "task_id": pa.string(),
+    "video_id": pa.string(),
+    "kind": pa.string(),
+    "phase_s": pa.float64(),
+    "problem": pa.string(),
+    "score": pa.float64(),
+    "critical_probability": pa.float64(),
+    "decision": pa.string(),
+    "base_score": pa.float64(),
+    "base_critical_probability": pa.float64(),
+    "base_decision": pa.string(),
+    "task_fingerprint": pa.string(),
+    "model_id": pa.string(),
+    "reference_id": pa.string(),
+    "algorithm": pa.string(),
+}
+"""``base_`` is the score that is repeated; task, model, reference and algorithm are its own. ``problem`` says
+why the repeat has no score although the original has one."""
+
+_VERSION: Final = ("task_fingerprint", "model_id", "reference_id", "algorithm")
+
+Row = dict[str, Cell]
+
+
+def repeats_ledger(home: Home) -> Ledger:
+    """The ledger of repeats; the newest row of a repeat counts."""
+    return Ledger(home.ledgers, "repeats", COLUMNS, "repeat_id")
+
+
+def current_repeats(home: Home, task_id: str) -> pd.DataFrame:
+    """The repeats of a task's newest scores, by key and phase; those of earlier scores are left out."""
+    repeats = repeats_ledger(home).latest()
+    scores = scores_ledger(home).latest()[["key", *_VERSION]]
+    current = repeats[repeats["task_id"] == task_id].merge(scores, on=["key", *_VERSION], how="inner")
+    return current.sort_values(["key", "phase_s"], ignore_index=True)
+
+
+def repeatable(home: Home, *, task_id: str | None = None, phases_s: Sequence[float] = PHASES_S) -> list[str]:
+    """The keys of trainee recordings that have a score which is up to date, and lack a repeat at one of the
+    phases.
+    """
+    stale = set(stale_scores(home)["key"])
+    rows = [row for row in newest_scores(home).values() if task_id in (None, row["task_id"])]
+    done = set(repeats_ledger(home).latest()["repeat_id"])
+    return sorted(
+        str(row["key"])
+        for row in rows
+        if row["role"] == "trainee"
+        and row["key"] not in stale
+        and any(_repeat_id(row, phase_s) not in done for phase_s in phases_s)
+    )
+
+
+def chosen_for_repeats(
+    home: Home,
+    names: Sequence[str],
+    *,
+    task_id: str | None = None,
+    phases_s: Sequence[float] = PHASES_S,
+) -> list[PartitionKey]:
+    """The recordings called ``names`` (see `find_recordings`), or, without names, all that lack a repeat;
+    only those of ``task_id``. Raises ``ConfigError`` for a task without recordings and for unknown names.
+    """
+    entries = of_task(active(home), task_id)
+    keys = (
+        find_recordings(entries, names)
+        if names
+        else [key for key in repeatable(home, task_id=task_id, phases_s=phases_s) if key in entries]
+    )
+    return [PartitionKey.parse(key) for key in dict.fromkeys(keys)]
+
+
+def repeat_summary(home: Home, task_ids: Sequence[str]) -> list[dict[str, Cell]]:
+    """How far the repeats of the tasks' newest scores differ from them, a row for each task and kind."""
+    names = ("pairs", "videos", "mean_delta", "p90_delta", "max_delta", "decision_changes")
+    return [
+        {"task": task_id, "kind": kind, **{name: figures[name] for name in names}}
+        for task_id in task_ids
+        for kind, figures in repeatability(current_repeats(home, task_id)).items()
+    ]
+
+
+def measure_repeats(
+    home: Home,
+    keys: Sequence[PartitionKey],
+    *,
+    phases_s: Sequence[float] = PHASES_S,
+    processes: int,
+    run_id: str,
+    written_at: str,
+    on_progress: Progress | None = None,
+) -> list[StationOutcome]:
+    """Embed every video again at each phase, score it against the current reference, and record how that
+    differs from its score.
+
+    A repeat that is recorded already is not made again. A recording without a score that is up to date gives
+    an outcome with the problem and no row, and so does one that hits the limits of its process. Raises
+    ``ConfigError`` for a phase below 0 or given twice.
+    """
+    _check_phases(phases_s)
+    scored, stale = newest_scores(home), _stale_because(home)
+    outcomes = [
+        StationOutcome(key, problem=problem)
+        for key in keys
+        if (problem := _unusable(str(key), scored, stale))
+    ]
+    refused = {outcome.key for outcome in outcomes}
+    done = set(repeats_ledger(home).latest()["repeat_id"])
+    judge = CurrentJudge(home)
+    work = [
+        judge.work(key, phase_s)
+        for key in keys
+        if key not in refused
+        for phase_s in phases_s
+        if _repeat_id(scored[str(key)], phase_s) not in done
+    ]
+    results = map_limited(
+        embed_shifted,
+        work,
+        processes=processes,
+        time_limit_s=TIME_LIMIT_S,
+        memory_limit_bytes=MEMORY_LIMIT_BYTES,
+    )
+    judged = _judged(judge, results, scored, len(work), on_progress)
+    while some := list(islice(judged, PUBLISHED_TOGETHER)):
+        repeats_ledger(home).append(
+            [row for _, row in some if row is not None], run_id=run_id, written_at=written_at
+        )
+        outcomes += [outcome for outcome, _ in some]
+    return outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatWork:
+    """One video to embed again."""
+
+    key: PartitionKey
+    video: Path
+    embedder: str
+    models: str
+    phase_s: float
+
+
+def embed_shifted(work: RepeatWork) -> ClipEmbedding:
+    """The embedding of one video at one phase; runs in a child process."""
+    return _embedder(work.embedder, work.models).embed(at_hand(work.video), phase_s=work.phase_s)
+
+
+@functools.lru_cache(maxsize=4)
+def _embedder(name: str, models: str) -> Embedder:
+    return load_embedder(name, models=UPath(models))
+
+
+class CurrentJudge:
+    """Scores embeddings of recordings by the current references, without publishing anything."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._registry, self._references = Registry.load(home), References(home)
+        self._task = functools.cache(lambda task_id: load_task(home.tasks / f"{task_id}.yaml"))
+        self._embedder_name: Callable[[str], str] = functools.cache(
+            lambda task_id: task_embedder(home, task_id).name
+        )
+        # a gold is judged by the others, and building that reference anew for every phase would be a waste
+        self._reference = functools.lru_cache(maxsize=4)(self._reference_for)
+
+    def work(self, key: PartitionKey, phase_s: float) -> RepeatWork:
+        """What a child process needs to embed a recording at a phase."""
+        recording: Recording = self._registry[key]
+        return RepeatWork(
+            key, recording.path, self._embedder_name(key.task_id), str(self._home.models), float(phase_s)
+        )
+
+    def score(self, key: PartitionKey, embedding: ClipEmbedding) -> Score:
+        """What this embedding of a recording scores."""
+        current, calibration = self._references[key.task_id], self._references.calibration(key.task_id)
+        alignment = align(key.video_id, embedding, self._reference(key), prices=calibration.prices)
+        return score_alignment(self._task(key.task_id), current, alignment, calibration)
+
+    def _reference_for(self, key: PartitionKey) -> Reference:
+        reference = self._references[key.task_id].without(key.video_id)
+        if reference is None:
+            raise GoldError(
+                f"{key}: the only gold of its task has nothing to be compared with. Add a second gold "
+                "recording."
+            )
+        return reference
+
+
+def _judged(
+    judge: CurrentJudge,
+    results: Iterable[tuple[RepeatWork, ClipEmbedding | SopilotError]],
+    scored: Mapping[str, Row],
+    total: int,
+    on_progress: Progress | None,
+) -> Iterator[tuple[StationOutcome, Row | None]]:
+    for done, (work, result) in enumerate(results, start=1):
+        yield _judge_one(judge, work, result, scored[str(work.key)])
+        if on_progress:
+            on_progress(done, total)
+
+
+def _judge_one(
+    judge: CurrentJudge, work: RepeatWork, result: ClipEmbedding | SopilotError, base: Row
+) -> tuple[StationOutcome, Row | None]:
+    if isinstance(result, WorkerLimit):  # says something about this machine, not about the score
+        return StationOutcome(work.key, problem=str(result), metadata={"phase_s": work.phase_s}), None
+    problem, score = None, None
+    try:
+        if isinstance(result, SopilotError):
+            raise result
+        # one thread: sums come out the same on every machine
+        with threadpool_limits(limits=1):
+            score = judge.score(work.key, result)
+    except SopilotError as error:
+        problem = str(error)
+    row = _row(work, base, score, problem)
+    shown = ("kind", "phase_s", "score", "decision", "base_score", "base_decision")
+    return StationOutcome(work.key, problem=problem, metadata={name: row[name] for name in shown}), row
+
+
+def _row(work: RepeatWork, base: Row, score: Score | None, problem: str | None) -> Row:
+    return {
+        "repeat_id": _repeat_id(base, work.phase_s),
+        "key": str(work.key),
+        "task_id": work.key.task_id,
+        "video_id": work.key.video_id,
+        "kind": SHIFTED if work.phase_s else EXACT,
+        "phase_s": work.phase_s,
+        "problem": problem,
+        "score": score.score if score else None,
+        "critical_probability": score.critical_probability if score else None,
+        "decision": score.decision.value if score else Decision.NOT_VERIFIABLE.value,
+        **{f"base_{name}": base[name] for name in ("score", "critical_probability", "decision")},
+        **{name: base[name] for name in _VERSION},
+    }
+
+
+def _repeat_id(base: Row, phase_s: float) -> str:
+    """The identity of a repeat: of which score, at which phase."""
+    named = {name: base[name] for name in ("key", *_VERSION, "score", "decision", "critical_probability")}
+    return content_id({**named, "phase_s": float(phase_s)}, digits=16)
+
+
+def newest_scores(home: Home) -> dict[str, Row]:
+    """The newest score rows without a problem, by key."""
+    rows = plain_rows(scores_ledger(home).latest())
+    return {str(row["key"]): row for row in rows if row["problem"] is None}
+
+
+def _stale_because(home: Home) -> dict[str, str]:
+    return {str(row["key"]): str(row["why"]) for row in stale_scores(home).to_dict("records")}
+
+
+def _unusable(key: str, scored: Mapping[str, Row], stale: Mapping[str, str]) -> str | None:
+    if key not in scored:
+        return f"{key}: no score to repeat; score it first, or see why it has none (`sopilot show scores`)."
+    if key in stale:
+        return f"{key}: its score is out of date ({stale[key]}); run `sopilot score --stale` first."
+    return None
+
+
+def _check_phases(phases_s: Sequence[float]) -> None:
+    if not phases_s or len(set(phases_s)) < len(phases_s) or min(phases_s) < 0:
+        raise ConfigError(
+            f"sampling phases {list(phases_s)}: expected at least one, none below 0 s and none twice."
+        )

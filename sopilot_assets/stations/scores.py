@@ -1,0 +1,190 @@
+"""The scoring station: every alignment of a batch becomes a ledger row and a review page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sopilot_assets.alignment.spans import Alignment
+from sopilot_assets.alignment.stored import load_alignment
+from sopilot_assets.errors import SopilotError, VideoError
+from sopilot_assets.scoring.ledger import noise_floors, problem_row, score_row, scores_ledger
+from sopilot_assets.scoring.result import Score
+from sopilot_assets.scoring.score import score_alignment
+from sopilot_assets.scoring.verifiability import verifiability
+from sopilot_assets.stations.alignments import References
+from sopilot_assets.stations.clip_embeddings import embedding_problem
+from sopilot_assets.stations.outcome import Progress, StationOutcome
+from sopilot_assets.stations.recordings import Recording, Registry
+from sopilot_assets.stations.review_index import write_review_index
+from sopilot_assets.stations.reviews import ReviewWork, write_reviews
+from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.ledgers import Cell, plain_rows
+from sopilot_assets.tasks import TaskSpec, load_task
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """What a batch is judged by, loaded once."""
+
+    registry: Registry
+    references: References
+    tasks: Mapping[str, TaskSpec]
+    unusable: Mapping[PartitionKey, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    recording: Recording
+    row: Mapping[str, Cell]
+    review: ReviewWork | None
+
+
+def score_videos(
+    home: Home,
+    keys: Sequence[PartitionKey],
+    *,
+    run_id: str,
+    written_at: str,
+    processes: int = 1,
+    on_progress: Progress | None = None,
+) -> list[StationOutcome]:
+    """Score every video of a batch: one ledger row each, also for those that cannot be scored, and a review
+    page for the others.
+
+    The rows are published together, in one file, after the pages that they lead to; the index of all pages
+    comes last. Golds are judged first, since every page shows their noise floor; the others while pages are
+    made of those before them.
+    """
+    tasks = {
+        task_id: load_task(home.tasks / f"{task_id}.yaml")
+        for task_id in sorted({key.task_id for key in keys})
+    }
+    by = _Judge(Registry.load(home), References(home), tasks, embedding_problem(home, keys))
+    golds = {key: _judge_one(home, key, by) for key in keys if key.role == "gold"}
+    floors = noise_floors((_gold_rows(home) | {str(key): item.row for key, item in golds.items()}).values())
+    judged: list[_Judged] = []
+
+    def reviews() -> Iterator[ReviewWork]:
+        for key in keys:
+            item = golds.get(key) or _judge_one(home, key, by)
+            judged.append(replace(item, review=None))
+            if item.review:
+                yield item.review.with_noise_floor(floors.get(key.task_id))
+
+    made: dict[PartitionKey, StationOutcome] = {}
+    for page in write_reviews(reviews(), processes=processes):
+        made[page.key] = page
+        if on_progress:
+            on_progress(len(made), len(keys))
+    if on_progress and len(made) < len(keys):  # the others have no page
+        on_progress(len(keys), len(keys))
+    scores_ledger(home).append([item.row for item in judged], run_id=run_id, written_at=written_at)
+    write_review_index(home)
+    return [
+        _outcome(item, made.get(item.recording.key), noise_floor=floors.get(item.recording.key.task_id))
+        for item in judged
+    ]
+
+
+def _gold_rows(home: Home) -> dict[str, Mapping[str, Cell]]:
+    """What noise floors need of the golds' newest rows, by key."""
+    rows = scores_ledger(home).query("select key, task_id, role, score from latest where role = 'gold'")
+    return {str(row["key"]): row for row in plain_rows(rows)}
+
+
+def _judge_one(home: Home, key: PartitionKey, by: _Judge) -> _Judged:
+    recording, task = by.registry[key], by.tasks[key.task_id]
+    reference = by.references.get(task.task_id)  # a row without a result also says what it was judged by
+    try:
+        if unusable := recording.retired or by.unusable.get(key):
+            raise VideoError(unusable)
+        reference = by.references[task.task_id]
+        alignment = load_alignment(home.alignment(reference.reference_id, recording.key.video_id))
+        calibration = by.references.calibration(task.task_id)
+        score = score_alignment(task, reference, alignment, calibration)
+    except SopilotError as error:
+        problem = home.relative_text(str(error))  # a row's identity must not depend on where the home lies
+        return _Judged(recording, problem_row(recording.subject, task, reference, problem), None)
+    row = score_row(recording.subject, task, reference, alignment, score)
+    review = _review(home, recording, by, alignment, score, row)
+    return _Judged(recording, row, replace(review, verifiability=verifiability(task, calibration)))
+
+
+def _review(
+    home: Home,
+    recording: Recording,
+    judged_by: _Judge,
+    alignment: Alignment,
+    score: Score,
+    row: Mapping[str, Cell],
+) -> ReviewWork:
+    shown = (
+        "key",
+        "original_name",
+        "person",
+        "site",
+        "camera",
+        "session",
+        "task_version",
+        "model_id",
+        "reference_id",
+        "algorithm",
+    )
+    named = {alignment.warp.gold_id, *(deviation.gold_id for deviation in score.deviations)}
+    golds = [gold for gold in judged_by.references[recording.key.task_id].golds if gold.video_id in named]
+    return ReviewWork(
+        home=home,
+        key=recording.key,
+        task=judged_by.tasks[recording.key.task_id],
+        score=score,
+        alignment=alignment,
+        trainee_video=recording.path,
+        golds={
+            gold.video_id: judged_by.registry.gold_path(gold.video_id, recording.key.task_id)
+            for gold in golds
+        },
+        gold_steps={
+            gold.video_id: [(interval.step, interval.segment) for interval in gold.intervals]
+            for gold in golds
+        },
+        row={"file_name": row["original_name"]}
+        | {name: row[name] for name in shown if name != "original_name"},
+        gold_names={
+            gold.key.video_id: " · ".join(filter(None, (gold.subject.original_name, gold.subject.person)))
+            for gold in judged_by.registry.golds(recording.key.task_id)
+        },
+    )
+
+
+def _outcome(item: _Judged, made: StationOutcome | None, *, noise_floor: float | None) -> StationOutcome:
+    scalars = (
+        "score",
+        "score_low",
+        "score_high",
+        "decision",
+        "critical_probability",
+        "critical_deviations",
+        "quality_deviations",
+        "efficiency_deviations",
+        "fit",
+        "order_evidence",
+        "log_odds",
+        "unverifiable",
+    )
+    metadata: dict[str, Cell] = {name: item.row[name] for name in scalars}
+    metadata |= {
+        "noise_floor": noise_floor,
+        "reason": item.row["reason_en"],
+        "reason_ja": item.row["reason_ja"],
+    }
+    problem = item.row["problem"]
+    if problem is not None:
+        return StationOutcome(item.recording.key, problem=str(problem), metadata=metadata)
+    if made is None or made.problem is not None:
+        return StationOutcome(
+            item.recording.key, metadata={**metadata, "page_problem": made.problem if made else None}
+        )
+    return StationOutcome(
+        item.recording.key, metadata=metadata, table=made.table, picture_png=made.picture_png, page=made.page
+    )

@@ -1,0 +1,4 @@
+"""What keeps an installation going: set-up, campaigns, backups, alerts, daily report, doctor, retention.
+
+Reads everything in a home; each part writes only into the folder or ledger that carries its name.
+"""

@@ -1,0 +1,84 @@
+"""One alert as an e-mail, over SMTP."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import format_datetime
+
+from sopilot_assets.settings import EmailSettings
+from sopilot_assets.upkeep.alerts.alert import AlertEvent
+from sopilot_assets.upkeep.alerts.message import DeliveryError, Message, why
+from sopilot_assets.upkeep.alerts.secrets import secret
+
+
+@dataclass(frozen=True, slots=True)
+class EmailChannel:
+    """The channel ``email``."""
+
+    settings: EmailSettings
+    environment: Mapping[str, str]
+    name: str = "email"
+
+    def send(self, event: AlertEvent, message: Message) -> str:
+        """A note about who got it. Raises ``DeliveryError`` where the server took it for nobody.
+
+        The ``Message-ID`` is made of the event's id, the same for each try.
+        """
+        try:
+            with self._connected() as server:
+                refused = server.send_message(self._mail(event, message))
+        except smtplib.SMTPResponseException as error:
+            raise DeliveryError(f"SMTP {error.smtp_code} {_said(error.smtp_error)}") from None
+        except smtplib.SMTPRecipientsRefused as error:
+            raise DeliveryError(f"all recipients refused: {', '.join(error.recipients)}") from None
+        except (OSError, smtplib.SMTPException) as error:
+            raise DeliveryError(why(error)) from None
+        return f"accepted, but not for {', '.join(refused)}" if refused else "accepted"
+
+    def _connected(self) -> smtplib.SMTP:
+        settings = self.settings
+        login = self._login()
+        server = smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout_s)
+        try:
+            if settings.starttls:
+                server.starttls(context=ssl.create_default_context())
+            if login is not None:
+                server.login(*login)
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    def _login(self) -> tuple[str, str] | None:
+        name, password = self.settings.username_env, self.settings.password_env
+        if name is None or password is None:
+            return None
+        return (
+            secret(name, self.environment, purpose="the mail server's user name"),
+            secret(password, self.environment, purpose="the mail server's password"),
+        )
+
+    def _mail(self, event: AlertEvent, message: Message) -> EmailMessage:
+        mail = EmailMessage()
+        mail["Subject"] = message.subject
+        mail["From"] = self.settings.sender
+        mail["To"] = ", ".join(self.settings.recipients)
+        mail["Date"] = format_datetime(event.time)
+        mail["Message-ID"] = f"<{event.id}@{_domain(self.settings.sender)}>"
+        mail["X-Sopilot-Alert"] = event.alert_id
+        mail["Auto-Submitted"] = "auto-generated"
+        mail.set_content(message.text)
+        return mail
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].strip("> ") or "sopilot"
+
+
+def _said(text: bytes | str) -> str:
+    said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return " ".join(said.split())[:200]

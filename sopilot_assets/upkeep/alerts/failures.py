@@ -1,0 +1,71 @@
+"""Runs that failed, and their jobs when they go through again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sopilot_assets.store.home import Home
+from sopilot_assets.texts.names import printable
+from sopilot_assets.upkeep.alerts.alert import Alert, AlertEvent, AlertSeverity
+from sopilot_assets.upkeep.alerts.noting import open_alerts, raise_alert, resolve_alert
+
+RUN_FAILED: Final = "run_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRun:
+    """A run that ended: when, of which job, over what (a partition, or empty for a range), and, where it
+    failed, what it said and whether it is started again by itself.
+    """
+
+    run_id: str
+    ended_at: datetime
+    job: str
+    over: str
+    failed: bool
+    said: str = ""
+    retried: bool = False
+
+    @property
+    def subject(self) -> str:
+        """Job and partition: one alert for each, however many runs fail."""
+        return f"{self.job} {self.over}".strip()
+
+
+def note_ended_runs(
+    home: Home, runs: Iterable[EndedRun], *, now: datetime, repeat_after_hours: float
+) -> list[AlertEvent]:
+    """The events of runs in the order in which they ended: a failure raises the alert of its job, a success
+    resolves it.
+
+    Runs may come once more, when the place up to which they were read was lost: a success resolves only a
+    failure from before it.
+    """
+    open_since = {one.newest.key: one.newest.time for one in open_alerts(home)}
+    events: list[AlertEvent | None] = []
+    for run in runs:
+        key = (RUN_FAILED, printable(run.subject))
+        if run.failed:
+            event = raise_alert(home, _alert(run), now=now, repeat_after_hours=repeat_after_hours)
+            events.append(event)
+            open_since |= {key: run.ended_at} if event else {}
+        elif key in open_since and open_since[key] <= run.ended_at:
+            what = f"{run.subject} went through in run {run.run_id[:8]}"
+            events.append(resolve_alert(home, *key, now=now, what=what))
+            del open_since[key]
+    return [event for event in events if event is not None]
+
+
+def _alert(run: EndedRun) -> Alert:
+    said = f": {run.said}" if run.said else ""
+    what = f"run {run.run_id[:8]} of {run.subject} failed{said}"
+    if run.retried:
+        action = (
+            "nothing yet: it is started again by itself; where this lasts, look at the run in Dagster's page"
+        )
+        return Alert(RUN_FAILED, run.subject, AlertSeverity.WARNING, what, action, run.run_id)
+    action = "read the run's error in the page of Dagster, mend what it names, and launch it again"
+    return Alert(RUN_FAILED, run.subject, AlertSeverity.PROBLEM, what, action, run.run_id)

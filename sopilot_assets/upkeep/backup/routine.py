@@ -1,0 +1,179 @@
+"""Backups and drills as they are run by hand, by a schedule and by a campaign: with settings and ledgers."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from sopilot_assets.errors import BackupError, ConfigError
+from sopilot_assets.settings import SETTINGS_FILE, load_settings
+from sopilot_assets.stations.outcome import Progress
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell, Row
+from sopilot_assets.upkeep.backup.create import Backup, create_backup
+from sopilot_assets.upkeep.backup.drill import Drill, Look, drill
+from sopilot_assets.upkeep.backup.forget import Forgotten, forget
+from sopilot_assets.upkeep.backup.history import backups_ledger, drills_ledger
+from sopilot_assets.upkeep.backup.repository import Repository, open_repository
+from sopilot_assets.upkeep.backup.snapshot import Remark
+
+
+@dataclass(frozen=True, slots=True)
+class BackupRun:
+    """A backup that was made: its row in the ledger, and what was removed after it, or why nothing was."""
+
+    row: Row
+    backup: Backup
+    forgotten: Forgotten | Remark | None
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What somebody has to look at."""
+        nothing_removed = [self.forgotten] if isinstance(self.forgotten, Remark) else []
+        return (
+            *self.backup.snapshot.problems,
+            *self.backup.mended,
+            *self.backup.unreadable,
+            *nothing_removed,
+        )
+
+
+def back_up(
+    home: Home,
+    place: str | None,
+    *,
+    now: datetime,
+    run_id: str | None = None,
+    on_progress: Progress | None = None,
+) -> BackupRun:
+    """A new backup, entered in the ledger ``backups``; without ``place`` it goes where the settings say, and
+    older ones than the settings keep are removed there.
+
+    Raises `ConfigError` where neither names a place, `BackupError` where the backup cannot be made.
+    """
+    started_s = time.monotonic()
+    destination = place or destination_of(home)
+    backup = create_backup(home, destination, now=now, on_progress=on_progress)
+    repository = open_repository(destination)
+    row: Row = {
+        "backup": backup.name,
+        "destination": repository.name,
+        "created_at": now.isoformat(),
+        "files": len(backup.snapshot.files),
+        "bytes": backup.snapshot.bytes,
+        "new_objects": backup.new_objects,
+        "new_bytes": backup.new_bytes,
+        "read_again": backup.read_again,
+        "problems": len(backup.snapshot.problems) + len(backup.mended) + len(backup.unreadable),
+        "sound": backup.is_sound,
+        "seconds": round(time.monotonic() - started_s, 3),
+    }
+    backups_ledger(home).append(
+        [row], run_id=run_id or f"backup-{now:%Y%m%dT%H%M%S}", written_at=now.isoformat()
+    )
+    return BackupRun(row, backup, None if place else _forget_old(repository, load_settings(home).backup.keep))
+
+
+def _forget_old(repository: Repository, keep: int) -> Forgotten | Remark:
+    """What was removed; a remark where an older snapshot is damaged, which makes no backup undone."""
+    try:
+        return forget(repository, keep=keep)
+    except BackupError as error:
+        return Remark(repository.name, f"no old backup was removed: {error}")
+
+
+@dataclass(frozen=True, slots=True)
+class Drilled:
+    """A drill and its row in the ledger."""
+
+    row: Row
+    drill: Drill
+
+
+def drill_newest(
+    home: Home,
+    place: str | None,
+    *,
+    now: datetime,
+    run_id: str | None = None,
+    look: Look | None = None,
+    on_progress: Progress | None = None,
+) -> Drilled:
+    """The drill of the newest backup, entered in the ledger ``backup_drills``.
+
+    Raises `ConfigError` where no place is named, `BackupError` where there is no backup.
+    """
+    started_s = time.monotonic()
+    repository = repository_of(home, place)
+    done = drill(home, repository, chosen_snapshot(repository, None), look=look, on_progress=on_progress)
+    row: Row = {
+        "drill": f"drill-{now:%Y%m%dT%H%M%SZ}",
+        "backup": done.name,
+        "destination": repository.name,
+        "drilled_at": now.isoformat(),
+        "files": done.files,
+        "rows": done.rows,
+        "problems": len(done.problems),
+        "passed": not done.problems,
+        "what": f"{done.problems[0].path}: {done.problems[0].what}" if done.problems else None,
+        "seconds": round(time.monotonic() - started_s, 3),
+    }
+    run_id = run_id or f"drill-{now:%Y%m%dT%H%M%S}"
+    drills_ledger(home).append([row], run_id=run_id, written_at=now.isoformat())
+    return Drilled(row, done)
+
+
+def repository_of(home: Home, place: str | None) -> Repository:
+    """The repository at ``place``, else the one of the settings."""
+    return open_repository(place or destination_of(home))
+
+
+def destination_of(home: Home) -> str:
+    """Where the settings say that backups go; `ConfigError` where they do not."""
+    destination = load_settings(home).backup.destination
+    if destination is None:
+        raise ConfigError(
+            f"{home.root / SETTINGS_FILE}: names no place for backups. Write "
+            "`backup: {destination: FOLDER}` into it, or name the folder after the command; it should lie on "
+            "another disk."
+        )
+    return destination
+
+
+def chosen_snapshot(repository: Repository, wanted: str | None) -> str:
+    """The name of the snapshot that begins with ``wanted``, else of the newest; `BackupError` for none or
+    several.
+    """
+    names = repository.snapshot_names()
+    found = [name for name in names if name.startswith(wanted)] if wanted else names[-1:]
+    if len(found) == 1:
+        return found[0]
+    shown = ", ".join(names[-5:]) or "none"
+    raise BackupError(
+        f"{repository.name}: expected one backup that begins with {wanted or 'anything'}, "
+        f"found {len(found)}; the newest there are: {shown}. `sopilot backup list` shows all."
+    )
+
+
+def snapshot_rows(repository: Repository) -> list[dict[str, Cell]]:
+    """One row for each snapshot, oldest first; ``damage`` says why one cannot be read."""
+    return [_snapshot_row(repository, name) for name in repository.snapshot_names()]
+
+
+def _snapshot_row(repository: Repository, name: str) -> dict[str, Cell]:
+    try:
+        snapshot = repository.snapshot(name)
+    except BackupError as error:
+        none = dict.fromkeys(("created_at", "files", "bytes", "left_out", "problems", "home"))
+        return {"backup": name, **none, "damage": str(error)}
+    return {
+        "backup": name,
+        "created_at": snapshot.created_at,
+        "files": len(snapshot.files),
+        "bytes": snapshot.bytes,
+        "left_out": len(snapshot.left_out),
+        "problems": len(snapshot.problems),
+        "home": snapshot.home,
+        "damage": None,
+    }

@@ -1,0 +1,138 @@
+"""One day in UTC, and the rows of a home as they stood at its end."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from sopilot_assets.capture.ledgers import ACTIVE, duplicates_ledger, quarantine_ledger, videos_ledger
+from sopilot_assets.errors import ConfigError
+from sopilot_assets.labels.chain import labels_ledger, read_chain
+from sopilot_assets.labels.events import LabelEvent
+from sopilot_assets.labels.state import label_state
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day in UTC; ``until`` is where the report ends: the day's end, or now while it lasts."""
+
+    date: dt.date
+    until: dt.datetime
+
+    @classmethod
+    def at(cls, day: dt.date, now: dt.datetime) -> Day:
+        """The day as it is seen now. Raises `ConfigError` for one that has not begun."""
+        begins = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
+        if begins > now:
+            raise ConfigError(
+                f"{day}: expected a day that has begun, found one after {now.astimezone(dt.UTC).date()} "
+                "(UTC). Name an earlier one."
+            )
+        return cls(day, min(begins + dt.timedelta(days=1), now.astimezone(dt.UTC)))
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole day is over."""
+        return self.until.date() > self.date
+
+    @property
+    def moment(self) -> str:
+        """``until`` as ledgers write times."""
+        return self.until.isoformat()
+
+    def last(self, days: int) -> list[str]:
+        """The dates of so many days, this one last."""
+        return [(self.date - dt.timedelta(days=back)).isoformat() for back in range(days - 1, -1, -1)]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the ledgers of a home held at one moment; each is read when it is first asked for."""
+
+    home: Home
+    day: Day
+
+    @cached_property
+    def recordings(self) -> pd.DataFrame:
+        """The active recordings, by key."""
+        rows = videos_ledger(self.home).as_of(self.day.moment)
+        return rows[rows["status"] == ACTIVE].reset_index(drop=True)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """The newest score of each active recording, by key."""
+        rows = scores_ledger(self.home).as_of(self.day.moment)
+        return rows[rows["key"].isin(self.recordings["key"])].reset_index(drop=True)
+
+    @cached_property
+    def quarantine(self) -> list[dict[str, Cell]]:
+        """The refused files, the first refused first."""
+        rows = quarantine_ledger(self.home).as_of(self.day.moment)
+        return plain_rows(rows.sort_values(["written_at", "quarantine_id"]))
+
+    def labels(self, task_id: str) -> pd.DataFrame:
+        """What the labels of a task say together."""
+        if task_id not in self._labels:
+            self._labels[task_id] = label_state(self._events(task_id))
+        return self._labels[task_id]
+
+    def _events(self, task_id: str) -> list[LabelEvent]:
+        return [event for event in read_chain(self.home, task_id) if event.event_id in self._known_events]
+
+    @cached_property
+    def _known_events(self) -> set[str]:
+        return set(labels_ledger(self.home).as_of(self.day.moment)["event_id"])
+
+    @cached_property
+    def _labels(self) -> dict[str, pd.DataFrame]:
+        return {}
+
+    @cached_property
+    def first_seen(self) -> Mapping[str, str]:
+        """When each recording was taken in."""
+        return _first_written(videos_ledger(self.home), self.day)
+
+    @cached_property
+    def first_scored(self) -> Mapping[str, str]:
+        """When each recording got its first row of scores."""
+        return _first_written(scores_ledger(self.home), self.day)
+
+    @cached_property
+    def per_day(self) -> Mapping[str, Mapping[str, int]]:
+        """How many rows each ledger got on each date."""
+        ledgers = {
+            "scores": scores_ledger(self.home),
+            "quarantine": quarantine_ledger(self.home),
+            "duplicates": duplicates_ledger(self.home),
+            "labels": labels_ledger(self.home),
+        }
+        return {name: _per_day(ledger, self.day) for name, ledger in ledgers.items()}
+
+
+def _first_written(ledger: Ledger, day: Day) -> dict[str, str]:
+    frame = ledger.query(
+        f"select {ledger.subject} as subject, min(written_at) as at from written, cut "  # noqa: S608 - a column of ours
+        "where written_at < cut.moment group by subject",
+        cut=_cut(day),
+    )
+    return dict(zip(frame["subject"], frame["at"], strict=True))
+
+
+def _per_day(ledger: Ledger, day: Day) -> dict[str, int]:
+    frame = ledger.query(
+        "select substr(written_at, 1, 10) as day, count(*) as n from all_rows, cut "
+        "where written_at < cut.moment group by day",
+        cut=_cut(day),
+    )
+    return {str(name): int(count) for name, count in zip(frame["day"], frame["n"], strict=True)}
+
+
+def _cut(day: Day) -> pd.DataFrame:
+    return pd.DataFrame({"moment": [day.moment]}, dtype="string")

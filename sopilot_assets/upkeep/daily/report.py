@@ -1,0 +1,109 @@
+"""The report of one day: its sections, published as a page and as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from upath import UPath
+
+from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
+from sopilot_assets.store.canonical import pretty_json
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
+from sopilot_assets.upkeep.daily import counts, happenings
+from sopilot_assets.upkeep.daily.day import Day, Rows
+from sopilot_assets.upkeep.daily.facts import facts_of, known_facts
+from sopilot_assets.upkeep.daily.needs import needs
+from sopilot_assets.upkeep.daily.page import page
+
+
+@dataclass(frozen=True, slots=True)
+class DailyReport:
+    """A day's report: each section is rows with the same columns; ``measured_at`` is when disk, stale scores
+    and gates were looked at.
+    """
+
+    day: Day
+    measured_at: str
+    sections: Mapping[str, Sequence[Mapping[str, Cell]]]
+
+    def document(self) -> dict[str, object]:
+        """The report as plain values."""
+        return {
+            "date": self.day.date.isoformat(),
+            "until": self.day.moment,
+            "complete": self.day.complete,
+            "measured_at": self.measured_at,
+            "sections": self.sections,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenReport:
+    """A report and where it was published."""
+
+    report: DailyReport
+    page: Path
+    table: Path
+
+
+def daily_report(home: Home, day: date, *, now: datetime, run_id: str) -> DailyReport:
+    """The report of a day as its end left things; of today, as far as it went.
+
+    Raises `ConfigError` for a day that has not begun.
+    """
+    seen = Day.at(day, now)
+    facts, rows = facts_of(home, seen, now=now, run_id=run_id), Rows(home, seen)
+    sections: dict[str, Sequence[Mapping[str, Cell]]] = {
+        "tasks": counts.progress(rows, facts),
+        "decisions": counts.decisions(rows),
+        "days": counts.activity(rows),
+        "gates": facts.gates,
+        "drift": counts.drift(rows),
+        "quarantine": counts.quarantine(rows),
+        "quarantine_reasons": counts.quarantine_reasons(rows),
+        "stale": [{"why": why, "recordings": count} for why, count in (facts.stale or {}).items()],
+        "alerts": happenings.alerts(home, seen),
+        "campaigns": happenings.campaigns(home, seen),
+        "disk": [counts.disk(facts, known_facts(home))],
+    }
+    return DailyReport(seen, facts.measured_at, {"needs": needs(rows, sections), **sections})
+
+
+def write_report(home: Home, day: date, *, now: datetime, run_id: str) -> WrittenReport:
+    """The report of a day, published as ``reports/<date>.html`` and ``reports/<date>.json``."""
+    report = daily_report(home, day, now=now, run_id=run_id)
+    written = WrittenReport(
+        report, local_path(report_path(home, day, "html")), local_path(report_path(home, day, "json"))
+    )
+    publish_bytes(written.table, pretty_json(report.document()))
+    publish_text(written.page, page(report.document()))
+    return written
+
+
+def days_to_report(home: Home, today: date, *, most: int) -> list[date]:
+    """The finished days, at most so many and none before the home was used, whose report was not made yet."""
+    begun = [
+        str(time)
+        for ledger in (videos_ledger(home), quarantine_ledger(home))
+        for time in ledger.query(_FIRST)["first"].dropna()
+    ]
+    if not begun:
+        return []
+    first = date.fromisoformat(min(begun)[:10])
+    days = [today - timedelta(days=back) for back in range(most, 0, -1)]
+    known = known_facts(home)
+    return [day for day in days if day >= first and day.isoformat() not in known]
+
+
+_FIRST: Final = "select min(written_at) as first from all_rows"
+
+
+def report_path(home: Home, day: date, suffix: str) -> UPath:
+    """Where the report of a day lies, by its suffix."""
+    return home.reports / f"{day.isoformat()}.{suffix}"

@@ -1,0 +1,190 @@
+"""The capture sensor, tick by tick, on real files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
+from sopilot_assets.capture.simulate.dataset import SimulatedSet
+from sopilot_assets.defs.recordings.pending import RANGE_END, RANGE_START
+from sopilot_assets.scoring.ledger import problem_row, scores_ledger
+from sopilot_assets.stations.clip_embeddings import embeddings_ledger
+from sopilot_assets.stations.recordings import Recording, Registry
+from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.tasks import TaskSpec, load_task
+from sopilot_assets_tests.defs.conftest import Scored, Shop, drop
+
+T0, T1, T2 = (f"2025-06-02T08:00:{second:02d}+00:00" for second in (0, 10, 20))
+LATER = "2025-06-02T08:05:00+00:00"
+
+
+def batches(result: dg.SensorResult) -> list[tuple[str, str]]:
+    """The first and last key of each run that a tick asked for."""
+    return [(request.tags[RANGE_START], request.tags[RANGE_END]) for request in result.run_requests or []]
+
+
+def record_run(shop: Shop, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
+    """A run as the daemon would have made it of a request."""
+    job = shop.defs.resolve_job_def("score_new_recordings")
+    shop.instance.create_run_for_job(job, tags=dict(request.tags), status=status)
+
+
+def test_nothing_happens_in_an_empty_capture_folder(shop: Shop) -> None:
+    result = shop.tick(now=T0)
+    assert batches(result) == []
+    assert shop.keys == []
+
+
+def test_a_file_is_taken_in_when_two_ticks_see_the_same_and_one_run_is_asked_for(
+    shop: Shop, tiny_set: SimulatedSet
+) -> None:
+    drop(shop.home, tiny_set.trainees[:1], "trainee")
+    drop(shop.home, tiny_set.golds[:1], "gold")
+    first = shop.tick(now=T0)
+    assert (batches(first), shop.keys) == ([], [])
+    second = shop.tick(now=T1, cursor=first.cursor)
+    assert [key.split("-")[1] for key in shop.keys] == ["g", "t"]
+    assert batches(second) == [(shop.keys[0], shop.keys[1])]
+    assert list(shop.instance.get_dynamic_partitions("task")) == ["filter_change"]
+
+
+def test_a_file_that_still_grows_stays_and_the_others_wait_for_it_but_not_for_ever(
+    shop: Shop, tiny_set: SimulatedSet
+) -> None:
+    growing, _ = drop(shop.home, tiny_set.trainees[:2], "trainee")
+    whole = growing.read_bytes()
+    growing.write_bytes(whole[:1000])
+    first = shop.tick(now=T0)
+    growing.write_bytes(whole[:2000])
+    second = shop.tick(now=T1, cursor=first.cursor)
+    assert (len(shop.keys), batches(second)) == (1, [])
+    growing.write_bytes(whole[:3000])
+    third = shop.tick(now=LATER, cursor=second.cursor)
+    assert batches(third) == [(shop.keys[0], shop.keys[0])]
+    assert growing.exists()
+
+
+def test_a_bad_file_is_quarantined_and_the_good_one_of_the_same_drop_goes_on(
+    shop: Shop, tiny_set: SimulatedSet
+) -> None:
+    good, bad = drop(shop.home, tiny_set.trainees[:2], "trainee")
+    bad.write_bytes(b"this is text")
+    second = shop.tick(now=T1, cursor=shop.tick(now=T0).cursor)
+    assert len(batches(second)) == 1
+    assert list(videos_ledger(shop.home).latest()["original_name"]) == [good.name]
+    assert list(quarantine_ledger(shop.home).latest()["reason"]) == ["not_a_video"]
+
+
+def test_a_tick_whose_time_is_up_leaves_the_rest_to_the_next_and_one_run_takes_all(
+    shop: Shop, tiny_set: SimulatedSet
+) -> None:
+    drop(shop.home, tiny_set.trainees, "trainee")
+    result = shop.tick(now=T0)
+    for expected in (1, 2):
+        result = shop.tick(now=T1, cursor=result.cursor, tick_s=0.001)
+        assert (len(shop.keys), batches(result)) == (expected, [])
+    result = shop.tick(now=T2, cursor=result.cursor, tick_s=0.001)
+    assert batches(result) == [(shop.keys[0], shop.keys[2])]
+
+
+@pytest.mark.parametrize("forgotten", ["run", "keys"])
+def test_a_crash_between_intake_and_launch_is_healed_by_a_later_tick(
+    scored: Scored, tmp_path: Path, forgotten: str
+) -> None:
+    with scored.shop.copy(tmp_path) as shop:
+        if forgotten == "keys":
+            for key in shop.keys:
+                shop.instance.delete_dynamic_partition("video", key)
+        healed = shop.tick(now=T0)
+        assert shop.keys == sorted(scored.shop.keys)
+        assert batches(healed) == [(shop.keys[0], shop.keys[-1])]
+        again = shop.tick(now=LATER)
+        assert [r.run_key for r in again.run_requests or []] == [r.run_key for r in healed.run_requests or []]
+
+
+def test_no_second_run_is_asked_for_while_one_is_in_flight(scored: Scored, tmp_path: Path) -> None:
+    with scored.shop.copy(tmp_path) as shop:
+        (request,) = shop.tick(now=T0).run_requests or []
+        record_run(shop, request, dg.DagsterRunStatus.STARTED)
+        assert batches(shop.tick(now=LATER)) == []
+
+
+def test_a_failed_batch_is_tried_again_later_in_smaller_runs(scored: Scored, tmp_path: Path) -> None:
+    with scored.shop.copy(tmp_path) as shop:
+        (request,) = shop.tick(now=T0, batch_keys=8).run_requests or []
+        record_run(shop, request, dg.DagsterRunStatus.FAILURE)
+        soon, later = (datetime.now(UTC) + timedelta(seconds=wait) for wait in (5, 600))
+        assert batches(shop.tick(now=soon.isoformat(), batch_keys=8)) == []
+        keys = shop.keys
+        assert batches(shop.tick(now=later.isoformat(), batch_keys=8)) == list(
+            zip(keys[::2], keys[1::2], strict=True)
+        )
+
+
+def test_scored_recordings_are_left_alone(scored: Scored) -> None:
+    assert batches(scored.shop.tick(now=LATER)) == []
+
+
+def test_recordings_judged_before_their_task_had_a_reference_are_judged_again(
+    scored: Scored, tmp_path: Path
+) -> None:
+    with scored.shop.copy(tmp_path) as shop:
+        for key in shop.keys:
+            shop.instance.report_runless_asset_event(dg.AssetMaterialization("scores", partition=key))
+        assert batches(shop.tick(now=T0)) == []
+        early = shop.keys[4]
+        row = problem_row(
+            recordings(shop.home)[PartitionKey.parse(early)].subject, task(shop), None, "no reference yet"
+        )
+        scores_ledger(shop.home).append([row], run_id="early", written_at="2030-01-01T00:00:00+00:00")
+        assert batches(shop.tick(now=T0)) == [(early, early)]
+
+
+def test_a_recording_that_cannot_be_read_is_not_judged_again_for_ever(scored: Scored, tmp_path: Path) -> None:
+    with scored.shop.copy(tmp_path) as shop:
+        for key in shop.keys:
+            shop.instance.report_runless_asset_event(dg.AssetMaterialization("scores", partition=key))
+        unreadable = shop.keys[4]
+        row = problem_row(
+            recordings(shop.home)[PartitionKey.parse(unreadable)].subject, task(shop), None, "unreadable"
+        )
+        scores_ledger(shop.home).append([row], run_id="early", written_at="2030-01-01T00:00:00+00:00")
+        broken = {
+            "key": unreadable,
+            "model_id": "any",
+            "clips": None,
+            "reader": None,
+            "problem": "unreadable",
+        }
+        embeddings_ledger(shop.home).append([broken], run_id="early", written_at="2030-01-01T00:00:00+00:00")
+        assert batches(shop.tick(now=T0)) == []
+
+
+def recordings(home: Home) -> Mapping[PartitionKey, Recording]:
+    """The registered recordings."""
+    return Registry.load(home).recordings
+
+
+def task(shop: Shop) -> TaskSpec:
+    """The shop's task."""
+    return load_task(shop.home.tasks / "filter_change.yaml")
+
+
+def test_while_there_is_too_little_disk_space_nothing_is_taken_in_or_launched_and_the_tick_says_so(
+    shop: Shop, tiny_set: SimulatedSet
+) -> None:
+    settings = Path(str(shop.home.root)) / "settings.yaml"
+    settings.write_text("disk: {warn_gib: 1000000, pause_gib: 1000000, resume_gib: 1000000}\n", "utf-8")
+    (dropped,) = drop(shop.home, tiny_set.golds[:1], "gold")
+    first = shop.tick(now=T0)
+    second = shop.tick(now=T1, cursor=first.cursor)
+    assert (batches(second), shop.keys, dropped.exists()) == ([], [], True)
+    assert "intake is paused" in str(second.skip_reason)
+    settings.unlink()
+    third = shop.tick(now=T1, cursor=shop.tick(now=T0, cursor=second.cursor).cursor)
+    assert (len(batches(third)), len(shop.keys), dropped.exists()) == (1, 1, False)

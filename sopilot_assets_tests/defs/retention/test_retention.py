@@ -1,0 +1,136 @@
+"""The daily report and the housekeeping as assets, on a real instance in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from sopilot_assets.definitions import build_defs
+from sopilot_assets.defs.dagster_internals.old_runs import old_runs, run_files
+from sopilot_assets.defs.daily.daily_reports import daily_reports, daily_reports_schedule
+from sopilot_assets.defs.instance import local_instance
+from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.defs.retention.retention import tidy_up
+from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.setting_up import prepare_home
+from sopilot_assets_tests.upkeep.made_up_days import add_task, record, refuse, score
+
+NOON = "2026-03-02T12:00:00+00:00"
+FAR = datetime.now(UTC) + timedelta(days=400)
+
+
+@pytest.fixture
+def tea(home: Home) -> Home:
+    """A home with a recording, a score and a refused file of one day."""
+    prepare_home(home)
+    add_task(home)
+    record(home, "a", at=NOON)
+    score(home, ["a"], [90], at=NOON)
+    refuse(home, "x.mp4", at=NOON)
+    return home
+
+
+def run(
+    instance: dg.DagsterInstance, home: Home, job: str, partition_key: str | None = None
+) -> dg.ExecuteInProcessResult:
+    resources = {
+        "home": HomeResource(root=str(home.root)),
+        "clock": ClockResource(fixed="2026-03-05T00:20:00+00:00"),
+    }
+    definition = build_defs(**resources).resolve_job_def(job)
+    return definition.execute_in_process(instance=instance, partition_key=partition_key)
+
+
+@contextmanager
+def instance_of(home: Home) -> Iterator[dg.DagsterInstance]:
+    with local_instance(home) as instance:
+        yield instance
+
+
+def made(instance: dg.DagsterInstance) -> set[str]:
+    return set(instance.get_materialized_partitions(daily_reports.key))
+
+
+def test_the_report_is_a_partition_with_its_tables_and_its_page(tea: Home) -> None:
+    with instance_of(tea) as instance:
+        result = run(instance, tea, "make_daily_report", partition_key="2026-03-02")
+        (event,) = result.get_asset_materialization_events()
+        assert made(instance) == {"2026-03-02"}
+    metadata = event.materialization.metadata
+    assert {"needs", "tasks", "decisions", "days", "quarantine", "disk"} <= set(metadata)
+    assert Path(str(metadata["review_page"].value)).is_file()
+    assert metadata["complete"].value is True
+
+
+def test_after_midnight_the_missing_reports_are_asked_for_once_each(tea: Home) -> None:
+    with instance_of(tea) as instance:
+        assert requested(instance, tea) == ["2026-03-02", "2026-03-03", "2026-03-04"]
+        run(instance, tea, "make_daily_report", partition_key="2026-03-03")
+        assert requested(instance, tea) == ["2026-03-02", "2026-03-04"]
+
+
+def requested(instance: dg.DagsterInstance, home: Home) -> list[str]:
+    context = dg.build_schedule_context(
+        instance=instance,
+        scheduled_execution_time=datetime(2026, 3, 5, 0, 20, tzinfo=UTC),
+        resources={"home": HomeResource(root=str(home.root))},
+    )
+    asked = daily_reports_schedule(context)
+    assert isinstance(asked, list)
+    return [str(request.partition_key) for request in asked]
+
+
+def test_only_runs_that_nothing_needs_go_and_every_partition_stays_made(tea: Home) -> None:
+    with instance_of(tea) as instance:
+        first, second, other = (
+            run(instance, tea, "make_daily_report", partition_key=day).run_id
+            for day in ("2026-03-02", "2026-03-02", "2026-03-03")
+        )
+        old = old_runs(instance, before=FAR)
+        assert (old.removable, set(old.needed)) == ((first,), {second, other})
+        before = len(instance.all_logs(second))
+        shown = [one.removed for one in tidy_up(tea, instance, now=FAR, dry_run=True)[:2]]
+        assert (shown, made(instance), len(instance.all_logs(second))) == (
+            [1, 2],
+            {"2026-03-02", "2026-03-03"},
+            before,
+        )
+        runs, logs, *_ = tidy_up(tea, instance, now=FAR)
+        assert (runs.removed, runs.kept, logs.removed) == (1, 2, 2)
+        assert runs.freed_bytes > 10_000
+        assert made(instance) == {"2026-03-02", "2026-03-03"}
+        assert instance.get_run_by_id(first) is None
+        assert run_files(instance, first) == []
+        assert instance.get_run_stats(second).end_time is not None
+        assert 0 < len(instance.all_logs(second)) < before
+        newest = instance.fetch_materializations(daily_reports.key, limit=10).records
+        assert {record.run_id for record in newest} == {second, other}
+        again = tidy_up(tea, instance, now=FAR)[:2]
+        assert [(one.removed, one.freed_bytes) for one in again] == [(0, 0), (0, 0)]
+
+
+def test_young_runs_and_runs_that_have_not_ended_stay(tea: Home) -> None:
+    with instance_of(tea) as instance:
+        for _ in range(2):
+            run(instance, tea, "make_daily_report", partition_key="2026-03-02")
+        instance.create_run_for_job(
+            build_defs().resolve_job_def("keep_house"), status=dg.DagsterRunStatus.STARTED
+        )
+        assert old_runs(instance, before=datetime.now(UTC) - timedelta(days=1)).removable == ()
+        assert len(old_runs(instance, before=FAR).removable) == 1
+        assert instance.get_runs_count() == 3
+
+
+def test_the_nightly_job_says_what_it_did(tea: Home) -> None:
+    with instance_of(tea) as instance:
+        result = run(instance, tea, "keep_house")
+        (event,) = result.get_asset_materialization_events()
+    tidied = event.materialization.metadata["tidied"]
+    assert isinstance(tidied, dg.TableMetadataValue)
+    whats = {str(row.data["what"]) for row in tidied.records}
+    assert whats >= {"finished runs", "proxies", "ledgers", "campaign logs"}

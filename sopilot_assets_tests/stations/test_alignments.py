@@ -1,0 +1,107 @@
+"""The alignment and scoring stations: how many processes share a batch changes nothing about the results."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from sopilot_assets.capture.drain import drain_capture
+from sopilot_assets.capture.simulate.dataset import SimulatedSet
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.stations import alignments as compare
+from sopilot_assets.stations.alignments import align_videos
+from sopilot_assets.stations.clip_embeddings import embed_videos
+from sopilot_assets.stations.gold_references import refresh_references
+from sopilot_assets.stations.recordings import Registry
+from sopilot_assets.stations.scores import score_videos
+from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets_tests.stations.test_score_repeats import put_in_place
+
+NOW: Final = datetime(2025, 6, 2, 8, tzinfo=UTC)
+AT: Final = NOW.isoformat()
+
+
+@pytest.fixture(scope="module")
+def embedded(tiny_set: SimulatedSet, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Three golds and three trainees, embedded, with a reference."""
+    home = Home.at(tmp_path_factory.mktemp("embedded") / "home")
+    put_in_place(home, tiny_set)
+    drain_capture(home, run_id="intake", now=lambda: NOW, wait=lambda _: None, settle_s=0.0)
+    keys = list(Registry.load(home).recordings)
+    embed_videos(home, keys, processes=1, run_id="run", written_at=AT)
+    refresh_references(home, ["filter_change"], run_id="run", written_at=AT)
+    return home
+
+
+def judged(home: Home, keys: list[PartitionKey], *, processes: int) -> dict[str, object]:
+    """Everything that the two stations publish and say."""
+    shown: list[tuple[int, int]] = []
+    aligned = align_videos(
+        home, keys, processes=processes, on_progress=lambda done, total: shown.append((done, total))
+    )
+    scored = score_videos(home, keys, processes=processes, run_id="run", written_at=AT)
+    files = [*Path(str(home.root / "alignments")).rglob("*.npz"), *Path(str(home.reviews)).glob("*.html")]
+    return {
+        "files": {path.relative_to(str(home.root)): path.read_bytes() for path in files},
+        "rows": scores_ledger(home).latest().to_csv(),
+        "aligned": aligned,
+        "scored": [(one.key, one.problem, one.metadata, one.table, one.picture_png) for one in scored],
+        "shown": shown,
+    }
+
+
+def test_two_processes_come_to_the_same_bytes_as_one(
+    embedded: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare, "WORTH_A_PROCESS", 1)
+    keys = list(Registry.load(embedded).recordings)
+    results = []
+    for processes in (1, 2):
+        home = Home.at(tmp_path / f"{processes}" / "home")
+        shutil.copytree(str(embedded.root), str(home.root))
+        results.append(judged(home, keys, processes=processes))
+    assert len(results[0]["files"]) == 2 * len(keys) + 1  # type: ignore[arg-type]
+    assert results[0]["shown"] == [(done, len(keys)) for done in range(1, len(keys) + 1)]
+    assert results[0] == results[1]
+
+
+def test_a_recording_without_an_embedding_is_a_problem_of_its_own_in_every_process(
+    embedded: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare, "WORTH_A_PROCESS", 1)
+    home = Home.at(tmp_path / "home")
+    shutil.copytree(str(embedded.root), str(home.root))
+    keys = list(Registry.load(home).recordings)
+    lost = next(key for key in keys if key.role == "trainee")
+    for embedding in Path(str(home.root / "embeddings")).rglob(f"{lost.video_id}.npz"):
+        embedding.unlink()
+    shown: list[tuple[int, int]] = []
+    aligned = {one.key: one for one in align_videos(home, keys, processes=2)}
+    scored = score_videos(
+        home,
+        keys,
+        processes=2,
+        run_id="run",
+        written_at=AT,
+        on_progress=lambda done, total: shown.append((done, total)),
+    )
+    assert {key for key, one in aligned.items() if one.problem} == {lost}
+    assert {one.key for one in scored if one.problem} == {lost}
+    assert [one.key for one in scored] == keys
+    assert shown[-1] == (len(keys), len(keys))
+
+
+def test_golds_are_judged_before_the_pages_that_show_their_noise_floor(
+    embedded: Home, tmp_path: Path
+) -> None:
+    pages = []
+    for backwards in (False, True):
+        home = Home.at(tmp_path / f"{backwards}" / "home")
+        shutil.copytree(str(embedded.root), str(home.root))
+        keys = sorted(Registry.load(home).recordings, reverse=backwards)
+        pages.append(judged(home, keys, processes=1)["files"])
+    assert pages[0] == pages[1]

@@ -1,0 +1,193 @@
+"""Scores measured again: recorded beside the scores, which stay as they are."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from sopilot_assets.capture.drain import drain_capture
+from sopilot_assets.capture.simulate.dataset import SimulatedSet
+from sopilot_assets.cli import repeat
+from sopilot_assets.errors import ConfigError
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.stations.alignments import align_videos
+from sopilot_assets.stations.clip_embeddings import embed_videos
+from sopilot_assets.stations.gold_references import refresh_references
+from sopilot_assets.stations.score_repeats import (
+    PHASES_S,
+    current_repeats,
+    measure_repeats,
+    repeatable,
+    repeats_ledger,
+)
+from sopilot_assets.stations.scores import score_videos
+from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.studies.repeatability import repeatability
+
+AT = "2025-06-02T08:00:00+00:00"
+
+
+def put_in_place(home: Home, tiny_set: SimulatedSet) -> None:
+    """The set's task (with the embedder that needs no model, and no gate for small pictures), its steps and
+    its recordings.
+    """
+    text = tiny_set.task_file.read_text(encoding="utf-8")
+    text = text.replace("lite0_flow", "color_motion").replace("enabled: true", "enabled: false")
+    places = {"gold": tiny_set.golds, "trainee": tiny_set.trainees}
+    folders = {role: Path(str(home.capture)) / "filter_change" / role / "site_a" for role in places}
+    for folder in (Path(str(home.tasks)), *folders.values()):
+        folder.mkdir(parents=True)
+    (Path(str(home.tasks)) / tiny_set.task_file.name).write_text(text, encoding="utf-8")
+    shutil.copy(tiny_set.steps_csv, str(home.steps_csv("filter_change")))
+    for role, videos in places.items():
+        for video in videos:
+            shutil.copy(video, folders[role])
+            shutil.copy(f"{video}.json", folders[role])
+
+
+@pytest.fixture(scope="module")
+def original(tiny_set: SimulatedSet, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Three golds and three trainees, scored without Dagster."""
+    home = Home.at(tmp_path_factory.mktemp("repeats") / "home")
+    put_in_place(home, tiny_set)
+    drained = drain_capture(
+        home,
+        run_id="intake",
+        now=lambda: datetime.fromisoformat(AT).astimezone(UTC),
+        wait=lambda _: None,
+        settle_s=0.0,
+    )
+    keys = [PartitionKey.parse(key) for key in drained.new_keys]
+    embed_videos(home, keys, processes=1, run_id="first", written_at=AT)
+    refresh_references(home, ["filter_change"], run_id="first", written_at=AT)
+    align_videos(home, keys)
+    score_videos(home, keys, run_id="first", written_at=AT)
+    return home
+
+
+@pytest.fixture
+def scored(original: Home, tmp_path: Path) -> Home:
+    """A copy of the scored home of this test's own."""
+    return Home.at(shutil.copytree(str(original.root), tmp_path / "home"))
+
+
+def parsed(keys: list[str]) -> list[PartitionKey]:
+    return [PartitionKey.parse(key) for key in keys]
+
+
+def files(home: Home, *folders: str) -> dict[str, bytes]:
+    root = Path(str(home.root))
+    paths = (path for folder in folders for path in (root / folder).rglob("*") if path.is_file())
+    return {str(path.relative_to(root)): path.read_bytes() for path in paths}
+
+
+def test_an_exact_repeat_gives_the_score_again_and_a_shift_is_recorded_beside_it(scored: Home) -> None:
+    before = files(scored, "embeddings", "references", "alignments", "reviews", "ledgers/scores")
+    keys = repeatable(scored)
+    assert len(keys) == 3
+    assert all(key.startswith("filter_change-t-") for key in keys)
+    progress: list[tuple[int, int]] = []
+    outcomes = measure_repeats(
+        scored,
+        parsed(keys),
+        processes=1,
+        run_id="r",
+        written_at=AT,
+        on_progress=lambda done, total: progress.append((done, total)),
+    )
+    assert [outcome.problem for outcome in outcomes] == [None] * 9
+    assert progress[-1] == (9, 9)
+    assert before == files(scored, "embeddings", "references", "alignments", "reviews", "ledgers/scores")
+
+    rows = current_repeats(scored, "filter_change")
+    assert sorted(rows["phase_s"].unique()) == sorted(PHASES_S)
+    exact = rows[rows["kind"] == "exact"]
+    for name in ("score", "critical_probability", "decision"):
+        assert exact[name].equals(exact[f"base_{name}"])
+    scores = scores_ledger(scored).latest().set_index("key")
+    for name in ("score", "critical_probability", "decision"):
+        assert exact.set_index("key")[f"base_{name}"].equals(scores.loc[exact["key"], name])
+    figures = repeatability(rows)
+    # a recording that has no score, before and after, shows nothing
+    with_score = int(exact["score"].notna().sum())
+    assert with_score >= 1
+    assert (figures["exact"]["pairs"], figures["exact"]["max_delta"]) == (with_score, 0.0)
+    assert figures["exact"]["decision_changes"] == 0
+    assert figures["shifted"]["pairs"] >= 2 * with_score
+    # every picture is another one, so that at least the probabilities move
+    shifted = rows[rows["kind"] == "shifted"]
+    assert (shifted["critical_probability"] != shifted["base_critical_probability"]).any()
+
+
+def test_a_repeat_is_measured_once(scored: Home) -> None:
+    keys = repeatable(scored, phases_s=[0.0])
+    key = keys[0]
+    first = measure_repeats(scored, parsed([key]), phases_s=[0.0], processes=1, run_id="a", written_at=AT)
+    assert len(first) == 1
+    assert repeatable(scored, phases_s=[0.0]) == [one for one in keys if one != key]
+    assert not measure_repeats(scored, parsed([key]), phases_s=[0.0], processes=1, run_id="b", written_at=AT)
+    assert len(repeats_ledger(scored).all_rows()) == 1
+
+
+def test_a_gold_is_repeated_against_the_other_golds(scored: Home) -> None:
+    golds = [key for key in scores_ledger(scored).latest()["key"] if "-g-" in key]
+    (outcome,) = measure_repeats(
+        scored, parsed(golds[:1]), phases_s=[0.0], processes=1, run_id="r", written_at=AT
+    )
+    assert outcome.metadata["score"] == outcome.metadata["base_score"]
+
+
+def test_only_scores_that_are_up_to_date_are_repeated(scored: Home) -> None:
+    keys = repeatable(scored)
+    task = Path(str(scored.tasks / "filter_change.yaml"))
+    task.write_text(task.read_text(encoding="utf-8").replace("pass_score: 90", "pass_score: 91"), "utf-8")
+    assert repeatable(scored) == []
+    unknown = "filter_change-t-000000000000"
+    outcomes = measure_repeats(
+        scored, parsed([keys[0], unknown]), phases_s=[0.0], processes=1, run_id="r", written_at=AT
+    )
+    problems = [str(outcome.problem) for outcome in outcomes]
+    assert "out of date (task); run `sopilot score --stale` first" in problems[0]
+    assert "no score to repeat" in problems[1]
+    assert repeats_ledger(scored).files() == []
+
+
+def test_a_repeat_that_fails_where_the_score_did_not_is_a_changed_decision(scored: Home) -> None:
+    (key, *_) = repeatable(scored)
+    (outcome,) = measure_repeats(
+        scored, parsed([key]), phases_s=[1000.0], processes=1, run_id="r", written_at=AT
+    )
+    assert "sampling phase 1000.0 s" in str(outcome.problem)
+    (row,) = repeats_ledger(scored).latest().to_dict("records")
+    assert (row["decision"], row["kind"]) == ("not_verifiable", "shifted")
+
+
+@pytest.mark.parametrize("phases_s", [[], [0.0, 0.0], [-0.1]])
+def test_phases_that_cannot_be_are_refused(home: Home, phases_s: list[float]) -> None:
+    with pytest.raises(ConfigError, match="sampling phases"):
+        measure_repeats(home, [], phases_s=phases_s, processes=1, run_id="r", written_at=AT)
+
+
+def test_the_command_repeats_what_has_no_repeat_yet_and_shows_what_is_known(scored: Home) -> None:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    repeat.add_to(app)
+
+    def said(*words: str) -> str:
+        result = CliRunner().invoke(app, ["repeat", "--home", str(scored.root), "--phase", "0", *words])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    scores = scores_ledger(scored).latest()
+    key = scores.loc[scores["score"].notna() & (scores["role"] == "trainee"), "key"].iloc[0]
+    shown = said(str(key), "--json")
+    assert '"kind": "exact",\n  "pairs": 1' in shown
+    assert "Repeats of scores that are up to date" in said(str(key))
+    assert list(repeats_ledger(scored).all_rows()["key"]) == [key]
+    said("--task", "filter_change", "--most", "1")
+    assert len(set(repeats_ledger(scored).all_rows()["key"])) == 2

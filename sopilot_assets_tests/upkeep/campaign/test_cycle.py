@@ -1,0 +1,98 @@
+"""A cycle of real commands: each step has a result, faults hold up nothing, and nothing is done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.campaign.cycle import CycleWork, run_cycle
+from sopilot_assets.upkeep.campaign.plan import CampaignPlan, CampaignRequest, request_stop, start_campaign
+from sopilot_assets.upkeep.campaign.records import (
+    StepOutcome,
+    StepResult,
+    cycle_rows,
+    record_step,
+    step_results,
+    step_rows,
+)
+from sopilot_assets_tests.upkeep.campaign.plans import after
+
+AT = "2026-03-02T07:00:05+00:00"
+
+
+def started(home: Home, **settings: object) -> CampaignPlan:
+    request = CampaignRequest.model_validate(
+        {"duration_s": 600.0, "interval_s": 60.0, "step_timeout_s": 120.0, **settings}
+    )
+    return start_campaign(home, request, now=after(0), by="ann")
+
+
+def worked(home: Home, plan: CampaignPlan, cycle: int = 0) -> Mapping[str, StepResult]:
+    work = CycleWork(home, plan, cycle, "run", {"sopilot/cycle": str(cycle)}, lambda: datetime.now(UTC))
+    return run_cycle(work)
+
+
+def result(step: str) -> StepResult:
+    return StepResult(
+        step=step,
+        attempt=1,
+        outcome=StepOutcome.OK,
+        exit_code=0,
+        started_at=AT,
+        seconds=1.0,
+        what="done before",
+        command="",
+        log="",
+    )
+
+
+def test_a_cycle_leaves_a_row_a_log_and_what_was_said_for_each_step(home: Home) -> None:
+    plan = started(home, gate_profile="ops_v1")
+    home.capture.mkdir(parents=True)
+    results = worked(home, plan)
+    assert {name: one.outcome for name, one in results.items()} == {
+        "intake": StepOutcome.OK,
+        "score": StepOutcome.OK,
+        "gates": StepOutcome.OK,
+    }
+    assert results["intake"].what == "The capture folder is empty."
+    assert results["intake"].command == "sopilot capture intake"
+    assert (Path(str(home.root)) / results["intake"].log).read_text(encoding="utf-8")
+    assert step_results(home, plan.campaign_id, 0) == results
+    (row,) = cycle_rows(home, plan.campaign_id).to_dict("records")
+    assert (row["cycle"], row["outcome"], row["steps"], row["faults"]) == (0, "run", 3, 0)
+
+
+def test_a_step_that_fails_holds_up_nothing_and_one_with_a_result_is_not_done_again(home: Home) -> None:
+    plan = started(home).model_copy(update={"task": "nix"})
+    record_step(home, plan, 0, result("intake"), run_id="killed", written_at=AT)
+    left = Path(str(home.campaigns)) / plan.campaign_id / "logs" / "000000-score.1.log"
+    left.parent.mkdir()
+    left.write_text("a killed attempt", encoding="utf-8")
+    results = worked(home, plan)
+    assert results["intake"].what == "done before"
+    assert (results["score"].outcome, results["score"].exit_code) == (StepOutcome.FAILED, 1)
+    assert results["score"].what.startswith("Error: task nix: it has no recordings")
+    assert results["score"].attempt == 2
+    assert left.read_text(encoding="utf-8") == "a killed attempt"
+    assert worked(home, plan) == results
+    assert len(step_rows(home, plan.campaign_id)) == 2
+    assert list(cycle_rows(home, plan.campaign_id)["faults"]) == [1]
+
+
+def test_after_a_stop_no_further_step_begins(home: Home) -> None:
+    plan = started(home)
+    request_stop(home, required_id=None, now=after(1), by="ann")
+    assert worked(home, plan) == {}
+    assert list(cycle_rows(home, plan.campaign_id)["outcome"]) == ["stopped"]
+
+
+@pytest.mark.parametrize("limit_s", [0.2])
+def test_a_step_at_its_limit_is_a_fault(home: Home, limit_s: float) -> None:
+    results = worked(home, started(home, step_timeout_s=limit_s))
+    assert {one.outcome for one in results.values()} == {StepOutcome.TIMED_OUT}
+    assert "did not end within" in results["intake"].what

@@ -1,0 +1,294 @@
+"""The daily report: what stood at the end of a day, the same whenever it is made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sopilot_assets.errors import ConfigError
+from sopilot_assets.evidence.results import Results
+from sopilot_assets.evidence.study import GATES
+from sopilot_assets.labels.chain import append_events
+from sopilot_assets.labels.events import Draft, Source
+from sopilot_assets.store.canonical import pretty_json
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.publish import local_path
+from sopilot_assets.upkeep.alerts.alert import Alert, AlertSeverity
+from sopilot_assets.upkeep.alerts.noting import raise_alert, resolve_alert
+from sopilot_assets.upkeep.daily import counts
+from sopilot_assets.upkeep.daily.facts import Facts
+from sopilot_assets.upkeep.daily.report import (
+    DailyReport,
+    WrittenReport,
+    daily_report,
+    days_to_report,
+    write_report,
+)
+from sopilot_assets_tests.upkeep.made_up_days import add_task, key, record, refuse, score
+
+DAY = date(2026, 3, 2)
+MORNING, NOON, LATE = (f"2026-03-02T{hour}:00:00+00:00" for hour in ("08", "12", "23"))
+NEXT, AFTER = "2026-03-03T00:00:00+00:00", "2026-03-03T09:00:00+00:00"
+MIDNIGHT = datetime(2026, 3, 3, 0, 20, tzinfo=UTC)
+LONG_AFTER = MIDNIGHT + timedelta(days=40)
+
+
+@pytest.fixture
+def tea(home: Home) -> Home:
+    """A home with one task and nothing recorded."""
+    add_task(home)
+    return home
+
+
+def report(home: Home, *, now: datetime = MIDNIGHT, day: date = DAY) -> DailyReport:
+    return daily_report(home, day, now=now, run_id="r")
+
+
+def write(home: Home, *, now: datetime = MIDNIGHT) -> WrittenReport:
+    return write_report(home, DAY, now=now, run_id="r")
+
+
+def only(found: DailyReport, section: str) -> Mapping[str, Cell]:
+    (row,) = found.sections[section]
+    return row
+
+
+def actions(found: DailyReport) -> list[str]:
+    return [str(row["action"]) for row in found.sections["needs"]]
+
+
+def label(home: Home, name: str, who: str, *, critical: bool, at: str) -> None:
+    draft = Draft(
+        task_id="tea", key=key(name), who=who, at=at, source=Source.BLIND_HUMAN, critical_expected=critical
+    )
+    append_events(home, [draft], run_id=f"label-{at}", written_at=at)
+
+
+def set_up(home: Home, text: str) -> None:
+    (local_path(home.root) / "settings.yaml").write_text(text, "utf-8")
+
+
+def test_progress_counts_what_was_there_at_the_end_of_the_day_against_the_targets(tea: Home) -> None:
+    set_up(tea, "targets: {golds: 2, trainees: 3}\n")
+    record(tea, "g1", "g2", at=MORNING, role="gold")
+    record(tea, "a", "b", "c", at=NOON)
+    score(tea, ["a", "b"], [91, 92], at=LATE)
+    label(tea, "a", "ann", critical=True, at=NOON)
+    label(tea, "a", "bob", critical=False, at=NOON)
+    label(tea, "b", "ann", critical=False, at=NOON)
+    record(tea, "d", at=NEXT)
+    label(tea, "c", "ann", critical=False, at=AFTER)
+    wanted = {
+        "golds": 2,
+        "golds_target": 2,
+        "gold_persons": 2,
+        "trainees": 3,
+        "trainees_target": 3,
+        "labelled": 1,
+        "disputed": 1,
+        "unlabelled": 1,
+        "scored": 2,
+        "without_score": 3,
+        "new": 5,
+    }
+    assert wanted.items() <= only(report(tea), "tasks").items()
+    today = report(tea, now=datetime(2026, 3, 2, 10, tzinfo=UTC))
+    assert (only(today, "tasks")["trainees"], today.day.complete) == (0, False)
+    assert today.measured_at.startswith("2026-03-02T10:00")  # also where a clock was ahead before
+
+
+def test_a_retired_recording_and_one_scored_again_count_as_they_stood(tea: Home) -> None:
+    record(tea, "a", "b", at=MORNING)
+    score(tea, ["a"], [90], at=NOON)
+    score(tea, ["a"], [20], at=LATE, decision="fail")
+    score(tea, ["a"], [95], at=AFTER, decision="retrain")
+    record(tea, "b", at=AFTER, status="retired")
+    found = report(tea)
+    assert only(found, "tasks")["trainees"] == 2
+    every, new = found.sections["decisions"]
+    assert (every["fail"], every["pass"], every["retrain"], new["fail"]) == (1, 0, 0, 1)
+    assert found.sections["days"][-1].items() >= {"taken_in": 2, "scored": 1, "scored_again": 1}.items()
+
+
+_EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["record", "score", "refuse", "retire"]),
+        st.sampled_from("abcd"),
+        st.integers(0, 71),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=3, deadline=None)
+@given(_EVENTS)
+def test_a_past_day_gives_the_same_bytes_whenever_it_is_made(
+    tmp_path_factory: pytest.TempPathFactory, events: Sequence[tuple[str, str, int]]
+) -> None:
+    home = Home.at(tmp_path_factory.mktemp("home"))
+    add_task(home)
+    hours = sorted(events, key=lambda event: event[2])
+    for what, name, hour in (event for event in hours if event[2] < 48):
+        _happen(home, what, name, hour)
+    first = _bytes(write_report(home, DAY, now=MIDNIGHT, run_id="r1"))
+    for what, name, hour in (event for event in hours if event[2] >= 48):
+        _happen(home, what, name, hour)
+    set_up(home, "targets: {golds: 7, trainees: 7}\n")
+    add_task(home, "coffee")
+    assert _bytes(write_report(home, DAY, now=LONG_AFTER, run_id="r2")) == first
+
+
+def _happen(home: Home, what: str, name: str, hour: int) -> None:
+    at = (datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=hour)).isoformat()
+    if what == "refuse":
+        refuse(home, f"{name}.mp4", at=at)
+    elif what == "score":
+        score(home, [name], [hour], at=at)
+    else:
+        record(home, name, at=at, status="active" if what == "record" else "retired")
+
+
+def _bytes(written: WrittenReport) -> tuple[bytes, bytes]:
+    return written.page.read_bytes(), written.table.read_bytes()
+
+
+def test_refused_files_are_told_with_their_reason_in_both_languages(tea: Home) -> None:
+    refuse(tea, "old.mp4", at="2026-02-27T00:00:00+00:00", reason="too_short")
+    refuse(tea, "x.mp4", "y.mp4", at=NOON)
+    found = report(tea)
+    assert [row["file"] for row in found.sections["quarantine"]] == ["x.mp4", "y.mp4"]
+    assert found.sections["quarantine"][0]["what_ja"] == "映像が暗すぎます。"
+    reasons = {str(row["reason"]): (row["all"], row["new"]) for row in found.sections["quarantine_reasons"]}
+    assert reasons == {"too_short": (1, 0), "too_dark": (2, 2)}
+    assert "sopilot capture quarantine" in actions(found)
+
+
+def test_a_hostile_file_name_is_text_on_the_page(tea: Home) -> None:
+    refuse(tea, "<script>alert(1)</script>.mp4", at=NOON)
+    html = write(tea).page.read_text("utf-8")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;.mp4" in html
+    assert html.count("<script>") == 1
+
+
+def test_what_needs_a_person_comes_by_urgency(tea: Home) -> None:
+    record(tea, "a", "b", at=NOON)
+    score(tea, ["a"], [10], at=NOON, decision="fail")
+    found = report(tea)
+    assert [row["rank"] for row in found.sections["needs"]] == list(range(1, len(actions(found)) + 1))
+    urgencies = [["urgent", "soon", "later"].index(str(row["urgency"])) for row in found.sections["needs"]]
+    assert urgencies == sorted(urgencies)
+    assert actions(found)[0] == "sopilot capture add FOLDER --task tea --role gold --site SITE"
+    assert {"sopilot score --task tea", "reviews/index.html, then sopilot labels add"} <= set(actions(found))
+    label(tea, "a", "ann", critical=True, at=NOON)
+    assert "reviews/index.html, then sopilot labels add" not in actions(report(tea, day=DAY, now=MIDNIGHT))
+
+
+@pytest.mark.parametrize(
+    ("later", "state"), [([92.0] * 30, "steady"), ([30.0] * 30, "drifts"), ([30.0] * 5, "too_few")]
+)
+def test_drift_compares_the_recordings_of_the_last_week_with_those_before(
+    tea: Home, later: Sequence[float], state: str
+) -> None:
+    early = [f"e{number}" for number in range(40 if len(later) > 20 else 20)]
+    record(tea, *early, at="2026-01-10T00:00:00+00:00")
+    late = [f"l{number}" for number in range(len(later))]
+    record(tea, *late, at=NOON)
+    score(tea, early, [92.0] * len(early), at="2026-01-10T00:00:00+00:00")
+    score(tea, late, later, at=NOON)
+    found = report(tea)
+    assert found.sections["drift"][0]["state"] == state
+    needed = any("differ" in str(need["what_en"]) for need in found.sections["needs"])
+    assert needed == (state == "drifts")
+
+
+def facts(day: str, *, home_gib: float | None, free_gib: float | None = 12.0) -> Facts:
+    size, free = (None if gib is None else int(gib * 2**30) for gib in (home_gib, free_gib))
+    return Facts(day, NOON, free, size, {}, (), {"pause_gib": 2.0, "warn_gib": 10.0}, ())
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "growth", "left"),
+    [
+        ({"2026-02-27": 4.0}, 10.0, 2.0, 5.0),
+        ({"2026-02-22": 9.0, "2026-02-27": 4.0}, 10.0, 2.0, 5.0),
+        ({"2026-02-27": 10.0}, 10.0, 0.0, None),
+        ({"2026-02-27": 12.0}, 9.0, -1.0, None),
+        ({"2026-02-27": None}, 9.0, None, None),
+        ({}, 9.0, None, None),
+    ],
+)
+def test_the_disk_lasts_as_long_as_the_growth_of_the_last_week_leaves(
+    before: Mapping[str, float | None], now: float, growth: float | None, left: float | None
+) -> None:
+    known = {day: facts(day, home_gib=gib) for day, gib in before.items()}
+    row = counts.disk(facts("2026-03-02", home_gib=now), known)
+    assert (row["growth_gib_a_day"], row["days_left"]) == (growth, left)
+
+
+def test_the_disk_of_a_day_long_ago_is_unknown_rather_than_todays(tea: Home) -> None:
+    record(tea, "a", at=NOON)
+    found = report(tea, now=LONG_AFTER)
+    assert only(found, "disk")["free_gib"] is None
+    assert found.sections["stale"] == []
+    assert only(report(tea, now=LONG_AFTER, day=LONG_AFTER.date()), "disk")["free_gib"] is not None
+
+
+def test_gates_are_those_of_the_day_even_when_they_change_later(tea: Home) -> None:
+    gates(tea, passed=False, at=NOON)
+    assert only(report(tea), "gates").items() >= {"study": "spring", "passed": False, "failed": 1}.items()
+    gates(tea, passed=True, at=AFTER)
+    assert only(report(tea, now=LONG_AFTER), "gates")["passed"] is False
+    assert "sopilot study show spring" in actions(report(tea))
+    assert only(report(tea, day=date(2026, 3, 3), now=LONG_AFTER), "gates")["passed"] is True
+
+
+def gates(home: Home, *, passed: bool, at: str) -> None:
+    names = ("name", "passed", "value", "threshold", "direction", "reason", "needed", "enabled")
+    check = dict(zip(names, ("miss_rate", passed, 0.2, 0.1, "max", "", "", True), strict=True))
+    document = {"profile": "research_v3", "overall_pass": passed, "research": True, "checks": [check]}
+    files = {GATES: pretty_json(document)}
+    Results(home, "spring").publish("gate_reports", files, made_from=(), run_id=at, written_at=at)
+
+
+def test_alerts_are_those_that_were_open_then(tea: Home) -> None:
+    alert = Alert("disk", "free space", AlertSeverity.PROBLEM, "1 GiB free", "free some space")
+    raise_alert(tea, alert, now=datetime.fromisoformat(NOON))
+    resolve_alert(tea, "disk", "free space", now=datetime.fromisoformat(AFTER))
+    found = report(tea)
+    assert only(found, "alerts").items() >= {"state": "open", "what": "1 GiB free"}.items()
+    assert actions(found)[0] == "free some space"
+    assert only(report(tea, day=date(2026, 3, 3), now=LONG_AFTER), "alerts")["state"] == "over"
+    assert report(tea, day=date(2026, 3, 4), now=LONG_AFTER).sections["alerts"] == []
+
+
+def test_a_day_that_has_not_begun_is_refused(tea: Home) -> None:
+    with pytest.raises(ConfigError, match="2026-03-04: expected a day that has begun"):
+        report(tea, day=date(2026, 3, 4))
+
+
+def test_missing_days_are_made_up_for_but_none_before_the_home_was_used(tea: Home) -> None:
+    today = date(2026, 3, 5)
+    assert days_to_report(tea, today, most=7) == []
+    record(tea, "a", at=NOON)
+    assert days_to_report(tea, today, most=7) == [DAY, date(2026, 3, 3), date(2026, 3, 4)]
+    report(tea, day=date(2026, 3, 3), now=LONG_AFTER)
+    report(tea, day=today, now=datetime(2026, 3, 5, 9, tzinfo=UTC))
+    assert days_to_report(tea, date(2026, 3, 6), most=7) == [DAY, date(2026, 3, 4), today]
+
+
+def test_the_table_is_published_beside_the_page(tea: Home) -> None:
+    record(tea, "a", at=NOON)
+    written = write(tea)
+    document: Mapping[str, Any] = json.loads(written.table.read_bytes())
+    assert (document["date"], document["complete"]) == ("2026-03-02", True)
+    assert document["sections"]["tasks"][0]["trainees"] == 1
+    assert written.page == Path(str(tea.reports)) / "2026-03-02.html"
+    assert "日報" in written.page.read_text("utf-8")
