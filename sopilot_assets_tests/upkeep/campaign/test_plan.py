@@ -59,10 +59,10 @@ def test_a_stop_takes_the_right_campaign_and_is_written_once(home: Home) -> None
     assert (stop.by, stop.requested_at) == ("ann", after(5).wall)
 
 
-@pytest.mark.parametrize("request", [CampaignRequest(gate_profile="nix"), CampaignRequest(task="nix")])
-def test_what_does_not_exist_is_refused_before_the_start(home: Home, request: CampaignRequest) -> None:
+@pytest.mark.parametrize("asked", [CampaignRequest(gate_profile="nix"), CampaignRequest(task="nix")])
+def test_what_does_not_exist_is_refused_before_the_start(home: Home, asked: CampaignRequest) -> None:
     with pytest.raises(SopilotError, match="nix"):
-        start_campaign(home, request, now=after(0), by="ann")
+        start_campaign(home, asked, now=after(0), by="ann")
     assert campaign_ids(home) == []
 
 
