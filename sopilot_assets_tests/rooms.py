@@ -38,12 +38,12 @@ FLOORS: Final = (
     ),
     ("what assets call", ("stations", "evidence")),
     ("upkeep and measuring", ("upkeep", "bench")),
-    ("on top", ("defs", "definitions", "cli")),
+    ("on top", ("defs", "definitions", "local_run", "cli")),
 )
-"""From the lowest to the highest: a room imports only from those before it, and what is on top from all."""
+"""From the lowest to the highest: a room imports only from those before it."""
 
 BELOW_ALL: Final = frozenset(FLOORS[0][1])
-ON_TOP: Final = frozenset(FLOORS[-1][1])
+ON_TOP: Final = FLOORS[-1][1]
 FLOW: Final = tuple(room for _, rooms in FLOORS[1:-1] for room in rooms)
 
 _WIDTH: Final = 1000
