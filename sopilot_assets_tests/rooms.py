@@ -31,6 +31,8 @@ FLOORS: Final = (
             "alignment",
             "scoring",
             "labels",
+            "intervals",
+            "old_rules",
             "studies",
             "legacy",
             "dossier",
