@@ -310,7 +310,7 @@ def test_a_station_whose_input_another_run_replaces_does_not_publish(
     done: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = published(done)["studies/spring/policies.json"]
-    fit = policy_fits.fit_study_policies
+    fit = policy_fits.fit_policies
 
     def fit_while_somebody_labels(*arguments: object, **named: object) -> object:
         relabel(done)
@@ -318,7 +318,7 @@ def test_a_station_whose_input_another_run_replaces_does_not_publish(
         return fit(*arguments, **named)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr(fitting, "fit_study_policies", fit_while_somebody_labels)
+        patched.setattr(fitting, "fit_policies", fit_while_somebody_labels)
         with pytest.raises(StudyError, match=r"cases\.csv: was published anew while critical_policies"):
             fit_study_policies(done, "spring", run_id="mine", written_at=LATER)
     assert published(done)["studies/spring/policies.json"] == before
