@@ -108,20 +108,6 @@ def test_every_module_says_what_it_is(path: Path) -> None:
     assert docstring, name_of(path)
 
 
-def public_classes(path: Path) -> Iterator[str]:
-    """The names of the classes of a module that others may use."""
-    body = ast.parse(path.read_text(encoding="utf-8")).body
-    yield from (node.name for node in body if isinstance(node, ast.ClassDef) and node.name[0] != "_")
-
-
-def test_no_two_public_classes_share_a_name() -> None:
-    found: dict[str, list[str]] = {}
-    for path in MODULES:
-        for name in public_classes(path):
-            found.setdefault(name, []).append(name_of(path))
-    assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}
-
-
 def test_tests_lie_where_the_code_lies() -> None:
     folders = {path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py") if path.parent != TESTS}
     parts = {path.relative_to(PACKAGE).parts[0] for path in MODULES}
