@@ -25,7 +25,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sopilot_assets.capture.ledgers import videos_ledger
-from sopilot_assets.defs.local_run import run_study
 from sopilot_assets.errors import LabelError, LedgerError, SopilotError, StoreError, StudyError
 from sopilot_assets.evidence import critical_policies as fitting
 from sopilot_assets.evidence.critical_policies import fit_study_policies
@@ -34,6 +33,7 @@ from sopilot_assets.evidence.results import Results, results_ledger
 from sopilot_assets.evidence.split_manifests import split_study_cases
 from sopilot_assets.evidence.study import Study
 from sopilot_assets.labels.chain import append_events, labels_ledger, read_chain
+from sopilot_assets.local_run import run_study
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store import publish
 from sopilot_assets.store.home import Home
