@@ -30,6 +30,8 @@ FLOW = (
     "alignment",
     "scoring",
     "labels",
+    "intervals",
+    "old_rules",
     "studies",
     "legacy",
     "dossier",
