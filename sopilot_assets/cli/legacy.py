@@ -105,14 +105,14 @@ def right(
     as_csv: AS_CSV = False,
 ) -> None:
     """Show the old system's figures that mislead, each with the right one beside it, and why."""
-    from sopilot_assets.legacy.beside import figures_beside  # noqa: PLC0415
     from sopilot_assets.legacy.database import read_installation  # noqa: PLC0415
     from sopilot_assets.legacy.labels import read_labels  # noqa: PLC0415
+    from sopilot_assets.legacy.old_and_right import old_and_right  # noqa: PLC0415
     from sopilot_assets.legacy.reports import OldJobs  # noqa: PLC0415
 
     read = read_labels(labels)
     jobs = OldJobs.of(read_installation(db), read)
-    rows: list[dict[str, Cell]] = [asdict(row) for row in figures_beside(jobs, task or read.task_id)]
+    rows: list[dict[str, Cell]] = [asdict(row) for row in old_and_right(jobs, task or read.task_id)]
     if not (as_json or as_csv):
         rows = [{name: _short(cell) for name, cell in row.items()} for row in rows]
     show_rows(rows, columns=("figure", "old", "right", "why"), as_json=as_json, as_csv=as_csv)
