@@ -1,4 +1,9 @@
-"""The Dagster side: one module per station, thin around `sopilot_assets.stations._stations`."""
+"""The Dagster side: a folder for each subject, with its assets, checks, jobs, schedules and sensors.
+
+An asset body loads, calls one function of `stations`, `evidence` or `upkeep`, and publishes what came out as
+metadata; it reads and writes nothing itself. `definitions` gathers what the folders define. What all of them
+share lies here: partitions, resources, what runs carry, and how outcomes are shown.
+"""
 
 import warnings
 
