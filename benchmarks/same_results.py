@@ -43,8 +43,15 @@ NOW: Final = {"score --stale": "score run --stale"}
 
 RENAMED: Final = re.compile(rf"sopilot ({'|'.join(map(re.escape, sorted(NOW, key=len, reverse=True)))})\b")
 
-MEASURED: Final = re.compile(r'("(?:free|home)_(?:gib|bytes)": )[\d.]+')
-"""What the disk said at that moment."""
+MEASURED: Final = re.compile(
+    r"""(?:free|home)_(?:gib|bytes)":\ [\d.]+  # what the disk said at that moment
+    | <tr><td\ class="number">[\d.]+</td><td\ class="number">[\d.]+</td><td\ class="growth_gib_a_day
+    | \d{8}T\d{6}Z | \d\d:\d\d(?=\ UTC) | (?<=UTC\ )\d\d:\d\d  # times as pages and backups have them
+    | "verify\.py":\ \{\s*"bytes":\ \d+
+    | 'bytes':\ \d+,\ 'new_objects' | 'new_bytes':\ \d+ | 'seconds':\ [\d.]+ | "bytes":\ \d+,\s*"left_out"
+    """,
+    re.VERBOSE,
+)
 
 
 def main() -> int:
@@ -102,7 +109,7 @@ def _content(folder: Path, home: str) -> Content:
 
 
 def _plain(text: str, folder: Path) -> str:
-    return RENAMED.sub(lambda match: f"sopilot {NOW[match[1]]}", MEASURED.sub(r"\1<measured>", text)).replace(
+    return RENAMED.sub(lambda match: f"sopilot {NOW[match[1]]}", MEASURED.sub("<measured>", text)).replace(
         str(folder), "<folder>"
     )
 

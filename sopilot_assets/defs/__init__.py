@@ -1,7 +1,7 @@
 """The Dagster side: a folder for each subject, with its assets, checks, jobs, schedules and sensors.
 
 An asset body loads, calls one function of `stations`, `evidence` or `upkeep`, and publishes what came out as
-metadata; it reads and writes nothing itself. `definitions` gathers what the folders define. What all of them
+metadata: homes are read and written through those rooms only. `definitions` gathers what the folders define. What all of them
 share lies here: partitions, resources, what runs carry, and how outcomes are shown.
 """
 
