@@ -1,8 +1,8 @@
 """The Dagster side: a folder for each subject, with its assets, checks, jobs, schedules and sensors.
 
 An asset body loads, calls one function of `stations`, `evidence` or `upkeep`, and publishes what came out as
-metadata: homes are read and written through those rooms only. `definitions` gathers what the folders define. What all of them
-share lies here: partitions, resources, what runs carry, and how outcomes are shown.
+metadata: homes are read and written through those rooms only. What all folders share lies here: partitions,
+resources, what runs carry, and how outcomes are shown. `definitions` gathers what the folders define.
 """
 
 import warnings
