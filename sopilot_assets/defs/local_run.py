@@ -69,7 +69,7 @@ def run_keys(
         registered = instance.get_dynamic_partitions(str(VIDEO.name))
         unknown = sorted(set(keys) - set(registered))
         if unknown:
-            raise ConfigError(f"{unknown[0]}: no such partition; `sopilot show recordings` lists the keys.")
+            raise ConfigError(f"{unknown[0]}: no such partition; `sopilot recording list` lists the keys.")
         ranges = contiguous_ranges(registered, keys)
         return [_run(home, instance, part, job=job, on_progress=on_progress) for part in ranges]
 

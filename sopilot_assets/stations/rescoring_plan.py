@@ -148,7 +148,7 @@ def _find(entries: dict[str, Registered], name: str) -> str:
     near = ", ".join(difflib.get_close_matches(name, every, n=3)) or "none"
     raise ConfigError(
         f"{name}: expected the partition key, video id or file name of a recording; similar ones: {near}. "
-        "`sopilot show recordings` lists them."
+        "`sopilot recording list` lists them."
     )
 
 
