@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 from dagster import DagsterEventType, DagsterInstance, EventLogEntry
 
-from sopilot_assets.defs.local_run import run_keys
+from sopilot_assets.local_run import run_keys
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.recordings import Registry
 from sopilot_assets.store.home import Home

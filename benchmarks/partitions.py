@@ -40,10 +40,11 @@ import psutil
 from benchmarks._copied_home import copied_home
 from benchmarks.dagster_overhead import idle_stations
 from sopilot_assets.definitions import build_defs
-from sopilot_assets.defs.local_run import local_instance
+from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.defs.recordings.capture_sensor import capture_sensor
-from sopilot_assets.defs.recordings.pending import RANGE_END, RANGE_START, register_recordings
+from sopilot_assets.defs.recordings.pending import register_recordings
 from sopilot_assets.defs.resources import RESOURCES, HomeResource
+from sopilot_assets.defs.runs import RANGE_END, RANGE_START
 from sopilot_assets.scoring.ledger import COLUMNS as SCORE_COLUMNS
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.gold_references import COLUMNS as REFERENCE_COLUMNS

@@ -25,7 +25,7 @@ from sopilot_assets.cli.output import say, show_rows, stage
 from sopilot_assets.cli.sample import parse_size
 from sopilot_assets.cli.score import run_work
 from sopilot_assets.errors import StoreError, VideoError
-from sopilot_assets.stations.rescoring_plan import ScoringJob, ScoringWork
+from sopilot_assets.stations.rescoring_plan import ScoringStart, ScoringWork
 from sopilot_assets.store.home import DEFAULT_HOME, Home
 from sopilot_assets.upkeep.setting_up import prepare_home
 
@@ -95,7 +95,7 @@ def _take_in(home: Home) -> None:
 def _score(home: Home, recordings: Sequence[DemoRecording]) -> None:
     fresh = unscored(home, recordings)
     if fresh:
-        run_work(home, [ScoringWork(ScoringJob.NEW, dict.fromkeys(fresh, "new"))])
+        run_work(home, [ScoringWork(ScoringStart.NEW, dict.fromkeys(fresh, "new"))])
     else:
         say("All of them are scored already.")
 

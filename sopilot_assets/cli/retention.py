@@ -36,7 +36,7 @@ def apply(
     """
     prepare_home(home)
     with instance.local_instance(home) as used:
-        removed = retention.tidy_up(home, used, now=datetime.now(UTC), dry_run=dry_run)
+        removed = retention.remove_expired(home, used, now=datetime.now(UTC), dry_run=dry_run)
     rows = [{**asdict(one), "freed_mib": round(one.freed_bytes / (1 << 20), 1)} for one in removed]
     show_rows(
         rows,

@@ -19,14 +19,14 @@ from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.texts.languages import Language
 
 if TYPE_CHECKING:
-    from sopilot_assets.defs.local_run import LocalRun
+    from sopilot_assets.local_run import LocalRun
     from sopilot_assets.stations.rescoring_plan import ScoringWork
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
 
 
 with at_first_use():
-    from sopilot_assets.defs import local_run
+    from sopilot_assets import local_run
 
 app = typer.Typer()
 
@@ -171,7 +171,7 @@ def run_work(home: Home, work: list[ScoringWork], *, quiet: bool = False) -> lis
 
 def _plan_rows(work: list[ScoringWork]) -> list[dict[str, Cell]]:
     return [
-        {"job": one.job.value, "recordings": len(one.keys), "because": _because(Counter(one.why.values()))}
+        {"job": one.start.value, "recordings": len(one.keys), "because": _because(Counter(one.why.values()))}
         for one in work
     ]
 

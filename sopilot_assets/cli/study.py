@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sopilot_assets.studies.spec import StudySpec
 
 with at_first_use():
-    from sopilot_assets.defs import local_run
+    from sopilot_assets import local_run
 
 app = typer.Typer()
 

@@ -17,8 +17,8 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Row, plain_rows
 
 
-class ScoringJob(StrEnum):
-    """The jobs that score, by how far back they begin."""
+class ScoringStart(StrEnum):
+    """How far back scoring a recording begins; plans say it in their column ``job``."""
 
     NEW = "score_new_recordings"
     EMBED = "embed_again"
@@ -27,11 +27,11 @@ class ScoringJob(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScoringWork:
-    """The keys that one job has to go through, and why each of them (``new``, ``asked for``, or what is stale
-    about its score).
+    """The keys whose scoring begins at the same point, and why each: ``new``, ``asked for``, or what is
+    stale about its score.
     """
 
-    job: ScoringJob
+    start: ScoringStart
     why: dict[str, str]
 
     @property
@@ -73,7 +73,7 @@ def rescoring_plan(
     keys that a run is at work on.
     """
     rows = [
-        {**row, "job": _job(row).value}
+        {**row, "job": _start(row).value}
         for row in plain_rows(stale_scores(home))
         if task_id in (None, row["task_id"]) and row["key"] not in leave_out
     ]
@@ -90,7 +90,7 @@ def plan_scoring(
     everything: bool = False,
     leave_out: Collection[str] = (),
 ) -> list[ScoringWork]:
-    """The work that gives the chosen recordings a score that is up to date: jobs in the order to run them.
+    """The work that gives the chosen recordings a score that is up to date.
 
     ``names`` chooses recordings (see `find_recordings`), ``stale`` those with an outdated score,
     ``everything`` all; without any of them it is those that have no score yet. ``task_id`` leaves out other
@@ -99,25 +99,24 @@ def plan_scoring(
     entries = of_task(active(home), task_id)
     if not (names or stale or everything):
         scored = set(scores_ledger(home).query("select key from latest")["key"])
-        return _by_job(
-            {key: (ScoringJob.NEW, "new") for key in entries if key not in scored | set(leave_out)}
+        return _by_start(
+            {key: (ScoringStart.NEW, "new") for key in entries if key not in scored | set(leave_out)}
         )
     outdated = {
-        str(row["key"]): (_job(row), _reason(row))
+        str(row["key"]): (_start(row), _reason(row))
         for row in plain_rows(stale_scores(home))
         if row["key"] in entries
     }
     chosen = find_recordings(entries, names) if names else list(entries if everything else outdated)
-    asked = (ScoringJob.RESCORE, "asked for")
-    return _by_job({key: outdated.get(key, asked) for key in chosen if key not in leave_out})
+    asked = (ScoringStart.RESCORE, "asked for")
+    return _by_start({key: outdated.get(key, asked) for key in chosen if key not in leave_out})
 
 
-def _by_job(why: dict[str, tuple[ScoringJob, str]]) -> list[ScoringWork]:
-    return [
-        work
-        for job in ScoringJob
-        if (work := ScoringWork(job, {key: reason for key, (its, reason) in why.items() if its is job})).why
-    ]
+def _by_start(why: dict[str, tuple[ScoringStart, str]]) -> list[ScoringWork]:
+    starts = {
+        start: {key: reason for key, (its, reason) in why.items() if its is start} for start in ScoringStart
+    }
+    return [ScoringWork(start, reasons) for start, reasons in starts.items() if reasons]
 
 
 def active(home: Home) -> dict[str, Registered]:
@@ -168,10 +167,10 @@ def _reason(row: Row) -> str:
     return ", ".join(filter(None, (why, str(row["also"]))))
 
 
-def _job(row: Row) -> ScoringJob:
+def _start(row: Row) -> ScoringStart:
     """How far back a stale recording has to begin: its embedding decides, since a run that died may have
     made it already.
     """
     if row["why"] == "missing":
-        return ScoringJob.NEW
-    return ScoringJob.RESCORE if row["embedded"] else ScoringJob.EMBED
+        return ScoringStart.NEW
+    return ScoringStart.RESCORE if row["embedded"] else ScoringStart.EMBED

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -129,7 +129,7 @@ def repeat_summary(home: Home, task_ids: Sequence[str]) -> list[dict[str, Cell]]
     return [
         {"task": task_id, "kind": kind, **{name: figures[name] for name in names}}
         for task_id in task_ids
-        for kind, figures in repeatability(current_repeats(home, task_id)).items()
+        for kind, figures in asdict(repeatability(current_repeats(home, task_id))).items()
     ]
 
 

@@ -1,5 +1,5 @@
-"""The guides, the package's own texts and the commands agree: every command that is named anywhere exists with
-its options, every line of a guide parses, and the guide to old installations can be followed as it stands.
+"""The guides, the texts of the package and the commands agree: every command that is named exists with its
+options, every line of a guide parses, and the guide to old installations can be followed as it stands.
 """
 
 from __future__ import annotations

@@ -22,12 +22,13 @@ from sopilot_assets.dossier.verifier.numbers import (
     t_quantile,
     wilson_bounds,
 )
+from sopilot_assets.intervals import clustered, wilson
 from sopilot_assets.labels.agreement import rater_agreement
 from sopilot_assets.labels.events import NO_EVENT, Draft, LabelEvent, place
 from sopilot_assets.labels.state import label_state
+from sopilot_assets.old_rules.detectors import DetectorOutcome
 from sopilot_assets.studies.cases import case_frame
-from sopilot_assets.studies.intervals import clustered, wilson
-from sopilot_assets.studies.metrics import DetectorOutcome, figures
+from sopilot_assets.studies.metrics import figures
 from sopilot_assets.studies.shadow import exact_mcnemar, shadow_report
 
 
@@ -151,7 +152,9 @@ def test_figures_and_shadow_on_random_cases(seed: int) -> None:
         for i, case in enumerate(cases.to_dict("records"))
     ]
     findings = Findings()
-    findings.compare("", "figures", figures(cases, outcomes["a"], clusters=clusters), figures_of(rows, "a"))
+    findings.compare(
+        "", "figures", figures(cases, outcomes["a"], clusters=clusters).document(), figures_of(rows, "a")
+    )
     stated = shadow_report(cases, outcomes["a"], outcomes["b"], clusters=np.asarray(clusters, dtype=np.str_))
     findings.compare("", "shadow", stated, shadow_of(rows, "a", "b"))
     assert [(line.what, line.stated, line.found) for line in findings.failed] == []

@@ -12,7 +12,7 @@ from sopilot_assets.stations.clip_embeddings import embeddings_ledger, task_embe
 from sopilot_assets.stations.gold_references import COLUMNS as REFERENCE_COLUMNS
 from sopilot_assets.stations.gold_references import references_ledger
 from sopilot_assets.stations.rescoring_plan import (
-    ScoringJob,
+    ScoringStart,
     ScoringWork,
     active,
     find_recordings,
@@ -47,9 +47,9 @@ def registered(home: Home) -> Home:
 
 def test_without_a_choice_what_has_no_score_is_scored(registered: Home) -> None:
     assert plan_scoring(registered) == [
-        ScoringWork(ScoringJob.NEW, dict.fromkeys((FIRST, SECOND, OTHER), "new"))
+        ScoringWork(ScoringStart.NEW, dict.fromkeys((FIRST, SECOND, OTHER), "new"))
     ]
-    assert plan_scoring(registered, task_id="coffee") == [ScoringWork(ScoringJob.NEW, {OTHER: "new"})]
+    assert plan_scoring(registered, task_id="coffee") == [ScoringWork(ScoringStart.NEW, {OTHER: "new"})]
 
 
 def test_recordings_are_found_by_key_id_and_file_name(registered: Home) -> None:
@@ -122,7 +122,7 @@ def test_nothing_is_stale_before_there_is_a_reference_however_often_it_is_asked(
 def test_a_new_reference_makes_the_scores_of_its_task_stale(up_to_date: Home) -> None:
     referenced(up_to_date, "tea", "ref1")
     assert plan_scoring(up_to_date, stale=True) == [
-        ScoringWork(ScoringJob.RESCORE, dict.fromkeys((FIRST, SECOND), "reference"))
+        ScoringWork(ScoringStart.RESCORE, dict.fromkeys((FIRST, SECOND), "reference"))
     ]
 
 
@@ -152,9 +152,9 @@ def test_a_score_may_be_stale_for_several_reasons_and_the_embedding_decides_wher
         (FIRST, "algorithm", "model, reference", "embed_again"),
         (SECOND, "algorithm", "model", "rescore"),
     ]
-    assert [work.job for work in plan_scoring(up_to_date, stale=True)] == [
-        ScoringJob.EMBED,
-        ScoringJob.RESCORE,
+    assert [work.start for work in plan_scoring(up_to_date, stale=True)] == [
+        ScoringStart.EMBED,
+        ScoringStart.RESCORE,
     ]
 
 
@@ -169,6 +169,6 @@ def test_a_plan_counts_by_reason_and_says_how_many_runs(up_to_date: Home) -> Non
 
 def test_what_another_run_is_at_work_on_is_left_out(registered: Home) -> None:
     assert plan_scoring(registered, leave_out={FIRST}) == [
-        ScoringWork(ScoringJob.NEW, {SECOND: "new", OTHER: "new"})
+        ScoringWork(ScoringStart.NEW, {SECOND: "new", OTHER: "new"})
     ]
     assert plan_scoring(registered, names=[FIRST], leave_out={FIRST}) == []

@@ -85,8 +85,10 @@ def test_the_checks_are_evaluated_once_for_the_whole_batch(scored: Scored) -> No
 
 def test_one_partition_can_be_scored_again_and_gives_the_same_row(scored: Scored) -> None:
     before = scores_ledger(scored.shop.home).latest()
-    again = scored.shop.defs.resolve_job_def("rescore").execute_in_process(
-        instance=scored.shop.instance, partition_key=scored.shop.keys[4]
+    again = scored.shop.defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=scored.shop.instance,
+        partition_key=scored.shop.keys[4],
+        asset_selection=[dg.AssetKey("alignments"), dg.AssetKey("scores")],
     )
     assert list(materializations(again, "scores")) == [scored.shop.keys[4]]
     assert scores_ledger(scored.shop.home).latest().equals(before)

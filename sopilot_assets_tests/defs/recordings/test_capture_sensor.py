@@ -11,7 +11,7 @@ import pytest
 
 from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
-from sopilot_assets.defs.recordings.pending import RANGE_END, RANGE_START
+from sopilot_assets.defs.runs import RANGE_END, RANGE_START
 from sopilot_assets.scoring.ledger import problem_row, scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
 from sopilot_assets.stations.recordings import Recording, Registry
