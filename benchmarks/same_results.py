@@ -39,9 +39,8 @@ WAY: Final = (
 CODE: Final = re.compile(r"(^|/)verify\.py$")
 """Published files that are code."""
 
-RENAMED: Final = re.compile(
-    rf"sopilot ({'|'.join(map(re.escape, sorted(NEW_NAMES, key=len, reverse=True)))})\b(?! (?:run|list|apply)\b)"
-)
+_OLD: Final = "|".join(map(re.escape, sorted(NEW_NAMES, key=len, reverse=True)))
+RENAMED: Final = re.compile(rf"sopilot ({_OLD})\b(?! (?:run|list|apply)\b)")
 """Commands that were renamed on purpose, as they were called."""
 
 MEASURED: Final = re.compile(r'("(?:free|home)_(?:gib|bytes)": )[\d.]+')

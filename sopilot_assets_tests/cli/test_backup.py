@@ -92,8 +92,8 @@ def test_what_cannot_be_is_refused(living: Home, tmp_path: Path, words: list[str
     assert said in result.output
 
 
-@pytest.mark.parametrize("command", ["list", "verify", "drill", "restore"])
+@pytest.mark.parametrize("command", ["list", "verify", "verify --drill", "restore"])
 def test_a_place_without_backups_is_said(living: Home, tmp_path: Path, command: str) -> None:
-    said = sopilot(living, "backup", command, tmp_path / "nothing", exit_code=1).output
+    said = sopilot(living, "backup", *command.split(), tmp_path / "nothing", exit_code=1).output
     assert "there is no repository of backups" in said
     assert not (tmp_path / "nothing").exists()
