@@ -43,8 +43,15 @@ _OLD: Final = "|".join(map(re.escape, sorted(NEW_NAMES, key=len, reverse=True)))
 RENAMED: Final = re.compile(rf"sopilot ({_OLD})\b(?! (?:run|list|apply)\b)")
 """Commands that were renamed on purpose, as they were called."""
 
-MEASURED: Final = re.compile(r'("(?:free|home)_(?:gib|bytes)": )[\d.]+')
-"""What the disk said at that moment."""
+MEASURED: Final = re.compile(
+    r"""(?:free|home)_(?:gib|bytes)":\ [\d.]+  # what the disk said at that moment
+    | <tr><td\ class="number">[\d.]+</td><td\ class="number">[\d.]+</td><td\ class="growth_gib_a_day
+    | \d{8}T\d{6}Z | \d\d:\d\d(?=\ UTC) | (?<=UTC\ )\d\d:\d\d  # times as pages and backups have them
+    | "verify\.py":\ \{\s*"bytes":\ \d+
+    | 'bytes':\ \d+,\ 'new_objects' | 'new_bytes':\ \d+ | 'seconds':\ [\d.]+ | "bytes":\ \d+,\s*"left_out"
+    """,
+    re.VERBOSE,
+)
 
 
 def main() -> int:
@@ -102,9 +109,8 @@ def _content(folder: Path, home: str) -> Content:
 
 
 def _plain(text: str, folder: Path) -> str:
-    return RENAMED.sub(
-        lambda match: f"sopilot {NEW_NAMES[match[1]]}", MEASURED.sub(r"\1<measured>", text)
-    ).replace(str(folder), "<folder>")
+    plain = MEASURED.sub("<measured>", text).replace(str(folder), "<folder>")
+    return RENAMED.sub(lambda match: f"sopilot {NEW_NAMES[match[1]]}", plain)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 Every command is `sopilot NOUN VERB`; a noun has a module of its name. A command parses, calls one function of
 the library and shows what came back.
+
+Reads and writes nothing itself but what a command shows.
 """
 
 from __future__ import annotations

@@ -9,12 +9,12 @@ import typer
 
 from sopilot_assets.capture.ledgers import quarantine_ledger
 from sopilot_assets.capture.reasons import Reason
+from sopilot_assets.capture.registry import active_recordings, find_recordings
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.cli.rows import advice, review_page, rows_of
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.scoring.ledger import scores_ledger
-from sopilot_assets.stations.rescoring_plan import active, find_recordings
 from sopilot_assets.store.home import Home
 from sopilot_assets.texts.languages import Language
 
@@ -38,7 +38,7 @@ def show(
     as_json: AS_JSON = False,
 ) -> None:
     """Show one recording: what intake found, its newest score with the deviations, and its review page."""
-    entries = active(home)
+    entries = active_recordings(home)
     key = find_recordings(entries, [recording])[0]
     scored = next((row for row in rows_of(scores_ledger(home).latest()) if row["key"] == key), None)
     facts = dict(entries[key].row)
@@ -82,7 +82,7 @@ def list_recordings(
             raise ConfigError("--refused: expected without --task and --role; a refused file has neither.")
         _list_refused(home, lang, as_json=as_json, as_csv=as_csv)
         return
-    rows = [dict(entry.row) for _, entry in sorted(active(home).items())]
+    rows = [dict(entry.row) for _, entry in sorted(active_recordings(home).items())]
     chosen = [row for row in rows if task in (None, row["task_id"]) and role in (None, row["role"])]
     columns = ("key", "original_name", "person", "site", "camera", "duration_s", "width", "height", "flags")
     show_rows(chosen, columns=columns, empty="No recordings yet.", as_json=as_json, as_csv=as_csv)

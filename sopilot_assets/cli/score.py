@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sopilot_assets.capture.registry import active_recordings
 from sopilot_assets.cli.at_first_use import at_first_use, load_now
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.cli.rows import review_page, rows_of
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.scoring.ledger import scores_ledger
-from sopilot_assets.stations.rescoring_plan import active, plan_scoring
+from sopilot_assets.stations.rescoring_plan import plan_scoring
 from sopilot_assets.stations.review_index import write_review_index
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.texts.languages import Language
@@ -141,7 +142,7 @@ def list_scores(
 
 
 def _list_stale(home: Home, *, as_json: bool, as_csv: bool) -> None:
-    known = active(home)
+    known = active_recordings(home)
     rows = [row for row in rows_of(stale_scores(home)) if row["key"] in known]
     columns = ("key", "why", "also", "scored_with", "current")
     show_rows(rows, columns=columns, empty="All scores are up to date.", as_json=as_json, as_csv=as_csv)

@@ -89,7 +89,10 @@ def test_nothing_of_a_bad_sheet_is_taken(registered: Home, tmp_path: Path) -> No
 @pytest.mark.parametrize("command", ["list --count", "list", "verify", "list --disputed", "prepare"])
 def test_a_task_that_is_not_there_is_named(registered: Home, tmp_path: Path, command: str) -> None:
     more = (tmp_path / "s.csv", "--who", "ann") if command == "prepare" else ()
-    assert "no such task file" in sopilot(registered, "label", *command.split(), "nope", *more, exit_code=1).stderr
+    assert (
+        "no such task file"
+        in sopilot(registered, "label", *command.split(), "nope", *more, exit_code=1).stderr
+    )
     assert not (tmp_path / "s.csv").exists()
 
 
