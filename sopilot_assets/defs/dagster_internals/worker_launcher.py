@@ -53,7 +53,7 @@ class Silence:
 
 
 class WorkerRunLauncher(CeleryRunLauncher):
-    """dagster-celery's launcher for `sopilot worker`; `dagster.scale.yaml` makes it the instance's.
+    """dagster-celery's launcher for `sopilot worker run`; `dagster.scale.yaml` makes it the instance's.
 
     ``lost_after_s``: seconds without a sign of life after which a run counts as lost.
     """

@@ -61,7 +61,7 @@ def worker_app(instance: DagsterInstance) -> Celery:
         raise ConfigError(
             f"{instance.root_directory}/dagster.yaml: expected the run launcher "
             f"{WorkerRunLauncher.__name__}, found {type(launcher).__name__}, which has no work for workers. "
-            "Make the instance with `sopilot init --profile scale`."
+            "Make the instance with `sopilot home init --profile scale`."
         )
     app, patience = launcher.celery, SignsOfLife.within(launcher.lost_after_s)
     # a task that a busy worker holds in reserve would wait for it while another worker is free
