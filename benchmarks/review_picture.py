@@ -1,6 +1,6 @@
 """The picture of a review page in the README, from the home of a demonstration.
 
-    python -m benchmarks.review_picture --home sopilot_home
+python -m benchmarks.review_picture --home sopilot_home
 """
 
 from __future__ import annotations
