@@ -17,6 +17,7 @@ LINES_MAX = 500
 WEB = {"dagster", "dagster_webserver", "dagster_graphql", "starlette", "fastapi", "flask"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
+DAGSTER_INTERNALS = PACKAGE / "defs" / "dagster_internals"
 
 
 def part_of(path: Path) -> str:
@@ -66,6 +67,19 @@ def test_what_stands_on_top_imports_only_from_its_left_too(path: Path) -> None:
 @pytest.mark.parametrize("path", DOMAIN, ids=name_of)
 def test_a_domain_module_knows_neither_dagster_nor_the_web(path: Path) -> None:
     assert not {dotted.split(".")[0] for dotted in imports(path)} & WEB
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_private_parts_of_dagster_are_in_one_folder(path: Path) -> None:
+    private = [
+        name
+        for name in imports(path)
+        if name.startswith("dagster._") or name.split(".")[0].startswith("dagster_")
+    ]
+    assert private == [] or path.parent == DAGSTER_INTERNALS, (
+        f"{name_of(path)} imports {private}: put what needs it into {name_of(DAGSTER_INTERNALS)}, with what "
+        "test_a_new_dagster.py says of it."
+    )
 
 
 @pytest.mark.parametrize("name", sorted(BELOW_ALL))

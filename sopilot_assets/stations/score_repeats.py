@@ -309,9 +309,9 @@ def _stale_because(home: Home) -> dict[str, str]:
 
 def _unusable(key: str, scored: Mapping[str, Row], stale: Mapping[str, str]) -> str | None:
     if key not in scored:
-        return f"{key}: no score to repeat; score it first, or see why it has none (`sopilot show scores`)."
+        return f"{key}: no score to repeat; score it first, or see why it has none (`sopilot score list`)."
     if key in stale:
-        return f"{key}: its score is out of date ({stale[key]}); run `sopilot score --stale` first."
+        return f"{key}: its score is out of date ({stale[key]}); run `sopilot score run --stale` first."
     return None
 
 
