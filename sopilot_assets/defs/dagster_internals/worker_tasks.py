@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, cast
 
 from dagster import DagsterInstance
 from dagster._core.events import EngineEventData
@@ -16,7 +16,10 @@ TASK_NAME: Final[str] = TASK_EXECUTE_JOB_NAME
 
 def run_id_of(packed: object) -> str:
     """The run that a task's packed argument is about."""
-    return unpack_value(packed, as_type=ExecuteRunArgs).run_id  # type: ignore[arg-type]
+    arguments: object = unpack_value(cast("Any", packed))
+    if not isinstance(arguments, ExecuteRunArgs):
+        raise TypeError(f"expected {ExecuteRunArgs.__name__} from Celery, found {type(arguments).__name__}")
+    return arguments.run_id
 
 
 def note_worker(instance: DagsterInstance, run_id: str, worker: str) -> None:
