@@ -29,7 +29,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench_installed
-# Those that need no labelled recordings; each takes arguments of its own: python -m benchmarks.NAME --help
+# Those that need no labeled recordings; each takes arguments of its own: python -m benchmarks.NAME --help
 BENCHMARKS ?= dagster_overhead decoding dtw evidence ingest
 LOG := $(VENV)/install.log
 PIP := $(BIN)/python -m pip install --progress-bar off -c constraints.txt
@@ -107,7 +107,7 @@ view: $(INSTALLED) ## Show the web page for viewers, who can change nothing, on 
 	@$(BIN)/sopilot web serve --read-only --port $(VIEW_PORT) $(ARGS)
 
 .PHONY: bench
-bench: $(BENCH_INSTALLED) ## Run the measurements in benchmarks/ that need no labelled recordings (minutes)
+bench: $(BENCH_INSTALLED) ## Run the measurements in benchmarks/ that need no labeled recordings (minutes)
 	@for name in $(BENCHMARKS); do echo "[bench] $$name"; $(BIN)/python -m benchmarks.$$name; done
 
 $(BENCH_INSTALLED): $(INSTALLED)

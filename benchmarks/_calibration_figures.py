@@ -182,7 +182,7 @@ def stated_power(result: SetResult) -> Callable[[Fault], float | None]:
 
 
 def power_events(results: Sequence[SetResult]) -> list[Event]:
-    """One event for each labelled deviation of a verified type: was it found, type and steps being right?"""
+    """One event for each labeled deviation of a verified type: was it found, type and steps being right?"""
     events = []
     for result in results:
         power = stated_power(result)
@@ -204,11 +204,11 @@ def false_events(results: Sequence[SetResult]) -> list[Event]:
     events = []
     for result in results:
         for one in result.scored:
-            labelled_ = {(f.type, step) for f in one.truth.needed | one.truth.allowed for step in f.steps}
+            labeled_ = {(f.type, step) for f in one.truth.needed | one.truth.allowed for step in f.steps}
             found = {(f.fault.type, step) for f in one.findings for step in f.fault.steps}
             for row in result.rows:
                 place = (row.type.value, row.step_id)
-                if row.type in MEASURED and row.false_rate is not None and place not in labelled_:
+                if row.type in MEASURED and row.false_rate is not None and place not in labeled_:
                     rows = ((result.name, row.step_id),)
                     events.append(Event(row.false_rate, place in found, row.type, rows, one.truth.correct))
     return events

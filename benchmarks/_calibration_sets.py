@@ -235,7 +235,7 @@ def score_set(job: ScoreJob) -> SetResult:
             alignment = align(video_id(one.path), embedding, reference, prices=calibration.prices)
             score = score_alignment(spec, reference, alignment, calibration)
             truth = truth_of(task, one, line)
-            true_score = labelled_score(spec, line, reference)
+            true_score = labeled_score(spec, line, reference)
             scored.append(_scored(truth, line, score, true_score, at_gold_site=one.site in sites))
     return SetResult(
         job.root.name,
@@ -284,19 +284,19 @@ def _scored(truth: Truth, line: Line, score: Score, true_score: float, *, at_gol
     )
 
 
-def labelled_score(task: TaskSpec, line: Line, reference: Reference) -> float:
-    """The score that perfect recognition of a labelled recording would give, by the product's own rules.
+def labeled_score(task: TaskSpec, line: Line, reference: Reference) -> float:
+    """The score that perfect recognition of a labeled recording would give, by the product's own rules.
 
     A step counts as missing when it was left out, when a cut left less than `PARTIAL_SHARE` of it, or when a
-    standstill hides at least `HIDDEN_SHARE` of it. An over-long step loses its labelled seconds less the
-    golds' usual seconds for it at this recording's own pace (the median ratio over its whole labelled steps);
+    standstill hides at least `HIDDEN_SHARE` of it. An over-long step loses its labeled seconds less the
+    golds' usual seconds for it at this recording's own pace (the median ratio over its whole labeled steps);
     the loss is taken against the usual seconds of the whole procedure at that pace.
     """
-    deviations = tuple(_labelled_deviations(task, line))
-    return score_points(task, deviations, over_time_ratio=_labelled_loss(line, reference.durations))
+    deviations = tuple(_labeled_deviations(task, line))
+    return score_points(task, deviations, over_time_ratio=_labeled_loss(line, reference.durations))
 
 
-def _labelled_deviations(task: TaskSpec, line: Line) -> Iterator[Deviation]:
+def _labeled_deviations(task: TaskSpec, line: Line) -> Iterator[Deviation]:
     for edit in line.deviations or ():
         shares = edit.visible_fraction
         match edit.type:
@@ -329,7 +329,7 @@ def _deviation(task: TaskSpec, kind: DeviationType, steps: Sequence[int]) -> Dev
     )
 
 
-def _labelled_loss(line: Line, durations: Durations) -> float:
+def _labeled_loss(line: Line, durations: Durations) -> float:
     edits = line.deviations or ()
     cut = {step for edit in edits for step in edit.partial_gold_steps}
     seconds: dict[int, float] = defaultdict(float)

@@ -125,7 +125,7 @@ CRITICAL: Final = frozenset({"missing_step", "freeze", "cut_tail", "skip_start",
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One labelled step of a source recording, in seconds of that file; ``clip`` is where it came from."""
+    """One labeled step of a source recording, in seconds of that file; ``clip`` is where it came from."""
 
     file: str
     label: str

@@ -40,7 +40,7 @@ from sopilot_assets.errors import ConfigError
 
 
 def read_pool(root: Path) -> tuple[Pool, list[Json]]:
-    """The usable segments of a labelled folder, and its labels.
+    """The usable segments of a labeled folder, and its labels.
 
     Left out: truncated and frozen ones, ones shown at an unusual speed or twice, and recordings of several
     performers.

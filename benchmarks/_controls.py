@@ -15,7 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from benchmarks._runs import Cache, embedding_of, judge_of, labelled, task_of, video_id
+from benchmarks._runs import Cache, embedding_of, judge_of, labeled, task_of, video_id
 from benchmarks._variations import BY_NAME, FULL
 from sopilot_assets.bench.recordings import BenchTask
 from sopilot_assets.embedding.clips import ClipEmbedding, rearranged
@@ -161,7 +161,7 @@ def write_made(folder: Path) -> list[Made]:
 def write_reversed(folder: Path, root: Path) -> dict[str, Path]:
     """The first gold of each of a folder's tasks, played backwards, by the task's id."""
     found = {}
-    for task in labelled(root).tasks:
+    for task in labeled(root).tasks:
         source = task.golds[0].path
         found[task.task_id] = path = folder / f"{video_id(source)}.mp4"
         if not path.exists():
@@ -181,7 +181,7 @@ def backwards(embedding: ClipEmbedding) -> ClipEmbedding:
 
 def other_tasks(root: Path, task: BenchTask) -> list[BenchTask]:
     """The folder's tasks that share no step with this one."""
-    return [other for other in labelled(root).tasks if not set(other.step_ids) & set(task.step_ids)]
+    return [other for other in labeled(root).tasks if not set(other.step_ids) & set(task.step_ids)]
 
 
 @dataclass(frozen=True, slots=True)

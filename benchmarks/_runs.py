@@ -1,4 +1,4 @@
-"""Running the library on a labelled folder under one variation: what each worker process does.
+"""Running the library on a labeled folder under one variation: what each worker process does.
 
 Embeddings are kept by model and content, as a home keeps them. Labels of trainees are joined with the results
 afterwards.
@@ -21,7 +21,7 @@ from sopilot_assets.alignment.calibration import Calibration, calibrate
 from sopilot_assets.alignment.explanations import Prices
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.bench.expected import Fault, comparable
-from sopilot_assets.bench.folder import LabelledFolder, open_folder
+from sopilot_assets.bench.folder import LabeledFolder, open_folder
 from sopilot_assets.bench.measures import ScoredRecording
 from sopilot_assets.bench.recordings import BenchRecording, BenchTask
 from sopilot_assets.bench.run import Reported, Result
@@ -96,14 +96,14 @@ def embedding_of(cache: Cache, backend: Backend, video: Path, blocks: Blocks = N
 
 
 @functools.lru_cache
-def labelled(root: Path) -> LabelledFolder:
-    """The labelled folder."""
+def labeled(root: Path) -> LabeledFolder:
+    """The labeled folder."""
     return open_folder(root)
 
 
 def task_of(root: Path, task_id: str) -> BenchTask:
     """One of its tasks."""
-    return next(task for task in labelled(root).tasks if task.task_id == task_id)
+    return next(task for task in labeled(root).tasks if task.task_id == task_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ def _cases(
     judge: Judge,
     alignments: dict[str, Alignment],
 ) -> Iterator[ScoredRecording]:
-    labels, sites = labelled(job.root).labels, {gold.site for gold in golds}
+    labels, sites = labeled(job.root).labels, {gold.site for gold in golds}
     for one in task.trainees:
         if one.file not in alignments:
             embedding = embedding_of(job.cache, variation.backend, one.path, variation.blocks)

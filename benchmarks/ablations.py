@@ -1,4 +1,4 @@
-"""What each part of the product contributes: the accuracy without it, on folders of labelled recordings.
+"""What each part of the product contributes: the accuracy without it, on folders of labeled recordings.
 
     python -m benchmarks.ablations --root DIR [--root DIR2 ...] --out benchmarks/accuracy.md
 
@@ -33,7 +33,7 @@ from benchmarks._controls import (
     write_made,
     write_reversed,
 )
-from benchmarks._runs import Cache, EmbedJob, Job, cases_of, embed, labelled
+from benchmarks._runs import Cache, EmbedJob, Job, cases_of, embed, labeled
 from benchmarks._variations import FULL, VARIATIONS, Backend, Variation
 from sopilot_assets.bench.measures import ScoredRecording, measure
 from sopilot_assets.scoring.result import Decision
@@ -92,7 +92,7 @@ def _run(roots: Sequence[Path], cache: Cache, workers: Executor) -> tuple[Result
         Job(cache, root, task.task_id, names)
         for root in roots
         for names in _bundles(everything=root == roots[0])
-        for task in labelled(root).tasks
+        for task in labeled(root).tasks
     ]
     results: Results = defaultdict(list)
     problems: Problems = {}
@@ -104,7 +104,7 @@ def _run(roots: Sequence[Path], cache: Cache, workers: Executor) -> tuple[Result
     control_jobs = [
         ControlJob(cache, root, task.task_id, tuple(made), turned[root][task.task_id])
         for root in roots
-        for task in labelled(root).tasks
+        for task in labeled(root).tasks
     ]
     controls: Controls = {}
     for control, counts in zip(
@@ -144,7 +144,7 @@ def _embed_all(
 
 
 def _videos(root: Path) -> Iterator[Path]:
-    for task in labelled(root).tasks:
+    for task in labeled(root).tasks:
         yield from (one.path for one in (*task.golds, *task.trainees))
 
 
@@ -174,7 +174,7 @@ def _head(roots: Sequence[Path], results: Results) -> Iterator[str]:
     yield _table_line("folder", "tasks", "golds", "persons in golds", "trainees", "critical", "performers")
     yield _table_line(*["---", *["---:"] * 6])
     for root in roots:
-        tasks, cases = labelled(root).tasks, results[root, FULL]
+        tasks, cases = labeled(root).tasks, results[root, FULL]
         golds = [gold for task in tasks for gold in task.golds]
         yield _table_line(
             root.name,

@@ -1,8 +1,8 @@
-"""Harder labelled recordings, composed of the labelled steps of an existing folder in ProcBench's format.
+"""Harder labeled recordings, composed of the labeled steps of an existing folder in ProcBench's format.
 
     python -m benchmarks.compose --root DIR --out DIR --seed S [--variant-count N] [--processes N]
 
-DIR holds labels.jsonl and videos/. Its labelled step segments are cut out, and new recordings of them are
+DIR holds labels.jsonl and videos/. Its labeled step segments are cut out, and new recordings of them are
 written to the other DIR in the same format, for two tasks of each domain: ``<domain>A`` has hard cuts like
 the source, ``<domain>B`` has pauses, cross-fades, camera shake and exposure drift. The order of the steps is
 permuted by the seed, the golds are of two performers and the trainees of all others, and the trainees'

@@ -67,7 +67,7 @@ class Jobs:
 def random_jobs(n: int, seed: int) -> Jobs:
     """n completed jobs with labels, written to a database and read back both ways."""
     with tempfile.TemporaryDirectory() as folder:
-        recipe = Recipe(seed=seed, jobs=n, golds=5, trainees=max(12, n // 25), labelled=1.0, odd=False)
+        recipe = Recipe(seed=seed, jobs=n, golds=5, trainees=max(12, n // 25), labeled=1.0, odd=False)
         made = make_installation(Path(folder), recipe)
         labels, scope = old_system.label_file(made.labels)
         installation, label_file = read_installation(made.db), read_labels(made.labels)

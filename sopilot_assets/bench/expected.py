@@ -1,4 +1,4 @@
-"""Whether a score says what the labels of its recording say: simulated and public labelled recordings alike.
+"""Whether a score says what the labels of its recording say: simulated and public labeled recordings alike.
 
 A label names the edits that were made to a recording; each has to be found as a deviation of its type and
 steps. What an edit hides or brings along may be reported too. Anything else that is reported is wrong.
@@ -31,7 +31,7 @@ _BARELY_SHOWN: Final = 0.3
 _Step = Annotated[int, Field(ge=0)]
 
 
-class LabelledDeviation(BaseModel):
+class LabeledDeviation(BaseModel):
     """One edit of a label; the fields that its type has."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -60,7 +60,7 @@ class RecordingLabel(BaseModel):
     variant: str
     site: str
     sop_steps: tuple[str, ...]
-    deviations: tuple[LabelledDeviation, ...]
+    deviations: tuple[LabeledDeviation, ...]
 
     @property
     def name(self) -> str:
@@ -125,7 +125,7 @@ def read_labels(path: Path) -> list[RecordingLabel]:
 
 
 def expectation(label: RecordingLabel) -> Expectation:
-    """What a score of the labelled recording has to say."""
+    """What a score of the labeled recording has to say."""
     if any(edit.type in NOT_THIS_TASK for edit in label.deviations):
         return Expectation(frozenset(), unknown_work=True)
     needed = frozenset(fault for edit in label.deviations for fault in _needed(edit, label.sop_steps))
@@ -152,7 +152,7 @@ def comparable(fault: Fault) -> Fault:
     return Fault(fault.type, tuple(sorted(fault.steps)))
 
 
-def _needed(edit: LabelledDeviation, sop: Sequence[str]) -> Iterator[Fault]:
+def _needed(edit: LabeledDeviation, sop: Sequence[str]) -> Iterator[Fault]:
     """Without steps, where the label names none."""
     kind = scored_as(edit.type)
     named = tuple(sop[step] for step in edit.steps)
@@ -165,13 +165,13 @@ def _needed(edit: LabelledDeviation, sop: Sequence[str]) -> Iterator[Fault]:
         yield comparable(Fault(kind, named))
 
 
-def _hidden(edit: LabelledDeviation, sop: Sequence[str]) -> Iterator[Fault]:
+def _hidden(edit: LabeledDeviation, sop: Sequence[str]) -> Iterator[Fault]:
     """What may be reported besides: steps that a freeze or a cut hides wholly or partly."""
     for step in (*edit.missing_gold_steps, *edit.partial_gold_steps):
         yield _missing(sop[step])
 
 
-def _share(edit: LabelledDeviation, step: int) -> float:
+def _share(edit: LabeledDeviation, step: int) -> float:
     shares: Mapping[int, float] = edit.visible_fraction
     return shares.get(step, 1.0)
 

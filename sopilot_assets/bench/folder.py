@@ -1,4 +1,4 @@
-"""A folder of labelled recordings: ``labels.jsonl``, ``tasks.json`` (may be absent) and the videos."""
+"""A folder of labeled recordings: ``labels.jsonl``, ``tasks.json`` (may be absent) and the videos."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _NAME_LENGTH: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledFolder:
-    """What a labelled folder holds: tasks with their recordings, what cannot be scored, remarks on what had
+class LabeledFolder:
+    """What a labeled folder holds: tasks with their recordings, what cannot be scored, remarks on what had
     to be derived, and the labels, which are for afterwards.
     """
 
@@ -38,8 +38,8 @@ class LabelledFolder:
     labels: Mapping[FileKey, Line]
 
 
-def open_folder(root: Path) -> LabelledFolder:
-    """The labelled folder at ``root``; ``ConfigError`` when it is none, or nothing in it can be scored."""
+def open_folder(root: Path) -> LabeledFolder:
+    """The labeled folder at ``root``; ``ConfigError`` when it is none, or nothing in it can be scored."""
     path = root / LABELS
     if not path.is_file():
         raise ConfigError(
@@ -60,7 +60,7 @@ def open_folder(root: Path) -> LabelledFolder:
             f"{path}: expected trainee recordings and golds of their tasks, found none that can be scored "
             f"({problems}). Add them, or mend their `file` and `role`."
         )
-    return LabelledFolder(root, tasks, tuple(reader.not_scored), tuple(_notes(reader)), reader.labels)
+    return LabeledFolder(root, tasks, tuple(reader.not_scored), tuple(_notes(reader)), reader.labels)
 
 
 @dataclass(slots=True)

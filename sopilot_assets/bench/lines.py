@@ -11,7 +11,7 @@ from typing import Annotated, Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from sopilot_assets.bench.expected import LabelledDeviation
+from sopilot_assets.bench.expected import LabeledDeviation
 from sopilot_assets.errors import ConfigError
 
 _STEP_LISTS: Final = ("steps", "sop_steps", "sop", "procedure")
@@ -44,7 +44,7 @@ class Shown(_Tolerant):
     gold_step: Index | None = None
 
 
-class LabelledEdit(LabelledDeviation, _Tolerant):
+class LabeledEdit(LabeledDeviation, _Tolerant):
     """A deviation of a label; besides what is compared, its times in the recording in seconds."""
 
     label: str | None = None
@@ -72,7 +72,7 @@ class Line(_Tolerant):
     subject_ids: tuple[str, ...] = ()
     sop_steps: tuple[Word, ...] = ()
     steps: tuple[Shown, ...] | None = None
-    deviations: tuple[LabelledEdit, ...] | None = None
+    deviations: tuple[LabeledEdit, ...] | None = None
     critical_expected: bool | None = None
     physically_missing_gold_steps: tuple[Index, ...] = ()
     duration_sec: Seconds | None = None

@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from sopilot_assets.bench.expected import Fault
 from sopilot_assets.bench.intervals import share_interval
 from sopilot_assets.bench.run import Reported, Result
-from sopilot_assets.bench.truth import LabelledPlace, Truth
+from sopilot_assets.bench.truth import LabeledPlace, Truth
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.tasks import DeviationType
 
@@ -236,7 +236,7 @@ def _localisation(cases: Sequence[ScoredRecording]) -> dict[str, Json]:
     }
 
 
-def _matching(place: LabelledPlace, reported: Sequence[Reported]) -> list[Reported]:
+def _matching(place: LabeledPlace, reported: Sequence[Reported]) -> list[Reported]:
     """The reports of the same type: those with the same steps, where there are any."""
     same_type = [one for one in reported if one.fault.type in _meant(place.fault.type)]
     return [one for one in same_type if _is(one.fault, place.fault)] or same_type

@@ -1,4 +1,4 @@
-"""What is known of a labelled folder before anything is scored: recordings, who and where, golds' steps.
+"""What is known of a labeled folder before anything is scored: recordings, who and where, golds' steps.
 
 Nothing here says what a trainee did. The runs take these types only; labels are joined with their results.
 """

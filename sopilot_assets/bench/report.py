@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import sopilot_assets
-from sopilot_assets.bench.folder import LabelledFolder
+from sopilot_assets.bench.folder import LabeledFolder
 from sopilot_assets.bench.measures import Json, ScoredRecording, measure
 from sopilot_assets.bench.recordings import NotScored
 from sopilot_assets.bench.run import Result, TaskRun
@@ -55,7 +55,7 @@ class TaskCases:
         return sorted({case.truth.site for case in self.product})
 
 
-def join(folder: LabelledFolder, run: TaskRun, baseline: TaskRun | None) -> TaskCases:
+def join(folder: LabeledFolder, run: TaskRun, baseline: TaskRun | None) -> TaskCases:
     """The results of a task with the labels of its recordings."""
     gold_sites = {gold.site for gold in run.golds}
     truths = {
@@ -78,7 +78,7 @@ def join(folder: LabelledFolder, run: TaskRun, baseline: TaskRun | None) -> Task
 
 
 def report(
-    folder: LabelledFolder, tasks: Sequence[TaskCases], *, golds: int | None, seed: int
+    folder: LabeledFolder, tasks: Sequence[TaskCases], *, golds: int | None, seed: int
 ) -> dict[str, Json]:
     """The whole report, ready to be written as JSON; keys are in a fixed order and no number is NaN."""
     return {
@@ -96,7 +96,7 @@ def report(
     }
 
 
-def not_scored(folder: LabelledFolder, tasks: Sequence[TaskCases]) -> list[NotScored]:
+def not_scored(folder: LabeledFolder, tasks: Sequence[TaskCases]) -> list[NotScored]:
     """What got no score: missing files, what intake refused, tasks without golds."""
     found = [*folder.not_scored, *(one for task in tasks for one in task.run.not_scored)]
     return sorted(found, key=lambda one: (one.task_id, one.file))
@@ -106,7 +106,7 @@ def _not_scored(one: NotScored) -> Json:
     return {"task": one.task_id, "file": one.file, "why": one.why}
 
 
-def _task_block(one: TaskCases, folder: LabelledFolder, *, seed: int) -> dict[str, Json]:
+def _task_block(one: TaskCases, folder: LabeledFolder, *, seed: int) -> dict[str, Json]:
     task, golds = one.run.task, one.run.golds
     refused = [item for item in not_scored(folder, [one]) if item.task_id == task.task_id]
     return {

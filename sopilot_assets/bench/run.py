@@ -167,7 +167,7 @@ def _install(task: BenchTask, home: Home) -> None:
     ):
         if path.exists() and path.read_text("utf-8") != content:
             raise ConfigError(
-                f"{path}: expected what this labelled folder says, found something else. Choose an empty "
+                f"{path}: expected what this labeled folder says, found something else. Choose an empty "
                 "folder for --home."
             )
         if not path.exists():

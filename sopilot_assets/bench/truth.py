@@ -16,7 +16,7 @@ from sopilot_assets.bench.expected import (
     expectation,
     scored_as,
 )
-from sopilot_assets.bench.lines import LabelledEdit, Line
+from sopilot_assets.bench.lines import LabeledEdit, Line
 from sopilot_assets.bench.recordings import BenchRecording, BenchTask
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType
@@ -27,13 +27,13 @@ _CRITICAL: Final = ("missing_step", "freeze", "cut_tail", "skip_start")
 _STEP_IS_LABEL: Final = ("missing_step", "over_time")
 """Types whose ``label`` names the step; elsewhere it is what was done instead."""
 
-_UNLABELLED: Final = "unlabelled"
+_UNLABELED: Final = "unlabelled"
 _HIDING: Final = ("freeze", "cut_tail", "skip_start")
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledPlace:
-    """Where a labelled deviation is in the recording: the stretch that shows it, or, where something is not
+class LabeledPlace:
+    """Where a labeled deviation is in the recording: the stretch that shows it, or, where something is not
     there, the moment at which it should be (a stretch without length).
     """
 
@@ -56,7 +56,7 @@ class Truth:
     variant: str
     needed: frozenset[Fault]
     allowed: frozenset[Fault]
-    places: tuple[LabelledPlace, ...]
+    places: tuple[LabeledPlace, ...]
     critical: bool | None
     other_work: bool
     unscored: tuple[str, ...]
@@ -101,17 +101,17 @@ def truth_of(task: BenchTask, recording: BenchRecording, line: Line) -> Truth:
     )
 
 
-def _edits(line: Line) -> tuple[LabelledEdit, ...]:
+def _edits(line: Line) -> tuple[LabeledEdit, ...]:
     """The deviations; where the label lists none, what its variant says."""
     variant = line.variant or ""
     if line.deviations or (line.deviations is not None and scored_as(variant) is None):
         return line.deviations
     if variant == CORRECT:
         return ()
-    return (LabelledEdit(type=variant or _UNLABELLED),)
+    return (LabeledEdit(type=variant or _UNLABELED),)
 
 
-def _named(edit: LabelledEdit, task: BenchTask) -> LabelledEdit:
+def _named(edit: LabeledEdit, task: BenchTask) -> LabeledEdit:
     """The edit with its step, where it is given by name only."""
     name = edit.gold_label or (edit.label if edit.type in _STEP_IS_LABEL else None)
     if edit.steps or edit.missing_gold_steps or name is None:
@@ -120,7 +120,7 @@ def _named(edit: LabelledEdit, task: BenchTask) -> LabelledEdit:
     return edit.model_copy(update={"gold_steps": steps[:1]})
 
 
-def _complete(edit: LabelledEdit, line: Line) -> LabelledEdit:
+def _complete(edit: LabeledEdit, line: Line) -> LabeledEdit:
     """The edit with the steps it hides, where only the recording as a whole says which."""
     if edit.type == "missing_step" and not edit.steps:
         return edit.model_copy(
@@ -133,7 +133,7 @@ def _complete(edit: LabelledEdit, line: Line) -> LabelledEdit:
     return edit
 
 
-def _is_other_work(line: Line, edits: Sequence[LabelledEdit], *, steps: int) -> bool:
+def _is_other_work(line: Line, edits: Sequence[LabeledEdit], *, steps: int) -> bool:
     """Whether the recording shows something else than the task: by its variant, by a deviation, or since it
     shows none of the steps and no deviation says why.
     """
@@ -142,7 +142,7 @@ def _is_other_work(line: Line, edits: Sequence[LabelledEdit], *, steps: int) -> 
     return named or (nothing and not any(scored_as(edit.type) for edit in edits))
 
 
-def _critical(line: Line, edits: Sequence[LabelledEdit], task: BenchTask) -> bool | None:
+def _critical(line: Line, edits: Sequence[LabeledEdit], task: BenchTask) -> bool | None:
     if line.critical_expected is not None:
         return line.critical_expected
     if any(_is_critical(edit, task) for edit in edits):
@@ -150,25 +150,25 @@ def _critical(line: Line, edits: Sequence[LabelledEdit], task: BenchTask) -> boo
     return None if any(scored_as(edit.type) is None for edit in edits) else False
 
 
-def _is_critical(edit: LabelledEdit, task: BenchTask) -> bool:
+def _is_critical(edit: LabeledEdit, task: BenchTask) -> bool:
     """A standstill, a cut, or a missing step that is not marked as uncritical."""
     if edit.type == "missing_step" and edit.steps:
         return any(task.steps[step].critical for step in edit.steps)
     return edit.type in _CRITICAL
 
 
-def _places(edits: Sequence[LabelledEdit], line: Line, task: BenchTask) -> Iterator[LabelledPlace]:
+def _places(edits: Sequence[LabeledEdit], line: Line, task: BenchTask) -> Iterator[LabeledPlace]:
     for edit in edits:
         kind = scored_as(edit.type)
         if kind is DeviationType.MISSING_STEP:
             yield from _moments(edit, line, task)
         elif kind is not None and (segment := _extent(edit, line)) is not None:
             steps = tuple(task.step_ids[step] for step in edit.steps)
-            yield LabelledPlace(comparable(Fault(kind, steps)), segment)
+            yield LabeledPlace(comparable(Fault(kind, steps)), segment)
 
 
-def _extent(edit: LabelledEdit, line: Line) -> Segment | None:
-    """The stretch that shows the edit: as labelled, else from the first to the last of its steps."""
+def _extent(edit: LabeledEdit, line: Line) -> Segment | None:
+    """The stretch that shows the edit: as labeled, else from the first to the last of its steps."""
     if edit.start_sec is not None and edit.end_sec is not None:
         return Segment(edit.start_sec, edit.end_sec)
     shown = [(one.start_sec, one.end_sec) for one in line.steps or () if one.gold_step in edit.steps]
@@ -176,18 +176,18 @@ def _extent(edit: LabelledEdit, line: Line) -> Segment | None:
     return Segment(min(start for start, _ in times), max(end for _, end in times)) if times else None
 
 
-def _moments(edit: LabelledEdit, line: Line, task: BenchTask) -> Iterator[LabelledPlace]:
+def _moments(edit: LabeledEdit, line: Line, task: BenchTask) -> Iterator[LabeledPlace]:
     """For each step that is not in the recording, the moment at which it should be."""
     for step in edit.missing_gold_steps if edit.type in _HIDING else edit.steps:
         moment_s = _moment_s(edit, line, step)
         if moment_s is not None:
-            yield LabelledPlace(
+            yield LabeledPlace(
                 Fault(DeviationType.MISSING_STEP, (task.step_ids[step],)), Segment(moment_s, moment_s)
             )
 
 
-def _moment_s(edit: LabelledEdit, line: Line, step: int) -> float | None:
-    """In seconds: the labelled moment, an end of the recording for a cut, else the start of what follows in
+def _moment_s(edit: LabeledEdit, line: Line, step: int) -> float | None:
+    """In seconds: the labeled moment, an end of the recording for a cut, else the start of what follows in
     the procedure or, where nothing does, the end of what precedes it.
     """
     if edit.expected_at_sec is not None:

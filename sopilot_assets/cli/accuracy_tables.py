@@ -1,4 +1,4 @@
-"""The tables that say how often the product is right on labelled recordings."""
+"""The tables that say how often the product is right on labeled recordings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ verifiable count as missed in 'strict' only. passed: critical recordings that pa
 that are not critical with a critical finding. In brackets 95 % intervals, by performer.""",
     """\
 false alarms: correct recordings in which anything is reported. passed: correct recordings, and those
-that show other work. IoU, s off: overlap of found deviations with the labelled ones; seconds between
+that show other work. IoU, s off: overlap of found deviations with the labeled ones; seconds between
 the moments of missing steps.""",
     """\
 n: recordings with the type. exact: F1 with the right steps. old: the baseline.""",

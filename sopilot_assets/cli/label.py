@@ -70,7 +70,7 @@ def prepare(
         bool, typer.Option("--disputed", help="Only recordings that raters disagree on, to be settled.")
     ] = False,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also what this person has labelled, with their answers.")
+        bool, typer.Option("--all", help="Also what this person has labeled, with their answers.")
     ] = False,
     home: HOME,
 ) -> None:
@@ -101,7 +101,7 @@ def prepare(
             f"`sopilot label import {task} {sheet}{settle}`."
         )
     elif not (disputed or everything):
-        say(f"Nothing is left for {who} to label; --all lists also what {who} has labelled.")
+        say(f"Nothing is left for {who} to label; --all lists also what {who} has labeled.")
 
 
 @app.command(
@@ -116,10 +116,10 @@ def import_sheet(
     task: TASK,
     sheet: SHEET,
     *,
-    who: Annotated[str | None, typer.Option("--who", help="Who labelled the rows that do not say.")] = None,
+    who: Annotated[str | None, typer.Option("--who", help="Who labeled the rows that do not say.")] = None,
     source: Annotated[
         Literal["blind_human", "human"] | None,
-        typer.Option(help="Whether the rows that do not say were labelled blind."),
+        typer.Option(help="Whether the rows that do not say were labeled blind."),
     ] = None,
     adjudicates: Annotated[
         bool | None,
@@ -172,7 +172,7 @@ def prefill(
     ] = False,
     home: HOME,
 ) -> None:
-    """Guess labels from file names, where nobody has labelled yet; no research gate counts them."""
+    """Guess labels from file names, where nobody has labeled yet; no research gate counts them."""
     now = datetime.now(UTC)
     drafts = prefill_drafts(
         recordings_to_label(home, task),
@@ -367,7 +367,7 @@ def _chain(home: Home, task: str) -> list[LabelEvent]:
 
 
 def _recordings(home: Home, task: str, events: Iterable[LabelEvent]) -> dict[str, RecordingToLabel]:
-    """What can be labelled: the trainee recordings of the task, and what has labels already."""
+    """What can be labeled: the trainee recordings of the task, and what has labels already."""
     return by_key(recordings_to_label(home, task), (event.key for event in events))
 
 

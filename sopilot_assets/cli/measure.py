@@ -1,4 +1,4 @@
-"""`sopilot measure`: how good scores are, on shifted grids, on damaged golds, on labelled recordings."""
+"""`sopilot measure`: how good scores are, on shifted grids, on damaged golds, on labeled recordings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from sopilot_assets.store.publish import publish_text
 from sopilot_assets.upkeep.campaign.cycle import FINDING_EXIT
 
 if TYPE_CHECKING:
-    from sopilot_assets.bench.folder import LabelledFolder
+    from sopilot_assets.bench.folder import LabeledFolder
     from sopilot_assets.bench.report import TaskCases
     from sopilot_assets.stations.outcome import StationOutcome
     from sopilot_assets.store.ledgers import Cell
@@ -201,8 +201,8 @@ def _chosen(home: Home, names: Sequence[str], task_id: str | None) -> list[Parti
 
 @app.command(
     epilog=examples(
-        "sopilot measure compare --root ~/labelled",
-        "sopilot measure compare --root ~/labelled --golds 2 --seed 3 --json figures.json --dump rows.csv",
+        "sopilot measure compare --root ~/labeled",
+        "sopilot measure compare --root ~/labeled --golds 2 --seed 3 --json figures.json --dump rows.csv",
     )
 )
 def compare(
@@ -231,7 +231,7 @@ def compare(
         int | None, typer.Option(min=1, help="Child processes. (Default: one for each core.)")
     ] = None,
 ) -> None:
-    """Score labelled recordings as in production, and compare: say how often that was right.
+    """Score labeled recordings as in production, and compare: say how often that was right.
 
     Labels of trainee recordings are read after scoring. docs/accuracy.md defines every figure.
     """
@@ -285,7 +285,7 @@ class _TemporaryHome(AbstractContextManager[Home]):
 
 
 def _runs(
-    folder: LabelledFolder, home: Home, *, golds: int | None, seed: int, baseline: bool, processes: int
+    folder: LabeledFolder, home: Home, *, golds: int | None, seed: int, baseline: bool, processes: int
 ) -> Iterator[TaskCases]:
     """Each task through the product and the baseline; only then joined with its labels."""
     for task in folder.tasks:

@@ -45,7 +45,7 @@ class DossierInputs:
       `metrics.figures` with ``clusters``; ``baseline`` may be among the detectors.
     - ``gate_report``: `GateReport.document` of the selected policy on ``gate_split``, ``gate_values`` what
       the gates saw. Of what is not in `metrics.gate_values` the verifier expects: ``blind_label_share``
-      among the labelled cases of all splits, ``shifted_*`` from `repeatability`, and with repeats
+      among the labeled cases of all splits, ``shifted_*`` from `repeatability`, and with repeats
       ``rescore_*`` from its exact ones, ``rater_kappa_ci95_low`` as ``low`` of ``agreement``,
       ``test_looks`` by `distinct_looks`, ``leaking_groups`` by `leaking_groups`.
     - ``shadow``: `shadow_report` on ``shadow_split`` with clusters. ``agreement``:

@@ -61,7 +61,7 @@ def interval_plot(
 
 
 def score_plot(scores: Floats, expected: Floats, decided: Floats, threshold: float | None) -> Markup:
-    """Every labelled recording as a dot at the detector's score: critical ones above, others below."""
+    """Every labeled recording as a dot at the detector's score: critical ones above, others below."""
     known = ~np.isnan(expected) & ~np.isnan(scores)
     bins = np.minimum((scores[known] * _BINS).astype(int), _BINS - 1)
     positive, speaks = expected[known] == 1, decided[known].astype(bool)

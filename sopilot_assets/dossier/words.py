@@ -297,11 +297,11 @@ def _open(inputs: DossierInputs) -> Iterator[str]:
     if inputs.cases is None or inputs.detections is None:
         return
     here = (inputs.detections["split"] == inputs.gate_split).to_numpy()
-    labelled = here & inputs.cases["expected"].notna().to_numpy()
-    left = int((labelled & ~inputs.detections[f"{inputs.detector}.decided"].to_numpy(dtype=bool)).sum())
+    labeled = here & inputs.cases["expected"].notna().to_numpy()
+    left = int((labeled & ~inputs.detections[f"{inputs.detector}.decided"].to_numpy(dtype=bool)).sum())
     if left:
         yield (
-            f"{left} of {int(labelled.sum())} labelled recordings of the {inputs.gate_split} split "
+            f"{left} of {int(labeled.sum())} labelled recordings of the {inputs.gate_split} split "
             "were left open "
             "and handed to a person; the rates are about the others."
         )

@@ -121,7 +121,7 @@ def _of_the_study(study: Study) -> dict[str, float | None]:
     settled = study.cases["expected"].notna()[asked]
     values: dict[str, float | None] = {
         "settled_label_share": float(settled.mean()) if len(settled) else None,
-        # of all that is labelled: what could not be scored is in no split
+        # of all that is labeled: what could not be scored is in no split
         "coverage_rate": scored_share,
         "scored_share": scored_share,
         "blind_label_share": float((sources == Source.BLIND_HUMAN.value).mean()),

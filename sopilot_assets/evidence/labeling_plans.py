@@ -1,4 +1,4 @@
-"""Station of the labelling plan: what to label next, by what it does for the gates."""
+"""Station of the labeling plan: what to label next, by what it does for the gates."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _JITTER: Final = 0.28
 
 
 def score_plot(cases: pd.DataFrame, policy: Policy) -> bytes:
-    """The policy's score of each labelled case by label, and its threshold, as PNG."""
+    """The policy's score of each labeled case by label, and its threshold, as PNG."""
     outcome = policy.outcome(cases)
     expected = cases["expected"].to_numpy()
     figure, axes = _figure(2.6)

@@ -38,7 +38,7 @@ def split_study_cases(home: Home, study_id: str, *, run_id: str, written_at: str
     spec, registration = registered_study(home, study_id)
     events = read_chain(home, spec.task)
     cases = with_labels(
-        _unlabelled(home, spec, registration.current.task_fingerprint),
+        _unlabeled(home, spec, registration.current.task_fingerprint),
         events,
         [source.value for source in spec.label_sources],
     )
@@ -87,7 +87,7 @@ def study_leaks(home: Home, study_id: str) -> list[dict[str, Cell]]:
     return [dict(row) for row in csv.DictReader(io.StringIO(document, newline="")) if row["leaks"] == "True"]
 
 
-def _unlabelled(home: Home, spec: StudySpec, task_fingerprint: str | None) -> pd.DataFrame:
+def _unlabeled(home: Home, spec: StudySpec, task_fingerprint: str | None) -> pd.DataFrame:
     if spec.scores is ScoreOrigin.IMPORTED:
         return imported_cases(home, spec.task)
     cases = scored_cases(home, spec.task, task_fingerprint=task_fingerprint)

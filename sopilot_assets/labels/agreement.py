@@ -1,6 +1,6 @@
-"""How far raters agree who labelled the same recordings, and where they do not.
+"""How far raters agree who labeled the same recordings, and where they do not.
 
-Cohen's kappa where two raters labelled, else Fleiss' kappa in the form for recordings with different numbers
+Cohen's kappa where two raters labeled, else Fleiss' kappa in the form for recordings with different numbers
 of raters (Gwet, Handbook of Inter-Rater Reliability, 4th ed., 2014). What counts is the first label that each
 rater gave, before anybody could show them another one; a label that was changed later does not raise it.
 """

@@ -113,7 +113,7 @@ class Draft(_Strict):
 
     ``critical_expected`` is None where they cannot say. ``seen`` are deviations that they name: all of them
     where they label blind, those that the product missed where they saw its findings. ``adjudicates`` settles
-    a disagreement between others. What was labelled blind, prefilled or imported says nothing of the
+    a disagreement between others. What was labeled blind, prefilled or imported says nothing of the
     product's findings.
     """
 

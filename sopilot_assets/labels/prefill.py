@@ -1,4 +1,4 @@
-"""Labels guessed from file names, for a quick look before people have labelled anything.
+"""Labels guessed from file names, for a quick look before people have labeled anything.
 
 They say what somebody called a file, not what is to be seen in it. A detector that is measured against them
 may only measure how files were made and named; so they are marked, and no research gate counts them.
@@ -33,17 +33,17 @@ def prefill_drafts(
     """A label for each recording by its file name: critical where the regular expression ``pattern`` is
     found in it, else not critical (or none, where ``only_matching``).
 
-    Recordings that a person labelled, or whose label was imported, are left alone.
+    Recordings that a person labeled, or whose label was imported, are left alone.
     """
     try:
         expression = re.compile(pattern)
     except re.error as error:
         raise LabelError(f"pattern {pattern!r}: expected a regular expression, found {error}.") from error
-    labelled = {event.key for event in events if event.source is not Source.PREFILL}
+    labeled = {event.key for event in events if event.source is not Source.PREFILL}
     drafts = []
     for one in recordings:
         found = expression.search(one.name) is not None
-        if one.key not in labelled and (found or not only_matching):
+        if one.key not in labeled and (found or not only_matching):
             drafts.append(
                 Draft(
                     task_id=task_id,

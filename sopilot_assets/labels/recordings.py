@@ -17,7 +17,7 @@ from sopilot_assets.store.publish import local_path
 
 @dataclass(frozen=True, slots=True)
 class RecordingToLabel:
-    """A recording to be labelled, and what the product says of it.
+    """A recording to be labeled, and what the product says of it.
 
     ``video`` and ``page`` are paths below the home folder. The video lies there under its content hash, so
     its path gives nothing away; its original ``name`` may. ``score`` is None where there is none.

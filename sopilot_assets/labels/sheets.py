@@ -118,7 +118,7 @@ def sheet_drafts(
         first = seen.setdefault((draft.who, draft.key), row.where)
         if first != row.where:
             faults.append(
-                f"{sheet.unit} {row.where}, column key: {draft.key} is labelled in {sheet.unit} {first} "
+                f"{sheet.unit} {row.where}, column key: {draft.key} is labeled in {sheet.unit} {first} "
                 f"already by {draft.who}; leave one of the two"
             )
         drafts.append(draft)
@@ -196,7 +196,7 @@ class _Reader:
     def _who(self, text: str) -> str:
         who = text or self.who
         if not who:
-            raise CellError("expected the id of who labelled, found nothing; fill it in or name it by --who")
+            raise CellError("expected the id of who labeled, found nothing; fill it in or name it by --who")
         if not re.fullmatch(RATER_PATTERN, who):
             raise CellError(f'expected an id of at most 64 characters without spaces or , ; ", found {who!r}')
         return who

@@ -25,7 +25,7 @@ STATE_COLUMNS: Final = {
 }
 """``expected`` is 1 where a critical deviation is there, 0 where it is not, NaN where nobody can say or
 raters disagree. ``label_source`` is the strongest source among the labels that count, ``raters`` how many
-people labelled from it, ``rater_ids`` who, comma-separated. ``disagree`` holds until it is adjudicated.
+people labeled from it, ``rater_ids`` who, comma-separated. ``disagree`` holds until it is adjudicated.
 ``labelled_at`` is the time of the newest label that counts, ``events`` how many the recording has in all.
 """
 

@@ -168,7 +168,7 @@ def gate_report(
     }
     if sweep is not None:
         swept = old_sweep(cases, config, sweep)
-        report["critical_threshold_sweep"] = swept if with_labels else _unlabelled(swept)
+        report["critical_threshold_sweep"] = swept if with_labels else _unlabeled(swept)
     return report
 
 
@@ -186,7 +186,7 @@ def old_sweep(cases: pd.DataFrame, config: Mapping[str, float], thresholds: Sequ
     return swept | {"recommended": None} if one_class else swept
 
 
-def _unlabelled(swept: Document) -> Report:
+def _unlabeled(swept: Document) -> Report:
     kept = {name: swept[name] for name in ("scoring_mode", "thresholds")}
     return {"error": "labels_required", **kept, "rows": [], "recommended": None}
 

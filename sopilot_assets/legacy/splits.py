@@ -96,7 +96,7 @@ class OldSplit:
             raise StudyError(f"strategy: expected one of {expected}; found {self.strategy!r}.")
         held_out = np.array([(site or UNKNOWN) == self.holdout_site for site in cases["site"]], dtype=bool)
         if not held_out.any():
-            raise StudyError(f"holdout_site: no labelled job is of the site {self.holdout_site!r}.")
+            raise StudyError(f"holdout_site: no labeled job is of the site {self.holdout_site!r}.")
         return leave_one_site_out(
             positive,
             hard,
@@ -117,7 +117,7 @@ def split_evaluation(
     strict: bool,
     policy: OldPolicy | None,
 ) -> Report:
-    """The report of detectors on all labelled jobs and on each split; gates leave out the checks for an
+    """The report of detectors on all labeled jobs and on each split; gates leave out the checks for an
     amount of evidence unless ``strict``.
     """
     cases = jobs.eligible(manifest["task_id"])

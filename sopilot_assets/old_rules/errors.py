@@ -43,7 +43,7 @@ def false_positive_breakdown(
     cases: pd.DataFrame, outcome: DetectorOutcome, *, mode: str, threshold: float = 0.5
 ) -> dict[str, Any]:
     """The old ``fp_breakdown.json``: false positives over negatives by deviation type, site, backend, gold
-    and (old) reason, over the labelled cases that the detector decided.
+    and (old) reason, over the labeled cases that the detector decided.
 
     A case with two deviation types counts in both rows. Rows are ordered by falling negatives, then name.
     """

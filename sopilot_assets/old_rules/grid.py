@@ -1,4 +1,4 @@
-"""The fit of a detector's constants on labelled cases, under a gate's limits on its error rates.
+"""The fit of a detector's constants on labeled cases, under a gate's limits on its error rates.
 
 A candidate's violation is the sum of what its rates exceed their limits by; it is feasible without any. The
 guardrails of `guarded_binary_v2` are fitted over a grid, all points at once.
@@ -119,7 +119,7 @@ def fit_grid(
     max_fpr_high: float | None = None,
     clusters: npt.ArrayLike | None = None,
 ) -> list[GridPoint]:
-    """All points of the grid for `guarded_binary_v2` on the labelled cases, best first.
+    """All points of the grid for `guarded_binary_v2` on the labeled cases, best first.
 
     Ranked by violation, false-positive rate, miss rate and distance from the usual constants; grid order
     breaks ties. ``intervals`` counts the bounds too; with ``clusters`` (n,) they are clustered ones.
@@ -144,7 +144,7 @@ def fit_grid(
 
 
 def rates_of(detected: Flags, expected: Flags, clusters: npt.ArrayLike | None = None) -> list[Rates]:
-    """The rates of candidates (m,) from what each detected (m, n) in the labelled, decided cases (n,).
+    """The rates of candidates (m,) from what each detected (m, n) in the labeled, decided cases (n,).
 
     The upper bounds are Wilson's, or with ``clusters`` (n,) those of `intervals.clustered`.
     """
@@ -163,7 +163,7 @@ def best_rates(rates: Sequence[Rates], limits: Limits) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Material:
-    """What the grid is computed from: the labelled cases (n,) that the detector decides."""
+    """What the grid is computed from: the labeled cases (n,) that the detector decides."""
 
     expected: Flags
     critical: Flags

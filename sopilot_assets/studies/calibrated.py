@@ -1,4 +1,4 @@
-"""Detectors with a calibrated probability of a critical deviation, fitted on labelled cases.
+"""Detectors with a calibrated probability of a critical deviation, fitted on labeled cases.
 
 ``calibrated_v1`` maps the score's own probability through a sigmoid (Platt 1999, with his smoothed targets).
 ``calibrated_v2`` is a logistic regression on what was found in the recording. A fitted model is a handful of
@@ -101,7 +101,7 @@ class LogisticModel(BaseModel):
 
 
 def fit_model(detector: str, cases: pd.DataFrame) -> LogisticModel:
-    """The model of a calibrated detector on labelled cases.
+    """The model of a calibrated detector on labeled cases.
 
     Raises `StudyError` for another detector, without cases of both classes, or where the cases lack what the
     detector is computed from.
@@ -129,7 +129,7 @@ def decided(cases: pd.DataFrame, mode: str) -> Flags:
 
 
 def out_of_fold(detector: str, cases: pd.DataFrame, groups: npt.ArrayLike, *, seed: int) -> Floats:
-    """The probability (n,) of every labelled case by a model fitted without its group (n,).
+    """The probability (n,) of every labeled case by a model fitted without its group (n,).
 
     Up to 5 stratified folds, fewer where a class has fewer groups. Raises `StudyError` where a class has
     fewer than two groups.
@@ -235,7 +235,7 @@ def _both_classes(detector: str, cases: pd.DataFrame) -> Flags:
     expected = cases["expected"].to_numpy(dtype=np.float64)
     if np.isnan(expected).any():
         raise StudyError(
-            f"{detector}: expected labelled cases only, found {int(np.isnan(expected).sum())} without."
+            f"{detector}: expected labeled cases only, found {int(np.isnan(expected).sum())} without."
         )
     positives = int((expected == 1).sum())
     if positives in (0, len(expected)):

@@ -78,7 +78,7 @@ COLUMNS: Final[Mapping[str, str]] = {
 critical. ``critical_missing`` counts critical missing steps, ``missing_distance`` and ``missing_span`` are
 the means of their ``mean_distance`` and ``expected_span_len`` (old scoring only, else 0).
 ``deviation_types`` are the distinct types, sorted, comma-separated. ``expected`` is 1 where a critical
-deviation was labelled, 0 where its absence was, NaN where nobody could say.
+deviation was labeled, 0 where its absence was, NaN where nobody could say.
 """
 
 _EMPTY: Final[Mapping[str, Cell]] = {TEXT: "", NUMBER: float("nan"), COUNT: 0, FLAG: False}
@@ -103,7 +103,7 @@ def case_frame(rows: Iterable[Mapping[str, Cell]]) -> pd.DataFrame:
     return table
 
 
-def labelled(cases: pd.DataFrame) -> pd.Series:
+def labeled(cases: pd.DataFrame) -> pd.Series:
     """Which cases (n,) have a label that says yes or no."""
     return cases["expected"].notna()
 

@@ -109,7 +109,7 @@ def reasons(cases: pd.DataFrame, outcome: DetectorOutcome) -> Texts:
 
 
 def error_breakdown(cases: pd.DataFrame, outcome: DetectorOutcome) -> pd.DataFrame:
-    """Errors of both kinds by each of `DIMENSIONS`, over all labelled cases: one row a dimension and name.
+    """Errors of both kinds by each of `DIMENSIONS`, over all labeled cases: one row a dimension and name.
 
     Columns `BREAKDOWN_COLUMNS`. ``positives`` and ``negatives`` are decided cases; rates are over them, NaN
     without any. Rows with most errors come first.
@@ -131,12 +131,12 @@ def error_breakdown(cases: pd.DataFrame, outcome: DetectorOutcome) -> pd.DataFra
         "false_alarms": outcome.decided & (expected == 0) & outcome.detected,
         "undecided_negatives": ~outcome.decided & (expected == 0),
     }
-    labelled = ~np.isnan(expected)
+    labeled = ~np.isnan(expected)
     tables = []
     for dimension in DIMENSIONS:
         place, name = groups[dimension]
         long = pd.DataFrame({"name": name} | {key: flag[place] for key, flag in counts.items()})
-        table = long[labelled[place]].groupby("name", as_index=False).sum()
+        table = long[labeled[place]].groupby("name", as_index=False).sum()
         tables.append(table.assign(dimension=dimension))
     rows = pd.concat(tables, ignore_index=True)
     rows["miss_rate"] = _ratio(rows["misses"], rows["positives"])
@@ -150,9 +150,9 @@ def error_breakdown(cases: pd.DataFrame, outcome: DetectorOutcome) -> pd.DataFra
 def error_packet(
     cases: pd.DataFrame, outcome: DetectorOutcome, *, review_pages: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
-    """Every labelled case that the detector got wrong or left undecided, one row a case (`PACKET_COLUMNS`).
+    """Every labeled case that the detector got wrong or left undecided, one row a case (`PACKET_COLUMNS`).
 
-    ``error`` is ``false_negative``, ``false_positive``, or ``undecided`` (a labelled case handed to a
+    ``error`` is ``false_negative``, ``false_positive``, or ``undecided`` (a labeled case handed to a
     person). Misses come first, the least probable first; then false alarms, the most probable first; then
     the undecided. ``review_pages`` maps a case id to its page; where there is none, it is empty.
     """

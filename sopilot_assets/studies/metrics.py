@@ -127,7 +127,7 @@ def _figures(
     cases: pd.DataFrame, outcome: DetectorOutcome, clusters: NDArray[np.object_], repeats: pd.DataFrame | None
 ) -> Figures:
     expected, speaks = cases["expected"].to_numpy(dtype=np.float64), outcome.decided
-    labelled, positive, negative = ~np.isnan(expected), expected == 1, expected == 0
+    labeled, positive, negative = ~np.isnan(expected), expected == 1, expected == 0
     missed = int((positive & ~(outcome.detected & speaks)).sum())
     of_positives, of_negatives = positive & speaks, negative & speaks
     misses = clustered(~outcome.detected[of_positives], clusters[of_positives])
@@ -136,9 +136,9 @@ def _figures(
     return Figures(
         scores=score_figures(cases, outcome),
         labels=label_figures(cases, outcome),
-        decided_share=_share(int((labelled & speaks).sum()), int(labelled.sum())),
+        decided_share=_share(int((labeled & speaks).sum()), int(labeled.sum())),
         decided_positive_share=_share(int(of_positives.sum()), int(positive.sum())),
-        scored_share=_share(int((labelled & judged(cases)).sum()), int(labelled.sum())),
+        scored_share=_share(int((labeled & judged(cases)).sum()), int(labeled.sum())),
         abstained_positives=int((positive & ~speaks).sum()),
         abstained_negatives=int((negative & ~speaks).sum()),
         strict_miss_rate=_share(missed, int(positive.sum())),

@@ -40,8 +40,8 @@ _RATES: Final = ("critical_miss", "critical_false", "clustered_miss", "clustered
 def _needed(check: CheckResult, cases: pd.DataFrame, raters: Mapping[str, int]) -> tuple[float | None, str]:
     """How many of which unit a failed check lacks; None and "" where no label helps."""
     if check.name == "blind_label_share":
-        labelled = cases["expected"].notna()
-        return float((labelled & (cases["label_source"] != BLIND)).sum()) or None, BLIND_LABELS
+        labeled = cases["expected"].notna()
+        return float((labeled & (cases["label_source"] != BLIND)).sum()) or None, BLIND_LABELS
     if check.name == "rater_kappa_ci95_low":
         double = sum(raters.get(str(case_id), 0) >= 2 for case_id in cases["case_id"])
         return float(max(DOUBLE_RATINGS - double, 0)) or None, SECOND_RATINGS

@@ -1,6 +1,6 @@
 """What to label next, ordered by what it does for the gate that a study does not pass yet.
 
-What is labelled for a gate must not be chosen by what the detector says: positives that it overlooks would
+What is labeled for a gate must not be chosen by what the detector says: positives that it overlooks would
 then be the ones that nobody labels, and its miss rate would come out too low (verification bias: C. Begg,
 R. Greenes, Biometrics 39, 1983). So a plan asks for people and classes that lack labels, and where recordings
 do as much, their order is arbitrary, but always the same. It tells raters nothing of the findings either.
@@ -85,13 +85,13 @@ def labeling_plan(
     """The next ``most`` things to label, chosen one by one, each for the largest gain given those before it.
 
     ``clusters`` (n,) are the groups that belong together (`person_groups`), ``raters`` how many people
-    labelled each case id, ``disputed`` the case ids on which they disagree. Every unlabelled case is taken to
-    be critical as often as the labelled ones are. The same input gives the same plan. Raises `StudyError`
+    labeled each case id, ``disputed`` the case ids on which they disagree. Every unlabeled case is taken to
+    be critical as often as the labeled ones are. The same input gives the same plan. Raises `StudyError`
     when shapes disagree.
     """
     names = np.asarray(clusters, dtype=object)
     if len(names) != len(cases):
-        raise StudyError(f"labelling plan: expected clusters for {len(cases)} cases, found {len(names)}.")
+        raise StudyError(f"labeling plan: expected clusters for {len(cases)} cases, found {len(names)}.")
     needs = needs_of(report, cases, raters)
     pool = _pool(cases, names, needs, raters=raters, disputed=disputed)
     chosen = _choose(pool, needs, most=most)
@@ -111,11 +111,11 @@ class _Pool:
 
     case: npt.NDArray[np.int64]
     action: npt.NDArray[np.int64]
-    share: float  # of critical ones among the labelled: how likely a new label is positive
+    share: float  # of critical ones among the labeled: how likely a new label is positive
     lot: Numbers  # the lowest comes first where all else is equal
     counts: npt.NDArray[np.bool_]  # whether its label would enter rates
     cluster: npt.NDArray[np.int64]
-    no_positive: Numbers  # by cluster: chance that it holds no labelled positive
+    no_positive: Numbers  # by cluster: chance that it holds no labeled positive
     no_negative: Numbers
     critical: npt.NDArray[np.bool_]  # its known class
 
@@ -147,15 +147,15 @@ def _pool(
 ) -> _Pool:
     ids = [str(case_id) for case_id in cases["case_id"]]
     expected = cases["expected"].to_numpy()
-    labelled = ~np.isnan(expected)
+    labeled = ~np.isnan(expected)
     in_dispute = np.isin(np.array(ids, dtype=object), list(disputed))
     sound = (cases["problem"] == "").to_numpy(dtype=bool)
     one_rater = np.array([raters.get(case_id, 0) < 2 for case_id in ids], dtype=bool)
     possible = {
         ADJUDICATE: in_dispute,
-        LABEL: ~labelled & ~in_dispute,
-        RELABEL_BLIND: labelled & ~in_dispute & (cases["label_source"] != BLIND).to_numpy(dtype=bool),
-        SECOND_RATER: labelled & ~in_dispute & one_rater,
+        LABEL: ~labeled & ~in_dispute,
+        RELABEL_BLIND: labeled & ~in_dispute & (cases["label_source"] != BLIND).to_numpy(dtype=bool),
+        SECOND_RATER: labeled & ~in_dispute & one_rater,
     }
     wanted = {RELABEL_BLIND: BLIND_LABELS, SECOND_RATER: SECOND_RATINGS}
     pairs = [
@@ -167,14 +167,14 @@ def _pool(
     case = np.array([place for place, _ in pairs], dtype=np.int64)
     _, member = np.unique(names.astype(str), return_inverse=True)
     clusters = int(member.max()) + 1 if len(member) else 0
-    known = labelled & sound & ~in_dispute
+    known = labeled & sound & ~in_dispute
     positive, negative = expected == 1, expected == 0
     lots = [int.from_bytes(hashlib.sha256(case_id.encode()).digest()[:6]) for case_id in ids]
     return _Pool(
         case=case,
         action=np.array([action for _, action in pairs], dtype=np.int64),
         # one of each class before any is known
-        share=(float(positive.sum()) + 1.0) / (float(labelled.sum()) + 2.0),
+        share=(float(positive.sum()) + 1.0) / (float(labeled.sum()) + 2.0),
         lot=np.array(lots, dtype=np.float64)[case],
         counts=sound[case],
         cluster=member[case].astype(np.int64),

@@ -86,7 +86,7 @@ def fit_cases(
     detectors: Sequence[str] | None = None,
     sha256: str | None = None,
 ) -> list[Policy]:
-    """One fit for each detector on these labelled cases (n,).
+    """One fit for each detector on these labeled cases (n,).
 
     ``groups`` (n,) are kept together in cross-fitting, ``clusters`` (n,) count as one person in intervals
     and risk control. ``sha256`` is the hash of the cases' table where it is known or does not matter.
@@ -151,7 +151,7 @@ class _Material:
     limits: Limits
 
     def judged(self, detector: str) -> _Material:
-        """The same for the labelled cases that the detector decides."""
+        """The same for the labeled cases that the detector decides."""
         kept = self.cases["expected"].notna().to_numpy() & decided(self.cases, detector)
         return _Material(
             self.cases[kept].reset_index(drop=True),

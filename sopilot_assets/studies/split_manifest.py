@@ -31,10 +31,10 @@ class SplitCounts(BaseModel):
 
 
 class SplitManifest(BaseModel):
-    """Which labelled case is in which split.
+    """Which labeled case is in which split.
 
     ``case_ids`` and ``groups`` have the keys dev, test and challenge; case ids are in the table's order,
-    groups by name. ``unscored`` are labelled cases that could not be scored: no split has them, and coverage
+    groups by name. ``unscored`` are labeled cases that could not be scored: no split has them, and coverage
     counts them. ``manifest_id`` is made of all other fields; a manifest that was altered is refused.
     """
 

@@ -1,6 +1,6 @@
 """Splitting cases into dev (everything is fitted there), test and challenge (the hardest).
 
-A case takes part when it is labelled and could be scored. Labelled cases without a score are listed beside
+A case takes part when it is labeled and could be scored. Labeled cases without a score are listed beside
 the splits, so that coverage can count them.
 """
 
@@ -21,7 +21,7 @@ from sopilot_assets.old_rules.seeded_splits import (
     random_stratified,
 )
 from sopilot_assets.studies.balanced_splits import balanced
-from sopilot_assets.studies.cases import cases_sha256, labelled
+from sopilot_assets.studies.cases import cases_sha256, labeled
 from sopilot_assets.studies.groups import UNKNOWN, group_names
 from sopilot_assets.studies.spec import SplitPlan, SplitStrategy, StudySpec
 from sopilot_assets.studies.split_manifest import (
@@ -39,7 +39,7 @@ def split_manifest(
     cases: pd.DataFrame, *, study_id: str, task: str, plan: SplitPlan = DEFAULT_PLAN
 ) -> SplitManifest:
     """The manifest of the split that ``plan`` makes of these cases; classes are not checked, see
-    `require_both_classes`. Raises `StudyError` for a holdout site that no labelled case has.
+    `require_both_classes`. Raises `StudyError` for a holdout site that no labeled case has.
     """
     table = _eligible(cases)
     groups = group_names(table, plan.strategy)
@@ -53,7 +53,7 @@ def split_manifest(
         holdout_site=plan.holdout_site,
         cases_sha256=cases_sha256(cases),
         case_ids=dict(members_by_split(split, table["case_id"].to_numpy(dtype=object))),
-        unscored=tuple(cases.loc[labelled(cases) & ~sound_cases(cases), "case_id"]),
+        unscored=tuple(cases.loc[labeled(cases) & ~sound_cases(cases), "case_id"]),
         counts=count_splits(split, table["expected"].to_numpy(dtype=np.float64), groups),
         groups={name: tuple(sorted(set(groups[split == name]))) for name in SPLITS},
     ).sealed()
@@ -85,7 +85,7 @@ def require_both_classes(manifest: SplitManifest) -> None:
 
 
 def _eligible(cases: pd.DataFrame) -> pd.DataFrame:
-    table: pd.DataFrame = cases.loc[labelled(cases) & sound_cases(cases)].reset_index(drop=True)
+    table: pd.DataFrame = cases.loc[labeled(cases) & sound_cases(cases)].reset_index(drop=True)
     return table
 
 
@@ -117,7 +117,7 @@ def _held_out(table: pd.DataFrame, site: str | None) -> npt.NDArray[np.bool_]:
     if not held_out.any():
         known = ", ".join(sorted(set(sites))) or "none"
         raise StudyError(
-            f"leave_one_site_out: expected a holdout_site that has labelled cases ({known}); found {site!r}."
+            f"leave_one_site_out: expected a holdout_site that has labeled cases ({known}); found {site!r}."
         )
     return held_out
 

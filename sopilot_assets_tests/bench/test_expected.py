@@ -8,7 +8,7 @@ import pytest
 
 from sopilot_assets.bench.expected import (
     Fault,
-    LabelledDeviation,
+    LabeledDeviation,
     RecordingLabel,
     expectation,
     read_labels,
@@ -19,7 +19,7 @@ from sopilot_assets.errors import ConfigError
 SOP = ("boil", "pour", "stir")
 
 
-def label(*edits: LabelledDeviation) -> RecordingLabel:
+def label(*edits: LabeledDeviation) -> RecordingLabel:
     return RecordingLabel(
         file="videos/tea/t.mp4",
         task="tea",
@@ -31,13 +31,13 @@ def label(*edits: LabelledDeviation) -> RecordingLabel:
     )
 
 
-MISSING = LabelledDeviation(type="missing_step", gold_step=1)
-SWAP = LabelledDeviation(type="order_swap", gold_steps=(0, 2))
-FREEZE = LabelledDeviation(type="freeze", missing_gold_steps=(1,), partial_gold_steps=(2,))
-CUT = LabelledDeviation(
+MISSING = LabeledDeviation(type="missing_step", gold_step=1)
+SWAP = LabeledDeviation(type="order_swap", gold_steps=(0, 2))
+FREEZE = LabeledDeviation(type="freeze", missing_gold_steps=(1,), partial_gold_steps=(2,))
+CUT = LabeledDeviation(
     type="cut_tail", missing_gold_steps=(2,), partial_gold_steps=(1,), visible_fraction={1: 0.5}
 )
-BARELY = LabelledDeviation(type="cut_tail", partial_gold_steps=(2,), visible_fraction={2: 0.1})
+BARELY = LabeledDeviation(type="cut_tail", partial_gold_steps=(2,), visible_fraction={2: 0.1})
 
 NO_POUR, NO_STIR = Fault("missing_step", ("pour",)), Fault("missing_step", ("stir",))
 STILL = Fault("freeze", ("pour", "stir"))
@@ -63,25 +63,25 @@ SLOW = Fault("over_time", ("stir",))
         ((CUT,), (NO_POUR,), False),
         ((BARELY,), (NO_STIR,), True),
         ((BARELY,), (), False),
-        ((MISSING, LabelledDeviation(type="over_time", gold_step=2)), (SLOW, NO_POUR), True),
-        ((LabelledDeviation(type="wrong_step", gold_step=0),), (Fault("wrong_step", ("boil",)),), True),
+        ((MISSING, LabeledDeviation(type="over_time", gold_step=2)), (SLOW, NO_POUR), True),
+        ((LabeledDeviation(type="wrong_step", gold_step=0),), (Fault("wrong_step", ("boil",)),), True),
     ],
 )
 def test_findings_are_compared_by_type_and_step(
-    edits: tuple[LabelledDeviation, ...], found: tuple[Fault, ...], met: bool
+    edits: tuple[LabeledDeviation, ...], found: tuple[Fault, ...], met: bool
 ) -> None:
     assert expectation(label(*edits)).is_met(found, "fail") is met
 
 
 @pytest.mark.parametrize("edits", [(), (MISSING,)])
-def test_a_recording_that_cannot_be_judged_meets_nothing(edits: tuple[LabelledDeviation, ...]) -> None:
+def test_a_recording_that_cannot_be_judged_meets_nothing(edits: tuple[LabeledDeviation, ...]) -> None:
     found = [NO_POUR] if edits else []
     assert not expectation(label(*edits)).is_met(found, "not_verifiable")
 
 
 @pytest.mark.parametrize("kind", ["other_task", "empty_bench"])
 def test_another_task_must_not_pass_whatever_is_found(kind: str) -> None:
-    wanted = expectation(label(LabelledDeviation(type=kind)))
+    wanted = expectation(label(LabeledDeviation(type=kind)))
     assert [
         wanted.is_met([NO_POUR], decision) for decision in ("fail", "not_verifiable", "pass", "retrain")
     ] == [

@@ -1,4 +1,4 @@
-"""Labelled folders: what is tolerated, what is derived, what is refused and how that is said."""
+"""Labeled folders: what is tolerated, what is derived, what is refused and how that is said."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sopilot_assets.bench.folder import legal_ids, open_folder
 from sopilot_assets.bench.recordings import BenchRecording, choose_golds
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.tasks.spec import TASK_ID_PATTERN
-from sopilot_assets_tests.bench.labelled import SOP, STEPS, gold, label, write_folder
+from sopilot_assets_tests.bench.labeled import SOP, STEPS, gold, label, write_folder
 
 TASKS = [{"task": "tea", "domain": "x", "steps": SOP, "gold_files": ["g1.mp4"]}]
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from sopilot_assets.bench.expected import Fault
 from sopilot_assets.bench.measures import ScoredRecording, measure
-from sopilot_assets.bench.truth import LabelledPlace
+from sopilot_assets.bench.truth import LabeledPlace
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType
-from sopilot_assets_tests.bench.labelled import case, said, truth
+from sopilot_assets_tests.bench.labeled import case, said, truth
 
 NO_POUR, NO_STIR = Fault("missing_step", ("pour",)), Fault("missing_step", ("stir",))
 SLOW, SWAP, WRONG = (
@@ -148,9 +148,9 @@ def test_other_work_counts_where_it_must_not_pass_and_nowhere_else() -> None:
 
 def test_where_deviations_are_reported() -> None:
     places = (
-        LabelledPlace(SLOW, Segment(1.0, 3.0)),
-        LabelledPlace(NO_POUR, Segment(2.5, 2.5)),
-        LabelledPlace(SWAP, Segment(0.0, 9.0)),
+        LabeledPlace(SLOW, Segment(1.0, 3.0)),
+        LabeledPlace(NO_POUR, Segment(2.5, 2.5)),
+        LabeledPlace(SWAP, Segment(0.0, 9.0)),
     )
     shown = figures(case(said(SLOW, NO_STIR), places=places, needed=frozenset({SLOW, NO_POUR, SWAP})))
     assert (shown["iou"], shown["iou_n"], shown["iou_types"]) == (0.5, 1, {"over_time": 0.5})
@@ -173,7 +173,7 @@ TRUTHS = st.fixed_dictionaries(
         "critical": st.sampled_from([True, False, None]),
         "other_work": st.booleans(),
         "unscored": st.sampled_from([(), ("x",)]),
-        "places": st.tuples(st.builds(LabelledPlace, FAULTS, st.just(Segment(1.0, 4.0)))),
+        "places": st.tuples(st.builds(LabeledPlace, FAULTS, st.just(Segment(1.0, 4.0)))),
     }
 )
 CASES = st.lists(st.tuples(RESULTS, TRUTHS, st.booleans()), max_size=12).map(

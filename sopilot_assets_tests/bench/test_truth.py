@@ -9,9 +9,9 @@ import pytest
 
 from sopilot_assets.bench.expected import Fault
 from sopilot_assets.bench.folder import open_folder
-from sopilot_assets.bench.truth import LabelledPlace, Truth, truth_of
+from sopilot_assets.bench.truth import LabeledPlace, Truth, truth_of
 from sopilot_assets.segments import Segment
-from sopilot_assets_tests.bench.labelled import STEPS, gold, label, write_folder
+from sopilot_assets_tests.bench.labeled import STEPS, gold, label, write_folder
 
 NO_POUR, NO_STIR = Fault("missing_step", ("pour",)), Fault("missing_step", ("stir",))
 
@@ -87,7 +87,7 @@ def test_what_a_standstill_hides_may_be_reported(tmp_path: Path) -> None:
         ({"critical_expected": None, "deviations": None, "variant": None}, None),
     ],
 )
-def test_criticality_is_labelled_or_derived(
+def test_criticality_is_labeled_or_derived(
     tmp_path: Path, fields: dict[str, Any], critical: bool | None
 ) -> None:
     assert read(tmp_path, **fields).critical is critical
@@ -138,6 +138,6 @@ def test_the_moment_of_a_missing_step_follows_from_the_steps_shown(tmp_path: Pat
     missing = [{"type": "missing_step", "gold_step": 2}, {"type": "missing_step", "gold_step": 0}]
     found = read(tmp_path, deviations=missing, steps=[{**STEPS[1], "start_sec": 0.5}])
     assert set(found.places) == {
-        LabelledPlace(NO_STIR, Segment(4.0, 4.0)),
-        LabelledPlace(Fault("missing_step", ("boil",)), Segment(0.5, 0.5)),
+        LabeledPlace(NO_STIR, Segment(4.0, 4.0)),
+        LabeledPlace(Fault("missing_step", ("boil",)), Segment(0.5, 0.5)),
     }

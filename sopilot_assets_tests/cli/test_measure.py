@@ -1,4 +1,4 @@
-"""`sopilot measure compare` on a small simulated set with other people's ways of labelling."""
+"""`sopilot measure compare` on a small simulated set with other people's ways of labeling."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sopilot_assets_tests.cli.running import sopilot
 
 @dataclass(frozen=True)
 class Ran:
-    """A labelled folder, the home that was kept, and what the command printed and wrote."""
+    """A labeled folder, the home that was kept, and what the command printed and wrote."""
 
     root: Path
     home: Path

@@ -52,9 +52,9 @@ TASK_YAML = b"task_id: filter_change\nname: Filter change\n"
 def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> DossierInputs:
     """Everything of a study of ``people``, two recordings each; ``power`` parts the classes."""
     spec = parse_study(STUDY, source="pilot.yaml")
-    truth, unlabelled = _unlabelled(people, seed, power)
-    events = _events(truth, unlabelled, seed)
-    cases = _labelled(unlabelled, events, spec)
+    truth, unlabeled = _unlabeled(people, seed, power)
+    events = _events(truth, unlabeled, seed)
+    cases = _labeled(unlabeled, events, spec)
     manifest = study_split(cases, spec)
     places = manifest.split_of(cases["case_id"])
     clusters = person_groups(cases)
@@ -158,7 +158,7 @@ def without(inputs: DossierInputs, name: str) -> DossierInputs:
     return replace(inputs, **{name: None})
 
 
-def _unlabelled(people: int, seed: int, power: float) -> tuple[np.ndarray, pd.DataFrame]:
+def _unlabeled(people: int, seed: int, power: float) -> tuple[np.ndarray, pd.DataFrame]:
     """Whether each recording has a critical deviation, and its case without a label."""
     rng = np.random.default_rng(seed)
     rows, truth = [], []
@@ -230,7 +230,7 @@ def _events(truth: np.ndarray, cases: pd.DataFrame, seed: int) -> list[LabelEven
     return events
 
 
-def _labelled(cases: pd.DataFrame, events: list[LabelEvent], spec: StudySpec) -> pd.DataFrame:
+def _labeled(cases: pd.DataFrame, events: list[LabelEvent], spec: StudySpec) -> pd.DataFrame:
     state = label_state(events, [source.value for source in spec.label_sources]).set_index("key")
     found = state.reindex(cases["case_id"].to_numpy())
     return cases.assign(

@@ -67,7 +67,7 @@ def truth_of() -> dict[str, bool]:
     return made_up_recordings()[2]
 
 
-def relabelled(home: Home, key: str, said: bool) -> None:
+def relabeled(home: Home, key: str, said: bool) -> None:
     drafts = [*labels_by("ann", {key: said}, at=LATER), *labels_by("bob", {key: said}, at=LATER)]
     append_events(home, drafts, run_id="later", written_at=LATER)
 
@@ -78,7 +78,7 @@ def test_comparing_with_the_baseline_is_a_look_at_the_held_out_recordings(home: 
     run_chain(home, only=["split_evaluations"])
     assert looks_at_test(home) == 1  # the same inputs
     key, said = next(iter(truth_of().items()))
-    relabelled(home, key, not said)
+    relabeled(home, key, not said)
     run_chain(home, only=[*FITTED, "split_evaluations"], written_at=LATER)
     assert looks_at_test(home) == 2  # labels were changed after seeing what comes of them
 
@@ -216,7 +216,7 @@ def test_scores_by_another_version_of_the_task_are_no_scores(home: Home) -> None
 def test_a_dossier_names_labels_that_changed_since(home: Home) -> None:
     run_chain(home, only=CHAIN[:-1])
     key, said = next(iter(truth_of().items()))
-    relabelled(home, key, not said)
+    relabeled(home, key, not said)
     run_chain(home, only=CHAIN[-1:], written_at=LATER)
     assert key in blockers(home)["label_events"]
 

@@ -33,9 +33,9 @@ def test_names_prefill_labels_that_are_marked() -> None:
 
 
 @pytest.mark.parametrize("source", ["blind_human", "human", "imported"])
-def test_what_is_labelled_is_not_prefilled(source: str) -> None:
-    labelled = events(draft(key_of(NAMES[1]), critical=False, source=source))
-    drafts = prefill_drafts(RECORDINGS, labelled, task_id=TASK, at=AT)
+def test_what_is_labeled_is_not_prefilled(source: str) -> None:
+    labeled = events(draft(key_of(NAMES[1]), critical=False, source=source))
+    drafts = prefill_drafts(RECORDINGS, labeled, task_id=TASK, at=AT)
     assert [one.key for one in drafts] == [key_of(NAMES[0]), key_of(NAMES[2])]
 
 

@@ -49,7 +49,7 @@ class Recipe:
     trainees: int = 12
     sites: Sequence[str | None] = ("north", "south", None)
     positives: float = 0.35
-    labelled: float = 0.9
+    labeled: float = 0.9
     odd: bool = True
     costs: bool = True
 
@@ -82,7 +82,7 @@ def make_installation(folder: Path, recipe: Recipe = Recipe()) -> Made:
                 _job(connection, pair, None, status)
                 continue
             job_id = _job(connection, pair, payload(rng, recipe))
-            if rng.random() < recipe.labelled:
+            if rng.random() < recipe.labeled:
                 rows.append(_label(rng, job_id, recipe))
         if recipe.odd:
             other_job = _job(connection, (other[0], other[1]), payload(rng, recipe))

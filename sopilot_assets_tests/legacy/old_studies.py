@@ -432,7 +432,7 @@ def error_counts(jobs: Sequence[Job], labels: Mapping[int, bool], mode: str, bac
 def write_reports(
     db: Path, labels_path: Path, folder: Path, *, task_id: str | None, holdout: str, backend: str = "unknown"
 ) -> None:
-    """Every report of the old scripts that these data allow; without labelled jobs there are no splits."""
+    """Every report of the old scripts that these data allow; without labeled jobs there are no splits."""
     jobs = completed_jobs(db, task_id)
     labels, scope = label_file(labels_path)
 

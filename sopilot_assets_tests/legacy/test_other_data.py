@@ -39,7 +39,7 @@ def compared(
         (Recipe(seed=5, jobs=25, trainees=60, golds=6, odd=False), 42),
         (Recipe(seed=6, jobs=50, positives=0.0), 42),
         (Recipe(seed=7, jobs=50, positives=1.0), 42),
-        (Recipe(seed=8, jobs=50, labelled=0.0, odd=False), 24),
+        (Recipe(seed=8, jobs=50, labeled=0.0, odd=False), 24),
         (Recipe(seed=9, jobs=0, odd=False), 24),
         (Recipe(seed=10, jobs=30, golds=1, trainees=1), 34),
         (Recipe(seed=11, jobs=30, trainees=2, sites=("north",)), 34),
@@ -61,7 +61,7 @@ def compared(
 def test_the_reports_are_made_again(tmp_path: Path, recipe: Recipe, files: int) -> None:
     found = compared(make_installation(tmp_path, recipe), tmp_path / "expected")
     assert [one.line() for one in found if not one.equal] == []
-    assert files - 2 <= len(found) <= files, "a split without a labelled job at its site is left out"
+    assert files - 2 <= len(found) <= files, "a split without a labeled job at its site is left out"
 
 
 def test_jobs_of_every_task_are_compared_where_no_task_was_asked_for(tmp_path: Path) -> None:

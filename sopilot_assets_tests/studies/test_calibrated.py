@@ -134,7 +134,7 @@ def test_what_can_not_be_fitted_says_why() -> None:
     positives = cases[cases["expected"] == 1]
     with pytest.raises(StudyError, match="both classes"):
         fit_model(CALIBRATED_V1, positives)
-    with pytest.raises(StudyError, match="labelled cases only, found 1"):
+    with pytest.raises(StudyError, match="labeled cases only, found 1"):
         fit_model(CALIBRATED_V1, cases.assign(expected=[math.nan, *cases["expected"][1:]]))
     with pytest.raises(StudyError, match="with a critical_probability"):
         fit_model(CALIBRATED_V1, cases.assign(critical_probability=math.nan))

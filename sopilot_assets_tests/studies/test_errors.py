@@ -172,7 +172,7 @@ LABELS = st.lists(
 
 @settings(max_examples=40)
 @given(LABELS)
-def test_every_breakdown_holds_every_labelled_case(
+def test_every_breakdown_holds_every_labeled_case(
     rows: list[tuple[float | None, bool, bool, str, str]],
 ) -> None:
     cases = case_frame(
@@ -181,13 +181,13 @@ def test_every_breakdown_holds_every_labelled_case(
     )
     found = outcome(cases, [row[1] for row in rows], [row[2] for row in rows])
     made = error_breakdown(cases, found)
-    labelled = sum(row[0] is not None for row in rows)
+    labeled = sum(row[0] is not None for row in rows)
     counted = made[["positives", "negatives", "undecided_positives", "undecided_negatives"]].sum(axis=1)
     for dimension in DIMENSIONS:
         total = int(counted[made["dimension"] == dimension].sum())
         # a case with two types counts twice
         twice = sum(row[0] is not None and "," in row[4] for row in rows)
-        assert total == labelled + (twice if dimension == "deviation_type" else 0)
+        assert total == labeled + (twice if dimension == "deviation_type" else 0)
     packet = error_packet(cases, found)
     sites = made[made["dimension"] == "site"]
     errors = packet["error"].value_counts()

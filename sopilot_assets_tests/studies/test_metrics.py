@@ -39,7 +39,7 @@ def said(
 LABELS = [{"expected": 1.0}, {"expected": 1.0}, {"expected": 0.0}, {"expected": 0.0}, {}]
 
 
-def test_rates_are_of_labelled_cases() -> None:
+def test_rates_are_of_labeled_cases() -> None:
     found = figures(
         cases_of(*LABELS), said([True, False, True, False, True]), clusters=np.array(list("abcde"))
     )
@@ -67,7 +67,7 @@ def test_undecided_cases_are_no_part_of_rates_but_of_the_right_figures() -> None
     assert (found.strict_miss_rate, found.decided_share, found.scored_share) == (0.5, 0.5, 1.0)
 
 
-def test_labelled_recordings_without_a_score_lower_the_coverage() -> None:
+def test_labeled_recordings_without_a_score_lower_the_coverage() -> None:
     cases = cases_of(*LABELS, {"expected": 1.0, "problem": "too_dark", "score": math.nan})
     found = figures(cases, old_outcome(cases, "legacy_binary"), clusters=np.array(list("abcdef")))
     assert (

@@ -97,7 +97,7 @@ def test_disputes_come_first_where_they_bring_as_much() -> None:
     assert made.rows["case_id"][0] == "k02"
 
 
-def test_labels_from_file_names_are_labelled_again_blind() -> None:
+def test_labels_from_file_names_are_labeled_again_blind() -> None:
     rows = [{"expected": 1.0, "label_source": source} for source in ("prefill", "blind_human", "prefill")]
     made = plan(cases(rows), gate({"blind_label_share": 1 / 3}, blind_label_share=1.0))
     assert set(made.rows["case_id"]) == {"k00", "k02"}
@@ -220,5 +220,5 @@ def test_each_case_is_asked_for_once_an_action_and_gains_never_rise(
     assert set(made.rows["action"]) <= set(ACTIONS)
     gains = made.rows["gain"].to_numpy()
     assert (np.diff(gains) <= 1e-6).all()
-    unlabelled = {f"k{place:02}" for place, row in enumerate(rows) if row[0] is None}
-    assert unlabelled | set(disputed) <= set(made.rows["case_id"])
+    unlabeled = {f"k{place:02}" for place, row in enumerate(rows) if row[0] is None}
+    assert unlabeled | set(disputed) <= set(made.rows["case_id"])

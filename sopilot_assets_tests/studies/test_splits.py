@@ -79,7 +79,7 @@ def test_a_held_out_site_is_the_challenge() -> None:
 
 
 def test_a_site_that_no_case_has_is_refused() -> None:
-    with pytest.raises(StudyError, match=r"a holdout_site that has labelled cases \(a, unknown\)"):
+    with pytest.raises(StudyError, match=r"a holdout_site that has labeled cases \(a, unknown\)"):
         split_of(TEN, SplitPlan(strategy=SplitStrategy.LEAVE_ONE_SITE_OUT, holdout_site="tokyo"))
 
 
@@ -91,7 +91,7 @@ def test_another_seed_is_another_split_and_the_same_one_is_not() -> None:
         assert splits[0] == splits[1] != splits[2]
 
 
-def test_only_labelled_and_scored_cases_are_split_and_the_rest_is_listed() -> None:
+def test_only_labeled_and_scored_cases_are_split_and_the_rest_is_listed() -> None:
     cases = TEN.assign(expected=[math.nan, *TEN["expected"][1:]], problem=["unreadable"] * 2 + [""] * 8)
     manifest = split_manifest(cases, study_id="s", task="t")
     assert manifest.unscored == ("j2",)

@@ -30,7 +30,7 @@ _EACH_ALONE: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
     deps=[dg.AssetDep(scores, partition_mapping=NO_PARTITION_OF)],
     description=(
         "What people say about the recordings of a task: the verified chain of label events as one row a "
-        "recording, the agreement between raters, what is in dispute, and how much is labelled."
+        "recording, the agreement between raters, what is in dispute, and how much is labeled."
     ),
     group_name=_GROUP,
     kinds={"parquet"},

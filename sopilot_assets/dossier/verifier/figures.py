@@ -79,7 +79,7 @@ def figures_of(
     counts = confusion(rows, detector)
     positives, negatives = counts["tp"] + counts["fn"], counts["fp"] + counts["tn"]
     said = [row.detected(detector) for row in complete]
-    completed, labelled = (sum(row.expected is not None for row in some) for some in (complete, rows))
+    completed, labeled = (sum(row.expected is not None for row in some) for some in (complete, rows))
     return {
         "num_completed_jobs": len(complete),
         "critical_detected_jobs": sum(row.detected(detector) for row in rows),
@@ -96,10 +96,10 @@ def figures_of(
         "critical_positives": positives,
         "critical_negatives": negatives,
         "completed_labeled_jobs": completed,
-        "labels_total_jobs": labelled,
-        "labels_labeled_jobs": labelled,
+        "labels_total_jobs": labeled,
+        "labels_labeled_jobs": labeled,
         "labels_unknown_jobs": 0,
-        "coverage_rate": share_of(completed, labelled),
+        "coverage_rate": share_of(completed, labeled),
         "critical_confidence": {
             "miss_rate": _confidence(counts["fn"], positives),
             "false_positive_rate": _confidence(counts["fp"], negatives),
@@ -115,20 +115,20 @@ def _repeated(rows: Sequence[CaseRow], repeats: Sequence[Mapping[str, str]]) -> 
 
 
 def _right(rows: Sequence[CaseRow], detector: str) -> dict[str, Json]:
-    labelled = [row for row in rows if row.expected is not None]
-    positive = [row for row in labelled if row.expected == 1]
-    speaks = [row for row in labelled if row.decided(detector)]
+    labeled = [row for row in rows if row.expected is not None]
+    positive = [row for row in labeled if row.expected == 1]
+    speaks = [row for row in labeled if row.decided(detector)]
     misses = errors_interval(rows, detector, label=1)
     alarms = errors_interval(rows, detector, label=0)
     known = [(score, row.expected == 1) for row in speaks if (score := row.score(detector)) is not None]
     scores, truth = [score for score, _ in known], [positive for _, positive in known]
     squares = [(score - label) ** 2 for score, label in known]
     return {
-        "decided_share": share_of(len(speaks), len(labelled)),
+        "decided_share": share_of(len(speaks), len(labeled)),
         "decided_positive_share": share_of(sum(row.expected == 1 for row in speaks), len(positive)),
-        "scored_share": share_of(sum(row.scored for row in labelled), len(labelled)),
+        "scored_share": share_of(sum(row.scored for row in labeled), len(labeled)),
         "abstained_positives": sum(not row.decided(detector) for row in positive),
-        "abstained_negatives": sum(not row.decided(detector) for row in labelled if row.expected == 0),
+        "abstained_negatives": sum(not row.decided(detector) for row in labeled if row.expected == 0),
         "strict_miss_rate": share_of(sum(not row.detected(detector) for row in positive), len(positive)),
         "clustered_miss_rate": misses.as_json(),
         "clustered_false_positive_rate": alarms.as_json(),

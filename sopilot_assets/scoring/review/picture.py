@@ -49,7 +49,7 @@ def score_picture_png(
     stills: Sequence[StillPair] = (),
     is_gold: bool = False,
 ) -> bytes:
-    """A PNG below 100 kB, 1100 pixels wide, labelled in English; ``stills`` has a pair for each deviation;
+    """A PNG below 100 kB, 1100 pixels wide, labeled in English; ``stills`` has a pair for each deviation;
     ``is_gold`` says that the recording is a gold itself.
     """
     trainee_label = words.GOLD_UNDER_TEST if is_gold else words.TRAINEE

@@ -149,7 +149,7 @@ def alignment_strip_png(
     gold_id: str | None = None,
     trainee_label: Text = words.TRAINEE,
 ) -> bytes:
-    """The same strip as a PNG of about 10 to 30 kB, 1100 pixels wide, labelled in English."""
+    """The same strip as a PNG of about 10 to 30 kB, 1100 pixels wide, labeled in English."""
     drawing = draw_strip(
         task=task,
         alignment=alignment,

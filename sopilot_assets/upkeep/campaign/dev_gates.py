@@ -25,7 +25,7 @@ from sopilot_assets.old_rules.profiles import GateProfile
 from sopilot_assets.stations.score_repeats import current_repeats
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
-from sopilot_assets.studies.cases import labelled
+from sopilot_assets.studies.cases import labeled
 from sopilot_assets.studies.gates import GateReport, check_gates, gate_counts
 from sopilot_assets.studies.looks import HELD_OUT
 from sopilot_assets.studies.metrics import figures, gate_values
@@ -143,7 +143,7 @@ def _dev_cases(study: Study, dev: list[str]) -> pd.DataFrame:
     cases = cases[cases["case_id"].isin(dev)].reset_index(drop=True)
     labels = [event for event in read_chain(study.home, task) if event.key in set(dev)]
     cases = with_labels(cases, labels, [source.value for source in study.spec.label_sources])
-    return cases[labelled(cases)].reset_index(drop=True)
+    return cases[labeled(cases)].reset_index(drop=True)
 
 
 def _of_dev(profile: GateProfile) -> GateProfile:

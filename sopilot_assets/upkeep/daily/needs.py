@@ -124,11 +124,11 @@ def _task(task: Row) -> Iterator[dict[str, Cell]]:
             name, trainees, int(task["trainees_target"] or 0), "trainee recordings", "受講者の録画"
         )
         yield _need(*short, f"{add} trainee --site SITE")
-    if unlabelled := int(task["unlabelled"] or 0):
+    if unlabeled := int(task["unlabelled"] or 0):
         yield _need(
             _LATER,
-            f"{name}: {unlabelled} trainee recordings have no label.",
-            f"{name}：{unlabelled} 件の受講者の録画にラベルがありません。",
+            f"{name}: {unlabeled} trainee recordings have no label.",
+            f"{name}：{unlabeled} 件の受講者の録画にラベルがありません。",
             f"sopilot label prepare {name} SHEET.csv --who NAME",
         )
 
@@ -151,11 +151,11 @@ def _stale(stale: Sequence[Row]) -> Iterator[dict[str, Cell]]:
 
 
 def _reviews(rows: Rows) -> Iterator[dict[str, Cell]]:
-    """Recordings whose decision asks for a person, and which nobody labelled yet."""
+    """Recordings whose decision asks for a person, and which nobody labeled yet."""
     trainees = rows.scores[rows.scores["role"] == "trainee"]
     for task_id in sorted(set(trainees["task_id"])):
-        labelled = set(rows.labels(task_id)["key"])
-        mine = trainees[(trainees["task_id"] == task_id) & ~trainees["key"].isin(labelled)]
+        labeled = set(rows.labels(task_id)["key"])
+        mine = trainees[(trainees["task_id"] == task_id) & ~trainees["key"].isin(labeled)]
         counts = Counter(mine["decision"])
         if total := sum(counts[one.value] for one in _LOOK_AT):
             shown = ", ".join(f"{counts[one.value]} {one.value}" for one in _LOOK_AT if counts[one.value])

@@ -58,7 +58,7 @@ def happen(home: Home, what: str) -> None:
 
 
 def take_in(home: Home, what: str) -> None:
-    """One recording comes in, is embedded and labelled; files before rows."""
+    """One recording comes in, is embedded and labeled; files before rows."""
     digest = hashlib.sha256(what.encode()).hexdigest()
     key, at = f"{TASK}-t-{digest[:12]}", datetime.now(UTC).isoformat()
     publish_bytes(home.videos / f"{digest}.mp4", random.Random(what).randbytes(3000))

@@ -1,4 +1,4 @@
-"""Labelled folders without real videos, and hand-made results."""
+"""Labeled folders without real videos, and hand-made results."""
 
 from __future__ import annotations
 
