@@ -16,9 +16,10 @@ from sopilot_assets.alignment.stored import save_alignment
 from sopilot_assets.embedding.clips import load_embedding
 from sopilot_assets.errors import GoldError, SopilotError
 from sopilot_assets.processes.limited import map_limited
+from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.reference.model import Reference
 from sopilot_assets.stations.clip_embeddings import embedding_problem
-from sopilot_assets.stations.gold_references import current_calibration, current_reference_ids, read_reference
+from sopilot_assets.stations.gold_references import current_calibration, read_reference
 from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.store.home import Home, PartitionKey
 
