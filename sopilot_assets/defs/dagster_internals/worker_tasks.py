@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from dagster import DagsterInstance
 from dagster._core.events import EngineEventData
@@ -14,9 +14,11 @@ TASK_NAME: Final[str] = TASK_EXECUTE_JOB_NAME
 """The name under which dagster-celery's launcher sends runs."""
 
 
-def run_id_of(packed: Any) -> str:  # what celery unpacked from JSON
+def run_id_of(packed: object) -> str:
     """The run that a task's packed argument is about."""
-    arguments: ExecuteRunArgs = unpack_value(packed, as_type=ExecuteRunArgs)
+    arguments: object = unpack_value(cast("Any", packed))
+    if not isinstance(arguments, ExecuteRunArgs):
+        raise TypeError(f"expected {ExecuteRunArgs.__name__} from Celery, found {type(arguments).__name__}")
     return arguments.run_id
 
 
