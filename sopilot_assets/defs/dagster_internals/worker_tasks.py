@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from dagster import DagsterInstance
 from dagster._core.events import EngineEventData
@@ -14,12 +14,9 @@ TASK_NAME: Final[str] = TASK_EXECUTE_JOB_NAME
 """The name under which dagster-celery's launcher sends runs."""
 
 
-def run_id_of(packed: object) -> str:
+def run_id_of(packed: Any) -> str:
     """The run that a task's packed argument is about."""
-    arguments: object = unpack_value(cast("Any", packed))
-    if not isinstance(arguments, ExecuteRunArgs):
-        raise TypeError(f"expected {ExecuteRunArgs.__name__} from Celery, found {type(arguments).__name__}")
-    return arguments.run_id
+    return str(unpack_value(packed, as_type=ExecuteRunArgs).run_id)
 
 
 def note_worker(instance: DagsterInstance, run_id: str, worker: str) -> None:
