@@ -20,6 +20,8 @@ from sopilot_assets.store.publish import local_path
 GIB: Final = 1 << 30
 
 FreeBytes: TypeAlias = Callable[[Home], int]
+Room: TypeAlias = Callable[[int], str | None]
+"""Says why a file of so many bytes is not to be stored now; None where it may be."""
 
 
 class Pressure(StrEnum):
@@ -98,9 +100,11 @@ def guard_disk(home: Home, limits: DiskLimits, *, free: FreeBytes = free_bytes) 
     return state
 
 
-def room_for_files(
-    home: Home, limits: DiskLimits, *, free: FreeBytes = free_bytes
-) -> Callable[[int], str | None]:
+def any_room(_: int) -> None:
+    """Takes every file, as long as the disk does."""
+
+
+def room_for_files(home: Home, limits: DiskLimits, *, free: FreeBytes = free_bytes) -> Room:
     """A function that says why a file of so many bytes is not to be taken in now; None where it may be.
 
     The file has to fit without intake being paused by it.

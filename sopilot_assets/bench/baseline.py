@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
 from sopilot_assets.bench.expected import Fault, comparable
 from sopilot_assets.bench.old_scoring import OldClips, OldResult, describe_old, old_result
@@ -18,10 +17,8 @@ from sopilot_assets.errors import SopilotError
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.segments import Segment
+from sopilot_assets.stations.clip_embeddings import MEMORY_LIMIT_BYTES, TIME_LIMIT_S
 from sopilot_assets.tasks import Severity
-
-TIME_LIMIT_S: Final = 900.0
-MEMORY_LIMIT_BYTES: Final = 6 << 30
 
 
 def run_baseline(run: TaskRun, *, processes: int, stages: Stages = silent) -> TaskRun:

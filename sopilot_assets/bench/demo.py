@@ -16,7 +16,7 @@ from sopilot_assets.capture.simulate import TASK_ID, SimulatedSet, simulate
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home, PartitionKey
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.store.publish import file_sha256, local_path, publish_bytes
 from sopilot_assets.tasks import lock_task
 
@@ -158,10 +158,7 @@ def unscored(home: Home, recordings: Sequence[DemoRecording]) -> list[str]:
 
 def verdicts(home: Home, recordings: Sequence[DemoRecording]) -> list[DemoVerdict]:
     """Each scored trainee recording beside its label, in the order of the labels."""
-    frame = scores_ledger(home).latest()
-    rows = {
-        str(row["key"]): row for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
-    }
+    rows = {str(row["key"]): row for row in plain_rows(scores_ledger(home).latest())}
     return [
         _verdict(home, one, rows[str(one.key)])
         for one in recordings

@@ -32,7 +32,7 @@ from sopilot_assets.stations.clip_embeddings import embed_videos
 from sopilot_assets.stations.gold_references import refresh_references
 from sopilot_assets.stations.scores import score_videos
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home, PartitionKey
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.store.publish import file_sha256, local_path, publish_path, publish_text
 from sopilot_assets.tasks import Severity, TaskSpec
 from sopilot_assets.texts.names import safe_name
@@ -111,7 +111,7 @@ def run_product(
     keys, refused = _take_in(task, home, now=now, stages=stages)
     written_at = now().isoformat()
     _score(task, home, sorted(set(keys.values())), processes=processes, written_at=written_at, stages=stages)
-    rows = {str(row["key"]): row for row in _rows(home)}
+    rows = {str(row["key"]): row for row in plain_rows(scores_ledger(home).latest())}
     return TaskRun(
         task=task,
         golds=tuple(gold for gold in task.golds if gold.file in keys),
@@ -145,12 +145,6 @@ def _reported(deviations_json: str) -> Iterator[Reported]:
 
 def _number(value: Cell) -> float | None:
     return None if value is None or not math.isfinite(float(value)) else float(value)
-
-
-def _rows(home: Home) -> list[dict[str, Cell]]:
-    frame = scores_ledger(home).latest()
-    found = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in found]
 
 
 def _install(task: BenchTask, home: Home) -> None:

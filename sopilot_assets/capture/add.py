@@ -10,8 +10,8 @@ from typing import Final
 
 from sopilot_assets.capture.identity import copy_hashed, file_state
 from sopilot_assets.capture.registry import Registry
-from sopilot_assets.capture.room import Room, any_room
 from sopilot_assets.capture.scan import SIDECAR_SUFFIX, is_ignored, sidecar_of
+from sopilot_assets.disk import Room, any_room
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import ROLES, Home
 from sopilot_assets.store.publish import file_sha256, local_path, publish_path

@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from sopilot_assets.capture.intake import IntakeLimits, IntakeOutcome, IntakeStatus, take_in
-from sopilot_assets.capture.room import Room
 from sopilot_assets.capture.scan import DroppedFile, Scan, Skipped, Stability, scan_capture
-from sopilot_assets.disk import guard_disk, room_for_files
+from sopilot_assets.disk import Room, guard_disk, room_for_files
 from sopilot_assets.errors import StoreError
 from sopilot_assets.settings import load_settings
 from sopilot_assets.store.home import Home

@@ -37,9 +37,9 @@ from sopilot_assets.capture.ledgers import (
 )
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.registry import Recording, Registry
-from sopilot_assets.capture.room import Room, any_room
 from sopilot_assets.capture.scan import CapturePlace, DroppedFile
 from sopilot_assets.capture.sidecar import Sidecar, read_sidecar
+from sopilot_assets.disk import Room, any_room
 from sopilot_assets.errors import ConfigError, StoreError, UnreadableVideo, WorkerLimit
 from sopilot_assets.processes.limited import LimitedWorker
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home

@@ -19,13 +19,13 @@ from sopilot_assets.bench.folder import open_folder
 from sopilot_assets.bench.report import dump as dump_csv
 from sopilot_assets.bench.report import join, not_scored, report
 from sopilot_assets.bench.run import run_product
+from sopilot_assets.capture.damaged_copies import Damage
 from sopilot_assets.capture.registry import active_recordings, find_recordings
-from sopilot_assets.capture.variants import Damage
 from sopilot_assets.cli.accuracy_tables import show_accuracy
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.stations.controls import controllable, measure_controls
+from sopilot_assets.stations.damaged_copies import golds_to_damage, measure_damage
 from sopilot_assets.stations.score_repeats import (
     PHASES_S,
     chosen_for_repeats,
@@ -145,7 +145,7 @@ def damage(
         return
     now = datetime.now(UTC)
     with stage("Judging damaged golds") as bar:
-        outcomes = measure_controls(
+        outcomes = measure_damage(
             home,
             keys,
             kinds=_kinds(kinds),
@@ -194,7 +194,7 @@ def _said(rows: Sequence[dict[str, Cell]], missed: Sequence[dict[str, Cell]]) ->
 
 def _chosen(home: Home, names: Sequence[str], task_id: str | None) -> list[PartitionKey]:
     if not names:
-        return controllable(home, task_id=task_id)
+        return golds_to_damage(home, task_id=task_id)
     found = find_recordings(active_recordings(home, task_id), names)
     return [PartitionKey.parse(key) for key in dict.fromkeys(found)]
 

@@ -12,9 +12,9 @@ import typer
 from sopilot_assets.capture.commons.api import COMMONS_API, COMMONS_FILES, MediaWiki
 from sopilot_assets.capture.commons.fetch import Wanted, counts, fetch_videos
 from sopilot_assets.capture.commons.licences import DEFAULT_FAMILIES
+from sopilot_assets.capture.damaged_copies import Damage, make_damaged_copies
 from sopilot_assets.capture.simulate import simulate as render
 from sopilot_assets.capture.simulate.raters import Rater, read_truth
-from sopilot_assets.capture.variants import Damage, make_variants
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows, stage
 from sopilot_assets.errors import ConfigError
@@ -103,7 +103,7 @@ def damage(
     if unknown:
         raise ConfigError(f"--kinds {', '.join(unknown)}: expected some of {', '.join(Damage)}.")
     with stage("Making bad examples") as bar:
-        made = make_variants(
+        made = make_damaged_copies(
             sources, out_dir=out, kinds=[Damage(kind) for kind in _listed(kinds) or ()], on_progress=bar
         )
     rows: list[dict[str, Cell]] = [_row(one.source, one.kind.value, str(one.path)) for one in made.made]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from sopilot_assets.capture.registry import Registry
 from sopilot_assets.labels.events import Seen
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Row, plain_rows
 from sopilot_assets.store.publish import local_path
 
 
@@ -39,7 +39,7 @@ def recordings_to_label(home: Home, task_id: str) -> list[RecordingToLabel]:
     """
     active = Registry.read(home).active(task_id)
     trainees = {key: one for key, one in active.items() if one.role == "trainee"}
-    scores = {str(row["key"]): row for row in scores_ledger(home).latest().to_dict("records")}
+    scores = {str(row["key"]): row for row in plain_rows(scores_ledger(home).latest())}
     return [
         RecordingToLabel(
             key=key,
@@ -65,15 +65,14 @@ def _page(home: Home, key: str) -> str:
     return f"{home.reviews.name}/{path.name}" if local_path(path).exists() else ""
 
 
-def _scored(row: Mapping[Any, Any] | None) -> dict[str, Any]:
+def _scored(row: Row | None) -> dict[str, Any]:
     if row is None:
         return {}
-    score = row["score"]
     return {
         "decision": str(row["decision"] or ""),
-        "score": None if score is None or math.isnan(score) else float(score),
+        "score": row["score"],
         "findings": tuple(
             Seen.model_validate({"type": one["type"], "steps": one["steps"]})
-            for one in json.loads(row["deviations"] or "[]")
+            for one in json.loads(str(row["deviations"] or "[]"))
         ),
     }

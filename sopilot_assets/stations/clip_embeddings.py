@@ -18,7 +18,7 @@ from sopilot_assets.errors import ModelError, SopilotError
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.store.home import Home, PartitionKey
-from sopilot_assets.store.ledgers import Cell, Ledger
+from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
 from sopilot_assets.store.shared import at_hand
 from sopilot_assets.tasks import load_task
 
@@ -43,12 +43,10 @@ def embeddings_ledger(home: Home) -> Ledger:
 def embedding_problem(home: Home, keys: Sequence[PartitionKey]) -> dict[PartitionKey, str]:
     """Why each of these videos has no embedding; videos that have one are left out."""
     wanted = {str(key): key for key in keys}
-    rows = embeddings_ledger(home).latest().to_dict("records")
-    return {
-        wanted[row["key"]]: str(row["problem"])
-        for row in rows
-        if row["key"] in wanted and isinstance(row["problem"], str)
-    }
+    rows = plain_rows(
+        embeddings_ledger(home).query("select key, problem from latest where problem is not null")
+    )
+    return {wanted[str(row["key"])]: str(row["problem"]) for row in rows if row["key"] in wanted}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sopilot_assets.scoring.ledger import noise_floors, scores_ledger
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.scoring.review import IndexRow, index_page
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.store.publish import local_path, only_writer, publish_text
 from sopilot_assets.store.shared import names_in_store
 from sopilot_assets.tasks import DeviationType, Severity, find_tasks
@@ -28,8 +28,7 @@ def write_review_index(home: Home) -> Path:
 def _write_review_index(home: Home) -> Path:
     tasks = find_tasks(home.root).tasks
     names = {name: Text(task.name, task.name_ja or task.name) for name, task in tasks.items()}
-    frame = scores_ledger(home).latest()
-    rows: list[Mapping[str, Cell]] = json.loads(frame.to_json(orient="records"))
+    rows = plain_rows(scores_ledger(home).latest())
     elsewhere = names_in_store(local_path(home.reviews))
     shown = [
         row for row in rows if f"{row['key']}.html" in elsewhere or home.review(str(row["key"])).exists()

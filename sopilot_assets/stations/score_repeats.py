@@ -252,7 +252,7 @@ def newest_scores(home: Home) -> dict[str, Row]:
 
 
 def _stale_because(home: Home) -> dict[str, str]:
-    return {str(row["key"]): str(row["why"]) for row in stale_scores(home).to_dict("records")}
+    return {str(row["key"]): str(row["why"]) for row in plain_rows(stale_scores(home))}
 
 
 def _unusable(key: str, scored: Mapping[str, Row], stale: Mapping[str, str]) -> str | None:

@@ -14,6 +14,8 @@ and Dagster's own folder.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +25,6 @@ from typing import Final
 from upath import UPath
 
 from sopilot_assets.errors import StoreError
-from sopilot_assets.store.shared_versions import Version, Versions, file_md5
 
 MARKER: Final = "shared_store"
 """The file in a home that holds the URL of its object store."""
@@ -253,3 +254,46 @@ def _store_errors() -> tuple[type[Exception], ...]:
     except ModuleNotFoundError:
         return (OSError,)
     return (OSError, BotoCoreError)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What the store called a file's version when it was last fetched or stored, and its MD5 then."""
+
+    tag: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The versions by name, in a database that several processes of a machine write.
+
+    It may be lost: files are compared by content then.
+    """
+
+    path: Path
+
+    def known(self) -> dict[str, Version]:
+        """The version of each file that was ever fetched or stored."""
+        with self._open() as database:
+            found = database.execute("select name, tag, digest from versions")
+            return {name: Version(tag, digest) for name, tag, digest in found}
+
+    def note(self, versions: Mapping[str, Version]) -> None:
+        """Remember these as well."""
+        rows = [(name, one.tag, one.digest) for name, one in versions.items()]
+        if rows:
+            with self._open() as database:
+                database.executemany("insert or replace into versions values (?, ?, ?)", rows)
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with contextlib.closing(sqlite3.connect(self.path, timeout=60)) as database, database:
+            database.execute("create table if not exists versions (name text primary key, tag, digest)")
+            yield database
+
+
+def file_md5(path: Path) -> str:
+    """What an S3-compatible store calls a file's version, if it was stored in one piece."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

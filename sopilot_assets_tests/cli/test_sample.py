@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from sopilot_assets.capture.damaged_copies import Damage
 from sopilot_assets.capture.simulate import MODES
-from sopilot_assets.capture.variants import Damage
 from sopilot_assets.cli.sample import damage, simulate
 from sopilot_assets_tests.cli.running import sopilot
 

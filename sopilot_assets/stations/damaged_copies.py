@@ -1,4 +1,4 @@
-"""Controls: golds that were damaged on purpose, to see that damage is still found.
+"""Golds that are damaged on purpose, to see that damage is still found.
 
 A copy of a gold is damaged in each way that is known, embedded and judged by the golds of the other persons,
 as a trainee's recording would be. Nothing of it enters the registry: what came out is kept in the ledger
@@ -13,8 +13,8 @@ from typing import Final
 
 import pyarrow as pa
 
+from sopilot_assets.capture.damaged_copies import Damage, make_damaged_copies
 from sopilot_assets.capture.registry import Registry
-from sopilot_assets.capture.variants import Damage, make_variants
 from sopilot_assets.errors import ConfigError, SopilotError, VideoError, WorkerLimit
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.reference.ledger import references_ledger
@@ -55,19 +55,19 @@ FEWEST_GOLDS: Final = 2
 Row = dict[str, Cell]
 
 
-def controls_ledger(home: Home) -> Ledger:
-    """The ledger of controls; the newest row of a gold and kind of damage counts."""
+def damage_ledger(home: Home) -> Ledger:
+    """The ledger of damaged copies; the newest row of a gold and kind of damage counts."""
     return Ledger(home.ledgers, "controls", COLUMNS, "control_id")
 
 
-def controllable(home: Home, *, task_id: str | None = None) -> list[PartitionKey]:
-    """The golds that can be controlled, those first that were not for the longest time.
+def golds_to_damage(home: Home, *, task_id: str | None = None) -> list[PartitionKey]:
+    """The golds whose copies can be damaged, those first that were not for the longest time.
 
     Left out are tasks without a reference, and with a single gold.
     """
     registry = Registry.read(home)
     tasks = {str(row["task_id"]): row for row in plain_rows(references_ledger(home).latest())}
-    rows = controls_ledger(home).latest()
+    rows = damage_ledger(home).latest()
     measured = rows.groupby("key")["measured_at"].max().to_dict()
     chosen = [
         recording.key
@@ -79,7 +79,7 @@ def controllable(home: Home, *, task_id: str | None = None) -> list[PartitionKey
     return sorted(chosen, key=lambda key: (str(measured.get(str(key), "")), str(key)))
 
 
-def measure_controls(
+def measure_damage(
     home: Home,
     keys: Sequence[PartitionKey],
     *,
@@ -103,7 +103,7 @@ def measure_controls(
         if on_progress:
             on_progress(done, len(keys))
         try:
-            judged = _control(home, judge, key, kinds, processes=processes)
+            judged = _judged_copies(home, judge, key, kinds, processes=processes)
         except SopilotError as error:
             outcomes.append(StationOutcome(key, problem=str(error)))
             continue
@@ -114,21 +114,21 @@ def measure_controls(
             for kind, found in judged.items()
             if not isinstance(found, WorkerLimit)
         ]
-        controls_ledger(home).append(rows, run_id=run_id, written_at=written_at)
+        damage_ledger(home).append(rows, run_id=run_id, written_at=written_at)
         outcomes += [StationOutcome(key, metadata=row) for row in rows]
     return outcomes
 
 
-def _control(
+def _judged_copies(
     home: Home, judge: Judge, key: PartitionKey, kinds: Sequence[Damage], *, processes: int
 ) -> dict[Damage, Score | SopilotError]:
     """What each damaged copy of a gold scores, or why it has no score."""
     original = repeat_work(judge, key, 0.0)
     with scratch_folder(home.campaigns) as folder:
-        made = make_variants([original.video], out_dir=folder, kinds=kinds)
+        made = make_damaged_copies([original.video], out_dir=folder, kinds=kinds)
         if made.bad:
             raise VideoError(f"{key}: no damaged copy could be made: {made.bad[0].problem}")
-        kind_of = {variant.path: variant.kind for variant in made.made}
+        kind_of = {copy.path: copy.kind for copy in made.made}
         work = [_of_copy(original, path) for path in kind_of]
         results = map_limited(
             embed_shifted,

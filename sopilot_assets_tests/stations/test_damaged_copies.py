@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sopilot_assets.capture.variants import Damage
+from sopilot_assets.capture.damaged_copies import Damage
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.stations.controls import controllable, controls_ledger, measure_controls
+from sopilot_assets.stations.damaged_copies import damage_ledger, golds_to_damage, measure_damage
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets_tests.stations.test_score_repeats import files, original, parsed
 
@@ -26,45 +26,45 @@ def scored(original: Home, tmp_path: Path) -> Home:
 def test_each_damage_has_a_row_and_the_home_is_as_before(scored: Home) -> None:
     everything = ("embeddings", "references", "alignments", "reviews", "videos", "capture")
     before = files(scored, *everything, "ledgers/scores", "ledgers/videos")
-    first, *others = controllable(scored)
+    first, *others = golds_to_damage(scored)
     kinds = [Damage.FREEZE, Damage.CUT_TAIL]
-    outcomes = measure_controls(scored, [first], kinds=kinds, processes=1, run_id="c", written_at=AT)
+    outcomes = measure_damage(scored, [first], kinds=kinds, processes=1, run_id="c", written_at=AT)
     assert [outcome.problem for outcome in outcomes] == [None, None]
     assert before == files(scored, *everything, "ledgers/scores", "ledgers/videos")
     assert [path.name for path in Path(str(scored.campaigns)).iterdir()] == []
-    rows = controls_ledger(scored).latest()
+    rows = damage_ledger(scored).latest()
     assert sorted(rows["damage"]) == ["cut_tail", "freeze"]
     assert set(rows["key"]) == {str(first)}
     assert all(row["found"] == (row["decision"] != "pass") for row in rows.to_dict("records"))
     # the gold that was controlled waits until all others were
-    assert controllable(scored) == [*others, first]
+    assert golds_to_damage(scored) == [*others, first]
 
 
 def test_a_control_that_is_measured_again_has_one_row_that_counts(scored: Home) -> None:
-    gold = controllable(scored)[0]
+    gold = golds_to_damage(scored)[0]
     for time in ("2026-03-02T08:00:00+00:00", "2026-03-02T09:00:00+00:00"):
-        measure_controls(scored, [gold], kinds=[Damage.CUT_TAIL], processes=1, run_id=time, written_at=time)
-    rows = controls_ledger(scored).latest()
+        measure_damage(scored, [gold], kinds=[Damage.CUT_TAIL], processes=1, run_id=time, written_at=time)
+    rows = damage_ledger(scored).latest()
     assert list(rows["measured_at"]) == ["2026-03-02T09:00:00+00:00"]
-    assert len(controls_ledger(scored).all_rows()) == 2
+    assert len(damage_ledger(scored).all_rows()) == 2
 
 
 def test_a_gold_whose_file_is_gone_is_a_problem_and_no_row(scored: Home) -> None:
-    gold = controllable(scored)[0]
+    gold = golds_to_damage(scored)[0]
     for path in Path(str(scored.videos)).iterdir():
         path.unlink()
-    (outcome,) = measure_controls(scored, [gold], processes=1, run_id="c", written_at=AT)
+    (outcome,) = measure_damage(scored, [gold], processes=1, run_id="c", written_at=AT)
     assert outcome.problem is not None
     assert "no damaged copy could be made" in outcome.problem
-    assert controls_ledger(scored).latest().empty
+    assert damage_ledger(scored).latest().empty
 
 
 def test_only_golds_are_damaged(scored: Home) -> None:
     trainee = parsed(["filter_change-t-0123456789ab"])
     with pytest.raises(ConfigError, match="expected a gold"):
-        measure_controls(scored, trainee, processes=1, run_id="c", written_at=AT)
+        measure_damage(scored, trainee, processes=1, run_id="c", written_at=AT)
 
 
 def test_without_a_reference_there_is_nothing_to_control(home: Home) -> None:
-    found: list[PartitionKey] = controllable(home)
+    found: list[PartitionKey] = golds_to_damage(home)
     assert found == []

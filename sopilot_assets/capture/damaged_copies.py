@@ -1,4 +1,4 @@
-"""Bad examples made from existing recordings: frozen, cut, reordered and slowed copies with known faults."""
+"""Damaged copies of recordings: frozen, cut, reordered and slowed copies with known faults."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VIDEO_SUFFIXES: Final = frozenset(
 """The files of a folder that are taken for recordings."""
 
 MARK: Final = "_bad_"
-"""What the names of all variants contain."""
+"""What the names of all damaged copies contain."""
 
 SHORTEST_S: Final = 1.0
 _FASTEST_FPS: Final = 60
@@ -36,7 +36,7 @@ _USUAL_FPS: Final = 25
 
 
 class Damage(StrEnum):
-    """The kinds of bad example.
+    """The kinds of damage.
 
     ``FREEZE`` stops the picture from 0.40 to 0.70 of the recording, what happened meanwhile is not seen;
     ``CUT_TAIL`` ends it at 0.70; ``SKIP_START`` begins it at 0.30; ``SWAP`` exchanges 0.25-0.45 with
@@ -79,8 +79,8 @@ CHANGED: Final[Mapping[Damage, tuple[tuple[float, float], ...]]] = {
 
 
 @dataclass(frozen=True)
-class Variant:
-    """One bad example that was written; ``changed`` are the parts of the source it concerns, in seconds."""
+class DamagedCopy:
+    """One damaged copy that was written; ``changed`` are the parts of the source it concerns, in seconds."""
 
     path: Path
     source: Path
@@ -97,10 +97,10 @@ class BadSource:
 
 
 @dataclass(frozen=True)
-class VariantSet:
-    """What was written, which sources could not be used, and which are variants themselves."""
+class DamagedCopies:
+    """What was written, which sources could not be used, and which are damaged copies themselves."""
 
-    made: tuple[Variant, ...]
+    made: tuple[DamagedCopy, ...]
     bad: tuple[BadSource, ...]
     skipped: tuple[Path, ...]
 
@@ -109,26 +109,26 @@ Progress = Callable[[int, int, str], None]
 """Called before each source with (sources done, sources in all, name of the next)."""
 
 
-def make_variants(
+def make_damaged_copies(
     sources: Iterable[Path],
     *,
     out_dir: Path | None = None,
     kinds: Sequence[Damage] = tuple(Damage),
     on_progress: Progress | None = None,
-) -> VariantSet:
-    """Bad examples of each of ``kinds``, as ``<stem>_bad_<kind>.mp4`` with a sidecar, in ``out_dir`` or
+) -> DamagedCopies:
+    """Damaged copies of each of ``kinds``, as ``<stem>_bad_<kind>.mp4`` with a sidecar, in ``out_dir`` or
     beside their source.
 
-    ``sources`` are recordings, or folders that are searched for them. Variants are not made of variants. The
+    ``sources`` are recordings, or folders that are searched for them. Copies are not damaged again. The
     sidecar keeps the original's fields (person, session, ...) and adds ``source_video`` (the original's
     SHA-256), ``source_file`` and ``change``. The same source gives the same files with the same bytes; a
     second run overwrites them. A source that cannot be read is reported in ``bad`` and the others go on.
     """
-    made: list[Variant] = []
+    made: list[DamagedCopy] = []
     bad: list[BadSource] = []
     skipped: list[Path] = []
     taken: dict[Path, Path] = {}
-    recordings = find_recordings(sources)
+    recordings = recordings_among(sources)
     for done, source in enumerate(recordings):
         if on_progress:
             on_progress(done, len(recordings), source.name)
@@ -138,13 +138,13 @@ def make_variants(
                 skipped.append(source)
                 continue
             _claim((out_dir or source.parent) / source.stem, source, taken)
-            made += _variants(source, sidecar, out_dir=out_dir or source.parent, kinds=kinds)
+            made += _damaged_copies(source, sidecar, out_dir=out_dir or source.parent, kinds=kinds)
         except (SopilotError, OSError) as error:
             bad.append(BadSource(source, _problem(source, error)))
-    return VariantSet(tuple(made), tuple(bad), tuple(skipped))
+    return DamagedCopies(tuple(made), tuple(bad), tuple(skipped))
 
 
-def find_recordings(sources: Iterable[Path]) -> list[Path]:
+def recordings_among(sources: Iterable[Path]) -> list[Path]:
     """The recordings among ``sources`` and below those that are folders, without duplicates, in order."""
     found: dict[Path, None] = {}
     for source in sources:
@@ -160,11 +160,11 @@ def _looks_like_a_recording(path: Path) -> bool:
 
 
 def _claim(stem: Path, source: Path, taken: dict[Path, Path]) -> None:
-    """Refuse a second source whose variants would overwrite the first one's."""
+    """Refuse a second source whose copies would overwrite the first one's."""
     other = taken.setdefault(stem, source)
     if other != source:
         raise StoreError(
-            f"its variants would have the same names as those of {other}; give each its own output folder."
+            f"its copies would have the same names as those of {other}; give each its own output folder."
         )
 
 
@@ -183,9 +183,9 @@ def _sidecar(source: Path) -> dict[str, object]:
     return {str(name): value for name, value in fields.items()}
 
 
-def _variants(
+def _damaged_copies(
     source: Path, sidecar: Mapping[str, object], *, out_dir: Path, kinds: Sequence[Damage]
-) -> Iterator[Variant]:
+) -> Iterator[DamagedCopy]:
     index = read_index(source)
     if index.end_s < SHORTEST_S:
         raise VideoError(
@@ -201,13 +201,13 @@ def _variants(
             Segment(round(a * index.end_s, 3), round(b * index.end_s, 3)) for a, b in CHANGED[kind]
         )
         publish_text(path.with_name(path.name + ".json"), _described(sidecar, source, sha256, kind, changed))
-        yield Variant(path=path, source=source, kind=kind, changed=changed)
+        yield DamagedCopy(path=path, source=source, kind=kind, changed=changed)
 
 
 def _described(
     sidecar: Mapping[str, object], source: Path, sha256: str, kind: Damage, changed: Sequence[Segment]
 ) -> str:
-    """The variant's sidecar."""
+    """The copy's sidecar."""
     intervals = [[part.start_s, part.end_s] for part in changed]
     fields = {
         **sidecar,

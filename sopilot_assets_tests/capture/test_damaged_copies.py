@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sopilot_assets.capture.variants import MARK, Damage, find_recordings, make_variants
+from sopilot_assets.capture.damaged_copies import MARK, Damage, make_damaged_copies, recordings_among
 from sopilot_assets.segments import Segment
 from sopilot_assets.video.write import write_h264
 
@@ -67,7 +67,7 @@ EXPECTED = {
 @pytest.mark.parametrize("kind", list(Damage))
 def test_each_kind_shows_the_source_in_its_own_order(tmp_path: Path, kind: Damage) -> None:
     source = recording(tmp_path / "take.mp4")
-    (variant,) = make_variants([source], kinds=[kind]).made
+    (variant,) = make_damaged_copies([source], kinds=[kind]).made
     assert variant.path == tmp_path / f"take_bad_{kind}.mp4"
     assert near(source_times(variant.path), EXPECTED[kind])
     assert all(0 <= part.start_s < part.end_s <= SECONDS for part in variant.changed)
@@ -75,7 +75,7 @@ def test_each_kind_shows_the_source_in_its_own_order(tmp_path: Path, kind: Damag
 
 def test_the_sidecar_keeps_the_person_and_names_the_source(tmp_path: Path) -> None:
     source = recording(tmp_path / "take.mp4")
-    (variant,) = make_variants([source], kinds=[Damage.FREEZE], out_dir=tmp_path / "bad").made
+    (variant,) = make_damaged_copies([source], kinds=[Damage.FREEZE], out_dir=tmp_path / "bad").made
     assert variant.changed == (Segment(1.6, 2.8),)
     sidecar = json.loads((tmp_path / "bad" / "take_bad_freeze.mp4.json").read_text())
     assert sidecar == {
@@ -91,9 +91,9 @@ def test_the_sidecar_keeps_the_person_and_names_the_source(tmp_path: Path) -> No
 
 def test_a_second_run_writes_the_same_files_again(tmp_path: Path) -> None:
     recording(tmp_path / "take.mp4")
-    first = make_variants([tmp_path])
+    first = make_damaged_copies([tmp_path])
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    second = make_variants([tmp_path])
+    second = make_damaged_copies([tmp_path])
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert second.made == first.made
     assert len(before) == 2 + 2 * len(Damage)
@@ -104,7 +104,7 @@ def test_variants_are_not_made_of_variants_even_under_another_name(tmp_path: Pat
     renamed = recording(tmp_path / "copy.mp4", person=None)
     renamed.with_name("copy.mp4.json").write_text(json.dumps({"source_video": "ab" * 32}))
     marked = recording(tmp_path / f"take{MARK}swap.mp4", person=None)
-    result = make_variants([renamed, marked])
+    result = make_damaged_copies([renamed, marked])
     assert (result.made, result.bad, result.skipped) == ((), (), (renamed, marked))
 
 
@@ -115,7 +115,7 @@ def test_bad_sources_are_named_and_the_others_go_on(tmp_path: Path) -> None:
     odd = recording(tmp_path / "odd.mp4", person=None)
     odd.with_name("odd.mp4.json").write_text("[1, 2")
     sources = [tmp_path / "text.mp4", short, odd, tmp_path / "gone.mp4", good]
-    result = make_variants(sources, kinds=[Damage.SLOW])
+    result = make_damaged_copies(sources, kinds=[Damage.SLOW])
     assert [variant.source for variant in result.made] == [good]
     assert [entry.source for entry in result.bad] == sources[:-1]
     assert all(entry.source.name in entry.problem for entry in result.bad)
@@ -128,7 +128,7 @@ def test_two_sources_never_write_the_same_file(tmp_path: Path) -> None:
     for path in (one, two):
         path.parent.mkdir()
         recording(path)
-    result = make_variants([one, two], out_dir=tmp_path / "bad", kinds=[Damage.SWAP])
+    result = make_damaged_copies([one, two], out_dir=tmp_path / "bad", kinds=[Damage.SWAP])
     assert [variant.source for variant in result.made] == [one]
     assert [entry.source for entry in result.bad] == [two]
     assert str(one) in result.bad[0].problem
@@ -150,7 +150,7 @@ def test_a_turned_recording_is_written_as_it_is_displayed(tmp_path: Path) -> Non
     quarter = [0, 0x10000, 0, 0xFFFF0000, 0, 0]
     content[matrix : matrix + 24] = b"".join(value.to_bytes(4, "big") for value in quarter)
     turned.write_bytes(content)
-    (variant,) = make_variants([turned], kinds=[Damage.CUT_TAIL]).made
+    (variant,) = make_damaged_copies([turned], kinds=[Damage.CUT_TAIL]).made
     with av.open(variant.path) as video:
         stream_out = video.streams.video[0]
         assert (stream_out.width, stream_out.height) == (48, 64)
@@ -165,7 +165,7 @@ def test_other_codecs_and_rates_are_read(tmp_path: Path) -> None:
             image = np.full((48, 64, 3), 40 + 4 * number, np.uint8)
             target.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         target.mux(stream.encode(None))
-    (variant,) = make_variants([path], kinds=[Damage.CUT_TAIL]).made
+    (variant,) = make_damaged_copies([path], kinds=[Damage.CUT_TAIL]).made
     with av.open(variant.path) as video:
         rate = video.streams.video[0].average_rate
         assert rate is not None
@@ -178,7 +178,7 @@ def test_a_folder_is_searched_for_recordings_only(tmp_path: Path) -> None:
     names = ["deep/b.MOV", "a.mp4", "a.mp4.json", "steps.csv", ".hidden.mp4"]
     for name in names:
         (tmp_path / name).write_bytes(b"")
-    assert find_recordings([tmp_path, tmp_path / "a.mp4"]) == [
+    assert recordings_among([tmp_path, tmp_path / "a.mp4"]) == [
         tmp_path / "a.mp4",
         tmp_path / "deep" / "b.MOV",
     ]
