@@ -112,7 +112,8 @@ def status(
     """
     from sopilot_assets.processes.boot_clock import moment_at  # noqa: PLC0415
     from sopilot_assets.upkeep.campaign.plan import active_campaign, campaign_ids, load_plan  # noqa: PLC0415
-    from sopilot_assets.upkeep.campaign.standing import Standing, campaign_status  # noqa: PLC0415
+    from sopilot_assets.upkeep.campaign.standing import campaign_status  # noqa: PLC0415
+    from sopilot_assets.upkeep.conditions.campaign import stands_still  # noqa: PLC0415
 
     active, ids = active_campaign(home), campaign_ids(home)
     chosen = campaign or (active.campaign_id if active else (ids[-1] if ids else None))
@@ -120,7 +121,7 @@ def status(
         raise ConfigError("there was no campaign yet. `sopilot campaign start` starts one.")
     found = campaign_status(home, load_plan(home, chosen), now=moment_at(datetime.now(UTC)))
     _show(found, as_json=as_json)
-    if found.standing in (Standing.STALLED, Standing.CRASHED):
+    if stands_still(found) is not None:
         raise typer.Exit(1)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import typer
@@ -54,14 +53,16 @@ def doctor(
     as_json: AS_JSON = False,
 ) -> None:
     """Look for what is wrong, and say what to do about it; exit code 1 when something must be mended."""
+    from sopilot_assets.settings import load_settings  # noqa: PLC0415
     from sopilot_assets.store.publish import sweep_unfinished  # noqa: PLC0415
-    from sopilot_assets.upkeep.doctor import OLD_S, State, examine_home  # noqa: PLC0415
+    from sopilot_assets.upkeep.doctor import doctor_row, examine_home  # noqa: PLC0415
 
-    now_s = time.time()
+    now = datetime.now(UTC)
     if sweep:
-        say(f"{sweep_unfinished(home.root, older_than_s=OLD_S, now_s=now_s)} temporary files removed")
-    findings = examine_home(home, now_s=now_s, environment=os.environ)
-    rows = [{**asdict(finding), "state": finding.state.value} for finding in findings]
-    show_rows(rows, columns=("check", "state", "what", "action"), as_json=as_json)
-    if any(finding.state is State.PROBLEM for finding in findings):
+        older_than_s = load_settings(home).limits.leftover_minutes * 60
+        removed = sweep_unfinished(home.root, older_than_s=older_than_s, now_s=now.timestamp())
+        say(f"{removed} temporary files removed")
+    rows = [doctor_row(told) for told in examine_home(home, now=now, environment=os.environ)]
+    show_rows(rows, columns=("check", "subject", "state", "what", "action"), as_json=as_json)
+    if any(row["state"] == "problem" for row in rows):
         raise typer.Exit(1)
