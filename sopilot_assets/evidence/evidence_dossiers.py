@@ -30,10 +30,10 @@ from sopilot_assets.evidence.study import (
     Study,
 )
 from sopilot_assets.labels.chain import read_chain
+from sopilot_assets.old_rules.detectors import DetectorOutcome
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.errors import error_packet
 from sopilot_assets.studies.leakage import leakage_table
-from sopilot_assets.studies.metrics import DetectorOutcome
 from sopilot_assets.studies.spec import study_path
 from sopilot_assets.tasks import locked_versions
 
@@ -43,7 +43,7 @@ _STILLS_OF: Final = ("false_negative", "false_positive")
 def build_study_dossier(home: Home, study_id: str, *, run_id: str, written_at: str) -> StudyOutcome:
     """Build, sign, verify and publish the dossier of a study; missing inputs make it a draft that names them.
 
-    Raises `DossierError` where there is no signing key (``sopilot keys new``).
+    Raises `DossierError` where there is no signing key (``sopilot key create``).
     """
     del run_id, written_at  # a dossier depends on its content only
     study = Study.open(home, study_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +9,14 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-from upath import UPath
 
-from sopilot_assets.embedding.backends import Embedder, load_embedder
+from sopilot_assets.capture.registry import Registry
+from sopilot_assets.embedding.backends import ready_embedder
 from sopilot_assets.embedding.clips import load_embedding, save_embedding
+from sopilot_assets.embedding.embedder import Embedder
 from sopilot_assets.errors import ModelError, SopilotError
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.stations.outcome import Progress, StationOutcome
-from sopilot_assets.stations.recordings import Recording, Registry
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.store.shared import at_hand
@@ -71,7 +70,7 @@ class _Done:
 
 def task_embedder(home: Home, task_id: str) -> Embedder:
     """The embedder that a task asks for, ready to use in this process."""
-    return _embedder(load_task(home.tasks / f"{task_id}.yaml").embedder.value, str(home.models))
+    return ready_embedder(load_task(home.tasks / f"{task_id}.yaml").embedder.value, str(home.models))
 
 
 def embed_videos(
@@ -86,9 +85,9 @@ def embed_videos(
     """Embed every video of a batch with its task's model; an embedding that exists already is kept. One bad
     video does not stop the others.
     """
-    registry = Registry.load(home)
+    registry = Registry.read(home)
     embedders = {task_id: task_embedder(home, task_id) for task_id in sorted({key.task_id for key in keys})}
-    work = [_work(home, registry[key], embedders[key.task_id]) for key in keys]
+    work = [_work(registry, key, embedders[key.task_id]) for key in keys]
     outcomes = []
     results = map_limited(
         embed_one, work, processes=processes, time_limit_s=TIME_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES
@@ -120,19 +119,14 @@ def embed_one(work: _Work) -> _Done:
             target.unlink()
         else:
             return _Done(existing.clip_count, existing.reader, time.process_time() - started_s, reused=True)
-    embedding = _embedder(work.embedder, work.models).embed(at_hand(work.video))
+    embedding = ready_embedder(work.embedder, work.models).embed(at_hand(work.video))
     save_embedding(target, embedding)
     return _Done(embedding.clip_count, embedding.reader, time.process_time() - started_s, reused=False)
 
 
-@functools.lru_cache(maxsize=4)
-def _embedder(name: str, models: str) -> Embedder:
-    return load_embedder(name, models=UPath(models))
-
-
-def _work(home: Home, recording: Recording, embedder: Embedder) -> _Work:
-    target = home.embedding(embedder.model_id, recording.key.video_id)
-    return _Work(recording.key, recording.path, embedder.name, str(home.models), str(target))
+def _work(registry: Registry, key: PartitionKey, embedder: Embedder) -> _Work:
+    target = registry.home.embedding(embedder.model_id, key.video_id)
+    return _Work(key, registry.path(key), embedder.name, str(registry.home.models), str(target))
 
 
 def _outcome(work: _Work, result: _Done | SopilotError, model_id: str) -> StationOutcome:

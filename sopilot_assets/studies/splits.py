@@ -13,11 +13,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.old_rules.detectors import critical_score, sound_cases
+from sopilot_assets.old_rules.seeded_splits import (
+    grouped,
+    hardness,
+    leave_one_site_out,
+    random_stratified,
+)
 from sopilot_assets.studies.balanced_splits import balanced
 from sopilot_assets.studies.cases import cases_sha256, labelled
-from sopilot_assets.studies.detectors import critical_score, sound_cases
 from sopilot_assets.studies.groups import UNKNOWN, group_names
-from sopilot_assets.studies.seeded_splits import grouped, hardness, leave_one_site_out, random_stratified
 from sopilot_assets.studies.spec import SplitPlan, SplitStrategy, StudySpec
 from sopilot_assets.studies.split_manifest import (
     SPLITS,
@@ -74,7 +79,7 @@ def require_both_classes(manifest: SplitManifest) -> None:
             f"study {manifest.study_id}: {'; '.join(lacking)}; expected positives and negatives in each of "
             f"{', '.join(SPLITS)}. All in all there are {_counted(total)} in {total.groups} groups by "
             f"{manifest.strategy.value}, and each class has to occur in three groups at least. Label more "
-            "recordings of other groups (`sopilot labels template`), or register another split strategy or "
+            "recordings of other groups (`sopilot label prepare`), or register another split strategy or "
             "other ratios before any result exists."
         )
 

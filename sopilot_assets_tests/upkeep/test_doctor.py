@@ -90,7 +90,7 @@ def test_a_recording_without_score_and_a_lone_gold_are_warnings(
     take_in(ready)
     assert str(only(ready, "golds")["what"]).startswith("tea: 1 golds by 1 persons")
     assert only(ready, "steps")["what"] == "tea: steps of 0 of 1 golds are annotated"
-    assert only(ready, "unscored")["action"] == "sopilot score --task tea"
+    assert only(ready, "unscored")["action"] == "sopilot score run --task tea"
 
 
 def test_a_stored_video_that_is_gone_is_a_problem(ready: Home, tiny_video: Callable[..., Path]) -> None:
@@ -133,7 +133,7 @@ def test_dagsters_settings_have_to_be_there_and_to_be_yaml(ready: Home) -> None:
     settings.write_text("telemetry: [", "utf-8")
     assert only(ready, "Dagster")["state"] == "problem"
     settings.unlink()
-    assert only(ready, "Dagster")["action"] == "sopilot init"
+    assert only(ready, "Dagster")["action"] == "sopilot home init"
 
 
 def test_a_damaged_model_is_a_problem(ready: Home) -> None:

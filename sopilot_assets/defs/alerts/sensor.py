@@ -9,14 +9,14 @@ import json
 import os
 import socket
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import dagster as dg
-from dagster._core.scheduler.instigation import SensorInstigatorData
 
 from sopilot_assets.defs.alerts.ended_runs import ended_runs
 from sopilot_assets.defs.alerts.failed_checks import failed_checks
+from sopilot_assets.defs.dagster_internals.ticks import last_tick
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.disk import guard_disk
 from sopilot_assets.settings import Settings
@@ -133,14 +133,8 @@ def _note_conditions(
 
 def _known(instance: dg.DagsterInstance) -> DagsterState:
     """When the capture folder was looked at last, where Dagster has ever done so."""
-    states = instance.all_instigator_state() if instance.schedule_storage else ()
-    looks = [
-        state.instigator_data.last_tick_timestamp
-        for state in states
-        if state.name == CAPTURE_SENSOR and isinstance(state.instigator_data, SensorInstigatorData)
-    ]
-    ticks = (Tick(CAPTURE_SENSOR, datetime.fromtimestamp(at, UTC)) for at in looks if at is not None)
-    return DagsterState(ticks=tuple(ticks))
+    last = last_tick(instance, CAPTURE_SENSOR)
+    return DagsterState(ticks=() if last is None else (Tick(CAPTURE_SENSOR, last),))
 
 
 def _log_failures(context: dg.SensorEvaluationContext, sent: Delivery) -> None:

@@ -12,12 +12,10 @@ import dagster as dg
 
 from sopilot_assets.defs.partitions import VIDEO
 from sopilot_assets.defs.publish import table
-from sopilot_assets.defs.recordings.alignments import alignments
 from sopilot_assets.defs.recordings.captured_videos import captured_videos
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
 from sopilot_assets.defs.recordings.score_updates import score_updates
 from sopilot_assets.defs.recordings.scores import scores
-from sopilot_assets.defs.references.gold_references import gold_references
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.stations.key_ranges import contiguous_ranges
 from sopilot_assets.upkeep.conditions import golds, recordings
@@ -26,10 +24,7 @@ from sopilot_assets.upkeep.conditions.questions import Question, ask
 from sopilot_assets.upkeep.conditions.scores import have_scores, up_to_date
 from sopilot_assets.upkeep.conditions.situation import Situation
 
-_Described: TypeAlias = Mapping[str, tuple[Question, str]]
-
-_REFRESHING: Final = (alignments, score_updates)
-"""The assets that bring the references up to date before they use them."""
+DescribedQuestions: TypeAlias = Mapping[str, tuple[Question, str]]
 
 _SEVERITIES: Final = {
     ConditionSeverity.WARNING: dg.AssetCheckSeverity.WARN,
@@ -40,8 +35,8 @@ _TOLD: Final = 3
 """Conditions that a check's description tells; the table has all."""
 
 
-def _checks_of(
-    asset: dg.AssetsDefinition, described: _Described, *, after: Sequence[dg.AssetsDefinition] = ()
+def checks_of(
+    asset: dg.AssetsDefinition, described: DescribedQuestions, *, after: Sequence[dg.AssetsDefinition] = ()
 ) -> dg.AssetChecksDefinition:
     """The checks of an asset, in one step; the UI can also evaluate a single one."""
 
@@ -86,7 +81,7 @@ def _result(name: str, answer: Answer, more: Mapping[str, str]) -> dg.AssetCheck
     )
 
 
-captured_videos_checks = _checks_of(
+captured_videos_checks = checks_of(
     captured_videos,
     {
         "stored_files_are_intact": (
@@ -103,7 +98,7 @@ captured_videos_checks = _checks_of(
     },
 )
 
-clip_embeddings_checks = _checks_of(
+clip_embeddings_checks = checks_of(
     clip_embeddings,
     {
         "one_model_a_task": (
@@ -117,32 +112,14 @@ clip_embeddings_checks = _checks_of(
     },
 )
 
-gold_references_checks = _checks_of(
-    gold_references,
-    {
-        "enough_golds": (
-            golds.enough_golds,
-            "Every task has golds enough by persons enough (settings.yaml: limits, golds and gold_persons).",
-        ),
-        "steps_are_confirmed": (
-            golds.steps_confirmed,
-            (
-                "The steps of every gold were annotated by a person in steps.csv; proposals are used, "
-                "but may be wrong."
-            ),
-        ),
-    },
-    after=_REFRESHING,
-)
-
-scores_checks = _checks_of(
+scores_checks = checks_of(
     scores,
     {
         "scores_are_current": (
             up_to_date,
             (
                 "Every score was made by the algorithm, task version, model and reference that would "
-                "make it now. The job rescore_stale, or `sopilot score --stale`, brings the others up "
+                "make it now. The job rescore_stale, or `sopilot score run --stale`, brings the others up "
                 "to date in one run; a backfill of alignments and scores would take one for each of the "
                 "`stale_ranges`."
             ),
@@ -161,5 +138,3 @@ scores_checks = _checks_of(
     },
     after=[score_updates],
 )
-
-CHECKS: Final = (captured_videos_checks, clip_embeddings_checks, gold_references_checks, scores_checks)

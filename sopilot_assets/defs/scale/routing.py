@@ -11,15 +11,13 @@ from typing import Final
 from dagster import DagsterRun
 
 MAIN_QUEUE: Final = "main"
-"""The queue that only `sopilot worker --main` serves, beside the one of all workers."""
+"""The queue that only `sopilot worker run --main` serves, beside the one of all workers."""
 
 SCORING_JOBS: Final = frozenset(
     {
-        "embed_again",
         "plan_rescoring",
         "rebuild_references",
         "repeat_scores",
-        "rescore",
         "rescore_stale",
         "score_new_recordings",
     }

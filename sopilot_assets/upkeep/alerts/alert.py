@@ -84,7 +84,7 @@ def event_of(
 def trial_event(now: datetime) -> AlertEvent:
     """An event that says that messages arrive; it is not noted anywhere."""
     what = "this is a test: messages of this installation arrive here"
-    alert = Condition("test", "sopilot alerts test", ConditionSeverity.WARNING, what, "nothing")
+    alert = Condition("test", "sopilot alert deliver --test", ConditionSeverity.WARNING, what, "nothing")
     return event_of(alert, Happening.RAISED, at=now, first_seen=now.isoformat(), count=1)
 
 

@@ -26,7 +26,7 @@ def writable(asked: Situation) -> Answer:
     """Whether a file can be made in the home."""
     root = asked.home.root
     if not local_path(root).is_dir():
-        action = "sopilot init, or name another with --home"
+        action = "sopilot home init, or name another with --home"
         return Answer((problem("home", "", f"{root} is not there", action),))
     try:
         with scratch_folder(root) as folder:
@@ -63,7 +63,7 @@ def ledgers(asked: Situation) -> Answer:
             "ledgers",
             name,
             f"{count} files make reading {name} slow",
-            "sopilot retention merges them",
+            "sopilot retention apply merges them",
         )
         for name, count in many.items()
     )
@@ -90,7 +90,7 @@ def leftovers(asked: Situation) -> Answer:
     limit_s = asked.settings.limits.leftover_minutes * 60
     count = sum(age_s > limit_s for age_s in _temporary_ages(asked))
     what = f"{count} temporary files that nobody will finish"
-    left = [warning("leftovers", "", what, "sopilot doctor --sweep")] if count else []
+    left = [warning("leftovers", "", what, "sopilot home doctor --sweep")] if count else []
     return found(left, Fine("leftovers", "", "none"))
 
 

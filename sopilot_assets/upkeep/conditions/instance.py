@@ -39,13 +39,13 @@ def dagster_settings(asked: Situation) -> Answer:
 def _wrong_settings(asked: Situation, folder: Path) -> Iterator[Condition]:
     absent = [name for name in SETTINGS if not (folder / name).is_file()]
     if absent:
-        yield problem("Dagster", "", f"{folder} lacks {', '.join(absent)}", "sopilot init")
+        yield problem("Dagster", "", f"{folder} lacks {', '.join(absent)}", "sopilot home init")
         return
     try:
         yaml.safe_load((folder / "dagster.yaml").read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         what = f"{folder / 'dagster.yaml'} is not YAML: {error}"
-        yield problem("Dagster", "", what, "correct it, or delete it and run sopilot init")
+        yield problem("Dagster", "", what, "correct it, or delete it and run sopilot home init")
         return
     named = asked.environment.get("DAGSTER_HOME")
     if named is not None and local_path(Home.at(named).root) != folder:
@@ -109,7 +109,9 @@ def _limits(limits: ConditionLimits) -> dict[str, float]:
 
 def _stuck(run: UnfinishedRun, age_minutes: float) -> Condition:
     what = f"run {run.run_id[:8]} of {run.job} is {run.status} for {age_minutes:.0f} minutes"
-    action = "restart Dagster (make dev): run monitoring ends it; or terminate it in Runs, and sopilot score"
+    action = (
+        "restart Dagster (make dev): run monitoring ends it; or terminate it in Runs, and sopilot score run"
+    )
     if run.status == "QUEUED":
         action = (
             "see that the daemon lives (make dev) and that no other run holds its place, in Runs > Queued"

@@ -27,7 +27,9 @@ _LOOK: Final = "look at the runs of the asset backups in Dagster's page"
 def daily_report(asked: Situation) -> Answer:
     """The age of the newest daily report."""
     newest = _newest(local_path(asked.home.reports).glob("*.html"))
-    action = "look in Dagster's page why the schedule of daily_reports does not run, then `sopilot daily`"
+    action = (
+        "look in Dagster's page why the schedule of daily_reports does not run, then `sopilot report show`"
+    )
     return Answer(
         (timely(asked, "daily report", newest, asked.settings.freshness.daily_report_hours, action),)
     )
@@ -46,7 +48,7 @@ def backup_drill(asked: Situation) -> Answer:
     """The age of the last drill that passed, where a place for backups is set."""
     if asked.settings.backup.destination is None:
         return Answer(())
-    limit, action = asked.settings.freshness.drill_hours, f"{_LOOK}, or run `sopilot backup drill`"
+    limit, action = asked.settings.freshness.drill_hours, f"{_LOOK}, or run `sopilot backup verify --drill`"
     drilled = newest_drill_at(asked.home)
     return Answer((timely(asked, "drill of a backup that passed", drilled, limit, action),))
 

@@ -44,4 +44,4 @@ def _undelivered(asked: Situation) -> Iterator[Condition]:
     waiting = undelivered(asked.home, asked.settings.alerts, asked.environment)
     if waiting:
         what = f"{len(waiting)} messages were not delivered: {waiting[0].error or 'not tried yet'}"
-        yield warning("alerts", "messages", what, "sopilot alerts test, then sopilot alerts deliver")
+        yield warning("alerts", "messages", what, "sopilot alert deliver --test, then sopilot alert deliver")

@@ -31,13 +31,13 @@ def capture_folder(asked: Situation) -> Answer:
     told: list[Condition | Fine] = []
     if old:
         what = f"{old} of {len(ages_s)} files wait for more than {limit:g} minutes"
-        told.append(warning("capture folder", "waiting", what, "make dev, or sopilot capture intake"))
+        told.append(warning("capture folder", "waiting", what, "make dev, or sopilot capture register"))
     else:
         told.append(Fine("capture folder", "waiting", f"{len(ages_s)} files wait" if ages_s else "empty"))
     if scan.skipped:
         first = scan.skipped[0]
         what = f"{len(scan.skipped)} entries are left alone, e.g. {first.relative}: {first.why}"
-        told.append(warning("capture folder", "left alone", what, "sopilot capture intake lists them"))
+        told.append(warning("capture folder", "left alone", what, "sopilot capture register lists them"))
     return Answer(tuple(told))
 
 
@@ -92,7 +92,7 @@ def few_refused(asked: Situation) -> Answer:
     many = share > limits.refused_share
     what = f"{share:.0%} of the last {len(recent)} files were refused: {shown}"
     return found(
-        [warning("quarantine", "", what, "sopilot capture quarantine")] if many else [],
+        [warning("quarantine", "", what, "sopilot recording list --refused")] if many else [],
         Fine("quarantine", "", f"of the last {len(recent)} files: {shown}" if shown else "empty"),
         rows=rows_of(refused[["file", "reason"]]) if many else (),
         figures={"quarantined_share": round(share, 4), "files": len(recent)},
@@ -106,7 +106,7 @@ def one_model_a_task(asked: Situation) -> Answer:
     counts = frame.groupby(["task_id", "model_id"]).size().reset_index(name="recordings")
     rows = rows_of(counts[counts.duplicated("task_id", keep=False)])
     mixed = sorted({str(row["task_id"]) for row in rows})
-    action = "sopilot score --stale embeds them again by the model of the task"
+    action = "sopilot score run --stale embeds them again by the model of the task"
     return found(
         (warning("one_model", one, f"{one}: embedded by several models", action) for one in mixed),
         Fine("one_model", "", "one for each task"),
@@ -128,7 +128,7 @@ def embeddings_finite(asked: Situation) -> Answer:
     rows: list[Mapping[str, Cell]] = [
         {"key": key, "problem": fault} for key, fault in faults.items() if fault
     ]
-    action = "restore embeddings/ from a backup, or delete the file and run sopilot score --stale"
+    action = "restore embeddings/ from a backup, or delete the file and run sopilot score run --stale"
     return found(
         (problem("embeddings", str(row["key"]), f"{row['key']}: {row['problem']}", action) for row in rows),
         Fine("embeddings", "", f"{len(chosen)} read again, all finite"),

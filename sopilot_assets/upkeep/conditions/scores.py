@@ -34,9 +34,7 @@ def _late(asked: Situation, waiting: Mapping[str, Mapping[str, Cell]]) -> Iterat
         return
     oldest = datetime.fromisoformat(min(str(row["written_at"]) for row in waiting.values()))
     limit = asked.settings.freshness.unscored_hours
-    action = (
-        f"{len(waiting)} recordings wait: look at failed runs in the page of Dagster, or run `sopilot score`"
-    )
+    action = f"{len(waiting)} recordings wait: look at failed runs in the page of Dagster, or run `sopilot score run`"
     late = timely(asked, "scores of new recordings", oldest, limit, action)
     if isinstance(late, Condition):
         yield late
@@ -45,7 +43,7 @@ def _late(asked: Situation, waiting: Mapping[str, Mapping[str, Cell]]) -> Iterat
 def unscored(task_id: str, count: int) -> Condition:
     """That so many recordings of a task have no score yet."""
     what = f"{task_id}: {count} recordings have no score."
-    return warning("unscored", task_id, what, f"sopilot score --task {task_id}")
+    return warning("unscored", task_id, what, f"sopilot score run --task {task_id}")
 
 
 def up_to_date(asked: Situation) -> Answer:
@@ -69,7 +67,7 @@ def up_to_date(asked: Situation) -> Answer:
 def out_of_date(reasons: Mapping[str, int]) -> Condition:
     """That scores were made by something older than what would make them now: how many, by reason."""
     what = f"{sum(reasons.values())} scores are out of date ({', '.join(reasons)})."
-    return warning("scores", "out of date", what, "sopilot score --stale")
+    return warning("scores", "out of date", what, "sopilot score run --stale")
 
 
 def can_be_scored(asked: Situation) -> Answer:
@@ -78,6 +76,6 @@ def can_be_scored(asked: Situation) -> Answer:
     count = len(set(problems["key"]) & set(asked.recordings))
     what = f"{count} recordings could not be scored"
     return found(
-        [warning("scores", "problems", what, "sopilot show scores --problems")] if count else [],
+        [warning("scores", "problems", what, "sopilot score list --problems")] if count else [],
         Fine("scores", "problems", "none"),
     )

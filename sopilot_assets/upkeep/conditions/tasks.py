@@ -14,7 +14,7 @@ def task_files(asked: Situation) -> Answer:
     """Task files that cannot be used, and their locks."""
     tasks = asked.tasks
     if not (tasks.tasks or tasks.refused):
-        return Answer((warning("task", "", "none yet", "sopilot task new, or sopilot demo"),))
+        return Answer((warning("task", "", "none yet", "sopilot task create, or sopilot demo run"),))
     refused = (
         problem("task", task_id, str(error), f"sopilot task show {task_id}")
         for task_id, error in tasks.refused.items()
@@ -29,7 +29,7 @@ def _lock(asked: Situation, task_id: str, task: TaskSpec) -> Condition | Fine:
     if state is LockState.UNLOCKED:
         what = f"version {task.version} is not locked: it can change under its scores"
         return warning("task", task_id, what, f"sopilot task lock {task_id}")
-    return problem("task", task_id, f"its lock is {state.value}", f"sopilot task verify {task_id}")
+    return problem("task", task_id, f"its lock is {state.value}", f"sopilot task lock --check {task_id}")
 
 
 def task_of_recordings(asked: Situation) -> Answer:
@@ -53,4 +53,4 @@ def models(asked: Situation) -> Answer:
 def _model(model: ModelState) -> Condition | Fine:
     if model.usable:
         return Fine("model", model.name, model.state)
-    return problem("model", model.name, model.state, "sopilot models preload, or follow the message")
+    return problem("model", model.name, model.state, "sopilot model preload, or follow the message")

@@ -88,7 +88,7 @@ def _disk(row: Row) -> Iterator[Need]:
             what=f"{free} GiB are free; intake pauses below {pause:g} GiB.",
             action="free some space: intake is paused"
             if paused
-            else "free some space, e.g. sopilot retention",
+            else "free some space, e.g. sopilot retention apply",
         )
         ja = f"空き容量は {free} GiB です。{pause:g} GiB 未満で取り込みが止まります。"
         yield Need(told, ja, _URGENT)
@@ -97,7 +97,7 @@ def _disk(row: Row) -> Iterator[Need]:
             "disk",
             f"At this growth the disk is full in {days:g} days.",
             f"このままの増加量では、あと {days:g} 日でディスクがいっぱいになります。",
-            "sopilot retention, or a larger disk",
+            "sopilot retention apply, or a larger disk",
         )
 
 
@@ -116,7 +116,7 @@ def _campaigns(campaigns: Sequence[Row]) -> Iterator[Need]:
                 row["campaign"],
                 f"Campaign {row['campaign']}: {faults} steps failed, {findings} steps found something.",
                 f"キャンペーン {row['campaign']}：失敗した手順 {faults} 件、指摘のあった手順 {findings} 件。",
-                f"campaigns/{row['campaign']}: the logs of its steps; sopilot campaign status",
+                f"campaigns/{row['campaign']}: the logs of its steps; sopilot campaign show",
             )
 
 
@@ -129,7 +129,7 @@ def _refused(files: Sequence[Row]) -> Iterator[Need]:
             reason,
             f"{count} files were refused: {row['what_en']} {row['action_en']}",
             f"{count} 件のファイルを受け付けられませんでした：{row['what_ja']}{row['action_ja']}",
-            "sopilot capture quarantine",
+            "sopilot recording list --refused",
         )
 
 
@@ -143,7 +143,7 @@ def _task(task: Row) -> Iterator[Need]:
             name,
             f"{name}: people disagree about {disputed} recordings.",
             f"{name}：{disputed} 件の録画で評価者の判断が分かれています。",
-            f"sopilot labels disagreements {name}",
+            f"sopilot label list --disputed {name}",
         )
     if golds == 0:
         ja = f"{name} にはお手本がなく、採点できません。"
@@ -158,7 +158,7 @@ def _task(task: Row) -> Iterator[Need]:
             name,
             f"{name}: {unlabelled} trainee recordings have no label.",
             f"{name}：{unlabelled} 件の受講者の録画にラベルがありません。",
-            f"sopilot labels template {name} SHEET.csv --who NAME",
+            f"sopilot label prepare {name} SHEET.csv --who NAME",
             _LATER,
         )
 
@@ -190,7 +190,7 @@ def _reviews(rows: Rows) -> Iterator[Need]:
                 task_id,
                 f"{task_id}: {total} recordings wait for a person to look at them ({shown}).",
                 f"{task_id}：{total} 件の録画が人による確認を待っています（{shown}）。",
-                "reviews/index.html, then sopilot labels add",
+                "reviews/index.html, then sopilot label add",
             )
 
 
@@ -221,5 +221,5 @@ def _drift(rows: Sequence[Row]) -> Iterator[Need]:
                 row["task"],
                 f"{row['task']}: recent recordings differ from earlier in {row['of']} (PSI {row['psi']}).",
                 f"{row['task']}：最近の録画は以前と {row['of']} の分布が異なります（PSI {row['psi']}）。",
-                f"sopilot show scores --task {row['task']}",
+                f"sopilot score list --task {row['task']}",
             )

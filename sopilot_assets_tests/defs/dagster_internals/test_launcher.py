@@ -21,10 +21,10 @@ from sopilot_assets.defs.dagster_internals.launcher import (
     LAUNCHED_TAG,
     LocalRunLauncher,
     NotedProcess,
-    SinceBoot,
 )
+from sopilot_assets.processes.boot_clock import SinceBoot
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

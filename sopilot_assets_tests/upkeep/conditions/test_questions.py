@@ -169,7 +169,10 @@ def test_no_threshold_stands_beside_a_question(path: Path) -> None:
     tree = ast.parse(path.read_text("utf-8"))
     constants = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and node.value]
     compared = [node for node in ast.walk(tree) if isinstance(node, ast.Compare)]
-    beside = [*(node.value for node in constants if node.value), *(one for c in compared for one in c.comparators)]
+    beside = [
+        *(node.value for node in constants if node.value),
+        *(one for c in compared for one in c.comparators),
+    ]
     numbers = [
         one.value
         for node in beside

@@ -1,0 +1,45 @@
+"""`sopilot web`: Dagster's web page, guarded, also for people who only look."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sopilot_assets.cli.at_first_use import at_first_use
+from sopilot_assets.cli.options import HOME, examples
+from sopilot_assets.cli.output import say
+from sopilot_assets.upkeep.setting_up import prepare_home
+
+with at_first_use():
+    from sopilot_assets.defs.web import webserver
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog=examples(
+        "sopilot web serve",
+        "sopilot web serve --read-only --port 3001",
+        "sopilot web serve --read-only --port 3001 --public-name sopilot.example.org",
+    )
+)
+def serve(
+    *,
+    home: HOME,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where on 127.0.0.1.")] = 3000,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="For viewers: whatever would change something is refused.")
+    ] = False,
+    public_name: Annotated[
+        list[str] | None,
+        typer.Option(help="A host name under which a reverse proxy shows the page; may be given again."),
+    ] = None,
+) -> None:
+    """Show Dagster's web page on this machine only, and refuse what pages of other sites send to it.
+
+    It needs neither `make dev` nor the daemon; runs that are launched wait until a daemon runs.
+    """
+    prepare_home(home)
+    say(f"Open http://127.0.0.1:{port}{' (to look only)' if read_only else ''}; stop with Ctrl-C")
+    webserver.serve(home, port=port, read_only=read_only, public_names=public_name or ())
