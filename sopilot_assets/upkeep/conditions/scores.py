@@ -34,7 +34,8 @@ def _late(asked: Situation, waiting: Mapping[str, Mapping[str, Cell]]) -> Iterat
         return
     oldest = datetime.fromisoformat(min(str(row["written_at"]) for row in waiting.values()))
     limit = asked.settings.freshness.unscored_hours
-    action = f"{len(waiting)} recordings wait: look at failed runs in the page of Dagster, or run `sopilot score run`"
+    look = "look at failed runs in the page of Dagster, or run `sopilot score run`"
+    action = f"{len(waiting)} recordings wait: {look}"
     late = timely(asked, "scores of new recordings", oldest, limit, action)
     if isinstance(late, Condition):
         yield late
