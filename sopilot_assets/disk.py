@@ -81,10 +81,15 @@ def disk_state(home: Home, limits: DiskLimits, *, free: FreeBytes = free_bytes) 
     Between ``pause_gib`` and ``resume_gib`` it depends on whether intake was paused before.
     """
     found = free(home)
-    if found < limits.pause_gib * GIB or (_marker(home).exists() and found < limits.resume_gib * GIB):
-        return DiskState(found, Pressure.PAUSED, limits)
-    low = found < limits.warn_gib * GIB
-    return DiskState(found, Pressure.LOW if low else Pressure.NONE, limits)
+    was_paused = _marker(home).exists()
+    return DiskState(found, pressure_at(found, limits, was_paused=was_paused), limits)
+
+
+def pressure_at(free_bytes: float, limits: DiskLimits, *, was_paused: bool = False) -> Pressure:
+    """How full a disk is on which so many bytes are free."""
+    if free_bytes < (limits.resume_gib if was_paused else limits.pause_gib) * GIB:
+        return Pressure.PAUSED
+    return Pressure.LOW if free_bytes < limits.warn_gib * GIB else Pressure.NONE
 
 
 def guard_disk(home: Home, limits: DiskLimits, *, free: FreeBytes = free_bytes) -> DiskState:

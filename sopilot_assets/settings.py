@@ -22,6 +22,10 @@ SETTINGS_FILE: Final = "settings.yaml"
 _Hours = Annotated[float, Field(gt=0, le=10_000)]
 _Days = Annotated[int, Field(ge=1, le=10_000)]
 _Gib = Annotated[float, Field(ge=0)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Count = Annotated[int, Field(ge=1)]
+_Minutes = Annotated[float, Field(gt=0)]
+_Seconds = Annotated[float, Field(ge=0)]
 THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -144,11 +148,38 @@ class BackupSettings(_Section):
         return place
 
 
+class ConditionLimits(_Section):
+    """From when on something else than lateness and little disk counts as wrong.
+
+    ``golds`` by ``gold_persons`` are the fewest of a task that give sane results. ``running_minutes`` is
+    longer than Dagster lets a run take.
+    """
+
+    golds: _Count = 4
+    gold_persons: _Count = 2
+    refused_share: _Share = 0.2
+    refused_of_last: _Count = 100
+    dropped_minutes: _Minutes = 10.0
+    daemon_silent_minutes: _Minutes = 5.0
+    queued_minutes: _Minutes = 30.0
+    starting_minutes: _Minutes = 10.0
+    running_minutes: _Minutes = 370.0
+    journal_mib: _Count = 256
+    ledger_files: Annotated[int, Field(ge=2)] = 400
+    clock_ahead_s: _Seconds = 60.0
+    leftover_minutes: _Minutes = 60.0
+    campaign_unwatched_s: _Seconds = 90.0
+    campaign_slack_s: _Seconds = 120.0
+    files_read_again: Annotated[int, Field(ge=0)] = 5
+    web_ports: tuple[int, ...] = (3000, 3001)
+
+
 class Settings(_Section):
     """All settings of an installation."""
 
     alerts: AlertSettings = AlertSettings()
     freshness: FreshnessLimits = FreshnessLimits()
+    limits: ConditionLimits = ConditionLimits()
     disk: DiskLimits = DiskLimits()
     retention: RetentionSettings = RetentionSettings()
     targets: Targets = Targets()

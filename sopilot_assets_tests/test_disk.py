@@ -19,7 +19,9 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.tasks import new_task
 from sopilot_assets.upkeep.alerts import open_alerts, read_events
-from sopilot_assets.upkeep.alerts.conditions import settle_disk
+from sopilot_assets.upkeep.alerts.lasting import settle_lasting
+from sopilot_assets.upkeep.conditions.machine import DISK
+from sopilot_assets.upkeep.conditions.situation import Situation
 
 LIMITS = DiskLimits(warn_gib=10, pause_gib=2, resume_gib=4)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -42,9 +44,10 @@ def drain(home: Home) -> Drained:
     return drain_capture(home, run_id="test", now=lambda: NOW, wait=lambda _: None)
 
 
-def limit(home: Home, pause_gib: float) -> None:
+def limit(home: Home, pause_gib: float, warn_gib: float | None = None) -> None:
     """Settings by which the disk of the tests is far too small, or large enough."""
-    text = f"disk: {{warn_gib: {pause_gib}, pause_gib: {pause_gib}, resume_gib: {pause_gib}}}\n"
+    warn = pause_gib if warn_gib is None else warn_gib
+    text = f"disk: {{warn_gib: {warn}, pause_gib: {pause_gib}, resume_gib: {pause_gib}}}\n"
     (local_path(home.root) / "settings.yaml").write_text(text, "utf-8")
 
 
@@ -67,8 +70,10 @@ def test_a_file_must_fit_without_causing_a_pause(home: Home, gib: float, fits: b
 
 
 def test_one_alert_is_raised_becomes_a_problem_and_is_resolved(home: Home) -> None:
-    for gib in (9, 8, 1.5, 3, 5, 12):
-        settle_disk(home, LIMITS, now=NOW, repeat_after_hours=24, free=free(gib))
+    local_path(home.root).mkdir()
+    for pause_gib, warn_gib in ((0, 1e6), (0, 1e6), (1e6, 1e6), (1e6, 1e6), (0, 1e6), (0, 0)):
+        limit(home, pause_gib, warn_gib)
+        settle_lasting(Situation(home, NOW, {}), DISK)
     assert [(event.event, event.severity) for event in read_events(home)] == [
         ("raised", "warning"),
         ("repeated", "problem"),

@@ -7,10 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 import sopilot_assets
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.sidecar import Sidecar
+from sopilot_assets.settings import Settings
 
 PACKAGE = Path(sopilot_assets.__file__).parent
 ROOT = Path(__file__).parents[1]
@@ -48,6 +50,25 @@ def test_links_between_guides_lead_somewhere(guide: Path) -> None:
     text = guide.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         assert (guide.parent / target).exists(), f"{guide.name}: {target}"
+
+
+def documented_settings() -> dict[str, dict[str, object]]:
+    """The settings as the guide shows them."""
+    block = read("docs/operations.md").split("## settings.yaml")[1].split("```yaml")[1].split("```")[0]
+    shown: dict[str, dict[str, object]] = yaml.safe_load(block)
+    return shown
+
+
+@pytest.mark.parametrize("section", Settings.model_fields)
+def test_the_guide_shows_every_setting(section: str) -> None:
+    fields = type(getattr(Settings(), section)).model_fields
+    assert set(documented_settings()[section]) == set(fields)
+
+
+@pytest.mark.parametrize("section", ["freshness", "limits", "disk", "retention", "targets"])
+def test_the_guide_shows_the_defaults(section: str) -> None:
+    defaults = getattr(Settings(), section).model_dump(mode="json")
+    assert documented_settings()[section] == defaults
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)

@@ -24,7 +24,8 @@ from sopilot_assets.upkeep.campaign.plan import (
     request_stop,
     start_campaign,
 )
-from sopilot_assets.upkeep.campaign.standing import Standing, campaign_status
+from sopilot_assets.upkeep.campaign.standing import campaign_status
+from sopilot_assets.upkeep.conditions.campaign import stands_still
 
 if TYPE_CHECKING:
     from sopilot_assets.store.home import Home
@@ -118,7 +119,7 @@ def show(
         raise ConfigError("there was no campaign yet. `sopilot campaign start` starts one.")
     found = campaign_status(home, load_plan(home, chosen), now=moment_at(datetime.now(UTC)))
     _show(found, as_json=as_json)
-    if found.standing in (Standing.STALLED, Standing.CRASHED):
+    if stands_still(found) is not None:
         raise typer.Exit(1)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import typer
@@ -12,9 +11,10 @@ import typer
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.settings import load_settings
 from sopilot_assets.store.publish import local_path, sweep_unfinished
 from sopilot_assets.store.shared import FETCHED, PULLED, pull, stored_at
-from sopilot_assets.upkeep.doctor import OLD_S, State, examine_home
+from sopilot_assets.upkeep.doctor import doctor_row, examine_home
 from sopilot_assets.upkeep.setting_up import Profile, join_store, prepare_home
 
 app = typer.Typer()
@@ -59,13 +59,14 @@ def doctor(
     as_json: AS_JSON = False,
 ) -> None:
     """Look for what is wrong, and say what to do about it; exit code 1 when something must be mended."""
-    now_s = time.time()
+    now = datetime.now(UTC)
     if sweep:
-        say(f"{sweep_unfinished(home.root, older_than_s=OLD_S, now_s=now_s)} temporary files removed")
-    findings = examine_home(home, now_s=now_s, environment=os.environ)
-    rows = [{**asdict(finding), "state": finding.state.value} for finding in findings]
-    show_rows(rows, columns=("check", "state", "what", "action"), as_json=as_json)
-    if any(finding.state is State.PROBLEM for finding in findings):
+        older_than_s = load_settings(home).limits.leftover_minutes * 60
+        removed = sweep_unfinished(home.root, older_than_s=older_than_s, now_s=now.timestamp())
+        say(f"{removed} temporary files removed")
+    rows = [doctor_row(told) for told in examine_home(home, now=now, environment=os.environ)]
+    show_rows(rows, columns=("check", "subject", "state", "what", "action"), as_json=as_json)
+    if any(row["state"] == "problem" for row in rows):
         raise typer.Exit(1)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
-from sopilot_assets.upkeep.alerts import Alert, AlertSeverity, raise_alert, resolve_alert
+from sopilot_assets.upkeep.alerts import raise_alert, resolve_alert
+from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity
 from sopilot_assets_tests.cli.running import rows, sopilot
 from sopilot_assets_tests.upkeep.alerts.receivers import (
     MailReceiver,
@@ -37,7 +38,7 @@ def receivers(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Web
 
 
 def note(home: Home, subject: str) -> None:
-    alert = Alert("disk", subject, AlertSeverity.PROBLEM, "1 GiB free", "free some")
+    alert = Condition("disk", subject, ConditionSeverity.PROBLEM, "1 GiB free", "free some")
     raise_alert(home, alert, now=datetime.now(UTC))
 
 

@@ -20,8 +20,8 @@ from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.store.publish import local_path
-from sopilot_assets.upkeep.alerts.alert import Alert, AlertSeverity
 from sopilot_assets.upkeep.alerts.noting import raise_alert, resolve_alert
+from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity
 from sopilot_assets.upkeep.daily import counts
 from sopilot_assets.upkeep.daily.facts import Facts
 from sopilot_assets.upkeep.daily.report import (
@@ -260,7 +260,7 @@ def gates(home: Home, *, passed: bool, at: str) -> None:
 
 
 def test_alerts_are_those_that_were_open_then(tea: Home) -> None:
-    alert = Alert("disk", "free space", AlertSeverity.PROBLEM, "1 GiB free", "free some space")
+    alert = Condition("disk", "free space", ConditionSeverity.PROBLEM, "1 GiB free", "free some space")
     raise_alert(tea, alert, now=datetime.fromisoformat(NOON))
     resolve_alert(tea, "disk", "free space", now=datetime.fromisoformat(AFTER))
     found = report(tea)

@@ -8,7 +8,6 @@ could not be written (a full disk) would be lost. This one moves on only after e
 import json
 import os
 import socket
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,22 +18,25 @@ from sopilot_assets.defs.alerts.ended_runs import ended_runs
 from sopilot_assets.defs.alerts.failed_checks import failed_checks
 from sopilot_assets.defs.dagster_internals.ticks import last_tick
 from sopilot_assets.defs.resources import ClockResource, HomeResource
-from sopilot_assets.errors import ConfigError
-from sopilot_assets.processes.boot_clock import moment_at
-from sopilot_assets.settings import Settings, load_settings
+from sopilot_assets.disk import guard_disk
+from sopilot_assets.settings import Settings
 from sopilot_assets.store.home import Home
-from sopilot_assets.upkeep.alerts import Alert, AlertSeverity, Delivery, deliver, raise_alert, settle
-from sopilot_assets.upkeep.alerts.campaigns import settle_campaign
-from sopilot_assets.upkeep.alerts.conditions import CHECK_FAILED, settle_disk, settle_overdue
-from sopilot_assets.upkeep.alerts.failures import note_ended_runs
-from sopilot_assets.upkeep.alerts.overdue import Milestone
+from sopilot_assets.upkeep.alerts import Delivery, deliver, settle
+from sopilot_assets.upkeep.alerts.campaigns import note_campaign_steps
+from sopilot_assets.upkeep.alerts.failures import CHECK_FAILED, note_ended_runs
+from sopilot_assets.upkeep.alerts.lasting import settle_lasting
+from sopilot_assets.upkeep.conditions.campaign import CAMPAIGN
+from sopilot_assets.upkeep.conditions.dagster_files import DagsterState, Tick
+from sopilot_assets.upkeep.conditions.home import SETTINGS
+from sopilot_assets.upkeep.conditions.instance import CAPTURE_SENSOR
+from sopilot_assets.upkeep.conditions.lateness import OVERDUE, begin_watch
+from sopilot_assets.upkeep.conditions.machine import DISK
+from sopilot_assets.upkeep.conditions.situation import Situation
 
-CAPTURE_SENSOR: Final = "capture_sensor"
 CONDITIONS_EVERY_S: Final = 60.0
 """How often it is looked for what is overdue and for failed checks."""
 FIRST_LOOK: Final = timedelta(hours=24)
 """How far back the first tick of all looks for failed runs."""
-SETTINGS: Final = "settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,13 @@ def alerts_sensor(
     context: dg.SensorEvaluationContext, home: HomeResource, clock: ClockResource
 ) -> dg.SensorResult:
     """One tick."""
-    now = clock.now()
-    settings = _settings(home.home, now)
+    asked = Situation(home.home, clock.now(), os.environ, dagster_told=_known(context.instance))
+    settle_lasting(asked, SETTINGS)
+    settings, now = asked.settings, asked.now
     cursor = AlertsCursor.from_json(context.cursor)
     try:
         cursor = _note_runs(context.instance, home.home, settings, cursor, now)
-        cursor = _note_conditions(context, home.home, settings, cursor, now)
+        cursor = _note_conditions(context, asked, cursor)
     finally:
         sent = _deliver(home.home, settings, now)
     _log_failures(context, sent)
@@ -99,18 +102,6 @@ def _deliver(home: Home, settings: Settings, now: datetime) -> Delivery:
     )
 
 
-def _settings(home: Home, now: datetime) -> Settings:
-    try:
-        settings = load_settings(home)
-    except ConfigError as error:
-        action = "correct settings.yaml: until then nothing is sent"
-        settings_alert = Alert(SETTINGS, "settings.yaml", AlertSeverity.PROBLEM, str(error), action)
-        raise_alert(home, settings_alert, now=now)
-        raise
-    settle(home, {SETTINGS}, [], now=now)
-    return settings
-
-
 def _note_runs(
     instance: dg.DagsterInstance, home: Home, settings: Settings, cursor: AlertsCursor, now: datetime
 ) -> AlertsCursor:
@@ -120,15 +111,18 @@ def _note_runs(
 
 
 def _note_conditions(
-    context: dg.SensorEvaluationContext, home: Home, settings: Settings, cursor: AlertsCursor, now: datetime
+    context: dg.SensorEvaluationContext, asked: Situation, cursor: AlertsCursor
 ) -> AlertsCursor:
-    again = settings.alerts.repeat_after_hours
-    settle_disk(home, settings.disk, now=now, repeat_after_hours=again)
-    settle_campaign(home, now=moment_at(now), repeat_after_hours=again)
+    home, now, again = asked.home, asked.now, asked.settings.alerts.repeat_after_hours
+    guard_disk(home, asked.settings.disk)
+    settle_lasting(asked, DISK, repeat_after_hours=again)
+    note_campaign_steps(home, now=now, repeat_after_hours=again)
+    settle_lasting(asked, CAMPAIGN, repeat_after_hours=again)
     looked_s = cursor.conditions_s
     if looked_s is not None and abs(now.timestamp() - looked_s) < CONDITIONS_EVERY_S:
         return cursor
-    settle_overdue(home, settings, dagster_milestones(context.instance, settings), now=now)
+    begin_watch(home, now)
+    settle_lasting(asked, OVERDUE, repeat_after_hours=again)
     repository = context.repository_def
     if repository is not None:
         keys = sorted(repository.asset_graph.asset_check_keys)
@@ -137,14 +131,10 @@ def _note_conditions(
     return AlertsCursor(cursor.failures, cursor.successes, now.timestamp())
 
 
-def dagster_milestones(instance: dg.DagsterInstance, settings: Settings) -> Sequence[Milestone]:
+def _known(instance: dg.DagsterInstance) -> DagsterState:
     """When the capture folder was looked at last, where Dagster has ever done so."""
     last = last_tick(instance, CAPTURE_SENSOR)
-    if last is None:
-        return []
-    action = f"start {CAPTURE_SENSOR} in the page of Dagster (Automation), and look at its ticks"
-    limit = settings.freshness.capture_tick_hours
-    return [Milestone("looks at the capture folder", last, limit, action, AlertSeverity.PROBLEM)]
+    return DagsterState(ticks=() if last is None else (Tick(CAPTURE_SENSOR, last),))
 
 
 def _log_failures(context: dg.SensorEvaluationContext, sent: Delivery) -> None:

@@ -4,7 +4,7 @@
 webhook and e-mail.
 """
 
-from sopilot_assets.upkeep.alerts.alert import Alert, AlertEvent, AlertSeverity, Happening
+from sopilot_assets.upkeep.alerts.alert import AlertEvent, Happening
 from sopilot_assets.upkeep.alerts.deliver import Delivery, Undelivered, deliver, undelivered
 from sopilot_assets.upkeep.alerts.noting import (
     OpenAlert,
@@ -16,9 +16,7 @@ from sopilot_assets.upkeep.alerts.noting import (
 )
 
 __all__ = [
-    "Alert",
     "AlertEvent",
-    "AlertSeverity",
     "Delivery",
     "Happening",
     "OpenAlert",

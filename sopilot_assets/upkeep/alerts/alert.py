@@ -1,4 +1,4 @@
-"""An alert, and what happens to it over time."""
+"""What happens to an alert over time: a condition that people are told of."""
 
 from __future__ import annotations
 
@@ -6,18 +6,9 @@ import hashlib
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
 
 from sopilot_assets.texts.names import one_line, printable
-
-Key: TypeAlias = tuple[str, str]
-
-
-class AlertSeverity(StrEnum):
-    """How bad it is: a ``problem`` stops something, a ``warning`` will."""
-
-    WARNING = "warning"
-    PROBLEM = "problem"
+from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity, Key
 
 
 class Happening(StrEnum):
@@ -27,28 +18,6 @@ class Happening(StrEnum):
     AGAIN = "again"
     REPEATED = "repeated"
     RESOLVED = "resolved"
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """Something that needs attention. ``kind`` and ``subject`` together are its identity: while it is open,
-    the same alert is not raised a second time.
-
-    ``occurrence`` names what made it (e.g. the id of a run), so that nothing is noted twice. ``what`` says
-    what is wrong, ``action`` what to do.
-    """
-
-    kind: str
-    subject: str
-    severity: AlertSeverity
-    what: str
-    action: str
-    occurrence: str = ""
-
-    @property
-    def key(self) -> Key:
-        """Kind and subject, as events have them."""
-        return self.kind, printable(self.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +60,9 @@ class AlertEvent:
         return asdict(self)
 
 
-def event_of(alert: Alert, happening: Happening, *, at: datetime, first_seen: str, count: int) -> AlertEvent:
+def event_of(
+    alert: Condition, happening: Happening, *, at: datetime, first_seen: str, count: int
+) -> AlertEvent:
     """The event that says that ``happening`` befell the alert at ``at``; control characters are taken out."""
     alert_id = _digest(alert.kind, alert.subject, first_seen)[:12]
     return AlertEvent(
@@ -113,7 +84,7 @@ def event_of(alert: Alert, happening: Happening, *, at: datetime, first_seen: st
 def trial_event(now: datetime) -> AlertEvent:
     """An event that says that messages arrive; it is not noted anywhere."""
     what = "this is a test: messages of this installation arrive here"
-    alert = Alert("test", "sopilot alert deliver --test", AlertSeverity.WARNING, what, "nothing")
+    alert = Condition("test", "sopilot alert deliver --test", ConditionSeverity.WARNING, what, "nothing")
     return event_of(alert, Happening.RAISED, at=now, first_seen=now.isoformat(), count=1)
 
 

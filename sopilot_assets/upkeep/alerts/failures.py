@@ -9,10 +9,12 @@ from typing import Final
 
 from sopilot_assets.store.home import Home
 from sopilot_assets.texts.names import printable
-from sopilot_assets.upkeep.alerts.alert import Alert, AlertEvent, AlertSeverity
+from sopilot_assets.upkeep.alerts.alert import AlertEvent
 from sopilot_assets.upkeep.alerts.noting import open_alerts, raise_alert, resolve_alert
+from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity
 
 RUN_FAILED: Final = "run_failed"
+CHECK_FAILED: Final = "check_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,13 @@ def note_ended_runs(
     return [event for event in events if event is not None]
 
 
-def _alert(run: EndedRun) -> Alert:
+def _alert(run: EndedRun) -> Condition:
     said = f": {run.said}" if run.said else ""
     what = f"run {run.run_id[:8]} of {run.subject} failed{said}"
     if run.retried:
         action = (
             "nothing yet: it is started again by itself; where this lasts, look at the run in Dagster's page"
         )
-        return Alert(RUN_FAILED, run.subject, AlertSeverity.WARNING, what, action, run.run_id)
+        return Condition(RUN_FAILED, run.subject, ConditionSeverity.WARNING, what, action, run.run_id)
     action = "read the run's error in the page of Dagster, mend what it names, and launch it again"
-    return Alert(RUN_FAILED, run.subject, AlertSeverity.PROBLEM, what, action, run.run_id)
+    return Condition(RUN_FAILED, run.subject, ConditionSeverity.PROBLEM, what, action, run.run_id)

@@ -18,7 +18,8 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.journal import append_journal, read_journal
 from sopilot_assets.store.publish import only_writer
 from sopilot_assets.texts.names import printable
-from sopilot_assets.upkeep.alerts.alert import Alert, AlertEvent, AlertSeverity, Happening, Key, event_of
+from sopilot_assets.upkeep.alerts.alert import AlertEvent, Happening, event_of
+from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity, Key
 
 JOURNAL: Final = "alerts.jsonl"
 REPEAT_AFTER_HOURS: Final = 24.0
@@ -48,7 +49,7 @@ def open_alerts(home: Home) -> list[OpenAlert]:
 
 
 def raise_alert(
-    home: Home, alert: Alert, *, now: datetime, repeat_after_hours: float = REPEAT_AFTER_HOURS
+    home: Home, alert: Condition, *, now: datetime, repeat_after_hours: float = REPEAT_AFTER_HOURS
 ) -> AlertEvent | None:
     """The event noted for the alert; None where the same alert is open already and nothing is to be said.
 
@@ -59,7 +60,7 @@ def raise_alert(
 
 
 def raise_alerts(
-    home: Home, alerts: Iterable[Alert], *, now: datetime, repeat_after_hours: float = REPEAT_AFTER_HOURS
+    home: Home, alerts: Iterable[Condition], *, now: datetime, repeat_after_hours: float = REPEAT_AFTER_HOURS
 ) -> list[AlertEvent]:
     """The events noted for the alerts, as `raise_alert` notes each; the journal is read once."""
     with _alone(home):
@@ -85,7 +86,7 @@ def resolve_alert(home: Home, kind: str, subject: str, *, now: datetime, what: s
 def settle(
     home: Home,
     kinds: Collection[str],
-    alerts: Sequence[Alert],
+    alerts: Sequence[Condition],
     *,
     now: datetime,
     repeat_after_hours: float = REPEAT_AFTER_HOURS,
@@ -126,13 +127,15 @@ def _standing(events: Iterable[AlertEvent]) -> _Standing:
     return standing
 
 
-def _raised(alert: Alert, standing: _Standing, now: datetime, repeat_after_hours: float) -> AlertEvent | None:
+def _raised(
+    alert: Condition, standing: _Standing, now: datetime, repeat_after_hours: float
+) -> AlertEvent | None:
     if alert.occurrence and (alert.kind, alert.occurrence) in standing.occurrences:
         return None
     found = standing.open.get(alert.key)
     if found is None:
         return event_of(alert, Happening.RAISED, at=now, first_seen=now.isoformat(), count=1)
-    worse = found.newest.severity == AlertSeverity.WARNING and alert.severity is AlertSeverity.PROBLEM
+    worse = found.newest.severity == ConditionSeverity.WARNING and alert.severity is ConditionSeverity.PROBLEM
     # the clock may have been set back, so what was told in the future is as old as what was told long ago
     silent = abs(now - datetime.fromisoformat(found.told_at))
     due = worse or silent >= timedelta(hours=repeat_after_hours)
@@ -145,7 +148,9 @@ def _raised(alert: Alert, standing: _Standing, now: datetime, repeat_after_hours
 
 def _resolved(found: OpenAlert, now: datetime, what: str) -> AlertEvent:
     newest = found.newest
-    alert = Alert(newest.kind, newest.subject, AlertSeverity(newest.severity), what or newest.what, "nothing")
+    alert = Condition(
+        newest.kind, newest.subject, ConditionSeverity(newest.severity), what or newest.what, "nothing"
+    )
     return event_of(alert, Happening.RESOLVED, at=now, first_seen=newest.first_seen, count=newest.count)
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import pandas as pd
 
 from sopilot_assets.processes.boot_clock import Moment
-from sopilot_assets.settings import load_settings
+from sopilot_assets.settings import Settings, load_settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.upkeep.campaign.durations import say_duration
@@ -26,12 +26,6 @@ from sopilot_assets.upkeep.campaign.records import (
 )
 from sopilot_assets.upkeep.campaign.steps import periods
 from sopilot_assets.upkeep.campaign.watching import current_step, last_watch
-
-WATCH_LIMIT_S: Final = 90.0
-"""A campaign that nobody looked after for longer has stalled; the sensor looks every 5 s."""
-
-_SLACK_S: Final = 120.0
-"""What a cycle may need beyond its interval to be queued, started and noted."""
 
 
 class Standing(StrEnum):
@@ -88,7 +82,9 @@ class CampaignStatus:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What the rules below judge by."""
+    """What the rules below judge by; ``slack_s`` is what a cycle may need beyond its interval to be queued,
+    started and noted, and that of whoever looks after it.
+    """
 
     plan: CampaignPlan
     now: Moment
@@ -96,6 +92,7 @@ class _Look:
     cycles: pd.DataFrame
     watch: Watched
     steps: tuple[Watched, ...]
+    slack_s: float
 
 
 _Said: TypeAlias = tuple[Standing, str, str] | None
@@ -107,13 +104,16 @@ def campaign_status(home: Home, plan: CampaignPlan, *, now: Moment) -> CampaignS
     facts = _facts(plan, cycles, steps, now)
     if has_ended(home, plan.campaign_id):
         return _over(home, plan, facts)
+    settings = load_settings(home)
+    limits = settings.limits
     look = _Look(
         plan=plan,
         now=now,
         stop=load_stop(home, plan.campaign_id),
         cycles=cycles,
-        watch=_watch(home, plan, now),
-        steps=_steps_watched(home, plan, steps, now),
+        watch=_watch(home, plan, now, limits.campaign_unwatched_s),
+        steps=_steps_watched(settings, plan, steps, now),
+        slack_s=limits.campaign_slack_s + limits.campaign_unwatched_s,
     )
     return CampaignStatus(plan.campaign_id, *_judged(look), facts, (look.watch, *look.steps))
 
@@ -160,7 +160,7 @@ def _stopping(look: _Look) -> _Said:
     if look.stop is None:
         return None
     waited_s = look.now.since(look.stop.moment)
-    if waited_s > look.plan.grace_s + _SLACK_S + WATCH_LIMIT_S:
+    if waited_s > look.plan.grace_s + look.slack_s:
         return _without_summary(f"it was stopped {say_duration(waited_s)} ago")
     return Standing.STOPPING, f"a stop was asked for {say_duration(waited_s)} ago", "Wait for its summary."
 
@@ -169,7 +169,7 @@ def _overdue(look: _Look) -> _Said:
     over_s = look.plan.elapsed_s(look.now) - look.plan.duration_s
     if over_s <= 0:
         return None
-    if over_s > look.plan.longest_cycle_s + _SLACK_S + WATCH_LIMIT_S:
+    if over_s > look.plan.longest_cycle_s + look.slack_s:
         return _without_summary(f"its deadline was {say_duration(over_s)} ago")
     return Standing.STOPPING, "its deadline is over", "Wait for its summary."
 
@@ -203,22 +203,24 @@ def _without_summary(why: str) -> tuple[Standing, str, str]:
     return Standing.CRASHED, f"{why}, and it has no summary", do
 
 
-def _watch(home: Home, plan: CampaignPlan, now: Moment) -> Watched:
+def _watch(home: Home, plan: CampaignPlan, now: Moment, limit_s: float) -> Watched:
     last = last_watch(home, plan.campaign_id)
     age_s = now.since(last) if last else plan.elapsed_s(now)
-    return Watched("watch", last.wall.isoformat() if last else None, max(age_s, 0.0), WATCH_LIMIT_S)
+    return Watched("watch", last.wall.isoformat() if last else None, max(age_s, 0.0), limit_s)
 
 
-def _steps_watched(home: Home, plan: CampaignPlan, steps: pd.DataFrame, now: Moment) -> tuple[Watched, ...]:
+def _steps_watched(
+    settings: Settings, plan: CampaignPlan, steps: pd.DataFrame, now: Moment
+) -> tuple[Watched, ...]:
     """The steps that go through again and again; a finding is a result as well."""
-    backup_to = load_settings(home).backup.destination
+    backup_to = settings.backup.destination
     good = steps[~steps["outcome"].isin([*(fault.value for fault in FAULTS), StepOutcome.STOPPED.value])]
     last = good.groupby("step")["started_at"].max().to_dict()
     watched = []
     for name, period_s in periods(plan, backup_to=backup_to).items():
         at = last.get(name)
         age_s = (now.wall - datetime.fromisoformat(str(at))).total_seconds() if at else plan.elapsed_s(now)
-        limit_s = 2 * period_s + plan.step_timeout_s + _SLACK_S
+        limit_s = 2 * period_s + plan.step_timeout_s + settings.limits.campaign_slack_s
         watched.append(Watched(name, None if at is None else str(at), max(age_s, 0.0), limit_s))
     return tuple(watched)
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
+from sopilot_assets.disk import GIB, DiskState, pressure_at
 from sopilot_assets.scoring.result import Decision
+from sopilot_assets.settings import DiskLimits
 from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity, warning
+from sopilot_assets.upkeep.conditions.golds import film_golds, no_gold
+from sopilot_assets.upkeep.conditions.machine import short_of_space
+from sopilot_assets.upkeep.conditions.scores import out_of_date, unscored
 from sopilot_assets.upkeep.daily.day import Rows
 
 Row: TypeAlias = Mapping[str, Cell]
@@ -17,6 +24,32 @@ _URGENT: Final = "urgent"
 _SOON: Final = "soon"
 _LATER: Final = "later"
 _ORDER: Final = (_URGENT, _SOON, _LATER)
+_BY_SEVERITY: Final = {ConditionSeverity.PROBLEM: _URGENT, ConditionSeverity.WARNING: _SOON}
+_DISK_DAYS: Final = 14
+"""Reports of past days were made with it, and keep their bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A condition that a person has to do something about, in Japanese too, and how soon.
+
+    Without ``urgency`` its severity says how soon.
+    """
+
+    condition: Condition
+    ja: str
+    urgency: str = ""
+
+    @property
+    def soon(self) -> str:
+        """One of urgent, soon and later."""
+        return self.urgency or _BY_SEVERITY[self.condition.severity]
+
+    def as_row(self, rank: int) -> dict[str, Cell]:
+        """The row of the report's table."""
+        told = self.condition
+        texts = {"what_en": told.what, "what_ja": self.ja, "action": told.action}
+        return {"rank": rank, "urgency": self.soon, **texts}
 
 
 def needs(rows: Rows, sections: Mapping[str, Sequence[Row]]) -> list[dict[str, Cell]]:
@@ -32,125 +65,119 @@ def needs(rows: Rows, sections: Mapping[str, Sequence[Row]]) -> list[dict[str, C
         *(need for gate in sections["gates"] for need in _gate(gate)),
         *_drift(sections["drift"]),
     ]
-    found.sort(key=lambda need: _ORDER.index(str(need["urgency"])))
-    return [{"rank": rank, **need} for rank, need in enumerate(found, start=1)]
+    found.sort(key=lambda need: _ORDER.index(need.soon))
+    return [need.as_row(rank) for rank, need in enumerate(found, start=1)]
 
 
-def _need(urgency: str, en: str, ja: str, action: str) -> dict[str, Cell]:
-    return {"urgency": urgency, "what_en": en, "what_ja": ja, "action": action}
+def _need(subject: Cell, en: str, ja: str, action: str, urgency: str = _SOON) -> Need:
+    """Something that only a report asks: the work of people on the recordings of a day."""
+    return Need(warning("daily", str(subject), en, action), ja, urgency)
 
 
-def _disk(row: Row) -> Iterator[dict[str, Cell]]:
-    free, days = row["free_gib"], row["days_left"]
+def _disk(row: Row) -> Iterator[Need]:
+    free, days, pause, warn = (row[name] for name in ("free_gib", "days_left", "pause_gib", "warn_gib"))
     if free is None:
         return
-    if float(free) < float(row["warn_gib"] or 0):
-        pauses = float(free) < float(row["pause_gib"] or 0)
-        yield _need(
-            _URGENT,
-            f"{free} GiB are free; intake pauses below {row['pause_gib']:g} GiB.",
-            f"空き容量は {free} GiB です。{row['pause_gib']:g} GiB 未満で取り込みが止まります。",
-            "free some space: intake is paused"
-            if pauses
+    limits = DiskLimits(warn_gib=float(warn or 0), pause_gib=float(pause or 0), resume_gib=float(pause or 0))
+    free_bytes = float(free) * GIB
+    short = short_of_space(DiskState(int(free_bytes), pressure_at(free_bytes, limits), limits))
+    if short is not None:
+        paused = short.severity is ConditionSeverity.PROBLEM
+        told = replace(
+            short,
+            what=f"{free} GiB are free; intake pauses below {pause:g} GiB.",
+            action="free some space: intake is paused"
+            if paused
             else "free some space, e.g. sopilot retention apply",
         )
-    elif days is not None and float(days) < 14:
+        ja = f"空き容量は {free} GiB です。{pause:g} GiB 未満で取り込みが止まります。"
+        yield Need(told, ja, _URGENT)
+    elif days is not None and float(days) < _DISK_DAYS:
         yield _need(
-            _SOON,
+            "disk",
             f"At this growth the disk is full in {days:g} days.",
             f"このままの増加量では、あと {days:g} 日でディスクがいっぱいになります。",
             "sopilot retention apply, or a larger disk",
         )
 
 
-def _alerts(alerts: Sequence[Row]) -> Iterator[dict[str, Cell]]:
+def _alerts(alerts: Sequence[Row]) -> Iterator[Need]:
     for row in (one for one in alerts if one["state"] == "open"):
-        urgency = _URGENT if row["severity"] == "problem" else _SOON
-        yield _need(urgency, f"Alert: {row['what']}", f"警告：{row['what']}", str(row["action"]))
+        severity = ConditionSeverity(str(row["severity"]))
+        told = Condition("alert", "", severity, f"Alert: {row['what']}", str(row["action"]))
+        yield Need(told, f"警告：{row['what']}")
 
 
-def _campaigns(campaigns: Sequence[Row]) -> Iterator[dict[str, Cell]]:
+def _campaigns(campaigns: Sequence[Row]) -> Iterator[Need]:
     for row in campaigns:
         faults, findings = int(row["faults"] or 0), int(row["findings"] or 0)
         if faults or findings:
             yield _need(
-                _SOON,
+                row["campaign"],
                 f"Campaign {row['campaign']}: {faults} steps failed, {findings} steps found something.",
                 f"キャンペーン {row['campaign']}：失敗した手順 {faults} 件、指摘のあった手順 {findings} 件。",
                 f"campaigns/{row['campaign']}: the logs of its steps; sopilot campaign show",
             )
 
 
-def _refused(files: Sequence[Row]) -> Iterator[dict[str, Cell]]:
+def _refused(files: Sequence[Row]) -> Iterator[Need]:
     counts = Counter(str(row["reason"]) for row in files)
     texts = {str(row["reason"]): row for row in files}
     for reason, count in sorted(counts.items()):
         row = texts[reason]
         yield _need(
-            _SOON,
+            reason,
             f"{count} files were refused: {row['what_en']} {row['action_en']}",
             f"{count} 件のファイルを受け付けられませんでした：{row['what_ja']}{row['action_ja']}",
             "sopilot recording list --refused",
         )
 
 
-def _task(task: Row) -> Iterator[dict[str, Cell]]:
+def _task(task: Row) -> Iterator[Need]:
     name = str(task["task"])
     golds, trainees = (int(task[role] or 0) for role in ("golds", "trainees"))
-    add = f"sopilot capture add FOLDER --task {name} --role"
     if waiting := int(task["without_score"] or 0):
-        en, ja = f"{name}: {waiting} recordings have no score.", f"{name}：{waiting} 件の録画が未採点です。"
-        yield _need(_SOON, en, ja, f"sopilot score run --task {name}")
+        yield Need(unscored(name, waiting), f"{name}：{waiting} 件の録画が未採点です。")
     if disputed := int(task["disputed"] or 0):
         yield _need(
-            _SOON,
+            name,
             f"{name}: people disagree about {disputed} recordings.",
             f"{name}：{disputed} 件の録画で評価者の判断が分かれています。",
             f"sopilot label list --disputed {name}",
         )
     if golds == 0:
-        yield _need(
-            _URGENT if trainees else _SOON,
-            f"{name} has no gold: nothing can be scored.",
-            f"{name} にはお手本がなく、採点できません。",
-            f"{add} gold --site SITE",
-        )
-    elif golds < int(task["golds_target"] or 0):
-        yield _need(
-            *_short(name, golds, int(task["golds_target"] or 0), "golds", "お手本"), f"{add} gold --site SITE"
-        )
-    if trainees < int(task["trainees_target"] or 0):
-        short = _short(
-            name, trainees, int(task["trainees_target"] or 0), "trainee recordings", "受講者の録画"
-        )
-        yield _need(*short, f"{add} trainee --site SITE")
+        ja = f"{name} にはお手本がなく、採点できません。"
+        yield Need(no_gold(name), ja, _URGENT if trainees else _SOON)
+    elif golds < (target := int(task["golds_target"] or 0)):
+        yield _short(name, golds, target, ("golds", "お手本"), film_golds(name))
+    if trainees < (target := int(task["trainees_target"] or 0)):
+        film = f"sopilot capture add FOLDER --task {name} --role trainee --site SITE"
+        yield _short(name, trainees, target, ("trainee recordings", "受講者の録画"), film)
     if unlabeled := int(task["unlabelled"] or 0):
         yield _need(
-            _LATER,
+            name,
             f"{name}: {unlabeled} trainee recordings have no label.",
             f"{name}：{unlabeled} 件の受講者の録画にラベルがありません。",
             f"sopilot label prepare {name} SHEET.csv --who NAME",
+            _LATER,
         )
 
 
-def _short(name: str, count: int, target: int, en: str, ja: str) -> tuple[str, str, str]:
-    return _LATER, f"{name}: {count} of {target} {en}.", f"{name}：{ja} {count} / {target} 件。"
+def _short(name: str, count: int, target: int, of: tuple[str, str], action: str) -> Need:
+    en, ja = of
+    return _need(
+        name, f"{name}: {count} of {target} {en}.", f"{name}：{ja} {count} / {target} 件。", action, _LATER
+    )
 
 
-def _stale(stale: Sequence[Row]) -> Iterator[dict[str, Cell]]:
-    outdated = [row for row in stale if row["why"] != "missing"]
-    if outdated:
-        count = sum(int(row["recordings"] or 0) for row in outdated)
-        reasons = ", ".join(str(row["why"]) for row in outdated)
-        yield _need(
-            _SOON,
-            f"{count} scores are out of date ({reasons}).",
-            f"{count} 件の得点が古くなっています（{reasons}）。",
-            "sopilot score run --stale",
-        )
+def _stale(stale: Sequence[Row]) -> Iterator[Need]:
+    reasons = {str(row["why"]): int(row["recordings"] or 0) for row in stale if row["why"] != "missing"}
+    if reasons:
+        count, shown = sum(reasons.values()), ", ".join(reasons)
+        yield Need(out_of_date(reasons), f"{count} 件の得点が古くなっています（{shown}）。")
 
 
-def _reviews(rows: Rows) -> Iterator[dict[str, Cell]]:
+def _reviews(rows: Rows) -> Iterator[Need]:
     """Recordings whose decision asks for a person, and which nobody labeled yet."""
     trainees = rows.scores[rows.scores["role"] == "trainee"]
     for task_id in sorted(set(trainees["task_id"])):
@@ -160,36 +187,38 @@ def _reviews(rows: Rows) -> Iterator[dict[str, Cell]]:
         if total := sum(counts[one.value] for one in _LOOK_AT):
             shown = ", ".join(f"{counts[one.value]} {one.value}" for one in _LOOK_AT if counts[one.value])
             yield _need(
-                _SOON,
+                task_id,
                 f"{task_id}: {total} recordings wait for a person to look at them ({shown}).",
                 f"{task_id}：{total} 件の録画が人による確認を待っています（{shown}）。",
                 "reviews/index.html, then sopilot label add",
             )
 
 
-def _gate(gate: Row) -> Iterator[dict[str, Cell]]:
+def _gate(gate: Row) -> Iterator[Need]:
     study = str(gate["study"])
     if gate["passed"] is None:
         yield _need(
-            _LATER,
+            study,
             f"Gates of {study}: {gate['what']}",
             f"{study} のゲート：{gate['what']}",
             f"sopilot study run {study}",
+            _LATER,
         )
     elif not gate["passed"]:
         yield _need(
-            _LATER,
+            study,
             f"Gates of {study} ({gate['profile']}) fail: {gate['what']}.",
             f"{study} のゲート（{gate['profile']}）が不合格です：{gate['what']}。",
             f"sopilot study show {study}",
+            _LATER,
         )
 
 
-def _drift(rows: Sequence[Row]) -> Iterator[dict[str, Cell]]:
+def _drift(rows: Sequence[Row]) -> Iterator[Need]:
     for row in rows:
         if row["state"] == "drifts":
             yield _need(
-                _SOON,
+                row["task"],
                 f"{row['task']}: recent recordings differ from earlier in {row['of']} (PSI {row['psi']}).",
                 f"{row['task']}：最近の録画は以前と {row['of']} の分布が異なります（PSI {row['psi']}）。",
                 f"sopilot score list --task {row['task']}",

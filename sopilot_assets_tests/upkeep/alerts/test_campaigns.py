@@ -8,10 +8,13 @@ from sopilot_assets.processes.boot_clock import Moment
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import publish_text
 from sopilot_assets.upkeep.alerts import open_alerts, read_events
-from sopilot_assets.upkeep.alerts.campaigns import settle_campaign
+from sopilot_assets.upkeep.alerts.campaigns import note_campaign_steps
+from sopilot_assets.upkeep.alerts.lasting import settle_lasting
 from sopilot_assets.upkeep.campaign.plan import CampaignPlan, CampaignRequest, folder, start_campaign
 from sopilot_assets.upkeep.campaign.records import StepOutcome, StepResult, record_step
 from sopilot_assets.upkeep.campaign.watching import note_watch
+from sopilot_assets.upkeep.conditions.campaign import CAMPAIGN
+from sopilot_assets.upkeep.conditions.situation import Situation
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -33,7 +36,9 @@ def step(home: Home, plan: CampaignPlan, cycle: int, outcome: StepOutcome, *, at
 
 
 def settle(home: Home, minutes: float = 1) -> list[tuple[str, str]]:
-    events = settle_campaign(home, now=at(minutes), repeat_after_hours=24)
+    now = at(minutes).wall
+    events = note_campaign_steps(home, now=now, repeat_after_hours=24)
+    events += settle_lasting(Situation(home, now, {}), CAMPAIGN)
     return [(event.event, event.kind) for event in events]
 
 

@@ -11,8 +11,6 @@ from sopilot_assets.settings import AlertSettings, EmailSettings, WebhookSetting
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.alerts import (
-    Alert,
-    AlertSeverity,
     Delivery,
     deliver,
     raise_alert,
@@ -21,6 +19,7 @@ from sopilot_assets.upkeep.alerts import (
     undelivered,
 )
 from sopilot_assets.upkeep.alerts.deliver import DELIVERIES
+from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity
 from sopilot_assets_tests.upkeep.alerts.receivers import (
     MailReceiver,
     WebhookReceiver,
@@ -56,8 +55,8 @@ def environment(receiver: WebhookReceiver) -> dict[str, str]:
 
 
 def fail(home: Home, run: str, *, subject: str | None = None, now: datetime = NOW) -> str:
-    alert = Alert(
-        "run_failed", subject or run, AlertSeverity.PROBLEM, f"run {run} failed: ü 作業", "look", run
+    alert = Condition(
+        "run_failed", subject or run, ConditionSeverity.PROBLEM, f"run {run} failed: ü 作業", "look", run
     )
     event = raise_alert(home, alert, now=now)
     assert event is not None
@@ -217,7 +216,7 @@ def test_everybody_gets_the_mail_with_an_id_that_stays(home: Home, mail: MailRec
 
 def test_a_name_with_line_breaks_adds_no_header(home: Home, mail: MailReceiver) -> None:
     evil = "x\r\nBcc: everybody@example.org\r\n\r\nhello\n.\r\nMAIL FROM:<a>"
-    raise_alert(home, Alert("k", evil, AlertSeverity.WARNING, evil, evil), now=NOW)
+    raise_alert(home, Condition("k", evil, ConditionSeverity.WARNING, evil, evil), now=NOW)
     assert send(home, mailing(mail), {}).delivered == 1
     (one,) = mail.mails
     assert one["Bcc"] is None

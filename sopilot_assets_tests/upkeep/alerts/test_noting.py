@@ -13,8 +13,6 @@ from sopilot_assets.errors import LedgerError
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.alerts import (
-    Alert,
-    AlertSeverity,
     open_alerts,
     raise_alert,
     read_events,
@@ -22,14 +20,15 @@ from sopilot_assets.upkeep.alerts import (
     settle,
 )
 from sopilot_assets.upkeep.alerts.noting import journal_path
+from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-FULL = Alert("disk", "free space", AlertSeverity.WARNING, "9 GiB free", "free some")
-WORSE = Alert("disk", "free space", AlertSeverity.PROBLEM, "1 GiB free", "free some")
+FULL = Condition("disk", "free space", ConditionSeverity.WARNING, "9 GiB free", "free some")
+WORSE = Condition("disk", "free space", ConditionSeverity.PROBLEM, "1 GiB free", "free some")
 
 
-def failed(run: str) -> Alert:
-    return Alert("run_failed", "rescore", AlertSeverity.PROBLEM, f"run {run} failed", "look", run)
+def failed(run: str) -> Condition:
+    return Condition("run_failed", "rescore", ConditionSeverity.PROBLEM, f"run {run} failed", "look", run)
 
 
 def story(home: Home) -> list[str]:
@@ -75,7 +74,7 @@ def test_occurrences_are_counted_and_none_is_noted_twice_even_after_the_end(home
 
 
 def test_settling_raises_what_is_new_and_resolves_what_is_over(home: Home) -> None:
-    late = Alert("overdue", "backup", AlertSeverity.WARNING, "late", "do it")
+    late = Condition("overdue", "backup", ConditionSeverity.WARNING, "late", "do it")
     raise_alert(home, failed("a"), now=NOW)
     settle(home, {"disk", "overdue"}, [FULL, late], now=NOW)
     settle(home, {"disk", "overdue"}, [late], now=NOW)
@@ -124,7 +123,7 @@ def test_any_text_can_be_noted_on_one_line_and_resolved(
     home: Home, subject: str, what: str, occurrence: str
 ) -> None:
     before = len(read_events(home))
-    raise_alert(home, Alert("kind", subject, AlertSeverity.WARNING, what, "act", occurrence), now=NOW)
+    raise_alert(home, Condition("kind", subject, ConditionSeverity.WARNING, what, "act", occurrence), now=NOW)
     resolve_alert(home, "kind", subject, now=NOW)
     events = read_events(home)
     assert open_alerts(home) == []

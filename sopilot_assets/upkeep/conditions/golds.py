@@ -1,0 +1,113 @@
+"""The golds of each task: whether there are enough, annotated, and right in the eyes of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from sopilot_assets.reference.annotations import read_steps_csv
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.stations.clip_embeddings import embeddings_ledger
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.upkeep.conditions.condition import Answer, Condition, Fine, found, warning
+from sopilot_assets.upkeep.conditions.situation import Situation, rows_of
+
+GOLDS: Final = "golds"
+STEPS: Final = "steps"
+
+_Rows = list[Mapping[str, Cell]]
+
+
+def enough_golds(asked: Situation) -> Answer:
+    """Whether each task has golds enough that can be embedded, by how many persons."""
+    least, persons_least = asked.settings.limits.golds, asked.settings.limits.gold_persons
+    told: list[Condition | Fine] = []
+    rows: _Rows = []
+    for task_id, golds in _golds(asked).items():
+        persons = len({str(row["person"] or "") for row in golds})  # unknown ones count as one
+        if len(golds) >= least and persons >= persons_least:
+            told.append(Fine(GOLDS, task_id, f"{len(golds)} by {persons} persons"))
+            continue
+        told.append(_few(task_id, len(golds), persons, f"{least} by {persons_least} persons"))
+        counts = {"golds": len(golds), "persons": persons, "needed": least, "persons_needed": persons_least}
+        rows.append({"task_id": task_id, **counts})
+    return Answer(tuple(told), rows, {"tasks": len(told)})
+
+
+def _few(task_id: str, count: int, persons: int, needed: str) -> Condition:
+    if count == 0:
+        return no_gold(task_id)
+    what = f"{task_id}: {count} golds by {persons} persons; {needed} give sane results"
+    return warning(GOLDS, task_id, what, film_golds(task_id))
+
+
+def no_gold(task_id: str) -> Condition:
+    """That a task has no gold at all."""
+    return warning(GOLDS, task_id, f"{task_id} has no gold: nothing can be scored.", film_golds(task_id))
+
+
+def film_golds(task_id: str) -> str:
+    """What to do for more golds."""
+    return f"sopilot capture add FOLDER --task {task_id} --role gold --site SITE"
+
+
+def steps_confirmed(asked: Situation) -> Answer:
+    """Whether the steps of all golds of each task were annotated by a person in steps.csv."""
+    told: list[Condition | Fine] = []
+    rows: _Rows = []
+    for task_id, golds in _golds(asked).items():
+        task = asked.tasks.tasks.get(task_id)
+        if task is None or not golds:
+            continue
+        known = read_steps_csv(asked.home.steps_csv(task_id), task.step_ids)
+        names = ("original_name", "sha256", "video_id")
+        confirmed = sum(any(str(row[name]) in known for name in names) for row in golds)
+        what = f"{task_id}: steps of {confirmed} of {len(golds)} golds are annotated"
+        if confirmed == len(golds):
+            told.append(Fine(STEPS, task_id, what))
+            continue
+        told.append(warning(STEPS, task_id, what, f"complete capture/{task_id}/gold/steps.csv"))
+        counts: Mapping[str, Cell] = {"golds": len(golds), "annotated": confirmed}
+        rows.append({"task_id": task_id, **counts, "annotate_in": f"capture/{task_id}/gold/steps.csv"})
+    return Answer(tuple(told), rows, {"unconfirmed_tasks": len(rows)})
+
+
+def _golds(asked: Situation) -> Mapping[str, _Rows]:
+    """The golds of every task that is described or has recordings, without those that gave no embedding."""
+    unusable = set(
+        embeddings_ledger(asked.home).query("select key from latest where problem is not null")["key"]
+    )
+    tasks = {str(row["task_id"]) for row in asked.recordings.values()} | set(asked.tasks.tasks)
+    golds: dict[str, _Rows] = {task_id: [] for task_id in sorted(tasks)}
+    for key, row in asked.recordings.items():
+        if row["role"] == "gold" and key not in unusable:
+            golds[str(row["task_id"])].append(row)
+    return golds
+
+
+def golds_pass(asked: Situation) -> Answer:
+    """Golds that do not reach their task's pass score when they are judged by the other golds.
+
+    The lowest of them is the noise floor: what the score does on recordings that are right.
+    """
+    tasks = asked.tasks.tasks
+    frame = scores_ledger(asked.home).query(
+        "select key, task_id, original_name as file, round(score, 2) as score from latest "
+        "where role = 'gold' and score is not null order by key"
+    )
+    frame["pass_score"] = [tasks[task].pass_score if task in tasks else 0.0 for task in frame["task_id"]]
+    failing = rows_of(frame[frame["score"] < frame["pass_score"]])
+    floor = {"noise_floor": float(frame["score"].min())} if len(frame) else {}
+    return found(
+        _failing(failing),
+        Fine("golds_pass", "", f"{len(frame)} scored golds reach their pass score"),
+        rows=failing,
+        figures={"golds": len(frame), **floor},
+    )
+
+
+def _failing(rows: Sequence[Mapping[str, Cell]]) -> Iterator[Condition]:
+    for row in rows:
+        what = f"gold {row['file']} has a score of {row['score']}, below {row['pass_score']}"
+        action = "look at its review page: its annotated steps, or the gold itself, may be wrong"
+        yield warning("golds_pass", str(row["key"]), what, action)

@@ -1,0 +1,95 @@
+"""What should have happened by now and has not: daily reports, backups, drills."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import local_path, publish_text
+from sopilot_assets.upkeep.backup.history import newest_backup_at, newest_drill_at
+from sopilot_assets.upkeep.conditions.condition import (
+    Answer,
+    Condition,
+    ConditionSeverity,
+    Fine,
+    warning,
+)
+from sopilot_assets.upkeep.conditions.situation import Situation
+
+OVERDUE: Final = "overdue"
+
+_LOOK: Final = "look at the runs of the asset backups in Dagster's page"
+
+
+def daily_report(asked: Situation) -> Answer:
+    """The age of the newest daily report."""
+    newest = _newest(local_path(asked.home.reports).glob("*.html"))
+    action = (
+        "look in Dagster's page why the schedule of daily_reports does not run, then `sopilot report show`"
+    )
+    return Answer(
+        (timely(asked, "daily report", newest, asked.settings.freshness.daily_report_hours, action),)
+    )
+
+
+def backup(asked: Situation) -> Answer:
+    """The age of the newest sound backup, where a place for backups is set."""
+    if asked.settings.backup.destination is None:
+        action = "name a place on another disk in settings.yaml: backup: {destination: ...}"
+        return Answer((warning("backup", "", "no destination is set: nothing is backed up", action),))
+    limit, action = asked.settings.freshness.backup_hours, f"{_LOOK}, or run `sopilot backup create`"
+    return Answer((timely(asked, "sound backup", newest_backup_at(asked.home), limit, action),))
+
+
+def backup_drill(asked: Situation) -> Answer:
+    """The age of the last drill that passed, where a place for backups is set."""
+    if asked.settings.backup.destination is None:
+        return Answer(())
+    limit, action = asked.settings.freshness.drill_hours, f"{_LOOK}, or run `sopilot backup verify --drill`"
+    drilled = newest_drill_at(asked.home)
+    return Answer((timely(asked, "drill of a backup that passed", drilled, limit, action),))
+
+
+def timely(
+    asked: Situation,
+    subject: str,
+    last: datetime | None,
+    limit_hours: float | None,
+    action: str,
+    severity: ConditionSeverity = ConditionSeverity.WARNING,
+) -> Condition | Fine:
+    """Whether something that has to happen every ``limit_hours`` (None: never mind) is late; ``last`` is when
+    it did. What never happened counts from when the home was first watched.
+    """
+    since = last or _watched_since(asked.home) or asked.now
+    age = f"{(asked.now - since) / timedelta(hours=1):.1f} hours"
+    told = f"last {since.isoformat(timespec='minutes')}, {age} ago" if last else f"never yet, for {age}"
+    if limit_hours is None or asked.now - since <= timedelta(hours=limit_hours):
+        return Fine(OVERDUE, subject, told if last else "never yet")
+    what = f"{subject}: {told}; expected every {limit_hours:g} hours"
+    return Condition(OVERDUE, subject, severity, what, action)
+
+
+def begin_watch(home: Home, now: datetime) -> None:
+    """Note when the home was watched for the first time, unless that is known."""
+    if _watched_since(home) is None:
+        publish_text(_watched(home), now.isoformat() + "\n")
+
+
+def _watched_since(home: Home) -> datetime | None:
+    try:
+        return datetime.fromisoformat(_watched(home).read_text("utf-8").strip())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _watched(home: Home) -> Path:
+    return local_path(home.alerts / "watched_since")
+
+
+def _newest(paths: Iterable[Path]) -> datetime | None:
+    times = [path.stat().st_mtime for path in paths]
+    return datetime.fromtimestamp(max(times), UTC) if times else None

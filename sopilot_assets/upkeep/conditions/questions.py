@@ -1,0 +1,87 @@
+"""The one list of questions, in the order in which things should be mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from sopilot_assets.errors import SopilotError
+from sopilot_assets.upkeep.conditions import (
+    campaign,
+    golds,
+    home,
+    instance,
+    lateness,
+    machine,
+    messages,
+    packages,
+    recordings,
+    scores,
+    tasks,
+)
+from sopilot_assets.upkeep.conditions.condition import Answer, problem
+from sopilot_assets.upkeep.conditions.situation import Situation
+
+Question: TypeAlias = Callable[[Situation], Answer]
+
+QUESTIONS: Final[tuple[Question, ...]] = (
+    packages.packages,
+    home.writable,
+    home.settings,
+    machine.free_space,
+    machine.clock,
+    machine.web_pages,
+    instance.dagster_settings,
+    instance.daemon,
+    instance.queue,
+    instance.sensors,
+    instance.looks_at_capture,
+    instance.journals,
+    home.ledgers,
+    tasks.task_files,
+    tasks.task_of_recordings,
+    tasks.models,
+    golds.enough_golds,
+    golds.steps_confirmed,
+    golds.golds_pass,
+    recordings.capture_folder,
+    recordings.stored_files,
+    recordings.few_refused,
+    recordings.one_model_a_task,
+    recordings.embeddings_finite,
+    scores.have_scores,
+    scores.up_to_date,
+    scores.can_be_scored,
+    campaign.goes_on,
+    lateness.daily_report,
+    lateness.backup,
+    lateness.backup_drill,
+    messages.happened,
+    messages.delivered,
+    home.leftovers,
+)
+
+ALERTED: Final[Mapping[str, tuple[Question, ...]]] = {
+    home.SETTINGS: (home.settings,),
+    machine.DISK: (machine.free_space,),
+    campaign.CAMPAIGN: (campaign.goes_on,),
+    lateness.OVERDUE: (
+        scores.have_scores,
+        lateness.backup,
+        lateness.backup_drill,
+        lateness.daily_report,
+        instance.looks_at_capture,
+    ),
+}
+"""What people are told of while it lasts, by the kind of the condition."""
+
+
+def ask(question: Question, asked: Situation) -> Answer:
+    """The answer; an error that stops the question is itself a problem."""
+    name = question.__name__.replace("_", " ")
+    try:
+        return question(asked)
+    except SopilotError as error:
+        return Answer((problem(name, "", str(error), "see the message"),))
+    except OSError as error:
+        return Answer((problem(name, "", str(error), "mend the disk or the permissions"),))

@@ -1,0 +1,152 @@
+"""Recordings: what waits in the capture folder, stored files, refused files, embeddings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
+from sopilot_assets.capture.scan import scan_capture
+from sopilot_assets.embedding.clips import load_embedding
+from sopilot_assets.errors import ModelError
+from sopilot_assets.stations.clip_embeddings import embeddings_ledger
+from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.publish import file_sha256, local_path
+from sopilot_assets.store.shared import names_in_store
+from sopilot_assets.upkeep.conditions.condition import Answer, Condition, Fine, found, problem, warning
+from sopilot_assets.upkeep.conditions.situation import Situation, rows_of
+
+
+def capture_folder(asked: Situation) -> Answer:
+    """Dropped files that nobody took in."""
+    tasks, limit = asked.tasks, asked.settings.limits.dropped_minutes
+    scan = scan_capture(asked.home, task_ids=set(tasks.tasks), unusable_ids=set(tasks.refused))
+    ages_s = [asked.now.timestamp() - one.state.mtime_ns / 1e9 for one in scan.candidates]
+    old = sum(age_s > limit * 60 for age_s in ages_s)
+    told: list[Condition | Fine] = []
+    if old:
+        what = f"{old} of {len(ages_s)} files wait for more than {limit:g} minutes"
+        told.append(warning("capture folder", "waiting", what, "make dev, or sopilot capture register"))
+    else:
+        told.append(Fine("capture folder", "waiting", f"{len(ages_s)} files wait" if ages_s else "empty"))
+    if scan.skipped:
+        first = scan.skipped[0]
+        what = f"{len(scan.skipped)} entries are left alone, e.g. {first.relative}: {first.why}"
+        told.append(warning("capture folder", "left alone", what, "sopilot capture register lists them"))
+    return Answer(tuple(told))
+
+
+def stored_files(asked: Situation) -> Answer:
+    """Recordings whose stored file is gone, or, among a few that are read again, does not have the bytes
+    that its name says.
+    """
+    folder, recordings = local_path(asked.home.videos), asked.recordings
+    stored = {key: str(row["stored_name"]) for key, row in recordings.items()}
+    away = {key for key, name in stored.items() if not (folder / name).exists()}
+    kept = names_in_store(folder) if away else set()
+    gone = sorted(key for key in away if stored[key] not in kept)
+    again = _sample(asked, sorted(set(stored) - away))
+    changed = [key for key in again if file_sha256(folder / stored[key]) != recordings[key]["sha256"]]
+    rows: list[Mapping[str, Cell]] = [
+        {"key": key, "problem": why, "file": stored[key]}
+        for why, keys in (("the file is gone", gone), ("the bytes changed", changed))
+        for key in keys
+    ]
+    return found(
+        _lost(gone, changed),
+        Fine("videos", "", f"{len(stored)} recordings, all files there"),
+        rows=rows,
+        figures={"recordings": len(stored), "read_again": len(again)},
+    )
+
+
+def _lost(gone: list[str], changed: list[str]) -> Iterator[Condition]:
+    action = "restore them from a backup, or drop the recordings again"
+    if gone:
+        yield problem("videos", "gone", f"{len(gone)} stored videos are gone, e.g. of {gone[0]}", action)
+    if changed:
+        what = f"{len(changed)} stored videos have other bytes than were taken in, e.g. of {changed[0]}"
+        yield problem("videos", "changed", what, action)
+
+
+def few_refused(asked: Situation) -> Answer:
+    """Whether many of the last files that intake decided were refused."""
+    limits = asked.settings.limits
+    decided = pd.concat(
+        [
+            videos_ledger(asked.home).query("select written_at, null as file, null as reason from all_rows"),
+            quarantine_ledger(asked.home).query(
+                "select written_at, capture_path as file, reason from all_rows"
+            ),
+        ]
+    )
+    recent = decided.sort_values("written_at", kind="stable").tail(limits.refused_of_last)
+    refused = recent[recent["reason"].notna()]
+    share = len(refused) / max(1, len(recent))
+    shown = ", ".join(f"{count} {reason}" for reason, count in Counter(refused["reason"]).most_common())
+    many = share > limits.refused_share
+    what = f"{share:.0%} of the last {len(recent)} files were refused: {shown}"
+    return found(
+        [warning("quarantine", "", what, "sopilot recording list --refused")] if many else [],
+        Fine("quarantine", "", f"of the last {len(recent)} files: {shown}" if shown else "empty"),
+        rows=rows_of(refused[["file", "reason"]]) if many else (),
+        figures={"quarantined_share": round(share, 4), "files": len(recent)},
+    )
+
+
+def one_model_a_task(asked: Situation) -> Answer:
+    """Tasks whose recordings were embedded by different models, which cannot be compared."""
+    frame = embeddings_ledger(asked.home).query("select key, model_id from latest where problem is null")
+    frame["task_id"] = [PartitionKey.parse(key).task_id for key in frame["key"]]
+    counts = frame.groupby(["task_id", "model_id"]).size().reset_index(name="recordings")
+    rows = rows_of(counts[counts.duplicated("task_id", keep=False)])
+    mixed = sorted({str(row["task_id"]) for row in rows})
+    action = "sopilot score run --stale embeds them again by the model of the task"
+    return found(
+        (warning("one_model", one, f"{one}: embedded by several models", action) for one in mixed),
+        Fine("one_model", "", "one for each task"),
+        rows=rows,
+        figures={"embeddings": len(frame), "models": int(frame["model_id"].nunique())},
+    )
+
+
+def embeddings_finite(asked: Situation) -> Answer:
+    """Among a few embeddings that are read again, those that cannot be read or hold anything but finite
+    numbers.
+    """
+    frame = embeddings_ledger(asked.home).query(
+        "select key, model_id from latest where problem is null order by key"
+    )
+    models = dict(zip(frame["key"], frame["model_id"], strict=True))
+    chosen = _sample(asked, models)
+    faults = {key: _embedding_fault(asked.home, models[key], key) for key in chosen}
+    rows: list[Mapping[str, Cell]] = [
+        {"key": key, "problem": fault} for key, fault in faults.items() if fault
+    ]
+    action = "restore embeddings/ from a backup, or delete the file and run sopilot score run --stale"
+    return found(
+        (problem("embeddings", str(row["key"]), f"{row['key']}: {row['problem']}", action) for row in rows),
+        Fine("embeddings", "", f"{len(chosen)} read again, all finite"),
+        rows=rows,
+        figures={"read_again": len(chosen)},
+    )
+
+
+def _sample(asked: Situation, keys: Iterable[str]) -> list[str]:
+    """The few keys whose files are read again; which ones changes with the seed."""
+    by_seed = sorted(keys, key=lambda key: hashlib.sha256(f"{asked.seed} {key}".encode()).digest())
+    return sorted(by_seed[: asked.settings.limits.files_read_again])
+
+
+def _embedding_fault(home: Home, model_id: str, key: str) -> str | None:
+    try:
+        embedding = load_embedding(home.embedding(model_id, PartitionKey.parse(key).video_id))
+    except ModelError as error:
+        return str(error)
+    bad = [name for name, block in embedding.blocks.items() if not np.isfinite(block).all()]
+    return f"not finite: {', '.join(bad)}" if bad else None
