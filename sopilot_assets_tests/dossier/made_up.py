@@ -135,7 +135,7 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
             baseline.of(everywhere),
             outcomes[policy.detector].of(everywhere),
             clusters=clusters[everywhere],
-        ),
+        ).document(),
         errors=packet,
         label_events=[event.as_dict() for event in events],
         label_head=events[-1].event_id,
