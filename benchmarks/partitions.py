@@ -39,6 +39,7 @@ import psutil
 
 from benchmarks._copied_home import copied_home
 from benchmarks.dagster_overhead import idle_stations
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.definitions import build_defs
 from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.defs.recordings.capture_sensor import capture_sensor
@@ -49,7 +50,6 @@ from sopilot_assets.scoring.ledger import COLUMNS as SCORE_COLUMNS
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.gold_references import COLUMNS as REFERENCE_COLUMNS
 from sopilot_assets.stations.gold_references import references_ledger
-from sopilot_assets.stations.recordings import Registry
 from sopilot_assets.stations.rescoring_plan import rescoring_plan
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
@@ -127,7 +127,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _simulated(root: Path) -> Home:
     """A small scored home."""
-    _sopilot(root, "demo", "--golds", "4", "--trainees", "8", "--size", "320x240")
+    _sopilot(root, "demo", "run", "--golds", "4", "--trainees", "8", "--size", "320x240")
     return Home.at(root)
 
 
@@ -159,14 +159,14 @@ def filled_home(source: Home, root: Path, *, recordings: int) -> Home:
 
 
 def _count_golds(source: Home) -> int:
-    keys = sorted(Registry.load(source).recordings)
+    keys = sorted(Registry.read(source).recordings)
     return sum(key.task_id == keys[0].task_id and key.role == "gold" for key in keys)
 
 
 def _score_rows(source: Home, home: Home) -> Iterator[dict[str, Cell]]:
     """A copy of a gold's or trainee's score for each recording; which one does not matter here."""
     rows = {row["role"]: row for row in plain_rows(scores_ledger(source).latest()) if row["problem"] is None}
-    for key in Registry.load(home).recordings:
+    for key in Registry.read(home).recordings:
         row = {name: rows[key.role][name] for name in SCORE_COLUMNS}
         yield row | {"key": str(key), "video_id": key.video_id}
 
@@ -212,8 +212,8 @@ def _tasks(home: Home, instance: dg.DagsterInstance) -> dict[str, Callable[[], o
 
 def _commands(root: Path) -> dict[str, Callable[[], object]]:
     return {
-        "`sopilot score`, nothing to do": lambda: _sopilot(root, "score"),
-        "`sopilot score --stale`, nothing to do": lambda: _sopilot(root, "score", "--stale"),
+        "`sopilot score run`, nothing to do": lambda: _sopilot(root, "score", "run"),
+        "`sopilot score run --stale`, nothing to do": lambda: _sopilot(root, "score", "run", "--stale"),
     }
 
 

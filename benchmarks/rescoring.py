@@ -90,7 +90,7 @@ def _code_of(revision: str, folder: Path) -> Path:
 
 def _own_recordings(root: Path) -> Home:
     """A home with the demonstration's recordings, simulated and embedded now."""
-    command = [sys.executable, "-m", "sopilot_assets.cli", "demo", "--home", str(root), *FEW]
+    command = [sys.executable, "-m", "sopilot_assets.cli", "demo", "run", "--home", str(root), *FEW]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return Home.at(root)
 

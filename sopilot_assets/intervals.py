@@ -1,4 +1,7 @@
-"""Intervals of a share: Wilson's, and one for cases that come in clusters (several from the same person)."""
+"""Intervals of a share: Wilson's, and one for cases that come in clusters (several from the same person).
+
+Reads what it is given; writes nothing.
+"""
 
 from __future__ import annotations
 

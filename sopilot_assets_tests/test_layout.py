@@ -3,49 +3,21 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import sopilot_assets
+from sopilot_assets_tests.rooms import BELOW_ALL, FLOW, ON_TOP, PACKAGE, PICTURE, picture, sentence_of
 
-PACKAGE = Path(sopilot_assets.__file__).parent
 TESTS = Path(__file__).parent
 LINES_MAX = 500
 
-# a part imports only from those before it
-FLOW = (
-    "texts",
-    "documents",
-    "processes",
-    "store",
-    "settings",
-    "disk",
-    "tasks",
-    "video",
-    "capture",
-    "embedding",
-    "reference",
-    "alignment",
-    "scoring",
-    "labels",
-    "intervals",
-    "old_rules",
-    "studies",
-    "legacy",
-    "dossier",
-    "stations",
-    "evidence",
-    "upkeep",
-    "bench",
-)
-BELOW_ALL = {"errors", "segments"}
-# what runs Dagster and is run by it, in the same order
-ON_TOP = ("defs", "definitions", "local_run", "cli")
 WEB = {"dagster", "dagster_webserver", "dagster_graphql", "starlette", "fastapi", "flask"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
+DAGSTER_INTERNALS = PACKAGE / "defs" / "dagster_internals"
 
 
 def part_of(path: Path) -> str:
@@ -97,6 +69,19 @@ def test_a_domain_module_knows_neither_dagster_nor_the_web(path: Path) -> None:
     assert not {dotted.split(".")[0] for dotted in imports(path)} & WEB
 
 
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_private_parts_of_dagster_are_in_one_folder(path: Path) -> None:
+    private = [
+        name
+        for name in imports(path)
+        if name.startswith("dagster._") or name.split(".")[0].startswith("dagster_")
+    ]
+    assert private == [] or path.parent == DAGSTER_INTERNALS, (
+        f"{name_of(path)} imports {private}: put what needs it into {name_of(DAGSTER_INTERNALS)}, with what "
+        "test_a_new_dagster.py says of it."
+    )
+
+
 @pytest.mark.parametrize("name", sorted(BELOW_ALL))
 def test_what_is_below_all_imports_nothing_of_the_package(name: str) -> None:
     assert list(own_parts(PACKAGE / f"{name}.py")) == []
@@ -122,3 +107,16 @@ def test_tests_lie_where_the_code_lies() -> None:
     folders = {path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py") if path.parent != TESTS}
     parts = {path.relative_to(PACKAGE).parts[0] for path in MODULES}
     assert folders - {"soak"} <= parts  # the soak runs all of it together
+
+
+def test_the_picture_of_the_rooms_is_the_one_of_this_list() -> None:
+    assert PICTURE.read_text(encoding="utf-8") == picture(), "run: python -m sopilot_assets_tests.rooms"
+
+
+@pytest.mark.parametrize("room", [*FLOW, "defs", "cli"])
+def test_every_room_says_what_it_holds_reads_and_writes(room: str) -> None:
+    path = PACKAGE / room / "__init__.py" if (PACKAGE / room).is_dir() else PACKAGE / f"{room}.py"
+    docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    assert sentence_of(room).endswith(".")
+    assert re.search(r"\b[Rr]eads?\b", docstring), room
+    assert re.search(r"\b[Ww]rit(es?|ten)\b", docstring), room

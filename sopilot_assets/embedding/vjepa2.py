@@ -1,6 +1,6 @@
 """The V-JEPA 2 embedding, for machines with a GPU: the mean of all video tokens of a two-second clip.
 
-M. Assran et al., V-JEPA 2 (2025), run by ``transformers`` from a local folder that `sopilot models preload`
+M. Assran et al., V-JEPA 2 (2025), run by ``transformers`` from a local folder that `sopilot model preload`
 made. Pictures are prepared here, since the model's own video processor needs torchvision.
 """
 
@@ -174,7 +174,7 @@ def load_vjepa2(*, models: Path | UPath, device: Device = "auto", precision: Pre
     manifest = read_manifest(folder)
     if manifest is None:
         raise ModelError(
-            f"{folder}: no V-JEPA 2 model there; run `sopilot models preload <folder>` with a "
+            f"{folder}: no V-JEPA 2 model there; run `sopilot model preload <folder>` with a "
             "folder that holds config.json and *.safetensors."
         )
     check_files(folder, manifest)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sopilot_assets.capture.ledgers import Registered, Registry
-from sopilot_assets.errors import ConfigError
+from sopilot_assets.capture.registry import active_recordings, find_recordings
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.key_ranges import KeyRange, contiguous_ranges
 from sopilot_assets.stations.staleness import stale_scores
@@ -96,7 +94,7 @@ def plan_scoring(
     ``everything`` all; without any of them it is those that have no score yet. ``task_id`` leaves out other
     tasks, ``leave_out`` keys that a run is at work on.
     """
-    entries = of_task(active(home), task_id)
+    entries = active_recordings(home, task_id)
     if not (names or stale or everything):
         scored = set(scores_ledger(home).query("select key from latest")["key"])
         return _by_start(
@@ -117,49 +115,6 @@ def _by_start(why: dict[str, tuple[ScoringStart, str]]) -> list[ScoringWork]:
         start: {key: reason for key, (its, reason) in why.items() if its is start} for start in ScoringStart
     }
     return [ScoringWork(start, reasons) for start, reasons in starts.items() if reasons]
-
-
-def active(home: Home) -> dict[str, Registered]:
-    """The recordings that are judged, by partition key."""
-    return {entry.key: entry for entry in Registry.read(home).entries.values()}
-
-
-def find_recordings(entries: dict[str, Registered], names: Sequence[str]) -> list[str]:
-    """The keys of the recordings called ``names``: partition keys, video ids (12 hex digits) or file names.
-
-    Raises ``ConfigError`` for a name that is none of them, with the nearest ones, or that means several.
-    """
-    return [_find(entries, name) for name in names]
-
-
-def _find(entries: dict[str, Registered], name: str) -> str:
-    if name in entries:
-        return name
-    known = {key: (key.rpartition("-")[2], str(entry.row["original_name"])) for key, entry in entries.items()}
-    found = [key for key, names in known.items() if name in names]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ConfigError(
-            f"{name}: {len(found)} recordings are called so: {', '.join(sorted(found))}. Name one."
-        )
-    every = [*known, *(one for names in known.values() for one in names)]
-    near = ", ".join(difflib.get_close_matches(name, every, n=3)) or "none"
-    raise ConfigError(
-        f"{name}: expected the partition key, video id or file name of a recording; similar ones: {near}. "
-        "`sopilot show recordings` lists them."
-    )
-
-
-def of_task(entries: dict[str, Registered], task_id: str | None) -> dict[str, Registered]:
-    """The recordings of a task, all without one; raises ``ConfigError`` for a task that has none."""
-    if task_id is None:
-        return entries
-    chosen = {key: entry for key, entry in entries.items() if entry.task_id == task_id}
-    if not chosen:
-        known = ", ".join(sorted({entry.task_id for entry in entries.values()})) or "none"
-        raise ConfigError(f"task {task_id}: it has no recordings; tasks that have some: {known}.")
-    return chosen
 
 
 def _reason(row: Row) -> str:

@@ -14,8 +14,6 @@ from sopilot_assets.stations.gold_references import references_ledger
 from sopilot_assets.stations.rescoring_plan import (
     ScoringStart,
     ScoringWork,
-    active,
-    find_recordings,
     plan_scoring,
     rescoring_plan,
 )
@@ -50,24 +48,6 @@ def test_without_a_choice_what_has_no_score_is_scored(registered: Home) -> None:
         ScoringWork(ScoringStart.NEW, dict.fromkeys((FIRST, SECOND, OTHER), "new"))
     ]
     assert plan_scoring(registered, task_id="coffee") == [ScoringWork(ScoringStart.NEW, {OTHER: "new"})]
-
-
-def test_recordings_are_found_by_key_id_and_file_name(registered: Home) -> None:
-    assert find_recordings(active(registered), [FIRST, "000000000002", "other.mp4"]) == [
-        FIRST,
-        SECOND,
-        SECOND,
-    ]
-
-
-def test_a_name_that_several_have_is_refused_with_their_keys(registered: Home) -> None:
-    with pytest.raises(ConfigError, match=f"2 recordings are called so: {OTHER}, {FIRST}"):
-        find_recordings(active(registered), ["take.mp4"])
-
-
-def test_an_unknown_name_is_refused_with_the_nearest_ones(registered: Home) -> None:
-    with pytest.raises(ConfigError, match=r"othr\.mp4: expected .* similar ones: other\.mp4"):
-        find_recordings(active(registered), ["othr.mp4"])
 
 
 def test_a_task_without_recordings_is_refused(registered: Home) -> None:

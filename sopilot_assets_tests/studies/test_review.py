@@ -55,7 +55,7 @@ def test_repeats_that_measured_nothing_do_not_count() -> None:
     found = repeatability(table).shifted
     assert (found.pairs, found.videos, found.decision_changes) == (2, 2, 1)
     rows = read_csv(table.to_csv(index=False).encode())
-    assert repeatability_of(rows)["shifted"]["videos"] == 2
+    assert repeatability_of(rows)["shifted"].videos == 2
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_many_recordings_of_one_person_do_not_dilute_what_others_do() -> None:
     limit = PROFILES["research_v3"].thresholds["clustered_false_positive_rate_ci95_high"]
     assert found.high > 3 * limit
     assert clustered(wrong, ["" if name == "always_right" else name for name in people]).high > 3 * limit
-    assert clustered_bounds(wrong.tolist(), people)["high"] == pytest.approx(found.high)
+    assert clustered_bounds(wrong.tolist(), people).high == pytest.approx(found.high)
 
 
 @pytest.mark.parametrize("sizes", [[100, *[1] * 39], [50, 50, *[2] * 38], [30] * 5 + [1] * 35])

@@ -8,7 +8,7 @@ from typing import Final
 
 import dagster as dg
 
-from sopilot_assets.capture.ledgers import active_keys
+from sopilot_assets.capture.registry import active_keys
 from sopilot_assets.defs.partitions import STUDY, TASK, VIDEO
 from sopilot_assets.defs.recordings.batches import Attempt, Batch, plan_batches
 from sopilot_assets.defs.recordings.scores import scores

@@ -8,11 +8,11 @@ from typing import Final
 
 from sopilot_assets.capture.ledgers import quarantine_ledger
 from sopilot_assets.capture.reasons import Reason
+from sopilot_assets.capture.registry import active_keys, active_recordings
 from sopilot_assets.capture.scan import scan_capture
 from sopilot_assets.embedding.model_states import model_states
 from sopilot_assets.reference.annotations import read_steps_csv
 from sopilot_assets.scoring.ledger import scores_ledger
-from sopilot_assets.stations.rescoring_plan import active
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.store.shared import names_in_store
@@ -38,15 +38,15 @@ def task_files(patient: Patient) -> Iterator[Finding]:
             yield Finding(f"task {task_id}", State.WARNING, what, f"sopilot task lock {task_id}")
         else:
             what = f"its lock is {state.value}"
-            yield Finding(f"task {task_id}", State.PROBLEM, what, f"sopilot task verify {task_id}")
+            yield Finding(f"task {task_id}", State.PROBLEM, what, f"sopilot task lock --check {task_id}")
     if not (patient.tasks.tasks or patient.tasks.refused):
-        yield Finding("tasks", State.WARNING, "none yet", "sopilot task new, or sopilot demo")
+        yield Finding("tasks", State.WARNING, "none yet", "sopilot task create, or sopilot demo run")
 
 
 def task_of_recordings(patient: Patient) -> Iterator[Finding]:
     """Recordings whose task has no file that can be used: nothing of them can be scored."""
     known = set(patient.tasks.tasks)
-    lost = Counter(entry.task_id for entry in active(patient.home).values() if entry.task_id not in known)
+    lost = Counter(task_id for task_id in active_keys(patient.home).values() if task_id not in known)
     for task_id, count in sorted(lost.items()):
         what = f"{count} recordings belong to it, and tasks/{task_id}.yaml is missing or cannot be used"
         action = f"restore tasks/{task_id}.yaml (sopilot backup restore), or correct it"
@@ -58,13 +58,13 @@ def models(patient: Patient) -> Iterator[Finding]:
     for model in model_states(patient.home):
         if model.tasks:
             state = State.OK if model.usable else State.PROBLEM
-            action = "" if model.usable else "sopilot models preload, or follow the message"
+            action = "" if model.usable else "sopilot model preload, or follow the message"
             yield Finding(f"model {model.name}", state, model.state, action)
 
 
 def golds(patient: Patient) -> Iterator[Finding]:
     """Whether each task has golds enough, by how many persons, and whether their steps are confirmed."""
-    entries = active(patient.home)
+    entries = active_recordings(patient.home)
     for task_id, task in patient.tasks.tasks.items():
         rows = [one.row for one in entries.values() if one.task_id == task_id and one.role == "gold"]
         persons = len({str(row["person"]) for row in rows})
@@ -97,18 +97,18 @@ def capture_folder(patient: Patient) -> Iterator[Finding]:
     old = sum(age > BACKLOG_S for age in ages)
     if old:
         what = f"{old} of {len(ages)} files wait for more than {BACKLOG_S / 60:.0f} minutes"
-        yield Finding("capture folder", State.WARNING, what, "make dev, or sopilot capture intake")
+        yield Finding("capture folder", State.WARNING, what, "make dev, or sopilot capture register")
     else:
         yield Finding("capture folder", State.OK, f"{len(ages)} files wait" if ages else "empty")
     if scan.skipped:
         first = scan.skipped[0]
         what = f"{len(scan.skipped)} entries are left alone, e.g. {first.relative}: {first.why}"
-        yield Finding("capture folder", State.WARNING, what, "sopilot capture intake lists them")
+        yield Finding("capture folder", State.WARNING, what, "sopilot capture register lists them")
 
 
 def stored_files(patient: Patient) -> Iterator[Finding]:
     """Whether every recording's file is there."""
-    entries = active(patient.home).values()
+    entries = active_recordings(patient.home).values()
     away = [one for one in entries if not (patient.home.videos / one.stored_name).exists()]
     kept = names_in_store(local_path(patient.home.videos)) if away else set()
     gone = [one.key for one in away if one.stored_name not in kept]
@@ -127,14 +127,14 @@ def quarantine(patient: Patient) -> Iterator[Finding]:
     known = {reason.value for reason in Reason}
     if reasons:
         shown = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common() if reason in known)
-        yield Finding("quarantine", State.WARNING, shown, "sopilot capture quarantine")
+        yield Finding("quarantine", State.WARNING, shown, "sopilot recording list --refused")
     else:
         yield Finding("quarantine", State.OK, "empty")
 
 
 def scores(patient: Patient) -> Iterator[Finding]:
     """Recordings without a score, scores that something newer would make differently, and failed ones."""
-    entries, rows = active(patient.home), scores_ledger(patient.home).latest()
+    entries, rows = active_recordings(patient.home), scores_ledger(patient.home).latest()
     findings = [
         *_unscored(len(set(entries) - set(rows["key"]))),
         *_outdated(patient, set(entries) & set(rows["key"])),
@@ -142,13 +142,13 @@ def scores(patient: Patient) -> Iterator[Finding]:
     failed = int(rows["problem"].notna().sum())
     if failed:
         what = f"{failed} recordings could not be scored"
-        findings.append(Finding("scores", State.WARNING, what, "sopilot show scores --problems"))
+        findings.append(Finding("scores", State.WARNING, what, "sopilot score list --problems"))
     yield from findings or [Finding("scores", State.OK, "up to date")]
 
 
 def _unscored(count: int) -> Iterator[Finding]:
     if count:
-        yield Finding("scores", State.WARNING, f"{count} recordings have none", "sopilot score")
+        yield Finding("scores", State.WARNING, f"{count} recordings have none", "sopilot score run")
 
 
 def _outdated(patient: Patient, scored: set[str]) -> Iterator[Finding]:
@@ -159,4 +159,4 @@ def _outdated(patient: Patient, scored: set[str]) -> Iterator[Finding]:
     why = Counter(frame[frame["key"].isin(list(scored))]["why"])
     if why:
         shown = ", ".join(f"{count} because of the {reason}" for reason, count in sorted(why.items()))
-        yield Finding("scores", State.WARNING, f"out of date: {shown}", "sopilot score --stale")
+        yield Finding("scores", State.WARNING, f"out of date: {shown}", "sopilot score run --stale")
