@@ -17,9 +17,8 @@ import numpy.typing as npt
 import torch
 from upath import UPath
 
-from sopilot_assets.embedding.backends import Device, Precision
 from sopilot_assets.embedding.clips import ClipEmbedding, Features, Floats, clip_starts
-from sopilot_assets.embedding.identity import model_id
+from sopilot_assets.embedding.embedder import Device, Precision, model_id
 from sopilot_assets.embedding.manifest import ModelManifest, check_files, read_manifest
 from sopilot_assets.embedding.pooling import Image, StillnessMeter, grey_image, half_precision, one_cv2_thread
 from sopilot_assets.errors import ModelError
