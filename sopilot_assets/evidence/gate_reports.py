@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -29,7 +29,7 @@ from sopilot_assets.labels.events import Source
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
-from sopilot_assets.studies.gates import GateReport, check_gates, gate_counts
+from sopilot_assets.studies.gates import GateReport, StudyGates, check_gates, gate_counts, read_gates
 from sopilot_assets.studies.looks import COLUMNS as LOOK_COLUMNS
 from sopilot_assets.studies.looks import distinct_looks, looks_ledger
 from sopilot_assets.studies.metrics import gate_values
@@ -52,10 +52,10 @@ def check_study_gates(home: Home, study_id: str, *, run_id: str, written_at: str
     """
     study = Study.open(home, study_id)
     report, values = judged(study)
-    document = {**report.document(), "split": GATE_SPLIT, "values": values}
+    gates = StudyGates(report, GATE_SPLIT, values)
     study.results.publish(
         "gate_reports",
-        {GATES: pretty_json(document)},
+        {GATES: pretty_json(gates.document())},
         made_from=(MANIFEST, LEAKAGE, AGREEMENT, POLICY, EVALUATIONS),
         run_id=run_id,
         written_at=written_at,
@@ -71,7 +71,7 @@ def check_study_gates(home: Home, study_id: str, *, run_id: str, written_at: str
             "overrides": len(report.overrides),
             "first_failed": failed[0].name if failed else None,
         },
-        tables={"checks": _rows(document)},
+        tables={"checks": _rows(report)},
         pictures={"gates": plots.gate_plot(report)},
     )
 
@@ -96,19 +96,19 @@ def judged(study: Study) -> tuple[GateReport, dict[str, float | None]]:
 
 def gate_verdict(home: Home, study_id: str) -> GateVerdict:
     """The gate report of a study as it was published."""
-    document = Results(home, study_id).read_json(GATES)
-    failed = [check["name"] for check in document["checks"] if check["enabled"] and not check["passed"]]
-    passed = bool(document["overall_pass"])
+    report = read_gates(Results(home, study_id).read_json(GATES)).report
+    failed = [check.name for check in report.failed()]
+    passed = report.overall_pass
     return GateVerdict(
         passed,
-        blocks=bool(document["research"]) and not passed,
-        summary=f"{document['profile']}: "
+        blocks=report.research and not passed,
+        summary=f"{report.profile}: "
         + (
             "every check holds"
             if passed
             else f"{len(failed)} {'check fails' if len(failed) == 1 else 'checks fail'}: {', '.join(failed)}"
         ),
-        rows=_rows(document),
+        rows=_rows(report),
     )
 
 
@@ -125,7 +125,7 @@ def _of_the_study(study: Study) -> dict[str, float | None]:
         "coverage_rate": scored_share,
         "scored_share": scored_share,
         "blind_label_share": float((sources == Source.BLIND_HUMAN.value).mean()),
-        "rater_kappa_ci95_low": study.document(AGREEMENT)["low"],
+        "rater_kappa_ci95_low": study.agreement.low,
         "test_looks": float(distinct_looks(relevant_looks(study), GATE_SPLIT)),
         "leaking_groups": float(_leaking(study)),
     }
@@ -187,6 +187,17 @@ def _leaking(study: Study) -> int:
     return sum(str(row["leaks"]) == "True" for row in table) + int(len(unknown) > 1)
 
 
-def _rows(document: dict[str, Any]) -> list[dict[str, Cell]]:
-    names = ("name", "passed", "value", "threshold", "direction", "reason", "needed")
-    return [{name: check[name] for name in names} for check in document["checks"] if check["enabled"]]
+def _rows(report: GateReport) -> list[dict[str, Cell]]:
+    return [
+        {
+            "name": check.name,
+            "passed": check.passed,
+            "value": check.value,
+            "threshold": check.threshold,
+            "direction": check.direction,
+            "reason": check.reason,
+            "needed": check.needed.text if check.needed else "",
+        }
+        for check in report.checks
+        if check.enabled
+    ]
