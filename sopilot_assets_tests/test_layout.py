@@ -82,6 +82,43 @@ def test_the_private_parts_of_dagster_are_in_one_folder(path: Path) -> None:
     )
 
 
+def dotted_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def needed(path: Path) -> Iterator[str]:
+    """The modules of the package that a file imports when it runs, also within functions; what only types
+    need does not run.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and id(node) not in for_types:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in NAMES else str(node.module)
+
+
+NAMES = {dotted_name(path) for path in MODULES}
+
+
+def test_no_module_is_needed_by_what_it_needs() -> None:
+    left = {dotted_name(path): set(needed(path)) & NAMES - {dotted_name(path)} for path in MODULES}
+    while free := {name for name, others in left.items() if not others & set(left)}:
+        left = {name: others for name, others in left.items() if name not in free}
+    # what only needs a circle is none of it
+    while unneeded := set(left) - {other for others in left.values() for other in others}:
+        left = {name: others for name, others in left.items() if name not in unneeded}
+    circles = {name: sorted(others & set(left)) for name, others in sorted(left.items())}
+    assert circles == {}, "move what both need below them"
+
+
 @pytest.mark.parametrize("name", sorted(BELOW_ALL))
 def test_what_is_below_all_imports_nothing_of_the_package(name: str) -> None:
     assert list(own_parts(PACKAGE / f"{name}.py")) == []

@@ -13,11 +13,11 @@ import typer
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.legacy.beside import figures_beside
 from sopilot_assets.legacy.compare import compare_folder
 from sopilot_assets.legacy.database import read_installation
 from sopilot_assets.legacy.importing import import_installation
 from sopilot_assets.legacy.labels import read_labels
+from sopilot_assets.legacy.old_and_right import old_and_right
 from sopilot_assets.legacy.reports import OldJobs
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def compare(
         return
     read = read_labels(labels)
     jobs = OldJobs.of(read_installation(db), read)
-    rows: list[dict[str, Cell]] = [asdict(row) for row in figures_beside(jobs, task or read.task_id)]
+    rows: list[dict[str, Cell]] = [asdict(row) for row in old_and_right(jobs, task or read.task_id)]
     if not (as_json or as_csv):
         rows = [{name: _short(cell) for name, cell in row.items()} for row in rows]
     show_rows(rows, columns=("figure", "old", "right", "why"), as_json=as_json, as_csv=as_csv)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from dagster import DagsterInstance
 from dagster._core.events import EngineEventData
@@ -14,9 +14,9 @@ TASK_NAME: Final[str] = TASK_EXECUTE_JOB_NAME
 """The name under which dagster-celery's launcher sends runs."""
 
 
-def run_id_of(packed: object) -> str:
+def run_id_of(packed: Any) -> str:
     """The run that a task's packed argument is about."""
-    return unpack_value(packed, as_type=ExecuteRunArgs).run_id  # type: ignore[arg-type]
+    return str(unpack_value(packed, as_type=ExecuteRunArgs).run_id)
 
 
 def note_worker(instance: DagsterInstance, run_id: str, worker: str) -> None:

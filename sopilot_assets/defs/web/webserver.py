@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from sopilot_assets.defs.dagster_internals.page import dagster_page
 from sopilot_assets.defs.instance import local_instance
-from sopilot_assets.defs.web.own_pages import LOOPBACK, App, OwnPagesOnly
+from sopilot_assets.defs.web.own_pages import LOOPBACK, OwnPagesOnly
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.setting_up import dagster_home
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 HOST: Final = "127.0.0.1"
 
@@ -28,7 +31,7 @@ def serve(home: Home, *, port: int, read_only: bool, public_names: Collection[st
 
 
 @contextmanager
-def web_app(home: Home, *, read_only: bool, public_names: Collection[str] = ()) -> Iterator[App]:
+def web_app(home: Home, *, read_only: bool, public_names: Collection[str] = ()) -> Iterator[ASGIApp]:
     """The page as an ASGI app, while its code server runs."""
     workspace = dagster_home(home) / "workspace.yaml"
     with (
