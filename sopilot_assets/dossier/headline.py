@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from dataclasses import asdict, dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 
 from sopilot_assets.intervals import clustered, wilson
 from sopilot_assets.store.canonical import rounded
@@ -16,23 +18,43 @@ MISS: Final = "miss_rate"
 FALSE_ALARM: Final = "false_positive_rate"
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One rate of one detector on one split: errors in n decided cases of so many people, the share and its
+    Wilson and person-clustered 95 % bounds, None where there is no case.
+    """
+
+    figure: str
+    split: str
+    detector: str
+    errors: int
+    n: int
+    people: int
+    point: float | None
+    wilson_low: float | None
+    wilson_high: float | None
+    clustered_low: float | None
+    clustered_high: float | None
+
+
+_LINES: Final = TypeAdapter(list[Line])
+
+
 def headline(
     cases: pd.DataFrame,
     detections: pd.DataFrame,
     detectors: Sequence[str],
     *,
     splits: Sequence[str] = SPLITS,
-) -> list[dict[str, Any]]:
-    """One line for each split, detector and rate: errors in n decided cases of so many people, the share and
-    its Wilson and person-clustered 95 % bounds, None where there is no case.
-    """
-    lines: list[dict[str, Any]] = rounded(list(_lines(cases, detections, detectors, splits)))
-    return lines
+) -> list[Line]:
+    """One line for each split, detector and rate, to 6 digits."""
+    lines = _lines(cases, detections, detectors, splits)
+    return _LINES.validate_python(rounded(list(map(asdict, lines))))
 
 
 def _lines(
     cases: pd.DataFrame, detections: pd.DataFrame, detectors: Sequence[str], splits: Sequence[str]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Line]:
     expected = cases["expected"].to_numpy(dtype=np.float64)
     places = detections["split"].to_numpy(dtype=object)
     clusters = detections["cluster"].to_numpy(dtype=object)
@@ -46,22 +68,22 @@ def _lines(
                 wrong = detected[chosen] != bool(label)
                 by_person = clustered(wrong, clusters[chosen])
                 low, high = wilson(int(wrong.sum()), len(wrong))
-                yield {
-                    "figure": figure,
-                    "split": split,
-                    "detector": detector,
-                    "errors": int(wrong.sum()),
-                    "n": len(wrong),
-                    "people": by_person.clusters,
-                    "point": by_person.point,
-                    "wilson_low": low,
-                    "wilson_high": high,
-                    "clustered_low": by_person.low,
-                    "clustered_high": by_person.high,
-                }
+                yield Line(
+                    figure=figure,
+                    split=split,
+                    detector=detector,
+                    errors=int(wrong.sum()),
+                    n=len(wrong),
+                    people=by_person.clusters,
+                    point=by_person.point,
+                    wilson_low=low,
+                    wilson_high=high,
+                    clustered_low=by_person.low,
+                    clustered_high=by_person.high,
+                )
 
 
-def line_of(lines: Sequence[dict[str, Any]], figure: str, split: str, detector: str) -> dict[str, Any]:
+def line_of(lines: Sequence[Line], figure: str, split: str, detector: str) -> Line:
     """The line of one figure."""
     wanted = (figure, split, detector)
-    return next(line for line in lines if (line["figure"], line["split"], line["detector"]) == wanted)
+    return next(line for line in lines if (line.figure, line.split, line.detector) == wanted)

@@ -6,20 +6,21 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 from upath import UPath
 
 from sopilot_assets.dossier.bundle import verify_script
-from sopilot_assets.dossier.headline import SPLITS, headline
-from sopilot_assets.dossier.inputs import BASELINE, DossierInputs
+from sopilot_assets.dossier.headline import SPLITS, Line, headline
+from sopilot_assets.dossier.inputs import BASELINE, FULL, GATE_SPLIT, DossierInputs
 from sopilot_assets.dossier.readiness import Blocker, blockers
 from sopilot_assets.dossier.render import page, readme
 from sopilot_assets.dossier.signing import SigningKey, sign
 from sopilot_assets.dossier.statement import statement
+from sopilot_assets.dossier.summary import Readiness, Summary
 from sopilot_assets.dossier.verifier.files import (
     MANIFEST,
     SIGNATURE,
@@ -45,32 +46,32 @@ class Dossier:
     """A finished dossier: its files by name, and what ``dossier.json`` among them says."""
 
     files: Mapping[str, bytes]
-    summary: Mapping[str, Any]
+    summary: Summary
 
     @property
     def dossier_id(self) -> str:
         """The first 12 hex digits of the hash of what it is made from."""
-        return str(self.summary["dossier_id"])
+        return self.summary.dossier_id
 
     @property
     def name(self) -> str:
         """The name of its folder, and of its zip without the suffix."""
-        return f"{self.summary['study_id']}-{self.dossier_id}"
+        return f"{self.summary.study_id}-{self.dossier_id}"
 
     @property
     def ready(self) -> bool:
         """Whether no input is missing."""
-        return bool(self.summary["readiness"]["ready"])
+        return self.summary.readiness.ready
 
     @property
     def verdict(self) -> str:
         """``gates_passed``, ``gates_failed`` or ``not_ready``."""
-        return str(self.summary["verdict"])
+        return self.summary.verdict
 
     @property
-    def blockers(self) -> list[Blocker]:
+    def blockers(self) -> Sequence[Blocker]:
         """Why it is not ready."""
-        return [Blocker(**one) for one in self.summary["readiness"]["blockers"]]
+        return self.summary.readiness.blockers
 
     def zip_bytes(self) -> bytes:
         """The zip: one folder, files by name, no dates; the same dossier gives the same bytes."""
@@ -92,7 +93,7 @@ def build_dossier(inputs: DossierInputs, key: SigningKey) -> Dossier:
     reasons = blockers(inputs)
     files = dict(_content(inputs))
     summary = _summary(inputs, reasons, dossier_id_of(files))
-    files["dossier.json"] = pretty_json(summary)
+    files["dossier.json"] = pretty_json(summary.document())
     files["verify.py"] = verify_script().encode()
     files[SIGNERS] = key.allowed_signers
     files["README.txt"] = readme(summary, key).encode()
@@ -100,13 +101,14 @@ def build_dossier(inputs: DossierInputs, key: SigningKey) -> Dossier:
     files[MANIFEST] = pretty_json(
         {
             "version": VERSION,
-            "dossier_id": summary["dossier_id"],
+            "dossier_id": summary.dossier_id,
             "files": {name: {"sha256": sha256(data), "bytes": len(data)} for name, data in files.items()},
         }
     )
-    files[STATEMENT] = statement(files, dossier=summary, gates=inputs.gate_report)
+    gates = inputs.results.gates
+    files[STATEMENT] = statement(files, dossier=summary, gates=gates.report if gates else None)
     files[SIGNATURE] = sign(key, files[STATEMENT])
-    _refuse_wrong(inputs.study_id, files, key)
+    _refuse_wrong(inputs.protocol.study_id, files, key)
     return Dossier(dict(sorted(files.items())), summary)
 
 
@@ -142,34 +144,35 @@ def _refuse_wrong(study_id: str, files: Mapping[str, bytes], key: SigningKey) ->
         )
 
 
-def _summary(inputs: DossierInputs, reasons: Sequence[Blocker], dossier_id: str) -> dict[str, Any]:
-    ready = not reasons
-    passed = bool(inputs.gate_report and inputs.gate_report["overall_pass"])
-    lines: list[dict[str, Any]] = []
-    if inputs.cases is not None and inputs.detections is not None:
+def _summary(inputs: DossierInputs, reasons: Sequence[Blocker], dossier_id: str) -> Summary:
+    protocol, results = inputs.protocol, inputs.results
+    passed = results.gates is not None and results.gates.report.overall_pass
+    lines: list[Line] = []
+    if inputs.tables.cases is not None and inputs.tables.detections is not None:
         # without a policy nobody looks at held-out recordings
-        splits = SPLITS if inputs.detector else ("dev",)
-        lines = headline(inputs.cases, inputs.detections, [*inputs.detectors, BASELINE], splits=splits)
-    return {
-        "version": VERSION,
-        "dossier_id": dossier_id,
-        "study_id": inputs.study_id,
-        "task_id": inputs.task_id,
-        "title": inputs.title,
-        "readiness": {"ready": ready, "blockers": [one.as_dict() for one in reasons]},
-        "verdict": ("gates_passed" if passed else "gates_failed") if ready else "not_ready",
-        "policy_id": inputs.policy_id,
-        "detector": inputs.detector,
-        "detectors": list(inputs.detectors),
-        "baseline_detector": inputs.baseline_detector,
-        "label_sources": list(inputs.label_sources),
-        "label_head": inputs.label_head,
-        "gate_split": inputs.gate_split,
-        "shadow_split": inputs.shadow_split,
-        "errors_split": inputs.errors_split,
-        "headline": lines,
-        "versions": dict(inputs.versions or {}),
-    }
+        splits = SPLITS if results.detector else ("dev",)
+        detectors = [*results.detectors, BASELINE]
+        lines = headline(inputs.tables.cases, inputs.tables.detections, detectors, splits=splits)
+    return Summary(
+        version=VERSION,
+        dossier_id=dossier_id,
+        study_id=protocol.study_id,
+        task_id=protocol.task_id,
+        title=protocol.title,
+        readiness=Readiness(not reasons, reasons),
+        verdict="not_ready" if reasons else "gates_passed" if passed else "gates_failed",
+        policy_id=results.policy_id,
+        detector=results.detector,
+        detectors=results.detectors,
+        baseline_detector=protocol.baseline_detector,
+        label_sources=list(protocol.label_sources),
+        label_head=inputs.labels.head,
+        gate_split=GATE_SPLIT,
+        shadow_split=FULL,
+        errors_split=FULL,
+        headline=lines,
+        versions=dict(inputs.versions),
+    )
 
 
 def _content(inputs: DossierInputs) -> Iterator[tuple[str, bytes]]:
@@ -177,52 +180,61 @@ def _content(inputs: DossierInputs) -> Iterator[tuple[str, bytes]]:
     yield from _protocol_files(inputs)
     yield from _result_files(inputs)
     yield from _row_files(inputs)
-    for name, picture in (inputs.stills or {}).items():
+    for name, picture in (inputs.pictures.stills or {}).items():
         yield f"stills/{_below(name)}", picture
 
 
 def _protocol_files(inputs: DossierInputs) -> Iterator[tuple[str, bytes]]:
     for name, data in (
-        ("study.yaml", inputs.study_yaml),
-        ("task.yaml", inputs.task_yaml),
-        ("task.lock.yaml", inputs.task_lock),
+        ("study.yaml", inputs.protocol.study_yaml),
+        ("task.yaml", inputs.protocol.task_yaml),
+        ("task.lock.yaml", inputs.protocol.task_lock),
     ):
         if data:
             yield f"protocol/{name}", data
-    if inputs.registration:
-        yield "protocol/registration.json", pretty_json(inputs.registration)
-    if inputs.split_manifest:
-        yield "protocol/split_manifest.json", pretty_json(inputs.split_manifest)
-    for policy in inputs.policies or ():
+    if inputs.protocol.registration:
+        yield "protocol/registration.json", pretty_json(inputs.protocol.registration)
+    if inputs.results.manifest:
+        yield "protocol/split_manifest.json", pretty_json(inputs.results.manifest)
+    for policy in inputs.results.policies:
         # a fit that keeps no limits is reported, and is no policy
-        folder = "policies" if policy["feasible"] else "refused_fits"
-        yield f"protocol/{folder}/{policy['policy_id']}.json", pretty_json(policy)
+        folder = "policies" if policy.feasible else "refused_fits"
+        yield f"protocol/{folder}/{policy.policy_id}.json", pretty_json(policy)
 
 
 def _result_files(inputs: DossierInputs) -> Iterator[tuple[str, bytes]]:
-    for name in ("evaluations", "shadow", "agreement", "drift"):
-        value = getattr(inputs, name)
-        if value:
-            yield f"results/{name}.json", pretty_json(value)
-    if inputs.gate_report and inputs.gate_values:
-        gates = {"report": inputs.gate_report, "values": inputs.gate_values}
+    results, agreement = inputs.results, inputs.labels.agreement
+    if results.figures:
+        documents = {
+            split: {name: one.document() for name, one in figures.items()}
+            for split, figures in results.figures.items()
+        }
+        yield "results/evaluations.json", pretty_json(documents)
+    if results.shadow:
+        yield "results/shadow.json", pretty_json(results.shadow.document())
+    if agreement:
+        yield "results/agreement.json", pretty_json(agreement.as_dict())
+    if results.drift:
+        yield "results/drift.json", pretty_json(asdict(results.drift))
+    if results.gates and results.gates.values:
+        gates = {"report": results.gates.report_document(), "values": results.gates.values}
         yield "results/gates.json", pretty_json(gates)
 
 
 def _row_files(inputs: DossierInputs) -> Iterator[tuple[str, bytes]]:
-    if inputs.cases is not None and len(inputs.cases):
-        yield "rows/cases.csv", cases_csv(inputs.cases)
-    if inputs.errors is not None:
+    if inputs.tables.cases is not None and len(inputs.tables.cases):
+        yield "rows/cases.csv", cases_csv(inputs.tables.cases)
+    if inputs.tables.errors is not None:
         # review pages lie on the machine that made them, and mean nothing elsewhere
-        yield "rows/errors.csv", _csv(inputs.errors.drop(columns="review_page", errors="ignore"))
+        yield "rows/errors.csv", _csv(inputs.tables.errors.drop(columns="review_page", errors="ignore"))
     for name in ("detections", "leakage", "looks", "repeats"):
-        table = getattr(inputs, name)
+        table: pd.DataFrame | None = getattr(inputs.tables, name)
         if table is not None and len(table):
             yield f"rows/{name}.csv", _csv(table)
-    if inputs.label_events:
+    if inputs.labels.events:
         yield (
             "rows/label_events.jsonl",
-            b"".join(canonical_json(dict(one)) + b"\n" for one in inputs.label_events),
+            b"".join(canonical_json(one.as_dict()) + b"\n" for one in inputs.labels.events),
         )
 
 

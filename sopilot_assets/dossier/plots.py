@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from sklearn.metrics import roc_curve
 
 from sopilot_assets.dossier.chart import GOOD, INK, LIMIT, NEGATIVE, POSITIVE, SOFT, Chart, shares
-from sopilot_assets.dossier.headline import FALSE_ALARM, MISS, line_of
+from sopilot_assets.dossier.headline import FALSE_ALARM, MISS, Line, line_of
 from sopilot_assets.dossier.inputs import BASELINE
 from sopilot_assets.intervals import wilson
 
@@ -23,9 +23,7 @@ _RELIABILITY_BINS: Final = 5
 _NAMES: Final[Mapping[str, str]] = {MISS: "Missed", FALSE_ALARM: "False alarms"}
 
 
-def interval_plot(
-    lines: Sequence[Mapping[str, Any]], detector: str, limits: Mapping[str, float | None]
-) -> Markup:
+def interval_plot(lines: Sequence[Line], detector: str, limits: Mapping[str, float | None]) -> Markup:
     """Miss and false-alarm rate of the detector and the baseline on test and challenge, with both intervals.
 
     ``limits`` are the highest upper bounds that the gates allow, by figure.
@@ -42,20 +40,16 @@ def interval_plot(
         for split in ("test", "challenge"):
             for name, shown in ((detector, detector), (BASELINE, "old baseline")):
                 place -= 0.93
-                line = line_of(list(map(dict, lines)), figure, split, name)
+                line = line_of(lines, figure, split, name)
                 colour = (POSITIVE if figure == MISS else NEGATIVE) if name == detector else SOFT
                 chart.label(0.0, place, f"{split}, {shown}", SOFT, anchor="end", right=-12)
-                if line["point"] is None:
+                if line.point is None:
                     chart.label(0.0, place, "no recording", SOFT, right=8)
                     continue
-                chart.line(
-                    [(line["clustered_low"], place), (line["clustered_high"], place)], colour, width=2.2
-                )
-                chart.line([(line["wilson_low"], place), (line["wilson_high"], place)], colour, width=6)
-                chart.dot(line["point"], place, colour, size=5, hollow=True)
-                chart.label(
-                    1.0, place, f"{line['errors']} of {line['n']}, {line['people']} people", INK, right=10
-                )
+                _bar(chart, (line.clustered_low, place), (line.clustered_high, place), colour, width=2.2)
+                _bar(chart, (line.wilson_low, place), (line.wilson_high, place), colour, width=6)
+                chart.dot(line.point, place, colour, size=5, hollow=True)
+                chart.label(1.0, place, f"{line.errors} of {line.n}, {line.people} people", INK, right=10)
         place -= 0.95
     return chart.svg("Miss and false-alarm rates with their 95 % intervals")
 
@@ -101,7 +95,7 @@ def roc_plot(
     scores: Floats,
     expected: Floats,
     decided: Floats,
-    points: Sequence[tuple[str, str, Mapping[str, Any], Mapping[str, Any]]],
+    points: Sequence[tuple[str, str, Line, Line]],
 ) -> Markup:
     """Found against falsely alarmed share over all thresholds, and where detectors work.
 
@@ -117,11 +111,12 @@ def roc_plot(
         alarms, found, _ = roc_curve(truth, scores[known], drop_intermediate=False)
         chart.line(list(zip(alarms.tolist(), found.tolist(), strict=True)), INK, width=1.8)
     for name, colour, miss, alarm in points:
-        if miss["point"] is None or alarm["point"] is None:
+        if miss.point is None or alarm.point is None:
             continue
-        x, y = alarm["point"], 1 - miss["point"]
-        chart.line([(alarm["clustered_low"], y), (alarm["clustered_high"], y)], colour, width=1.4)
-        chart.line([(x, 1 - miss["clustered_low"]), (x, 1 - miss["clustered_high"])], colour, width=1.4)
+        x, y = alarm.point, 1 - miss.point
+        _bar(chart, (alarm.clustered_low, y), (alarm.clustered_high, y), colour, width=1.4)
+        low, high = (None if one is None else 1 - one for one in (miss.clustered_low, miss.clustered_high))
+        _bar(chart, (x, low), (x, high), colour, width=1.4)
         chart.dot(x, y, colour, size=5, title=name)
     chart.legend([(colour, name, False) for name, colour, _, _ in points])
     return chart.svg("Receiver operating characteristic with the operating points")
@@ -219,3 +214,16 @@ def drift_plot(scores: Floats) -> Markup:
         chart.line(list(zip(x[1:-1].tolist(), y.tolist(), strict=True)), colour, width=1.8)
     chart.legend([(SOFT, "earlier half", False), (NEGATIVE, "later half", False)])
     return chart.svg("Scores of the earlier and of the later half")
+
+
+def _bar(
+    chart: Chart,
+    start: tuple[float | None, float | None],
+    end: tuple[float | None, float | None],
+    colour: str,
+    *,
+    width: float,
+) -> None:
+    """A line between two points that are known."""
+    known = [(x, y) for x, y in (start, end) if x is not None and y is not None]
+    chart.line(known, colour, width=width)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Final
 
@@ -66,13 +66,38 @@ class Blocker:
 
 def blockers(inputs: DossierInputs) -> list[Blocker]:
     """Every reason why these inputs make no complete dossier, missing inputs first; empty when ready."""
-    closed = _OF_A_POLICY if inputs.policies and not inputs.policy_id else frozenset()
+    given = _given(inputs)
+    closed = _OF_A_POLICY if inputs.results.policies and not inputs.results.policy_id else frozenset()
     missing = [
         Blocker(name, f"{what}: missing", _NEEDS_POLICY if name in closed else remedy)
         for name, (what, remedy) in REQUIRED.items()
-        if _is_missing(getattr(inputs, name), name)
+        if _is_missing(given[name], name)
     ]
     return missing + list(_contradictions(inputs))
+
+
+def _given(inputs: DossierInputs) -> dict[str, object]:
+    """Every required input by name."""
+    protocol, tables, results, labels = inputs.protocol, inputs.tables, inputs.results, inputs.labels
+    return {
+        **{
+            name: getattr(protocol, name) for name in ("study_yaml", "registration", "task_yaml", "task_lock")
+        },
+        **{field.name: getattr(tables, field.name) for field in fields(tables)},
+        "split_manifest": results.manifest,
+        "policies": results.policies,
+        "policy_id": results.policy_id,
+        "evaluations": results.figures,
+        "gate_report": results.gates,
+        "gate_values": results.gates and results.gates.values,
+        "shadow": results.shadow,
+        "drift": results.drift,
+        "stills": inputs.pictures.stills,
+        "label_events": labels.events,
+        "label_head": labels.head,
+        "agreement": labels.agreement,
+        "versions": inputs.versions,
+    }
 
 
 def _is_missing(value: object, name: str) -> bool:
@@ -85,38 +110,42 @@ def _is_missing(value: object, name: str) -> bool:
 
 def _contradictions(inputs: DossierInputs) -> Iterator[Blocker]:
     """Inputs that are there and cannot be what they claim."""
-    for name, why in (inputs.stale or {}).items():
+    for name, why in inputs.stale.items():
         yield Blocker(name, why, "Materialize the study's assets again, from split_manifests on.")
-    if inputs.study_yaml and inputs.registration:
-        sha256 = parse_study(inputs.study_yaml, source="study.yaml").sha256()
-        if sha256 != inputs.registration["current"]["spec_sha256"]:
+    if inputs.protocol.study_yaml and inputs.protocol.registration:
+        sha256 = parse_study(inputs.protocol.study_yaml, source="study.yaml").sha256()
+        if sha256 != inputs.protocol.registration.current.spec_sha256:
             yield Blocker(
                 "registration",
                 "the study file says something else than what was registered",
                 "Restore the registered file, or make a new study.",
             )
-    if inputs.policy_id and inputs.policies:
-        policy = inputs.policy
-        if policy is None or not policy.get("feasible", False):
+    if inputs.results.policy_id and inputs.results.policies:
+        policy = inputs.results.policy
+        if policy is None or not policy.feasible:
             yield Blocker(
                 "policy_id",
-                f"{inputs.policy_id} is not a feasible policy among those fitted",
+                f"{inputs.results.policy_id} is not a feasible policy among those fitted",
                 "Materialize critical_policies again.",
             )
-    if inputs.label_events and inputs.label_head and inputs.label_events[-1]["event_id"] != inputs.label_head:
+    if (
+        inputs.labels.events
+        and inputs.labels.head
+        and inputs.labels.events[-1].event_id != inputs.labels.head
+    ):
         yield Blocker(
             "label_events",
-            f"the last event is not {inputs.label_head[:12]}…, with which the chain ends",
+            f"the last event is not {inputs.labels.head[:12]}…, with which the chain ends",
             "Run `sopilot label verify`.",
         )
-    if inputs.agreement and inputs.agreement.get("kappa") is None:
+    if inputs.labels.agreement and inputs.labels.agreement.kappa is None:
         what, remedy = REQUIRED["agreement"]
-        yield Blocker("agreement", f"{what}: {inputs.agreement.get('reason') or 'unknown'}", remedy)
-    if inputs.cases is not None:
-        yield from _mixed(inputs.cases)
+        yield Blocker("agreement", f"{what}: {inputs.labels.agreement.reason or 'unknown'}", remedy)
+    if inputs.tables.cases is not None:
+        yield from _mixed(inputs.tables.cases)
     yield from _splits(inputs)
-    if inputs.errors is not None and inputs.stills is not None:
-        yield from _without_stills(inputs.errors, inputs.stills, inputs.stills_lacking or {})
+    if inputs.tables.errors is not None and inputs.pictures.stills is not None:
+        yield from _without_stills(inputs.tables.errors, inputs.pictures.stills, inputs.pictures.lacking)
 
 
 def _mixed(cases: pd.DataFrame) -> Iterator[Blocker]:
@@ -133,13 +162,13 @@ def _mixed(cases: pd.DataFrame) -> Iterator[Blocker]:
 
 
 def _splits(inputs: DossierInputs) -> Iterator[Blocker]:
-    if inputs.evaluations is None or not inputs.detector:
+    if inputs.results.figures is None or not inputs.results.detector:
         return
     for split in ("dev", "test", "challenge"):
-        if inputs.detector not in inputs.evaluations.get(split, {}):
+        if inputs.results.detector not in inputs.results.figures.get(split, {}):
             yield Blocker(
                 "evaluations",
-                f"no figures of {inputs.detector} on the {split} split",
+                f"no figures of {inputs.results.detector} on the {split} split",
                 "Materialize split_evaluations again.",
             )
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,10 @@ from markupsafe import Markup
 from sopilot_assets.dossier import plots, words
 from sopilot_assets.dossier.chart import POSITIVE, SOFT
 from sopilot_assets.dossier.headline import FALSE_ALARM, MISS, SPLITS, line_of
-from sopilot_assets.dossier.inputs import BASELINE, DossierInputs
+from sopilot_assets.dossier.inputs import BASELINE, GATE_SPLIT, DossierInputs
 from sopilot_assets.dossier.signing import SigningKey
+from sopilot_assets.dossier.summary import Summary
+from sopilot_assets.store.ledgers import Cell
 
 _LIMITS: Final[Mapping[str, Sequence[str]]] = {
     MISS: ("clustered_miss_rate_ci95_high", "critical_miss_rate_ci95_high"),
@@ -32,7 +34,7 @@ _DECISIONS: Final[Mapping[str, str]] = {
 }
 
 
-def page(inputs: DossierInputs, summary: Mapping[str, Any], key: SigningKey) -> str:
+def page(inputs: DossierInputs, summary: Summary, key: SigningKey) -> str:
     """The whole document; the same inputs give the same text."""
     style = _text("style.css")
     policy = (
@@ -63,60 +65,58 @@ def page(inputs: DossierInputs, summary: Mapping[str, Any], key: SigningKey) -> 
         shown=words.shown(inputs, summary),
         not_shown=words.not_shown(inputs, summary),
         gates=_gates(inputs),
-        gate_report=inputs.gate_report,
-        gate_split=inputs.gate_split,
+        gate_report=inputs.results.gates and inputs.results.gates.report,
+        gate_split=GATE_SPLIT,
         figures=_figures(inputs, summary),
         plots=_plots(inputs, summary),
         errors=_errors(inputs),
         left_open=_left_open(inputs),
         splits=_splits(inputs),
-        registration=(inputs.registration or {}).get("current"),
+        registration=inputs.protocol.registration and inputs.protocol.registration.current,
         leakage=_leakage(inputs),
-        policies=_policies(inputs),
-        policy_id=inputs.policy_id,
+        policies=inputs.results.policies,
+        policy_id=inputs.results.policy_id,
         labels=_labels(inputs),
-        agreement=inputs.agreement,
-        looks=_records(inputs.looks),
-        shadow=inputs.shadow,
-        baseline=inputs.baseline_detector,
-        versions=summary["versions"],
+        agreement=inputs.labels.agreement,
+        looks=_records(inputs.tables.looks),
+        shadow=inputs.results.shadow,
+        baseline=inputs.protocol.baseline_detector,
+        versions=summary.versions,
     )
 
 
-def readme(summary: Mapping[str, Any], key: SigningKey) -> str:
+def readme(summary: Summary, key: SigningKey) -> str:
     """How to check the dossier, for somebody with nothing but the folder."""
-    return _text("README.txt").format(key=key.name, fingerprint=key.fingerprint, **summary)
+    return _text("README.txt").format(key=key.name, fingerprint=key.fingerprint, **summary.document())
 
 
-def _tiles(inputs: DossierInputs, summary: Mapping[str, Any]) -> list[dict[str, str]]:
-    if not summary["headline"] or not inputs.detector:
+def _tiles(inputs: DossierInputs, summary: Summary) -> list[dict[str, str]]:
+    if not summary.headline or not inputs.results.detector:
         return []
     tiles = []
     for figure, name in ((MISS, "critical recordings missed"), (FALSE_ALARM, "false alarms")):
-        line = line_of(summary["headline"], figure, inputs.gate_split, inputs.detector)
+        line = line_of(summary.headline, figure, GATE_SPLIT, inputs.results.detector)
         tiles.append(
             {
-                "value": words.percent(line["point"]),
+                "value": words.percent(line.point),
                 "name": name,
-                "detail": f"{line['errors']} of {line['n']}; 95 % interval by person "
-                f"{words.percent(line['clustered_low'])} to {words.percent(line['clustered_high'])}",
+                "detail": f"{line.errors} of {line.n}; 95 % interval by person "
+                f"{words.percent(line.clustered_low)} to {words.percent(line.clustered_high)}",
             }
         )
-    right = ((inputs.evaluations or {}).get(inputs.gate_split, {}).get(inputs.detector) or {}).get(
-        "right", {}
-    )
+    right = inputs.results.of(GATE_SPLIT, inputs.results.detector)
     if right:
         tiles.append(
             {
-                "value": words.percent(right.get("decided_share")),
+                "value": words.percent(right.decided_share),
                 "name": "decided by the detector",
                 "detail": f"the rest is left to a person; counted as missed, the miss rate is "
-                f"{words.percent(right.get('strict_miss_rate'))}",
+                f"{words.percent(right.strict_miss_rate)}",
             }
         )
         tiles.append(
             {
-                "value": f"{right['independent_positives']} + {right['independent_negatives']}",
+                "value": f"{right.independent_positives} + {right.independent_negatives}",
                 "name": "people behind these figures",
                 "detail": "with critical recordings + with others; a person's recordings are not independent",
             }
@@ -124,56 +124,63 @@ def _tiles(inputs: DossierInputs, summary: Mapping[str, Any]) -> list[dict[str, 
     return tiles
 
 
-def _gates(inputs: DossierInputs) -> list[dict[str, Any]]:
-    changed = {one["check"]: one["reason"] for one in (inputs.gate_report or {}).get("overrides", ())}
+def _gates(inputs: DossierInputs) -> list[dict[str, Cell]]:
+    if inputs.results.gates is None:
+        return []
+    report = inputs.results.gates.report
+    changed = {one.check: one.reason for one in report.overrides}
     return [
         {
-            **check,
-            "shown_value": words.gate_value(check["name"], check["value"]),
-            "shown_threshold": ("≤ " if check["direction"] == "max" else "≥ ")
-            + words.gate_value(check["name"], check["threshold"]),
-            "override": changed.get(check["name"], ""),
+            "name": check.name,
+            "enabled": check.enabled,
+            "passed": check.passed,
+            "value": check.value,
+            "needed": check.needed.text if check.needed else "",
+            "shown_value": words.gate_value(check.name, check.value),
+            "shown_threshold": ("≤ " if check.direction == "max" else "≥ ")
+            + words.gate_value(check.name, check.threshold),
+            "override": changed.get(check.name, ""),
         }
-        for check in (inputs.gate_report or {}).get("checks", ())
-        if check["enabled"] or check["name"] in changed
+        for check in report.checks
+        if check.enabled or check.name in changed
     ]
 
 
-def _figures(inputs: DossierInputs, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _figures(inputs: DossierInputs, summary: Summary) -> list[dict[str, object]]:
     """One row for each split and detector: both rates, share decided, area under the curve."""
     rows = []
-    detectors = list(dict.fromkeys(line["detector"] for line in summary["headline"]))
-    for split in dict.fromkeys(line["split"] for line in summary["headline"]):
+    detectors = list(dict.fromkeys(line.detector for line in summary.headline))
+    for split in dict.fromkeys(line.split for line in summary.headline):
         for detector in detectors:
-            right = ((inputs.evaluations or {}).get(split, {}).get(detector) or {}).get("right", {})
+            found = inputs.results.of(split, detector)
             rows.append(
                 {
                     "split": split,
-                    "detector": f"{inputs.baseline_detector} (baseline)"
+                    "detector": f"{inputs.protocol.baseline_detector} (baseline)"
                     if detector == BASELINE
                     else detector,
-                    "selected": detector == inputs.detector,
-                    "miss": line_of(summary["headline"], MISS, split, detector),
-                    "alarm": line_of(summary["headline"], FALSE_ALARM, split, detector),
-                    "decided": right.get("decided_share"),
-                    "auc": right.get("auc"),
+                    "selected": detector == inputs.results.detector,
+                    "miss": line_of(summary.headline, MISS, split, detector),
+                    "alarm": line_of(summary.headline, FALSE_ALARM, split, detector),
+                    "decided": found.decided_share if found else None,
+                    "auc": found.auc if found else None,
                 }
             )
     return rows
 
 
-def _plots(inputs: DossierInputs, summary: Mapping[str, Any]) -> dict[str, Markup]:
+def _plots(inputs: DossierInputs, summary: Summary) -> dict[str, Markup]:
     drawn: dict[str, Markup] = {}
-    cases, detections, detector = inputs.cases, inputs.detections, inputs.detector
+    cases, detections, detector = inputs.tables.cases, inputs.tables.detections, inputs.results.detector
     if cases is not None and detections is not None and detector:
         limits = {figure: _limit(inputs, names) for figure, names in _LIMITS.items()}
-        drawn["intervals"] = plots.interval_plot(summary["headline"], detector, limits)
+        drawn["intervals"] = plots.interval_plot(summary.headline, detector, limits)
         here = detections["split"].isin(["test", "challenge"]).to_numpy()
         scores, expected = _column(detections, f"{detector}.score", here), _column(cases, "expected", here)
         decided = _column(detections, f"{detector}.decided", here)
-        threshold = (inputs.policy or {}).get("threshold")
+        threshold = inputs.results.policy.threshold if inputs.results.policy else None
         drawn["scores"] = plots.score_plot(scores, expected, decided, threshold)
-        test = (detections["split"] == inputs.gate_split).to_numpy()
+        test = (detections["split"] == GATE_SPLIT).to_numpy()
         drawn["roc"] = plots.roc_plot(
             _column(detections, f"{detector}.score", test),
             _column(cases, "expected", test),
@@ -182,16 +189,18 @@ def _plots(inputs: DossierInputs, summary: Mapping[str, Any]) -> dict[str, Marku
                 (
                     name,
                     colour,
-                    line_of(summary["headline"], MISS, inputs.gate_split, column),
-                    line_of(summary["headline"], FALSE_ALARM, inputs.gate_split, column),
+                    line_of(summary.headline, MISS, GATE_SPLIT, column),
+                    line_of(summary.headline, FALSE_ALARM, GATE_SPLIT, column),
                 )
                 for name, colour, column in ((detector, POSITIVE, detector), ("old baseline", SOFT, BASELINE))
             ],
         )
         drawn["thresholds"] = plots.threshold_plot(scores, expected, decided, threshold)
         drawn["reliability"] = plots.reliability_plot(scores, expected)
-    if inputs.repeats is not None and len(inputs.repeats):
-        drawn["repeats"] = plots.repeats_plot(inputs.repeats, _limit(inputs, ["shifted_jitter_max_delta"]))
+    if inputs.tables.repeats is not None and len(inputs.tables.repeats):
+        drawn["repeats"] = plots.repeats_plot(
+            inputs.tables.repeats, _limit(inputs, ["shifted_jitter_max_delta"])
+        )
     if cases is not None and len(cases):
         drawn["drift"] = plots.drift_plot(_column(cases, "score", np.ones(len(cases), dtype=bool)))
     return drawn
@@ -199,8 +208,8 @@ def _plots(inputs: DossierInputs, summary: Mapping[str, Any]) -> dict[str, Marku
 
 def _limit(inputs: DossierInputs, names: Sequence[str]) -> float | None:
     """The threshold of the first of these checks that the gates enable."""
-    checks = (inputs.gate_report or {}).get("checks", ())
-    found = {check["name"]: check["threshold"] for check in checks if check["enabled"]}
+    checks = inputs.results.gates.report.checks if inputs.results.gates else ()
+    found = {check.name: check.threshold for check in checks if check.enabled}
     return next((found[name] for name in names if name in found), None)
 
 
@@ -208,9 +217,9 @@ def _column(table: pd.DataFrame, name: str, here: npt.NDArray[np.bool_]) -> npt.
     return table[name].to_numpy(dtype=np.float64)[here]
 
 
-def _errors(inputs: DossierInputs) -> list[dict[str, Any]]:
-    rows = [row for row in _records(inputs.errors) if row["error"] != "undecided"]
-    pictures = words.by_case(inputs.stills or {}, [row["case_id"] for row in rows])
+def _errors(inputs: DossierInputs) -> list[dict[str, object]]:
+    rows = [row for row in _records(inputs.tables.errors) if row["error"] != "undecided"]
+    pictures = words.by_case(inputs.pictures.stills or {}, [row["case_id"] for row in rows])
     return [
         {
             **row,
@@ -222,25 +231,25 @@ def _errors(inputs: DossierInputs) -> list[dict[str, Any]]:
     ]
 
 
-def _left_open(inputs: DossierInputs) -> list[dict[str, Any]]:
-    return [row for row in _records(inputs.errors) if row["error"] == "undecided"]
+def _left_open(inputs: DossierInputs) -> list[dict[str, object]]:
+    return [row for row in _records(inputs.tables.errors) if row["error"] == "undecided"]
 
 
 def _split_of(inputs: DossierInputs, case_id: str) -> str:
-    if inputs.detections is None:
+    if inputs.tables.detections is None:
         return ""
-    found = inputs.detections.loc[inputs.detections["case_id"] == case_id, "split"]
+    found = inputs.tables.detections.loc[inputs.tables.detections["case_id"] == case_id, "split"]
     return str(found.iloc[0]) if len(found) else ""
 
 
-def _splits(inputs: DossierInputs) -> list[dict[str, Any]]:
-    counts = (inputs.split_manifest or {}).get("counts", {})
-    return [{"name": name, **counts[name]} for name in SPLITS if name in counts]
+def _splits(inputs: DossierInputs) -> list[dict[str, object]]:
+    counts = inputs.results.manifest.counts if inputs.results.manifest else {}
+    return [{"name": name, **counts[name].model_dump()} for name in SPLITS if name in counts]
 
 
-def _leakage(inputs: DossierInputs) -> list[dict[str, Any]]:
+def _leakage(inputs: DossierInputs) -> list[dict[str, object]]:
     """By kind of group how many there are, and which of them leak."""
-    if inputs.leakage is None:
+    if inputs.tables.leakage is None:
         return []
     return [
         {
@@ -248,33 +257,29 @@ def _leakage(inputs: DossierInputs) -> list[dict[str, Any]]:
             "groups": len(rows),
             "leaking": [f"{row['name']} ({row['splits']})" for row in _records(rows.loc[rows["leaks"]])],
         }
-        for kind, rows in inputs.leakage.groupby("kind", sort=False)
+        for kind, rows in inputs.tables.leakage.groupby("kind", sort=False)
     ]
 
 
-def _policies(inputs: DossierInputs) -> list[Mapping[str, Any]]:
-    return list(inputs.policies or ())
-
-
-def _labels(inputs: DossierInputs) -> dict[str, Any] | None:
-    if not inputs.label_events:
+def _labels(inputs: DossierInputs) -> dict[str, object] | None:
+    if not inputs.labels.events:
         return None
-    events = inputs.label_events
+    events = inputs.labels.events
     sources: dict[str, int] = {}
     for event in events:
-        sources[event["source"]] = sources.get(event["source"], 0) + 1
+        sources[event.source.value] = sources.get(event.source.value, 0) + 1
     return {
         "events": len(events),
-        "raters": len({event["who"] for event in events}),
+        "raters": len({event.who for event in events}),
         "sources": dict(sorted(sources.items())),
-        "counting": ", ".join(inputs.label_sources),
-        "first": events[0]["at"][:10],
-        "last": events[-1]["at"][:10],
-        "head": inputs.label_head,
+        "counting": ", ".join(inputs.protocol.label_sources),
+        "first": events[0].at[:10],
+        "last": events[-1].at[:10],
+        "head": inputs.labels.head,
     }
 
 
-def _records(table: pd.DataFrame | None) -> list[dict[str, Any]]:
+def _records(table: pd.DataFrame | None) -> list[dict[str, object]]:
     if table is None:
         return []
     known = table.astype(object).where(table.notna(), None)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
 from sopilot_assets.dossier.headline import FALSE_ALARM, MISS, line_of
-from sopilot_assets.dossier.inputs import DossierInputs
+from sopilot_assets.dossier.inputs import GATE_SPLIT, DossierInputs
+from sopilot_assets.dossier.summary import Summary
 
 GATE_NAMES: Final[Mapping[str, str]] = {
     "critical_miss_rate": "Critical recordings missed",
@@ -97,22 +98,23 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
-def verdict_words(inputs: DossierInputs, summary: Mapping[str, Any]) -> tuple[str, str]:
+def verdict_words(inputs: DossierInputs, summary: Summary) -> tuple[str, str]:
     """The verdict in a few words, and the sentence that goes with it."""
-    if summary["verdict"] == "not_ready":
-        count = len(summary["readiness"]["blockers"])
+    if summary.verdict == "not_ready":
+        count = len(summary.readiness.blockers)
         return "Draft, not ready", (
             f"{plural(count, 'input')} of this dossier {'is' if count == 1 else 'are'} missing or "
             "contradictory. "
             "It must not be used as evidence."
         )
-    report = inputs.gate_report or {"checks": [], "profile": ""}
-    enabled = [check for check in report["checks"] if check["enabled"]]
-    failed = [check for check in enabled if not check["passed"]]
-    where = f"profile {report['profile']}, on the {inputs.gate_split} split"
+    assert inputs.results.gates is not None, "a dossier without gates is not ready"
+    report = inputs.results.gates.report
+    enabled = [check for check in report.checks if check.enabled]
+    failed = report.failed()
+    where = f"profile {report.profile}, on the {GATE_SPLIT} split"
     changed = (
-        f" {plural(len(report['overrides']), 'threshold was', 'thresholds were')} changed."
-        if report["overrides"]
+        f" {plural(len(report.overrides), 'threshold was', 'thresholds were')} changed."
+        if report.overrides
         else ""
     )
     if failed:
@@ -120,46 +122,46 @@ def verdict_words(inputs: DossierInputs, summary: Mapping[str, Any]) -> tuple[st
     return "All gates passed", f"{plural(len(enabled), 'gate')} of {where}.{changed}"
 
 
-def shown(inputs: DossierInputs, summary: Mapping[str, Any]) -> list[str]:
+def shown(inputs: DossierInputs, summary: Summary) -> list[str]:
     """What the evidence shows, one sentence each."""
     return [*_rates(inputs, summary), *_protocol(inputs), *_people(inputs), *_stability(inputs)]
 
 
-def not_shown(inputs: DossierInputs, summary: Mapping[str, Any]) -> list[str]:
+def not_shown(inputs: DossierInputs, summary: Summary) -> list[str]:
     """What the evidence does not show, one sentence each; the most important first."""
     return [*_missing(summary), *_failed(inputs), *_limits(inputs, summary)]
 
 
-def _rates(inputs: DossierInputs, summary: Mapping[str, Any]) -> Iterator[str]:
-    if not summary["headline"] or not inputs.detector:
+def _rates(inputs: DossierInputs, summary: Summary) -> Iterator[str]:
+    if not summary.headline or not inputs.results.detector:
         return
     for figure, verb, what in (
         (MISS, "missed", "critical"),
         (FALSE_ALARM, "raised a false alarm on", "other"),
     ):
-        line = line_of(summary["headline"], figure, inputs.gate_split, inputs.detector)
-        if line["point"] is not None:
+        line = line_of(summary.headline, figure, GATE_SPLIT, inputs.results.detector)
+        if line.point is not None:
             yield (
-                f"On recordings it was not fitted on, {inputs.detector} {verb} {line['errors']} of "
-                f"{line['n']} "
-                f"{what} recordings by {plural(line['people'], 'person', 'people')}: "
-                f"{percent(line['point'])}, and "
-                f"{percent(line['clustered_low'])} to {percent(line['clustered_high'])} is compatible "
+                f"On recordings it was not fitted on, {inputs.results.detector} {verb} {line.errors} of "
+                f"{line.n} "
+                f"{what} recordings by {plural(line.people, 'person', 'people')}: "
+                f"{percent(line.point)}, and "
+                f"{percent(line.clustered_low)} to {percent(line.clustered_high)} is compatible "
                 "with that."
             )
 
 
 def _protocol(inputs: DossierInputs) -> Iterator[str]:
-    if inputs.registration and not _looked_before_registered(inputs):
-        current = inputs.registration["current"]
+    if inputs.protocol.registration and not _looked_before_registered(inputs):
+        current = inputs.protocol.registration.current
         yield (
-            f"What counts was written down on {str(current['registered_at'])[:10]} by {current['by']}, "
+            f"What counts was written down on {str(current.registered_at)[:10]} by {current.by}, "
             "before any "
             "look at held-out recordings."
         )
-    if inputs.leakage is not None and not inputs.leakage["leaks"].any():
+    if inputs.tables.leakage is not None and not inputs.tables.leakage["leaks"].any():
         yield (
-            f"Of {len(inputs.leakage)} persons, sessions, source videos, near-duplicates and "
+            f"Of {len(inputs.tables.leakage)} persons, sessions, source videos, near-duplicates and "
             "recordings none is on "
             "two sides of the split."
         )
@@ -168,13 +170,13 @@ def _protocol(inputs: DossierInputs) -> Iterator[str]:
 
 
 def _people(inputs: DossierInputs) -> Iterator[str]:
-    agreement = inputs.agreement
-    if agreement and (agreement.get("low") or 0.0) > 0:
+    agreement = inputs.labels.agreement
+    if agreement and agreement.kappa is not None and (agreement.low or 0.0) > 0:
         yield (
-            f"{agreement['recordings']} recordings were labelled by two people or more, of "
-            f"{plural(agreement['raters'], 'rater')}, who agree beyond chance: "
-            f"kappa {agreement['kappa']:.2f} ({agreement['low']:.2f} to "
-            f"{agreement['high']:.2f})."
+            f"{agreement.recordings} recordings were labelled by two people or more, of "
+            f"{plural(agreement.raters, 'rater')}, who agree beyond chance: "
+            f"kappa {agreement.kappa:.2f} ({agreement.low:.2f} to "
+            f"{agreement.high:.2f})."
         )
     used = _used(inputs)
     if used is not None:
@@ -188,10 +190,10 @@ def _people(inputs: DossierInputs) -> Iterator[str]:
 
 
 def _stability(inputs: DossierInputs) -> Iterator[str]:
-    if inputs.repeats is None or inputs.repeats.empty:
+    if inputs.tables.repeats is None or inputs.tables.repeats.empty:
         return
     for kind, how in (("exact", "in the same way"), ("shifted", "with the sampling shifted in time")):
-        rows = inputs.repeats.loc[inputs.repeats["kind"] == kind]
+        rows = inputs.tables.repeats.loc[inputs.tables.repeats["kind"] == kind]
         if len(rows):
             largest = (rows["score"] - rows["base_score"]).abs().max()
             changed = int((rows["decision"] != rows["base_decision"]).sum())
@@ -202,36 +204,36 @@ def _stability(inputs: DossierInputs) -> Iterator[str]:
             )
 
 
-def _missing(summary: Mapping[str, Any]) -> Iterator[str]:
-    for blocker in summary["readiness"]["blockers"]:
+def _missing(summary: Summary) -> Iterator[str]:
+    for blocker in summary.readiness.blockers:
         # what to do about it is for whoever builds it, and told there
-        yield f"{blocker['input']}: {blocker['reason']}."
+        yield f"{blocker.input}: {blocker.reason}."
 
 
 def _failed(inputs: DossierInputs) -> Iterator[str]:
-    for check in (inputs.gate_report or {"checks": []})["checks"]:
-        if check["enabled"] and not check["passed"]:
-            name, direction = check["name"], "at most" if check["direction"] == "max" else "at least"
-            needed = f" Needed: {check['needed']}." if check.get("needed") else ""
-            yield (
-                f"{GATE_NAMES.get(name, name)}: {direction} {gate_value(name, check['threshold'])} was "
-                "asked for, "
-                f"{gate_value(name, check['value']) if check['value'] is not None else 'nothing'} was "
-                f"found.{needed}"
-            )
+    gates = inputs.results.gates
+    for check in gates.report.failed() if gates else ():
+        direction = "at most" if check.direction == "max" else "at least"
+        needed = f" Needed: {check.needed.text}." if check.needed else ""
+        yield (
+            f"{GATE_NAMES.get(check.name, check.name)}: {direction} "
+            f"{gate_value(check.name, check.threshold)} was asked for, "
+            f"{gate_value(check.name, check.value) if check.value is not None else 'nothing'} was "
+            f"found.{needed}"
+        )
 
 
-def _limits(inputs: DossierInputs, summary: Mapping[str, Any]) -> Iterator[str]:
+def _limits(inputs: DossierInputs, summary: Summary) -> Iterator[str]:
     yield from _doubts(inputs)
     used = _used(inputs)
-    if used is not None and inputs.detector:
+    if used is not None and inputs.results.detector:
         yield from _open(inputs)
         sites = sorted(set(used["site"]) - {""})
         where = f"at {plural(len(sites), 'site')} ({', '.join(sites[:4])})" if sites else "at unknown sites"
         yield (
             "Other people, sites or tasks: the figures are about "
             f"{plural(used['person'].nunique(), 'person', 'people')} "
-            f"{where} doing {summary['task_id']}."
+            f"{where} doing {summary.task_id}."
         )
     yield (
         "The challenge split holds the hardest recordings on purpose; its rates are no estimate of "
@@ -246,19 +248,19 @@ def _limits(inputs: DossierInputs, summary: Mapping[str, Any]) -> Iterator[str]:
 
 def _doubts(inputs: DossierInputs) -> Iterator[str]:
     """What the inputs say against themselves, whether or not a gate asks for it."""
-    if inputs.registration and _looked_before_registered(inputs):
+    if inputs.protocol.registration and _looked_before_registered(inputs):
         yield "Held-out recordings were looked at before the study was registered in its present form."
-    if inputs.leakage is not None and inputs.leakage["leaks"].any():
+    if inputs.tables.leakage is not None and inputs.tables.leakage["leaks"].any():
         yield (
-            f"{plural(int(inputs.leakage['leaks'].sum()), 'group is', 'groups are')} on two sides of "
+            f"{plural(int(inputs.tables.leakage['leaks'].sum()), 'group is', 'groups are')} on two sides of "
             "the split: the "
             "figures may describe recognising them."
         )
     looks = _test_looks(inputs)
     if looks > 1:
         yield f"The test split was evaluated with {looks} different sets of inputs; it is not untouched."
-    if inputs.agreement is not None and not (inputs.agreement.get("low") or 0.0) > 0:
-        why = inputs.agreement.get("reason") or "the interval of kappa holds 0"
+    if inputs.labels.agreement is not None and not (inputs.labels.agreement.low or 0.0) > 0:
+        why = inputs.labels.agreement.reason or "the interval of kappa holds 0"
         yield f"That people agree on what a critical deviation is: {why}."
     used = _used(inputs)
     if used is not None:
@@ -274,34 +276,38 @@ def _doubts(inputs: DossierInputs) -> Iterator[str]:
 
 def _used(inputs: DossierInputs) -> pd.DataFrame | None:
     """The cases of all splits."""
-    if inputs.cases is None or inputs.detections is None:
+    if inputs.tables.cases is None or inputs.tables.detections is None:
         return None
-    used: pd.DataFrame = inputs.cases.loc[(inputs.detections["split"] != "").to_numpy()]
+    used: pd.DataFrame = inputs.tables.cases.loc[(inputs.tables.detections["split"] != "").to_numpy()]
     return used
 
 
 def _test_looks(inputs: DossierInputs) -> int:
-    if inputs.looks is None or inputs.looks.empty:
+    if inputs.tables.looks is None or inputs.tables.looks.empty:
         return 0
-    return int(inputs.looks.loc[inputs.looks["split"] == "test", "inputs_sha256"].nunique())
+    return int(inputs.tables.looks.loc[inputs.tables.looks["split"] == "test", "inputs_sha256"].nunique())
 
 
 def _looked_before_registered(inputs: DossierInputs) -> bool:
-    if inputs.registration is None or inputs.looks is None or inputs.looks.empty:
+    if inputs.protocol.registration is None or inputs.tables.looks is None or inputs.tables.looks.empty:
         return False
-    registered = datetime.fromisoformat(str(inputs.registration["current"]["registered_at"]))
-    return min(map(datetime.fromisoformat, inputs.looks["looked_at"])) < registered
+    registered = inputs.protocol.registration.current.registered_at
+    return min(map(datetime.fromisoformat, inputs.tables.looks["looked_at"])) < registered
 
 
 def _open(inputs: DossierInputs) -> Iterator[str]:
-    if inputs.cases is None or inputs.detections is None:
+    if inputs.tables.cases is None or inputs.tables.detections is None:
         return
-    here = (inputs.detections["split"] == inputs.gate_split).to_numpy()
-    labeled = here & inputs.cases["expected"].notna().to_numpy()
-    left = int((labeled & ~inputs.detections[f"{inputs.detector}.decided"].to_numpy(dtype=bool)).sum())
+    here = (inputs.tables.detections["split"] == GATE_SPLIT).to_numpy()
+    labelled = here & inputs.tables.cases["expected"].notna().to_numpy()
+    left = int(
+        (
+            labelled & ~inputs.tables.detections[f"{inputs.results.detector}.decided"].to_numpy(dtype=bool)
+        ).sum()
+    )
     if left:
         yield (
-            f"{left} of {int(labeled.sum())} labelled recordings of the {inputs.gate_split} split "
+            f"{left} of {int(labelled.sum())} labelled recordings of the {GATE_SPLIT} split "
             "were left open "
             "and handed to a person; the rates are about the others."
         )

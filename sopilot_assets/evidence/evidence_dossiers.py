@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 import platform
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
 import sopilot_assets
-from sopilot_assets.dossier.inputs import DossierInputs
+from sopilot_assets.dossier.inputs import (
+    FULL,
+    DossierInputs,
+    LabelChain,
+    Pictures,
+    Protocol,
+    StudyResults,
+    Tables,
+)
 from sopilot_assets.dossier.package import Dossier, build_dossier, publish_dossier
 from sopilot_assets.dossier.signing import DEFAULT_KEY, load_key
 from sopilot_assets.evidence.gate_reports import relevant_looks
@@ -22,7 +30,7 @@ from sopilot_assets.evidence.stills import error_stills
 from sopilot_assets.evidence.study import (
     AGREEMENT,
     EVALUATIONS,
-    FULL,
+    GATES,
     LABEL_EVENTS,
     MANIFEST,
     POLICIES,
@@ -30,7 +38,6 @@ from sopilot_assets.evidence.study import (
     Study,
 )
 from sopilot_assets.labels.chain import read_chain
-from sopilot_assets.old_rules.detectors import DetectorOutcome
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.errors import error_packet
 from sopilot_assets.studies.leakage import leakage_table
@@ -73,39 +80,69 @@ def publish_study_dossier(study: Study, *, key: str = DEFAULT_KEY) -> tuple[Doss
 
 def study_inputs(study: Study) -> DossierInputs:
     """What the stations of a study published, as far as they did; every file is checked on the way."""
-    found: dict[str, Any] = {"agreement": _published(study, AGREEMENT)}
-    events = _published(study, LABEL_EVENTS)
-    if events:
-        found |= {"label_events": events["events"], "label_head": events["head"]}
-    if study.results.has(MANIFEST):
-        found |= _of_splits(study)
-    if study.results.has(POLICIES):
-        found |= _of_policies(study)
+    split = study.results.has(MANIFEST)
+    errors, pictures = _errors(study) if split else (None, Pictures())
     return DossierInputs(
-        study_id=study.spec.study_id,
-        task_id=study.spec.task,
-        title=study.spec.title,
-        label_sources=[source.value for source in study.spec.label_sources],
-        baseline_detector=study.spec.baseline_detector.value,
-        study_yaml=study_path(study.home, study.spec.study_id).read_bytes(),
-        registration=study.registration.model_dump(mode="json"),
-        **_task_files(study),
-        **found,
+        protocol=_protocol(study),
+        tables=_tables(study, errors) if split else Tables(),
+        results=_results(study) if split else StudyResults(),
+        labels=_labels(study),
+        pictures=pictures,
+        stale=_stale(study) if split else {},
+        versions=_versions(study.cases) if split else {},
     )
 
 
-def _of_splits(study: Study) -> dict[str, Any]:
-    repeats = study_repeats(study)
-    return {
-        "cases": study.cases,
-        "split_manifest": study.manifest.model_dump(mode="json"),
-        "leakage": leakage_table(study.cases, study.manifest),
+def _protocol(study: Study) -> Protocol:
+    """The registered files; the lock is that of the version of the task that was registered."""
+    spec, registered = study.spec, study.registration.current.task_fingerprint
+    task = study.home.tasks / f"{spec.task}.yaml"
+    locks = [lock.path for lock in locked_versions(task) if registered in (None, lock.spec.fingerprint())]
+    return Protocol(
+        study_id=spec.study_id,
+        task_id=spec.task,
+        title=spec.title,
+        baseline_detector=spec.baseline_detector.value,
+        label_sources=[source.value for source in spec.label_sources],
+        study_yaml=study_path(study.home, spec.study_id).read_bytes(),
+        task_yaml=task.read_bytes() if task.exists() else None,
+        task_lock=locks[-1].read_bytes() if locks else None,
+        registration=study.registration,
+    )
+
+
+def _tables(study: Study, errors: pd.DataFrame | None) -> Tables:
+    return Tables(
+        cases=study.cases,
+        detections=_detections(study) if study.results.has(POLICIES) else None,
+        leakage=leakage_table(study.cases, study.manifest),
+        errors=errors,
         # a look that was taken again told nothing new; the ledger keeps it
-        "looks": relevant_looks(study).drop_duplicates(["study_id", "split", "inputs_sha256"]),
-        "repeats": repeats,
-        "versions": _versions(study.cases),
-        "stale": _stale(study),
-    }
+        looks=relevant_looks(study).drop_duplicates(["study_id", "split", "inputs_sha256"]),
+        repeats=study_repeats(study),
+    )
+
+
+def _results(study: Study) -> StudyResults:
+    if not study.results.has(POLICIES):
+        return StudyResults(manifest=study.manifest)
+    policy, has = study.policy, study.results.has
+    figures = study.figures if policy and has(EVALUATIONS) else None
+    return StudyResults(
+        manifest=study.manifest,
+        policies=study.policies,
+        policy_id=policy.policy_id if policy else None,
+        figures=figures,
+        gates=study.gates if has(GATES) else None,
+        shadow=study.shadow[FULL] if policy and has(SHADOW) else None,
+        drift=figures[FULL][policy.detector].drift if policy and figures else None,
+    )
+
+
+def _labels(study: Study) -> LabelChain:
+    has = study.results.has
+    events, label_head = study.label_events if has(LABEL_EVENTS) else ((), None)
+    return LabelChain(events, label_head, study.agreement if has(AGREEMENT) else None)
 
 
 def _stale(study: Study) -> dict[str, str]:
@@ -121,38 +158,19 @@ def _stale(study: Study) -> dict[str, str]:
     }
 
 
-def _of_policies(study: Study) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "policies": [policy.model_dump(mode="json") for policy in study.policies],
-        "policy_id": study.policy.policy_id if study.policy else None,
-        "detectors": [policy.detector for policy in study.policies if policy.feasible],
-        "detections": _detections(study),
-    }
-    gates = _published(study, GATES)
-    if gates:
-        found |= {"gate_values": gates.pop("values"), "gate_report": gates}
-    if study.policy is None:
-        return found
-    evaluations = _published(study, EVALUATIONS)
-    if evaluations:
-        found["evaluations"] = evaluations["splits"]
-        found["drift"] = evaluations["splits"][FULL][study.policy.detector]["right"]["drift"]
-    shadow = _published(study, SHADOW)
-    if shadow:
-        found["shadow"] = shadow["splits"][FULL]
-    return found | _errors(study, study.policy.outcome(study.cases))
-
-
-def _errors(study: Study, outcome: DetectorOutcome) -> dict[str, Any]:
+def _errors(study: Study) -> tuple[pd.DataFrame | None, Pictures]:
+    """The misses and false alarms of the selected policy, with their pictures."""
+    if not study.results.has(POLICIES) or study.policy is None:
+        return None, Pictures()
     chosen = study.split(FULL)
+    outcome = study.policy.outcome(study.cases)
     errors = error_packet(study.cases[chosen].reset_index(drop=True), outcome.of(chosen))
     wrong = errors.loc[errors["error"].isin(_STILLS_OF), "case_id"]
-    stills, lacking = error_stills(study.home, list(wrong), processes=os.cpu_count() or 1)
-    return {"errors": errors, "stills": stills, "stills_lacking": lacking}
+    return errors, Pictures(*error_stills(study.home, list(wrong), processes=os.cpu_count() or 1))
 
 
 def _detections(study: Study) -> pd.DataFrame:
-    columns: dict[str, Any] = {
+    columns: dict[str, object] = {
         "case_id": study.cases["case_id"],
         "split": study.manifest.split_of(study.cases["case_id"]),
         "cluster": study.clusters,
@@ -166,17 +184,6 @@ def _detections(study: Study) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _task_files(study: Study) -> dict[str, Any]:
-    """The task file, and the lock of the version that was registered."""
-    task = study.home.tasks / f"{study.spec.task}.yaml"
-    registered = study.registration.current.task_fingerprint
-    locks = [lock.path for lock in locked_versions(task) if registered in (None, lock.spec.fingerprint())]
-    return {
-        "task_yaml": task.read_bytes() if task.exists() else None,
-        "task_lock": locks[-1].read_bytes() if locks else None,
-    }
-
-
 def _versions(cases: pd.DataFrame) -> dict[str, str]:
     def distinct(column: str) -> str:
         return ", ".join(sorted(set(cases[column]) - {""})) or "unknown"
@@ -188,8 +195,3 @@ def _versions(cases: pd.DataFrame) -> dict[str, str]:
         "model": distinct("backend"),
         "reference": distinct("reference_id"),
     }
-
-
-def _published(study: Study, name: str) -> Any:
-    """A published JSON file, None where its station did not run; `StudyError` where it is out of date."""
-    return study.document(name) if study.results.has(name) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
@@ -26,7 +27,8 @@ from sopilot_assets.evidence.study import (
 from sopilot_assets.labels.events import Source
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
-from sopilot_assets.studies.gates import GateReport, check_gates, gate_counts
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.studies.gates import GateReport, StudyGates, check_gates, gate_counts, read_gates
 from sopilot_assets.studies.looks import COLUMNS as LOOK_COLUMNS
 from sopilot_assets.studies.looks import distinct_looks, looks_ledger
 from sopilot_assets.studies.metrics import gate_values
@@ -39,10 +41,10 @@ def check_study_gates(home: Home, study_id: str, *, run_id: str, written_at: str
     """
     study = Study.open(home, study_id)
     report, values = judged(study)
-    document = {**report.document(), "split": GATE_SPLIT, "values": values}
+    gates = StudyGates(report, GATE_SPLIT, values)
     study.results.publish(
         "gate_reports",
-        {GATES: pretty_json(document)},
+        {GATES: pretty_json(gates.document())},
         made_from=(MANIFEST, LEAKAGE, AGREEMENT, POLICY, EVALUATIONS),
         run_id=run_id,
         written_at=written_at,
@@ -58,7 +60,7 @@ def check_study_gates(home: Home, study_id: str, *, run_id: str, written_at: str
             "overrides": len(report.overrides),
             "first_failed": failed[0].name if failed else None,
         },
-        tables={"checks": check_rows(document)},
+        tables={"checks": _rows(report)},
         pictures={"gates": plots.gate_plot(report)},
     )
 
@@ -81,6 +83,24 @@ def judged(study: Study) -> tuple[GateReport, dict[str, float | None]]:
     return report, values
 
 
+def gate_verdict(home: Home, study_id: str) -> GateVerdict:
+    """The gate report of a study as it was published."""
+    report = read_gates(Results(home, study_id).read_json(GATES)).report
+    failed = [check.name for check in report.failed()]
+    passed = report.overall_pass
+    return GateVerdict(
+        passed,
+        blocks=report.research and not passed,
+        summary=f"{report.profile}: "
+        + (
+            "every check holds"
+            if passed
+            else f"{len(failed)} {'check fails' if len(failed) == 1 else 'checks fail'}: {', '.join(failed)}"
+        ),
+        rows=_rows(report),
+    )
+
+
 def _of_the_study(study: Study) -> dict[str, float | None]:
     """The values that are no figure of a detector: labels, repeats, looks, leaks."""
     scored = sum(counts.cases for counts in study.manifest.counts.values())
@@ -94,7 +114,7 @@ def _of_the_study(study: Study) -> dict[str, float | None]:
         "coverage_rate": scored_share,
         "scored_share": scored_share,
         "blind_label_share": float((sources == Source.BLIND_HUMAN.value).mean()),
-        "rater_kappa_ci95_low": study.document(AGREEMENT)["low"],
+        "rater_kappa_ci95_low": study.agreement.low,
         "test_looks": float(distinct_looks(relevant_looks(study), GATE_SPLIT)),
         "leaking_groups": float(_leaking(study)),
     }
@@ -154,3 +174,19 @@ def _leaking(study: Study) -> int:
     places = study.manifest.split_of(study.cases["case_id"])
     unknown = set(places[(study.cases["person"] == "").to_numpy(dtype=bool)]) - {""}
     return sum(str(row["leaks"]) == "True" for row in table) + int(len(unknown) > 1)
+
+
+def _rows(report: GateReport) -> list[dict[str, Cell]]:
+    return [
+        {
+            "name": check.name,
+            "passed": check.passed,
+            "value": check.value,
+            "threshold": check.threshold,
+            "direction": check.direction,
+            "reason": check.reason,
+            "needed": check.needed.text if check.needed else "",
+        }
+        for check in report.checks
+        if check.enabled
+    ]

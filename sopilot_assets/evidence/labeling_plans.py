@@ -14,7 +14,6 @@ from sopilot_assets.evidence.study import (
     POLICY,
     Study,
 )
-from sopilot_assets.labels.events import LabelEvent
 from sopilot_assets.labels.state import label_state
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.planning import labeling_plan
@@ -28,7 +27,7 @@ def plan_study_labeling(home: Home, study_id: str, *, run_id: str, written_at: s
     """
     study = Study.open(home, study_id)
     report, _ = judged(study)
-    events = [LabelEvent.model_validate(one) for one in study.document(LABEL_EVENTS)["events"]]
+    events, _ = study.label_events
     state = label_state(events, [source.value for source in study.spec.label_sources]).set_index("key")
     plan = labeling_plan(
         study.cases,

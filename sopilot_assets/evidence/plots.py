@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from sopilot_assets.intervals import ClusteredInterval
 from sopilot_assets.studies.gates import CheckResult, GateReport
 from sopilot_assets.studies.metrics import Figures
 from sopilot_assets.studies.policies import Policy
+from sopilot_assets.studies.shadow import ShadowReport
 
 _POSITIVE: Final = "#b5402f"
 _NEGATIVE: Final = "#2f6f8f"
@@ -82,15 +83,15 @@ def gate_plot(report: GateReport) -> bytes:
     return _png(figure)
 
 
-def paired_plot(report: Mapping[str, Any]) -> bytes:
+def paired_plot(report: ShadowReport) -> bytes:
     """What the candidate mends and breaks against the baseline, by class, as PNG."""
     figure, axes = _figure(1.9)
     for place, name in enumerate(("negatives", "positives")):
-        test = report["tests"][name]
-        axes.barh(place, test["fixed"], color=_GOOD, height=0.5)
-        axes.barh(place, -test["broken"], color=_POSITIVE, height=0.5)
+        test = report.tests[name]
+        axes.barh(place, test.fixed, color=_GOOD, height=0.5)
+        axes.barh(place, -test.broken, color=_POSITIVE, height=0.5)
         axes.text(
-            axes.get_xlim()[0], place + 0.33, f"{name}: {test['compared']} compared", fontsize=8, va="bottom"
+            axes.get_xlim()[0], place + 0.33, f"{name}: {test.compared} compared", fontsize=8, va="bottom"
         )
     axes.axvline(0, color="black", linewidth=1)
     axes.set(yticks=[], ylim=(-0.5, 1.8), xlabel="broken by the policy  |  mended by the policy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from sopilot_assets.evidence.study import CASES, FULL, MANIFEST, POLICIES, POLIC
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.looks import HELD_OUT
-from sopilot_assets.studies.shadow import changed_frame, shadow_report
+from sopilot_assets.studies.shadow import ShadowReport, shadow_report
 
 STATION: Final = "shadow_reports"
 
@@ -24,7 +25,7 @@ def compare_study_detectors(home: Home, study_id: str, *, run_id: str, written_a
     Without a policy there is nothing to compare, and the report says so.
     """
     study = Study.open(home, study_id)
-    reports = {}
+    reports: dict[str, ShadowReport] = {}
     if study.policy is not None:
         record_looks(study, STATION, run_id=run_id, written_at=written_at)
         candidate, baseline = study.policy.outcome(study.cases), study.baseline
@@ -40,7 +41,7 @@ def compare_study_detectors(home: Home, study_id: str, *, run_id: str, written_a
     document = {
         "baseline": study.spec.baseline_detector.value,
         "candidate": study.policy.policy_id if study.policy else None,
-        "splits": reports,
+        "splits": {split: report.document() for split, report in reports.items()},
     }
     study.results.publish(
         STATION,
@@ -56,24 +57,25 @@ def compare_study_detectors(home: Home, study_id: str, *, run_id: str, written_a
             warnings=(f"study {study_id}: no policy, so nothing was compared with the baseline",),
         )
     held_out = reports["test"]
+    tested = held_out.tests["all"]
     return StudyOutcome(
         study_id,
         {
             "baseline": study.spec.baseline_detector.value,
             "candidate": study.policy.policy_id if study.policy else None,
-            "test_decision_change_rate": held_out["decision_change_rate"],
-            "test_fixed": held_out["tests"]["all"]["fixed"],
-            "test_broken": held_out["tests"]["all"]["broken"],
-            "test_mcnemar_p": held_out["tests"]["all"]["mcnemar_p"],
-            "test_clustered_p": held_out["tests"]["all"]["clustered_p"],
+            "test_decision_change_rate": held_out.decision_change_rate,
+            "test_fixed": tested.fixed,
+            "test_broken": tested.broken,
+            "test_mcnemar_p": tested.mcnemar_p,
+            "test_clustered_p": tested.clustered_p,
         },
         tables={
             "tests": [
-                {"split": split, "class": name, **test}
+                {"split": split, "class": name, **asdict(test)}
                 for split, report in reports.items()
-                for name, test in report["tests"].items()
+                for name, test in report.tests.items()
             ],
-            "changed": rows_of(changed_frame(held_out)),
+            "changed": rows_of(held_out.changed_frame()),
         },
         pictures={"paired_on_test": plots.paired_plot(held_out)},
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from sopilot_assets.evidence.study import (
     Study,
 )
 from sopilot_assets.old_rules.detectors import DetectorOutcome
-from sopilot_assets.old_rules.sweep import threshold_sweep
+from sopilot_assets.old_rules.sweep import Sweep, threshold_sweep
 from sopilot_assets.stations.score_repeats import current_repeats
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
@@ -69,10 +70,14 @@ def evaluate_study_splits(home: Home, study_id: str, *, run_id: str, written_at:
         for split in opened
     }
     shown = study.policy.detector if study.policy else BASELINE
-    sweep = _sweep(study, shown, outcomes[shown])
+    sweep = _sweep(study, outcomes[shown])
     study.results.publish(
         STATION,
-        {EVALUATIONS: pretty_json({"splits": _documents(evaluations), "sweep": sweep})},
+        {
+            EVALUATIONS: pretty_json(
+                {"splits": _documents(evaluations), "sweep": {"detector": shown, **asdict(sweep)}}
+            )
+        },
         made_from=(CASES, MANIFEST, POLICIES, POLICY),
         run_id=run_id,
         written_at=written_at,
@@ -111,26 +116,29 @@ def _figures(
     return figures(cases, outcome.of(chosen), clusters=study.clusters[chosen], repeats=of_them)
 
 
-def _sweep(study: Study, detector: str, outcome: DetectorOutcome) -> dict[str, Any]:
+def _sweep(study: Study, outcome: DetectorOutcome) -> Sweep:
     """The thresholds of a detector's score on dev, with the one that the limits recommend."""
     dev = study.split("dev")
     limits = effective_thresholds(study.profile, study.overrides, override_locked=study.spec.override_locked)
-    swept = threshold_sweep(
+    return threshold_sweep(
         study.cases[dev].reset_index(drop=True),
         max_miss=limits.get("critical_miss_rate"),
         max_fpr=limits.get("critical_false_positive_rate"),
         score=outcome.score[dev],
         speaks=outcome.decided[dev],
     )
-    return {"detector": detector, **swept}
 
 
-def _sweep_rows(swept: dict[str, Any]) -> list[dict[str, Cell]]:
-    names = ("threshold", "critical_miss_rate", "critical_false_positive_rate")
-    best = (swept["recommended"] or {}).get("threshold")
+def _sweep_rows(swept: Sweep) -> list[dict[str, Cell]]:
+    best = swept.recommended.threshold if swept.recommended else None
     return [
-        {**{name: row[name] for name in names}, "recommended": row["threshold"] == best}
-        for row in swept["rows"]
+        {
+            "threshold": row.threshold,
+            "critical_miss_rate": row.critical_miss_rate,
+            "critical_false_positive_rate": row.critical_false_positive_rate,
+            "recommended": row.threshold == best,
+        }
+        for row in swept.rows
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from typing import Any
 
 import pandas as pd
 
@@ -95,7 +94,7 @@ def _unlabeled(home: Home, spec: StudySpec, task_fingerprint: str | None) -> pd.
 
 
 def _metadata(cases: pd.DataFrame, manifest: SplitManifest, leakage: pd.DataFrame) -> dict[str, Cell]:
-    counted: dict[str, Any] = {
+    counted: dict[str, Cell] = {
         f"{split}_{name}": getattr(counts, name)
         for split, counts in manifest.counts.items()
         for name in ("positives", "negatives", "groups")

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from sopilot_assets.evidence.results import Results
+from sopilot_assets.labels.agreement import RaterAgreement
+from sopilot_assets.labels.events import LabelEvent
 from sopilot_assets.old_rules.detectors import DetectorOutcome, old_outcome
 from sopilot_assets.old_rules.profiles import GateProfile
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.cases import read_cases
-from sopilot_assets.studies.gates import Override
+from sopilot_assets.studies.gates import Override, StudyGates, read_gates
 from sopilot_assets.studies.metrics import Figures, read_figures
 from sopilot_assets.studies.policies import Policy, parse_policies
 from sopilot_assets.studies.policy_fits import independent_units
 from sopilot_assets.studies.profiles import study_profile
 from sopilot_assets.studies.registration import Registration, registered_study
+from sopilot_assets.studies.shadow import ShadowReport, read_shadow
 from sopilot_assets.studies.spec import StudySpec
 from sopilot_assets.studies.split_manifest import SplitManifest, parse_manifest
 
@@ -95,6 +98,28 @@ class Study:
             for split, detectors in splits.items()
         }
 
+    @cached_property
+    def gates(self) -> StudyGates:
+        """The published gates."""
+        return read_gates(self.results.read_json(GATES))
+
+    @cached_property
+    def shadow(self) -> Mapping[str, ShadowReport]:
+        """The selected policy beside the baseline, by split."""
+        splits = self.results.read_json(SHADOW)["splits"]
+        return {split: read_shadow(one) for split, one in splits.items()}
+
+    @cached_property
+    def label_events(self) -> tuple[tuple[LabelEvent, ...], str]:
+        """The chain of label events that the cases were labelled by, and the id it ends with."""
+        document = self.results.read_json(LABEL_EVENTS)
+        return tuple(map(LabelEvent.model_validate, document["events"])), document["head"]
+
+    @cached_property
+    def agreement(self) -> RaterAgreement:
+        """How far raters agree on the cases."""
+        return RaterAgreement(**self.results.read_json(AGREEMENT))
+
     @property
     def profile(self) -> GateProfile:
         """The gates that the study is held to."""
@@ -114,7 +139,3 @@ class Study:
         """Which cases (n,) are in a split; ``full`` is all three together."""
         places = self.manifest.split_of(self.cases["case_id"])
         return np.asarray(places != "" if name == FULL else places == name, dtype=bool)
-
-    def document(self, name: str) -> Any:
-        """A published JSON file."""
-        return self.results.read_json(name)

@@ -35,7 +35,7 @@ from sopilot_assets.old_rules.figures import (
     score_figures,
 )
 from sopilot_assets.old_rules.profiles import NO_PROFILE, GateProfile
-from sopilot_assets.old_rules.shadow import old_shadow
+from sopilot_assets.old_rules.shadow import old_shadow, rate_changes
 from sopilot_assets.old_rules.sweep import threshold_sweep
 from sopilot_assets.studies.gates import Override, check_gates
 from sopilot_assets.studies.profiles import CHECKS, configuration, gate_profile
@@ -174,7 +174,7 @@ def gate_report(
 
 def old_sweep(cases: pd.DataFrame, config: Mapping[str, float], thresholds: Sequence[float]) -> Report:
     """The threshold sweep; nothing is recommended where a class has no case."""
-    swept = {"scoring_mode": CONTINUOUS_V1} | threshold_sweep(
+    swept = threshold_sweep(
         cases,
         max_miss=config.get("max_critical_miss_rate"),
         max_fpr=config.get("max_critical_false_positive_rate"),
@@ -182,8 +182,9 @@ def old_sweep(cases: pd.DataFrame, config: Mapping[str, float], thresholds: Sequ
         score=old_scores(cases),
         speaks=np.ones(len(cases), dtype=bool),
     )
-    one_class = any(not row["critical_positives"] or not row["critical_negatives"] for row in swept["rows"])
-    return swept | {"recommended": None} if one_class else swept
+    one_class = any(not row.critical_positives or not row.critical_negatives for row in swept.rows)
+    report = {"scoring_mode": CONTINUOUS_V1, **asdict(swept)}
+    return report | {"recommended": None} if one_class else report
 
 
 def _unlabeled(swept: Document) -> Report:
@@ -247,14 +248,14 @@ def shadow_comparison(
         report = evaluation(cases, counts, mode=mode, threshold=threshold, policy=policy)
         reports[side] = {"mode": mode, "threshold": threshold, "report": report}
         outcomes[side] = old_outcome(cases, mode, threshold, policy)
-    compared = old_shadow(cases, outcomes["baseline"], outcomes["candidate"])
+    compared = cases, outcomes["baseline"], outcomes["candidate"]
     n = max(1, len(cases))
     first, second = (int(outcomes[side].detected.sum()) / n for side in ("baseline", "candidate"))
-    difference = {**compared["shadow_diff"]}
+    difference = asdict(old_shadow(*compared))
     if not len(cases):
         difference["decision_change_rate"] = 0.0
     delta = {
-        **compared["delta"],
+        **asdict(rate_changes(*compared)),
         # the old scripts took the difference before rounding, and no jobs for a rate of 0
         "critical_detected_rate_baseline": round(first, DIGITS),
         "critical_detected_rate_candidate": round(second, DIGITS),
@@ -272,13 +273,13 @@ def error_breakdown(
     cases = jobs.completed(task_id)
     outcome = old_outcome(cases, mode, threshold)
     listed = [float(jobs.listed_critical[case]) for case in cases["case_id"]]
-    counted = false_positive_breakdown(
+    overall, tables = false_positive_breakdown(
         cases.assign(backend=backend or UNKNOWN, critical=pd.Series(listed, index=cases.index, dtype=float)),
         outcome,
         mode=mode,
         threshold=round(threshold, DIGITS),
     )
-    return {**counted, "overall": {**counted["overall"], "backend": backend}}
+    return {**tables, "overall": {**overall, "backend": backend}}
 
 
 def clamped(threshold: float) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from sopilot_assets.old_rules.detectors import DetectorOutcome
+from sopilot_assets.store.ledgers import Cell
 
 Flags = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
@@ -41,11 +42,12 @@ def old_reasons(cases: pd.DataFrame) -> Texts:
 
 def false_positive_breakdown(
     cases: pd.DataFrame, outcome: DetectorOutcome, *, mode: str, threshold: float = 0.5
-) -> dict[str, Any]:
-    """The old ``fp_breakdown.json``: false positives over negatives by deviation type, site, backend, gold
-    and (old) reason, over the labeled cases that the detector decided.
+) -> tuple[dict[str, Cell], dict[str, list[dict[str, Cell]]]]:
+    """``overall`` and the tables of the old ``fp_breakdown.json``.
 
-    A case with two deviation types counts in both rows. Rows are ordered by falling negatives, then name.
+    False positives over negatives by deviation type, site, backend, gold and (old) reason, over the labelled
+    cases that the detector decided. A case with two deviation types counts in both rows. Rows are ordered by
+    falling negatives, then name.
     """
     expected = cases["expected"].to_numpy()
     judged = np.asarray(outcome.decided & ~np.isnan(expected))
@@ -60,10 +62,11 @@ def false_positive_breakdown(
         "true_positive_jobs": positive & alarm,
         "true_negative_jobs": negative & ~alarm,
     }
-    overall: dict[str, Any] = {name: int(chosen.sum()) for name, chosen in counts.items()}
-    overall |= {
-        "false_positive_rate": _rate(overall["false_positive_jobs"], overall["labeled_negative_jobs"]),
-        "miss_rate": _rate(overall["false_negative_jobs"], overall["labeled_positive_jobs"]),
+    counted = {name: int(chosen.sum()) for name, chosen in counts.items()}
+    overall: dict[str, Cell] = {
+        **counted,
+        "false_positive_rate": _rate(counted["false_positive_jobs"], counted["labeled_negative_jobs"]),
+        "miss_rate": _rate(counted["false_negative_jobs"], counted["labeled_positive_jobs"]),
         "critical_scoring_mode": mode,
         "critical_threshold": threshold,
         "backend": _common(named(cases["backend"].to_numpy(dtype=object)[judged])),
@@ -75,7 +78,7 @@ def false_positive_breakdown(
         "by_gold_id": ("gold_id", single(named(cases["gold_id"]))),
         "by_fp_reason": ("fp_reason", single(old_reasons(cases))),
     }
-    tables = {
+    tables: dict[str, list[dict[str, Cell]]] = {
         table: [
             {
                 column: name,
@@ -87,7 +90,7 @@ def false_positive_breakdown(
         ]
         for table, (column, groups) in names.items()
     }
-    return {"overall": overall, **tables}
+    return overall, tables
 
 
 def known(cases: pd.DataFrame, column: str) -> Numbers:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import pandas as pd
+from pydantic import TypeAdapter
 
 from sopilot_assets.errors import StudyError
 from sopilot_assets.intervals import ClusteredInterval, more_needed
@@ -102,6 +103,42 @@ class GateReport:
             "overall_pass": self.overall_pass,
             "checks": [_row(check) for check in self.checks],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class StudyGates:
+    """The gates of a study: their report on a split, and the values that they saw."""
+
+    report: GateReport
+    split: str
+    values: Mapping[str, float | None]
+
+    def report_document(self) -> dict[str, object]:
+        """The report and its split as plain data."""
+        return {**self.report.document(), "split": self.split}
+
+    def document(self) -> dict[str, object]:
+        """All of it as it is published."""
+        return {**self.report_document(), "values": self.values}
+
+
+def read_gates(document: Mapping[str, object]) -> StudyGates:
+    """The gates in what `StudyGates.document` gave."""
+    rows = _ROWS.validate_python(document["checks"])
+    checks = [{**row, "needed": _needed_in(row)} for row in rows]
+    report = _REPORT.validate_python({**document, "checks": checks})
+    return StudyGates(report, str(document["split"]), _VALUES.validate_python(document["values"]))
+
+
+def _needed_in(row: Mapping[str, Cell]) -> dict[str, Cell] | None:
+    if not row["needed"]:
+        return None
+    return {"text": row["needed"], "count": row["needed_count"], "unit": row["needed_unit"]}
+
+
+_ROWS: Final = TypeAdapter(list[dict[str, Cell]])
+_REPORT: Final = TypeAdapter(GateReport)
+_VALUES: Final = TypeAdapter(dict[str, float | None])
 
 
 def check_gates(

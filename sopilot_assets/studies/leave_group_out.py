@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeAlias
+from dataclasses import asdict, astuple, dataclass
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,29 @@ COLUMNS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    positives: int = 0
+    misses: int = 0
+    undecided_positives: int = 0
+    negatives: int = 0
+    false_alarms: int = 0
+    undecided_negatives: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    group: str
+    training_cases: int
+    cases: int
+    counts: _Counts
+    problem: str
+
+    def cells(self) -> dict[str, object]:
+        cells = asdict(self)
+        return {**cells, **cells.pop("counts")}
+
+
 def leave_group_out(
     cases: pd.DataFrame,
     groups: npt.ArrayLike,
@@ -76,8 +100,8 @@ def leave_group_out(
     related = None if clusters is None else np.asarray(clusters, dtype=object)
     together = [distinct[start::MOST_FITS] for start in range(min(MOST_FITS, len(distinct)))]
     rows = [row for some in together for row in _rows(some, cases, names, related, fit)]
-    rows.sort(key=lambda row: str(row["group"]))
-    table = pd.DataFrame.from_records([*rows, _sum(rows)], columns=list(COLUMNS))
+    rows.sort(key=lambda row: row.group)
+    table = pd.DataFrame.from_records([row.cells() for row in (*rows, _sum(rows))], columns=list(COLUMNS))
     for errors, whole, rate in (
         ("misses", "positives", "miss_rate"),
         ("false_alarms", "negatives", "false_positive_rate"),
@@ -94,7 +118,7 @@ def _rows(
     names: npt.NDArray[np.object_],
     related: npt.NDArray[np.object_] | None,
     fit: Fit,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[_Row]:
     """The rows of these groups, by a policy that was fitted without all of them."""
     inside = np.isin(names, left_out)
     apart = ~inside
@@ -109,46 +133,29 @@ def _rows(
         problem = "" if detector else "no feasible policy on what is left"
     for name in left_out:
         of_group = cases[names == name].reset_index(drop=True)
-        yield {
-            "group": name,
-            "training_cases": len(training),
-            "cases": len(of_group),
-            **(_counts(of_group, detector(of_group)) if detector else dict.fromkeys(_COUNTED, 0)),
-            "problem": problem,
-        }
+        counts = _counts(of_group, detector(of_group)) if detector else _Counts()
+        yield _Row(name, len(training), len(of_group), counts, problem)
 
 
-def _counts(cases: pd.DataFrame, outcome: DetectorOutcome) -> dict[str, int]:
+def _counts(cases: pd.DataFrame, outcome: DetectorOutcome) -> _Counts:
     expected = cases["expected"].to_numpy()
     positive, negative, decided = expected == 1, expected == 0, outcome.decided
-    return {
-        "positives": int((positive & decided).sum()),
-        "misses": int((positive & decided & ~outcome.detected).sum()),
-        "undecided_positives": int((positive & ~decided).sum()),
-        "negatives": int((negative & decided).sum()),
-        "false_alarms": int((negative & decided & outcome.detected).sum()),
-        "undecided_negatives": int((negative & ~decided).sum()),
-    }
+    return _Counts(
+        positives=int((positive & decided).sum()),
+        misses=int((positive & decided & ~outcome.detected).sum()),
+        undecided_positives=int((positive & ~decided).sum()),
+        negatives=int((negative & decided).sum()),
+        false_alarms=int((negative & decided & outcome.detected).sum()),
+        undecided_negatives=int((negative & ~decided).sum()),
+    )
 
 
-_COUNTED: Final = (
-    "positives",
-    "misses",
-    "undecided_positives",
-    "negatives",
-    "false_alarms",
-    "undecided_negatives",
-)
-
-
-def _sum(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _sum(rows: list[_Row]) -> _Row:
     """The row over all groups that have figures."""
-    judged = [row for row in rows if not row["problem"]]
+    judged = [row for row in rows if not row.problem]
     missing = len(rows) - len(judged)
-    return {
-        "group": ALL,
-        "training_cases": 0,
-        "cases": sum(row["cases"] for row in judged),
-        **{name: sum(row[name] for row in judged) for name in _COUNTED},
-        "problem": f"{missing} of {len(rows)} groups without figures" if missing else "",
-    }
+    counts = (
+        _Counts(*np.sum([astuple(row.counts) for row in judged], axis=0).tolist()) if judged else _Counts()
+    )
+    problem = f"{missing} of {len(rows)} groups without figures" if missing else ""
+    return _Row(ALL, 0, sum(row.cases for row in judged), counts, problem)

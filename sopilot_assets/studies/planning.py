@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.studies.gates import CheckResult, GateReport
 from sopilot_assets.studies.plan_needs import (
     BLIND,
@@ -252,7 +253,7 @@ def _brings(
     }
 
 
-def _row(cases: pd.DataFrame, pool: _Pool, pick: _Pick, rank: int) -> dict[str, Any]:
+def _row(cases: pd.DataFrame, pool: _Pool, pick: _Pick, rank: int) -> dict[str, Cell]:
     case = cases.iloc[int(pool.case[pick.place])]
     action = ACTIONS[pool.action[pick.place]]
     new_person = bool(
@@ -284,7 +285,7 @@ def _reason(action: str, case: pd.Series, *, new_person: bool, useful: bool) -> 
     return "no label yet; nobody of its group has a labelled positive yet" if new_person else "no label yet"
 
 
-def _forecast(check: CheckResult, needs: Needs, chosen: _Chosen) -> dict[str, Any]:
+def _forecast(check: CheckResult, needs: Needs, chosen: _Chosen) -> dict[str, Cell]:
     unit = needs.unit_of.get(check.name)
     if unit is None:
         needed = check.needed

@@ -6,8 +6,8 @@ gate says so and is no policy: it is listed with its reason, but never selected 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, Self
+from collections.abc import Sequence
+from typing import Final, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -150,7 +150,7 @@ def select(policies: Sequence[Policy]) -> Policy | None:
     return min(feasible, key=_errors_on_dev, default=None)
 
 
-def parse_policies(documents: Sequence[Mapping[str, Any]]) -> list[Policy]:
+def parse_policies(documents: Sequence[object]) -> list[Policy]:
     """Fits, feasible or not, from plain data; `StudyError` when one was altered."""
     try:
         return [Policy.model_validate_json(pretty_json(one)).verify() for one in documents]

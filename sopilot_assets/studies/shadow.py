@@ -7,15 +7,18 @@ are no independent witnesses.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import TypeAdapter
 from statsmodels.stats.contingency_tables import mcnemar
 
 from sopilot_assets.old_rules.detectors import DetectorOutcome
-from sopilot_assets.old_rules.shadow import check_shapes, rate_changes, share
+from sopilot_assets.old_rules.shadow import RateChanges, check_shapes, rate_changes, share
 
 Flags = npt.NDArray[np.bool_]
 Texts = npt.NDArray[np.str_]
@@ -29,19 +32,80 @@ def states(outcome: DetectorOutcome) -> npt.NDArray[np.int64]:
     return np.where(outcome.decided, outcome.detected.astype(np.int64), STATES.index("undecided"))
 
 
-def shadow_report(
-    cases: pd.DataFrame,
-    baseline: DetectorOutcome,
-    candidate: DetectorOutcome,
-    *,
-    clusters: Texts | None = None,
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class ChangedCase:
+    """A case that the candidate decides otherwise; ``effect`` is ``fixed``, ``broken`` or empty."""
+
+    case_id: str
+    order: int
+    video_id: str
+    original_name: str
+    person: str
+    site: str
+    expected: bool | None
+    baseline: str
+    candidate: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairedTest:
+    """Errors of both detectors on labelled cases that both decided; the rest is ``not_compared``."""
+
+    compared: int
+    not_compared: int
+    both_right: int
+    both_wrong: int
+    fixed: int
+    broken: int
+    mcnemar_p: float
+    clusters: int
+    clustered_p: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowReport:
     """The candidate beside the baseline: paired table, every changed case, rates, and tests on errors.
 
+    ``paired`` counts cases by ``<baseline>_<candidate>``, ``tests`` has the keys all, positives, negatives.
+    """
+
+    cases: int
+    paired: Mapping[str, int]
+    both_detected: int
+    baseline_only: int
+    candidate_only: int
+    neither_detected: int
+    decision_change_rate: float | None
+    changed: tuple[ChangedCase, ...]
+    delta: RateChanges
+    tests: Mapping[str, PairedTest]
+
+    def document(self) -> dict[str, object]:
+        """The report as it is published."""
+        return asdict(self)
+
+    def changed_frame(self) -> pd.DataFrame:
+        """The changed cases as a table, in the cases' order."""
+        return pd.DataFrame(map(asdict, self.changed), columns=[field.name for field in fields(ChangedCase)])
+
+
+_REPORT: Final = TypeAdapter(ShadowReport)
+
+
+def read_shadow(document: object) -> ShadowReport:
+    """The report in what `ShadowReport.document` gave."""
+    return _REPORT.validate_python(document)
+
+
+def shadow_report(
+    cases: pd.DataFrame, baseline: DetectorOutcome, candidate: DetectorOutcome, *, clusters: Texts
+) -> ShadowReport:
+    """The candidate beside the baseline.
+
     ``clusters`` (n,) are the groups that belong together (`person_groups`); the empty name is one group.
-    Errors are compared where there is a label and both detectors decided; the rest is counted as
-    ``not_compared``. ``effect`` of a changed case is ``fixed`` or ``broken`` there, else empty.
-    Raises `StudyError` when shapes disagree.
+    Errors are compared where there is a label and both detectors decided. Raises `StudyError` when shapes
+    disagree.
     """
     check_shapes(cases, baseline, candidate)
     before, after = states(baseline), states(candidate)
@@ -51,23 +115,18 @@ def shadow_report(
         for second in range(len(STATES))
     }
     changed = before != after
-    return {
-        "cases": len(cases),
-        "paired": table,
-        "both_detected": table["detected_detected"],
-        "baseline_only": int(((before == 1) & (after != 1)).sum()),
-        "candidate_only": int(((before != 1) & (after == 1)).sum()),
-        "neither_detected": int(((before != 1) & (after != 1)).sum()),
-        "decision_change_rate": share(int(changed.sum()), len(cases)),
-        "changed": _changed_rows(cases, baseline, candidate, changed),
-        "delta": rate_changes(cases, baseline, candidate),
-        "tests": _tests(cases, baseline, candidate, clusters),
-    }
-
-
-def changed_frame(report: dict[str, Any]) -> pd.DataFrame:
-    """The changed cases of a `shadow_report` as a table, in the cases' order."""
-    return pd.DataFrame(report["changed"], columns=list(CHANGED_COLUMNS))
+    return ShadowReport(
+        cases=len(cases),
+        paired=table,
+        both_detected=table["detected_detected"],
+        baseline_only=int(((before == 1) & (after != 1)).sum()),
+        candidate_only=int(((before != 1) & (after == 1)).sum()),
+        neither_detected=int(((before != 1) & (after != 1)).sum()),
+        decision_change_rate=share(int(changed.sum()), len(cases)),
+        changed=tuple(_changed(cases, baseline, candidate, changed)),
+        delta=rate_changes(cases, baseline, candidate),
+        tests=_tests(cases, baseline, candidate, clusters),
+    )
 
 
 def exact_mcnemar(fixed: int, broken: int) -> float:
@@ -112,40 +171,22 @@ def clustered_sign_test(differences: npt.NDArray[np.int64], clusters: Texts) -> 
     return float(min(chances[extreme].sum(), 1.0))
 
 
-CHANGED_COLUMNS: Final = (
-    "case_id",
-    "order",
-    "video_id",
-    "original_name",
-    "person",
-    "site",
-    "expected",
-    "baseline",
-    "candidate",
-    "effect",
-)
-
-
-def _changed_rows(
+def _changed(
     cases: pd.DataFrame, baseline: DetectorOutcome, candidate: DetectorOutcome, changed: Flags
-) -> list[dict[str, Any]]:
+) -> Iterator[ChangedCase]:
     before, after = states(baseline), states(candidate)
     fixed, broken = _fixed_and_broken(cases, baseline, candidate)
-    rows = []
     for place in np.flatnonzero(changed):
         case = cases.iloc[place]
         expected = case["expected"]
-        rows.append(
-            {name: case[name] for name in ("case_id", "video_id", "original_name", "person", "site")}
-            | {
-                "order": int(case["order"]),
-                "expected": None if pd.isna(expected) else bool(expected),
-                "baseline": STATES[before[place]],
-                "candidate": STATES[after[place]],
-                "effect": "fixed" if fixed[place] else "broken" if broken[place] else "",
-            }
+        yield ChangedCase(
+            order=int(case["order"]),
+            expected=None if pd.isna(expected) else bool(expected),
+            baseline=STATES[before[place]],
+            candidate=STATES[after[place]],
+            effect="fixed" if fixed[place] else "broken" if broken[place] else "",
+            **{name: case[name] for name in ("case_id", "video_id", "original_name", "person", "site")},
         )
-    return [{name: row[name] for name in CHANGED_COLUMNS} for row in rows]
 
 
 def _compared(cases: pd.DataFrame, baseline: DetectorOutcome, candidate: DetectorOutcome) -> Flags:
@@ -162,11 +203,12 @@ def _fixed_and_broken(
 
 
 def _tests(
-    cases: pd.DataFrame, baseline: DetectorOutcome, candidate: DetectorOutcome, clusters: Texts | None
-) -> dict[str, dict[str, Any]]:
+    cases: pd.DataFrame, baseline: DetectorOutcome, candidate: DetectorOutcome, clusters: Texts
+) -> dict[str, PairedTest]:
     expected = cases["expected"].to_numpy()
     compared = _compared(cases, baseline, candidate)
     fixed, broken = _fixed_and_broken(cases, baseline, candidate)
+    right = candidate.detected == (expected == 1)
     tests = {}
     for name, chosen in (
         ("all", ~np.isnan(expected)),
@@ -174,22 +216,20 @@ def _tests(
         ("negatives", expected == 0),
     ):
         here = compared & chosen
-        right = candidate.detected == (expected == 1)
         same = here & ~fixed & ~broken
-        test: dict[str, Any] = {
-            "compared": int(here.sum()),
-            "not_compared": int((chosen & ~compared).sum()),
-            "both_right": int((same & right).sum()),
-            "both_wrong": int((same & ~right).sum()),
-            "fixed": int((fixed & here).sum()),
-            "broken": int((broken & here).sum()),
-        }
-        test["mcnemar_p"] = _p_value(exact_mcnemar(test["fixed"], test["broken"]))
-        if clusters is not None:
-            signs = fixed[here].astype(np.int64) - broken[here].astype(np.int64)
-            test["clusters"] = int(np.unique(clusters[here]).size)
-            test["clustered_p"] = _p_value(clustered_sign_test(signs, clusters[here]))
-        tests[name] = test
+        mended, spoilt = int((fixed & here).sum()), int((broken & here).sum())
+        signs = fixed[here].astype(np.int64) - broken[here].astype(np.int64)
+        tests[name] = PairedTest(
+            compared=int(here.sum()),
+            not_compared=int((chosen & ~compared).sum()),
+            both_right=int((same & right).sum()),
+            both_wrong=int((same & ~right).sum()),
+            fixed=mended,
+            broken=spoilt,
+            mcnemar_p=_p_value(exact_mcnemar(mended, spoilt)),
+            clusters=int(np.unique(clusters[here]).size),
+            clustered_p=_p_value(clustered_sign_test(signs, clusters[here])),
+        )
     return tests
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 
@@ -12,15 +12,23 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from sopilot_assets.dossier.inputs import BASELINE, DossierInputs
+from sopilot_assets.dossier.inputs import (
+    BASELINE,
+    DossierInputs,
+    LabelChain,
+    Pictures,
+    Protocol,
+    StudyResults,
+    Tables,
+)
 from sopilot_assets.labels.agreement import rater_agreement
 from sopilot_assets.labels.events import NO_EVENT, Draft, LabelEvent, Source, place
 from sopilot_assets.labels.state import label_state
 from sopilot_assets.old_rules.detectors import DetectorOutcome, old_outcome
-from sopilot_assets.store.canonical import content_sha256, plain
+from sopilot_assets.store.canonical import content_sha256
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.errors import error_packet
-from sopilot_assets.studies.gates import check_gates, gate_counts
+from sopilot_assets.studies.gates import StudyGates, check_gates, gate_counts
 from sopilot_assets.studies.groups import person_groups
 from sopilot_assets.studies.leakage import leakage_table, leaking_groups
 from sopilot_assets.studies.looks import distinct_looks
@@ -83,7 +91,7 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
     chosen = evaluations["test"][policy.detector]
     leakage = leakage_table(cases, manifest)
     looks = _looks(manifest.manifest_id)
-    agreement = rater_agreement(events).as_dict()
+    agreement = rater_agreement(events)
     repeated = repeatability(repeats)
     exact, shifted = repeated.exact, repeated.shifted
     used = cases.loc[places != ""]
@@ -99,7 +107,7 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
         "shifted_recordings": shifted.videos,
         "shifted_jitter_max_delta": shifted.max_delta,
         "shifted_decision_change_rate": shifted.decision_change_rate,
-        "rater_kappa_ci95_low": agreement["low"],
+        "rater_kappa_ci95_low": agreement.as_dict()["low"],
         "test_looks": distinct_looks(looks),
         "leaking_groups": leaking_groups(leakage),
     }
@@ -108,54 +116,80 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
         cases.loc[everywhere].reset_index(drop=True), outcomes[policy.detector].of(everywhere)
     )
     return DossierInputs(
-        study_id="pilot",
-        task_id=TASK,
-        title=spec.title,
-        detectors=[fit.detector for fit in usable],
-        baseline_detector=spec.baseline_detector.value,
-        label_sources=[source.value for source in spec.label_sources],
-        study_yaml=STUDY.encode(),
-        registration=plain(_registration(spec)),
-        task_yaml=TASK_YAML,
-        task_lock=b"sha256: " + content_sha256(TASK_YAML.decode()).encode() + b"\n",
-        cases=cases,
-        detections=_detections(cases, places, clusters, outcomes),
-        split_manifest=plain(manifest),
-        leakage=leakage,
-        policies=[plain(fit) for fit in fits],
-        policy_id=policy.policy_id,
-        evaluations={
-            split: {name: one.document() for name, one in found.items()}
-            for split, found in evaluations.items()
-        },
-        gate_report=check_gates(profile, values, counts=gate_counts(chosen)).document(),
-        gate_values=values,
-        shadow=shadow_report(
-            cases.loc[everywhere].reset_index(drop=True),
-            baseline.of(everywhere),
-            outcomes[policy.detector].of(everywhere),
-            clusters=clusters[everywhere],
+        protocol=Protocol(
+            study_id="pilot",
+            task_id=TASK,
+            title=spec.title,
+            baseline_detector=spec.baseline_detector.value,
+            label_sources=[source.value for source in spec.label_sources],
+            study_yaml=STUDY.encode(),
+            registration=_registration(spec),
+            task_yaml=TASK_YAML,
+            task_lock=b"sha256: " + content_sha256(TASK_YAML.decode()).encode() + b"\n",
         ),
-        errors=packet,
-        label_events=[event.as_dict() for event in events],
-        label_head=events[-1].event_id,
-        looks=looks,
-        repeats=repeats,
-        agreement=agreement,
-        drift=asdict(evaluations["full"][policy.detector].drift),
-        stills={
-            f"{case}/{number}_missing_step_{whose}.jpg": _still(f"{case} {whose}", number)
-            for case in packet["case_id"]
-            for number in (1, 2)
-            for whose in ("recording", "gold")
-        },
+        tables=Tables(
+            cases=cases,
+            detections=_detections(cases, places, clusters, outcomes),
+            leakage=leakage,
+            errors=packet,
+            looks=looks,
+            repeats=repeats,
+        ),
+        results=StudyResults(
+            manifest=manifest,
+            policies=fits,
+            policy_id=policy.policy_id,
+            figures=evaluations,
+            gates=StudyGates(check_gates(profile, values, counts=gate_counts(chosen)), "test", values),
+            shadow=shadow_report(
+                cases.loc[everywhere].reset_index(drop=True),
+                baseline.of(everywhere),
+                outcomes[policy.detector].of(everywhere),
+                clusters=clusters[everywhere],
+            ),
+            drift=evaluations["full"][policy.detector].drift,
+        ),
+        labels=LabelChain(events, events[-1].event_id, agreement),
+        pictures=Pictures(
+            {
+                f"{case}/{number}_missing_step_{whose}.jpg": _still(f"{case} {whose}", number)
+                for case in packet["case_id"]
+                for number in (1, 2)
+                for whose in ("recording", "gold")
+            }
+        ),
         versions={"sopilot_assets": "0.4.0", "python": "3.11", "model": "lite0_flow-0f3a9c"},
     )
 
 
+def changed(inputs: DossierInputs, part: str, **values: object) -> DossierInputs:
+    """The same inputs with other values in one part."""
+    return replace(inputs, **{part: replace(getattr(inputs, part), **values)})
+
+
+_FIELDS = {
+    **{name: ("protocol", name) for name in ("study_yaml", "registration", "task_yaml", "task_lock")},
+    **{name: ("tables", name) for name in ("cases", "detections", "leakage", "errors", "looks", "repeats")},
+    **{name: ("results", name) for name in ("policies", "policy_id", "shadow", "drift")},
+    "split_manifest": ("results", "manifest"),
+    "evaluations": ("results", "figures"),
+    "gate_report": ("results", "gates"),
+    "stills": ("pictures", "stills"),
+    "label_events": ("labels", "events"),
+    "label_head": ("labels", "head"),
+    "agreement": ("labels", "agreement"),
+}
+
+
 def without(inputs: DossierInputs, name: str) -> DossierInputs:
     """The same inputs without one of them."""
-    return replace(inputs, **{name: None})
+    if name == "versions":
+        return replace(inputs, versions={})
+    if name == "gate_values":
+        assert inputs.results.gates is not None
+        return changed(inputs, "results", gates=replace(inputs.results.gates, values={}))
+    part, field = _FIELDS[name]
+    return changed(inputs, part, **{field: () if name in ("policies", "label_events") else None})
 
 
 def _unlabeled(people: int, seed: int, power: float) -> tuple[np.ndarray, pd.DataFrame]:

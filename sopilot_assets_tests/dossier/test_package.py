@@ -19,7 +19,7 @@ from sopilot_assets.dossier.signing import SigningKey
 from sopilot_assets.dossier.verifier.files import read_files
 from sopilot_assets.dossier.verifier.verify import main, report_lines, verify_files
 from sopilot_assets.errors import DossierError
-from sopilot_assets_tests.dossier.made_up import study_inputs
+from sopilot_assets_tests.dossier.made_up import changed, study_inputs
 
 
 def test_the_same_inputs_give_the_same_bytes(
@@ -32,18 +32,21 @@ def test_the_same_inputs_give_the_same_bytes(
 
 
 def test_other_content_has_another_id(inputs: DossierInputs, dossier: Dossier, key: SigningKey) -> None:
-    assert inputs.stills is not None
-    name = next(iter(inputs.stills))
-    other = build_dossier(replace(inputs, stills={**inputs.stills, name: b"\xff\xd8other"}), key)
+    stills = inputs.pictures.stills
+    assert stills is not None
+    name = next(iter(stills))
+    other = build_dossier(changed(inputs, "pictures", stills={**stills, name: b"\xff\xd8other"}), key)
     assert other.dossier_id != dossier.dossier_id
 
 
 def test_figures_that_the_rows_do_not_give_are_refused(inputs: DossierInputs, key: SigningKey) -> None:
-    assert inputs.evaluations is not None
-    test = dict(inputs.evaluations["test"])
-    detector = inputs.detector
-    test[detector] = {**test[detector], "critical_miss_rate": 0.77}
-    wrong = replace(inputs, evaluations={**inputs.evaluations, "test": test})
+    detector = inputs.results.detector
+    test = inputs.results.of("test", detector)
+    assert test is not None
+    assert inputs.results.figures is not None
+    bad = replace(test, labels=replace(test.labels, critical_miss_rate=0.77))
+    figures = {**inputs.results.figures, "test": {**inputs.results.figures["test"], detector: bad}}
+    wrong = changed(inputs, "results", figures=figures)
     with pytest.raises(DossierError, match=rf"test\.{detector}\.critical_miss_rate"):
         build_dossier(wrong, key)
 
@@ -51,7 +54,7 @@ def test_figures_that_the_rows_do_not_give_are_refused(inputs: DossierInputs, ke
 @pytest.mark.parametrize("name", ["../out.jpg", "a/b/c.jpg", "/etc/x.jpg", "a/.."])
 def test_pictures_stay_in_their_folder(inputs: DossierInputs, key: SigningKey, name: str) -> None:
     with pytest.raises(DossierError, match="still"):
-        build_dossier(replace(inputs, stills={name: b"x"}), key)
+        build_dossier(changed(inputs, "pictures", stills={name: b"x"}), key)
 
 
 def test_publishing_leaves_only_the_dossiers_own_files(dossier: Dossier, tmp_path: Path) -> None:
@@ -69,8 +72,8 @@ def test_the_page_needs_nothing_but_itself(files: Mapping[str, bytes], inputs: D
     assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", page)
     assert "default-src 'none'" in page
     assert page.count("<svg") >= 6
-    assert inputs.errors is not None
-    wrong = inputs.errors.loc[inputs.errors["error"] != "undecided", "case_id"]
+    assert inputs.tables.errors is not None
+    wrong = inputs.tables.errors.loc[inputs.tables.errors["error"] != "undecided", "case_id"]
     assert len(wrong) > 0
     assert all(case in page for case in wrong)
     assert page.count('src="data:image/jpeg') == 4 * len(wrong)
@@ -83,7 +86,11 @@ def test_the_page_says_the_verdict_and_what_would_be_needed(files: Mapping[str, 
 
 
 def test_names_from_outside_are_escaped_in_the_page(inputs: DossierInputs, key: SigningKey) -> None:
-    page = build_dossier(replace(inputs, title="<script>x</script>"), key).files["index.html"].decode()
+    page = (
+        build_dossier(changed(inputs, "protocol", title="<script>x</script>"), key)
+        .files["index.html"]
+        .decode()
+    )
     assert "<script>" not in page
 
 
@@ -165,6 +172,6 @@ def test_a_study_that_passes_says_so_in_every_place(key: SigningKey) -> None:
 def test_fits_that_are_no_policy_are_kept_apart(key: SigningKey) -> None:
     inputs = study_inputs(640, power=6.0)
     made = build_dossier(inputs, key)
-    refused = {one["policy_id"] for one in inputs.policies or () if not one["feasible"]}
+    refused = {one.policy_id for one in inputs.results.policies if not one.feasible}
     assert refused
     assert {name.split("/")[2][:-5] for name in made.files if name.startswith("protocol/refused")} == refused

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
-import pandas as pd
 import pytest
 
 from sopilot_assets.dossier.inputs import DossierInputs
@@ -11,7 +9,7 @@ from sopilot_assets.dossier.package import Dossier, build_dossier
 from sopilot_assets.dossier.readiness import REQUIRED, blockers
 from sopilot_assets.dossier.signing import SigningKey
 from sopilot_assets.dossier.verifier.verify import verify_files
-from sopilot_assets_tests.dossier.made_up import without
+from sopilot_assets_tests.dossier.made_up import changed, without
 
 
 def names(inputs: DossierInputs) -> list[str]:
@@ -39,39 +37,45 @@ def test_a_dossier_without_one_input_is_a_draft_that_names_it(
     assert f"<li>{name}: " in page
 
 
-@pytest.mark.parametrize("name", sorted(set(REQUIRED) - {"errors", "stills", "policy_id", "label_head"}))
-def test_an_empty_input_is_a_missing_one(inputs: DossierInputs, name: str) -> None:
-    value = getattr(inputs, name)
-    empty = value.iloc[:0] if isinstance(value, pd.DataFrame) else type(value)()
-    assert name in names(replace(inputs, **{name: empty}))
+@pytest.mark.parametrize("name", ["cases", "detections", "leakage", "looks", "repeats"])
+def test_an_empty_table_is_a_missing_one(inputs: DossierInputs, name: str) -> None:
+    assert name in names(changed(inputs, "tables", **{name: getattr(inputs.tables, name).iloc[:0]}))
+
+
+@pytest.mark.parametrize("name", ["study_yaml", "task_yaml", "task_lock"])
+def test_an_empty_file_is_a_missing_one(inputs: DossierInputs, name: str) -> None:
+    assert name in names(changed(inputs, "protocol", **{name: b""}))
 
 
 def test_no_errors_need_no_pictures(inputs: DossierInputs) -> None:
-    assert inputs.errors is not None
-    assert names(replace(inputs, errors=inputs.errors.iloc[:0], stills={})) == []
+    assert inputs.tables.errors is not None
+    assert (
+        names(changed(changed(inputs, "tables", errors=inputs.tables.errors.iloc[:0]), "pictures", stills={}))
+        == []
+    )
 
 
 def test_an_error_without_a_picture_is_named_with_its_reason(inputs: DossierInputs) -> None:
-    assert inputs.errors is not None
-    assert inputs.stills is not None
-    case = str(inputs.errors["case_id"].iloc[0])
-    stills = {name: data for name, data in inputs.stills.items() if not name.startswith(case)}
-    (blocker,) = blockers(replace(inputs, stills=stills, stills_lacking={case: "the video is gone"}))
+    assert inputs.tables.errors is not None
+    assert inputs.pictures.stills is not None
+    case = str(inputs.tables.errors["case_id"].iloc[0])
+    stills = {name: data for name, data in inputs.pictures.stills.items() if not name.startswith(case)}
+    (blocker,) = blockers(changed(inputs, "pictures", stills=stills, lacking={case: "the video is gone"}))
     assert blocker.input == "stills"
     assert case in blocker.reason
     assert "the video is gone" in blocker.reason
 
 
 def test_a_study_that_says_something_else_than_was_registered_blocks(inputs: DossierInputs) -> None:
-    assert inputs.study_yaml is not None
-    other = inputs.study_yaml.replace(b"miss_rate_target: 0.2", b"miss_rate_target: 0.3")
-    assert names(replace(inputs, study_yaml=other)) == ["registration"]
-    assert names(replace(inputs, study_yaml=b"# a comment\n" + inputs.study_yaml)) == []
+    assert inputs.protocol.study_yaml is not None
+    other = inputs.protocol.study_yaml.replace(b"miss_rate_target: 0.2", b"miss_rate_target: 0.3")
+    assert names(changed(inputs, "protocol", study_yaml=other)) == ["registration"]
+    assert names(changed(inputs, "protocol", study_yaml=b"# a comment\n" + inputs.protocol.study_yaml)) == []
 
 
 def test_an_infeasible_policy_blocks(inputs: DossierInputs) -> None:
-    policies = [{**one, "feasible": False} for one in inputs.policies or ()]
-    assert names(replace(inputs, policies=policies)) == ["policy_id"]
+    policies = [one.model_copy(update={"feasible": False}) for one in inputs.results.policies]
+    assert names(changed(inputs, "results", policies=policies)) == ["policy_id"]
 
 
 def test_what_waits_for_a_policy_says_so(inputs: DossierInputs) -> None:
@@ -82,21 +86,20 @@ def test_what_waits_for_a_policy_says_so(inputs: DossierInputs) -> None:
 
 
 def test_repeats_are_told_apart_from_recordings(inputs: DossierInputs, dossier: Dossier) -> None:
-    assert inputs.repeats is not None
-    shifted = inputs.repeats.loc[inputs.repeats["kind"] == "shifted"]
+    assert inputs.tables.repeats is not None
+    shifted = inputs.tables.repeats.loc[inputs.tables.repeats["kind"] == "shifted"]
     page = dossier.files["index.html"].decode()
     assert f"{len(shifted)} times in all, {shifted['key'].nunique()} recordings moved" in page
 
 
 def test_a_shorter_chain_than_the_ledger_knows_blocks(inputs: DossierInputs) -> None:
-    assert inputs.label_events is not None
-    assert names(replace(inputs, label_events=inputs.label_events[:-1])) == ["label_events"]
+    assert names(changed(inputs, "labels", events=inputs.labels.events[:-1])) == ["label_events"]
 
 
 def test_a_split_that_was_not_evaluated_blocks(inputs: DossierInputs) -> None:
-    assert inputs.evaluations is not None
-    some = {split: value for split, value in inputs.evaluations.items() if split != "challenge"}
-    assert names(replace(inputs, evaluations=some)) == ["evaluations"]
+    assert inputs.results.figures is not None
+    some = {split: value for split, value in inputs.results.figures.items() if split != "challenge"}
+    assert names(changed(inputs, "results", figures=some)) == ["evaluations"]
 
 
 def test_a_draft_that_calls_itself_ready_does_not_verify(inputs: DossierInputs, key: SigningKey) -> None:
@@ -110,4 +113,4 @@ def test_a_draft_that_calls_itself_ready_does_not_verify(inputs: DossierInputs, 
 
 def test_without_a_policy_held_out_recordings_stay_closed(inputs: DossierInputs, key: SigningKey) -> None:
     draft = build_dossier(without(inputs, "policy_id"), key)
-    assert {line["split"] for line in draft.summary["headline"]} == {"dev"}
+    assert {line.split for line in draft.summary.headline} == {"dev"}

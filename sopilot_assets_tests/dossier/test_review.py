@@ -7,7 +7,6 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from sopilot_assets.dossier.verifier.verify import main, verify_files
 from sopilot_assets.labels.events import Draft, Source, place
 from sopilot_assets.studies.policy_fits import independent_units
 from sopilot_assets.studies.profiles import CHECKS, PROFILES, study_profile
+from sopilot_assets_tests.dossier.made_up import changed
 from sopilot_assets_tests.dossier.test_tampering import edited_csv, issued_again
 
 Files = Mapping[str, bytes]
@@ -137,10 +137,10 @@ def test_recordings_of_one_person_cannot_pass_for_many(files: Files, issuer: Sig
 
 
 def test_groups_are_found_as_the_product_finds_them(inputs: DossierInputs) -> None:
-    assert inputs.cases is not None
+    assert inputs.tables.cases is not None
     rng = np.random.default_rng(3)
-    n = len(inputs.cases)
-    cases = inputs.cases.assign(
+    n = len(inputs.tables.cases)
+    cases = inputs.tables.cases.assign(
         person=rng.choice(["", "a", "b", "c", "d"], n),
         site=rng.choice(["north", ""], n),
         session=rng.choice([*map(str, range(40)), *[""] * 40], n),
@@ -259,21 +259,21 @@ ODD = 'No. 7, "left"\r\nline 2\u2028\x85 作業 🛠️'
 
 
 def test_odd_notes_and_names_do_not_break_a_dossier(inputs: DossierInputs, key: SigningKey) -> None:
-    assert inputs.label_events is not None
-    events = [dict(one) for one in inputs.label_events]
+    events = inputs.labels.events
     draft = Draft(
-        task_id=inputs.task_id,
-        key=events[0]["key"],
+        task_id=inputs.protocol.task_id,
+        key=events[0].key,
         who="rater_a",
         at="2026-03-01T09:00:00+00:00",
         source=Source.BLIND_HUMAN,
-        critical_expected=events[0]["critical_expected"],
+        critical_expected=events[0].critical_expected,
         note=ODD,
     )
-    last = place(draft, seq=len(events) + 1, previous_hash=events[-1]["event_id"]).as_dict()
-    odd = replace(inputs, label_events=[*events, last], label_head=last["event_id"])
-    assert inputs.repeats is not None
-    odd = replace(odd, repeats=inputs.repeats.assign(repeat_id=[ODD] * len(inputs.repeats)))
+    last = place(draft, seq=len(events) + 1, previous_hash=events[-1].event_id)
+    odd = changed(inputs, "labels", events=[*events, last], head=last.event_id)
+    repeats = inputs.tables.repeats
+    assert repeats is not None
+    odd = changed(odd, "tables", repeats=repeats.assign(repeat_id=[ODD] * len(repeats)))
     built = build_dossier(odd, key)
     assert verify_files(built.files, use_ssh_keygen=False).ok
     assert list(csv.reader(io.StringIO(built.files["rows/repeats.csv"].decode(), newline="")))[1][0]

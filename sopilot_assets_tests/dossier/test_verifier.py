@@ -165,7 +165,7 @@ def test_figures_and_shadow_on_random_cases(seed: int) -> None:
         "", "figures", figures(cases, outcomes["a"], clusters=clusters).document(), figures_of(rows, "a")
     )
     stated = shadow_report(cases, outcomes["a"], outcomes["b"], clusters=np.asarray(clusters, dtype=np.str_))
-    findings.compare("", "shadow", stated, shadow_of(rows, "a", "b"))
+    findings.compare("", "shadow", stated.document(), shadow_of(rows, "a", "b"))
     assert [(line.what, line.stated, line.found) for line in findings.failed] == []
 
 

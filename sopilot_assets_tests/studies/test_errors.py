@@ -110,8 +110,8 @@ FOUND = outcome(CASES, [True, False, False, False, True, True])
 
 
 def test_the_old_breakdown_counts_negatives_by_type_site_backend_gold_and_reason() -> None:
-    made = false_positive_breakdown(CASES, FOUND, mode="legacy_binary")
-    assert made["overall"] == {
+    overall, made = false_positive_breakdown(CASES, FOUND, mode="legacy_binary")
+    assert overall == {
         "labeled_jobs": 5,
         "labeled_positive_jobs": 2,
         "labeled_negative_jobs": 3,
@@ -137,9 +137,9 @@ def test_the_old_breakdown_counts_negatives_by_type_site_backend_gold_and_reason
 
 def test_without_labels_the_old_breakdown_has_no_rates() -> None:
     cases = case_frame([job(1, None)])
-    made = false_positive_breakdown(cases, outcome(cases, [True]), mode="legacy_binary")
-    assert made["overall"]["miss_rate"] is None
-    assert made["overall"]["backend"] == "unknown"
+    overall, made = false_positive_breakdown(cases, outcome(cases, [True]), mode="legacy_binary")
+    assert overall["miss_rate"] is None
+    assert overall["backend"] == "unknown"
     assert made["by_site_id"] == []
 
 

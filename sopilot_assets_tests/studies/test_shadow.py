@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from sopilot_assets.errors import StudyError
 from sopilot_assets.old_rules.detectors import DetectorOutcome
-from sopilot_assets.old_rules.shadow import old_shadow
+from sopilot_assets.old_rules.shadow import OldDifference, old_shadow, rate_changes
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.shadow import (
-    changed_frame,
+    PairedTest,
     clustered_sign_test,
     exact_mcnemar,
     shadow_report,
@@ -42,14 +42,15 @@ def says(*words: str) -> DetectorOutcome:
 
 
 CASES = table(1, 1, 1, 0, 0, None, 1)
+PEOPLE = CASES["person"].to_numpy()
 BASELINE = says(YES, YES, NO, YES, NO, NO, CANNOT)
 CANDIDATE = says(YES, NO, YES, NO, NO, YES, YES)
 
 
 def test_every_pair_is_counted_and_every_change_listed() -> None:
-    report = shadow_report(CASES, BASELINE, CANDIDATE)
-    assert report["cases"] == 7
-    assert report["paired"] == {
+    report = shadow_report(CASES, BASELINE, CANDIDATE, clusters=PEOPLE)
+    assert report.cases == 7
+    assert report.paired == {
         "clear_clear": 1,
         "clear_detected": 2,
         "clear_undecided": 0,
@@ -60,67 +61,69 @@ def test_every_pair_is_counted_and_every_change_listed() -> None:
         "undecided_detected": 1,
         "undecided_undecided": 0,
     }
-    assert report["decision_change_rate"] == round(5 / 7, 6)
-    changed = changed_frame(report).set_index("case_id")
+    assert report.decision_change_rate == round(5 / 7, 6)
+    changed = report.changed_frame().set_index("case_id")
     assert list(changed["effect"]) == ["broken", "fixed", "fixed", "", ""]
     assert changed.loc["job-7", "baseline"] == CANNOT
     assert changed.loc["job-6", "expected"] is None
 
 
 def test_errors_are_compared_where_both_decided_and_there_is_a_label() -> None:
-    tests = shadow_report(CASES, BASELINE, CANDIDATE, clusters=CASES["person"].to_numpy())["tests"]
-    assert tests["all"] == {
-        "compared": 5,
-        "not_compared": 1,
-        "both_right": 2,
-        "both_wrong": 0,
-        "fixed": 2,
-        "broken": 1,
-        "mcnemar_p": 1.0,
-        "clusters": 2,
-        "clustered_p": 1.0,
-    }
-    assert (tests["positives"]["fixed"], tests["positives"]["broken"]) == (1, 1)
-    assert (tests["negatives"]["fixed"], tests["negatives"]["broken"]) == (1, 0)
+    tests = shadow_report(CASES, BASELINE, CANDIDATE, clusters=PEOPLE).tests
+    assert tests["all"] == PairedTest(
+        compared=5,
+        not_compared=1,
+        both_right=2,
+        both_wrong=0,
+        fixed=2,
+        broken=1,
+        mcnemar_p=1.0,
+        clusters=2,
+        clustered_p=1.0,
+    )
+    assert (tests["positives"].fixed, tests["positives"].broken) == (1, 1)
+    assert (tests["negatives"].fixed, tests["negatives"].broken) == (1, 0)
 
 
 def test_the_old_report_counts_what_both_decided() -> None:
-    old = old_shadow(CASES, BASELINE, CANDIDATE)
-    assert old["shadow_diff"] == {
-        "total_jobs": 6,
-        "both_detected": 1,
-        "baseline_only": 2,
-        "candidate_only": 2,
-        "neither_detected": 1,
-        "decision_change_rate": round(4 / 6, 6),
-        "changed_job_ids": [2, 3, 4, 6],
-    }
+    assert old_shadow(CASES, BASELINE, CANDIDATE) == OldDifference(
+        total_jobs=6,
+        both_detected=1,
+        baseline_only=2,
+        candidate_only=2,
+        neither_detected=1,
+        decision_change_rate=round(4 / 6, 6),
+        changed_job_ids=[2, 3, 4, 6],
+    )
+    delta = rate_changes(CASES, BASELINE, CANDIDATE)
     # of the positives, the baseline decided three and the candidate four
-    assert old["delta"]["critical_miss_rate_delta"] == round(1 / 4 - round(1 / 3, 6), 6)
-    assert old["delta"]["critical_false_positive_rate_delta"] == -0.5
+    assert delta.critical_miss_rate_delta == round(1 / 4 - round(1 / 3, 6), 6)
+    assert delta.critical_false_positive_rate_delta == -0.5
 
 
 def test_without_labels_there_are_no_rates() -> None:
-    report = shadow_report(table(None, None), says(YES, NO), says(NO, NO))
-    assert report["delta"]["critical_miss_rate_delta"] is None
-    assert report["delta"]["critical_detected_rate_delta"] == -0.5
-    assert report["tests"]["all"]["mcnemar_p"] == 1.0
+    report = shadow_report(table(None, None), says(YES, NO), says(NO, NO), clusters=PEOPLE[:2])
+    assert report.delta.critical_miss_rate_delta is None
+    assert report.delta.critical_detected_rate_delta == -0.5
+    assert report.tests["all"].mcnemar_p == 1.0
 
 
 def test_a_detector_beside_itself_changes_nothing() -> None:
-    report = shadow_report(CASES, CANDIDATE, CANDIDATE)
-    assert (report["changed"], report["decision_change_rate"]) == ([], 0.0)
+    report = shadow_report(CASES, CANDIDATE, CANDIDATE, clusters=PEOPLE)
+    assert (report.changed, report.decision_change_rate) == ((), 0.0)
 
 
 def test_a_tiny_p_value_is_not_rounded_to_nothing() -> None:
     n = 60
-    report = shadow_report(table(*[1.0] * n), says(*[NO] * n), says(*[YES] * n))
-    assert report["tests"]["all"]["mcnemar_p"] == pytest.approx(2.0**-59, rel=1e-5)
+    report = shadow_report(
+        table(*[1.0] * n), says(*[NO] * n), says(*[YES] * n), clusters=np.arange(n).astype(str)
+    )
+    assert report.tests["all"].mcnemar_p == pytest.approx(2.0**-59, rel=1e-5)
 
 
 def test_outcomes_of_another_table_are_refused() -> None:
     with pytest.raises(StudyError, match=r"all 2 cases, found \[2, 1\]"):
-        shadow_report(table(1, 0), says(YES, NO), says(YES))
+        shadow_report(table(1, 0), says(YES, NO), says(YES), clusters=PEOPLE[:2])
 
 
 @given(st.integers(0, 40), st.integers(0, 40))

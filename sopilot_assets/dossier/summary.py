@@ -1,0 +1,45 @@
+"""What a dossier says of itself: ``dossier.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from sopilot_assets.dossier.headline import Line
+from sopilot_assets.dossier.readiness import Blocker
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether no input is missing, and every reason why not."""
+
+    ready: bool
+    blockers: Sequence[Blocker]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The content of ``dossier.json``; ``verdict`` is ``gates_passed``, ``gates_failed`` or ``not_ready``."""
+
+    version: str
+    dossier_id: str
+    study_id: str
+    task_id: str
+    title: str
+    readiness: Readiness
+    verdict: str
+    policy_id: str | None
+    detector: str
+    detectors: Sequence[str]
+    baseline_detector: str
+    label_sources: Sequence[str]
+    label_head: str | None
+    gate_split: str
+    shadow_split: str
+    errors_split: str
+    headline: Sequence[Line]
+    versions: Mapping[str, str]
+
+    def document(self) -> dict[str, object]:
+        """The same as plain data."""
+        return asdict(self)
