@@ -70,7 +70,7 @@ class StudyResults:
     - ``policies``: every fit, feasible or not; ``policy_id`` is of the selected one.
     - ``figures``: by split (full, dev, test, challenge) and detector; ``baseline`` may be among these.
     - ``gates``: of the selected policy on test. Of what is not in `metrics.gate_values` the verifier expects:
-      ``blind_label_share`` among the labelled cases of all splits, ``shifted_*`` from `repeatability`, and
+      ``blind_label_share`` among the labeled cases of all splits, ``shifted_*`` from `repeatability`, and
       with repeats ``rescore_*`` from its exact ones, ``rater_kappa_ci95_low`` as ``low`` of the agreement,
       ``test_looks`` by `distinct_looks`, ``leaking_groups`` by `leaking_groups`.
     - ``shadow``: `shadow_report` on all splits. ``drift``: of the selected detector there.

@@ -299,15 +299,15 @@ def _open(inputs: DossierInputs) -> Iterator[str]:
     if inputs.tables.cases is None or inputs.tables.detections is None:
         return
     here = (inputs.tables.detections["split"] == GATE_SPLIT).to_numpy()
-    labelled = here & inputs.tables.cases["expected"].notna().to_numpy()
+    labeled = here & inputs.tables.cases["expected"].notna().to_numpy()
     left = int(
         (
-            labelled & ~inputs.tables.detections[f"{inputs.results.detector}.decided"].to_numpy(dtype=bool)
+            labeled & ~inputs.tables.detections[f"{inputs.results.detector}.decided"].to_numpy(dtype=bool)
         ).sum()
     )
     if left:
         yield (
-            f"{left} of {int(labelled.sum())} labelled recordings of the {GATE_SPLIT} split "
+            f"{left} of {int(labeled.sum())} labelled recordings of the {GATE_SPLIT} split "
             "were left open "
             "and handed to a person; the rates are about the others."
         )

@@ -111,7 +111,7 @@ class Study:
 
     @cached_property
     def label_events(self) -> tuple[tuple[LabelEvent, ...], str]:
-        """The chain of label events that the cases were labelled by, and the id it ends with."""
+        """The chain of label events that the cases were labeled by, and the id it ends with."""
         document = self.results.read_json(LABEL_EVENTS)
         return tuple(map(LabelEvent.model_validate, document["events"])), document["head"]
 

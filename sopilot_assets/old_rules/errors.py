@@ -45,7 +45,7 @@ def false_positive_breakdown(
 ) -> tuple[dict[str, Cell], dict[str, list[dict[str, Cell]]]]:
     """``overall`` and the tables of the old ``fp_breakdown.json``.
 
-    False positives over negatives by deviation type, site, backend, gold and (old) reason, over the labelled
+    False positives over negatives by deviation type, site, backend, gold and (old) reason, over the labeled
     cases that the detector decided. A case with two deviation types counts in both rows. Rows are ordered by
     falling negatives, then name.
     """

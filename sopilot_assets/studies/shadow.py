@@ -50,7 +50,7 @@ class ChangedCase:
 
 @dataclass(frozen=True, slots=True)
 class PairedTest:
-    """Errors of both detectors on labelled cases that both decided; the rest is ``not_compared``."""
+    """Errors of both detectors on labeled cases that both decided; the rest is ``not_compared``."""
 
     compared: int
     not_compared: int
