@@ -8,6 +8,7 @@ view.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -124,7 +125,7 @@ class Ledger:
         return self.query(f"select * from latest order by {self.subject}")  # noqa: S608 - a column of ours
 
     def query(self, sql: str, **tables: pd.DataFrame) -> pd.DataFrame:
-        """The result of a DuckDB query over the views ``written`` (every stored row), ``all_rows`` and
+        """The result of a DuckDB ``select`` over ``written`` (every stored row), ``all_rows`` and
         ``latest``, and the frames given by name.
         """
         for _ in range(_MOST_TRIES):
@@ -141,11 +142,10 @@ class Ledger:
         )
 
     def _queried(self, files: Sequence[str], sql: str, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-        with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+        with _database(os.getpid()).cursor() as connection:
             for name, frame in tables.items():
                 connection.register(name, frame)
-            connection.execute(view_sql(files, self.schema, self.subject))
-            return connection.execute(sql).df()
+            return connection.execute(f"{views_sql(files, self.schema, self.subject)} {sql}").df()
 
 
 def plain_rows(frame: pd.DataFrame) -> list[dict[str, Cell]]:
@@ -162,9 +162,17 @@ def _plain(column: pd.Series) -> list[Cell]:
     return [None if missing else value for value, missing in zip(values, unknown, strict=True)]
 
 
-def view_sql(files: Sequence[str], schema: pa.Schema, subject: str) -> str:
-    """The SQL that defines ``all_rows`` (one row per row id, the first written) and ``latest`` (the newest
-    row per subject).
+@functools.cache
+def _database(process: int) -> duckdb.DuckDBPyConnection:  # noqa: ARG001 - what it is kept by
+    """An empty database in memory, kept for the whole process: opening one takes several times as long as
+    reading a ledger does. It has no threads of its own, so that a process may fork; a child opens another.
+    """
+    return duckdb.connect(":memory:", config={"threads": 1, "async_threads": 0})
+
+
+def views_sql(files: Sequence[str], schema: pa.Schema, subject: str) -> str:
+    """The head of a query that defines ``written`` (every stored row), ``all_rows`` (one row per row id, the
+    first written) and ``latest`` (the newest row per subject).
     """
     if files:
         names = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
@@ -174,11 +182,11 @@ def view_sql(files: Sequence[str], schema: pa.Schema, subject: str) -> str:
         source = f"(select {empty} where false)"
     # file names are quoted above, and the rest is our own
     return (
-        f"create view written as select * from {source};"  # noqa: S608
-        "create view all_rows as select * from written qualify "
-        "row_number() over (partition by row_id order by written_at, run_id) = 1;"
-        "create view latest as select * from written qualify "
-        f"row_number() over (partition by {subject} {_NEWEST_FIRST}) = 1;"
+        f"with written as (select * from {source}), "  # noqa: S608
+        "all_rows as (select * from written qualify "
+        "row_number() over (partition by row_id order by written_at, run_id) = 1), "
+        "latest as (select * from written qualify "
+        f"row_number() over (partition by {subject} {_NEWEST_FIRST}) = 1)"
     )
 
 
