@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
-from sopilot_assets.capture.identity import VIDEO_ID_DIGITS
 from sopilot_assets.capture.ledgers import ACTIVE, VIDEO_COLUMNS, videos_ledger
 from sopilot_assets.stations.clip_embeddings import COLUMNS as EMBEDDING_COLUMNS
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
-from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.setting_up import prepare_home

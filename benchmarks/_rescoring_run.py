@@ -20,9 +20,9 @@ from pathlib import Path
 import yaml
 from dagster import DagsterEventType, DagsterInstance, EventLogEntry
 
-from sopilot_assets.defs.local_run import run_keys
+from sopilot_assets.capture.registry import Registry
+from sopilot_assets.local_run import run_keys
 from sopilot_assets.scoring.ledger import scores_ledger
-from sopilot_assets.stations.recordings import Registry
 from sopilot_assets.store.home import Home
 
 SQLITE = {"sqlite": {"base_dir": {"env": "DAGSTER_HOME"}}}
@@ -40,7 +40,7 @@ def main() -> None:
     os.cpu_count = lambda: options.processes
     if options.stock_events:
         _store_events_one_by_one(options.home / "dagster" / "dagster.yaml")
-    keys = [str(key) for key in Registry.load(home).recordings]
+    keys = [str(key) for key in Registry.read(home).recordings]
     profile = cProfile.Profile()
     started_s, cpu_s = time.perf_counter(), _cpu_s()
     if options.profile:

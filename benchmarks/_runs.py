@@ -26,13 +26,13 @@ from sopilot_assets.bench.measures import ScoredRecording
 from sopilot_assets.bench.recordings import BenchRecording, BenchTask
 from sopilot_assets.bench.run import Reported, Result
 from sopilot_assets.bench.truth import truth_of
-from sopilot_assets.capture.identity import VIDEO_ID_DIGITS
 from sopilot_assets.embedding.backends import Embedder, load_embedder
 from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding, save_embedding
 from sopilot_assets.errors import GoldError
 from sopilot_assets.reference.model import Gold, Reference, build_reference, proposed_intervals
 from sopilot_assets.scoring.result import Score
 from sopilot_assets.scoring.score import score_alignment
+from sopilot_assets.store.home import VIDEO_ID_DIGITS
 from sopilot_assets.store.publish import file_sha256
 from sopilot_assets.tasks import Severity, TaskSpec, load_task
 

@@ -25,7 +25,7 @@ import dagster as dg
 
 from sopilot_assets.definitions import build_defs
 from sopilot_assets.defs.recordings import alignments, captured_videos, clip_embeddings, scores
-from sopilot_assets.defs.recordings.pending import RANGE_END, RANGE_START
+from sopilot_assets.defs.runs import RANGE_END, RANGE_START
 from sopilot_assets.stations.outcome import StationOutcome
 from sopilot_assets.store.home import PartitionKey
 

@@ -26,11 +26,11 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from sopilot_assets.studies.grid import GridPoint, fit_grid
 from threadpoolctl import threadpool_limits
 
 from sopilot_assets.legacy.database import as_old, installed_cases, read_installation
 from sopilot_assets.legacy.labels import read_labels
-from sopilot_assets.studies.grid import GridPoint, fit_grid
 from sopilot_assets.studies.metrics import figures, old_outcome
 from sopilot_assets_tests.legacy import old_studies, old_system
 from sopilot_assets_tests.legacy.installations import Recipe, make_installation

@@ -39,16 +39,17 @@ import psutil
 
 from benchmarks._copied_home import copied_home
 from benchmarks.dagster_overhead import idle_stations
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.definitions import build_defs
-from sopilot_assets.defs.local_run import local_instance
+from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.defs.recordings.capture_sensor import capture_sensor
-from sopilot_assets.defs.recordings.pending import RANGE_END, RANGE_START, register_recordings
+from sopilot_assets.defs.recordings.pending import register_recordings
 from sopilot_assets.defs.resources import RESOURCES, HomeResource
+from sopilot_assets.defs.runs import RANGE_END, RANGE_START
 from sopilot_assets.scoring.ledger import COLUMNS as SCORE_COLUMNS
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.gold_references import COLUMNS as REFERENCE_COLUMNS
 from sopilot_assets.stations.gold_references import references_ledger
-from sopilot_assets.stations.recordings import Registry
 from sopilot_assets.stations.rescoring_plan import rescoring_plan
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
@@ -158,14 +159,14 @@ def filled_home(source: Home, root: Path, *, recordings: int) -> Home:
 
 
 def _count_golds(source: Home) -> int:
-    keys = sorted(Registry.load(source).recordings)
+    keys = sorted(Registry.read(source).recordings)
     return sum(key.task_id == keys[0].task_id and key.role == "gold" for key in keys)
 
 
 def _score_rows(source: Home, home: Home) -> Iterator[dict[str, Cell]]:
     """A copy of a gold's or trainee's score for each recording; which one does not matter here."""
     rows = {row["role"]: row for row in plain_rows(scores_ledger(source).latest()) if row["problem"] is None}
-    for key in Registry.load(home).recordings:
+    for key in Registry.read(home).recordings:
         row = {name: rows[key.role][name] for name in SCORE_COLUMNS}
         yield row | {"key": str(key), "video_id": key.video_id}
 

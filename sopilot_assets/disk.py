@@ -1,4 +1,7 @@
-"""Keeps the disk from filling up: intake stops while there is room for the runs at work to end."""
+"""Keeps the disk from filling up: intake stops while there is room for the runs at work to end.
+
+Reads how much is free; writes a marker while intake is paused.
+"""
 
 from __future__ import annotations
 

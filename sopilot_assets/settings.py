@@ -1,7 +1,7 @@
 """How an installation is to be looked after: ``settings.yaml`` in the home.
 
-Every field has a default, and without the file all of them hold. Secrets are not written into it: a field
-that ends in ``_env`` names the environment variable that holds the secret.
+Read here, written by people only. Every field has a default, and without the file all of them hold. Secrets
+are not written into it: a field that ends in ``_env`` names the environment variable that holds the secret.
 """
 
 from __future__ import annotations

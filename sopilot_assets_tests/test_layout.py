@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import sopilot_assets
+from sopilot_assets_tests.rooms import BELOW_ALL, FLOW, ON_TOP, PACKAGE, PICTURE, picture, sentence_of
 
-PACKAGE = Path(sopilot_assets.__file__).parent
 TESTS = Path(__file__).parent
 LINES_MAX = 500
 
-# a part imports only from those before it
-FLOW = (
-    "texts",
-    "documents",
-    "processes",
-    "store",
-    "settings",
-    "disk",
-    "tasks",
-    "video",
-    "capture",
-    "embedding",
-    "reference",
-    "alignment",
-    "scoring",
-    "labels",
-    "studies",
-    "legacy",
-    "dossier",
-    "stations",
-    "evidence",
-    "upkeep",
-    "bench",
-)
-BELOW_ALL = {"errors", "segments"}
-ON_TOP = {"defs", "definitions", "cli"}
 WEB = {"dagster", "dagster_webserver", "dagster_graphql", "starlette", "fastapi", "flask"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -82,6 +56,13 @@ def test_a_domain_module_imports_only_from_its_left(path: Path) -> None:
     assert set(own_parts(path)) <= allowed
 
 
+@pytest.mark.parametrize("path", [path for path in MODULES if part_of(path) in ON_TOP], ids=name_of)
+def test_what_stands_on_top_imports_only_from_its_left_too(path: Path) -> None:
+    own = ON_TOP.index(part_of(path))
+    above = set(ON_TOP[own + 1 :])
+    assert not set(own_parts(path)) & above
+
+
 @pytest.mark.parametrize("path", DOMAIN, ids=name_of)
 def test_a_domain_module_knows_neither_dagster_nor_the_web(path: Path) -> None:
     assert not {dotted.split(".")[0] for dotted in imports(path)} & WEB
@@ -94,7 +75,7 @@ def test_what_is_below_all_imports_nothing_of_the_package(name: str) -> None:
 
 def test_every_part_of_the_package_has_its_place_in_the_flow() -> None:
     parts = {part_of(path) for path in MODULES} - {"__init__"}
-    assert parts <= set(FLOW) | BELOW_ALL | ON_TOP
+    assert parts <= {*FLOW, *BELOW_ALL, *ON_TOP}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -112,3 +93,16 @@ def test_tests_lie_where_the_code_lies() -> None:
     folders = {path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py") if path.parent != TESTS}
     parts = {path.relative_to(PACKAGE).parts[0] for path in MODULES}
     assert folders - {"soak"} <= parts  # the soak runs all of it together
+
+
+def test_the_picture_of_the_rooms_is_the_one_of_this_list() -> None:
+    assert PICTURE.read_text(encoding="utf-8") == picture(), "run: python -m sopilot_assets_tests.rooms"
+
+
+@pytest.mark.parametrize("room", [*FLOW, "defs", "cli"])
+def test_every_room_says_what_it_holds_reads_and_writes(room: str) -> None:
+    path = PACKAGE / room / "__init__.py" if (PACKAGE / room).is_dir() else PACKAGE / f"{room}.py"
+    docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    assert sentence_of(room).endswith(".")
+    assert re.search(r"\b[Rr]eads?\b", docstring), room
+    assert re.search(r"\b[Ww]rit(es?|ten)\b", docstring), room

@@ -20,8 +20,8 @@ from typing import Final, TypeAlias
 from sopilot_assets.bench.expected import Fault, comparable
 from sopilot_assets.bench.recordings import BenchRecording, BenchTask, NotScored
 from sopilot_assets.capture.drain import drain_capture
-from sopilot_assets.capture.identity import VIDEO_ID_DIGITS, copy_hashed
-from sopilot_assets.capture.ledgers import Registry
+from sopilot_assets.capture.identity import copy_hashed
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.capture.scan import is_ignored, sidecar_of
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.scoring.ledger import scores_ledger
@@ -31,7 +31,7 @@ from sopilot_assets.stations.alignments import align_videos
 from sopilot_assets.stations.clip_embeddings import embed_videos
 from sopilot_assets.stations.gold_references import refresh_references
 from sopilot_assets.stations.scores import score_videos
-from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.store.publish import file_sha256, local_path, publish_path, publish_text
 from sopilot_assets.tasks import Severity, TaskSpec
@@ -222,8 +222,8 @@ def _take_in(
 
 def _require_golds(task: BenchTask, home: Home, desk: _Desk) -> None:
     mine = {str(key) for key in desk.keys.values()}
-    others = [one for one in Registry.read(home).entries.values() if one.task_id == task.task_id]
-    strange = sorted(one.key for one in others if one.role == "gold" and one.key not in mine)
+    others = Registry.read(home).active(task.task_id)
+    strange = sorted(key for key, one in others.items() if one.role == "gold" and key not in mine)
     if strange:
         raise ConfigError(
             f"{home.root}: expected no other golds of task {task.task_id} than the chosen ones, found "

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from sopilot_assets.capture.identity import copy_hashed, file_state
-from sopilot_assets.capture.ledgers import Registry
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.capture.room import Room, any_room
 from sopilot_assets.capture.scan import SIDECAR_SUFFIX, is_ignored, sidecar_of
 from sopilot_assets.errors import ConfigError

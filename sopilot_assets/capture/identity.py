@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-VIDEO_ID_DIGITS: Final = 12
 _CHUNK_BYTES: Final = 1 << 20
 _SUFFIXES: Final = {
     "mov,mp4,m4a,3gp,3g2,mj2": ("mp4", "mov", "m4v", "3gp", "3g2"),

@@ -24,10 +24,8 @@ from pathlib import Path
 from typing import Final
 
 from sopilot_assets.capture.examine import Examination, examine, reason_of
-from sopilot_assets.capture.identity import VIDEO_ID_DIGITS, FileState, copy_hashed, file_state, stored_suffix
+from sopilot_assets.capture.identity import FileState, copy_hashed, file_state, stored_suffix
 from sopilot_assets.capture.ledgers import (
-    Registered,
-    Registry,
     duplicate_row,
     duplicates_ledger,
     partition_key,
@@ -38,12 +36,13 @@ from sopilot_assets.capture.ledgers import (
     videos_ledger,
 )
 from sopilot_assets.capture.reasons import Reason
+from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.capture.room import Room, any_room
 from sopilot_assets.capture.scan import CapturePlace, DroppedFile
 from sopilot_assets.capture.sidecar import Sidecar, read_sidecar
 from sopilot_assets.errors import ConfigError, StoreError, UnreadableVideo, WorkerLimit
 from sopilot_assets.processes.limited import LimitedWorker
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home
 from sopilot_assets.store.ledgers import Row
 from sopilot_assets.store.publish import (
     TEMPORARY_PREFIX,
@@ -251,7 +250,7 @@ class _Desk:
         except _Refusal as refusal:
             return self._refuse(candidate, copy, refusal)
 
-    def _again(self, candidate: DroppedFile, copy: _Copy, known: Registered) -> _Settled:
+    def _again(self, candidate: DroppedFile, copy: _Copy, known: Recording) -> _Settled:
         """The same bytes again; the stored file is put back should it be gone."""
         stored = local_path(self.home.videos / known.stored_name)
         if stored.exists():
@@ -264,14 +263,14 @@ class _Desk:
             IntakeOutcome(
                 candidate.relative,
                 IntakeStatus.DUPLICATE,
-                key=known.key,
+                key=str(known.key),
                 detail=f"the same bytes as {known.capture_path}",
             ),
             duplicates=(duplicate_row(candidate, known),) if repeated else (),
         )
 
     def _accept(
-        self, candidate: DroppedFile, place: CapturePlace, copy: _Copy, *, promoted: Registered | None
+        self, candidate: DroppedFile, place: CapturePlace, copy: _Copy, *, promoted: Recording | None
     ) -> _Settled:
         sidecar = _sidecar(candidate)
         examination = self._examine(copy, place)

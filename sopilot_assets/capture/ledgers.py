@@ -5,19 +5,21 @@ time.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from typing import Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from sopilot_assets.capture.examine import Examination
-from sopilot_assets.capture.identity import VIDEO_ID_DIGITS
-from sopilot_assets.capture.reasons import Reason
-from sopilot_assets.capture.scan import CapturePlace, DroppedFile
-from sopilot_assets.capture.sidecar import Sidecar
-from sopilot_assets.store.home import Home, PartitionKey
-from sopilot_assets.store.ledgers import Ledger, Row, plain_rows
+from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home, PartitionKey
+from sopilot_assets.store.ledgers import Ledger, Row
 from sopilot_assets.texts.names import printable
+
+if TYPE_CHECKING:  # who only reads the tables loads no video library
+    from sopilot_assets.capture.examine import Examination
+    from sopilot_assets.capture.reasons import Reason
+    from sopilot_assets.capture.registry import Recording
+    from sopilot_assets.capture.scan import CapturePlace, DroppedFile
+    from sopilot_assets.capture.sidecar import Sidecar
 
 ACTIVE: Final = "active"
 RETIRED: Final = "retired"
@@ -94,65 +96,6 @@ def duplicates_ledger(home: Home) -> Ledger:
     return Ledger(home.ledgers, "duplicates", DUPLICATE_COLUMNS, "duplicate_id")
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """A recording that a task knows already."""
-
-    key: str
-    sha256: str
-    task_id: str
-    role: str
-    capture_path: str
-    stored_name: str
-    row: Row
-
-
-@dataclass(slots=True)
-class Registry:
-    """The active recordings, by task and content hash."""
-
-    entries: dict[tuple[str, str], Registered] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, home: Home) -> Registry:
-        """What the ledger says now."""
-        registry = cls()
-        names = ", ".join(VIDEO_COLUMNS)
-        found = videos_ledger(home).query(f"select {names} from latest where status = '{ACTIVE}'")  # noqa: S608 - constants
-        registry.add(plain_rows(found))
-        return registry
-
-    def add(self, rows: Iterable[Row]) -> None:
-        """Take in the active ones of ``rows`` of the videos ledger."""
-        for row in rows:
-            if row["status"] == ACTIVE:
-                entry = Registered(
-                    key=str(row["key"]),
-                    sha256=str(row["sha256"]),
-                    task_id=str(row["task_id"]),
-                    role=str(row["role"]),
-                    capture_path=str(row["capture_path"]),
-                    stored_name=str(row["stored_name"]),
-                    row=row,
-                )
-                self.entries[entry.task_id, entry.sha256] = entry
-
-    def of(self, task_id: str, sha256: str) -> Registered | None:
-        """The recording with these bytes in this task."""
-        return self.entries.get((task_id, sha256))
-
-    def elsewhere(self, task_id: str, sha256: str) -> list[Registered]:
-        """The recordings with these bytes in other tasks, by key."""
-        found = [one for one in self.entries.values() if one.sha256 == sha256 and one.task_id != task_id]
-        return sorted(found, key=lambda one: one.key)
-
-
-def active_keys(home: Home) -> dict[str, str]:
-    """The task of each active recording, by partition key: all that most questions need of the registry."""
-    found = videos_ledger(home).query(f"select key, task_id from latest where status = '{ACTIVE}'")  # noqa: S608 - a constant
-    return dict(zip(found["key"], found["task_id"], strict=True))
-
-
 def partition_key(place: CapturePlace, sha256: str) -> PartitionKey:
     """The partition of a recording in a task."""
     return PartitionKey(place.task_id, place.role, sha256[:VIDEO_ID_DIGITS])
@@ -202,7 +145,7 @@ def video_row(
     }
 
 
-def retired_row(registered: Registered) -> Row:
+def retired_row(registered: Recording) -> Row:
     """The row that retires a recording whose bytes became a gold of the same task."""
     return {**registered.row, "status": RETIRED}
 
@@ -223,11 +166,11 @@ def quarantine_row(
     }
 
 
-def duplicate_row(candidate: DroppedFile, registered: Registered) -> Row:
+def duplicate_row(candidate: DroppedFile, registered: Recording) -> Row:
     """The row of a file whose bytes are registered already."""
     return {
         "duplicate_id": f"{registered.key}:{candidate.relative}",
-        "key": registered.key,
+        "key": str(registered.key),
         "sha256": registered.sha256,
         "capture_path": candidate.relative,
         "original_name": printable(candidate.path.name),

@@ -2,6 +2,8 @@
 
 Each command parses, calls one function of the library and shows what came back. Anything heavy is imported
 inside the commands, so that `sopilot --help` answers at once.
+
+Reads and writes nothing itself but what a command shows.
 """
 
 from __future__ import annotations

@@ -31,13 +31,13 @@ def retention(
     for ever, and so does every run that made the newest state of a partition.
     """
     from sopilot_assets.defs.instance import local_instance  # noqa: PLC0415
-    from sopilot_assets.defs.retention.retention import tidy_up  # noqa: PLC0415
+    from sopilot_assets.defs.retention.retention import remove_expired  # noqa: PLC0415
     from sopilot_assets.upkeep.setting_up import prepare_home  # noqa: PLC0415
 
     prepare_home(home)
     with local_instance(home) as instance:
-        tidied = tidy_up(home, instance, now=datetime.now(UTC), dry_run=dry_run)
-    rows = [{**asdict(one), "freed_mib": round(one.freed_bytes / (1 << 20), 1)} for one in tidied]
+        expired = remove_expired(home, instance, now=datetime.now(UTC), dry_run=dry_run)
+    rows = [{**asdict(one), "freed_mib": round(one.freed_bytes / (1 << 20), 1)} for one in expired]
     show_rows(
         rows,
         columns=("what", "removed", "freed_mib", "kept", "rule"),

@@ -107,11 +107,11 @@ def _said(rows: Sequence[dict[str, Cell]], missed: Sequence[dict[str, Cell]]) ->
 
 
 def _chosen(home: Home, names: Sequence[str], task_id: str | None) -> list[PartitionKey]:
+    from sopilot_assets.capture.registry import active_recordings, find_recordings  # noqa: PLC0415
     from sopilot_assets.stations.controls import controllable  # noqa: PLC0415
-    from sopilot_assets.stations.rescoring_plan import active, find_recordings, of_task  # noqa: PLC0415
     from sopilot_assets.store.home import PartitionKey  # noqa: PLC0415
 
     if not names:
         return controllable(home, task_id=task_id)
-    found = find_recordings(of_task(active(home), task_id), names)
+    found = find_recordings(active_recordings(home, task_id), names)
     return [PartitionKey.parse(key) for key in dict.fromkeys(found)]

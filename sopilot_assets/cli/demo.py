@@ -95,11 +95,11 @@ def _take_in(home: Home) -> None:
 
 def _score(home: Home, recordings: Sequence[DemoRecording]) -> None:
     from sopilot_assets.bench.demo import unscored  # noqa: PLC0415
-    from sopilot_assets.stations.rescoring_plan import ScoringJob, ScoringWork  # noqa: PLC0415
+    from sopilot_assets.stations.rescoring_plan import ScoringStart, ScoringWork  # noqa: PLC0415
 
     fresh = unscored(home, recordings)
     if fresh:
-        run_work(home, [ScoringWork(ScoringJob.NEW, dict.fromkeys(fresh, "new"))])
+        run_work(home, [ScoringWork(ScoringStart.NEW, dict.fromkeys(fresh, "new"))])
     else:
         say("All of them are scored already.")
 

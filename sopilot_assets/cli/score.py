@@ -12,7 +12,7 @@ from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, 
 from sopilot_assets.errors import ConfigError
 
 if TYPE_CHECKING:
-    from sopilot_assets.defs.local_run import LocalRun
+    from sopilot_assets.local_run import LocalRun
     from sopilot_assets.stations.rescoring_plan import ScoringWork
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
@@ -81,7 +81,7 @@ def run_work(home: Home, work: list[ScoringWork], *, quiet: bool = False) -> lis
     it failed.
     """
     with stage("Starting Dagster"):
-        from sopilot_assets.defs.local_run import run_scoring  # noqa: PLC0415
+        from sopilot_assets.local_run import run_scoring  # noqa: PLC0415
     with stage("Scoring") as bar:
         runs = run_scoring(home, work, on_progress=lambda what, done, total: bar(done, total, what))
     for run in runs:
@@ -98,7 +98,7 @@ def run_work(home: Home, work: list[ScoringWork], *, quiet: bool = False) -> lis
 
 def _plan_rows(work: list[ScoringWork]) -> list[dict[str, Cell]]:
     return [
-        {"job": one.job.value, "recordings": len(one.keys), "because": _because(Counter(one.why.values()))}
+        {"job": one.start.value, "recordings": len(one.keys), "because": _because(Counter(one.why.values()))}
         for one in work
     ]
 

@@ -74,10 +74,10 @@ def video(
     as_json: AS_JSON = False,
 ) -> None:
     """One recording: what intake found, its newest score with the deviations, and its review page."""
+    from sopilot_assets.capture.registry import active_recordings, find_recordings  # noqa: PLC0415
     from sopilot_assets.scoring.ledger import scores_ledger  # noqa: PLC0415
-    from sopilot_assets.stations.rescoring_plan import active, find_recordings  # noqa: PLC0415
 
-    entries = active(home)
+    entries = active_recordings(home)
     key = find_recordings(entries, [recording])[0]
     scored = next((row for row in rows_of(scores_ledger(home).latest()) if row["key"] == key), None)
     facts = dict(entries[key].row)
@@ -107,9 +107,9 @@ def recordings(
     as_csv: AS_CSV = False,
 ) -> None:
     """The registered recordings: key, file, person, place, duration, flags of the quality gate."""
-    from sopilot_assets.stations.rescoring_plan import active  # noqa: PLC0415
+    from sopilot_assets.capture.registry import active_recordings  # noqa: PLC0415
 
-    rows = [dict(entry.row) for _, entry in sorted(active(home).items())]
+    rows = [dict(entry.row) for _, entry in sorted(active_recordings(home).items())]
     chosen = [row for row in rows if task in (None, row["task_id"]) and role in (None, row["role"])]
     columns = ("key", "original_name", "person", "site", "camera", "duration_s", "width", "height", "flags")
     show_rows(chosen, columns=columns, empty="No recordings yet.", as_json=as_json, as_csv=as_csv)
@@ -118,10 +118,10 @@ def recordings(
 @app.command(epilog=examples("sopilot show stale"))
 def stale(*, home: HOME, as_json: AS_JSON = False, as_csv: AS_CSV = False) -> None:
     """The scores that are missing, or made by an older algorithm, task, model or reference."""
-    from sopilot_assets.stations.rescoring_plan import active  # noqa: PLC0415
+    from sopilot_assets.capture.registry import active_recordings  # noqa: PLC0415
     from sopilot_assets.stations.staleness import stale_scores  # noqa: PLC0415
 
-    known = active(home)
+    known = active_recordings(home)
     rows = [row for row in rows_of(stale_scores(home)) if row["key"] in known]
     columns = ("key", "why", "also", "scored_with", "current")
     show_rows(rows, columns=columns, empty="All scores are up to date.", as_json=as_json, as_csv=as_csv)

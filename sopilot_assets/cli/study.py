@@ -97,7 +97,7 @@ def register(
         say(f"registered before: {times} time{'s' if times > 1 else ''}, kept in its registration")
     _warn_of_task(home, load_study(home, study))
     with stage("Adding its partition to Dagster"):
-        from sopilot_assets.defs.local_run import add_study_partitions  # noqa: PLC0415
+        from sopilot_assets.local_run import add_study_partitions  # noqa: PLC0415
 
         add_study_partitions(home)
     say(f"Next: `sopilot study run {study}`.")
@@ -117,7 +117,7 @@ def run(study: STUDY, *, home: HOME) -> None:
     if not list_keys(home.keys):
         show_warning("There is no signing key, so no dossier can be made: `sopilot keys new`.")
     with stage("Starting Dagster"):
-        from sopilot_assets.defs.local_run import run_study  # noqa: PLC0415
+        from sopilot_assets.local_run import run_study  # noqa: PLC0415
     with stage("Running the evidence chain") as bar:
         ran = run_study(home, study, on_progress=lambda what, done, total: bar(done, total, what))
     for warning in ran.warnings:

@@ -1,4 +1,7 @@
-"""The Dagster side: one module per station, thin around `sopilot_assets.stations._stations`."""
+"""Dagster: a folder for each subject with its assets, checks, jobs, schedules and sensors.
+
+Reads and writes homes through the rooms below; what it writes itself is what Dagster keeps, in ``dagster/``.
+"""
 
 import warnings
 

@@ -41,6 +41,7 @@ class VideoPartitions(dg.DynamicPartitionsDefinition):
 VIDEO: Final = VideoPartitions(name="video")
 TASK: Final = dg.DynamicPartitionsDefinition(name="task")
 STUDY: Final = dg.DynamicPartitionsDefinition(name="study")
+CAMPAIGN: Final = dg.DynamicPartitionsDefinition(name="campaign")
 
 BACKFILL_KEYS_VARIABLE: Final = "SOPILOT_BACKFILL_KEYS"
 

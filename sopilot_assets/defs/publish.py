@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import dagster as dg
 
 from sopilot_assets.defs.partitions import range_held
+from sopilot_assets.defs.resources import Watcher
 from sopilot_assets.stations.outcome import ReferenceOutcome, StationOutcome
 from sopilot_assets.store.ledgers import Cell
 
@@ -106,11 +107,14 @@ def table(rows: Sequence[Mapping[str, Cell]], *, columns: Sequence[str]) -> dg.T
     )
 
 
-def progress(context: dg.AssetExecutionContext, doing: str) -> Callable[[int, int], None]:
-    """A callback that logs ``done of total`` about ten times; each line is an event that has to be stored."""
+def progress(context: dg.AssetExecutionContext, watcher: Watcher, doing: str) -> Callable[[int, int], None]:
+    """A callback that tells watcher and log ``done of total`` about ten times; each line of the log is an
+    event that has to be stored.
+    """
 
     def report(done: int, total: int) -> None:
         if done == total or done % max(1, total // _PROGRESS_LINES) == 0:
+            watcher.told(doing, done, total)
             message = f"{doing} {done} of {total}"
             context.log.info(message)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -74,4 +76,18 @@ class ClockResource(dg.ConfigurableResource[None]):
         return self.now().isoformat()
 
 
-RESOURCES: Final = {"home": HomeResource(), "limits": LimitsResource(), "clock": ClockResource()}
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Who is told how far a run is, where the run is in the process of whoever asked for it: what is done to
+    the recordings (e.g. ``aligned``), how many of them are done, and how many there are.
+    """
+
+    told: Callable[[str, int, int], object] = lambda *_: None
+
+
+RESOURCES: Final = {
+    "home": HomeResource(),
+    "limits": LimitsResource(),
+    "clock": ClockResource(),
+    "watcher": Watcher(),
+}

@@ -10,6 +10,7 @@ from typing import Final
 from sopilot_assets.errors import DossierError
 
 MODULES: Final = (
+    "fields",
     "findings",
     "numbers",
     "ed25519",

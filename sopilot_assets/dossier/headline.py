@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from sopilot_assets.intervals import clustered, wilson
 from sopilot_assets.store.canonical import rounded
-from sopilot_assets.studies.intervals import clustered, wilson
 
 SPLITS: Final = ("full", "dev", "test", "challenge")
 MISS: Final = "miss_rate"

@@ -14,7 +14,7 @@ from sklearn.metrics import roc_curve
 from sopilot_assets.dossier.chart import GOOD, INK, LIMIT, NEGATIVE, POSITIVE, SOFT, Chart, shares
 from sopilot_assets.dossier.headline import FALSE_ALARM, MISS, line_of
 from sopilot_assets.dossier.inputs import BASELINE
-from sopilot_assets.studies.intervals import wilson
+from sopilot_assets.intervals import wilson
 
 Floats = npt.NDArray[np.float64]
 

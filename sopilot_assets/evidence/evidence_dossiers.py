@@ -30,10 +30,10 @@ from sopilot_assets.evidence.study import (
     Study,
 )
 from sopilot_assets.labels.chain import read_chain
+from sopilot_assets.old_rules.detectors import DetectorOutcome
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.errors import error_packet
 from sopilot_assets.studies.leakage import leakage_table
-from sopilot_assets.studies.metrics import DetectorOutcome
 from sopilot_assets.studies.spec import study_path
 from sopilot_assets.tasks import locked_versions
 

@@ -33,7 +33,7 @@ from sopilot_assets.studies.gates import GateReport, check_gates, gate_counts
 from sopilot_assets.studies.looks import COLUMNS as LOOK_COLUMNS
 from sopilot_assets.studies.looks import distinct_looks, looks_ledger
 from sopilot_assets.studies.metrics import gate_values
-from sopilot_assets.studies.repeatability import EXACT, SHIFTED, repeatability
+from sopilot_assets.studies.repeatability import repeatability
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def judged(study: Study) -> tuple[GateReport, dict[str, float | None]]:
     values: dict[str, float | None] = {}
     counts = None
     if study.policy is not None:
-        figures = study.document(EVALUATIONS)["splits"][GATE_SPLIT][study.policy.detector]
+        figures = study.figures[GATE_SPLIT][study.policy.detector]
         values, counts = gate_values(figures), gate_counts(figures)
     values |= _of_the_study(study)
     report = check_gates(
@@ -136,14 +136,13 @@ def _of_the_study(study: Study) -> dict[str, float | None]:
 def repeat_values(repeats: pd.DataFrame) -> dict[str, float | None]:
     """The values that gates ask for of repeats (`current_repeats`)."""
     found = repeatability(repeats)
-    exact, shifted = found[EXACT], found[SHIFTED]
     return {
         # recordings: repeating one of them many times shows nothing about the others
-        "rescore_pairs": float(exact["videos"]),
-        "rescore_jitter_max_delta": exact["max_delta"],
-        "shifted_recordings": float(shifted["videos"]),
-        "shifted_jitter_max_delta": shifted["max_delta"],
-        "shifted_decision_change_rate": shifted["decision_change_rate"],
+        "rescore_pairs": float(found.exact.videos),
+        "rescore_jitter_max_delta": found.exact.max_delta,
+        "shifted_recordings": float(found.shifted.videos),
+        "shifted_jitter_max_delta": found.shifted.max_delta,
+        "shifted_decision_change_rate": found.shifted.decision_change_rate,
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from sopilot_assets.capture.ledgers import Registry
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.evidence.outcome import StudyOutcome, rows_of
 from sopilot_assets.labels.agreement import disagreements, rater_agreement
 from sopilot_assets.labels.chain import chain_head, read_chain
@@ -59,5 +59,4 @@ def with_labels(cases: pd.DataFrame, events: Sequence[LabelEvent], sources: Sequ
 
 
 def _trainees(home: Home, task_id: str) -> list[str]:
-    entries = Registry.read(home).entries.values()
-    return [entry.key for entry in entries if entry.task_id == task_id and entry.role == "trainee"]
+    return [key for key, one in Registry.read(home).active(task_id).items() if one.role == "trainee"]

@@ -12,7 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from sopilot_assets.intervals import ClusteredInterval
 from sopilot_assets.studies.gates import CheckResult, GateReport
+from sopilot_assets.studies.metrics import Figures
 from sopilot_assets.studies.policies import Policy
 
 _POSITIVE: Final = "#b5402f"
@@ -43,22 +45,22 @@ def score_plot(cases: pd.DataFrame, policy: Policy) -> bytes:
     return _png(figure)
 
 
-def interval_plot(evaluations: Mapping[str, Mapping[str, Any]], detector: str) -> bytes:
+def interval_plot(evaluations: Mapping[str, Mapping[str, Figures]], detector: str) -> bytes:
     """Miss and false-positive rate of one detector on each split with clustered 95 % intervals, as PNG."""
     figure, axes = _figure(2.6)
     rows = [
-        (f"{split}: {label}", evaluations[split][detector]["right"][name], colour)
-        for split in evaluations
-        for label, name, colour in (
-            ("missed", "clustered_miss_rate", _POSITIVE),
-            ("false alarms", "clustered_false_positive_rate", _NEGATIVE),
+        (f"{split}: {label}", interval, colour)
+        for split, found in evaluations.items()
+        for label, interval, colour in (
+            ("missed", found[detector].clustered_miss_rate, _POSITIVE),
+            ("false alarms", found[detector].clustered_false_positive_rate, _NEGATIVE),
         )
     ]
     for place, (label, interval, colour) in enumerate(reversed(rows)):
         axes.text(-0.02, place, label, ha="right", va="center", fontsize=8)
-        if interval["point"] is not None:
-            axes.plot([interval["low"], interval["high"]], [place, place], color=colour, linewidth=2)
-            axes.plot([interval["point"]], [place], "o", color=colour, markersize=5)
+        if interval.point is not None and interval.low is not None and interval.high is not None:
+            axes.plot([interval.low, interval.high], [place, place], color=colour, linewidth=2)
+            axes.plot([interval.point], [place], "o", color=colour, markersize=5)
             axes.text(1.02, place, _counted(interval), fontsize=7, va="center")
     axes.set(xlim=(0, 1), ylim=(-0.6, len(rows) - 0.4), yticks=[])
     axes.set_xlabel(f"rate of {detector}, with the 95 % interval by groups")
@@ -109,8 +111,8 @@ def _said(check: CheckResult) -> str:
     return f"{value}{'' if check.passed else ', not'} {sign} {check.threshold:.3g}"
 
 
-def _counted(interval: Mapping[str, Any]) -> str:
-    return f"n = {interval['n']}, {interval['clusters']} groups"
+def _counted(interval: ClusteredInterval) -> str:
+    return f"n = {interval.n}, {interval.clusters} groups"
 
 
 def _figure(height: float) -> tuple[Figure, Axes]:

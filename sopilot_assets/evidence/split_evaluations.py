@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,16 +22,20 @@ from sopilot_assets.evidence.study import (
     POLICY,
     Study,
 )
+from sopilot_assets.old_rules.detectors import DetectorOutcome
+from sopilot_assets.old_rules.sweep import threshold_sweep
 from sopilot_assets.stations.score_repeats import current_repeats
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.studies.gates import effective_thresholds
 from sopilot_assets.studies.looks import HELD_OUT, look_inputs, record_look
-from sopilot_assets.studies.metrics import DetectorOutcome, figures, gate_values
+from sopilot_assets.studies.metrics import Figures, figures, gate_values
 from sopilot_assets.studies.spec import ScoreOrigin
 from sopilot_assets.studies.split_manifest import SPLITS
-from sopilot_assets.studies.sweep import threshold_sweep
+
+Evaluations: TypeAlias = Mapping[str, Mapping[str, Figures]]
+"""Figures by split and detector."""
 
 STATION: Final = "split_evaluations"
 _SHOWN: Final = (
@@ -67,7 +72,7 @@ def evaluate_study_splits(home: Home, study_id: str, *, run_id: str, written_at:
     sweep = _sweep(study, shown, outcomes[shown])
     study.results.publish(
         STATION,
-        {EVALUATIONS: pretty_json({"splits": evaluations, "sweep": sweep})},
+        {EVALUATIONS: pretty_json({"splits": _documents(evaluations), "sweep": sweep})},
         made_from=(CASES, MANIFEST, POLICIES, POLICY),
         run_id=run_id,
         written_at=written_at,
@@ -100,7 +105,7 @@ def study_repeats(study: Study) -> pd.DataFrame | None:
 
 def _figures(
     study: Study, outcome: DetectorOutcome, chosen: np.ndarray, repeats: pd.DataFrame | None
-) -> dict[str, Any]:
+) -> Figures:
     cases = study.cases[chosen].reset_index(drop=True)
     of_them = None if repeats is None else repeats[repeats["key"].isin(set(cases["case_id"]))]
     return figures(cases, outcome.of(chosen), clusters=study.clusters[chosen], repeats=of_them)
@@ -149,7 +154,14 @@ def record_looks(study: Study, station: str, *, run_id: str, written_at: str) ->
         )
 
 
-def _rows(evaluations: dict[str, dict[str, Any]]) -> list[dict[str, Cell]]:
+def _documents(evaluations: Evaluations) -> dict[str, dict[str, object]]:
+    return {
+        split: {name: one.document() for name, one in detectors.items()}
+        for split, detectors in evaluations.items()
+    }
+
+
+def _rows(evaluations: Evaluations) -> list[dict[str, Cell]]:
     return [
         {"split": split, "detector": detector, **{name: gate_values(values)[name] for name in _SHOWN}}
         for split, detectors in evaluations.items()

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.review.stills import Still, read_stills
-from sopilot_assets.stations.recordings import Registry
 from sopilot_assets.store.home import Home, PartitionKey
 
 COURSE: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -39,7 +39,7 @@ def error_stills(
     A reported deviation gives its middle in the recording and in the gold it was compared with; a recording
     of which nothing was reported gives five moments of its course. Imported jobs have no video here.
     """
-    registry = Registry.load(home)
+    registry = Registry.read(home)
     scores = scores_ledger(home).latest().set_index("key")["deviations"].to_dict()
     stills: dict[str, bytes] = {}
     lacking: dict[str, str] = {}
@@ -64,10 +64,10 @@ def error_stills(
 
 def _wanted(registry: Registry, case_id: str, deviations: Sequence[Mapping[str, Any]]) -> _Wanted:
     key = PartitionKey.parse(case_id)
-    recording = registry[key]
+    path = registry.path(key)
     if not deviations:
-        times = [share * recording.duration_s for share in COURSE]
-        return _Wanted(case_id, tuple((f"at_{time:06.1f}s", recording.path, time) for time in times))
+        times = [share * registry[key].duration_s for share in COURSE]
+        return _Wanted(case_id, tuple((f"at_{time:06.1f}s", path, time) for time in times))
     return _Wanted(case_id, tuple(_of_deviations(registry, key, deviations[:MOST_DEVIATIONS])))
 
 
@@ -77,7 +77,7 @@ def _of_deviations(
     for number, one in enumerate(deviations, start=1):
         name = f"{number}_{one['type']}"
         middle_s = (one["trainee_start_s"] + one["trainee_end_s"]) / 2
-        yield f"{name}_recording", registry[key].path, middle_s
+        yield f"{name}_recording", registry.path(key), middle_s
         if one["gold_start_s"] is not None:
             gold = registry.gold_path(one["gold_id"], key.task_id)
             yield f"{name}_gold", gold, (one["gold_start_s"] + one["gold_end_s"]) / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -11,13 +12,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from sopilot_assets.evidence.results import Results
+from sopilot_assets.old_rules.detectors import DetectorOutcome, old_outcome
+from sopilot_assets.old_rules.profiles import GateProfile
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.cases import read_cases
 from sopilot_assets.studies.gates import Override
-from sopilot_assets.studies.metrics import DetectorOutcome, old_outcome
+from sopilot_assets.studies.metrics import Figures, read_figures
 from sopilot_assets.studies.policies import Policy, parse_policies
 from sopilot_assets.studies.policy_fits import independent_units
-from sopilot_assets.studies.profiles import GateProfile, study_profile
+from sopilot_assets.studies.profiles import study_profile
 from sopilot_assets.studies.registration import Registration, registered_study
 from sopilot_assets.studies.spec import StudySpec
 from sopilot_assets.studies.split_manifest import SplitManifest, parse_manifest
@@ -83,6 +86,15 @@ class Study:
         """The selected policy; None where no fit was feasible."""
         chosen = self.results.read_json(POLICY)["policy_id"]
         return next((policy for policy in self.policies if policy.policy_id == chosen), None)
+
+    @cached_property
+    def figures(self) -> Mapping[str, Mapping[str, Figures]]:
+        """The figures of each detector on each opened split."""
+        splits = self.results.read_json(EVALUATIONS)["splits"]
+        return {
+            split: {name: read_figures(one) for name, one in detectors.items()}
+            for split, detectors in splits.items()
+        }
 
     @property
     def profile(self) -> GateProfile:

@@ -1,1 +1,4 @@
-"""What people say about recordings: label events, sheets, agreement between raters."""
+"""What people say about recordings: label events, sheets, agreement between raters.
+
+Reads recordings and their scores; writes the ledger ``labels`` and sheets.
+"""

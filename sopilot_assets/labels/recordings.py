@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sopilot_assets.capture.ledgers import Registry
-from sopilot_assets.errors import LabelError
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.labels.events import Seen
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
@@ -38,36 +37,19 @@ def recordings_to_label(home: Home, task_id: str) -> list[RecordingToLabel]:
 
     The keys are hashes of content, so their order says nothing about what is to be seen.
     """
-    entries = {
-        entry.key: entry
-        for entry in Registry.read(home).entries.values()
-        if (entry.task_id, entry.role) == (task_id, "trainee")
-    }
+    active = Registry.read(home).active(task_id)
+    trainees = {key: one for key, one in active.items() if one.role == "trainee"}
     scores = {str(row["key"]): row for row in scores_ledger(home).latest().to_dict("records")}
     return [
         RecordingToLabel(
             key=key,
-            name=str(entries[key].row["original_name"]),
-            video=f"{home.videos.name}/{entries[key].stored_name}",
+            name=one.original_name,
+            video=f"{home.videos.name}/{one.stored_name}",
             page=_page(home, key),
             **_scored(scores.get(key)),
         )
-        for key in sorted(entries)
+        for key, one in sorted(trainees.items())
     ]
-
-
-def resolve(name: str, recordings: Mapping[str, RecordingToLabel]) -> str:
-    """The key of the recording called ``name``: its key, video id or file name.
-
-    Raises ``LabelError`` where there is none, or where several have this file name.
-    """
-    if name in recordings:
-        return name
-    found = sorted(one.key for one in recordings.values() if name in (one.key.rpartition("-")[2], one.name))
-    if len(found) == 1:
-        return found[0]
-    what = f"{len(found)} recordings called so, {', '.join(found)}" if found else "none called so"
-    raise LabelError(f"expected the key, video id or file name of one recording, found {what}: {name!r}")
 
 
 def by_key(

@@ -10,11 +10,12 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from sopilot_assets.errors import LabelError
+from sopilot_assets.capture.registry import find_key
+from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels import cells
 from sopilot_assets.labels.cells import CellError
 from sopilot_assets.labels.events import RATER_PATTERN, Draft, LabelEvent, Source
-from sopilot_assets.labels.recordings import RecordingToLabel, resolve
+from sopilot_assets.labels.recordings import RecordingToLabel
 from sopilot_assets.labels.sheet_files import Sheet, SheetRow, read_sheet, write_sheet
 from sopilot_assets.texts.cells import harmless
 
@@ -105,7 +106,8 @@ def sheet_drafts(
     faults = [*_column_faults(sheet), *sheet.faults]
     drafts: list[Draft] = []
     seen: dict[tuple[str, str], int] = {}
-    reader = _Reader(sheet, task_id, steps, recordings, at, who, source, adjudicates)
+    file_names = {key: one.name for key, one in recordings.items()}
+    reader = _Reader(sheet, task_id, steps, recordings, file_names, at, who, source, adjudicates)
     for row in sheet.rows:
         if not is_filled(row.cells):
             continue
@@ -146,6 +148,7 @@ class _Reader:
     task_id: str
     steps: Collection[str]
     recordings: Mapping[str, RecordingToLabel]
+    file_names: Mapping[str, str]
     at: str
     who: str | None
     source: Source | None
@@ -154,7 +157,7 @@ class _Reader:
     def draft(self, row: SheetRow) -> tuple[Draft | None, list[str]]:
         """The label in a row, or its faults."""
         parsers: dict[str, Callable[[str], object]] = {
-            "key": lambda text: resolve(text, self.recordings),
+            "key": lambda text: find_key(text, self.file_names),
             "who": self._who,
             "source": self._source,
             "critical_expected": cells.answer,
@@ -168,7 +171,7 @@ class _Reader:
         for column, parse in parsers.items():
             try:
                 values[column] = parse(row.cells.get(column, ""))
-            except (CellError, LabelError) as error:
+            except (CellError, ConfigError) as error:
                 faults.append(self._fault(row, column, str(error)))
         if faults:
             return None, faults

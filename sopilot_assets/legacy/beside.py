@@ -15,7 +15,6 @@ from sopilot_assets.errors import StudyError
 from sopilot_assets.legacy.importing import task_name
 from sopilot_assets.legacy.policies import OldFit
 from sopilot_assets.legacy.reports import (
-    NO_PROFILE,
     LabelCounts,
     OldJobs,
     evaluation,
@@ -23,21 +22,18 @@ from sopilot_assets.legacy.reports import (
     old_outcome,
 )
 from sopilot_assets.legacy.splits import GROUPED, RANDOM, SPLITS, OldSplit
-from sopilot_assets.studies.detectors import DEFAULT_THRESHOLD, MODES
+from sopilot_assets.old_rules.choices import SplitRatios
+from sopilot_assets.old_rules.detectors import DEFAULT_THRESHOLD, MODES
+from sopilot_assets.old_rules.figures import figures_in, old_gate_values
+from sopilot_assets.old_rules.profiles import NO_PROFILE
 from sopilot_assets.studies.gates import check_gates
 from sopilot_assets.studies.groups import person_groups
 from sopilot_assets.studies.leakage import leakage_table, leaking_groups
-from sopilot_assets.studies.metrics import figures, gate_values
-from sopilot_assets.studies.spec import DEFAULT_SEED, SplitPlan, SplitRatios, SplitStrategy
+from sopilot_assets.studies.metrics import Figures, figures
+from sopilot_assets.studies.spec import DEFAULT_SEED, SplitPlan, SplitStrategy
 from sopilot_assets.studies.splits import split_manifest
 
 PROFILE: Final = "research_v2"
-
-_RATES: Final[Mapping[str, str]] = {
-    "critical_miss_rate": "clustered_miss_rate",
-    "critical_false_positive_rate": "clustered_false_positive_rate",
-}
-_DRIFTS: Final[Mapping[str, str]] = {"critical_score_psi": "critical_score", "score_psi": "score"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,35 +59,37 @@ def figures_beside(jobs: OldJobs, task_id: str | None) -> list[OldAndRight]:
     rows: list[OldAndRight] = []
     for mode in MODES:
         old = evaluation(cases, counts, mode=mode, threshold=DEFAULT_THRESHOLD)
-        right = figures(cases, old_outcome(cases, mode, DEFAULT_THRESHOLD), clusters=clusters)["right"]
+        right = figures(cases, old_outcome(cases, mode, DEFAULT_THRESHOLD), clusters=clusters)
         rows += _bounds(mode, old, right)
         if mode == MODES[0]:
             rows += [*_drifts(old, right), _empty_gate(old)]
     return [*rows, *_leaks(jobs, task_id, cases), *_fit(jobs, task_id)]
 
 
-def _bounds(mode: str, old: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[OldAndRight]:
-    for name, clustered in _RATES.items():
+def _bounds(mode: str, old: Mapping[str, Any], right: Figures) -> Iterator[OldAndRight]:
+    for name, found in (
+        ("critical_miss_rate", right.clustered_miss_rate),
+        ("critical_false_positive_rate", right.clustered_false_positive_rate),
+    ):
         interval = old["critical_confidence"][name.removeprefix("critical_")]["ci95"] or {}
-        found = right[clustered]
         yield OldAndRight(
             f"{name}, upper 95 % bound, {mode}",
             interval.get("high"),
-            found["high"],
-            f"{found['n']} jobs are of {found['clusters']} persons or videos; repeats are no new evidence",
+            found.high,
+            f"{found.n} jobs are of {found.clusters} persons or videos; repeats are no new evidence",
         )
 
 
-def _drifts(old: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[OldAndRight]:
-    for name, fixed in _DRIFTS.items():
-        found = right["drift"][fixed]
+def _drifts(old: Mapping[str, Any], right: Figures) -> Iterator[OldAndRight]:
+    drift = right.drift
+    for name, found in (("critical_score_psi", drift.critical_score), ("score_psi", drift.score)):
         why = "too few jobs"
         if found is not None:
             why = (
                 "an empty bin alone adds up to 2; with fixed bins, chance gives as much with a probability "
-                f"of {found['psi_p_value']:.2g}"
+                f"of {found.psi_p_value:.2g}"
             )
-        yield OldAndRight(f"drift, {name}", old["drift"][name], found and found["psi"], why)
+        yield OldAndRight(f"drift, {name}", old["drift"][name], None if found is None else found.psi, why)
 
 
 def _empty_gate(old: Mapping[str, Any]) -> OldAndRight:
@@ -99,7 +97,7 @@ def _empty_gate(old: Mapping[str, Any]) -> OldAndRight:
     return OldAndRight(
         "gate without a profile",
         passed[gates(NO_PROFILE, old)["overall_pass"]],
-        passed[check_gates(NO_PROFILE, gate_values(old)).overall_pass],
+        passed[check_gates(NO_PROFILE, old_gate_values(*figures_in(old))).overall_pass],
         "a gate that asks for nothing shows nothing",
     )
 

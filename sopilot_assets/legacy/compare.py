@@ -21,8 +21,8 @@ from sopilot_assets.legacy.labels import LabelFile
 from sopilot_assets.legacy.policies import OldFit, OldPolicy
 from sopilot_assets.legacy.reports import OldJobs, Report, error_breakdown, gate_report, shadow_comparison
 from sopilot_assets.legacy.splits import OldSplit, split_evaluation
-from sopilot_assets.studies.detectors import DEFAULT_THRESHOLD
-from sopilot_assets.studies.sweep import THRESHOLDS
+from sopilot_assets.old_rules.detectors import DEFAULT_THRESHOLD
+from sopilot_assets.old_rules.sweep import THRESHOLDS
 
 Document = Mapping[str, Any]
 

@@ -9,10 +9,15 @@ from typing import Any, Final
 
 import pandas as pd
 
-from sopilot_assets.studies.detectors import DEFAULT_MIN_DTW, DEFAULT_THRESHOLD, GUARDED_BINARY_V2, Guardrails
-from sopilot_assets.studies.grid import GridPoint, fit_grid
-from sopilot_assets.studies.profiles import gate_profile
-from sopilot_assets.studies.spec import FittingGrid
+from sopilot_assets.old_rules.choices import FittingGrid
+from sopilot_assets.old_rules.detectors import (
+    DEFAULT_MIN_DTW,
+    DEFAULT_THRESHOLD,
+    GUARDED_BINARY_V2,
+    Guardrails,
+)
+from sopilot_assets.old_rules.grid import GridPoint, fit_grid
+from sopilot_assets.studies.profiles import configuration, gate_profile
 
 VERSION: Final = "critical_policy_v1"
 BEST: Final = 20
@@ -92,7 +97,7 @@ class OldFit:
             "split": "dev",
             "task_id": self.task_id,
             "gate_profile": self.profile,
-            "gate_config": limits.configuration(),
+            "gate_config": configuration(limits),
             "use_ci_constraints": self.intervals,
             "search_grid": {
                 "dtw_min": list(grid.min_dtw),

@@ -9,7 +9,7 @@ out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -19,18 +19,30 @@ from sopilot_assets.errors import StudyError
 from sopilot_assets.legacy.database import Installation, as_old, installed_cases, listed_critical
 from sopilot_assets.legacy.labels import LabelFile
 from sopilot_assets.legacy.policies import OldPolicy
-from sopilot_assets.studies.detectors import CONTINUOUS_V1, MODES, critical_score, detect
-from sopilot_assets.studies.errors import false_positive_breakdown
+from sopilot_assets.old_rules.detectors import (
+    CONTINUOUS_V1,
+    MODES,
+    DetectorOutcome,
+    critical_score,
+    detect,
+)
+from sopilot_assets.old_rules.errors import false_positive_breakdown
+from sopilot_assets.old_rules.figures import (
+    LabelFigures,
+    figures_in,
+    label_figures,
+    old_gate_values,
+    score_figures,
+)
+from sopilot_assets.old_rules.profiles import NO_PROFILE, GateProfile
+from sopilot_assets.old_rules.shadow import old_shadow
+from sopilot_assets.old_rules.sweep import threshold_sweep
 from sopilot_assets.studies.gates import Override, check_gates
-from sopilot_assets.studies.metrics import DetectorOutcome, figures, gate_values
-from sopilot_assets.studies.profiles import CHECKS, LEGACY_CHECKS, GateProfile, gate_profile
-from sopilot_assets.studies.shadow import old_shadow
-from sopilot_assets.studies.sweep import threshold_sweep
+from sopilot_assets.studies.profiles import CHECKS, configuration, gate_profile
 
 Report = dict[str, Any]
 
 DIGITS: Final = 6
-NO_PROFILE: Final = GateProfile("none", {}, tuple(check.name for check in LEGACY_CHECKS))
 UNKNOWN: Final = "unknown"
 
 _CONFIG_KEYS: Final[Mapping[str, str]] = {
@@ -40,20 +52,6 @@ _CONFIG_KEYS: Final[Mapping[str, str]] = {
     "min_completed_jobs": "min_num_completed_jobs",
 }
 """Options of the old command line that are called otherwise than the configuration key they set."""
-
-_OF_LABELS: Final = (
-    "critical_miss_rate",
-    "critical_false_positive_rate",
-    "critical_confusion",
-    "critical_positives",
-    "critical_negatives",
-    "completed_labeled_jobs",
-    "labels_total_jobs",
-    "labels_labeled_jobs",
-    "labels_unknown_jobs",
-    "coverage_rate",
-    "critical_confidence",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,20 +121,19 @@ def evaluation(
 ) -> Report:
     """The figures of one detector on completed jobs; without ``counts`` as when no label file was given."""
     outcome = old_outcome(cases, mode, threshold, policy)
-    found = figures(
-        cases,
-        outcome,
-        labels_total=None if counts is None else counts.total,
-        labels_labeled=None if counts is None else counts.labeled,
-    )
-    if counts is None:
-        found |= dict.fromkeys(_OF_LABELS)
     return {
-        **found,
+        **asdict(score_figures(cases, outcome)),
+        **_of_labels(cases, outcome, counts),
         "critical_scoring_mode": mode,
         "critical_threshold": clamped(threshold),
         "critical_policy": None if policy is None else policy.summary(),
     }
+
+
+def _of_labels(cases: pd.DataFrame, outcome: DetectorOutcome, counts: LabelCounts | None) -> Report:
+    if counts is None:
+        return dict.fromkeys(field.name for field in fields(LabelFigures))
+    return asdict(label_figures(cases, outcome, total=counts.total, labeled=counts.labeled))
 
 
 def gate_report(
@@ -202,7 +199,7 @@ def gates(
     """The checks as the old scripts listed them; without an enabled check the gate passes, as it did."""
     checked = check_gates(
         profile,
-        gate_values(report),
+        old_gate_values(*figures_in(report)),
         overrides=[
             Override(_check_of(option), threshold, "an option of the old command line")
             for option, threshold in (overrides or {}).items()
@@ -230,7 +227,7 @@ def configured(profile: str | None, overrides: Mapping[str, float]) -> tuple[Gat
     """The gate profile and its thresholds by configuration key, overrides included."""
     gate = NO_PROFILE if profile is None else gate_profile(profile)
     replaced = {_CONFIG_KEYS.get(option, option): value for option, value in overrides.items()}
-    return gate, gate.configuration() | replaced
+    return gate, configuration(gate) | replaced
 
 
 def shadow_comparison(

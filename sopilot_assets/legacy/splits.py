@@ -20,10 +20,15 @@ from sopilot_assets.legacy.reports import (
     gates,
     old_scores,
 )
+from sopilot_assets.old_rules.choices import SplitRatios
+from sopilot_assets.old_rules.profiles import LEGACY_CHECKS
+from sopilot_assets.old_rules.seeded_splits import (
+    grouped,
+    hardness,
+    leave_one_site_out,
+    random_stratified,
+)
 from sopilot_assets.studies.groups import UNKNOWN, group_names
-from sopilot_assets.studies.profiles import LEGACY_CHECKS
-from sopilot_assets.studies.seeded_splits import grouped, hardness, leave_one_site_out, random_stratified
-from sopilot_assets.studies.spec import SplitRatios
 
 VERSION: Final = "split_manifest_v1"
 RANDOM: Final = "random_stratified"

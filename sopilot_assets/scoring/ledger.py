@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
@@ -13,10 +12,11 @@ import pyarrow as pa
 from sopilot_assets.alignment.align import ALIGNMENT_VERSION
 from sopilot_assets.alignment.calibration import CALIBRATION_VERSION
 from sopilot_assets.alignment.spans import Alignment
+from sopilot_assets.capture.registry import Recording
 from sopilot_assets.reference.model import REFERENCE_VERSION, Reference
 from sopilot_assets.scoring.result import Deviation, Score
 from sopilot_assets.scoring.score import SCORING_VERSION
-from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.tasks import Severity, TaskSpec
 
@@ -61,18 +61,6 @@ COLUMNS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The recording that a score is about, as intake registered it."""
-
-    key: PartitionKey
-    person: str | None
-    site: str
-    camera: str | None
-    session: str | None
-    original_name: str
-
-
 def scores_ledger(home: Home) -> Ledger:
     """The ledger of scores below ``home``; its subject is the partition key."""
     return Ledger(home.ledgers, "scores", COLUMNS, "key")
@@ -97,11 +85,11 @@ def algorithm_version() -> str:
 
 
 def score_row(
-    subject: Subject, task: TaskSpec, reference: Reference, alignment: Alignment, score: Score
+    recording: Recording, task: TaskSpec, reference: Reference, alignment: Alignment, score: Score
 ) -> dict[str, Cell]:
     """The ledger row of a score, with the version of everything that made it."""
     return {
-        **_subject_cells(subject),
+        **_recording_cells(recording),
         **_version_cells(task, reference_id=reference.reference_id, reference=reference),
         "problem": None,
         "score": score.score,
@@ -128,14 +116,14 @@ def score_row(
 
 
 def problem_row(
-    subject: Subject, task: TaskSpec, reference: Reference | None, problem: str
+    recording: Recording, task: TaskSpec, reference: Reference | None, problem: str
 ) -> dict[str, Cell]:
     """The ledger row of a recording that could not be scored, with the reason."""
     empty: dict[str, Cell] = dict.fromkeys(COLUMNS)
     reference_id = reference.reference_id if reference else None
     return {
         **empty,
-        **_subject_cells(subject),
+        **_recording_cells(recording),
         **_version_cells(task, reference_id=reference_id, reference=reference),
         "problem": problem,
         "decision": "not_verifiable",
@@ -165,17 +153,17 @@ def deviations_json(deviations: Sequence[Deviation]) -> str:
     return json.dumps(rows, ensure_ascii=False)
 
 
-def _subject_cells(subject: Subject) -> dict[str, Cell]:
+def _recording_cells(recording: Recording) -> dict[str, Cell]:
     return {
-        "key": str(subject.key),
-        "video_id": subject.key.video_id,
-        "task_id": subject.key.task_id,
-        "role": subject.key.role,
-        "person": subject.person,
-        "site": subject.site,
-        "camera": subject.camera,
-        "session": subject.session,
-        "original_name": subject.original_name,
+        "key": str(recording.key),
+        "video_id": recording.key.video_id,
+        "task_id": recording.task_id,
+        "role": recording.role,
+        "person": recording.person,
+        "site": recording.site,
+        "camera": recording.camera,
+        "session": recording.session,
+        "original_name": recording.original_name,
     }
 
 

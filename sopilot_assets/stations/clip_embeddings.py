@@ -12,12 +12,12 @@ from typing import Final
 import pyarrow as pa
 from upath import UPath
 
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.embedding.backends import Embedder, load_embedder
 from sopilot_assets.embedding.clips import load_embedding, save_embedding
 from sopilot_assets.errors import ModelError, SopilotError
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.stations.outcome import Progress, StationOutcome
-from sopilot_assets.stations.recordings import Recording, Registry
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.store.shared import at_hand
@@ -86,9 +86,9 @@ def embed_videos(
     """Embed every video of a batch with its task's model; an embedding that exists already is kept. One bad
     video does not stop the others.
     """
-    registry = Registry.load(home)
+    registry = Registry.read(home)
     embedders = {task_id: task_embedder(home, task_id) for task_id in sorted({key.task_id for key in keys})}
-    work = [_work(home, registry[key], embedders[key.task_id]) for key in keys]
+    work = [_work(registry, key, embedders[key.task_id]) for key in keys]
     outcomes = []
     results = map_limited(
         embed_one, work, processes=processes, time_limit_s=TIME_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES
@@ -130,9 +130,9 @@ def _embedder(name: str, models: str) -> Embedder:
     return load_embedder(name, models=UPath(models))
 
 
-def _work(home: Home, recording: Recording, embedder: Embedder) -> _Work:
-    target = home.embedding(embedder.model_id, recording.key.video_id)
-    return _Work(recording.key, recording.path, embedder.name, str(home.models), str(target))
+def _work(registry: Registry, key: PartitionKey, embedder: Embedder) -> _Work:
+    target = registry.home.embedding(embedder.model_id, key.video_id)
+    return _Work(key, registry.path(key), embedder.name, str(registry.home.models), str(target))
 
 
 def _outcome(work: _Work, result: _Done | SopilotError, model_id: str) -> StationOutcome:

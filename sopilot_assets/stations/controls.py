@@ -14,6 +14,7 @@ from typing import Final
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.capture.variants import Damage, make_variants
 from sopilot_assets.embedding.clips import ClipEmbedding
 from sopilot_assets.errors import ConfigError, SopilotError, VideoError, WorkerLimit
@@ -23,7 +24,6 @@ from sopilot_assets.scoring.result import Decision, Score
 from sopilot_assets.stations.clip_embeddings import MEMORY_LIMIT_BYTES, TIME_LIMIT_S
 from sopilot_assets.stations.gold_references import references_ledger
 from sopilot_assets.stations.outcome import Progress, StationOutcome
-from sopilot_assets.stations.recordings import Registry
 from sopilot_assets.stations.score_repeats import CurrentJudge, RepeatWork, embed_shifted, newest_scores
 from sopilot_assets.store.canonical import content_id
 from sopilot_assets.store.home import Home, PartitionKey
@@ -66,7 +66,7 @@ def controllable(home: Home, *, task_id: str | None = None) -> list[PartitionKey
 
     Left out are tasks without a reference, and with a single gold.
     """
-    registry = Registry.load(home)
+    registry = Registry.read(home)
     tasks = {str(row["task_id"]): row for row in plain_rows(references_ledger(home).latest())}
     rows = controls_ledger(home).latest()
     measured = rows.groupby("key")["measured_at"].max().to_dict()

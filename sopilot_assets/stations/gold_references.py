@@ -15,6 +15,7 @@ from sopilot_assets.alignment.calibration import (
     load_calibration,
     save_calibration,
 )
+from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding
 from sopilot_assets.errors import GoldError, ModelError, SopilotError, StoreError
 from sopilot_assets.reference.annotations import StepInterval, read_steps_csv
@@ -24,7 +25,6 @@ from sopilot_assets.scoring.review import verifiability_rows
 from sopilot_assets.scoring.verifiability import verifiability
 from sopilot_assets.stations.clip_embeddings import task_embedder
 from sopilot_assets.stations.outcome import ReferenceOutcome
-from sopilot_assets.stations.recordings import Recording, Registry
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.tasks import TaskSpec, load_task
@@ -69,7 +69,7 @@ def refresh_references(
     """Bring the references of these tasks up to date with their golds, annotations and model; a task that
     fails does not stop the others.
     """
-    registry = Registry.load(home)
+    registry = Registry.read(home)
     outcomes = []
     for task_id in task_ids:
         try:
@@ -145,7 +145,7 @@ def _golds(home: Home, registry: Registry, task: TaskSpec) -> tuple[list[Gold], 
         try:
             embedding = embedding_of(recording.key.video_id)
         except ModelError:
-            left_out.append(recording.subject.original_name)
+            left_out.append(recording.original_name)
             continue
         golds.append(_gold(recording, embedding, _annotation(annotated, recording), len(task.steps)))
     return golds, ", ".join(left_out)
@@ -154,7 +154,7 @@ def _golds(home: Home, registry: Registry, task: TaskSpec) -> tuple[list[Gold], 
 def _annotation(
     annotated: dict[str, tuple[StepInterval, ...]], recording: Recording
 ) -> tuple[StepInterval, ...] | None:
-    for name in (recording.subject.original_name, recording.sha256, recording.key.video_id):
+    for name in (recording.original_name, recording.sha256, recording.key.video_id):
         if name in annotated:
             return annotated[name]
     return None
@@ -168,8 +168,8 @@ def _gold(
 ) -> Gold:
     return Gold(
         video_id=recording.key.video_id,
-        person=recording.subject.person,
-        site=recording.subject.site,
+        person=recording.person,
+        site=recording.site,
         embedding=embedding,
         intervals=annotation if annotation is not None else proposed_intervals(embedding, step_count),
         confirmed=annotation is not None,

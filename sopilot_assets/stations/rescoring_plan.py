@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sopilot_assets.capture.ledgers import Registered, Registry
-from sopilot_assets.errors import ConfigError
+from sopilot_assets.capture.registry import active_recordings, find_recordings
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.key_ranges import KeyRange, contiguous_ranges
 from sopilot_assets.stations.staleness import stale_scores
@@ -17,8 +15,8 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Row, plain_rows
 
 
-class ScoringJob(StrEnum):
-    """The jobs that score, by how far back they begin."""
+class ScoringStart(StrEnum):
+    """How far back scoring a recording begins; plans say it in their column ``job``."""
 
     NEW = "score_new_recordings"
     EMBED = "embed_again"
@@ -27,11 +25,11 @@ class ScoringJob(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScoringWork:
-    """The keys that one job has to go through, and why each of them (``new``, ``asked for``, or what is stale
-    about its score).
+    """The keys whose scoring begins at the same point, and why each: ``new``, ``asked for``, or what is
+    stale about its score.
     """
 
-    job: ScoringJob
+    start: ScoringStart
     why: dict[str, str]
 
     @property
@@ -73,7 +71,7 @@ def rescoring_plan(
     keys that a run is at work on.
     """
     rows = [
-        {**row, "job": _job(row).value}
+        {**row, "job": _start(row).value}
         for row in plain_rows(stale_scores(home))
         if task_id in (None, row["task_id"]) and row["key"] not in leave_out
     ]
@@ -90,77 +88,33 @@ def plan_scoring(
     everything: bool = False,
     leave_out: Collection[str] = (),
 ) -> list[ScoringWork]:
-    """The work that gives the chosen recordings a score that is up to date: jobs in the order to run them.
+    """The work that gives the chosen recordings a score that is up to date.
 
     ``names`` chooses recordings (see `find_recordings`), ``stale`` those with an outdated score,
     ``everything`` all; without any of them it is those that have no score yet. ``task_id`` leaves out other
     tasks, ``leave_out`` keys that a run is at work on.
     """
-    entries = of_task(active(home), task_id)
+    entries = active_recordings(home, task_id)
     if not (names or stale or everything):
         scored = set(scores_ledger(home).query("select key from latest")["key"])
-        return _by_job(
-            {key: (ScoringJob.NEW, "new") for key in entries if key not in scored | set(leave_out)}
+        return _by_start(
+            {key: (ScoringStart.NEW, "new") for key in entries if key not in scored | set(leave_out)}
         )
     outdated = {
-        str(row["key"]): (_job(row), _reason(row))
+        str(row["key"]): (_start(row), _reason(row))
         for row in plain_rows(stale_scores(home))
         if row["key"] in entries
     }
     chosen = find_recordings(entries, names) if names else list(entries if everything else outdated)
-    asked = (ScoringJob.RESCORE, "asked for")
-    return _by_job({key: outdated.get(key, asked) for key in chosen if key not in leave_out})
+    asked = (ScoringStart.RESCORE, "asked for")
+    return _by_start({key: outdated.get(key, asked) for key in chosen if key not in leave_out})
 
 
-def _by_job(why: dict[str, tuple[ScoringJob, str]]) -> list[ScoringWork]:
-    return [
-        work
-        for job in ScoringJob
-        if (work := ScoringWork(job, {key: reason for key, (its, reason) in why.items() if its is job})).why
-    ]
-
-
-def active(home: Home) -> dict[str, Registered]:
-    """The recordings that are judged, by partition key."""
-    return {entry.key: entry for entry in Registry.read(home).entries.values()}
-
-
-def find_recordings(entries: dict[str, Registered], names: Sequence[str]) -> list[str]:
-    """The keys of the recordings called ``names``: partition keys, video ids (12 hex digits) or file names.
-
-    Raises ``ConfigError`` for a name that is none of them, with the nearest ones, or that means several.
-    """
-    return [_find(entries, name) for name in names]
-
-
-def _find(entries: dict[str, Registered], name: str) -> str:
-    if name in entries:
-        return name
-    known = {key: (key.rpartition("-")[2], str(entry.row["original_name"])) for key, entry in entries.items()}
-    found = [key for key, names in known.items() if name in names]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ConfigError(
-            f"{name}: {len(found)} recordings are called so: {', '.join(sorted(found))}. Name one."
-        )
-    every = [*known, *(one for names in known.values() for one in names)]
-    near = ", ".join(difflib.get_close_matches(name, every, n=3)) or "none"
-    raise ConfigError(
-        f"{name}: expected the partition key, video id or file name of a recording; similar ones: {near}. "
-        "`sopilot show recordings` lists them."
-    )
-
-
-def of_task(entries: dict[str, Registered], task_id: str | None) -> dict[str, Registered]:
-    """The recordings of a task, all without one; raises ``ConfigError`` for a task that has none."""
-    if task_id is None:
-        return entries
-    chosen = {key: entry for key, entry in entries.items() if entry.task_id == task_id}
-    if not chosen:
-        known = ", ".join(sorted({entry.task_id for entry in entries.values()})) or "none"
-        raise ConfigError(f"task {task_id}: it has no recordings; tasks that have some: {known}.")
-    return chosen
+def _by_start(why: dict[str, tuple[ScoringStart, str]]) -> list[ScoringWork]:
+    starts = {
+        start: {key: reason for key, (its, reason) in why.items() if its is start} for start in ScoringStart
+    }
+    return [ScoringWork(start, reasons) for start, reasons in starts.items() if reasons]
 
 
 def _reason(row: Row) -> str:
@@ -168,10 +122,10 @@ def _reason(row: Row) -> str:
     return ", ".join(filter(None, (why, str(row["also"]))))
 
 
-def _job(row: Row) -> ScoringJob:
+def _start(row: Row) -> ScoringStart:
     """How far back a stale recording has to begin: its embedding decides, since a run that died may have
     made it already.
     """
     if row["why"] == "missing":
-        return ScoringJob.NEW
-    return ScoringJob.RESCORE if row["embedded"] else ScoringJob.EMBED
+        return ScoringStart.NEW
+    return ScoringStart.RESCORE if row["embedded"] else ScoringStart.EMBED

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from upath import UPath
 
 from sopilot_assets.alignment.align import align
+from sopilot_assets.capture.registry import Registry, active_recordings, find_recordings
 from sopilot_assets.embedding.backends import Embedder, load_embedder
 from sopilot_assets.embedding.clips import ClipEmbedding
 from sopilot_assets.errors import ConfigError, GoldError, SopilotError, WorkerLimit
@@ -31,8 +32,6 @@ from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.stations.alignments import References
 from sopilot_assets.stations.clip_embeddings import MEMORY_LIMIT_BYTES, TIME_LIMIT_S, task_embedder
 from sopilot_assets.stations.outcome import Progress, StationOutcome
-from sopilot_assets.stations.recordings import Recording, Registry
-from sopilot_assets.stations.rescoring_plan import active, find_recordings, of_task
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.canonical import content_id
 from sopilot_assets.store.home import Home, PartitionKey
@@ -114,7 +113,7 @@ def chosen_for_repeats(
     """The recordings called ``names`` (see `find_recordings`), or, without names, all that lack a repeat;
     only those of ``task_id``. Raises ``ConfigError`` for a task without recordings and for unknown names.
     """
-    entries = of_task(active(home), task_id)
+    entries = active_recordings(home, task_id)
     keys = (
         find_recordings(entries, names)
         if names
@@ -129,7 +128,7 @@ def repeat_summary(home: Home, task_ids: Sequence[str]) -> list[dict[str, Cell]]
     return [
         {"task": task_id, "kind": kind, **{name: figures[name] for name in names}}
         for task_id in task_ids
-        for kind, figures in repeatability(current_repeats(home, task_id)).items()
+        for kind, figures in asdict(repeatability(current_repeats(home, task_id))).items()
     ]
 
 
@@ -209,7 +208,7 @@ class CurrentJudge:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._registry, self._references = Registry.load(home), References(home)
+        self._registry, self._references = Registry.read(home), References(home)
         self._task = functools.cache(lambda task_id: load_task(home.tasks / f"{task_id}.yaml"))
         self._embedder_name: Callable[[str], str] = functools.cache(
             lambda task_id: task_embedder(home, task_id).name
@@ -219,9 +218,12 @@ class CurrentJudge:
 
     def work(self, key: PartitionKey, phase_s: float) -> RepeatWork:
         """What a child process needs to embed a recording at a phase."""
-        recording: Recording = self._registry[key]
         return RepeatWork(
-            key, recording.path, self._embedder_name(key.task_id), str(self._home.models), float(phase_s)
+            key,
+            self._registry.path(key),
+            self._embedder_name(key.task_id),
+            str(self._home.models),
+            float(phase_s),
         )
 
     def score(self, key: PartitionKey, embedding: ClipEmbedding) -> Score:

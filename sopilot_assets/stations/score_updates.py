@@ -16,7 +16,7 @@ from sopilot_assets.stations.captured_videos import describe_videos
 from sopilot_assets.stations.clip_embeddings import embed_videos
 from sopilot_assets.stations.gold_references import refresh_references
 from sopilot_assets.stations.outcome import Progress, ReferenceOutcome, StationOutcome
-from sopilot_assets.stations.rescoring_plan import ScoringJob, ScoringWork
+from sopilot_assets.stations.rescoring_plan import ScoringStart, ScoringWork
 from sopilot_assets.stations.scores import score_videos
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
@@ -88,9 +88,9 @@ def update_scores(
     ``at_once`` recordings are judged together; what was judged stays when the process dies.
     """
     new, unembedded, keys = (
-        _keys(work, ScoringJob.NEW),
-        _keys(work, ScoringJob.NEW, ScoringJob.EMBED),
-        _keys(work, *ScoringJob),
+        _keys(work, ScoringStart.NEW),
+        _keys(work, ScoringStart.NEW, ScoringStart.EMBED),
+        _keys(work, *ScoringStart),
     )
     writer = {"run_id": run_id, "written_at": written_at}
     for part in _parts(new, at_once):
@@ -143,9 +143,9 @@ def _number(value: Cell) -> float | None:
     return None if value is None else float(value)
 
 
-def _keys(work: Sequence[ScoringWork], *jobs: ScoringJob) -> list[PartitionKey]:
-    """The keys of these jobs, golds first, as intake registers them."""
-    keys = (PartitionKey.parse(key) for one in work if one.job in jobs for key in one.why)
+def _keys(work: Sequence[ScoringWork], *starts: ScoringStart) -> list[PartitionKey]:
+    """The keys that begin at one of these points, golds first, as intake registers them."""
+    keys = (PartitionKey.parse(key) for one in work if one.start in starts for key in one.why)
     return sorted(keys)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.alignment.stored import load_alignment
+from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.errors import SopilotError, VideoError
 from sopilot_assets.scoring.ledger import noise_floors, problem_row, score_row, scores_ledger
 from sopilot_assets.scoring.result import Score
@@ -15,7 +16,6 @@ from sopilot_assets.scoring.verifiability import verifiability
 from sopilot_assets.stations.alignments import References
 from sopilot_assets.stations.clip_embeddings import embedding_problem
 from sopilot_assets.stations.outcome import Progress, StationOutcome
-from sopilot_assets.stations.recordings import Recording, Registry
 from sopilot_assets.stations.review_index import write_review_index
 from sopilot_assets.stations.reviews import ReviewWork, write_reviews
 from sopilot_assets.store.home import Home, PartitionKey
@@ -60,7 +60,7 @@ def score_videos(
         task_id: load_task(home.tasks / f"{task_id}.yaml")
         for task_id in sorted({key.task_id for key in keys})
     }
-    by = _Judge(Registry.load(home), References(home), tasks, embedding_problem(home, keys))
+    by = _Judge(Registry.read(home), References(home), tasks, embedding_problem(home, keys))
     golds = {key: _judge_one(home, key, by) for key in keys if key.role == "gold"}
     floors = noise_floors((_gold_rows(home) | {str(key): item.row for key, item in golds.items()}).values())
     judged: list[_Judged] = []
@@ -105,8 +105,8 @@ def _judge_one(home: Home, key: PartitionKey, by: _Judge) -> _Judged:
         score = score_alignment(task, reference, alignment, calibration)
     except SopilotError as error:
         problem = home.relative_text(str(error))  # a row's identity must not depend on where the home lies
-        return _Judged(recording, problem_row(recording.subject, task, reference, problem), None)
-    row = score_row(recording.subject, task, reference, alignment, score)
+        return _Judged(recording, problem_row(recording, task, reference, problem), None)
+    row = score_row(recording, task, reference, alignment, score)
     review = _review(home, recording, by, alignment, score, row)
     return _Judged(recording, row, replace(review, verifiability=verifiability(task, calibration)))
 
@@ -139,7 +139,7 @@ def _review(
         task=judged_by.tasks[recording.key.task_id],
         score=score,
         alignment=alignment,
-        trainee_video=recording.path,
+        trainee_video=judged_by.registry.path(recording.key),
         golds={
             gold.video_id: judged_by.registry.gold_path(gold.video_id, recording.key.task_id)
             for gold in golds
@@ -151,7 +151,7 @@ def _review(
         row={"file_name": row["original_name"]}
         | {name: row[name] for name in shown if name != "original_name"},
         gold_names={
-            gold.key.video_id: " · ".join(filter(None, (gold.subject.original_name, gold.subject.person)))
+            gold.key.video_id: " · ".join(filter(None, (gold.original_name, gold.person)))
             for gold in judged_by.registry.golds(recording.key.task_id)
         },
     )

@@ -8,11 +8,11 @@ from typing import Final
 
 import pandas as pd
 
-from sopilot_assets.capture.ledgers import ACTIVE, videos_ledger
+from sopilot_assets.capture.registry import active_keys
 from sopilot_assets.scoring.ledger import algorithm_version, scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger, task_embedder
 from sopilot_assets.stations.gold_references import references_ledger
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.tasks import load_task
 
@@ -50,18 +50,16 @@ def stale_scores(home: Home) -> pd.DataFrame:
         for row in plain_rows(references_ledger(home).query(_BUILT))
     }
     found = []
-    for video in plain_rows(videos_ledger(home).query(_RECORDED)):
-        key, task_id = str(video["key"]), str(video["task_id"])
+    for key, task_id in active_keys(home).items():
         if task_id not in now:
             now[task_id] = _current(home, task_id, references.get(task_id))
         reasons = _reasons(scored.get(key), now[task_id], models.get(key))
         if reasons:
             embedded = models.get(key) == now[task_id].model
-            found.append((key, task_id, video["video_id"], *_told(reasons), embedded))
+            found.append((key, task_id, PartitionKey.parse(key).video_id, *_told(reasons), embedded))
     return pd.DataFrame(found, columns=list(STALE_COLUMNS))
 
 
-_RECORDED: Final = f"select key, task_id, video_id from latest where status = '{ACTIVE}' order by key"  # noqa: S608 - a constant
 _NEWEST: Final = "select key, algorithm, task_version, task_fingerprint, model_id, reference_id from latest"
 _EMBEDDED: Final = "select key, model_id from latest"
 _BUILT: Final = "select task_id, reference_id from latest"

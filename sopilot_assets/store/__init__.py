@@ -1,4 +1,4 @@
 """The home folder: its layout, atomic publication, ledgers and their merging, homes that machines share.
 
-Publishes files and appends rows for all the others.
+Reads and writes whatever the others name; every file of a home is published here.
 """

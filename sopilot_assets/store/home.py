@@ -13,6 +13,8 @@ from sopilot_assets.errors import ConfigError
 DEFAULT_HOME = "./sopilot_home"
 HOME_VARIABLE = "SOPILOT_HOME"
 ROLES = ("gold", "trainee")
+VIDEO_ID_DIGITS = 12
+"""Hex digits of a video's content hash that name it."""
 
 _ID = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _KEY = re.compile(r"(?P<task>[a-z][a-z0-9_]{0,47})-(?P<role>[gt])-(?P<video>[0-9a-f]{12})")

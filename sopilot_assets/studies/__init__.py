@@ -1,1 +1,4 @@
-"""Pre-registered evaluation: protocol, splits, detectors, policies, gates, what to label next."""
+"""Pre-registered evaluation: protocol, splits, detectors, policies, gates, what to label next.
+
+Reads study files and tables of cases; writes registrations and the ledger of looks.
+"""

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from sopilot_assets.studies.spec import SplitRatios
+from sopilot_assets.old_rules.choices import SplitRatios
 from sopilot_assets.studies.split_manifest import SPLITS
 
 Floats = npt.NDArray[np.float64]

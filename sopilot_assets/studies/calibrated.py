@@ -21,6 +21,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.old_rules.detectors import judged
 
 CALIBRATED_V1: Final = "calibrated_v1"
 CALIBRATED_V2: Final = "calibrated_v2"
@@ -113,6 +114,18 @@ def fit_model(detector: str, cases: pd.DataFrame) -> LogisticModel:
         if detector == CALIBRATED_V2:
             return _fit_events(cases, expected)
     raise StudyError(f"calibrated detector: expected one of {list(CALIBRATED_MODES)}, found {detector!r}.")
+
+
+def decided(cases: pd.DataFrame, mode: str) -> Flags:
+    """For which cases (n,) the detector says anything.
+
+    None does where the recording has a problem or no score. A calibrated detector also abstains where the
+    decision is ``not_verifiable``; the old ones never do.
+    """
+    speaks = judged(cases)
+    if mode in CALIBRATED_MODES:
+        speaks &= (cases["decision"] != "not_verifiable").to_numpy(dtype=bool)
+    return speaks
 
 
 def out_of_fold(detector: str, cases: pd.DataFrame, groups: npt.ArrayLike, *, seed: int) -> Floats:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import pandas as pd
 
 from sopilot_assets.errors import StudyError
-from sopilot_assets.studies.intervals import more_needed
-from sopilot_assets.studies.profiles import CHECKS, Check, Direction, GateProfile, study_profile
+from sopilot_assets.intervals import ClusteredInterval, more_needed
+from sopilot_assets.old_rules.profiles import Check, Direction, GateProfile
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.studies.metrics import Figures
+from sopilot_assets.studies.profiles import CHECKS, study_profile
 from sopilot_assets.studies.spec import StudySpec
 
 Reason = Literal["ok", "threshold_violation", "value_missing", "disabled"]
@@ -85,7 +88,7 @@ class GateReport:
         """One row a check, in order; ``needed`` as text."""
         return pd.DataFrame.from_records([_row(check) for check in self.checks])
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """The report as plain data for a JSON file."""
         return {
             "profile": self.profile,
@@ -165,27 +168,27 @@ def effective_thresholds(
     return thresholds
 
 
-def gate_counts(figures: Mapping[str, Any]) -> dict[str, Trials]:
-    """What the rates in `metrics.figures` were counted from, by check name."""
-    confusion = figures["critical_confusion"]
-    misses = Trials(confusion["fn"], confusion["fn"] + confusion["tp"], "positives")
-    alarms = Trials(confusion["fp"], confusion["fp"] + confusion["tn"], "negatives")
-    counts = {
+def gate_counts(figures: Figures) -> dict[str, Trials]:
+    """What the rates of `metrics.figures` were counted from, by check name."""
+    confusion = figures.labels.critical_confusion
+    misses = Trials(confusion.fn, confusion.positives, "positives")
+    alarms = Trials(confusion.fp, confusion.negatives, "negatives")
+    return {
         "critical_miss_rate": misses,
         "critical_miss_rate_ci95_high": misses,
         "critical_false_positive_rate": alarms,
         "critical_false_positive_rate_ci95_high": alarms,
+        "clustered_miss_rate_ci95_high": _independent(figures.clustered_miss_rate, "positives"),
+        "clustered_false_positive_rate_ci95_high": _independent(
+            figures.clustered_false_positive_rate, "negatives"
+        ),
     }
-    right = figures.get("right") or {}
-    for name, unit in _CLUSTERED.items():
-        if name in right:
-            interval = right[name] or {}
-            n = float(interval.get("effective_n") or 0.0)
-            errors = float(interval.get("point") or 0.0) * n
-            counts[f"{name}_ci95_high"] = Trials(
-                errors, n, unit, float(interval.get("effective_clusters") or 0)
-            )
-    return counts
+
+
+def _independent(interval: ClusteredInterval, unit: str) -> Trials:
+    n = interval.effective_n or 0.0
+    clusters = interval.effective_clusters or 0.0
+    return Trials((interval.point or 0.0) * n, n, f"independent {unit}", clusters)
 
 
 def _refuse(profile: GateProfile, override: Override, seen: set[str]) -> None:
@@ -266,10 +269,6 @@ def _more_for_rate(trials: Trials, limit: float) -> int | None:
     return max(0, math.ceil(round(trials.errors / limit - trials.n, 9)))
 
 
-_CLUSTERED: Final[Mapping[str, str]] = {
-    "clustered_miss_rate": "independent positives",
-    "clustered_false_positive_rate": "independent negatives",
-}
 _AMOUNTS: Final[Mapping[str, str]] = {
     "num_completed_jobs": "scored recordings",
     "labels_total_jobs": "label rows",
@@ -283,7 +282,7 @@ _AMOUNTS: Final[Mapping[str, str]] = {
 }
 
 
-def _row(check: CheckResult) -> dict[str, Any]:
+def _row(check: CheckResult) -> dict[str, Cell]:
     return {
         "name": check.name,
         "enabled": check.enabled,

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from sopilot_assets.errors import StudyError
-from sopilot_assets.studies.intervals import wilson
-from sopilot_assets.studies.metrics import DetectorOutcome
+from sopilot_assets.intervals import wilson
+from sopilot_assets.old_rules.detectors import DetectorOutcome
 
 Detector: TypeAlias = Callable[[pd.DataFrame], DetectorOutcome]
 Fit: TypeAlias = Callable[[pd.DataFrame], Detector | None]

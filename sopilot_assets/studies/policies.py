@@ -14,10 +14,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.old_rules.detectors import DetectorOutcome, Guardrails, old_outcome
 from sopilot_assets.store.canonical import content_id, pretty_json
-from sopilot_assets.studies.calibrated import CALIBRATED_MODES, LogisticModel
-from sopilot_assets.studies.detectors import Guardrails, decided
-from sopilot_assets.studies.metrics import DetectorOutcome, old_outcome
+from sopilot_assets.studies.calibrated import CALIBRATED_MODES, LogisticModel, decided
 from sopilot_assets.studies.risk_control import RiskControl
 
 FORMAT: Final = "critical_policy_v2"

@@ -10,33 +10,40 @@ import numpy.typing as npt
 import pandas as pd
 
 from sopilot_assets.errors import StudyError
-from sopilot_assets.studies.calibrated import (
-    CALIBRATED_MODES,
-    CALIBRATED_V1,
-    LogisticModel,
-    fit_model,
-    out_of_fold,
-)
-from sopilot_assets.studies.cases import COLUMNS, cases_sha256
-from sopilot_assets.studies.detectors import (
+from sopilot_assets.old_rules.detectors import (
     CONTINUOUS_V1,
     GUARDED_BINARY_V1,
     GUARDED_BINARY_V2,
     LEGACY_BINARY,
+    DetectorOutcome,
     Guardrails,
-    decided,
     detect,
 )
+from sopilot_assets.old_rules.grid import (
+    FEASIBLE,
+    Limits,
+    Rates,
+    best_rates,
+    fit_grid,
+    rates_of,
+)
+from sopilot_assets.old_rules.profiles import GateProfile
+from sopilot_assets.old_rules.sweep import THRESHOLDS
+from sopilot_assets.studies.calibrated import (
+    CALIBRATED_MODES,
+    CALIBRATED_V1,
+    LogisticModel,
+    decided,
+    fit_model,
+    out_of_fold,
+)
+from sopilot_assets.studies.cases import COLUMNS, cases_sha256
 from sopilot_assets.studies.gates import Override, effective_thresholds
-from sopilot_assets.studies.grid import FEASIBLE, Limits, Rates, best_rates, fit_grid, rates_of
 from sopilot_assets.studies.groups import person_groups
-from sopilot_assets.studies.metrics import DetectorOutcome
 from sopilot_assets.studies.policies import DEV, DevFigures, FitRecord, GuardrailNumbers, Policy, select
-from sopilot_assets.studies.profiles import GateProfile
 from sopilot_assets.studies.risk_control import RiskControl, control_miss_rate
 from sopilot_assets.studies.spec import StudySpec
 from sopilot_assets.studies.split_manifest import SplitManifest
-from sopilot_assets.studies.sweep import THRESHOLDS
 
 Flags = npt.NDArray[np.bool_]
 Names = npt.NDArray[np.object_]

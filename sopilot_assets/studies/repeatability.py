@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from sopilot_assets.errors import StudyError
-from sopilot_assets.studies.intervals import wilson
+from sopilot_assets.intervals import Bounds, wilson
+from sopilot_assets.old_rules.figures import delta_figures
 
 EXACT: Final = "exact"
 SHIFTED: Final = "shifted"
@@ -29,36 +31,39 @@ REPEAT_COLUMNS: Final = (
 )
 """What a row of the ledger of repeats has to hold; ``base_`` is the score that it repeats."""
 
-_DELTA_NAMES: Final = ("mean_delta", "p90_delta", "max_delta")
 
-
-def rescore_jitter(cases: pd.DataFrame) -> dict[str, Any]:
-    """The old system's jitter: how far scores of one gold and trainee recording lie apart (max - min).
-
-    Only pairs with two or more cases count; the deltas are None where there are none.
-    """
-    scored = cases.loc[(cases["problem"] == "") & cases["score"].notna()]
-    pair = scored.groupby(["gold_id", "video_id"], sort=False).ngroup().to_numpy()
-    order = np.argsort(pair, kind="stable")
-    values = scored["score"].to_numpy(dtype=np.float64)[order]
-    sizes = np.bincount(pair) if len(pair) else np.zeros(0, dtype=np.int64)
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64) if len(sizes) else sizes
-    deltas = (
-        np.maximum.reduceat(values, starts) - np.minimum.reduceat(values, starts) if len(sizes) else values
-    )
-    repeated = deltas[sizes >= 2]
-    return {"num_pairs_with_repeats": len(repeated), **_deltas(repeated)}
-
-
-def repeatability(repeats: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Per kind of repeat: how many, of how many recordings, how far scores moved, what decisions changed.
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """How far the scores of one kind of repeat moved, and what decisions changed; None where there is none.
 
     ``decision_changes`` counts recordings that any of their repeats decides otherwise, and the rate is over
     recordings, since repeats of one recording are not independent.
+    """
 
-    ``exact`` repeats the computation, ``shifted`` moves the sampling grid by a part of its step. A row whose
-    repeat or original has no score gives no delta, but a changed decision where only one of them has. Where
-    neither has one, nothing was measured, and the row does not count.
+    pairs: int
+    videos: int
+    mean_delta: float | None
+    p90_delta: float | None
+    max_delta: float | None
+    max_probability_delta: float | None
+    decision_changes: int
+    decision_change_rate: float | None
+    decision_change_rate_ci95: Bounds | None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeatability:
+    """``exact`` repeats the computation, ``shifted`` moves the sampling grid by a part of its step."""
+
+    exact: Repeats
+    shifted: Repeats
+
+
+def repeatability(repeats: pd.DataFrame) -> Repeatability:
+    """Per kind of repeat: how many, of how many recordings, how far scores moved, what decisions changed.
+
+    A row whose repeat or original has no score gives no delta, but a changed decision where only one of them
+    has. Where neither has one, nothing was measured, and the row does not count.
     Raises `StudyError` for a missing column or an unknown kind.
     """
     missing = sorted(set(REPEAT_COLUMNS) - set(repeats.columns))
@@ -67,37 +72,32 @@ def repeatability(repeats: pd.DataFrame) -> dict[str, dict[str, Any]]:
     unknown = sorted(set(repeats["kind"]) - set(KINDS))
     if unknown:
         raise StudyError(f"repeats: unknown kinds {unknown}; expected {' or '.join(KINDS)}.")
-    return {kind: _of_kind(repeats.loc[repeats["kind"] == kind]) for kind in KINDS}
+    return Repeatability(*(_of_kind(repeats.loc[repeats["kind"] == kind]) for kind in KINDS))
 
 
-def _of_kind(rows: pd.DataFrame) -> dict[str, Any]:
+def _of_kind(rows: pd.DataFrame) -> Repeats:
     rows = rows.loc[rows["score"].notna() | rows["base_score"].notna()]
     again, before = (rows[name].to_numpy(dtype=np.float64) for name in ("score", "base_score"))
     deltas = np.abs(again - before)
     differs = rows["decision"].astype(str) != rows["base_decision"].astype(str)
     videos = int(rows["video_id"].nunique())
     changed = int(rows.loc[differs, "video_id"].nunique())
-    low, high = wilson(changed, videos)
     probability = np.abs(
         rows["critical_probability"].to_numpy(dtype=np.float64)
         - rows["base_critical_probability"].to_numpy(dtype=np.float64)
     )
-    return {
-        "pairs": len(rows),
-        "videos": videos,
-        **_deltas(deltas[~np.isnan(deltas)]),
-        "max_probability_delta": _largest(probability[~np.isnan(probability)]),
-        "decision_changes": changed,
-        "decision_change_rate": changed / videos if videos else None,
-        "decision_change_rate_ci95": {"low": low, "high": high} if videos else None,
-    }
-
-
-def _deltas(deltas: NDArray[np.float64]) -> dict[str, float | None]:
-    if not len(deltas):
-        return dict.fromkeys(_DELTA_NAMES)
-    figures = (deltas.mean(), np.percentile(deltas, 90), deltas.max())
-    return {name: float(value) for name, value in zip(_DELTA_NAMES, figures, strict=True)}
+    mean, p90, largest = delta_figures(deltas[~np.isnan(deltas)])
+    return Repeats(
+        pairs=len(rows),
+        videos=videos,
+        mean_delta=mean,
+        p90_delta=p90,
+        max_delta=largest,
+        max_probability_delta=_largest(probability[~np.isnan(probability)]),
+        decision_changes=changed,
+        decision_change_rate=changed / videos if videos else None,
+        decision_change_rate_ci95=Bounds(*wilson(changed, videos)) if videos else None,
+    )
 
 
 def _largest(values: NDArray[np.float64]) -> float | None:

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 from statsmodels.stats.contingency_tables import mcnemar
 
-from sopilot_assets.errors import StudyError
-from sopilot_assets.studies.metrics import DetectorOutcome
+from sopilot_assets.old_rules.detectors import DetectorOutcome
+from sopilot_assets.old_rules.shadow import check_shapes, rate_changes, share
 
 Flags = npt.NDArray[np.bool_]
 Texts = npt.NDArray[np.str_]
@@ -43,7 +43,7 @@ def shadow_report(
     ``not_compared``. ``effect`` of a changed case is ``fixed`` or ``broken`` there, else empty.
     Raises `StudyError` when shapes disagree.
     """
-    _check_shapes(cases, baseline, candidate)
+    check_shapes(cases, baseline, candidate)
     before, after = states(baseline), states(candidate)
     table = {
         f"{STATES[first]}_{STATES[second]}": int(((before == first) & (after == second)).sum())
@@ -58,33 +58,10 @@ def shadow_report(
         "baseline_only": int(((before == 1) & (after != 1)).sum()),
         "candidate_only": int(((before != 1) & (after == 1)).sum()),
         "neither_detected": int(((before != 1) & (after != 1)).sum()),
-        "decision_change_rate": _share(int(changed.sum()), len(cases)),
+        "decision_change_rate": share(int(changed.sum()), len(cases)),
         "changed": _changed_rows(cases, baseline, candidate, changed),
-        "delta": _delta(cases, baseline, candidate),
+        "delta": rate_changes(cases, baseline, candidate),
         "tests": _tests(cases, baseline, candidate, clusters),
-    }
-
-
-def old_shadow(cases: pd.DataFrame, baseline: DetectorOutcome, candidate: DetectorOutcome) -> dict[str, Any]:
-    """``shadow_diff`` and ``delta`` of the old scripts, over the cases that both detectors decided.
-
-    Changed jobs are given by ``order``, which is the job id of an imported case.
-    """
-    _check_shapes(cases, baseline, candidate)
-    both = baseline.decided & candidate.decided
-    first, second = baseline.detected & both, candidate.detected & both
-    changed = first != second
-    return {
-        "shadow_diff": {
-            "total_jobs": int(both.sum()),
-            "both_detected": int((first & second).sum()),
-            "baseline_only": int((first & ~second).sum()),
-            "candidate_only": int((second & ~first).sum()),
-            "neither_detected": int((both & ~first & ~second).sum()),
-            "decision_change_rate": _share(int(changed.sum()), int(both.sum())),
-            "changed_job_ids": [int(order) for order in cases["order"].to_numpy()[changed]],
-        },
-        "delta": _delta(cases, baseline, candidate),
     }
 
 
@@ -216,48 +193,6 @@ def _tests(
     return tests
 
 
-def _delta(
-    cases: pd.DataFrame, baseline: DetectorOutcome, candidate: DetectorOutcome
-) -> dict[str, float | None]:
-    """Candidate less baseline; each rate is over the cases that its detector decided."""
-    expected = cases["expected"].to_numpy()
-
-    def rates(outcome: DetectorOutcome) -> tuple[float | None, float | None, float | None]:
-        decided, detected = outcome.decided, outcome.detected & outcome.decided
-        positive, negative = decided & (expected == 1), decided & (expected == 0)
-        return (
-            _share(int(detected.sum()), int(decided.sum())),
-            _share(int((positive & ~detected).sum()), int(positive.sum())),
-            _share(int((negative & detected).sum()), int(negative.sum())),
-        )
-
-    first, second = rates(baseline), rates(candidate)
-    changes = [
-        None if before is None or after is None else round(after - before, 6)
-        for before, after in zip(first, second, strict=True)
-    ]
-    return {
-        "critical_detected_rate_baseline": first[0],
-        "critical_detected_rate_candidate": second[0],
-        "critical_detected_rate_delta": changes[0],
-        "critical_miss_rate_delta": changes[1],
-        "critical_false_positive_rate_delta": changes[2],
-    }
-
-
-def _share(part: int, whole: int) -> float | None:
-    return round(part / whole, 6) if whole else None
-
-
 def _p_value(p: float) -> float:
     """Six significant digits: a tiny p-value is no zero."""
     return float(f"{p:.6g}")
-
-
-def _check_shapes(cases: pd.DataFrame, *outcomes: DetectorOutcome) -> None:
-    sizes = [outcome.detected.shape[0] for outcome in outcomes]
-    if any(size != len(cases) for size in sizes):
-        raise StudyError(
-            f"shadow comparison: expected outcomes for all {len(cases)} cases, found {sizes}; run both "
-            "detectors on the same table."
-        )

@@ -11,8 +11,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.old_rules.choices import SplitRatios
 from sopilot_assets.store.canonical import content_id
-from sopilot_assets.studies.spec import SplitRatios, SplitStrategy
+from sopilot_assets.studies.spec import SplitStrategy
 
 SPLITS: Final = ("dev", "test", "challenge")
 FORMAT: Final = "split_manifest_v2"

@@ -13,11 +13,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.old_rules.detectors import critical_score, sound_cases
+from sopilot_assets.old_rules.seeded_splits import (
+    grouped,
+    hardness,
+    leave_one_site_out,
+    random_stratified,
+)
 from sopilot_assets.studies.balanced_splits import balanced
 from sopilot_assets.studies.cases import cases_sha256, labelled
-from sopilot_assets.studies.detectors import critical_score, sound_cases
 from sopilot_assets.studies.groups import UNKNOWN, group_names
-from sopilot_assets.studies.seeded_splits import grouped, hardness, leave_one_site_out, random_stratified
 from sopilot_assets.studies.spec import SplitPlan, SplitStrategy, StudySpec
 from sopilot_assets.studies.split_manifest import (
     SPLITS,

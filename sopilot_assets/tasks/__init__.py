@@ -1,4 +1,7 @@
-"""Task files: what a procedure consists of, how it is judged, and which versions of that are locked."""
+"""Task files: what a procedure consists of, how it is judged, and which versions of that are locked.
+
+Reads ``tasks/``; writes task files and locks.
+"""
 
 from sopilot_assets.tasks.differences import FieldDifference
 from sopilot_assets.tasks.files import TaskSet, find_tasks, load_task, load_tasks, parse_task

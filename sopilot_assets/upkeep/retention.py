@@ -27,7 +27,7 @@ _KILLED: Final = "left by killed processes, a day old"
 
 
 @dataclass(frozen=True, slots=True)
-class Tidied:
+class Expired:
     """One kind of thing: how many were removed (of ledgers: merged) and what that frees, in bytes; ``kept``
     are those that stay, ``rule`` says what decides.
     """
@@ -39,7 +39,9 @@ class Tidied:
     rule: str
 
 
-def tidy_files(home: Home, limits: RetentionSettings, *, now_s: float, dry_run: bool = False) -> list[Tidied]:
+def remove_expired_files(
+    home: Home, limits: RetentionSettings, *, now_s: float, dry_run: bool = False
+) -> list[Expired]:
     """Remove the files of the home whose time is over at ``now_s`` (seconds since the epoch), and merge
     ledgers. A dry run only says what it would do.
     """
@@ -60,7 +62,7 @@ def _logs(home: Home) -> Iterator[Path]:
             yield from _files(local_path(folder(home, campaign_id)), "logs/*.log")
 
 
-def _expire(what: str, files: Iterable[Path], days: int, *, now_s: float, dry_run: bool) -> Tidied:
+def _expire(what: str, files: Iterable[Path], days: int, *, now_s: float, dry_run: bool) -> Expired:
     """Remove the files that were neither written nor read for so many days."""
     known = _states(files)
     old = {
@@ -70,28 +72,28 @@ def _expire(what: str, files: Iterable[Path], days: int, *, now_s: float, dry_ru
     }
     for path in () if dry_run else old:
         path.unlink(missing_ok=True)
-    return Tidied(what, len(old), _bytes(old), len(known) - len(old), f"not used for {days} days")
+    return Expired(what, len(old), _bytes(old), len(known) - len(old), f"not used for {days} days")
 
 
-def _unfinished(home: Home, *, now_s: float, dry_run: bool) -> Tidied:
+def _unfinished(home: Home, *, now_s: float, dry_run: bool) -> Expired:
     root = local_path(home.root)
     known = _states(path for path in root.rglob(f"{TEMPORARY_PREFIX}*") if path.is_file())
     old = {path: state for path, state in known.items() if now_s - state.st_mtime > UNFINISHED_S}
     count = len(old) if dry_run else sweep_unfinished(root, older_than_s=UNFINISHED_S, now_s=now_s)
-    return Tidied("unfinished files", count, _bytes(old), len(known) - len(old), _KILLED)
+    return Expired("unfinished files", count, _bytes(old), len(known) - len(old), _KILLED)
 
 
-def _ledgers(home: Home, *, at_least: int, dry_run: bool) -> Tidied:
+def _ledgers(home: Home, *, at_least: int, dry_run: bool) -> Expired:
     rule = f"{at_least} files or more are merged into one; no row changes"
     if not local_path(home.ledgers).is_dir():
-        return Tidied("ledgers", 0, 0, 0, rule)
+        return Expired("ledgers", 0, 0, 0, rule)
     known = [path for path in local_path(home.ledgers).iterdir() if path.is_dir()]
     if dry_run:
         count = len(fragmented(home.ledgers, at_least=at_least))
-        return Tidied("ledgers", count, 0, len(known) - count, rule)
+        return Expired("ledgers", count, 0, len(known) - count, rule)
     done = compact_ledgers(home.ledgers, at_least=at_least)
     freed = sum(one.bytes_before - one.bytes_after for one in done)
-    return Tidied("ledgers", len(done), freed, len(known) - len(done), rule)
+    return Expired("ledgers", len(done), freed, len(known) - len(done), rule)
 
 
 def _states(files: Iterable[Path]) -> dict[Path, os.stat_result]:

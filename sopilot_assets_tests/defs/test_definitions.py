@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pkgutil import iter_modules
+
 import dagster as dg
 import pytest
 
-from sopilot_assets.definitions import build_defs, defs
+from sopilot_assets import defs as folders
+from sopilot_assets.definitions import NOT_SUBJECTS, build_defs, defs, subject_modules
 from sopilot_assets.defs.resources import ClockResource
 
 SCORING = ("alignments", "captured_videos", "clip_embeddings", "gold_references", "scores")
@@ -21,7 +26,7 @@ EVIDENCE = (
     "split_manifests",
 )
 RESCORING = ("rescoring_plan", "score_repeats", "score_updates")
-OPERATIONS = ("backups", "campaign_cycles", "campaign_summaries", "daily_reports", "housekeeping")
+OPERATIONS = ("backups", "campaign_cycles", "campaign_summaries", "daily_reports", "retention")
 GROUPS = {
     "scoring": (*SCORING, *RESCORING),
     "evidence": EVIDENCE,
@@ -57,6 +62,96 @@ def test_every_asset_says_what_it_is(name: str) -> None:
 
 def test_the_named_assets_are_all_there_are() -> None:
     assert sorted(spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()) == ASSETS
+
+
+JOBS = {
+    "apply_retention": ("retention",),
+    "campaign_cycle": ("campaign_cycles", "campaign_cycles_nothing_found", "campaign_cycles_steps_succeeded"),
+    "campaign_summary": ("campaign_summaries",),
+    "check_everything": (
+        "captured_videos_checks",
+        "clip_embeddings_checks",
+        "gold_references_checks",
+        "scores_checks",
+    ),
+    "drill_backup": ("backups_drill_restores",),
+    "evidence_chain": (
+        *(name for name in EVIDENCE if name != "labels"),
+        "gate_reports_gates_pass",
+        "split_manifests_nothing_leaks",
+    ),
+    "make_backup": ("backups",),
+    "make_daily_report": ("daily_reports",),
+    "plan_rescoring": ("rescoring_plan",),
+    "rebuild_references": ("gold_references", "gold_references_checks"),
+    "repeat_scores": ("score_repeats",),
+    "rescore_stale": ("gold_references_checks", "rescoring_plan", "score_updates", "scores_checks"),
+    "score_new_recordings": (
+        "alignments",
+        "captured_videos",
+        "captured_videos_checks",
+        "clip_embeddings",
+        "clip_embeddings_checks",
+        "gold_references_checks",
+        "scores",
+        "scores_checks",
+    ),
+    "start_campaign": ("begin_campaign",),
+    "stop_campaign": ("end_campaign",),
+}
+CHECKS = {
+    "backups": ("backup_is_complete", "drill_restores"),
+    "campaign_cycles": ("nothing_found", "steps_succeeded"),
+    "captured_videos": ("few_files_are_quarantined", "stored_files_are_intact"),
+    "clip_embeddings": ("embeddings_are_finite", "one_model_a_task"),
+    "gate_reports": ("gates_pass",),
+    "gold_references": ("enough_golds", "steps_are_confirmed"),
+    "scores": ("every_recording_has_a_row", "golds_pass", "scores_are_current"),
+    "split_manifests": ("nothing_leaks",),
+}
+SCHEDULES = {
+    "backup_every_night": ("make_backup", "30 1 * * *"),
+    "campaign_cycles_schedule": ("campaign_cycle", "* * * * *"),
+    "check_every_morning": ("check_everything", "0 5 * * *"),
+    "daily_reports_after_midnight": ("make_daily_report", "20 0 * * *"),
+    "drill_every_sunday": ("drill_backup", "0 3 * * 0"),
+    "retention_every_night": ("apply_retention", "40 2 * * *"),
+}
+SENSORS = {
+    "alerts": (),
+    "campaign_watch": ("campaign_cycle", "campaign_summary"),
+    "capture_sensor": ("score_new_recordings",),
+}
+
+
+def test_every_job_with_what_it_makes_and_checks_is_found() -> None:
+    jobs = {job.name: job for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
+    made = {name: sorted(node.name for node in job.graph.nodes) for name, job in jobs.items()}
+    assert made == {name: sorted(nodes) for name, nodes in JOBS.items()}
+
+
+def test_every_check_is_found() -> None:
+    found: dict[str, list[str]] = {}
+    for key in sorted(defs.resolve_asset_graph().asset_check_keys):
+        found.setdefault(key.asset_key.to_user_string(), []).append(key.name)
+    assert found == {asset: list(checks) for asset, checks in CHECKS.items()}
+
+
+def test_every_schedule_and_sensor_is_found_and_switched_on() -> None:
+    repository = defs.get_repository_def()
+    schedules = {one.name: (one.job_name, one.cron_schedule) for one in repository.schedule_defs}
+    sensors = {one.name: tuple(sorted(t.job_name for t in one.targets)) for one in repository.sensor_defs}
+    assert (schedules, sensors) == (SCHEDULES, SENSORS)
+    assert {one.default_status for one in repository.schedule_defs} == {dg.DefaultScheduleStatus.RUNNING}
+    assert {one.default_status for one in repository.sensor_defs} == {dg.DefaultSensorStatus.RUNNING}
+
+
+def test_folders_that_define_nothing_are_named_and_celery_is_not_needed() -> None:
+    subjects = {module.__name__.split(".")[2] for module in subject_modules()}
+    named = {one.name for one in iter_modules(folders.__path__) if one.ispkg}
+    assert subjects == named - NOT_SUBJECTS
+    code = "import sys, sopilot_assets.definitions; assert not {'celery', 'redis'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_every_check_job_sensor_and_schedule_is_described() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import cache
 
@@ -16,6 +16,7 @@ from sopilot_assets.dossier.inputs import BASELINE, DossierInputs
 from sopilot_assets.labels.agreement import rater_agreement
 from sopilot_assets.labels.events import NO_EVENT, Draft, LabelEvent, Source, place
 from sopilot_assets.labels.state import label_state
+from sopilot_assets.old_rules.detectors import DetectorOutcome, old_outcome
 from sopilot_assets.store.canonical import content_sha256, plain
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.errors import error_packet
@@ -23,7 +24,7 @@ from sopilot_assets.studies.gates import check_gates, gate_counts
 from sopilot_assets.studies.groups import person_groups
 from sopilot_assets.studies.leakage import leakage_table, leaking_groups
 from sopilot_assets.studies.looks import distinct_looks
-from sopilot_assets.studies.metrics import DetectorOutcome, figures, gate_values, old_outcome
+from sopilot_assets.studies.metrics import figures, gate_values
 from sopilot_assets.studies.policies import select
 from sopilot_assets.studies.policy_fits import fit_policies
 from sopilot_assets.studies.profiles import study_profile
@@ -83,7 +84,8 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
     leakage = leakage_table(cases, manifest)
     looks = _looks(manifest.manifest_id)
     agreement = rater_agreement(events).as_dict()
-    exact, shifted = (repeatability(repeats)[kind] for kind in ("exact", "shifted"))
+    repeated = repeatability(repeats)
+    exact, shifted = repeated.exact, repeated.shifted
     used = cases.loc[places != ""]
     asked = cases.loc[cases["label_source"] != ""]
     values = {
@@ -92,11 +94,11 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
         "scored_share": 1.0,
         "settled_label_share": float(asked["expected"].notna().mean()),
         "blind_label_share": float((used["label_source"] == "blind_human").mean()),
-        "rescore_pairs": exact["videos"],
-        "rescore_jitter_max_delta": exact["max_delta"],
-        "shifted_recordings": shifted["videos"],
-        "shifted_jitter_max_delta": shifted["max_delta"],
-        "shifted_decision_change_rate": shifted["decision_change_rate"],
+        "rescore_pairs": exact.videos,
+        "rescore_jitter_max_delta": exact.max_delta,
+        "shifted_recordings": shifted.videos,
+        "shifted_jitter_max_delta": shifted.max_delta,
+        "shifted_decision_change_rate": shifted.decision_change_rate,
         "rater_kappa_ci95_low": agreement["low"],
         "test_looks": distinct_looks(looks),
         "leaking_groups": leaking_groups(leakage),
@@ -122,7 +124,10 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
         leakage=leakage,
         policies=[plain(fit) for fit in fits],
         policy_id=policy.policy_id,
-        evaluations=evaluations,
+        evaluations={
+            split: {name: one.document() for name, one in found.items()}
+            for split, found in evaluations.items()
+        },
         gate_report=check_gates(profile, values, counts=gate_counts(chosen)).document(),
         gate_values=values,
         shadow=shadow_report(
@@ -137,7 +142,7 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
         looks=looks,
         repeats=repeats,
         agreement=agreement,
-        drift=evaluations["full"][policy.detector]["right"]["drift"],
+        drift=asdict(evaluations["full"][policy.detector].drift),
         stills={
             f"{case}/{number}_missing_step_{whose}.jpg": _still(f"{case} {whose}", number)
             for case in packet["case_id"]

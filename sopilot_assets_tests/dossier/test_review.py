@@ -18,15 +18,15 @@ from sopilot_assets.dossier.inputs import DossierInputs
 from sopilot_assets.dossier.package import Dossier, build_dossier
 from sopilot_assets.dossier.signing import SigningKey, new_key
 from sopilot_assets.dossier.verifier.evidence import clusters_of
+from sopilot_assets.dossier.verifier.fields import read_json
 from sopilot_assets.dossier.verifier.files import read_files
-from sopilot_assets.dossier.verifier.findings import read_json
 from sopilot_assets.dossier.verifier.gates import (
     FIXED_CHECKS,
     LEAST_CHECKS,
     LOCKED_PROFILES,
     PROFILE_THRESHOLDS,
 )
-from sopilot_assets.dossier.verifier.tables import number, read_csv
+from sopilot_assets.dossier.verifier.tables import CaseRow, number, read_csv
 from sopilot_assets.dossier.verifier.verify import main, verify_files
 from sopilot_assets.labels.events import Draft, Source, place
 from sopilot_assets.studies.policy_fits import independent_units
@@ -147,7 +147,10 @@ def test_groups_are_found_as_the_product_finds_them(inputs: DossierInputs) -> No
         source_video=rng.choice([*map(str, range(60)), *[""] * 60], n),
     )
     cases.loc[: n // 2, "person"] = [f"p{number}" for number in range(n // 2 + 1)]
-    rows = [{str(name): value for name, value in row.items()} for row in cases.to_dict("records")]
+    rows = [
+        CaseRow({str(name): value for name, value in row.items() if isinstance(value, str)}, {}, {})
+        for row in cases.to_dict("records")
+    ]
     found = clusters_of(rows)
     stated = independent_units(cases)
     assert len(set(zip(found, stated, strict=True))) == len(set(found)) == len(set(stated))

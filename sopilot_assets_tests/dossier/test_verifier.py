@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from sopilot_assets.dossier.verifier.fields import JsonField
 from sopilot_assets.dossier.verifier.figures import figures_of, shadow_of
 from sopilot_assets.dossier.verifier.findings import Findings, same
 from sopilot_assets.dossier.verifier.kappa import agreement_of
-from sopilot_assets.dossier.verifier.labels import label_states
+from sopilot_assets.dossier.verifier.labels import label_states, rater_label
 from sopilot_assets.dossier.verifier.numbers import (
     auc,
     clustered_bounds,
@@ -22,12 +23,14 @@ from sopilot_assets.dossier.verifier.numbers import (
     t_quantile,
     wilson_bounds,
 )
+from sopilot_assets.dossier.verifier.tables import CASE_NUMBERS, CaseRow
+from sopilot_assets.intervals import clustered, wilson
 from sopilot_assets.labels.agreement import rater_agreement
 from sopilot_assets.labels.events import NO_EVENT, Draft, LabelEvent, place
 from sopilot_assets.labels.state import label_state
+from sopilot_assets.old_rules.detectors import DetectorOutcome
 from sopilot_assets.studies.cases import case_frame
-from sopilot_assets.studies.intervals import clustered, wilson
-from sopilot_assets.studies.metrics import DetectorOutcome, figures
+from sopilot_assets.studies.metrics import figures
 from sopilot_assets.studies.shadow import exact_mcnemar, shadow_report
 
 
@@ -49,7 +52,7 @@ def test_clustered_interval(cases: list[tuple[bool, str]]) -> None:
     found = clustered_bounds(hits, names)
     stated = clustered(np.array(hits), names)
     for name in ("point", "low", "high", "n", "clusters", "effective_n"):
-        assert found[name] == pytest.approx(getattr(stated, name), abs=1e-9), name
+        assert getattr(found, name) == pytest.approx(getattr(stated, name), abs=1e-9), name
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
@@ -101,16 +104,16 @@ def test_label_states_and_agreement(
     labels: list[tuple[str, str, str, bool | None, bool]], sources: set[str]
 ) -> None:
     events = chain(labels)
-    plain = [event.as_dict() for event in events]
+    labels_of_chain = [rater_label(JsonField("", "", event.as_dict())) for event in events]
     state = label_state(events, sources)
     stated = {
         str(row["key"]): (None if math.isnan(row["expected"]) else row["expected"], row["label_source"])
         for row in state.to_dict("records")
     }
-    assert label_states(plain, sorted(sources)) == stated
+    assert label_states(labels_of_chain, sources) == stated
     findings = Findings()
     findings.compare(
-        "", "agreement", rater_agreement(events, sources).as_dict(), agreement_of(plain, sorted(sources))
+        "", "agreement", rater_agreement(events, sources).as_dict(), agreement_of(labels_of_chain, sources)
     )
     assert findings.failed == []
 
@@ -140,18 +143,27 @@ def test_figures_and_shadow_on_random_cases(seed: int) -> None:
         for name in ("a", "b")
     }
     rows = [
-        {
-            **{name: None if value != value else value for name, value in case.items()},  # noqa: PLR0124 - NaN
-            "split": "dev",
-            "cluster": clusters[i],
-            **{f"{name}.score": float(one.score[i]) for name, one in outcomes.items()},
-            **{f"{name}.detected": bool(one.detected[i]) for name, one in outcomes.items()},
-            **{f"{name}.decided": bool(one.decided[i]) for name, one in outcomes.items()},
-        }
+        CaseRow(
+            texts={
+                **{str(name): value for name, value in case.items() if isinstance(value, str)},
+                "split": "dev",
+                "cluster": clusters[i],
+            },
+            numbers={
+                **{name: None if math.isnan(case[name]) else case[name] for name in CASE_NUMBERS},
+                **{f"{name}.score": float(one.score[i]) for name, one in outcomes.items()},
+            },
+            flags={
+                **{f"{name}.detected": bool(one.detected[i]) for name, one in outcomes.items()},
+                **{f"{name}.decided": bool(one.decided[i]) for name, one in outcomes.items()},
+            },
+        )
         for i, case in enumerate(cases.to_dict("records"))
     ]
     findings = Findings()
-    findings.compare("", "figures", figures(cases, outcomes["a"], clusters=clusters), figures_of(rows, "a"))
+    findings.compare(
+        "", "figures", figures(cases, outcomes["a"], clusters=clusters).document(), figures_of(rows, "a")
+    )
     stated = shadow_report(cases, outcomes["a"], outcomes["b"], clusters=np.asarray(clusters, dtype=np.str_))
     findings.compare("", "shadow", stated, shadow_of(rows, "a", "b"))
     assert [(line.what, line.stated, line.found) for line in findings.failed] == []

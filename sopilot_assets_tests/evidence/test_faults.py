@@ -25,7 +25,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sopilot_assets.capture.ledgers import videos_ledger
-from sopilot_assets.defs.local_run import run_study
 from sopilot_assets.errors import LabelError, LedgerError, SopilotError, StoreError, StudyError
 from sopilot_assets.evidence import critical_policies as fitting
 from sopilot_assets.evidence.critical_policies import fit_study_policies
@@ -34,6 +33,7 @@ from sopilot_assets.evidence.results import Results, results_ledger
 from sopilot_assets.evidence.split_manifests import split_study_cases
 from sopilot_assets.evidence.study import Study
 from sopilot_assets.labels.chain import append_events, labels_ledger, read_chain
+from sopilot_assets.local_run import run_study
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store import publish
 from sopilot_assets.store.home import Home
@@ -310,7 +310,7 @@ def test_a_station_whose_input_another_run_replaces_does_not_publish(
     done: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = published(done)["studies/spring/policies.json"]
-    fit = policy_fits.fit_study_policies
+    fit = policy_fits.fit_policies
 
     def fit_while_somebody_labels(*arguments: object, **named: object) -> object:
         relabel(done)
@@ -318,7 +318,7 @@ def test_a_station_whose_input_another_run_replaces_does_not_publish(
         return fit(*arguments, **named)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr(fitting, "fit_study_policies", fit_while_somebody_labels)
+        patched.setattr(fitting, "fit_policies", fit_while_somebody_labels)
         with pytest.raises(StudyError, match=r"cases\.csv: was published anew while critical_policies"):
             fit_study_policies(done, "spring", run_id="mine", written_at=LATER)
     assert published(done)["studies/spring/policies.json"] == before

@@ -157,7 +157,7 @@ def test_every_fault_of_a_sheet_is_named_with_line_and_column(tmp_path: Path) ->
     told = refusal(path)
     for place_, found in {
         "line 2, column critical_expected": "'maybe'",
-        "line 4, column key": "'tea-t-000000000000'",
+        "line 4, column key": "tea-t-000000000000: expected the partition key",
         "line 5, column critical_expected": "''",
         "line 5, column who": "'ann lee'",
         "line 5, column verdict": "'great'",

@@ -14,7 +14,7 @@ from sopilot_assets.legacy.database import read_installation
 from sopilot_assets.legacy.labels import read_labels
 from sopilot_assets.legacy.reports import OldJobs, gate_report
 from sopilot_assets.legacy.splits import OldSplit
-from sopilot_assets.studies.spec import SplitRatios
+from sopilot_assets.old_rules.choices import SplitRatios
 from sopilot_assets_tests.legacy.conftest import Old
 from sopilot_assets_tests.legacy.installations import TASK, Made, Recipe, make_installation
 from sopilot_assets_tests.legacy.old_studies import split, write_reports

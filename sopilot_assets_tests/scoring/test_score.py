@@ -22,12 +22,13 @@ from sopilot_assets.alignment.spans import (
     Vote,
     Warp,
 )
+from sopilot_assets.capture.ledgers import VIDEO_COLUMNS
+from sopilot_assets.capture.registry import Recording
 from sopilot_assets.reference.model import Reference, build_reference
-from sopilot_assets.scoring.ledger import COLUMNS, Subject, score_row
+from sopilot_assets.scoring.ledger import COLUMNS, score_row
 from sopilot_assets.scoring.result import Decision, GoldVote, StepReading
 from sopilot_assets.scoring.score import score_alignment, score_points
 from sopilot_assets.segments import Segment
-from sopilot_assets.store.home import PartitionKey
 from sopilot_assets.tasks import DeviationType, Severity, Weights
 from sopilot_assets_tests.reference.made_up import STEP_IDS, gold
 from sopilot_assets_tests.scoring.made_up import FLOOR, TASK, calibration, no_calibration
@@ -35,6 +36,11 @@ from sopilot_assets_tests.scoring.made_up import FLOOR, TASK, calibration, no_ca
 MISSING, SWAP, WRONG, EXTRA = EditKind.MISSING, EditKind.SWAP, EditKind.WRONG, EditKind.EXTRA
 LONG, PARTIAL, FROZEN = EditKind.LONG, EditKind.PARTIAL, EditKind.FROZEN
 CALIBRATED = calibration()
+RECORDING = Recording.of(
+    dict.fromkeys(VIDEO_COLUMNS)
+    | {"task_id": "job", "role": "trainee", "video_id": "0123456789ab", "site": "site"}
+    | {"original_name": "a.mp4"}
+)
 UNEDITED = Alternative((), 0.0)
 HARMLESS_MISSING = Alternative(((MISSING, (2,)),), 0.0)
 
@@ -523,9 +529,8 @@ def test_a_ledger_row_holds_what_a_decision_rests_on(reference: Reference) -> No
         [found, edit(LONG, 1, end_s=15.0)], order_evidence=7.5, alternatives=(UNEDITED, HARMLESS_MISSING)
     )
     doubtful = calibration(Tally(LONG, 1, 20, 20, 20, 9), Tally(MISSING, 0, 20, 6, 20, 0))
-    subject = Subject(PartitionKey("job", "trainee", "0123456789ab"), None, "site", None, None, "a.mp4")
     score = score_alignment(TASK, reference, shown, doubtful)
-    row = score_row(subject, TASK, reference, shown, score)
+    row = score_row(RECORDING, TASK, reference, shown, score)
     assert set(row) == set(COLUMNS)
     assert (row["score"], row["score_low"], row["score_high"]) == (90.0, 90.0, 100.0)
     assert row["order_evidence"] == 7.5
@@ -537,8 +542,7 @@ def test_a_ledger_row_holds_what_a_decision_rests_on(reference: Reference) -> No
 
 def test_a_ledger_row_without_a_score_has_no_interval_either(reference: Reference) -> None:
     shown = alignment(order_evidence=None, fit=0.1)
-    subject = Subject(PartitionKey("job", "trainee", "0123456789ab"), None, "site", None, None, "a.mp4")
     score = score_alignment(TASK, reference, shown, CALIBRATED)
-    row = score_row(subject, TASK, reference, shown, score)
+    row = score_row(RECORDING, TASK, reference, shown, score)
     assert row["decision"] == "not_verifiable"
     assert [row[name] for name in ("score", "score_low", "score_high", "order_evidence")] == [None] * 4

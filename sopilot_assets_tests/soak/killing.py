@@ -24,7 +24,7 @@ from sopilot_assets_tests.soak.way import Command, commands, prepare
 
 PRELOADED: Final = (
     "sopilot_assets.cli",
-    "sopilot_assets.defs.local_run",
+    "sopilot_assets.local_run",
     "sopilot_assets.capture.drain",
     "sopilot_assets.dossier.package",
     "sopilot_assets_tests.soak.killing",

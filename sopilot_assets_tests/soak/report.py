@@ -10,7 +10,7 @@ import dagster as dg
 import pandas as pd
 
 from sopilot_assets.capture.ledgers import quarantine_ledger
-from sopilot_assets.defs.local_run import local_instance
+from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.alerts import read_events

@@ -97,7 +97,11 @@ def rows_of(folder: Path) -> list[dict[str, object]]:
 
 def differences(one: Path, other: Path) -> list[str]:
     """What is not the same in both homes; empty when they are alike apart from ids and times."""
-    left, right = content_of(one), content_of(other)
+    return content_differences(content_of(one), content_of(other))
+
+
+def content_differences(left: Content, right: Content) -> list[str]:
+    """What is not the same in the contents of two homes."""
     ids = (_ids(left), _ids(right))
     names = _Names(shared=frozenset(ids[0] & ids[1]))
     faults = _compared(

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
-from sopilot_assets.defs.local_run import local_instance
+from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import file_sha256

@@ -10,13 +10,13 @@ from typing import Final
 import pytest
 
 from sopilot_assets.capture.drain import drain_capture
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations import alignments as compare
 from sopilot_assets.stations.alignments import align_videos
 from sopilot_assets.stations.clip_embeddings import embed_videos
 from sopilot_assets.stations.gold_references import refresh_references
-from sopilot_assets.stations.recordings import Registry
 from sopilot_assets.stations.scores import score_videos
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets_tests.stations.test_score_repeats import put_in_place
@@ -31,7 +31,7 @@ def embedded(tiny_set: SimulatedSet, tmp_path_factory: pytest.TempPathFactory) -
     home = Home.at(tmp_path_factory.mktemp("embedded") / "home")
     put_in_place(home, tiny_set)
     drain_capture(home, run_id="intake", now=lambda: NOW, wait=lambda _: None, settle_s=0.0)
-    keys = list(Registry.load(home).recordings)
+    keys = list(Registry.read(home).recordings)
     embed_videos(home, keys, processes=1, run_id="run", written_at=AT)
     refresh_references(home, ["filter_change"], run_id="run", written_at=AT)
     return home
@@ -58,7 +58,7 @@ def test_two_processes_come_to_the_same_bytes_as_one(
     embedded: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compare, "WORTH_A_PROCESS", 1)
-    keys = list(Registry.load(embedded).recordings)
+    keys = list(Registry.read(embedded).recordings)
     results = []
     for processes in (1, 2):
         home = Home.at(tmp_path / f"{processes}" / "home")
@@ -75,7 +75,7 @@ def test_a_recording_without_an_embedding_is_a_problem_of_its_own_in_every_proce
     monkeypatch.setattr(compare, "WORTH_A_PROCESS", 1)
     home = Home.at(tmp_path / "home")
     shutil.copytree(str(embedded.root), str(home.root))
-    keys = list(Registry.load(home).recordings)
+    keys = list(Registry.read(home).recordings)
     lost = next(key for key in keys if key.role == "trainee")
     for embedding in Path(str(home.root / "embeddings")).rglob(f"{lost.video_id}.npz"):
         embedding.unlink()
@@ -102,6 +102,6 @@ def test_golds_are_judged_before_the_pages_that_show_their_noise_floor(
     for backwards in (False, True):
         home = Home.at(tmp_path / f"{backwards}" / "home")
         shutil.copytree(str(embedded.root), str(home.root))
-        keys = sorted(Registry.load(home).recordings, reverse=backwards)
+        keys = sorted(Registry.read(home).recordings, reverse=backwards)
         pages.append(judged(home, keys, processes=1)["files"])
     assert pages[0] == pages[1]

@@ -12,10 +12,8 @@ from sopilot_assets.stations.clip_embeddings import embeddings_ledger, task_embe
 from sopilot_assets.stations.gold_references import COLUMNS as REFERENCE_COLUMNS
 from sopilot_assets.stations.gold_references import references_ledger
 from sopilot_assets.stations.rescoring_plan import (
-    ScoringJob,
+    ScoringStart,
     ScoringWork,
-    active,
-    find_recordings,
     plan_scoring,
     rescoring_plan,
 )
@@ -47,27 +45,9 @@ def registered(home: Home) -> Home:
 
 def test_without_a_choice_what_has_no_score_is_scored(registered: Home) -> None:
     assert plan_scoring(registered) == [
-        ScoringWork(ScoringJob.NEW, dict.fromkeys((FIRST, SECOND, OTHER), "new"))
+        ScoringWork(ScoringStart.NEW, dict.fromkeys((FIRST, SECOND, OTHER), "new"))
     ]
-    assert plan_scoring(registered, task_id="coffee") == [ScoringWork(ScoringJob.NEW, {OTHER: "new"})]
-
-
-def test_recordings_are_found_by_key_id_and_file_name(registered: Home) -> None:
-    assert find_recordings(active(registered), [FIRST, "000000000002", "other.mp4"]) == [
-        FIRST,
-        SECOND,
-        SECOND,
-    ]
-
-
-def test_a_name_that_several_have_is_refused_with_their_keys(registered: Home) -> None:
-    with pytest.raises(ConfigError, match=f"2 recordings are called so: {OTHER}, {FIRST}"):
-        find_recordings(active(registered), ["take.mp4"])
-
-
-def test_an_unknown_name_is_refused_with_the_nearest_ones(registered: Home) -> None:
-    with pytest.raises(ConfigError, match=r"othr\.mp4: expected .* similar ones: other\.mp4"):
-        find_recordings(active(registered), ["othr.mp4"])
+    assert plan_scoring(registered, task_id="coffee") == [ScoringWork(ScoringStart.NEW, {OTHER: "new"})]
 
 
 def test_a_task_without_recordings_is_refused(registered: Home) -> None:
@@ -122,7 +102,7 @@ def test_nothing_is_stale_before_there_is_a_reference_however_often_it_is_asked(
 def test_a_new_reference_makes_the_scores_of_its_task_stale(up_to_date: Home) -> None:
     referenced(up_to_date, "tea", "ref1")
     assert plan_scoring(up_to_date, stale=True) == [
-        ScoringWork(ScoringJob.RESCORE, dict.fromkeys((FIRST, SECOND), "reference"))
+        ScoringWork(ScoringStart.RESCORE, dict.fromkeys((FIRST, SECOND), "reference"))
     ]
 
 
@@ -152,9 +132,9 @@ def test_a_score_may_be_stale_for_several_reasons_and_the_embedding_decides_wher
         (FIRST, "algorithm", "model, reference", "embed_again"),
         (SECOND, "algorithm", "model", "rescore"),
     ]
-    assert [work.job for work in plan_scoring(up_to_date, stale=True)] == [
-        ScoringJob.EMBED,
-        ScoringJob.RESCORE,
+    assert [work.start for work in plan_scoring(up_to_date, stale=True)] == [
+        ScoringStart.EMBED,
+        ScoringStart.RESCORE,
     ]
 
 
@@ -169,6 +149,6 @@ def test_a_plan_counts_by_reason_and_says_how_many_runs(up_to_date: Home) -> Non
 
 def test_what_another_run_is_at_work_on_is_left_out(registered: Home) -> None:
     assert plan_scoring(registered, leave_out={FIRST}) == [
-        ScoringWork(ScoringJob.NEW, {SECOND: "new", OTHER: "new"})
+        ScoringWork(ScoringStart.NEW, {SECOND: "new", OTHER: "new"})
     ]
     assert plan_scoring(registered, names=[FIRST], leave_out={FIRST}) == []

@@ -116,9 +116,9 @@ def test_an_exact_repeat_gives_the_score_again_and_a_shift_is_recorded_beside_it
     # a recording that has no score, before and after, shows nothing
     with_score = int(exact["score"].notna().sum())
     assert with_score >= 1
-    assert (figures["exact"]["pairs"], figures["exact"]["max_delta"]) == (with_score, 0.0)
-    assert figures["exact"]["decision_changes"] == 0
-    assert figures["shifted"]["pairs"] >= 2 * with_score
+    assert (figures.exact.pairs, figures.exact.max_delta) == (with_score, 0.0)
+    assert figures.exact.decision_changes == 0
+    assert figures.shifted.pairs >= 2 * with_score
     # every picture is another one, so that at least the probabilities move
     shifted = rows[rows["kind"] == "shifted"]
     assert (shifted["critical_probability"] != shifted["base_critical_probability"]).any()

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sopilot_assets.old_rules.choices import SplitRatios
 from sopilot_assets.store.canonical import canonical_json, content_id, pretty_json, rounded
-from sopilot_assets.studies.spec import Detector, SplitRatios
+from sopilot_assets.studies.spec import Detector
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_infinity=False) | st.text()
 DATA = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)

@@ -10,16 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sopilot_assets.old_rules.detectors import DetectorOutcome
+from sopilot_assets.old_rules.errors import false_positive_breakdown, old_reasons
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.errors import (
     DIMENSIONS,
     error_breakdown,
     error_packet,
-    false_positive_breakdown,
-    old_reasons,
     reasons,
 )
-from sopilot_assets.studies.metrics import DetectorOutcome
 
 
 def outcome(cases: pd.DataFrame, detected: list[bool], decided: list[bool] | None = None) -> DetectorOutcome:

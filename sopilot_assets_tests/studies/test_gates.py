@@ -10,16 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.intervals import wilson
+from sopilot_assets.old_rules.detectors import DetectorOutcome
+from sopilot_assets.old_rules.profiles import LEGACY_CHECKS, NO_PROFILE, GateProfile
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.gates import Override, Trials, check_gates, gate_counts
-from sopilot_assets.studies.intervals import wilson
-from sopilot_assets.studies.metrics import DetectorOutcome, figures, gate_values
+from sopilot_assets.studies.metrics import figures, gate_values
 from sopilot_assets.studies.profiles import (
     CHECKS,
-    LEGACY_CHECKS,
-    NO_PROFILE,
     PROFILES,
-    GateProfile,
     gate_profile,
     study_profile,
 )

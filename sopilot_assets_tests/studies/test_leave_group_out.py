@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.old_rules.detectors import DetectorOutcome
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.leave_group_out import MOST_FITS, Detector, leave_group_out
-from sopilot_assets.studies.metrics import DetectorOutcome
 
 CASES = case_frame(
     {

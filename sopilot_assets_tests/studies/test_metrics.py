@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from typing import Any
@@ -11,8 +12,12 @@ import pandas as pd
 import pytest
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.intervals import Bounds
+from sopilot_assets.old_rules.detectors import DetectorOutcome, old_outcome
+from sopilot_assets.old_rules.figures import Confidence, Confusion, label_figures
+from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.studies.cases import case_frame
-from sopilot_assets.studies.metrics import DetectorOutcome, figures, gate_values, old_outcome
+from sopilot_assets.studies.metrics import figures, gate_values, read_figures
 from sopilot_assets_tests.studies.test_repeatability import repeat
 
 
@@ -35,11 +40,13 @@ LABELS = [{"expected": 1.0}, {"expected": 1.0}, {"expected": 0.0}, {"expected": 
 
 
 def test_rates_are_of_labelled_cases() -> None:
-    found = figures(cases_of(*LABELS), said([True, False, True, False, True]))
-    assert found["critical_confusion"] == {"tp": 1, "fn": 1, "fp": 1, "tn": 1}
-    assert (found["critical_miss_rate"], found["critical_false_positive_rate"]) == (0.5, 0.5)
-    assert (found["num_completed_jobs"], found["critical_detected_jobs"]) == (5, 3)
-    assert found["critical_confidence"]["miss_rate"]["ci95"] == {"low": 0.094531, "high": 0.905469}
+    found = figures(
+        cases_of(*LABELS), said([True, False, True, False, True]), clusters=np.array(list("abcde"))
+    )
+    assert found.labels.critical_confusion == Confusion(tp=1, fn=1, fp=1, tn=1)
+    assert (found.labels.critical_miss_rate, found.labels.critical_false_positive_rate) == (0.5, 0.5)
+    assert (found.scores.num_completed_jobs, found.scores.critical_detected_jobs) == (5, 3)
+    assert found.labels.critical_confidence.miss_rate.ci95 == Bounds(0.094531, 0.905469)
 
 
 def test_undecided_cases_are_no_part_of_rates_but_of_the_right_figures() -> None:
@@ -47,63 +54,73 @@ def test_undecided_cases_are_no_part_of_rates_but_of_the_right_figures() -> None
         cases_of(*LABELS), said([True, False, True, False, True], [True, False, False, True, True]),
         clusters=np.array(["a", "b", "c", "d", "e"]),
     )  # fmt: skip
-    assert (found["critical_miss_rate"], found["critical_positives"], found["critical_negatives"]) == (
+    assert (
+        found.labels.critical_miss_rate,
+        found.labels.critical_positives,
+        found.labels.critical_negatives,
+    ) == (
         0,
         1,
         1,
     )
-    right = found["right"]
-    assert (right["abstained_positives"], right["abstained_negatives"]) == (1, 1)
-    assert (right["strict_miss_rate"], right["decided_share"], right["scored_share"]) == (0.5, 0.5, 1.0)
+    assert (found.abstained_positives, found.abstained_negatives) == (1, 1)
+    assert (found.strict_miss_rate, found.decided_share, found.scored_share) == (0.5, 0.5, 1.0)
 
 
 def test_labelled_recordings_without_a_score_lower_the_coverage() -> None:
     cases = cases_of(*LABELS, {"expected": 1.0, "problem": "too_dark", "score": math.nan})
     found = figures(cases, old_outcome(cases, "legacy_binary"), clusters=np.array(list("abcdef")))
-    assert (found["num_completed_jobs"], found["completed_labeled_jobs"], found["critical_positives"]) == (
+    assert (
+        found.scores.num_completed_jobs,
+        found.labels.completed_labeled_jobs,
+        found.labels.critical_positives,
+    ) == (
         5,
         4,
         2,
     )
-    assert found["coverage_rate"] == 0.8
-    assert found["right"]["scored_share"] == 0.8
-    assert found["right"]["strict_miss_rate"] == 1.0
+    assert found.labels.coverage_rate == 0.8
+    assert found.scored_share == 0.8
+    assert found.strict_miss_rate == 1.0
 
 
 def test_label_rows_without_a_case_can_be_counted() -> None:
-    found = figures(cases_of(*LABELS), said([True] * 5), labels_total=9, labels_labeled=8)
-    assert (found["labels_total_jobs"], found["labels_labeled_jobs"], found["labels_unknown_jobs"]) == (
-        9,
-        8,
-        1,
-    )
-    assert found["coverage_rate"] == 0.5
+    found = label_figures(cases_of(*LABELS), said([True] * 5), total=9, labeled=8)
+    assert (found.labels_total_jobs, found.labels_labeled_jobs, found.labels_unknown_jobs) == (9, 8, 1)
+    assert found.coverage_rate == 0.5
+
+
+def test_published_figures_are_read_back() -> None:
+    repeats = pd.DataFrame([repeat("shifted", "a", 77.0, "fail")])
+    for cases, people, of_them in (
+        (cases_of(*LABELS), np.array(list("abcde")), repeats),
+        (cases_of(), np.array([], dtype=object), None),
+    ):
+        found = figures(cases, said([True] * len(cases)), clusters=people, repeats=of_them)
+        assert read_figures(json.loads(pretty_json(found.document()))) == found
 
 
 def test_people_not_recordings_are_counted_as_independent() -> None:
     rows = [{"expected": 1.0}] * 4 + [{"expected": 0.0}] * 4
     found = figures(cases_of(*rows), said([True] * 8), clusters=np.array([*"aabbccc", ""]))
-    assert (found["right"]["independent_positives"], found["right"]["independent_negatives"]) == (2, 2)
-    assert (
-        found["right"]["clustered_miss_rate"]["high"]
-        > found["critical_confidence"]["miss_rate"]["ci95"]["high"]
-    )
+    assert (found.independent_positives, found.independent_negatives) == (2, 2)
+    assert found.clustered_miss_rate.high > found.labels.critical_confidence.miss_rate.ci95.high
 
 
 def test_scores_are_judged_as_probabilities() -> None:
     found = figures(
         cases_of(*LABELS), said([True] * 5, score=[0.9, 0.4, 0.5, 0.1, 0.7]), clusters=np.array(list("abcde"))
     )
-    assert found["right"]["auc"] == 0.75
-    assert found["right"]["brier"] == pytest.approx((0.01 + 0.36 + 0.25 + 0.01) / 4)
+    assert found.auc == 0.75
+    assert found.brier == pytest.approx((0.01 + 0.36 + 0.25 + 0.01) / 4)
 
 
 def test_nothing_known_is_none_and_never_a_number() -> None:
     empty = cases_of()
     found = figures(empty, said([]), clusters=np.array([], dtype=object))
-    assert found["critical_miss_rate"] is None
-    assert found["critical_confidence"]["miss_rate"] == {"n": 0, "point": None, "ci95": None}
-    assert found["score_stats"]["p90"] is None
+    assert found.labels.critical_miss_rate is None
+    assert found.labels.critical_confidence.miss_rate == Confidence(0, None, None)
+    assert found.scores.score_stats.p90 is None
     values = gate_values(found)
     assert {name: value for name, value in values.items() if value is not None} == {
         "num_completed_jobs": 0,
@@ -117,24 +134,21 @@ def test_nothing_known_is_none_and_never_a_number() -> None:
     }
 
 
-def test_gates_read_the_right_figures_only_with_clusters() -> None:
-    cases = cases_of(*LABELS)
-    plain = gate_values(figures(cases, said([True] * 5)))
-    grouped = gate_values(figures(cases, said([True] * 5), clusters=np.array(list("abcde"))))
-    assert plain["clustered_miss_rate_ci95_high"] is None
-    assert grouped["clustered_miss_rate_ci95_high"] == pytest.approx(0.657620)
-    assert grouped["critical_miss_rate"] == plain["critical_miss_rate"] == 0.0
+def test_gates_read_intervals_by_person_beside_those_by_recording() -> None:
+    found = gate_values(figures(cases_of(*LABELS), said([True] * 5), clusters=np.array(list("abcde"))))
+    assert found["clustered_miss_rate_ci95_high"] == pytest.approx(0.657620)
+    assert found["critical_miss_rate"] == 0.0
 
 
 def test_repeats_are_reported_among_the_right_figures() -> None:
     repeats = pd.DataFrame([repeat("shifted", "a", 77.0, "fail")])
     found = figures(cases_of(*LABELS), said([True] * 5), clusters=np.array(list("abcde")), repeats=repeats)
-    assert found["right"]["repeatability"]["shifted"]["max_delta"] == 3.0
+    assert found.repeatability.shifted.max_delta == 3.0
 
 
 def test_arguments_of_other_lengths_are_refused() -> None:
     with pytest.raises(StudyError, match="5 cases but 1 in outcome"):
-        figures(cases_of(*LABELS), said([True]))
+        figures(cases_of(*LABELS), said([True]), clusters=np.array(list("abcde")))
     with pytest.raises(StudyError, match="5 cases but 1 in clusters"):
         figures(cases_of(*LABELS), said([True] * 5), clusters=np.array(["a"]))
     with pytest.raises(StudyError, match="one length"):

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.old_rules.profiles import GateProfile
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.gates import GateReport, check_gates
 from sopilot_assets.studies.planning import ACTIONS, LabelingPlan, labeling_plan
-from sopilot_assets.studies.profiles import CHECKS, GateProfile
+from sopilot_assets.studies.profiles import CHECKS
 
 
 def gate(values: Mapping[str, float | None], **thresholds: float) -> GateReport:

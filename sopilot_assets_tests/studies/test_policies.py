@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.old_rules.detectors import old_outcome
+from sopilot_assets.old_rules.grid import fit_grid
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.studies.cases import COLUMNS, cases_csv, read_cases
-from sopilot_assets.studies.grid import fit_grid
-from sopilot_assets.studies.metrics import old_outcome
 from sopilot_assets.studies.policies import (
     Policy,
     fit_table,

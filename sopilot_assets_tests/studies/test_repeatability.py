@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.old_rules.figures import Jitter, rescore_jitter
 from sopilot_assets.studies.cases import case_frame
-from sopilot_assets.studies.repeatability import REPEAT_COLUMNS, repeatability, rescore_jitter
+from sopilot_assets.studies.repeatability import REPEAT_COLUMNS, repeatability
 
 
 def scored(*rows: tuple[str, str, float]) -> pd.DataFrame:
@@ -24,17 +25,12 @@ def test_jitter_is_the_range_of_each_pair_with_repeats() -> None:
     found = rescore_jitter(
         scored(("g", "a", 50), ("g", "b", 70), ("g", "a", 60), ("h", "a", 90), ("g", "b", 71), ("g", "a", 54))
     )
-    assert found == {"num_pairs_with_repeats": 2, "mean_delta": 5.5, "p90_delta": 9.1, "max_delta": 10.0}
+    assert found == Jitter(2, mean_delta=5.5, p90_delta=9.1, max_delta=10.0)
 
 
 @pytest.mark.parametrize("rows", [(), (("g", "a", 50.0),), (("g", "a", 50.0), ("g", "a", math.nan))])
 def test_without_repeats_there_is_no_jitter(rows: Any) -> None:
-    assert rescore_jitter(scored(*rows)) == {
-        "num_pairs_with_repeats": 0,
-        "mean_delta": None,
-        "p90_delta": None,
-        "max_delta": None,
-    }
+    assert rescore_jitter(scored(*rows)) == Jitter(0, None, None, None)
 
 
 def repeat(kind: str, video: str, score: float, decision: str) -> dict[str, Any]:
@@ -57,27 +53,27 @@ def test_repeats_are_told_apart_by_kind() -> None:
         repeat("shifted", "b", math.nan, ""),
     ]
     found = repeatability(pd.DataFrame(rows))
-    assert (found["exact"]["pairs"], found["exact"]["max_delta"], found["exact"]["decision_changes"]) == (
+    assert (found.exact.pairs, found.exact.max_delta, found.exact.decision_changes) == (
         1,
         0,
         0,
     )
-    shifted = found["shifted"]
-    assert (shifted["pairs"], shifted["videos"], shifted["mean_delta"], shifted["max_delta"]) == (
+    shifted = found.shifted
+    assert (shifted.pairs, shifted.videos, shifted.mean_delta, shifted.max_delta) == (
         3,
         2,
         2.0,
         3.0,
     )
-    assert shifted["decision_change_rate"] == pytest.approx(1 / 2)  # one of two recordings
-    assert shifted["decision_change_rate_ci95"]["high"] > 0.7
-    assert shifted["max_probability_delta"] == pytest.approx(0.2)
+    assert shifted.decision_change_rate == pytest.approx(1 / 2)  # one of two recordings
+    assert shifted.decision_change_rate_ci95.high > 0.7
+    assert shifted.max_probability_delta == pytest.approx(0.2)
 
 
 def test_a_kind_without_repeats_has_no_figures() -> None:
     found = repeatability(pd.DataFrame(columns=list(REPEAT_COLUMNS)))
-    assert (found["shifted"]["pairs"], found["shifted"]["max_delta"]) == (0, None)
-    assert found["shifted"]["decision_change_rate_ci95"] is None
+    assert (found.shifted.pairs, found.shifted.max_delta) == (0, None)
+    assert found.shifted.decision_change_rate_ci95 is None
 
 
 def test_missing_columns_and_unknown_kinds_are_named() -> None:

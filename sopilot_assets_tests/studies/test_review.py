@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,10 +9,13 @@ import pytest
 from sopilot_assets.dossier.verifier.figures import repeatability_of
 from sopilot_assets.dossier.verifier.numbers import clustered_bounds
 from sopilot_assets.dossier.verifier.tables import read_csv
+from sopilot_assets.intervals import clustered
+from sopilot_assets.old_rules.detectors import DetectorOutcome
+from sopilot_assets.old_rules.profiles import GateProfile
 from sopilot_assets.studies.cases import case_frame, cases_csv, read_cases
 from sopilot_assets.studies.gates import check_gates, gate_counts
-from sopilot_assets.studies.intervals import clustered
-from sopilot_assets.studies.profiles import PROFILES, GateProfile, study_profile
+from sopilot_assets.studies.metrics import figures
+from sopilot_assets.studies.profiles import PROFILES, study_profile
 from sopilot_assets.studies.repeatability import REPEAT_COLUMNS, repeatability
 
 RESEARCH = [name for name, profile in PROFILES.items() if profile.research]
@@ -51,10 +52,10 @@ def test_repeats_that_measured_nothing_do_not_count() -> None:
             *({"video_id": f"u{number}", **nothing} for number in range(40)),
         ]
     )
-    found = repeatability(table)["shifted"]
-    assert (found["pairs"], found["videos"], found["decision_changes"]) == (2, 2, 1)
+    found = repeatability(table).shifted
+    assert (found.pairs, found.videos, found.decision_changes) == (2, 2, 1)
     rows = read_csv(table.to_csv(index=False).encode())
-    assert repeatability_of(rows)["shifted"]["videos"] == 2
+    assert repeatability_of(rows)["shifted"].videos == 2
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_many_recordings_of_one_person_do_not_dilute_what_others_do() -> None:
     limit = PROFILES["research_v3"].thresholds["clustered_false_positive_rate_ci95_high"]
     assert found.high > 3 * limit
     assert clustered(wrong, ["" if name == "always_right" else name for name in people]).high > 3 * limit
-    assert clustered_bounds(wrong.tolist(), people)["high"] == pytest.approx(found.high)
+    assert clustered_bounds(wrong.tolist(), people).high == pytest.approx(found.high)
 
 
 @pytest.mark.parametrize("sizes", [[100, *[1] * 39], [50, 50, *[2] * 38], [30] * 5 + [1] * 35])
@@ -101,14 +102,12 @@ def test_intervals_hold_where_people_have_unequal_numbers_of_recordings(sizes: l
 
 
 def test_what_a_failed_bound_needs_counts_people_and_not_their_recordings() -> None:
-    found = {
-        "critical_confusion": {"tp": 0, "fn": 0, "fp": 0, "tn": 1040},
-        "right": {
-            "clustered_false_positive_rate": asdict(
-                clustered(np.zeros(1040, dtype=bool), [*map(str, range(40)), *["one"] * 1000])
-            )
-        },
-    }
+    cases = case_frame(
+        {"case_id": f"{order:04d}", "order": order, "score": 80.0, "expected": 0.0} for order in range(1040)
+    )
+    silent = DetectorOutcome(np.zeros(1040, dtype=bool), np.ones(1040, dtype=bool), np.zeros(1040))
+    people = np.array([*map(str, range(40)), *["one"] * 1000], dtype=object)
+    found = figures(cases, silent, clusters=people)
     profile = PROFILES["research_v3"]
     values = perfect(profile) | {"clustered_false_positive_rate_ci95_high": 0.78}
     (failed,) = check_gates(profile, values, counts=gate_counts(found)).failed()

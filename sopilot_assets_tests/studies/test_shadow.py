@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.old_rules.detectors import DetectorOutcome
+from sopilot_assets.old_rules.shadow import old_shadow
 from sopilot_assets.studies.cases import case_frame
-from sopilot_assets.studies.metrics import DetectorOutcome
 from sopilot_assets.studies.shadow import (
     changed_frame,
     clustered_sign_test,
     exact_mcnemar,
-    old_shadow,
     shadow_report,
 )
 

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sopilot_assets.old_rules.choices import SplitRatios
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.groups import group_names, person_groups
 from sopilot_assets.studies.leakage import leakage_table, leaking_groups
-from sopilot_assets.studies.spec import SplitPlan, SplitRatios, SplitStrategy
+from sopilot_assets.studies.spec import SplitPlan, SplitStrategy
 from sopilot_assets.studies.split_manifest import SPLITS
 from sopilot_assets.studies.splits import split_manifest
 

@@ -12,7 +12,7 @@ from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.settings import RetentionSettings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
-from sopilot_assets.upkeep.retention import DAY_S, Tidied, tidy_files
+from sopilot_assets.upkeep.retention import DAY_S, Expired, remove_expired_files
 from sopilot_assets_tests.upkeep.made_up_days import score
 
 NOW_S = time.time()
@@ -27,8 +27,8 @@ def put(path: Path, *, days_old: float) -> Path:
     return path
 
 
-def tidy(home: Home, *, dry_run: bool = False) -> dict[str, Tidied]:
-    return {one.what: one for one in tidy_files(home, LIMITS, now_s=NOW_S, dry_run=dry_run)}
+def tidy(home: Home, *, dry_run: bool = False) -> dict[str, Expired]:
+    return {one.what: one for one in remove_expired_files(home, LIMITS, now_s=NOW_S, dry_run=dry_run)}
 
 
 def test_proxies_go_when_nobody_used_them_for_long(home: Home) -> None:

@@ -10,14 +10,14 @@ from typing import Final
 import dagster as dg
 from dagster import DagsterEventType
 
+from sopilot_assets.defs.dagster_internals.retries import has_retry
 from sopilot_assets.defs.dagster_internals.step_errors import sentence_of
-from sopilot_assets.defs.recordings.pending import PARTITION
+from sopilot_assets.defs.runs import PARTITION
 from sopilot_assets.upkeep.alerts.failures import EndedRun
 
 MOST: Final = 200
 """Ended runs that one look takes; the rest wait for the next."""
 
-_WILL_RETRY: Final = "dagster/will_retry"
 _BY_HAND: Final = "__ASSET_JOB"
 
 
@@ -79,7 +79,7 @@ def _ended(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> EndedRun 
         run.tags.get(PARTITION, ""),
         failed,
         _said(instance, entry) if failed else "",
-        failed and run.tags.get(_WILL_RETRY) == "true",
+        failed and has_retry(run),
     )
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 from sopilot_assets.defs.backup.restored import instance_problems
 from sopilot_assets.defs.publish import RawMetadata, scalars, table
 from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.defs.runs import work_tags
 from sopilot_assets.settings import SETTINGS_FILE, load_settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.backup.forget import Forgotten
@@ -77,7 +78,7 @@ make_backup: Final = dg.define_asset_job(
     selection=dg.AssetSelection.assets(backups).without_checks()
     | dg.AssetSelection.checks(dg.AssetCheckKey(backups.key, _COMPLETE)),
     description="Back the home up into the repository of the settings. Runs every night.",
-    tags={"sopilot/work": "backup", "dagster/max_retries": "2", "dagster/max_runtime": "21600"},
+    tags=work_tags("backup"),
     executor_def=dg.in_process_executor,
 )
 
@@ -85,7 +86,7 @@ drill_backup: Final = dg.define_asset_job(
     "drill_backup",
     selection=dg.AssetSelection.checks(drill_restores),
     description="Restore the newest backup into a scratch folder and compare it. Runs every Sunday.",
-    tags={"sopilot/work": "backup", "dagster/max_retries": "2", "dagster/max_runtime": "21600"},
+    tags=work_tags("backup"),
     executor_def=dg.in_process_executor,
 )
 
@@ -114,11 +115,6 @@ def backup_schedule(home: HomeResource) -> dg.RunRequest | dg.SkipReason:
 def drill_schedule(home: HomeResource) -> dg.RunRequest | dg.SkipReason:
     """One run a week."""
     return _request(home.home)
-
-
-BACKUP_CHECKS: Final = (drill_restores,)
-BACKUP_JOBS: Final = (make_backup, drill_backup)
-BACKUP_SCHEDULES: Final = (backup_schedule, drill_schedule)
 
 
 def _request(home: Home) -> dg.RunRequest | dg.SkipReason:

@@ -5,8 +5,10 @@ from typing import Final
 
 import dagster as dg
 
+from sopilot_assets.defs.partitions import CAMPAIGN
 from sopilot_assets.defs.publish import page, scalars, table
 from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.defs.runs import CAMPAIGN_TAG, CYCLE_TAG, work_tags
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.processes.boot_clock import Moment, moment_at
 from sopilot_assets.store.ledgers import Cell
@@ -15,12 +17,6 @@ from sopilot_assets.upkeep.campaign.deciding import Ending
 from sopilot_assets.upkeep.campaign.ending import summarise
 from sopilot_assets.upkeep.campaign.plan import load_plan, load_stop
 from sopilot_assets.upkeep.campaign.records import FAULTS, StepOutcome, StepResult, step_results
-
-CAMPAIGN: Final = dg.DynamicPartitionsDefinition(name="campaign")
-
-CAMPAIGN_TAG: Final = "sopilot/campaign"
-CYCLE_TAG: Final = "sopilot/cycle"
-"""Tags of every run of a campaign, and of the runs that its steps make."""
 
 _GROUP: Final = "operations"
 _VERSION: Final = "campaign-1"
@@ -119,7 +115,7 @@ campaign_cycle: Final = dg.define_asset_job(
     selection=dg.AssetSelection.assets(campaign_cycles)
     | dg.AssetSelection.checks(steps_succeeded, nothing_found),
     description="One cycle of the active campaign. Its schedule launches it.",
-    tags={"dagster/max_retries": "3", "sopilot/work": "campaign"},
+    tags=work_tags("campaign", retries=3, longest_s=None),
     executor_def=dg.in_process_executor,
 )
 
@@ -127,14 +123,9 @@ campaign_summary: Final = dg.define_asset_job(
     "campaign_summary",
     selection=dg.AssetSelection.assets(campaign_summaries),
     description="The summary of a campaign that has ended. The sensor campaign_watch launches it.",
-    tags={"dagster/max_retries": "3", "sopilot/work": "campaign"},
+    tags=work_tags("campaign", retries=3, longest_s=None),
     executor_def=dg.in_process_executor,
 )
-
-
-CAMPAIGN_ASSETS: Final = (campaign_cycles, campaign_summaries)
-CAMPAIGN_CHECKS: Final = (steps_succeeded, nothing_found)
-CAMPAIGN_JOBS: Final = (campaign_cycle, campaign_summary)
 
 
 def moment(clock: ClockResource) -> Moment:

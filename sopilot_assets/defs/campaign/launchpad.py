@@ -1,7 +1,6 @@
 """Starting and stopping a campaign from the web page: two jobs with a launchpad."""
 
 import getpass
-from typing import Final
 
 import dagster as dg
 from pydantic import Field
@@ -9,6 +8,7 @@ from pydantic import Field
 from sopilot_assets.defs.campaign.assets import moment
 from sopilot_assets.defs.publish import scalars
 from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.defs.runs import MAX_RETRIES
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.upkeep.campaign.durations import parse_duration, say_duration
 from sopilot_assets.upkeep.campaign.plan import (
@@ -69,7 +69,7 @@ def end_campaign(
     name="start_campaign",
     description="Start a campaign: fill in the launchpad. The same as `sopilot campaign start`.",
     executor_def=dg.in_process_executor,
-    tags={"dagster/max_retries": "0"},
+    tags={MAX_RETRIES: "0"},
 )
 def start_campaign_job() -> None:
     """One op."""
@@ -80,14 +80,11 @@ def start_campaign_job() -> None:
     name="stop_campaign",
     description="Stop the active campaign. The same as `sopilot campaign stop`.",
     executor_def=dg.in_process_executor,
-    tags={"dagster/max_retries": "0"},
+    tags={MAX_RETRIES: "0"},
 )
 def stop_campaign_job() -> None:
     """One op."""
     end_campaign()
-
-
-LAUNCHPAD_JOBS: Final = (start_campaign_job, stop_campaign_job)
 
 
 def request_of(config: StartConfig) -> CampaignRequest:

@@ -1,24 +1,20 @@
 """Who launches the cycles of a campaign: a schedule each minute; and a sensor that does the rest.
 
 The sensor notes cycles whose run died for good, ends a run that goes on after a stop, and asks for the
-summary. Cycles that come more often than each minute it launches itself.
+summary. No schedule can look more often than each minute: in a rehearsal with shorter cycles the sensor does
+what the schedule would do.
 """
 
 from datetime import datetime
 from typing import Final
 
 import dagster as dg
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
-from sopilot_assets.defs.campaign.assets import (
-    CAMPAIGN,
-    CAMPAIGN_TAG,
-    CYCLE_TAG,
-    campaign_cycle,
-    campaign_summary,
-    moment,
-)
+from sopilot_assets.defs.campaign.assets import campaign_cycle, campaign_summary, moment
+from sopilot_assets.defs.dagster_internals.retries import is_about_to_be_retried
+from sopilot_assets.defs.partitions import CAMPAIGN
 from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.defs.runs import CAMPAIGN_TAG, CYCLE_TAG, FINISHED, MAX_RUNTIME
 from sopilot_assets.processes.boot_clock import Moment
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.campaign.deciding import Act, CampaignState, NextAct, decide
@@ -42,7 +38,6 @@ _STARTING_S: Final = 300.0
 """Seconds that a run of a cycle may take beside its steps."""
 
 _MOST_RUNS: Final = 1000
-_FINISHED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
 @dg.schedule(
@@ -60,13 +55,7 @@ def campaign_cycles_schedule(
         return dg.SkipReason("no campaign with cycles of a minute or more is active")
     late_s = max((clock.now() - context.scheduled_execution_time).total_seconds(), 0.0)
     watch = _Watch(context.instance, home.home, plan, moment(clock).before(min(late_s, plan.interval_s)))
-    decision = watch.decide()
-    if decision.act is Act.LAUNCH:
-        watch.record(decision)
-        return watch.cycle_request(decision)
-    if decision.act is Act.SKIP:
-        watch.record(decision)
-    return dg.SkipReason(decision.why)
+    return watch.launch(watch.decide())
 
 
 @dg.sensor(
@@ -91,11 +80,12 @@ def campaign_watch(
     watch.settle()
     decision = watch.decide()
     note_watch(home.home, plan.campaign_id, now)
-    if scheduled and decision.act in (Act.LAUNCH, Act.SKIP):
-        return dg.SkipReason(f"the schedule launches the cycles; {decision.why}")
+    if decision.act in (Act.LAUNCH, Act.SKIP):
+        if scheduled:
+            return dg.SkipReason(f"the schedule launches the cycles; {decision.why}")
+        found = watch.launch(decision)
+        return dg.SensorResult(run_requests=[found]) if isinstance(found, dg.RunRequest) else found
     watch.record(decision)
-    if decision.act is Act.LAUNCH:
-        return dg.SensorResult(run_requests=[watch.cycle_request(decision)])
     if decision.act is Act.END:
         return watch.summary_request()
     ended = watch.end_lingering(now)
@@ -136,13 +126,19 @@ class _Watch:
             why = f"run {run.run_id[:8]} ended as {run.status.value.lower()} before its steps were through"
             self._note([cycle], CycleOutcome.FAILED, why)
 
+    def launch(self, decision: NextAct) -> dg.RunRequest | dg.SkipReason:
+        """The request for the cycle that is due, with what it leaves out noted; else why there is none."""
+        if decision.act in (Act.LAUNCH, Act.SKIP):
+            self.record(decision)
+        return self._cycle_request(decision) if decision.act is Act.LAUNCH else dg.SkipReason(decision.why)
+
     def record(self, decision: NextAct) -> None:
         """Note the cycles that the decision leaves out."""
         self._note(decision.missed, CycleOutcome.MISSED, "nobody launched it: Dagster's daemon did not run")
         if decision.act is Act.SKIP and decision.cycle is not None:
             self._note([decision.cycle], CycleOutcome.SKIPPED, decision.why)
 
-    def cycle_request(self, decision: NextAct) -> dg.RunRequest:
+    def _cycle_request(self, decision: NextAct) -> dg.RunRequest:
         """The request for the run of one cycle."""
         plan, cycle = self._plan, decision.cycle or 0
         self._add_partition()
@@ -153,7 +149,7 @@ class _Watch:
             tags={
                 CAMPAIGN_TAG: plan.campaign_id,
                 CYCLE_TAG: str(cycle),
-                "dagster/max_runtime": str(int(plan.longest_cycle_s + _STARTING_S)),
+                MAX_RUNTIME: str(int(plan.longest_cycle_s + _STARTING_S)),
             },
         )
 
@@ -227,8 +223,8 @@ def _cycle(record: dg.RunRecord) -> int | None:
 def _unfinished(run: dg.DagsterRun) -> bool:
     """Whether a run is not over: also one that failed and is about to be tried again."""
     if run.status is dg.DagsterRunStatus.FAILURE:
-        return run.tags.get(WILL_RETRY_TAG) == "true" and AUTO_RETRY_RUN_ID_TAG not in run.tags
-    return run.status not in _FINISHED
+        return is_about_to_be_retried(run)
+    return run.status not in FINISHED
 
 
 def _can_be_ended(run: dg.DagsterRun) -> bool:

@@ -22,9 +22,9 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
+from sopilot_assets.defs.runs import FINISHED
 from sopilot_assets.errors import ConfigError
 
-_FINISHED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 _STATES: Final = (DagsterEventType.ASSET_MATERIALIZATION.value, DagsterEventType.ASSET_OBSERVATION.value)
 _RUN_EVENTS: Final = tuple(one.value for one in DagsterEventType if one.value.startswith("PIPELINE_"))
 _ASSET_EVENTS: Final = tuple(one.value for one in ASSET_EVENTS)
@@ -41,7 +41,7 @@ class OldRuns:
 
 def old_runs(instance: dg.DagsterInstance, *, before: datetime) -> OldRuns:
     """The runs that were last changed before ``before`` and have ended, oldest first."""
-    records = instance.get_run_records(dg.RunsFilter(statuses=list(_FINISHED), updated_before=before))
+    records = instance.get_run_records(dg.RunsFilter(statuses=list(FINISHED), updated_before=before))
     found = [record.dagster_run.run_id for record in reversed(records)]
     needed = _needed(instance)
     return OldRuns(

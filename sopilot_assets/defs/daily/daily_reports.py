@@ -9,6 +9,7 @@ from sopilot_assets.defs.partitions import NO_PARTITION_OF
 from sopilot_assets.defs.publish import RawMetadata, page, table
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.defs.runs import ONE_HOUR_S, work_tags
 from sopilot_assets.upkeep.daily.report import DailyReport, days_to_report, write_report
 
 FIRST_DAY: Final = "2025-01-01"
@@ -45,7 +46,7 @@ make_daily_report: Final = dg.define_asset_job(
     "make_daily_report",
     selection=dg.AssetSelection.assets(daily_reports),
     description="Write the reports of the chosen days.",
-    tags={"sopilot/work": "daily", "dagster/max_retries": "2", "dagster/max_runtime": "3600"},
+    tags=work_tags("daily", longest_s=ONE_HOUR_S),
     executor_def=dg.in_process_executor,
 )
 
@@ -70,10 +71,6 @@ def daily_reports_schedule(
     # the run key changes daily: what failed yesterday is tried again
     requests = [dg.RunRequest(run_key=f"{today}/{day}", partition_key=day.isoformat()) for day in days]
     return requests or dg.SkipReason("every report is there")
-
-
-DAILY_JOBS: Final = (make_daily_report,)
-DAILY_SCHEDULES: Final = (daily_reports_schedule,)
 
 
 def _metadata(report: DailyReport) -> RawMetadata:

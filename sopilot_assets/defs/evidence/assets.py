@@ -12,13 +12,13 @@ from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.evidence.critical_policies import fit_study_policies
 from sopilot_assets.evidence.error_packets import collect_study_errors
 from sopilot_assets.evidence.evidence_dossiers import build_study_dossier
-from sopilot_assets.evidence.gate_reports import check_study_gates, gate_verdict
+from sopilot_assets.evidence.gate_reports import check_study_gates
 from sopilot_assets.evidence.labeling_plans import plan_study_labeling
 from sopilot_assets.evidence.labels import describe_labels
 from sopilot_assets.evidence.outcome import EVIDENCE_VERSION, StudyOutcome
 from sopilot_assets.evidence.shadow_reports import compare_study_detectors
 from sopilot_assets.evidence.split_evaluations import evaluate_study_splits
-from sopilot_assets.evidence.split_manifests import split_study_cases, study_leaks
+from sopilot_assets.evidence.split_manifests import split_study_cases
 
 _GROUP: Final = "evidence"
 _OWNERS: Final = ["team:quality"]
@@ -162,47 +162,6 @@ STUDY_ASSETS: Final = (
     labeling_plans,
     evidence_dossiers,
 )
-
-
-@dg.asset_check(
-    asset=gate_reports,
-    name="gates_pass",
-    blocking=True,
-    description=(
-        "Every check of the study's gate profile holds on the test split. A research profile that fails "
-        "blocks the dossier; any other is a warning."
-    ),
-)
-def gates_pass(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
-    """The verdict of the gates, as they were published."""
-    verdict = gate_verdict(home.home, context.partition_key)
-    return dg.AssetCheckResult(
-        passed=verdict.passed,
-        severity=dg.AssetCheckSeverity.ERROR if verdict.blocks else dg.AssetCheckSeverity.WARN,
-        description=verdict.summary,
-        metadata={"checks": table(verdict.rows, columns=tuple(verdict.rows[0]))} if verdict.rows else {},
-    )
-
-
-@dg.asset_check(
-    asset=split_manifests,
-    name="nothing_leaks",
-    description="No person, source video, near-duplicate, session or recording is in two splits.",
-)
-def nothing_leaks(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
-    """The groups that are in more than one split, as they were published."""
-    leaks = study_leaks(home.home, context.partition_key)
-    return dg.AssetCheckResult(
-        passed=not leaks,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(leaks)} groups are in more than one split"
-        if leaks
-        else "no group is in two splits",
-        metadata={"leaks": table(leaks, columns=tuple(leaks[0]))} if leaks else {},
-    )
-
-
-EVIDENCE_CHECKS: Final = (gates_pass, nothing_leaks)
 
 
 def _metadata(outcome: StudyOutcome) -> RawMetadata:

@@ -12,7 +12,8 @@ from sopilot_assets.defs.partitions import (
 from sopilot_assets.defs.publish import progress, publish_outcomes
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
 from sopilot_assets.defs.references.gold_references import gold_references, log_refreshed
-from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
+from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
+from sopilot_assets.defs.runs import STATION
 from sopilot_assets.scoring.ledger import algorithm_version
 from sopilot_assets.stations.alignments import align_videos
 from sopilot_assets.stations.gold_references import refresh_references
@@ -31,10 +32,14 @@ from sopilot_assets.stations.gold_references import refresh_references
     code_version=algorithm_version(),
     partitions_def=VIDEO,
     backfill_policy=RECORDINGS_BACKFILL,
-    tags={"sopilot/station": "4"},
+    tags={STATION: "4"},
 )
 def alignments(
-    context: dg.AssetExecutionContext, home: HomeResource, limits: LimitsResource, clock: ClockResource
+    context: dg.AssetExecutionContext,
+    home: HomeResource,
+    limits: LimitsResource,
+    clock: ClockResource,
+    watcher: dg.ResourceParam[Watcher],
 ) -> None:
     """One file a recording below ``alignments/<reference>/``; references come first, so that golds and
     trainees of one batch go through in one run.
@@ -45,6 +50,6 @@ def alignments(
     )
     log_refreshed(context, references)
     outcomes = align_videos(
-        home.home, keys, processes=limits.worker_processes, on_progress=progress(context, "aligned")
+        home.home, keys, processes=limits.worker_processes, on_progress=progress(context, watcher, "aligned")
     )
     publish_outcomes(context, outcomes, table_name="spans")

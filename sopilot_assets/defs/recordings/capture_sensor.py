@@ -17,6 +17,7 @@ from sopilot_assets.defs.recordings.pending import (
     run_request,
 )
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
+from sopilot_assets.defs.runs import STATION
 from sopilot_assets.disk import DiskState, guard_disk, room_for_files
 from sopilot_assets.settings import DiskLimits, load_settings
 from sopilot_assets.store.home import Home
@@ -82,7 +83,7 @@ class Look:
         "for whatever reason, are launched again. While there is too little disk space (settings.yaml, disk) "
         "it does nothing and says so."
     ),
-    tags={"sopilot/station": "0"},
+    tags={STATION: "0"},
 )
 def capture_sensor(
     context: dg.SensorEvaluationContext, home: HomeResource, limits: LimitsResource, clock: ClockResource

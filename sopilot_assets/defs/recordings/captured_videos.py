@@ -5,6 +5,7 @@ import dagster as dg
 from sopilot_assets.defs.partitions import RECORDINGS_BACKFILL, VIDEO, video_keys
 from sopilot_assets.defs.publish import publish_outcomes
 from sopilot_assets.defs.resources import HomeResource
+from sopilot_assets.defs.runs import STATION
 from sopilot_assets.stations.captured_videos import describe_videos
 
 
@@ -20,7 +21,7 @@ from sopilot_assets.stations.captured_videos import describe_videos
     code_version="captured-1",
     partitions_def=VIDEO,
     backfill_policy=RECORDINGS_BACKFILL,
-    tags={"sopilot/station": "1"},
+    tags={STATION: "1"},
 )
 def captured_videos(context: dg.AssetExecutionContext, home: HomeResource) -> None:
     """One row a recording in the ledger ``videos``, and its file below ``videos/``."""

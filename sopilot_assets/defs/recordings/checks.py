@@ -11,21 +11,16 @@ import dagster as dg
 from sopilot_assets.defs.partitions import VIDEO
 from sopilot_assets.defs.publish import table
 from sopilot_assets.defs.recordings import findings
-from sopilot_assets.defs.recordings.alignments import alignments
 from sopilot_assets.defs.recordings.captured_videos import captured_videos
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
 from sopilot_assets.defs.recordings.findings import Findings
 from sopilot_assets.defs.recordings.score_updates import score_updates
 from sopilot_assets.defs.recordings.scores import scores
-from sopilot_assets.defs.references.gold_references import gold_references
 from sopilot_assets.defs.resources import HomeResource
 
 MOST_QUARANTINED: Final = 0.2
 
-_Questions: TypeAlias = Mapping[str, tuple[Callable[[], Findings], dg.AssetCheckSeverity]]
-
-_REFRESHING: Final = [alignments, score_updates]
-"""The assets that bring the references up to date before they use them."""
+Questions: TypeAlias = Mapping[str, tuple[Callable[[], Findings], dg.AssetCheckSeverity]]
 
 _WARN: Final = dg.AssetCheckSeverity.WARN
 _ERROR: Final = dg.AssetCheckSeverity.ERROR
@@ -66,7 +61,7 @@ def captured_videos_checks(
             _WARN,
         ),
     }
-    yield from _answers(context, questions)
+    yield from answers(context, questions)
 
 
 @dg.multi_asset_check(
@@ -98,42 +93,7 @@ def clip_embeddings_checks(
             _ERROR,
         ),
     }
-    yield from _answers(context, questions)
-
-
-@dg.multi_asset_check(
-    name="gold_references_checks",
-    can_subset=True,
-    specs=[
-        dg.AssetCheckSpec(
-            "enough_golds",
-            asset=gold_references,
-            additional_deps=_REFRESHING,
-            description=(
-                f"Every task with recordings has at least {findings.FEWEST} golds by {findings.FEWEST} "
-                "persons."
-            ),
-        ),
-        dg.AssetCheckSpec(
-            "steps_are_confirmed",
-            asset=gold_references,
-            additional_deps=_REFRESHING,
-            description=(
-                "The steps of every gold were annotated by a person in steps.csv; proposals are used, but "
-                "may be wrong."
-            ),
-        ),
-    ],
-)
-def gold_references_checks(
-    context: dg.AssetCheckExecutionContext, home: HomeResource
-) -> Iterator[dg.AssetCheckResult]:
-    """Number and annotation of the golds."""
-    questions = {
-        "enough_golds": (lambda: findings.thin_references(home.home), _WARN),
-        "steps_are_confirmed": (lambda: findings.unconfirmed_references(home.home), _WARN),
-    }
-    yield from _answers(context, questions)
+    yield from answers(context, questions)
 
 
 @dg.multi_asset_check(
@@ -179,13 +139,10 @@ def scores_checks(
         "every_recording_has_a_row": (lambda: findings.recordings_without_row(home.home), _ERROR),
         "golds_pass": (lambda: findings.failing_golds(home.home), _WARN),
     }
-    yield from _answers(context, questions)
+    yield from answers(context, questions)
 
 
-CHECKS: Final = (captured_videos_checks, clip_embeddings_checks, gold_references_checks, scores_checks)
-
-
-def _answers(context: dg.AssetCheckExecutionContext, questions: _Questions) -> Iterator[dg.AssetCheckResult]:
+def answers(context: dg.AssetCheckExecutionContext, questions: Questions) -> Iterator[dg.AssetCheckResult]:
     """The answers to the selected questions; the UI can also ask a single one."""
     for name in sorted(key.name for key in context.selected_asset_check_keys):
         ask, severity = questions[name]

@@ -5,7 +5,8 @@ import dagster as dg
 from sopilot_assets.defs.partitions import RECORDINGS_BACKFILL, VIDEO, video_keys
 from sopilot_assets.defs.publish import progress, publish_outcomes
 from sopilot_assets.defs.recordings.captured_videos import captured_videos
-from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
+from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
+from sopilot_assets.defs.runs import STATION
 from sopilot_assets.stations.clip_embeddings import embed_videos
 
 
@@ -21,10 +22,14 @@ from sopilot_assets.stations.clip_embeddings import embed_videos
     code_version="embedding-1",
     partitions_def=VIDEO,
     backfill_policy=RECORDINGS_BACKFILL,
-    tags={"sopilot/station": "2"},
+    tags={STATION: "2"},
 )
 def clip_embeddings(
-    context: dg.AssetExecutionContext, home: HomeResource, limits: LimitsResource, clock: ClockResource
+    context: dg.AssetExecutionContext,
+    home: HomeResource,
+    limits: LimitsResource,
+    clock: ClockResource,
+    watcher: dg.ResourceParam[Watcher],
 ) -> None:
     """One file a recording below ``embeddings/<model>/``."""
     outcomes = embed_videos(
@@ -33,6 +38,6 @@ def clip_embeddings(
         processes=limits.worker_processes,
         run_id=context.run.run_id,
         written_at=clock.written_at,
-        on_progress=progress(context, "embedded"),
+        on_progress=progress(context, watcher, "embedded"),
     )
     publish_outcomes(context, outcomes)

@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from sopilot_assets.capture.ledgers import Registry, active_keys, quarantine_ledger, videos_ledger
+from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
+from sopilot_assets.capture.registry import active_keys, active_recordings
 from sopilot_assets.embedding.clips import load_embedding
 from sopilot_assets.errors import ModelError
 from sopilot_assets.scoring.ledger import scores_ledger
@@ -49,21 +50,22 @@ def damaged_files(home: Home, *, seed: str) -> Findings:
     """Active recordings whose stored file is gone, or, among a few that ``seed`` chooses, does not have the
     bytes that its name says.
     """
-    entries = sorted(Registry.read(home).entries.values(), key=lambda entry: entry.key)
+    entries = active_recordings(home)
     folder = local_path(home.videos)
-    away = {entry.key: entry for entry in entries if not (folder / entry.stored_name).exists()}
+    away = {key: entry for key, entry in entries.items() if not (folder / entry.stored_name).exists()}
     kept = names_in_store(folder) if away else set()
-    gone = [entry for entry in away.values() if entry.stored_name not in kept]
-    present = _sample([entry.key for entry in entries if entry.key not in away], seed)
-    changed = [
-        entry
-        for entry in entries
-        if entry.key in present and file_sha256(folder / entry.stored_name) != entry.sha256
-    ]
+    gone = {key: entry for key, entry in away.items() if entry.stored_name not in kept}
+    present = _sample([key for key in entries if key not in away], seed)
+    changed = {
+        key: entry
+        for key, entry in entries.items()
+        if key in present and file_sha256(folder / entry.stored_name) != entry.sha256
+    }
     return Findings(
-        [{"key": entry.key, "problem": "the file is gone", "file": entry.stored_name} for entry in gone]
-        + [
-            {"key": entry.key, "problem": "the bytes changed", "file": entry.stored_name} for entry in changed
+        [
+            {"key": key, "problem": problem, "file": entry.stored_name}
+            for problem, found in (("the file is gone", gone), ("the bytes changed", changed))
+            for key, entry in found.items()
         ],
         {"recordings": len(entries), "read_again": len(present)},
     )

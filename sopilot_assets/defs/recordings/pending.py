@@ -8,28 +8,30 @@ from typing import Final
 
 import dagster as dg
 
-from sopilot_assets.capture.ledgers import active_keys
+from sopilot_assets.capture.registry import active_keys
 from sopilot_assets.defs.partitions import STUDY, TASK, VIDEO
 from sopilot_assets.defs.recordings.batches import Attempt, Batch, plan_batches
 from sopilot_assets.defs.recordings.scores import scores
+from sopilot_assets.defs.runs import (
+    FINISHED,
+    NEW_KEYS,
+    PARENT_RUN,
+    PARTITION,
+    RANGE_END,
+    RANGE_START,
+    UNFINISHED,
+)
 from sopilot_assets.labels.chain import tasks_with_labels
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
 from sopilot_assets.stations.gold_references import references_ledger
-from sopilot_assets.stations.rescoring_plan import ScoringJob
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.registration import registration_path
 from sopilot_assets.studies.spec import study_ids
 
-RANGE_START: Final = "dagster/asset_partition_range_start"
-RANGE_END: Final = "dagster/asset_partition_range_end"
-PARTITION: Final = "dagster/partition"
-NEW_KEYS: Final = "sopilot/new_recordings"
-"""The new recordings, as ranges, that a run without partitions has found and is scoring."""
+SCORE_NEW: Final = "score_new_recordings"
+"""The job for new recordings, whose runs are looked up by its name."""
 
-_PARENT_RUN: Final = "dagster/parent_run_id"
-_FINISHED: Final = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-_UNFINISHED: Final = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
 _MEMORY: Final = timedelta(days=14)
 _MOST_RUNS: Final = 500
 
@@ -121,19 +123,19 @@ def earlier_attempts(instance: dg.DagsterInstance, now: datetime) -> list[Attemp
 
     The retries that Dagster makes of a crashed run by itself count as one attempt with it.
     """
-    running = instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED))
+    running = instance.get_run_records(dg.RunsFilter(statuses=list(UNFINISHED)))
     ended = instance.get_run_records(
-        dg.RunsFilter(job_name=ScoringJob.NEW.value, statuses=_FINISHED, created_after=now - _MEMORY),
+        dg.RunsFilter(job_name=SCORE_NEW, statuses=list(FINISHED), created_after=now - _MEMORY),
         limit=_MOST_RUNS,
     )
-    first_tries = [record for record in ended if _PARENT_RUN not in record.dagster_run.tags]
+    first_tries = [record for record in ended if PARENT_RUN not in record.dagster_run.tags]
     records = sorted([*running, *first_tries], key=lambda record: record.storage_id)
     return [attempt for record in records for attempt in _attempts(record)]
 
 
 def _attempts(record: dg.RunRecord) -> Iterator[Attempt]:
     run = record.dagster_run
-    ended_s = None if run.status in _UNFINISHED else record.end_time or record.update_timestamp.timestamp()
+    ended_s = None if run.status in UNFINISHED else record.end_time or record.update_timestamp.timestamp()
     for start, end in _ranges(run):
         yield Attempt(run.run_id, start, end, ended_s)
 
@@ -149,7 +151,7 @@ def _ranges(run: dg.DagsterRun) -> Iterator[tuple[str, str]]:
 
 
 def _scores_recordings(run: dg.DagsterRun) -> bool:
-    return scores.key in run.asset_selection if run.asset_selection else run.job_name != "rebuild_references"
+    return scores.key in run.asset_selection if run.asset_selection else True
 
 
 def run_request(batch: Batch) -> dg.RunRequest:

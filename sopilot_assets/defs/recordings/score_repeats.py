@@ -6,7 +6,7 @@ from pydantic import Field
 from sopilot_assets.defs.partitions import NO_PARTITION_OF
 from sopilot_assets.defs.publish import progress, table
 from sopilot_assets.defs.recordings.scores import scores
-from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
+from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
 from sopilot_assets.stations import score_repeats as repeats
 
 
@@ -41,6 +41,7 @@ def score_repeats(
     home: HomeResource,
     limits: LimitsResource,
     clock: ClockResource,
+    watcher: dg.ResourceParam[Watcher],
 ) -> dg.MaterializeResult[None]:
     """Rows in the ledger ``repeats``; a repeat is measured only once."""
     keys = repeats.chosen_for_repeats(
@@ -53,7 +54,7 @@ def score_repeats(
         processes=limits.worker_processes,
         run_id=context.run.run_id,
         written_at=clock.written_at,
-        on_progress=progress(context, "repeated"),
+        on_progress=progress(context, watcher, "repeated"),
     )
     for outcome in outcomes:
         if outcome.problem is not None:

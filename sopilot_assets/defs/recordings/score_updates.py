@@ -19,17 +19,18 @@ from sopilot_assets.defs.publish import RawMetadata, outcome_metadata, progress,
 from sopilot_assets.defs.recordings.alignments import alignments
 from sopilot_assets.defs.recordings.captured_videos import captured_videos
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
-from sopilot_assets.defs.recordings.pending import NEW_KEYS, keys_at_work, register_recordings
+from sopilot_assets.defs.recordings.pending import keys_at_work, register_recordings
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.references.gold_references import log_refreshed
-from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
+from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
+from sopilot_assets.defs.runs import CODE_VERSION, NEW_KEYS
 from sopilot_assets.scoring.ledger import algorithm_version
 from sopilot_assets.stations import score_updates as updates
 from sopilot_assets.stations.key_ranges import contiguous_ranges
 from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.stations.rescoring_plan import (
     RescoringPlan,
-    ScoringJob,
+    ScoringStart,
     ScoringWork,
     plan_scoring,
     rescoring_plan,
@@ -40,7 +41,6 @@ _STATIONS: Final = {
     asset.key.path[-1]: asset for asset in (captured_videos, clip_embeddings, alignments, scores)
 }
 _TABLES: Final = {updates.ALIGNED: "spans", updates.SCORED: "deviations"}
-_CODE_VERSION: Final = "dagster/code_version"
 _GROUPS: Final = ("task_id", "why", "also", "scored_with", "current", "job", "recordings")
 _STALE: Final = ("key", "why", "also", "scored_with", "current", "job")
 
@@ -118,6 +118,7 @@ def score_updates(
     home: HomeResource,
     limits: LimitsResource,
     clock: ClockResource,
+    watcher: dg.ResourceParam[Watcher],
 ) -> dg.MaterializeResult[None]:
     """One update at a time; a second run waits, and then finds what is left to do."""
     with only_writer(home.home.ledgers / "score_updates.lock"):
@@ -131,7 +132,7 @@ def score_updates(
             processes=limits.worker_processes,
             run_id=context.run.run_id,
             written_at=clock.written_at,
-            says=_progress_of(context),
+            says=_progress_of(context, watcher),
         ):
             log_refreshed(context, passed.references)
             _store(context, list(_materializations(passed)))
@@ -154,19 +155,19 @@ def _work(
         everything=config.which == "all",
         leave_out=keys_at_work(context.instance, registered, clock.now(), except_run=context.run.run_id),
     )
-    new = [key for one in work if one.job is ScoringJob.NEW for key in one.why]
+    new = [key for one in work if one.start is ScoringStart.NEW for key in one.why]
     if new:
         ranges = ",".join(f"{keys.start}...{keys.end}" for keys in contiguous_ranges(registered, new))
         context.instance.add_run_tags(context.run.run_id, {NEW_KEYS: ranges})
     for one in work:
-        message = f"{one.job.value}: {len(one.why)} recordings"
+        message = f"{one.start.value}: {len(one.why)} recordings"
         context.log.info(message)
     return work
 
 
-def _progress_of(context: dg.AssetExecutionContext) -> updates.StationProgress:
+def _progress_of(context: dg.AssetExecutionContext, watcher: Watcher) -> updates.StationProgress:
     def says(doing: str, *, before: int, total: int) -> Progress:
-        report = progress(context, doing)
+        report = progress(context, watcher, doing)
         return lambda done, _: report(before + done, total)
 
     return says
@@ -183,7 +184,7 @@ def _store(context: dg.AssetExecutionContext, made: Sequence[dg.AssetMaterializa
 
 def _materializations(passed: updates.Passed) -> Iterator[dg.AssetMaterialization]:
     asset, table_name = _STATIONS[passed.station], _TABLES.get(passed.station, "table")
-    tags = {_CODE_VERSION: asset.code_versions_by_key[asset.key] or ""}
+    tags = {CODE_VERSION: asset.code_versions_by_key[asset.key] or ""}
     for outcome in passed.outcomes:
         yield dg.AssetMaterialization(
             asset.key,

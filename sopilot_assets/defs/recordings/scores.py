@@ -5,7 +5,8 @@ import dagster as dg
 from sopilot_assets.defs.partitions import RECORDINGS_BACKFILL, VIDEO, video_keys
 from sopilot_assets.defs.publish import progress, publish_outcomes
 from sopilot_assets.defs.recordings.alignments import alignments
-from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
+from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
+from sopilot_assets.defs.runs import STATION
 from sopilot_assets.scoring.ledger import algorithm_version
 from sopilot_assets.stations.scores import score_videos
 
@@ -24,10 +25,14 @@ from sopilot_assets.stations.scores import score_videos
     code_version=algorithm_version(),
     partitions_def=VIDEO,
     backfill_policy=RECORDINGS_BACKFILL,
-    tags={"sopilot/station": "5"},
+    tags={STATION: "5"},
 )
 def scores(
-    context: dg.AssetExecutionContext, home: HomeResource, limits: LimitsResource, clock: ClockResource
+    context: dg.AssetExecutionContext,
+    home: HomeResource,
+    limits: LimitsResource,
+    clock: ClockResource,
+    watcher: dg.ResourceParam[Watcher],
 ) -> None:
     """One row a recording in the ledger ``scores``, and its page below ``reviews/``."""
     outcomes = score_videos(
@@ -36,6 +41,6 @@ def scores(
         run_id=context.run.run_id,
         written_at=clock.written_at,
         processes=limits.worker_processes,
-        on_progress=progress(context, "scored"),
+        on_progress=progress(context, watcher, "scored"),
     )
     publish_outcomes(context, outcomes, table_name="deviations")

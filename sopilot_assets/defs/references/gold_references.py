@@ -8,6 +8,7 @@ from sopilot_assets.defs.partitions import NO_PARTITION_OF, TASK
 from sopilot_assets.defs.publish import reference_metadata
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
 from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.defs.runs import STATION
 from sopilot_assets.scoring.ledger import algorithm_version
 from sopilot_assets.stations.gold_references import refresh_references
 from sopilot_assets.stations.outcome import ReferenceOutcome
@@ -26,7 +27,7 @@ from sopilot_assets.stations.outcome import ReferenceOutcome
     code_version=algorithm_version(),
     partitions_def=TASK,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    tags={"sopilot/station": "3"},
+    tags={STATION: "3"},
 )
 def gold_references(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
     """One file a version of a reference below ``references/<task>/``."""

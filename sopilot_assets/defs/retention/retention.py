@@ -1,4 +1,4 @@
-"""Keeping an installation small: what is over its time is removed, and ledgers are merged, every night."""
+"""Retention: what is over its time is removed, and ledgers are merged, every night."""
 
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -9,38 +9,39 @@ import dagster as dg
 from sopilot_assets.defs.dagster_internals.old_runs import empty_logs, old_runs, remove_runs, run_bytes
 from sopilot_assets.defs.publish import table
 from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.defs.runs import TWO_HOURS_S, work_tags
 from sopilot_assets.settings import RetentionSettings, load_settings
 from sopilot_assets.store.home import Home
-from sopilot_assets.upkeep.retention import Tidied, tidy_files
+from sopilot_assets.upkeep.retention import Expired, remove_expired_files
 
 
-def tidy_up(
+def remove_expired(
     home: Home, instance: dg.DagsterInstance, *, now: datetime, dry_run: bool = False
-) -> list[Tidied]:
+) -> list[Expired]:
     """Remove what is over its time: runs, logs, proxies, unfinished files; and merge ledgers."""
     limits = load_settings(home).retention
     return [
-        *_tidy_runs(instance, limits, now=now, dry_run=dry_run),
-        *tidy_files(home, limits, now_s=now.timestamp(), dry_run=dry_run),
+        *_expired_runs(instance, limits, now=now, dry_run=dry_run),
+        *remove_expired_files(home, limits, now_s=now.timestamp(), dry_run=dry_run),
     ]
 
 
-def _tidy_runs(
+def _expired_runs(
     instance: dg.DagsterInstance, limits: RetentionSettings, *, now: datetime, dry_run: bool
-) -> list[Tidied]:
+) -> list[Expired]:
     old = old_runs(instance, before=now - timedelta(days=limits.finished_runs_days))
     quiet = old_runs(instance, before=now - timedelta(days=limits.event_logs_days)).needed
     freed = (run_bytes if dry_run else remove_runs)(instance, old.removable)
     emptied, emptied_bytes = (len(quiet), 0) if dry_run else empty_logs(instance, quiet)
     return [
-        Tidied(
+        Expired(
             "finished runs",
             len(old.removable),
             freed,
             len(old.needed),
             f"older than {limits.finished_runs_days} days, unless they made the newest state of something",
         ),
-        Tidied(
+        Expired(
             "logs of runs that stay",
             emptied,
             emptied_bytes,
@@ -59,32 +60,29 @@ def _tidy_runs(
     group_name="operations",
     kinds={"file", "sqlite"},
     owners=["team:quality"],
-    code_version="care-1",
+    code_version="retention-1",
 )
-def housekeeping(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
-    """One night's tidying."""
-    tidied = tidy_up(home.home, context.instance, now=clock.now())
-    rows = [asdict(one) for one in tidied]
-    freed = sum(one.freed_bytes for one in tidied)
+def retention(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
+    """What one night removes."""
+    expired = remove_expired(home.home, context.instance, now=clock.now())
+    rows = [asdict(one) for one in expired]
+    freed = sum(one.freed_bytes for one in expired)
     context.add_output_metadata({"tidied": table(rows, columns=tuple(rows[0])), "freed_bytes": freed})
 
 
-keep_house: Final = dg.define_asset_job(
-    "keep_house",
-    selection=dg.AssetSelection.assets(housekeeping),
+apply_retention: Final = dg.define_asset_job(
+    "apply_retention",
+    selection=dg.AssetSelection.assets(retention),
     description="Remove what is over its time, and merge ledgers.",
-    tags={"sopilot/work": "care", "dagster/max_retries": "1", "dagster/max_runtime": "7200"},
+    tags=work_tags("care", retries=1, longest_s=TWO_HOURS_S),
     executor_def=dg.in_process_executor,
 )
 
-housekeeping_every_night: Final = dg.ScheduleDefinition(
-    name="housekeeping_every_night",
-    job=keep_house,
+retention_every_night: Final = dg.ScheduleDefinition(
+    name="retention_every_night",
+    job=apply_retention,
     cron_schedule="40 2 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Removes what is over its time at 02:40 UTC.",
 )
-
-CARE_JOBS: Final = (keep_house,)
-CARE_SCHEDULES: Final = (housekeeping_every_night,)

@@ -15,11 +15,9 @@ MAIN_QUEUE: Final = "main"
 
 SCORING_JOBS: Final = frozenset(
     {
-        "embed_again",
         "plan_rescoring",
         "rebuild_references",
         "repeat_scores",
-        "rescore",
         "rescore_stale",
         "score_new_recordings",
     }

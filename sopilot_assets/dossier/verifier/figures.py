@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
+from sopilot_assets.dossier.verifier.fields import Json
 from sopilot_assets.dossier.verifier.numbers import (
+    ClusteredBounds,
     auc,
     clustered_bounds,
     mcnemar_p,
@@ -15,9 +18,11 @@ from sopilot_assets.dossier.verifier.numbers import (
     statistics_of,
     wilson_bounds,
 )
-from sopilot_assets.dossier.verifier.tables import Row, number
+from sopilot_assets.dossier.verifier.tables import CaseRow, number
 
 SPLITS: Final = ("dev", "test", "challenge")
+MISS: Final = "miss_rate"
+FALSE_ALARM: Final = "false_positive_rate"
 _WINDOW: Final = 20
 _SHARE_FLOOR: Final = 1e-8
 _DRIFTS: Final = (
@@ -30,46 +35,61 @@ _DRIFTS: Final = (
 )
 
 
-def rows_of_split(rows: Sequence[Row], split: str) -> list[Row]:
+@dataclass(frozen=True)
+class HeadlineLine:
+    """One rate of one detector on one split: ``errors`` of n decided cases of so many people, and both
+    intervals; None where there is no case.
+    """
+
+    figure: str
+    split: str
+    detector: str
+    errors: float
+    n: float
+    people: float
+    point: float | None
+    wilson_low: float | None
+    wilson_high: float | None
+    clustered_low: float | None
+    clustered_high: float | None
+
+
+def rows_of_split(rows: Sequence[CaseRow], split: str) -> list[CaseRow]:
     """The rows of a split; ``full`` are those of all splits."""
-    return [row for row in rows if (row["split"] != "" if split == "full" else row["split"] == split)]
+    return [row for row in rows if (row.split != "" if split == "full" else row.split == split)]
 
 
-def scored(row: Row) -> bool:
-    """Whether the recording has a score."""
-    return row["problem"] == "" and row["score"] is not None
-
-
-def detected(row: Row, detector: str) -> bool:
-    """Whether the detector decided that there is a critical deviation."""
-    return bool(row[f"{detector}.detected"] and row[f"{detector}.decided"])
-
-
-def confusion(rows: Iterable[Row], detector: str) -> dict[str, int]:
+def confusion(rows: Iterable[CaseRow], detector: str) -> dict[str, int]:
     """Decided cases by label and decision."""
     counts = {"tp": 0, "fn": 0, "fp": 0, "tn": 0}
     for row in rows:
-        if row["expected"] is not None and row[f"{detector}.decided"]:
-            said = detected(row, detector)
-            counts[("tp" if said else "fn") if row["expected"] == 1 else ("fp" if said else "tn")] += 1
+        if row.expected is not None and row.decided(detector):
+            said = row.detected(detector)
+            counts[("tp" if said else "fn") if row.expected == 1 else ("fp" if said else "tn")] += 1
     return counts
 
 
-def figures_of(rows: Sequence[Row], detector: str) -> dict[str, Any]:
-    """The figures of a detector on these rows, in time order, nested as in ``results/evaluations.json``."""
-    complete = [row for row in rows if scored(row)]
+def figures_of(
+    rows: Sequence[CaseRow], detector: str, repeats: Sequence[Mapping[str, str]] | None = None
+) -> dict[str, Json]:
+    """The figures of a detector on these rows, in time order, nested as in ``results/evaluations.json``;
+    with ``repeats`` (rows of repeats.csv) also how well these recordings repeat.
+    """
+    complete = [row for row in rows if row.scored]
     counts = confusion(rows, detector)
     positives, negatives = counts["tp"] + counts["fn"], counts["fp"] + counts["tn"]
-    said = [detected(row, detector) for row in complete]
-    completed, labelled = (sum(row["expected"] is not None for row in some) for some in (complete, rows))
+    said = [row.detected(detector) for row in complete]
+    completed, labelled = (sum(row.expected is not None for row in some) for some in (complete, rows))
     return {
         "num_completed_jobs": len(complete),
-        "critical_detected_jobs": sum(detected(row, detector) for row in rows),
-        "critical_score_stats": statistics_of(_known(complete, f"{detector}.score")),
-        "score_stats": statistics_of(_known(complete, "score")),
-        "dtw_normalized_cost_stats": statistics_of(_known(complete, "dtw_normalized_cost")),
+        "critical_detected_jobs": sum(row.detected(detector) for row in rows),
+        "critical_score_stats": statistics_of(_known(row.score(detector) for row in complete)),
+        "score_stats": statistics_of(_known(row.number("score") for row in complete)),
+        "dtw_normalized_cost_stats": statistics_of(
+            _known(row.number("dtw_normalized_cost") for row in complete)
+        ),
         "rescore_jitter": _jitter(complete),
-        "drift": _halves_drift(complete, f"{detector}.score", said),
+        "drift": _halves_drift(complete, detector, said),
         "critical_miss_rate": share_of(counts["fn"], positives),
         "critical_false_positive_rate": share_of(counts["fp"], negatives),
         "critical_confusion": counts,
@@ -84,80 +104,89 @@ def figures_of(rows: Sequence[Row], detector: str) -> dict[str, Any]:
             "miss_rate": _confidence(counts["fn"], positives),
             "false_positive_rate": _confidence(counts["fp"], negatives),
         },
-        "right": _right(rows, detector),
+        "right": _right(rows, detector) | ({} if repeats is None else _repeated(rows, repeats)),
     }
 
 
-def _right(rows: Sequence[Row], detector: str) -> dict[str, Any]:
-    labelled = [row for row in rows if row["expected"] is not None]
-    positive = [row for row in labelled if row["expected"] == 1]
-    speaks = [row for row in labelled if row[f"{detector}.decided"]]
+def _repeated(rows: Sequence[CaseRow], repeats: Sequence[Mapping[str, str]]) -> dict[str, Json]:
+    keys = {row.case_id for row in rows}
+    by_kind = repeatability_of([one for one in repeats if one["key"] in keys])
+    return {"repeatability": {kind: found.as_json() for kind, found in by_kind.items()}}
+
+
+def _right(rows: Sequence[CaseRow], detector: str) -> dict[str, Json]:
+    labelled = [row for row in rows if row.expected is not None]
+    positive = [row for row in labelled if row.expected == 1]
+    speaks = [row for row in labelled if row.decided(detector)]
     misses = errors_interval(rows, detector, label=1)
     alarms = errors_interval(rows, detector, label=0)
-    known = [row for row in speaks if row[f"{detector}.score"] is not None]
-    scores, truth = [row[f"{detector}.score"] for row in known], [row["expected"] == 1 for row in known]
-    squares = [(score - label) ** 2 for score, label in zip(scores, truth, strict=True)]
+    known = [(score, row.expected == 1) for row in speaks if (score := row.score(detector)) is not None]
+    scores, truth = [score for score, _ in known], [positive for _, positive in known]
+    squares = [(score - label) ** 2 for score, label in known]
     return {
         "decided_share": share_of(len(speaks), len(labelled)),
-        "decided_positive_share": share_of(sum(row["expected"] == 1 for row in speaks), len(positive)),
-        "scored_share": share_of(sum(map(scored, labelled)), len(labelled)),
-        "abstained_positives": sum(not row[f"{detector}.decided"] for row in positive),
-        "abstained_negatives": sum(
-            not row[f"{detector}.decided"] for row in labelled if row["expected"] == 0
-        ),
-        "strict_miss_rate": share_of(sum(not detected(row, detector) for row in positive), len(positive)),
-        "clustered_miss_rate": misses,
-        "clustered_false_positive_rate": alarms,
-        "independent_positives": misses["clusters"],
-        "independent_negatives": alarms["clusters"],
+        "decided_positive_share": share_of(sum(row.expected == 1 for row in speaks), len(positive)),
+        "scored_share": share_of(sum(row.scored for row in labelled), len(labelled)),
+        "abstained_positives": sum(not row.decided(detector) for row in positive),
+        "abstained_negatives": sum(not row.decided(detector) for row in labelled if row.expected == 0),
+        "strict_miss_rate": share_of(sum(not row.detected(detector) for row in positive), len(positive)),
+        "clustered_miss_rate": misses.as_json(),
+        "clustered_false_positive_rate": alarms.as_json(),
+        "independent_positives": misses.clusters,
+        "independent_negatives": alarms.clusters,
         "brier": math.fsum(squares) / len(squares) if squares else None,
         "auc": auc(scores, truth),
         "drift": {
-            "score": _fixed_drift(rows, "score", [10.0 * edge for edge in range(1, 10)], None),
+            "score": _fixed_drift(
+                rows, lambda row: row.number("score"), [10.0 * edge for edge in range(1, 10)]
+            ),
             "critical_score": _fixed_drift(
-                rows, f"{detector}.score", [edge / 10 for edge in range(1, 10)], f"{detector}.decided"
+                rows,
+                lambda row: row.score(detector) if row.decided(detector) else None,
+                [edge / 10 for edge in range(1, 10)],
             ),
         },
     }
 
 
-def errors_interval(rows: Iterable[Row], detector: str, *, label: int) -> dict[str, Any]:
+def errors_interval(rows: Iterable[CaseRow], detector: str, *, label: int) -> ClusteredBounds:
     """The clustered interval of the miss rate (label 1) or of the false-positive rate (label 0)."""
-    chosen = [row for row in rows if row["expected"] == label and row[f"{detector}.decided"]]
-    errors = [detected(row, detector) != (label == 1) for row in chosen]
-    return clustered_bounds(errors, [row["cluster"] for row in chosen])
+    chosen = [row for row in rows if row.expected == label and row.decided(detector)]
+    errors = [row.detected(detector) != (label == 1) for row in chosen]
+    return clustered_bounds(errors, [row.cluster for row in chosen])
 
 
-def headline_of(rows: Sequence[Row], splits: Iterable[str], detectors: Sequence[str]) -> list[dict[str, Any]]:
+def headline_of(
+    rows: Sequence[CaseRow], splits: Iterable[str], detectors: Sequence[str]
+) -> list[HeadlineLine]:
     """Miss and false-alarm rate of each detector on each split, with both intervals; rounded."""
-    lines = []
-    for split in splits:
-        for detector in detectors:
-            chosen = rows_of_split(rows, split)
-            for name, label, error in (("miss_rate", 1, "fn"), ("false_positive_rate", 0, "fp")):
-                errors = confusion(chosen, detector)[error]
-                interval = errors_interval(chosen, detector, label=label)
-                n = int(interval["n"] or 0)
-                wilson = wilson_bounds(errors, n)
-                lines.append(
-                    {
-                        "figure": name,
-                        "split": split,
-                        "detector": detector,
-                        "errors": errors,
-                        "n": n,
-                        "people": interval["clusters"],
-                        "point": _rounded(share_of(errors, n)),
-                        "wilson_low": _rounded(wilson[0] if wilson else None),
-                        "wilson_high": _rounded(wilson[1] if wilson else None),
-                        "clustered_low": _rounded(interval["low"]),
-                        "clustered_high": _rounded(interval["high"]),
-                    }
-                )
-    return lines
+    return [
+        _headline_line(rows_of_split(rows, split), figure, split, detector)
+        for split in splits
+        for detector in detectors
+        for figure in (MISS, FALSE_ALARM)
+    ]
 
 
-def shadow_of(rows: Sequence[Row], baseline: str, candidate: str) -> dict[str, Any]:
+def _headline_line(chosen: Sequence[CaseRow], figure: str, split: str, detector: str) -> HeadlineLine:
+    found = errors_interval(chosen, detector, label=1 if figure == MISS else 0)
+    wilson = wilson_bounds(found.hits, found.n)
+    return HeadlineLine(
+        figure=figure,
+        split=split,
+        detector=detector,
+        errors=found.hits,
+        n=found.n,
+        people=found.clusters,
+        point=_rounded(share_of(found.hits, found.n)),
+        wilson_low=_rounded(wilson[0] if wilson else None),
+        wilson_high=_rounded(wilson[1] if wilson else None),
+        clustered_low=_rounded(found.low),
+        clustered_high=_rounded(found.high),
+    )
+
+
+def shadow_of(rows: Sequence[CaseRow], baseline: str, candidate: str) -> dict[str, Json]:
     """The paired table of two detectors, and McNemar's exact tests on their errors."""
     table = {
         f"{one}_{other}": 0
@@ -183,14 +212,14 @@ def shadow_of(rows: Sequence[Row], baseline: str, candidate: str) -> dict[str, A
     }
 
 
-def _deltas_of_rates(rows: Sequence[Row], baseline: str, candidate: str) -> dict[str, float | None]:
+def _deltas_of_rates(rows: Sequence[CaseRow], baseline: str, candidate: str) -> dict[str, float | None]:
     rates = []
     for detector in (baseline, candidate):
         counts = confusion(rows, detector)
-        decided = [row for row in rows if row[f"{detector}.decided"]]
+        decided = [row for row in rows if row.decided(detector)]
         rates.append(
             [
-                _rounded(share_of(sum(detected(row, detector) for row in decided), len(decided))),
+                _rounded(share_of(sum(row.detected(detector) for row in decided), len(decided))),
                 _rounded(share_of(counts["fn"], counts["fn"] + counts["tp"])),
                 _rounded(share_of(counts["fp"], counts["fp"] + counts["tn"])),
             ]
@@ -209,16 +238,16 @@ def _deltas_of_rates(rows: Sequence[Row], baseline: str, candidate: str) -> dict
 
 
 def _test(
-    rows: Sequence[Row], baseline: str, candidate: str, labels: tuple[int, ...]
+    rows: Sequence[CaseRow], baseline: str, candidate: str, labels: tuple[int, ...]
 ) -> dict[str, float | int]:
-    chosen = [row for row in rows if row["expected"] in labels]
-    both = [row for row in chosen if row[f"{baseline}.decided"] and row[f"{candidate}.decided"]]
+    chosen = [row for row in rows if row.expected in labels]
+    both = [row for row in chosen if row.decided(baseline) and row.decided(candidate)]
     signs: dict[str, int] = {}
     fixed = broken = right = 0
     for row in both:
-        before, after = (detected(row, one) == (row["expected"] == 1) for one in (baseline, candidate))
+        before, after = (row.detected(one) == (row.expected == 1) for one in (baseline, candidate))
         fixed, broken, right = fixed + (after > before), broken + (before > after), right + (before and after)
-        signs[row["cluster"]] = signs.get(row["cluster"], 0) + after - before
+        signs[row.cluster] = signs.get(row.cluster, 0) + after - before
     return {
         "compared": len(both),
         "not_compared": len(chosen) - len(both),
@@ -244,55 +273,81 @@ def _sign_flips_p(sums: Sequence[int]) -> float:
     return min(1.0, math.fsum(chance for total, chance in chances.items() if abs(total) >= abs(sum(sums))))
 
 
-def _state(row: Row, detector: str) -> str:
-    if not row[f"{detector}.decided"]:
+def _state(row: CaseRow, detector: str) -> str:
+    if not row.decided(detector):
         return "undecided"
-    return "detected" if row[f"{detector}.detected"] else "clear"
+    return "detected" if row.detected(detector) else "clear"
 
 
-def repeatability_of(repeats: Sequence[Mapping[str, str]]) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True)
+class RepeatFigures:
+    """How far scores moved, and in how many recordings the decision changed, when one kind of repeat was
+    scored: ``pairs`` of ``videos`` recordings.
+    """
+
+    pairs: int
+    videos: int
+    deltas: tuple[float, ...]
+    decision_changes: int
+
+    @property
+    def max_delta(self) -> float | None:
+        """The farthest that a score moved; None without a pair of scores."""
+        return max(self.deltas, default=None)
+
+    @property
+    def decision_change_rate(self) -> float | None:
+        """The share of recordings whose decision changed; None without one."""
+        return share_of(self.decision_changes, self.videos)
+
+    def as_json(self) -> dict[str, Json]:
+        """As ``results/evaluations.json`` states it."""
+        bounds = wilson_bounds(self.decision_changes, self.videos)
+        return {
+            "pairs": self.pairs,
+            "videos": self.videos,
+            **_statistics(self.deltas),
+            "decision_changes": self.decision_changes,
+            "decision_change_rate": self.decision_change_rate,
+            "decision_change_rate_ci95": {"low": bounds[0], "high": bounds[1]} if bounds else None,
+        }
+
+
+def repeatability_of(repeats: Sequence[Mapping[str, str]]) -> dict[str, RepeatFigures]:
     """By kind of repeat how far scores moved and how many decisions changed."""
     return {kind: _repeats([row for row in repeats if row["kind"] == kind]) for kind in ("exact", "shifted")}
 
 
-def _repeats(rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def _repeats(rows: Sequence[Mapping[str, str]]) -> RepeatFigures:
     # where neither has a score, nothing was measured
     rows = [row for row in rows if row["score"] or row["base_score"]]
     pairs = [(number(row["score"]), number(row["base_score"])) for row in rows]
     deltas = [abs(again - before) for again, before in pairs if again is not None and before is not None]
-    videos = len({row["video_id"] for row in rows})
-    changed = len({row["video_id"] for row in rows if row["decision"] != row["base_decision"]})
-    bounds = wilson_bounds(changed, videos)
-    return {
-        "pairs": len(rows),
-        "videos": videos,
-        **_deltas(deltas),
-        "decision_changes": changed,
-        "decision_change_rate": share_of(changed, videos),
-        "decision_change_rate_ci95": {"low": bounds[0], "high": bounds[1]} if bounds else None,
-    }
+    changed = {row["video_id"] for row in rows if row["decision"] != row["base_decision"]}
+    return RepeatFigures(len(rows), len({row["video_id"] for row in rows}), tuple(deltas), len(changed))
 
 
-def _jitter(complete: Sequence[Row]) -> dict[str, Any]:
+def _jitter(complete: Sequence[CaseRow]) -> dict[str, Json]:
     pairs: dict[tuple[str, str], list[float]] = {}
     for row in complete:
-        pairs.setdefault((row["gold_id"], row["video_id"]), []).append(row["score"])
+        scores = _known([row.number("score")])
+        pairs.setdefault((row.text("gold_id"), row.text("video_id")), []).extend(scores)
     deltas = [max(scores) - min(scores) for scores in pairs.values() if len(scores) >= 2]
-    return {"num_pairs_with_repeats": len(deltas), **_deltas(deltas)}
+    return {"num_pairs_with_repeats": len(deltas), **_statistics(deltas)}
 
 
-def _deltas(deltas: Sequence[float]) -> dict[str, float | None]:
+def _statistics(deltas: Sequence[float]) -> dict[str, float | None]:
     if not deltas:
         return {"mean_delta": None, "p90_delta": None, "max_delta": None}
     mean = math.fsum(deltas) / len(deltas)
     return {"mean_delta": mean, "p90_delta": quantile(deltas, 0.9), "max_delta": max(deltas)}
 
 
-def _halves_drift(complete: Sequence[Row], critical: str, said: Sequence[bool]) -> dict[str, Any]:
+def _halves_drift(complete: Sequence[CaseRow], detector: str, said: Sequence[bool]) -> dict[str, Json]:
     split = len(complete) // 2
     first, rest = complete[:split], complete[split:]
     enabled = min(len(first), len(rest)) >= _WINDOW
-    figures: dict[str, Any] = {
+    figures: dict[str, Json] = {
         "reference_jobs": len(first),
         "current_jobs": len(rest),
         "min_window_jobs_required": _WINDOW,
@@ -302,20 +357,24 @@ def _halves_drift(complete: Sequence[Row], critical: str, said: Sequence[bool]) 
     if not enabled:
         return figures | dict.fromkeys(_DRIFTS)
     before, after = sum(said[:split]) / len(first), sum(said[split:]) / len(rest)
+
+    def psi(value: Callable[[CaseRow], float | None]) -> float | None:
+        return _psi([value(row) for row in first], [value(row) for row in rest])
+
     return figures | {
-        "critical_score_psi": _psi(first, rest, critical),
-        "score_psi": _psi(first, rest, "score"),
-        "dtw_normalized_cost_psi": _psi(first, rest, "dtw_normalized_cost"),
+        "critical_score_psi": psi(lambda row: row.score(detector)),
+        "score_psi": psi(lambda row: row.number("score")),
+        "dtw_normalized_cost_psi": psi(lambda row: row.number("dtw_normalized_cost")),
         "critical_detected_rate_reference": before,
         "critical_detected_rate_current": after,
         "critical_detected_rate_shift_abs": abs(after - before),
     }
 
 
-def _psi(first: Sequence[Row], rest: Sequence[Row], column: str) -> float | None:
+def _psi(first: Sequence[float | None], rest: Sequence[float | None]) -> float | None:
     """The old population stability index: bins at the deciles of the first half."""
-    old, new = [row[column] for row in first], [row[column] for row in rest]
-    if None in old or None in new:
+    old, new = _known(first), _known(rest)
+    if len(old) < len(first) or len(new) < len(rest):
         return None
     edges = sorted({_decile(sorted(old), index * 0.1 if index < 10 else 1.0) for index in range(11)})
     if len(edges) < 3:
@@ -347,21 +406,18 @@ def _counts(values: Iterable[float], edges: Sequence[float]) -> list[int]:
 
 
 def _fixed_drift(
-    rows: Sequence[Row], column: str, inner: Sequence[float], only: str | None
-) -> dict[str, Any] | None:
+    rows: Sequence[CaseRow], value: Callable[[CaseRow], float | None], inner: Sequence[float]
+) -> dict[str, Json] | None:
     """The index over fixed bins and the Kolmogorov-Smirnov distance of the two halves."""
     half = len(rows) // 2
-    windows = [
-        [row[column] for row in part if row[column] is not None and (only is None or row[only])]
-        for part in (rows[:half], rows[half:])
-    ]
+    windows = [_known(map(value, part)) for part in (rows[:half], rows[half:])]
     if min(map(len, windows)) < _WINDOW:
         return None
     shares = []
     for values in windows:
         counts = [0] * (len(inner) + 1)
-        for value in values:
-            counts[bisect_right(inner, value)] += 1
+        for one in values:
+            counts[bisect_right(inner, one)] += 1
         shares.append([(count + 0.5) / (len(values) + 0.5 * len(counts)) for count in counts])
     old, new = map(sorted, windows)
     return {
@@ -369,17 +425,16 @@ def _fixed_drift(
         "current_n": len(new),
         "psi": math.fsum((now - was) * math.log(now / was) for was, now in zip(*shares, strict=True)),
         "ks": max(
-            abs(bisect_right(old, value) / len(old) - bisect_right(new, value) / len(new))
-            for value in old + new
+            abs(bisect_right(old, one) / len(old) - bisect_right(new, one) / len(new)) for one in old + new
         ),
     }
 
 
-def _known(rows: Iterable[Row], column: str) -> list[float]:
-    return [row[column] for row in rows if row[column] is not None]
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
 
-def _confidence(k: int, n: int) -> dict[str, Any]:
+def _confidence(k: int, n: int) -> dict[str, Json]:
     bounds = wilson_bounds(k, n)
     if bounds is None:
         return {"n": 0, "point": None, "ci95": None}

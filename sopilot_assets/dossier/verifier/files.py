@@ -8,10 +8,11 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 from sopilot_assets.dossier.verifier.ed25519 import ed25519_valid
-from sopilot_assets.dossier.verifier.findings import Findings, read_json
+from sopilot_assets.dossier.verifier.fields import Json, JsonField, read_json
+from sopilot_assets.dossier.verifier.findings import Findings
 from sopilot_assets.dossier.verifier.signature import (
     SignatureFault,
     fingerprint,
@@ -141,19 +142,20 @@ def dossier_id_of(files: Mapping[str, bytes]) -> str:
 def check_hashes(files: Mapping[str, bytes], findings: Findings) -> None:
     """Hold every file against the manifest, and the manifest and every file against the statement."""
     manifest = _object(files, MANIFEST, findings)
-    listed = manifest.get("files", {})
-    _compare_hashes(
-        {name: entry.get("sha256") for name, entry in listed.items()}, files, UNHASHED, MANIFEST, findings
-    )
+    entries = manifest["files"].fields() if "files" in manifest else ()
+    listed = {name: entry.get("sha256").value for name, entry in entries}
+    _compare_hashes(listed, files, UNHASHED, MANIFEST, findings)
     statement = _object(files, STATEMENT, findings)
-    if statement:
-        findings.add(STATEMENT, "type of the statement", statement.get("_type"), _TYPE)
-        subjects = {one.get("name"): one.get("digest", {}).get("sha256") for one in statement["subject"]}
+    if statement.value:
+        findings.add(STATEMENT, "type of the statement", statement.get("_type").value, _TYPE)
+        subjects = {
+            one["name"].text(): one["digest"].get("sha256").value for one in statement["subject"].items()
+        }
         _compare_hashes(subjects, files, {STATEMENT, SIGNATURE}, STATEMENT, findings)
 
 
 def _compare_hashes(
-    stated: Mapping[str, Any],
+    stated: Mapping[str, Json],
     files: Mapping[str, bytes],
     without: set[str] | frozenset[str],
     source: str,
@@ -231,17 +233,18 @@ def _key_of(signer: str) -> str:
         ) from error
 
 
-def _object(files: Mapping[str, bytes], name: str, findings: Findings) -> dict[str, Any]:
-    """The JSON object in a file; {} (noted) where there is none."""
+def _object(files: Mapping[str, bytes], name: str, findings: Findings) -> JsonField:
+    """The JSON object in a file; an empty one (noted) where there is none."""
+    empty = JsonField(name, "", {})
     if name not in files:
         findings.bad(name, "part of the dossier", "a file", "no file")
-        return {}
+        return empty
     try:
-        content = read_json(files[name])
+        content = JsonField(name, "", read_json(files[name]))
     except ValueError as error:
         findings.bad(name, "JSON", "", str(error))
-        return {}
-    if not isinstance(content, dict):
-        findings.bad(name, "JSON", "an object", type(content).__name__)
-        return {}
+        return empty
+    if not isinstance(content.value, Mapping):
+        findings.bad(name, "JSON", "an object", type(content.value).__name__)
+        return empty
     return content

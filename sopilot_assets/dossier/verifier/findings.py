@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
+
+from sopilot_assets.dossier.verifier.fields import Json
 
 TOLERANCE: Final = 1.000001e-6
 """Figures are stated to six decimals."""
@@ -40,7 +41,7 @@ class Findings:
         """Note a fault of a file."""
         self.add(file, what, stated, found, ok=False)
 
-    def compare(self, file: str, what: str, stated: Any, found: Any) -> None:
+    def compare(self, file: str, what: str, stated: Json, found: Json) -> None:
         """Compare two JSON values leaf by leaf, as far as ``found`` knows them; the rest is noted as not
         recomputed.
         """
@@ -63,25 +64,6 @@ class Findings:
     def bad_files(self) -> list[str]:
         """The files with a fault, by name."""
         return sorted({line.file for line in self.failed})
-
-
-def read_json(data: bytes | str) -> Any:
-    """The JSON value, which says everything once: ``ValueError`` for a name that occurs twice in an object,
-    of which readers take one or the other, and for numbers that JSON does not have.
-    """
-    return json.loads(data, object_pairs_hook=_each_name_once, parse_constant=_no_number)
-
-
-def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"twice in one object: {sorted({one for one in names if names.count(one) > 1})}")
-    return found
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number in JSON")
 
 
 def same(stated: object, found: object) -> bool:

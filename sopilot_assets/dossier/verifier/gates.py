@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
+from sopilot_assets.dossier.verifier.fields import Json, JsonField, JsonObject
 from sopilot_assets.dossier.verifier.findings import Findings
 
 GATES_FILE: Final = "results/gates.json"
@@ -124,64 +125,80 @@ FIXED_CHECKS: Final = frozenset({"blind_label_share", "leaking_groups"})
 """Checks that no override may loosen."""
 
 
-def check_gate_rules(report: Mapping[str, Any], registered: Mapping[str, Any], findings: Findings) -> None:
+def check_gate_rules(report: JsonField, registered: JsonField, findings: Findings) -> None:
     """The report holds every check that the registered profile asks for, at the profile's threshold or at
     that of a registered override.
     """
-    profile = registered["gate_profile"]
+    profile = registered["gate_profile"].text()
     overrides = registered["gate_overrides"]
-    findings.add(GATES_FILE, "gates: profile that was registered", report["profile"], profile)
-    findings.add(GATES_FILE, "gates: overrides that were registered", report["overrides"], overrides)
-    if overrides and profile in LOCKED_PROFILES:
-        findings.add(GATES_FILE, "gates: locked profile with overrides", registered["override_locked"], True)
+    findings.add(GATES_FILE, "gates: profile that was registered", report["profile"].value, profile)
+    findings.add(
+        GATES_FILE, "gates: overrides that were registered", report["overrides"].value, overrides.value
+    )
+    if overrides.value and profile in LOCKED_PROFILES:
+        locked = registered["override_locked"].value
+        findings.add(GATES_FILE, "gates: locked profile with overrides", locked, True)
     own = PROFILE_THRESHOLDS[profile]
-    wanted: dict[str, Any] = {**own, **{one["check"]: one["threshold"] for one in overrides}}
+    wanted: dict[str, float | None] = {
+        **own,
+        **{one["check"].text(): one["threshold"].number_or_none() for one in overrides.items()},
+    }
     for name in sorted(FIXED_CHECKS & set(own)):
-        loose = wanted[name] is None or (
-            wanted[name] < own[name] if name in LEAST_CHECKS else wanted[name] > own[name]
-        )
-        findings.add(
-            GATES_FILE, f"gate {name}: threshold, not loosened", wanted[name], own[name], ok=not loose
-        )
-    names = [check["name"] for check in report["checks"]]
+        sound = not _loosened(name, wanted[name], own[name])
+        findings.add(GATES_FILE, f"gate {name}: threshold, not loosened", wanted[name], own[name], ok=sound)
+    checks = report["checks"].items()
+    names = [check["name"].text() for check in checks]
     lacking = sorted(set(wanted) - set(names))
     findings.add(GATES_FILE, "gates: checks that are lacking", ", ".join(lacking) or "none", "none")
     findings.add(GATES_FILE, "gates: each check once", len(names), len(set(names)))
-    for check in report["checks"]:
-        name = check["name"]
-        findings.add(GATES_FILE, f"gate {name}: threshold", check["threshold"], wanted.get(name))
+    for name, check in zip(names, checks, strict=True):
+        findings.add(GATES_FILE, f"gate {name}: threshold", check["threshold"].value, wanted.get(name))
         direction = "min" if name in LEAST_CHECKS else "max"
-        findings.add(GATES_FILE, f"gate {name}: direction", check["direction"], direction)
+        findings.add(GATES_FILE, f"gate {name}: direction", check["direction"].value, direction)
 
 
-def values_of(figures: Mapping[str, Any]) -> dict[str, Any]:
+def _loosened(name: str, wanted: float | None, own: float) -> bool:
+    if wanted is None:
+        return True
+    return wanted < own if name in LEAST_CHECKS else wanted > own
+
+
+def values_of(figures: JsonObject) -> dict[str, Json]:
     """The values of the checks that come from the figures."""
     return {name: _at(figures, path) for name, path in _PATHS.items()}
 
 
 def check_gate_report(
-    report: Mapping[str, Any], stated: Mapping[str, Any], found: Mapping[str, Any], findings: Findings
+    report: JsonField, stated: JsonField, found: Mapping[str, Json], findings: Findings
 ) -> None:
     """Hold every check of the report against the values ``found`` from the rows and against its threshold."""
-    checks: Sequence[Mapping[str, Any]] = report["checks"]
+    checks = report["checks"].items()
     for check in checks:
-        name, value, threshold = check["name"], check["value"], check["threshold"]
+        name, value = check["name"].text(), check["value"].value
         if name in found:
             findings.add(GATES_FILE, f"gate {name}: value", value, found[name])
         else:
             findings.not_recomputed.append(f"gates.{name}")
-        findings.add(GATES_FILE, f"gate {name}: value that the gate saw", value, stated.get(name))
-        passed = threshold is None or (
-            value is not None and (value <= threshold if check["direction"] == "max" else value >= threshold)
-        )
-        findings.add(GATES_FILE, f"gate {name}: passed", check["passed"], passed)
-        findings.add(GATES_FILE, f"gate {name}: enabled", check["enabled"], threshold is not None)
-    enabled = [check for check in checks if check["threshold"] is not None]
-    together = bool(enabled) and all(check["passed"] for check in enabled)
-    findings.add(GATES_FILE, "gates: all passed", report["overall_pass"], together)
+        findings.add(GATES_FILE, f"gate {name}: value that the gate saw", value, stated.get(name).value)
+        findings.add(GATES_FILE, f"gate {name}: passed", check["passed"].value, _passes(check))
+        enabled = check["threshold"].value is not None
+        findings.add(GATES_FILE, f"gate {name}: enabled", check["enabled"].value, enabled)
+    asked = [check for check in checks if check["threshold"].value is not None]
+    together = bool(asked) and all(check["passed"].value for check in asked)
+    findings.add(GATES_FILE, "gates: all passed", report["overall_pass"].value, together)
 
 
-def _at(figures: Any, path: Sequence[str]) -> Any:
+def _passes(check: JsonField) -> bool:
+    """Whether the value of a check keeps its threshold; without a threshold it does, without a value not."""
+    threshold, value = check["threshold"].number_or_none(), check["value"].number_or_none()
+    if threshold is None:
+        return True
+    if value is None:
+        return False
+    return value <= threshold if check["direction"].value == "max" else value >= threshold
+
+
+def _at(figures: Json, path: Sequence[str]) -> Json:
     for name in path:
         figures = figures.get(name) if isinstance(figures, Mapping) else None
     return figures

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from statistics import NormalDist
-from typing import Any, Final
+from typing import Final
 
-from sopilot_assets.dossier.verifier.labels import counting_labels
+from sopilot_assets.dossier.verifier.fields import Json
+from sopilot_assets.dossier.verifier.labels import RaterLabel, counting_labels
 from sopilot_assets.dossier.verifier.numbers import CONFIDENCE, wilson_bounds
 
 AGREEMENT: Final = "results/agreement.json"
 
 
-def agreement_of(events: Sequence[Mapping[str, Any]], sources: Sequence[str]) -> dict[str, Any]:
+def agreement_of(labels: Sequence[RaterLabel], sources: Collection[str]) -> dict[str, Json]:
     """Cohen's kappa of two raters, Fleiss' of more, with its 95 % interval; first answers count."""
     answers: dict[str, dict[str, bool | None]] = {}
-    for _, event in counting_labels(events, sources):
-        if not event["adjudicates"]:
-            answers.setdefault(event["key"], {}).setdefault(event["who"], event["critical_expected"])
+    for _, label in counting_labels(labels, sources):
+        if not label.adjudicates:
+            answers.setdefault(label.key, {}).setdefault(label.who, label.critical_expected)
     said = [
         {who: answer for who, answer in row.items() if answer is not None}
         for _, row in sorted(answers.items())
@@ -26,7 +27,7 @@ def agreement_of(events: Sequence[Mapping[str, Any]], sources: Sequence[str]) ->
     shared = [row for row in said if len(row) > 1]
     raters = sorted({who for row in shared for who in row})
     counts = [(sum(map(bool, row.values())), sum(not one for one in row.values())) for row in shared]
-    found: dict[str, Any] = {
+    found: dict[str, Json] = {
         "statistic": "fleiss" if len(raters) > 2 else "cohen",
         "raters": len(raters),
         "recordings": len(shared),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from sopilot_assets.dossier.verifier.findings import Findings, read_json
+from sopilot_assets.dossier.verifier.fields import JsonField, read_json
+from sopilot_assets.dossier.verifier.findings import Findings
+from sopilot_assets.dossier.verifier.tables import CaseRow
 
 LABELS_FILE: Final = "rows/label_events.jsonl"
 _FIRST: Final = "0" * 64
@@ -21,23 +24,44 @@ def canonical(value: object) -> bytes:
     ).encode()
 
 
-def check_chain(data: bytes, head: object, findings: Findings) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class RaterLabel:
+    """What one person said of one recording: 1 event of the chain."""
+
+    key: str
+    who: str
+    source: str
+    critical_expected: bool | None
+    adjudicates: bool
+
+
+def rater_label(event: JsonField) -> RaterLabel:
+    """The label that an event of the chain holds."""
+    return RaterLabel(
+        key=event["key"].text(),
+        who=event["who"].text(),
+        source=event["source"].text(),
+        critical_expected=event["critical_expected"].flag_or_none(),
+        adjudicates=event["adjudicates"].flag(),
+    )
+
+
+def check_chain(data: bytes, head: object, findings: Findings) -> list[JsonField]:
     """The events of the file in order; every link that does not hold is noted."""
-    events: list[dict[str, Any]] = []
+    events: list[JsonField] = []
     previous = _FIRST
     for number, line in enumerate(data.decode("utf-8").removesuffix("\n").split("\n"), start=1):
-        event = read_json(line)
-        body = {name: value for name, value in event.items() if name != "event_id"}
+        event = JsonField(LABELS_FILE, f"line {number}", read_json(line))
+        body = {name: value for name, value in event.object().items() if name != "event_id"}
         found = hashlib.sha256(canonical(body)).hexdigest()
-        if event.get("seq") != number:
-            findings.bad(LABELS_FILE, f"line {number}: place in the chain", event.get("seq"), number)
-        if event.get("previous_hash") != previous:
-            findings.bad(
-                LABELS_FILE, f"line {number}: the event before", event.get("previous_hash"), previous
-            )
-        if event.get("event_id") != found:
-            findings.bad(LABELS_FILE, f"line {number}: hash of the event", event.get("event_id"), found)
-        previous = str(event.get("event_id"))
+        seq, before, own = (event.get(name).value for name in ("seq", "previous_hash", "event_id"))
+        if seq != number:
+            findings.bad(LABELS_FILE, f"line {number}: place in the chain", seq, number)
+        if before != previous:
+            findings.bad(LABELS_FILE, f"line {number}: the event before", before, previous)
+        if own != found:
+            findings.bad(LABELS_FILE, f"line {number}: hash of the event", own, found)
+        previous = str(own)
         events.append(event)
     if head is not None:
         findings.add(LABELS_FILE, "label chain: last event", head, previous)
@@ -45,7 +69,7 @@ def check_chain(data: bytes, head: object, findings: Findings) -> list[dict[str,
 
 
 def label_states(
-    events: Sequence[Mapping[str, Any]], sources: Sequence[str]
+    labels: Sequence[RaterLabel], sources: Collection[str]
 ) -> dict[str, tuple[float | None, str]]:
     """By recording whether a critical deviation is there (1, 0, None where nobody can say) and the source.
 
@@ -53,47 +77,45 @@ def label_states(
     leave it open until one adjudicates. A blind label after one by the same person with the findings in view
     counts as ``human``.
     """
-    said: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
-    for source, event in counting_labels(events, sources):
-        said.setdefault(str(event["key"]), []).append((source, event))
-    return {key: _label_of(labels) for key, labels in said.items()}
+    said: dict[str, list[tuple[str, RaterLabel]]] = {}
+    for source, label in counting_labels(labels, sources):
+        said.setdefault(label.key, []).append((source, label))
+    return {key: _label_of(of_one) for key, of_one in said.items()}
 
 
-def counting_labels(
-    events: Sequence[Mapping[str, Any]], sources: Sequence[str]
-) -> list[tuple[str, Mapping[str, Any]]]:
-    """The events that count, in order, each with the source it counts as."""
+def counting_labels(labels: Sequence[RaterLabel], sources: Collection[str]) -> list[tuple[str, RaterLabel]]:
+    """The labels that count, in order, each with the source it counts as."""
     saw: set[tuple[str, str]] = set()
     counting = []
-    for event in events:
-        source, voice = str(event["source"]), (str(event["who"]), str(event["key"]))
+    for label in labels:
+        source, voice = label.source, (label.who, label.key)
         if source == "human" or (source == "blind_human" and voice in saw):
             source = "human"
             saw.add(voice)
         if source in sources:
-            counting.append((source, event))
+            counting.append((source, label))
     return counting
 
 
-def _label_of(labels: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[float | None, str]:
+def _label_of(labels: Sequence[tuple[str, RaterLabel]]) -> tuple[float | None, str]:
     strongest = max((source for source, _ in labels), key=lambda source: _STRENGTH[source])
-    counting = [event for source, event in labels if source == strongest]
-    settled = [event["critical_expected"] for event in counting if event["adjudicates"]]
-    newest = {event["who"]: event["critical_expected"] for event in counting if not event["adjudicates"]}
+    counting = [label for source, label in labels if source == strongest]
+    settled = [label.critical_expected for label in counting if label.adjudicates]
+    newest = {label.who: label.critical_expected for label in counting if not label.adjudicates}
     answers = set(newest.values()) - {None}
     answer = settled[-1] if settled else (answers.pop() if len(answers) == 1 else None)
     return (None if answer is None else float(answer)), strongest
 
 
 def check_labels(
-    rows: Sequence[Mapping[str, Any]], states: Mapping[str, tuple[float | None, str]], findings: Findings
+    rows: Sequence[CaseRow], states: Mapping[str, tuple[float | None, str]], findings: Findings
 ) -> None:
     """Hold the labels of the rows (``expected``, ``label_source``) against the chain."""
     wrong = []
     for row in rows:
-        expected, source = states.get(row["case_id"], (None, ""))
-        if (row["expected"], row["label_source"]) != (expected, source):
-            wrong.append(row["case_id"])
+        expected, source = states.get(row.case_id, (None, ""))
+        if (row.expected, row.text("label_source")) != (expected, source):
+            wrong.append(row.case_id)
     shown = ", ".join(wrong[:5])
     findings.add(
         "rows/cases.csv",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
 from typing import Final
@@ -22,7 +23,35 @@ def wilson_bounds(k: float, n: float) -> tuple[float, float] | None:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def clustered_bounds(hits: Sequence[bool], clusters: Sequence[str]) -> dict[str, float | int | None]:
+@dataclass(frozen=True)
+class ClusteredBounds:
+    """The share of ``hits`` among n cases of so many ``clusters``, with its 95 % interval and what that is
+    made from; None where there is no case.
+    """
+
+    hits: int
+    n: int
+    clusters: int
+    point: float | None = None
+    low: float | None = None
+    high: float | None = None
+    effective_n: float | None = None
+    effective_clusters: float | None = None
+
+    def as_json(self) -> dict[str, float | None]:
+        """As ``results/evaluations.json`` states it."""
+        return {
+            "point": self.point,
+            "low": self.low,
+            "high": self.high,
+            "n": self.n,
+            "clusters": self.clusters,
+            "effective_n": self.effective_n,
+            "effective_clusters": self.effective_clusters,
+        }
+
+
+def clustered_bounds(hits: Sequence[bool], clusters: Sequence[str]) -> ClusteredBounds:
     """The share of hits with a 95 % interval that treats cases of one cluster as related.
 
     Linearised variance of the ratio, effective n with Korn and Graubard's correction for few clusters,
@@ -37,29 +66,22 @@ def clustered_bounds(hits: Sequence[bool], clusters: Sequence[str]) -> dict[str,
         found[cluster] = found.get(cluster, 0) + bool(hit)
     c, k = len(sizes), sum(map(bool, hits))
     if n == 0:
-        return {
-            "point": None,
-            "low": None,
-            "high": None,
-            "n": 0,
-            "clusters": 0,
-            "effective_n": None,
-            "effective_clusters": None,
-        }
+        return ClusteredBounds(0, 0, 0)
     p = k / n
     diverse = n**2 / sum(size**2 for size in sizes.values())
     effective = _effective_n(p, n, [(found[one], sizes[one]) for one in sizes], diverse)
     low, high = wilson_bounds(p * effective, effective) or (0.0, 1.0)
     all_hit, none_hit = wilson_bounds(diverse, diverse) or (0.0, 1.0), wilson_bounds(0, diverse) or (0.0, 1.0)
-    return {
-        "point": p,
-        "low": min(low, all_hit[0]),
-        "high": max(high, none_hit[1]),
-        "n": n,
-        "clusters": c,
-        "effective_n": effective,
-        "effective_clusters": diverse,
-    }
+    return ClusteredBounds(
+        k,
+        n,
+        c,
+        point=p,
+        low=min(low, all_hit[0]),
+        high=max(high, none_hit[1]),
+        effective_n=effective,
+        effective_clusters=diverse,
+    )
 
 
 def _effective_n(p: float, n: int, clusters: Sequence[tuple[int, int]], diverse: float) -> float:

@@ -1,4 +1,4 @@
-"""The rows of a dossier as plain dictionaries."""
+"""The rows of a dossier: what cases.csv and detections.csv say of each case."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import csv
 import io
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
-Row = dict[str, Any]
+from sopilot_assets.dossier.verifier.fields import WrongField
 
 CASES_FILE: Final = "rows/cases.csv"
 DETECTIONS_FILE: Final = "rows/detections.csv"
 
+ANY_CRITICAL: Final = "any_critical"
 CASE_NUMBERS: Final = frozenset(
     [
         "score",
@@ -40,6 +42,78 @@ CASE_NUMBERS: Final = frozenset(
 """Columns of cases.csv that hold numbers; an empty cell is an unknown number."""
 
 
+@dataclass(frozen=True)
+class CaseRow:
+    """One case: its cells in cases.csv and detections.csv by column, as ``texts``, ``numbers`` (None where
+    unknown; 1 and 0 for `ANY_CRITICAL`) and ``flags``.
+
+    A column that is not there raises `WrongField` where it is asked for.
+    """
+
+    texts: Mapping[str, str]
+    numbers: Mapping[str, float | None]
+    flags: Mapping[str, bool]
+
+    def text(self, column: str) -> str:
+        """A cell that holds text."""
+        return _cell(self.texts, column)
+
+    def number(self, column: str) -> float | None:
+        """A cell that holds a number; None where it is unknown."""
+        return _cell(self.numbers, column)
+
+    @property
+    def case_id(self) -> str:
+        """The recording, or the job of an old installation."""
+        return self.text("case_id")
+
+    @property
+    def split(self) -> str:
+        """``dev``, ``test``, ``challenge``, or "" for a case of none of them."""
+        return self.text("split")
+
+    @property
+    def cluster(self) -> str:
+        """The group of recordings that depend on each other; "" where nobody is known."""
+        return self.text("cluster")
+
+    @property
+    def expected(self) -> float | None:
+        """1 where people see a critical deviation, 0 where they see none, None where nobody can say."""
+        return self.number("expected")
+
+    @property
+    def scored(self) -> bool:
+        """Whether the recording has a score."""
+        return self.text("problem") == "" and self.number("score") is not None
+
+    def score(self, detector: str) -> float | None:
+        """What the detector gives the case; None where it says nothing."""
+        return self.number(f"{detector}.score")
+
+    def decided(self, detector: str) -> bool:
+        """Whether the detector says anything of the case."""
+        return _cell(self.flags, f"{detector}.decided")
+
+    def detected(self, detector: str) -> bool:
+        """Whether the detector decided that there is a critical deviation."""
+        return _cell(self.flags, f"{detector}.detected") and self.decided(detector)
+
+    def stated(self, detector: str) -> tuple[float | None, bool, bool]:
+        """Score, whether detected, whether decided, as they stand."""
+        return self.score(detector), _cell(self.flags, f"{detector}.detected"), self.decided(detector)
+
+
+_Cell = TypeVar("_Cell")
+
+
+def _cell(cells: Mapping[str, _Cell], column: str) -> _Cell:
+    if column not in cells:
+        of_detections = column in ("split", "cluster") or "." in column
+        raise WrongField(f"{DETECTIONS_FILE if of_detections else CASES_FILE}: column {column}: missing")
+    return cells[column]
+
+
 def read_csv(data: bytes) -> list[dict[str, str]]:
     """The rows of a CSV file in UTF-8; ``ValueError`` where a column is there twice or a row is not as long
     as the first line.
@@ -63,7 +137,7 @@ def number(text: str) -> float | None:
     return value
 
 
-def case_rows(files: Mapping[str, bytes]) -> list[Row]:
+def case_rows(files: Mapping[str, bytes]) -> list[CaseRow]:
     """One row a case: cases.csv with its numbers read, beside what detections.csv says of the same case.
 
     Raises ``ValueError`` where the two do not list the same cases in the same order.
@@ -73,16 +147,23 @@ def case_rows(files: Mapping[str, bytes]) -> list[Row]:
         raise ValueError(f"{DETECTIONS_FILE}: other cases, or another order, than {CASES_FILE}")
     if len({one["case_id"] for one in cases}) < len(cases):
         raise ValueError(f"{CASES_FILE}: a case id occurs twice")
-    rows: list[Row] = []
-    for case, detection in zip(cases, detections, strict=True):
-        row: Row = {
-            name: number(cell) if name in CASE_NUMBERS else cell == "True" if name == "any_critical" else cell
-            for name, cell in case.items()
-        }
-        for name, cell in detection.items():
-            if name.endswith((".detected", ".decided")):
-                row[name] = cell == "True"
-            else:
-                row[name] = number(cell) if name.endswith(".score") else cell
-        rows.append(row)
-    return rows
+    return [_case_row(case, detection) for case, detection in zip(cases, detections, strict=True)]
+
+
+def _case_row(case: Mapping[str, str], detection: Mapping[str, str]) -> CaseRow:
+    texts, numbers, flags = {}, {}, {}
+    for name, cell in case.items():
+        if name in CASE_NUMBERS:
+            numbers[name] = number(cell)
+        elif name == ANY_CRITICAL:
+            numbers[name] = float(cell == "True")
+        else:
+            texts[name] = cell
+    for name, cell in detection.items():
+        if name.endswith((".detected", ".decided")):
+            flags[name] = cell == "True"
+        elif name.endswith(".score"):
+            numbers[name] = number(cell)
+        else:
+            texts[name] = cell
+    return CaseRow(texts, numbers, flags)

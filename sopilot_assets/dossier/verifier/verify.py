@@ -6,13 +6,20 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from sopilot_assets.dossier.verifier.detectors import BASELINE, POLICIES, check_detections, policies_of
+from sopilot_assets.dossier.verifier.detectors import (
+    BASELINE,
+    POLICIES,
+    SPLIT_MANIFEST,
+    check_detections,
+    policies_of,
+)
 from sopilot_assets.dossier.verifier.evidence import (
+    REGISTRATION,
     REPEATS,
     check_clusters,
     check_errors,
@@ -23,11 +30,11 @@ from sopilot_assets.dossier.verifier.evidence import (
     evidence_values,
     registered_of,
 )
+from sopilot_assets.dossier.verifier.fields import Json, JsonField, WrongField, json_field
 from sopilot_assets.dossier.verifier.figures import (
     SPLITS,
     figures_of,
     headline_of,
-    repeatability_of,
     rows_of_split,
     shadow_of,
 )
@@ -40,7 +47,7 @@ from sopilot_assets.dossier.verifier.files import (
     dossier_id_of,
     read_files,
 )
-from sopilot_assets.dossier.verifier.findings import Finding, Findings, read_json
+from sopilot_assets.dossier.verifier.findings import Finding, Findings
 from sopilot_assets.dossier.verifier.gates import (
     GATES_FILE,
     check_gate_report,
@@ -48,9 +55,16 @@ from sopilot_assets.dossier.verifier.gates import (
     values_of,
 )
 from sopilot_assets.dossier.verifier.kappa import AGREEMENT, agreement_of
-from sopilot_assets.dossier.verifier.labels import LABELS_FILE, check_chain, check_labels, label_states
+from sopilot_assets.dossier.verifier.labels import (
+    LABELS_FILE,
+    RaterLabel,
+    check_chain,
+    check_labels,
+    label_states,
+    rater_label,
+)
 from sopilot_assets.dossier.verifier.signature import SignatureFault
-from sopilot_assets.dossier.verifier.tables import CASES_FILE, DETECTIONS_FILE, Row, case_rows, read_csv
+from sopilot_assets.dossier.verifier.tables import CASES_FILE, DETECTIONS_FILE, CaseRow, case_rows, read_csv
 
 DOSSIER: Final = "dossier.json"
 EVALUATIONS: Final = "results/evaluations.json"
@@ -79,14 +93,19 @@ class DossierVerification:
     findings: Findings
     signer: str
     signer_compared: bool
-    dossier: Mapping[str, Any]
+    dossier: Mapping[str, Json]
 
     @property
     def ok(self) -> bool:
         """Whether everything agrees."""
         return not self.findings.failed
 
-    def as_dict(self) -> dict[str, Any]:
+    @property
+    def summary(self) -> JsonField:
+        """What ``dossier.json`` says, field by field."""
+        return JsonField(DOSSIER, "", self.dossier)
+
+    def as_dict(self) -> dict[str, object]:
         """The same as a JSON object."""
         return {
             "ok": self.ok,
@@ -121,33 +140,34 @@ def verify_files(
     fingerprint = ""
     if signature:
         fingerprint = check_signature(files, findings, signer=signer, use_ssh_keygen=use_ssh_keygen)
-    dossier: dict[str, Any] = {}
+    dossier: dict[str, Json] = {}
     if DOSSIER not in files:
         findings.bad(DOSSIER, "part of the dossier", "a file", "no file")
     else:
-        _guarded(DOSSIER, findings, lambda: dossier.update(read_json(files[DOSSIER])))
+        _guarded(DOSSIER, findings, lambda: dossier.update(json_field(files, DOSSIER).object()))
         if not dossier:
             findings.bad(DOSSIER, "JSON", "an object that describes the dossier", "nothing")
     if figures and dossier:
-        _guarded(DOSSIER, findings, lambda: _check_content(files, dossier, findings))
+        summary = JsonField(DOSSIER, "", dossier)
+        _guarded(DOSSIER, findings, lambda: _check_content(files, summary, findings))
     return DossierVerification(findings, fingerprint, signature and signer is not None, dossier)
 
 
-def _check_content(files: Mapping[str, bytes], dossier: Mapping[str, Any], findings: Findings) -> None:
+def _check_content(files: Mapping[str, bytes], dossier: JsonField, findings: Findings) -> None:
     """Everything that can be recomputed from the files that are there."""
-    findings.add(DOSSIER, "id of the dossier", dossier.get("dossier_id"), dossier_id_of(files))
+    findings.add(DOSSIER, "id of the dossier", dossier.get("dossier_id").value, dossier_id_of(files))
     _guarded(DOSSIER, findings, lambda: check_readiness(files, dossier, findings))
-    _guarded("protocol/registration.json", findings, lambda: check_registration(files, dossier, findings))
-    events: list[dict[str, Any]] = []
+    _guarded(REGISTRATION, findings, lambda: check_registration(files, dossier, findings))
+    events: list[JsonField] = []
     if LABELS_FILE in files:
         _guarded(
             LABELS_FILE,
             findings,
-            lambda: events.extend(check_chain(files[LABELS_FILE], dossier["label_head"], findings)),
+            lambda: events.extend(check_chain(files[LABELS_FILE], dossier["label_head"].value, findings)),
         )
     if CASES_FILE not in files or DETECTIONS_FILE not in files:
         return
-    rows: list[Row] = []
+    rows: list[CaseRow] = []
     _guarded(CASES_FILE, findings, lambda: rows.extend(case_rows(files)))
     if rows:
         _check_rows(files, dossier, rows, events, findings)
@@ -155,18 +175,15 @@ def _check_content(files: Mapping[str, bytes], dossier: Mapping[str, Any], findi
 
 def _check_rows(
     files: Mapping[str, bytes],
-    dossier: Mapping[str, Any],
-    rows: Sequence[Row],
-    events: Sequence[Mapping[str, Any]],
+    dossier: JsonField,
+    rows: Sequence[CaseRow],
+    events: Sequence[JsonField],
     findings: Findings,
 ) -> None:
     if LABELS_FILE in files:
-        states = label_states(events, dossier["label_sources"])
-        _guarded(CASES_FILE, findings, lambda: check_labels(rows, states, findings))
-        judged = {row["case_id"] for row in rows}
-        of_them = [event for event in events if event.get("key") in judged]
-        _guarded(AGREEMENT, findings, lambda: _check_agreement(files, dossier, of_them, findings))
-    _guarded("protocol/split_manifest.json", findings, lambda: check_splits(files, rows, findings))
+        sources = dossier["label_sources"].texts()
+        _guarded(LABELS_FILE, findings, lambda: _check_labels(files, sources, rows, events, findings))
+    _guarded(SPLIT_MANIFEST, findings, lambda: check_splits(files, rows, findings))
     _guarded(DETECTIONS_FILE, findings, lambda: check_clusters(rows, findings))
     policies = policies_of(files, findings)
     _guarded(DETECTIONS_FILE, findings, lambda: check_detections(rows, dossier, policies, findings))
@@ -174,106 +191,118 @@ def _check_rows(
     _guarded(DOSSIER, findings, lambda: _check_headline(dossier, rows, findings))
     leaking: list[int] = [0]
     _guarded("rows/leakage.csv", findings, lambda: leaking.append(check_leakage(files, rows, findings)))
-    detector = dossier["detector"]
+    detector, policy_id = dossier["detector"].value, dossier["policy_id"].value
     if not detector:
         return
-    chosen = [one for one in policies.values() if one["policy_id"] == dossier["policy_id"]]
-    findings.add(
-        f"{POLICIES}{dossier['policy_id']}.json",
-        "detector of the selected policy",
-        detector,
-        chosen[0]["detector"] if chosen else None,
-    )
-    _guarded(
-        "rows/errors.csv",
-        findings,
-        lambda: check_errors(files, rows, dossier, findings),
-    )
+    chosen = [one for one in policies.values() if one["policy_id"].value == policy_id]
+    found = chosen[0]["detector"].value if chosen else None
+    findings.add(f"{POLICIES}{policy_id}.json", "detector of the selected policy", detector, found)
+    _guarded("rows/errors.csv", findings, lambda: check_errors(files, rows, dossier, findings))
     _guarded(SHADOW, findings, lambda: _check_shadow(files, dossier, rows, findings))
     _guarded(GATES_FILE, findings, lambda: _check_gates(files, dossier, rows, leaking[-1], findings))
 
 
-def _check_agreement(
+def _check_labels(
     files: Mapping[str, bytes],
-    dossier: Mapping[str, Any],
-    events: Sequence[Mapping[str, Any]],
+    sources: Sequence[str],
+    rows: Sequence[CaseRow],
+    events: Sequence[JsonField],
     findings: Findings,
 ) -> None:
+    """The labels of the rows, and the agreement of the raters, as the chain gives them."""
+    labels = [rater_label(event) for event in events]
+    states = label_states(labels, sources)
+    _guarded(CASES_FILE, findings, lambda: check_labels(rows, states, findings))
+    judged = {row.case_id for row in rows}
+    of_them = [label for label in labels if label.key in judged]
+    _guarded(AGREEMENT, findings, lambda: _check_agreement(files, sources, of_them, findings))
+
+
+def _check_agreement(
+    files: Mapping[str, bytes], sources: Sequence[str], labels: Sequence[RaterLabel], findings: Findings
+) -> None:
     if AGREEMENT in files:
-        found = agreement_of(events, dossier["label_sources"])
-        findings.compare(AGREEMENT, "agreement", read_json(files[AGREEMENT]), found)
+        found = agreement_of(labels, sources)
+        findings.compare(AGREEMENT, "agreement", json_field(files, AGREEMENT).value, found)
 
 
 def _check_evaluations(
-    files: Mapping[str, bytes], dossier: Mapping[str, Any], rows: Sequence[Row], findings: Findings
+    files: Mapping[str, bytes], dossier: JsonField, rows: Sequence[CaseRow], findings: Findings
 ) -> None:
     if EVALUATIONS not in files:
         return
-    evaluations = read_json(files[EVALUATIONS])
-    if dossier["readiness"]["ready"]:
-        shown = sum(dossier["detector"] in evaluations.get(split, {}) for split in SPLITS)
-        findings.add(EVALUATIONS, "splits with figures of the selected detector", shown, len(SPLITS))
-    if DRIFT in files and dossier["readiness"]["ready"]:
-        of_all = evaluations.get("full", {}).get(dossier["detector"], {}).get("right", {}).get("drift")
-        findings.add(DRIFT, "drift, as among the figures", read_json(files[DRIFT]), of_all)
-    for split, by_detector in evaluations.items():
+    evaluations = json_field(files, EVALUATIONS)
+    if dossier["readiness"]["ready"].value:
+        _check_selected(files, dossier["detector"].text(), evaluations, findings)
+    for split, by_detector in evaluations.fields():
         chosen = rows_of_split(rows, split)
-        for detector, stated in by_detector.items():
-            found = figures_of(chosen, detector)
-            if REPEATS in files and "repeatability" in stated.get("right", {}):
-                keys = {row["case_id"] for row in chosen}
-                of_them = [row for row in read_csv(files[REPEATS]) if row["key"] in keys]
-                found["right"]["repeatability"] = repeatability_of(of_them)
-            findings.compare(EVALUATIONS, f"{split}.{detector}", stated, found)
+        for detector, stated in by_detector.fields():
+            repeated = REPEATS in files and "right" in stated and "repeatability" in stated["right"]
+            found = figures_of(chosen, detector, read_csv(files[REPEATS]) if repeated else None)
+            findings.compare(EVALUATIONS, f"{split}.{detector}", stated.value, found)
 
 
-def _check_headline(dossier: Mapping[str, Any], rows: Sequence[Row], findings: Findings) -> None:
+def _check_selected(
+    files: Mapping[str, bytes], detector: str, evaluations: JsonField, findings: Findings
+) -> None:
+    """The selected detector of a ready dossier has figures everywhere, and the drift that is among them."""
+    shown = sum(split in evaluations and detector in evaluations[split] for split in SPLITS)
+    findings.add(EVALUATIONS, "splits with figures of the selected detector", shown, len(SPLITS))
+    if DRIFT in files:
+        of_all: Json = evaluations.value
+        for name in ("full", detector, "right", "drift"):
+            of_all = of_all.get(name) if isinstance(of_all, Mapping) else None
+        findings.add(DRIFT, "drift, as among the figures", json_field(files, DRIFT).value, of_all)
+
+
+def _check_headline(dossier: JsonField, rows: Sequence[CaseRow], findings: Findings) -> None:
     """Line by line, named as a reader would: ``test miss rate of guarded_binary_v2``."""
-    stated = dossier["headline"]
     # without a policy nobody looks at held-out recordings
-    splits = ("full", *SPLITS) if dossier["detector"] else SPLITS[:1]
-    found = headline_of(rows, splits, [*dossier["detectors"], BASELINE])
-    for line, other in zip(stated, found, strict=True):
-        name = f"{line['split']} {line['figure'].replace('_', ' ')} of {line['detector']}"
-        for field, value in other.items():
-            findings.add(DOSSIER, f"{name}: {field}", line[field], value)
+    splits = ("full", *SPLITS) if dossier["detector"].value else SPLITS[:1]
+    found = headline_of(rows, splits, [*dossier["detectors"].texts(), BASELINE])
+    for line, other in zip(dossier["headline"].items(), found, strict=True):
+        figure = line["figure"].text().replace("_", " ")
+        name = f"{line['split'].value} {figure} of {line['detector'].value}"
+        for field, value in asdict(other).items():
+            findings.add(DOSSIER, f"{name}: {field}", line[field].value, value)
 
 
 def _check_shadow(
-    files: Mapping[str, bytes], dossier: Mapping[str, Any], rows: Sequence[Row], findings: Findings
+    files: Mapping[str, bytes], dossier: JsonField, rows: Sequence[CaseRow], findings: Findings
 ) -> None:
     if SHADOW in files:
-        chosen = rows_of_split(rows, dossier["shadow_split"])
-        found = shadow_of(chosen, BASELINE, dossier["detector"])
-        findings.compare(SHADOW, "shadow", read_json(files[SHADOW]), found)
+        chosen = rows_of_split(rows, dossier["shadow_split"].text())
+        found = shadow_of(chosen, BASELINE, dossier["detector"].text())
+        findings.compare(SHADOW, "shadow", json_field(files, SHADOW).value, found)
 
 
 def _check_gates(
     files: Mapping[str, bytes],
-    dossier: Mapping[str, Any],
-    rows: Sequence[Row],
+    dossier: JsonField,
+    rows: Sequence[CaseRow],
     leaking: int,
     findings: Findings,
 ) -> None:
     if GATES_FILE not in files:
         return
-    gates = read_json(files[GATES_FILE])
-    figures = figures_of(rows_of_split(rows, dossier["gate_split"]), dossier["detector"])
+    gates = json_field(files, GATES_FILE)
+    figures = figures_of(rows_of_split(rows, dossier["gate_split"].text()), dossier["detector"].text())
     found = values_of(figures) | evidence_values(files, rows, leaking)
     if AGREEMENT in files:
-        found["rater_kappa_ci95_low"] = read_json(files[AGREEMENT]).get("low")
+        found["rater_kappa_ci95_low"] = json_field(files, AGREEMENT).get("low").value
     check_gate_report(gates["report"], gates["values"], found, findings)
     registered = registered_of(files)
     if registered is not None:
         check_gate_rules(gates["report"], registered, findings)
 
 
-def _guarded(file: str, findings: Findings, check: Any) -> None:
+def _guarded(file: str, findings: Findings, check: Callable[[], object]) -> None:
     """Run one check; a file that is not what it has to be is a finding, never a crash."""
     try:
         check()
     except _WRONG_CONTENT as error:
-        findings.bad(file, "content", "as it has to be", f"{type(error).__name__}: {error}")
+        named = str(error) if isinstance(error, WrongField) else f"{type(error).__name__}: {error}"
+        findings.bad(file, "content", "as it has to be", named)
 
 
 def report_lines(verification: DossierVerification) -> list[str]:
@@ -291,21 +320,42 @@ def report_lines(verification: DossierVerification) -> list[str]:
         wrong = sum(not line.ok for line in lines)
         out.append(f"{file[:38]:<38} {len(lines):>8} {wrong:>7}{'  <-- BAD' if wrong else ''}")
     out += ["", f"{'figure, selected detector':<38} {'errors':>9} {'rate':>8}  95 % interval, by person"]
-    for line in dossier.get("headline") or []:
-        if line["detector"] == dossier.get("detector") and line["point"] is not None:
-            name = f"{line['split']} {line['figure'].replace('_', ' ')}"
-            interval = f"{line['clustered_low']:.3f} to {line['clustered_high']:.3f}"
-            count = f"{line['errors']}/{line['n']}"
-            out.append(f"{name:<38} {count:>9} {line['point']:>8.3f}  {interval}")
+    out += _headline_lines(verification.summary)
     for line in findings.failed:
         out.append(f"BAD  {line.file}: {line.what}: stated {line.stated}, found {line.found}")
     out += ["", *_verdict_lines(verification)]
     return out
 
 
+def _headline_lines(dossier: JsonField) -> list[str]:
+    """The rates of the selected detector; a line that cannot be read is among the findings already."""
+    out = []
+    for line in _items(dossier.get("headline")):
+        try:
+            if line["detector"].value != dossier.get("detector").value or line["point"].value is None:
+                continue
+            name = f"{line['split'].text()} {line['figure'].text().replace('_', ' ')}"
+            count = f"{line['errors'].number()}/{line['n'].number()}"
+            interval = f"{line['clustered_low'].number():.3f} to {line['clustered_high'].number():.3f}"
+            out.append(f"{name:<38} {count:>9} {line['point'].number():>8.3f}  {interval}")
+        except WrongField:
+            continue
+    return out
+
+
+def _blocker_lines(readiness: JsonField) -> list[str]:
+    blockers = _items(readiness.get("blockers")) if isinstance(readiness.value, Mapping) else []
+    named = [one for one in blockers if isinstance(one.value, Mapping)]
+    return [f"NOT READY: {one.get('input').value}: {one.get('reason').value}" for one in named]
+
+
+def _items(field: JsonField) -> list[JsonField]:
+    return field.items() if isinstance(field.value, list) else []
+
+
 def _verdict_lines(verification: DossierVerification) -> list[str]:
     findings, dossier = verification.findings, verification.dossier
-    out = []
+    out: list[str] = []
     if findings.not_recomputed:
         kinds = sorted({name.rsplit(".", 1)[-1] for name in findings.not_recomputed})
         out.append(f"Taken over, not recomputed: {', '.join(kinds)}")
@@ -323,8 +373,7 @@ def _verdict_lines(verification: DossierVerification) -> list[str]:
         out.append(
             "           Compare it with the one you got from the sender by another way, or use --signer."
         )
-    readiness = dossier.get("readiness") or {}
-    out += [f"NOT READY: {one['input']}: {one['reason']}" for one in readiness.get("blockers", [])]
+    out += _blocker_lines(verification.summary.get("readiness"))
     words = {"gates_passed": "all gates passed", "gates_failed": "gates FAILED", "not_ready": "NOT READY"}
     out.append(f"The dossier says: {words.get(str(dossier.get('verdict')), 'nothing')}.")
     if verification.ok:

@@ -10,7 +10,8 @@ from typing import Final, TypeAlias
 import pyarrow.parquet as pq
 from upath import UPath
 
-from sopilot_assets.capture.ledgers import Registry, videos_ledger
+from sopilot_assets.capture.ledgers import videos_ledger
+from sopilot_assets.capture.registry import active_recordings
 from sopilot_assets.disk import GIB
 from sopilot_assets.errors import BackupError, LabelError, SopilotError
 from sopilot_assets.evidence.results import results_ledger
@@ -134,7 +135,7 @@ def _missing_files(restored: Home) -> Iterator[Remark]:
 
 def _spoken_of(home: Home) -> Iterator[UPath]:
     """The recordings, embeddings and references that the newest rows name."""
-    for entry in Registry.read(home).entries.values():
+    for entry in active_recordings(home).values():
         yield home.videos / entry.stored_name
     embedded = embeddings_ledger(home).query("select model_id, key from latest where problem is null")
     for model_id, key in zip(embedded["model_id"], embedded["key"], strict=True):

@@ -20,15 +20,17 @@ from sopilot_assets.evidence.results import Results
 from sopilot_assets.evidence.scored import scored_cases
 from sopilot_assets.evidence.study import MANIFEST, POLICIES, Study
 from sopilot_assets.labels.chain import read_chain
+from sopilot_assets.old_rules.detectors import old_outcome
+from sopilot_assets.old_rules.profiles import GateProfile
 from sopilot_assets.stations.score_repeats import current_repeats
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.studies.cases import labelled
 from sopilot_assets.studies.gates import GateReport, check_gates, gate_counts
 from sopilot_assets.studies.looks import HELD_OUT
-from sopilot_assets.studies.metrics import figures, gate_values, old_outcome
+from sopilot_assets.studies.metrics import figures, gate_values
 from sopilot_assets.studies.policy_fits import independent_units
-from sopilot_assets.studies.profiles import GateProfile, gate_profile
+from sopilot_assets.studies.profiles import gate_profile
 from sopilot_assets.studies.spec import ScoreOrigin, study_ids
 
 DEV: Final = "dev"

@@ -14,9 +14,10 @@ import pandas as pd
 from sopilot_assets.capture.reasons import REASON_TEXTS, Reason
 from sopilot_assets.disk import GIB
 from sopilot_assets.labels.state import label_coverage
+from sopilot_assets.old_rules.drift import MIN_WINDOW
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.store.ledgers import Cell
-from sopilot_assets.studies.drift import MIN_WINDOW, PROBABILITY_EDGES, SCORE_EDGES, fixed_bin_drift
+from sopilot_assets.studies.drift import PROBABILITY_EDGES, SCORE_EDGES, fixed_bin_drift
 from sopilot_assets.upkeep.daily.day import Rows
 from sopilot_assets.upkeep.daily.facts import Facts
 

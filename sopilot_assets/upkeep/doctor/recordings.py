@@ -8,11 +8,11 @@ from typing import Final
 
 from sopilot_assets.capture.ledgers import quarantine_ledger
 from sopilot_assets.capture.reasons import Reason
+from sopilot_assets.capture.registry import active_keys, active_recordings
 from sopilot_assets.capture.scan import scan_capture
 from sopilot_assets.embedding.model_states import model_states
 from sopilot_assets.reference.annotations import read_steps_csv
 from sopilot_assets.scoring.ledger import scores_ledger
-from sopilot_assets.stations.rescoring_plan import active
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.store.shared import names_in_store
@@ -46,7 +46,7 @@ def task_files(patient: Patient) -> Iterator[Finding]:
 def task_of_recordings(patient: Patient) -> Iterator[Finding]:
     """Recordings whose task has no file that can be used: nothing of them can be scored."""
     known = set(patient.tasks.tasks)
-    lost = Counter(entry.task_id for entry in active(patient.home).values() if entry.task_id not in known)
+    lost = Counter(task_id for task_id in active_keys(patient.home).values() if task_id not in known)
     for task_id, count in sorted(lost.items()):
         what = f"{count} recordings belong to it, and tasks/{task_id}.yaml is missing or cannot be used"
         action = f"restore tasks/{task_id}.yaml (sopilot backup restore), or correct it"
@@ -64,7 +64,7 @@ def models(patient: Patient) -> Iterator[Finding]:
 
 def golds(patient: Patient) -> Iterator[Finding]:
     """Whether each task has golds enough, by how many persons, and whether their steps are confirmed."""
-    entries = active(patient.home)
+    entries = active_recordings(patient.home)
     for task_id, task in patient.tasks.tasks.items():
         rows = [one.row for one in entries.values() if one.task_id == task_id and one.role == "gold"]
         persons = len({str(row["person"]) for row in rows})
@@ -108,7 +108,7 @@ def capture_folder(patient: Patient) -> Iterator[Finding]:
 
 def stored_files(patient: Patient) -> Iterator[Finding]:
     """Whether every recording's file is there."""
-    entries = active(patient.home).values()
+    entries = active_recordings(patient.home).values()
     away = [one for one in entries if not (patient.home.videos / one.stored_name).exists()]
     kept = names_in_store(local_path(patient.home.videos)) if away else set()
     gone = [one.key for one in away if one.stored_name not in kept]
@@ -134,7 +134,7 @@ def quarantine(patient: Patient) -> Iterator[Finding]:
 
 def scores(patient: Patient) -> Iterator[Finding]:
     """Recordings without a score, scores that something newer would make differently, and failed ones."""
-    entries, rows = active(patient.home), scores_ledger(patient.home).latest()
+    entries, rows = active_recordings(patient.home), scores_ledger(patient.home).latest()
     findings = [
         *_unscored(len(set(entries) - set(rows["key"]))),
         *_outdated(patient, set(entries) & set(rows["key"])),

@@ -25,11 +25,11 @@ from dagster._core.storage.tags import WILL_RETRY_TAG
 from dagster._core.test_utils import create_run_for_test
 
 from sopilot_assets.definitions import build_defs
-from sopilot_assets.defs.campaign.assets import CAMPAIGN_TAG, CYCLE_TAG
 from sopilot_assets.defs.campaign.watch import campaign_cycles_schedule, campaign_watch
 from sopilot_assets.defs.dagster_internals.launcher import PROCESS_TAG, LocalRunLauncher, process_tag
-from sopilot_assets.defs.local_run import local_tags
+from sopilot_assets.defs.runs import CAMPAIGN_TAG, CYCLE_TAG
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.local_run import local_tags
 from sopilot_assets.processes.boot_clock import Moment
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.campaign.plan import (
@@ -319,11 +319,11 @@ def test_a_run_of_a_command_is_found_dead_by_its_tag(office: Office, alive: bool
         if not alive:
             process.kill()
             process.wait()
-        run = create_run_for_test(office.instance, "rescore", tags={PROCESS_TAG: tag})
+        run = create_run_for_test(office.instance, "rescore_stale", tags={PROCESS_TAG: tag})
         found = LocalRunLauncher().check_run_worker_health(run)
         assert found.status is (WorkerStatus.RUNNING if alive else WorkerStatus.FAILED)
         elsewhere = create_run_for_test(
-            office.instance, "rescore", tags={PROCESS_TAG: f"other:{tag.partition(':')[2]}"}
+            office.instance, "rescore_stale", tags={PROCESS_TAG: f"other:{tag.partition(':')[2]}"}
         )
         assert LocalRunLauncher().check_run_worker_health(elsewhere).status is WorkerStatus.RUNNING
         process.kill()

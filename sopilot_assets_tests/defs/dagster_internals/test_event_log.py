@@ -19,7 +19,7 @@ from sopilot_assets.defs.dagster_internals.event_log import (
     BatchedSqliteStorage,
 )
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[3]
 KEYS: Final = [f"key_{number}" for number in range(7)]
 CUSTOM: Final = {"module": BatchedSqliteStorage.__module__, "class": BatchedSqliteStorage.__name__}
 PARTITIONS: Final = dg.StaticPartitionsDefinition(KEYS)

@@ -24,7 +24,7 @@ from sopilot_assets.defs.dagster_internals.launcher import (
     SinceBoot,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from sopilot_assets.capture.ledgers import Registry
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.stations.scores import score_videos
@@ -85,8 +85,10 @@ def test_the_checks_are_evaluated_once_for_the_whole_batch(scored: Scored) -> No
 
 def test_one_partition_can_be_scored_again_and_gives_the_same_row(scored: Scored) -> None:
     before = scores_ledger(scored.shop.home).latest()
-    again = scored.shop.defs.resolve_job_def("rescore").execute_in_process(
-        instance=scored.shop.instance, partition_key=scored.shop.keys[4]
+    again = scored.shop.defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=scored.shop.instance,
+        partition_key=scored.shop.keys[4],
+        asset_selection=[dg.AssetKey("alignments"), dg.AssetKey("scores")],
     )
     assert list(materializations(again, "scores")) == [scored.shop.keys[4]]
     assert scores_ledger(scored.shop.home).latest().equals(before)
@@ -117,7 +119,7 @@ def test_a_recording_that_became_unreadable_is_a_row_with_a_reason_and_the_other
 ) -> None:
     with scored.shop.copy(tmp_path) as shop:
         victim = shop.keys[3]
-        entry = next(one for one in Registry.read(shop.home).entries.values() if one.key == victim)
+        entry = Registry.read(shop.home).active()[victim]
         Path(str(shop.home.videos / entry.stored_name)).write_bytes(b"not a video any more")
         for embedding in Path(str(shop.home.root / "embeddings")).rglob(f"{victim[-12:]}.npz"):
             embedding.unlink()

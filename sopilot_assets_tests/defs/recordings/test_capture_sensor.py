@@ -10,11 +10,11 @@ import dagster as dg
 import pytest
 
 from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
+from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
-from sopilot_assets.defs.recordings.pending import RANGE_END, RANGE_START
+from sopilot_assets.defs.runs import RANGE_END, RANGE_START
 from sopilot_assets.scoring.ledger import problem_row, scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
-from sopilot_assets.stations.recordings import Recording, Registry
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.tasks import TaskSpec, load_task
 from sopilot_assets_tests.defs.conftest import Scored, Shop, drop
@@ -167,7 +167,7 @@ def test_a_recording_that_cannot_be_read_is_not_judged_again_for_ever(scored: Sc
 
 def recordings(home: Home) -> Mapping[PartitionKey, Recording]:
     """The registered recordings."""
-    return Registry.load(home).recordings
+    return Registry.read(home).recordings
 
 
 def task(shop: Shop) -> TaskSpec:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sopilot_assets.capture.ledgers import Registry, quarantine_ledger
+from sopilot_assets.capture.ledgers import quarantine_ledger
+from sopilot_assets.capture.registry import active_recordings
 from sopilot_assets.defs.recordings import findings
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
@@ -72,14 +73,14 @@ def test_scores_of_an_older_algorithm_are_stale_and_no_others(shop: Shop) -> Non
 
 
 def test_a_lost_file_and_a_changed_file_are_found(shop: Shop) -> None:
-    entries = sorted(Registry.read(shop.home).entries.values(), key=lambda entry: entry.key)
+    entries = list(active_recordings(shop.home).values())
     stored = [Path(str(shop.home.videos / entry.stored_name)) for entry in entries]
     stored[0].unlink()
     stored[1].write_bytes(b"changed")
     found = findings.damaged_files(shop.home, seed="s")
     assert [(row["key"], row["problem"]) for row in found.problems] == [
-        (entries[0].key, "the file is gone"),
-        (entries[1].key, "the bytes changed"),
+        (str(entries[0].key), "the file is gone"),
+        (str(entries[1].key), "the bytes changed"),
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from sopilot_assets.defs.recordings.pending import NEW_KEYS, RANGE_END, RANGE_START
+from sopilot_assets.defs.runs import NEW_KEYS, RANGE_END, RANGE_START
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.ledgers import Cell, plain_rows
@@ -189,7 +189,7 @@ def test_the_sensor_leaves_alone_what_an_update_is_at_work_on(shop: Shop) -> Non
 
 def test_an_update_leaves_alone_what_another_run_is_at_work_on(shop: Shop) -> None:
     make_older(shop, shop.keys, algorithm="older")
-    job = shop.defs.resolve_job_def("rescore")
+    job = shop.defs.resolve_job_def("score_new_recordings")
     held = {RANGE_START: shop.keys[0], RANGE_END: shop.keys[3]}
     shop.instance.create_run_for_job(job, tags=held, status=dg.DagsterRunStatus.STARTED)
     run = launch(shop)

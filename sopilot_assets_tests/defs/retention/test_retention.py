@@ -1,4 +1,4 @@
-"""The daily report and the housekeeping as assets, on a real instance in SQLite."""
+"""The daily report and retention as assets, on a real instance in SQLite."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sopilot_assets.defs.dagster_internals.old_runs import old_runs, run_files
 from sopilot_assets.defs.daily.daily_reports import daily_reports, daily_reports_schedule
 from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.defs.resources import ClockResource, HomeResource
-from sopilot_assets.defs.retention.retention import tidy_up
+from sopilot_assets.defs.retention.retention import remove_expired
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.setting_up import prepare_home
 from sopilot_assets_tests.upkeep.made_up_days import add_task, record, refuse, score
@@ -94,13 +94,13 @@ def test_only_runs_that_nothing_needs_go_and_every_partition_stays_made(tea: Hom
         old = old_runs(instance, before=FAR)
         assert (old.removable, set(old.needed)) == ((first,), {second, other})
         before = len(instance.all_logs(second))
-        shown = [one.removed for one in tidy_up(tea, instance, now=FAR, dry_run=True)[:2]]
+        shown = [one.removed for one in remove_expired(tea, instance, now=FAR, dry_run=True)[:2]]
         assert (shown, made(instance), len(instance.all_logs(second))) == (
             [1, 2],
             {"2026-03-02", "2026-03-03"},
             before,
         )
-        runs, logs, *_ = tidy_up(tea, instance, now=FAR)
+        runs, logs, *_ = remove_expired(tea, instance, now=FAR)
         assert (runs.removed, runs.kept, logs.removed) == (1, 2, 2)
         assert runs.freed_bytes > 10_000
         assert made(instance) == {"2026-03-02", "2026-03-03"}
@@ -110,7 +110,7 @@ def test_only_runs_that_nothing_needs_go_and_every_partition_stays_made(tea: Hom
         assert 0 < len(instance.all_logs(second)) < before
         newest = instance.fetch_materializations(daily_reports.key, limit=10).records
         assert {record.run_id for record in newest} == {second, other}
-        again = tidy_up(tea, instance, now=FAR)[:2]
+        again = remove_expired(tea, instance, now=FAR)[:2]
         assert [(one.removed, one.freed_bytes) for one in again] == [(0, 0), (0, 0)]
 
 
@@ -119,7 +119,7 @@ def test_young_runs_and_runs_that_have_not_ended_stay(tea: Home) -> None:
         for _ in range(2):
             run(instance, tea, "make_daily_report", partition_key="2026-03-02")
         instance.create_run_for_job(
-            build_defs().resolve_job_def("keep_house"), status=dg.DagsterRunStatus.STARTED
+            build_defs().resolve_job_def("apply_retention"), status=dg.DagsterRunStatus.STARTED
         )
         assert old_runs(instance, before=datetime.now(UTC) - timedelta(days=1)).removable == ()
         assert len(old_runs(instance, before=FAR).removable) == 1
@@ -128,7 +128,7 @@ def test_young_runs_and_runs_that_have_not_ended_stay(tea: Home) -> None:
 
 def test_the_nightly_job_says_what_it_did(tea: Home) -> None:
     with instance_of(tea) as instance:
-        result = run(instance, tea, "keep_house")
+        result = run(instance, tea, "apply_retention")
         (event,) = result.get_asset_materialization_events()
     tidied = event.materialization.metadata["tidied"]
     assert isinstance(tidied, dg.TableMetadataValue)

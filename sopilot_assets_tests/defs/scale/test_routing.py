@@ -37,8 +37,8 @@ def test_the_named_jobs_make_assets_of_the_group_scoring_only() -> None:
 @pytest.mark.parametrize(
     ("job", "assets", "main"),
     [
-        ("rescore", (), False),
-        ("rescore", ("alignments", "scores"), False),
+        ("rescore_stale", (), False),
+        ("rescore_stale", ("alignments", "scores"), False),
         ("__ASSET_JOB", ("scores",), False),
         ("__ASSET_JOB", ("scores", "evidence_dossiers"), True),
         ("campaign_cycle", (), True),
@@ -67,7 +67,7 @@ class Sent:
         return self
 
 
-@pytest.mark.parametrize(("job", "queue"), [("rescore", "dagster"), ("make_backup", MAIN_QUEUE)])
+@pytest.mark.parametrize(("job", "queue"), [("rescore_stale", "dagster"), ("make_backup", MAIN_QUEUE)])
 def test_the_launcher_sends_a_run_to_its_queue(job: str, queue: str) -> None:
     launcher = WorkerRunLauncher(default_queue="dagster", broker="memory://", backend="cache+memory://")
     sent = Sent()

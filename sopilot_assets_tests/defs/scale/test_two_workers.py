@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus
 
-from sopilot_assets.capture.ledgers import Registry
+from sopilot_assets.capture.registry import active_keys
 from sopilot_assets.defs.recordings.alignments import alignments
 from sopilot_assets.defs.recordings.captured_videos import captured_videos
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
@@ -55,7 +55,7 @@ def results(home: Home, keys: list[str]) -> dict[str, bytes]:
     root = Path(str(home.root))
     folders = ("embeddings", "references", "alignments", "reviews", "videos")
     paths = (path for folder in folders for path in (root / folder).rglob("*") if path.is_file())
-    others = {entry.key[-12:] for entry in Registry.read(home).entries.values()} - {key[-12:] for key in keys}
+    others = {key[-12:] for key in active_keys(home)} - {key[-12:] for key in keys}
     return {
         str(path.relative_to(root)): path.read_bytes()
         for path in paths

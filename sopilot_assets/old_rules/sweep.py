@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sopilot_assets.studies.detectors import CONTINUOUS_V1, decided
+from sopilot_assets.old_rules.detectors import judged
 
 THRESHOLDS: Final = tuple(round(step * 0.05, 2) for step in range(21))
 MEETS: Final = "meets_constraints_min_fpr"
@@ -34,7 +34,7 @@ def threshold_sweep(
     threshold; if there is none, the one with the smallest sum of excesses, with the same ties. A rate that is
     None (no case of the class) never fits and counts as an excess of 1.
     """
-    known = (decided(cases, CONTINUOUS_V1) if speaks is None else speaks) & ~np.isnan(score)
+    known = (judged(cases) if speaks is None else speaks) & ~np.isnan(score)
     expected = cases["expected"].to_numpy(dtype=np.float64)
     positives = np.sort(score[known & (expected == 1)])
     negatives = np.sort(score[known & (expected == 0)])

@@ -1,6 +1,6 @@
 """Which cases a detector takes for critical: the four detectors of the old system, by their formulas.
 
-Detectors with a calibrated probability live in `studies.calibrated`; `decided` knows both kinds.
+Detectors with a calibrated probability live in `studies.calibrated`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ GUARDED_BINARY_V2: Final = "guarded_binary_v2"
 MODES: Final = (LEGACY_BINARY, CONTINUOUS_V1, GUARDED_BINARY_V1, GUARDED_BINARY_V2)
 DEFAULT_THRESHOLD: Final = 0.5
 DEFAULT_MIN_DTW: Final = 0.025
-CALIBRATED_PREFIX: Final = "calibrated"
 SCORE_DIGITS: Final = 6
 
 _RAW_WEIGHTS: Final = (
@@ -52,6 +51,28 @@ class Guardrails:
         """The lowest DTW cost at which a guarded detector believes a critical deviation."""
         chain = (self.min_dtw_v2, self.min_dtw_v1) if mode == GUARDED_BINARY_V2 else (self.min_dtw_v1,)
         return next((value for value in chain if value is not None), DEFAULT_MIN_DTW)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorOutcome:
+    """What a detector says about n cases: whether each is critical, whether it says anything, how strongly.
+
+    ``detected`` (n,) and ``decided`` (n,) are flags, ``score`` (n,) is in [0, 1], NaN where there is none.
+    Raises `StudyError` when they differ in length.
+    """
+
+    detected: NDArray[np.bool_]
+    decided: NDArray[np.bool_]
+    score: NDArray[np.float64]
+
+    def of(self, chosen: NDArray[np.bool_]) -> DetectorOutcome:
+        """The outcome of the chosen cases alone."""
+        return DetectorOutcome(self.detected[chosen], self.decided[chosen], self.score[chosen])
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.detected), len(self.decided), len(self.score)}
+        if len(lengths) > 1:
+            raise StudyError(f"outcome: detected, decided and score have to be of one length, not {lengths}.")
 
 
 def critical_score(cases: pd.DataFrame) -> NDArray[np.float64]:
@@ -100,15 +121,24 @@ def detect(
     return found
 
 
-def decided(cases: pd.DataFrame, mode: str) -> NDArray[np.bool_]:
-    """For which cases (n,) the detector says anything.
+def old_outcome(
+    cases: pd.DataFrame,
+    mode: str,
+    *,
+    threshold: float = DEFAULT_THRESHOLD,
+    guardrails: Guardrails | None = None,
+) -> DetectorOutcome:
+    """The outcome of one of the four old detectors; the score is that of `continuous_v1` for all of them."""
+    return DetectorOutcome(
+        detected=detect(mode, cases, threshold=threshold, guardrails=guardrails),
+        decided=judged(cases),
+        score=critical_score(cases),
+    )
 
-    None does where the recording has a problem or no score. A calibrated detector also abstains where the
-    decision is ``not_verifiable``; the old ones never do.
-    """
+
+def judged(cases: pd.DataFrame) -> NDArray[np.bool_]:
+    """For which cases (n,) the old detectors say anything: none where there is a problem or no score."""
     speaks: NDArray[np.bool_] = sound_cases(cases) & cases["score"].notna().to_numpy()
-    if mode.startswith(CALIBRATED_PREFIX):
-        speaks &= (cases["decision"] != "not_verifiable").to_numpy(dtype=bool)
     return speaks
 
 

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from sopilot_assets.studies.spec import SplitRatios
+from sopilot_assets.old_rules.choices import SplitRatios
 
 Floats = npt.NDArray[np.float64]
 Names = npt.NDArray[np.object_]

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sopilot_assets.studies.detectors import GUARDED_BINARY_V2, Guardrails, decided
-from sopilot_assets.studies.intervals import clustered, wilson
-from sopilot_assets.studies.spec import FittingGrid
+from sopilot_assets.intervals import clustered, wilson
+from sopilot_assets.old_rules.choices import FittingGrid
+from sopilot_assets.old_rules.detectors import Guardrails, judged
 
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -176,7 +176,7 @@ class _Material:
     @classmethod
     def of(cls, cases: pd.DataFrame, clusters: npt.ArrayLike | None) -> _Material:
         labels = cases["expected"].to_numpy(dtype=np.float64)
-        kept = np.flatnonzero(~np.isnan(labels) & decided(cases, GUARDED_BINARY_V2))
+        kept = np.flatnonzero(~np.isnan(labels) & judged(cases))
         dtw, missing, distance, span = (
             np.nan_to_num(cases[name].to_numpy(dtype=np.float64)[kept])
             for name in ("dtw_normalized_cost", "critical_missing", "missing_distance", "missing_span")

@@ -6,10 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sopilot_assets.intervals import clustered, wilson
+from sopilot_assets.old_rules.detectors import GUARDED_BINARY_V2, detect
+from sopilot_assets.old_rules.grid import (
+    DEFAULT_GRID,
+    Limits,
+    Rates,
+    best_rates,
+    fit_grid,
+)
 from sopilot_assets.studies.cases import case_frame
-from sopilot_assets.studies.detectors import GUARDED_BINARY_V2, detect
-from sopilot_assets.studies.grid import DEFAULT_GRID, Limits, Rates, best_rates, fit_grid
-from sopilot_assets.studies.intervals import clustered, wilson
 from sopilot_assets.studies.profiles import PROFILES
 from sopilot_assets_tests.studies.simulated_cases import simulated_cases
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sopilot_assets.old_rules.sweep import LEAST_VIOLATION, MEETS, threshold_sweep
 from sopilot_assets.studies.cases import case_frame
-from sopilot_assets.studies.sweep import LEAST_VIOLATION, MEETS, threshold_sweep
 
 POSITIVE, NEGATIVE = (0.2, 0.6, 0.9, 0.9), (0.1, 0.3, 0.55, 0.7)
 

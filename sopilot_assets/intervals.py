@@ -1,24 +1,38 @@
-"""Intervals of a share: Wilson's, and one for cases that come in clusters (several from the same person)."""
+"""Intervals of a share: Wilson's, and one for cases that come in clusters (several from the same person).
+
+Reads what it is given; writes nothing.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, overload
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from sopilot_assets.errors import StudyError
 
+Floats = npt.NDArray[np.float64]
+
 CONFIDENCE: Final = 0.95
 MOST_NEEDED: Final = 1_000_000
 
 
-def wilson(k: Any, n: Any) -> tuple[Any, Any]:
+@overload
+def wilson(k: float, n: float) -> tuple[float, float]: ...
+
+
+@overload
+def wilson(k: np.ndarray, n: np.ndarray) -> tuple[Floats, Floats]: ...
+
+
+def wilson(k: float | np.ndarray, n: float | np.ndarray) -> tuple[float, float] | tuple[Floats, Floats]:
     """Lower and upper 95 % bound of the share k / n (Wilson 1927), NaN where n is 0.
 
     Arrays are taken elementwise, scalars give floats. ``k`` and ``n`` may be fractions, as an effective
@@ -37,21 +51,29 @@ def wilson(k: Any, n: Any) -> tuple[Any, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """The bounds of an interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class ClusteredInterval:
-    """A share with bounds that hold although cases of one cluster resemble each other; NaN where n is 0.
+    """A share with bounds that hold although cases of one cluster resemble each other; None where n is 0.
 
     ``effective_n`` independent cases would say as much as these n do; ``design_effect`` is n / effective_n
     before the correction for few clusters. ``effective_clusters`` of one size would be as diverse as these.
     """
 
-    point: float
-    low: float
-    high: float
+    point: float | None
+    low: float | None
+    high: float | None
     n: int
     clusters: int
-    design_effect: float
-    effective_n: float
-    effective_clusters: float
+    design_effect: float | None
+    effective_n: float | None
+    effective_clusters: float | None
 
 
 def clustered(
@@ -84,8 +106,7 @@ def clustered(
         )
     n, c = len(hits), len(names)
     if n == 0:
-        nan = math.nan
-        return ClusteredInterval(nan, nan, nan, 0, 0, nan, nan, nan)
+        return ClusteredInterval(None, None, None, 0, 0, None, None, None)
     point = float(hits.mean())
     sizes = np.bincount(codes, minlength=c)
     diverse = n**2 / int(sizes @ sizes)

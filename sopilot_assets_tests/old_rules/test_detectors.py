@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from sopilot_assets.errors import StudyError
-from sopilot_assets.studies.cases import case_frame
-from sopilot_assets.studies.detectors import (
+from sopilot_assets.old_rules.detectors import (
     CONTINUOUS_V1,
     GUARDED_BINARY_V1,
     GUARDED_BINARY_V2,
@@ -18,9 +17,10 @@ from sopilot_assets.studies.detectors import (
     MODES,
     Guardrails,
     critical_score,
-    decided,
     detect,
 )
+from sopilot_assets.studies.calibrated import decided
+from sopilot_assets.studies.cases import case_frame
 
 
 def one(**fields: Any) -> Any:

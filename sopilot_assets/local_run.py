@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 from uuid import uuid4
 
@@ -17,19 +16,17 @@ from sopilot_assets.definitions import build_defs
 from sopilot_assets.defs.dagster_internals.launcher import PROCESS_TAG, process_tag
 from sopilot_assets.defs.dagster_internals.step_errors import sentence_of
 from sopilot_assets.defs.evidence.assets import STUDY_ASSETS
+from sopilot_assets.defs.evidence.jobs import evidence_chain
 from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.defs.partitions import VIDEO
-from sopilot_assets.defs.recordings.pending import (
-    PARTITION,
-    RANGE_END,
-    RANGE_START,
-    register_recordings,
-    register_studies,
-)
-from sopilot_assets.defs.resources import HomeResource
+from sopilot_assets.defs.recordings.jobs import rescore_stale, score_new_recordings
+from sopilot_assets.defs.recordings.pending import register_recordings, register_studies
+from sopilot_assets.defs.recordings.score_updates import score_updates
+from sopilot_assets.defs.resources import HomeResource, Watcher
+from sopilot_assets.defs.runs import MAX_RETRIES, PARTITION, RANGE_END, RANGE_START
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.stations.key_ranges import KeyRange, contiguous_ranges
-from sopilot_assets.stations.rescoring_plan import ScoringWork
+from sopilot_assets.stations.rescoring_plan import ScoringStart, ScoringWork
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.campaign.cycle import RUN_TAGS
 from sopilot_assets.upkeep.setting_up import prepare_home
@@ -37,7 +34,6 @@ from sopilot_assets.upkeep.setting_up import prepare_home
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the station at work, and how many of how many videos (or stations of a study) are done."""
 
-_DONE_OF: Final = re.compile(r"(?:^| - )(embedded|aligned|scored) (\d+) of (\d+)$")
 _STATIONS: Final = [asset.key.to_user_string() for asset in STUDY_ASSETS]
 
 
@@ -55,31 +51,12 @@ class LocalRun:
     warnings: tuple[str, ...]
 
 
-def run_keys(
-    home: Home, keys: Sequence[str], *, job: str, on_progress: Progress | None = None
-) -> list[LocalRun]:
-    """The runs of ``job`` over the keys, as few contiguous ranges as there are, one after the other.
-
-    Recordings that intake accepted get their partitions first. Raises ``ConfigError`` for keys that are not
-    registered. A failed run does not stop the next.
-    """
-    prepare_home(home)
-    with local_instance(home) as instance:
-        register_recordings(instance, home)
-        registered = instance.get_dynamic_partitions(str(VIDEO.name))
-        unknown = sorted(set(keys) - set(registered))
-        if unknown:
-            raise ConfigError(f"{unknown[0]}: no such partition; `sopilot show recordings` lists the keys.")
-        ranges = contiguous_ranges(registered, keys)
-        return [_run(home, instance, part, job=job, on_progress=on_progress) for part in ranges]
-
-
 def run_scoring(
     home: Home, work: Sequence[ScoringWork], *, on_progress: Progress | None = None
 ) -> list[LocalRun]:
     """The run that does all of ``work``; none where there is none.
 
-    Neighbours that need the same go through the job that says so, as the partitions of one run. Anything
+    New neighbours go through the job that the capture sensor launches, as the partitions of one run. Anything
     else is one run of `rescore_stale`, which takes any selection.
     """
     keys = sorted(key for one in work for key in one.why)
@@ -89,21 +66,13 @@ def run_scoring(
     with local_instance(home) as instance:
         register_recordings(instance, home)
         ranges = contiguous_ranges(instance.get_dynamic_partitions(str(VIDEO.name)), keys)
-        if len(work) == 1 and len(ranges) == 1:
-            return [_run(home, instance, ranges[0], job=work[0].job.value, on_progress=on_progress)]
-        every = KeyRange(keys[0], keys[-1], len(keys))
-        selection = {"ops": {"score_updates": {"config": {"recordings": keys}}}}
-        return [
-            _execute(
-                home,
-                instance,
-                every,
-                job="rescore_stale",
-                tags={},
-                on_progress=on_progress,
-                run_config=selection,
-            )
-        ]
+        if len(ranges) == 1 and {one.start for one in work} == {ScoringStart.NEW}:
+            tags = {RANGE_START: ranges[0].start, RANGE_END: ranges[0].end}
+            local = _Local(score_new_recordings.name, ranges[0], tags)
+        else:
+            selection = {"ops": {score_updates.op.name: {"config": {"recordings": keys}}}}
+            local = _Local(rescore_stale.name, KeyRange(keys[0], keys[-1], len(keys)), run_config=selection)
+        return [_execute(home, instance, local, on_progress=on_progress)]
 
 
 def add_study_partitions(home: Home) -> None:
@@ -122,16 +91,8 @@ def run_study(home: Home, study_id: str, *, on_progress: Progress | None = None)
     with local_instance(home) as instance:
         register_studies(instance, home)
         keys = KeyRange(study_id, study_id, 1)
-        return _execute(
-            home, instance, keys, job="evidence_chain", tags={PARTITION: study_id}, on_progress=on_progress
-        )
-
-
-def _run(
-    home: Home, instance: DagsterInstance, keys: KeyRange, *, job: str, on_progress: Progress | None
-) -> LocalRun:
-    tags = {RANGE_START: keys.start, RANGE_END: keys.end}
-    return _execute(home, instance, keys, job=job, tags=tags, on_progress=on_progress)
+        local = _Local(evidence_chain.name, keys, {PARTITION: study_id})
+        return _execute(home, instance, local, on_progress=on_progress)
 
 
 def local_tags(environment: Mapping[str, str]) -> dict[str, str]:
@@ -144,33 +105,37 @@ def local_tags(environment: Mapping[str, str]) -> dict[str, str]:
         wanted = {str(name): str(value) for name, value in json.loads(text).items()}
     except (ValueError, AttributeError) as error:
         raise ConfigError(f"{RUN_TAGS}: expected a JSON object of tags, found {text[:80]!r}.") from error
-    return {**wanted, PROCESS_TAG: process_tag(), "dagster/max_retries": "0"}
+    return {**wanted, PROCESS_TAG: process_tag(), MAX_RETRIES: "0"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """What a run shall do."""
+
+    job: str
+    keys: KeyRange
+    tags: Mapping[str, str] = field(default_factory=dict)
+    run_config: Mapping[str, object] = field(default_factory=dict)
 
 
 def _execute(
-    home: Home,
-    instance: DagsterInstance,
-    keys: KeyRange,
-    *,
-    job: str,
-    tags: dict[str, str],
-    on_progress: Progress | None,
-    run_config: Mapping[str, object] | None = None,
+    home: Home, instance: DagsterInstance, local: _Local, *, on_progress: Progress | None
 ) -> LocalRun:
-    definitions = build_defs(home=HomeResource(root=str(home.root)))
+    watcher = Watcher(on_progress) if on_progress else Watcher()
+    definitions = build_defs(home=HomeResource(root=str(home.root)), watcher=watcher)
     run_id = str(uuid4())
     warnings: list[str] = []
-    instance.add_event_listener(run_id, _listener(on_progress, warnings))
-    result = definitions.resolve_job_def(job).execute_in_process(
+    instance.add_event_listener(run_id, _listener(watcher, warnings))
+    result = definitions.resolve_job_def(local.job).execute_in_process(
         instance=instance,
         run_id=run_id,
-        tags={**local_tags(os.environ), **tags},
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, **(run_config or {})},
+        tags={**local_tags(os.environ), **local.tags},
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, **local.run_config},
         raise_on_error=False,
     )
     failed = [event for event in result.all_events if event.is_step_failure or event.is_run_failure]
     error, step = (_why(failed[0]), failed[0].step_key) if failed else (None, None)
-    return LocalRun(run_id, keys, result.success, error, step, tuple(warnings))
+    return LocalRun(run_id, local.keys, result.success, error, step, tuple(warnings))
 
 
 def _why(event: DagsterEvent) -> str:
@@ -179,22 +144,17 @@ def _why(event: DagsterEvent) -> str:
     return f"{event.message or ''} {sentence_of(error)}".strip()
 
 
-def _listener(on_progress: Progress | None, warnings: list[str]) -> Callable[[EventLogEntry], None]:
-    """Turns the assets' own log lines into progress, and collects their warnings."""
-
+def _listener(watcher: Watcher, warnings: list[str]) -> Callable[[EventLogEntry], None]:
+    """Tells the watcher which station of a study begins, and collects the assets' warnings."""
     begun: list[str] = []
 
     def listen(entry: EventLogEntry) -> None:
-        station = (
-            entry.step_key if entry.is_dagster_event and entry.get_dagster_event().is_step_start else None
-        )
-        if station in _STATIONS and on_progress:
-            on_progress(station, len(begun), len(_STATIONS))
-            begun.append(station)
-        said = _DONE_OF.search(entry.user_message)
-        if said and on_progress:
-            on_progress(said[1], int(said[2]), int(said[3]))
-        if entry.level == logging.WARNING and not entry.is_dagster_event:
+        if entry.is_dagster_event:
+            event = entry.get_dagster_event()
+            if event.is_step_start and entry.step_key in _STATIONS:
+                watcher.told(entry.step_key, len(begun), len(_STATIONS))
+                begun.append(entry.step_key)
+        elif entry.level == logging.WARNING:
             warnings.append(entry.user_message)
 
     return listen

@@ -1,0 +1,178 @@
+"""The recordings that intake registered, and how one of them is found by its name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from sopilot_assets.capture.ledgers import ACTIVE, VIDEO_COLUMNS, videos_ledger
+from sopilot_assets.errors import ConfigError, LedgerError
+from sopilot_assets.store.home import ROLES, VIDEO_ID_DIGITS, Home, PartitionKey
+from sopilot_assets.store.ledgers import Cell, Row, plain_rows
+from sopilot_assets.store.publish import local_path
+
+_KEYS: Final = "select key, task_id from latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One registered recording: who and where, and the name that its file is stored by; ``row`` is its row in
+    the videos ledger.
+    """
+
+    key: PartitionKey
+    sha256: str
+    person: str | None
+    site: str
+    camera: str | None
+    session: str | None
+    original_name: str
+    capture_path: str
+    stored_name: str
+    duration_s: float
+    row: Row
+
+    @classmethod
+    def of(cls, row: Row) -> Recording:
+        """The recording that a row of the videos ledger is about."""
+        return cls(
+            key=PartitionKey(str(row["task_id"]), str(row["role"]), str(row["video_id"])),
+            sha256=str(row["sha256"]),
+            person=_optional(row["person"]),
+            site=str(row["site"]),
+            camera=_optional(row["camera"]),
+            session=_optional(row["session"]),
+            original_name=str(row["original_name"]),
+            capture_path=str(row["capture_path"]),
+            stored_name=str(row["stored_name"]),
+            duration_s=float(row["duration_s"] or 0.0),
+            row=row,
+        )
+
+    @property
+    def task_id(self) -> str:
+        """The task that the recording belongs to."""
+        return self.key.task_id
+
+    @property
+    def role(self) -> str:
+        """``gold`` or ``trainee``."""
+        return self.key.role
+
+    @property
+    def retired(self) -> str | None:
+        """Why the recording is judged no more, for people to read; None while it is."""
+        return None if self.row["status"] == ACTIVE else "retired: this recording was made a gold of its task"
+
+
+@dataclass(slots=True)
+class Registry:
+    """All registered recordings by partition key, read once for a batch."""
+
+    home: Home
+    recordings: dict[PartitionKey, Recording] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, home: Home) -> Registry:
+        """What the videos ledger says now."""
+        registry = cls(home)
+        names = ", ".join(VIDEO_COLUMNS)
+        registry.add(plain_rows(videos_ledger(home).query(f"select {names} from latest order by key")))  # noqa: S608 - constants
+        return registry
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Take in rows of the videos ledger."""
+        for recording in map(Recording.of, rows):
+            self.recordings[recording.key] = recording
+
+    def __getitem__(self, key: PartitionKey) -> Recording:
+        try:
+            return self.recordings[key]
+        except KeyError:
+            raise LedgerError(
+                f"partition {key}: no such recording in the videos ledger. Was it taken in by another "
+                "home folder?"
+            ) from None
+
+    def path(self, key: PartitionKey) -> Path:
+        """Where the file of a recording is stored."""
+        return local_path(self.home.videos / self[key].stored_name)
+
+    def gold_path(self, video_id: str, task_id: str) -> Path:
+        """Where the file of a task's gold is stored."""
+        return self.path(PartitionKey(task_id, "gold", video_id))
+
+    def golds(self, task_id: str) -> list[Recording]:
+        """The gold recordings of a task, by video id."""
+        keys = sorted(key for key in self.recordings if key.task_id == task_id and key.role == "gold")
+        return [self.recordings[key] for key in keys]
+
+    def active(self, task_id: str | None = None) -> dict[str, Recording]:
+        """The recordings that are judged, of one task or of all, by the text of their key."""
+        return {
+            str(key): one
+            for key, one in self.recordings.items()
+            if task_id in (None, key.task_id) and one.retired is None
+        }
+
+    def of(self, task_id: str, sha256: str) -> Recording | None:
+        """The active recording with these bytes in this task."""
+        keys = (PartitionKey(task_id, role, sha256[:VIDEO_ID_DIGITS]) for role in ROLES)
+        found = (self.recordings.get(key) for key in keys)
+        return next((one for one in found if one and one.sha256 == sha256 and one.retired is None), None)
+
+    def elsewhere(self, task_id: str, sha256: str) -> list[Recording]:
+        """The active recordings with these bytes in other tasks, by key."""
+        found = (one for one in self.active().values() if one.sha256 == sha256 and one.task_id != task_id)
+        return sorted(found, key=lambda one: one.key)
+
+
+def active_keys(home: Home) -> dict[str, str]:
+    """The task of each active recording, by partition key: all that most questions need of the registry."""
+    found = videos_ledger(home).query(f"{_KEYS} where status = '{ACTIVE}' order by key")
+    return dict(zip(found["key"], found["task_id"], strict=True))
+
+
+def active_recordings(home: Home, task_id: str | None = None) -> dict[str, Recording]:
+    """The recordings that are judged, by partition key; raises ``ConfigError`` for a task that has none."""
+    registry = Registry.read(home)
+    chosen = registry.active(task_id)
+    if task_id is not None and not chosen:
+        known = ", ".join(sorted({one.task_id for one in registry.active().values()})) or "none"
+        raise ConfigError(f"task {task_id}: it has no recordings; tasks that have some: {known}.")
+    return chosen
+
+
+def find_recordings(recordings: Mapping[str, Recording], names: Sequence[str]) -> list[str]:
+    """The keys of the recordings called ``names``, see `find_key`."""
+    known = {key: one.original_name for key, one in recordings.items()}
+    return [find_key(name, known) for name in names]
+
+
+def find_key(name: str, file_names: Mapping[str, str]) -> str:
+    """The key of the recording called ``name``: its partition key, video id (12 hex digits) or file name;
+    ``file_names`` are those of all recordings, by key.
+
+    Raises ``ConfigError`` for a name that is none of them, with the nearest ones, or that means several.
+    """
+    if name in file_names:
+        return name
+    known = {key: (key.rpartition("-")[2], file_name) for key, file_name in file_names.items()}
+    found = sorted(key for key, names in known.items() if name in names)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ConfigError(f"{name}: {len(found)} recordings are called so: {', '.join(found)}. Name one.")
+    every = [*known, *(one for names in known.values() for one in names)]
+    near = ", ".join(difflib.get_close_matches(name, every, n=3)) or "none"
+    raise ConfigError(
+        f"{name or 'nothing'}: expected the partition key, video id or file name of a recording; "
+        f"similar ones: {near}. `sopilot show recordings` lists them."
+    )
+
+
+def _optional(value: Cell) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,47 @@
+"""Checks of the evidence chain: the gates, and that nothing leaks from one split into another."""
+
+import dagster as dg
+
+from sopilot_assets.defs.evidence.assets import gate_reports, split_manifests
+from sopilot_assets.defs.publish import table
+from sopilot_assets.defs.resources import HomeResource
+from sopilot_assets.evidence.gate_reports import gate_verdict
+from sopilot_assets.evidence.split_manifests import study_leaks
+
+
+@dg.asset_check(
+    asset=gate_reports,
+    name="gates_pass",
+    blocking=True,
+    description=(
+        "Every check of the study's gate profile holds on the test split. A research profile that fails "
+        "blocks the dossier; any other is a warning."
+    ),
+)
+def gates_pass(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
+    """The verdict of the gates, as they were published."""
+    verdict = gate_verdict(home.home, context.partition_key)
+    return dg.AssetCheckResult(
+        passed=verdict.passed,
+        severity=dg.AssetCheckSeverity.ERROR if verdict.blocks else dg.AssetCheckSeverity.WARN,
+        description=verdict.summary,
+        metadata={"checks": table(verdict.rows, columns=tuple(verdict.rows[0]))} if verdict.rows else {},
+    )
+
+
+@dg.asset_check(
+    asset=split_manifests,
+    name="nothing_leaks",
+    description="No person, source video, near-duplicate, session or recording is in two splits.",
+)
+def nothing_leaks(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
+    """The groups that are in more than one split, as they were published."""
+    leaks = study_leaks(home.home, context.partition_key)
+    return dg.AssetCheckResult(
+        passed=not leaks,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(leaks)} groups are in more than one split"
+        if leaks
+        else "no group is in two splits",
+        metadata={"leaks": table(leaks, columns=tuple(leaks[0]))} if leaks else {},
+    )
