@@ -70,7 +70,7 @@ $(INSTALLED): $(BIN)/python pyproject.toml constraints.txt
 .PHONY: demo
 demo: $(INSTALLED) ## Simulate recordings of a filter change, score them, and show what came out
 	@echo "[demo] Simulating, capturing and scoring below $(SOPILOT_HOME)"
-	@$(BIN)/sopilot demo $(ARGS)
+	@$(BIN)/sopilot demo run $(ARGS)
 
 .PHONY: test
 test: $(INSTALLED) ## Run the tests
@@ -89,18 +89,22 @@ format: $(INSTALLED) ## Format the code and mend what ruff can
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
+.PHONY: commands
+commands: $(INSTALLED) ## Write docs/commands.md from the command line
+	@$(BIN)/python -m sopilot_assets.cli.guide >docs/commands.md
+
 .PHONY: dev
 dev: $(INSTALLED) ## Run Dagster: the daemon with sensors and schedules, and the web page on 127.0.0.1:PORT
-	@$(BIN)/sopilot init
+	@$(BIN)/sopilot home init
 	@echo "[dev] Recordings go to $(SOPILOT_HOME)/capture"
 	@export DAGSTER_HOME=$(SOPILOT_HOME)/dagster PATH="$(abspath $(BIN)):$$PATH"; \
 	  $(BIN)/dagster-daemon run -w $(SOPILOT_HOME)/dagster/workspace.yaml & daemon=$$!; \
 	  trap 'kill $$daemon 2>/dev/null; wait $$daemon || true' EXIT; \
-	  $(BIN)/sopilot serve --port $(PORT) $(ARGS)
+	  $(BIN)/sopilot web serve --port $(PORT) $(ARGS)
 
 .PHONY: view
 view: $(INSTALLED) ## Show the web page for viewers, who can change nothing, on 127.0.0.1:VIEW_PORT
-	@$(BIN)/sopilot serve --read-only --port $(VIEW_PORT) $(ARGS)
+	@$(BIN)/sopilot web serve --read-only --port $(VIEW_PORT) $(ARGS)
 
 .PHONY: bench
 bench: $(BENCH_INSTALLED) ## Run the measurements in benchmarks/ that need no labelled recordings (minutes)

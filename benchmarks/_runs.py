@@ -26,8 +26,9 @@ from sopilot_assets.bench.measures import ScoredRecording
 from sopilot_assets.bench.recordings import BenchRecording, BenchTask
 from sopilot_assets.bench.run import Reported, Result
 from sopilot_assets.bench.truth import truth_of
-from sopilot_assets.embedding.backends import Embedder, load_embedder
+from sopilot_assets.embedding.backends import load_embedder
 from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding, save_embedding
+from sopilot_assets.embedding.embedder import Embedder
 from sopilot_assets.errors import GoldError
 from sopilot_assets.reference.model import Gold, Reference, build_reference, proposed_intervals
 from sopilot_assets.scoring.result import Score

@@ -2,10 +2,10 @@
 
     python -m benchmarks.ablations --root DIR [--root DIR2 ...] --out benchmarks/accuracy.md
 
-DIR is a folder that `sopilot bench accuracy` takes. Each video is embedded once for each backend and clip
+DIR is a folder that `sopilot measure compare` takes. Each video is embedded once for each backend and clip
 length (``--cache`` keeps the embeddings), then golds become references and trainees are scored under each
 variation. All variations run on the first folder, the main ones on the others. The figures are those of
-`sopilot bench accuracy` (docs/accuracy.md); the file also says what must not pass and what did not work.
+`sopilot measure compare` (docs/accuracy.md); the file also says what must not pass and what did not work.
 """
 
 from __future__ import annotations

@@ -24,8 +24,9 @@ from upath import UPath
 from sopilot_assets.capture.examine import examine
 from sopilot_assets.capture.simulate import simulate
 from sopilot_assets.embedding import lite0_flow
-from sopilot_assets.embedding.backends import Embedder, load_embedder
+from sopilot_assets.embedding.backends import load_embedder
 from sopilot_assets.embedding.clips import clip_starts
+from sopilot_assets.embedding.embedder import Embedder
 from sopilot_assets.embedding.flow import FlowMeter
 from sopilot_assets.embedding.lite0_onnx import open_network, prepared_network
 from sopilot_assets.embedding.pooling import StillnessMeter, grey_image, one_cv2_thread

@@ -127,7 +127,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _simulated(root: Path) -> Home:
     """A small scored home."""
-    _sopilot(root, "demo", "--golds", "4", "--trainees", "8", "--size", "320x240")
+    _sopilot(root, "demo", "run", "--golds", "4", "--trainees", "8", "--size", "320x240")
     return Home.at(root)
 
 
@@ -212,8 +212,8 @@ def _tasks(home: Home, instance: dg.DagsterInstance) -> dict[str, Callable[[], o
 
 def _commands(root: Path) -> dict[str, Callable[[], object]]:
     return {
-        "`sopilot score`, nothing to do": lambda: _sopilot(root, "score"),
-        "`sopilot score --stale`, nothing to do": lambda: _sopilot(root, "score", "--stale"),
+        "`sopilot score run`, nothing to do": lambda: _sopilot(root, "score", "run"),
+        "`sopilot score run --stale`, nothing to do": lambda: _sopilot(root, "score", "run", "--stale"),
     }
 
 

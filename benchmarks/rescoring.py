@@ -6,7 +6,7 @@
     python benchmarks/rescoring.py --source HOME --profile             and the functions that take longest
 
 Each way of doing it gets a new home of the same recordings (embeddings are copied, not computed) and goes
-through the job `rescore` on a SQLite instance, the reference and its calibration included, since that is what
+through alignments and scores on a SQLite instance, reference and calibration included, since that is what
 changes when scores have to be made again. All ways have to come to the same alignments, rows and pages.
 """
 
@@ -90,7 +90,7 @@ def _code_of(revision: str, folder: Path) -> Path:
 
 def _own_recordings(root: Path) -> Home:
     """A home with the demonstration's recordings, simulated and embedded now."""
-    command = [sys.executable, "-m", "sopilot_assets.cli", "demo", "--home", str(root), *FEW]
+    command = [sys.executable, "-m", "sopilot_assets.cli", "demo", "run", "--home", str(root), *FEW]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return Home.at(root)
 
@@ -98,7 +98,7 @@ def _own_recordings(root: Path) -> Home:
 def _measure(way: Way, source: Home, scratch: Path, options: argparse.Namespace) -> dict[str, object]:
     root = scratch / way.name.replace(" ", "_")
     copied_home(source, root, recordings=options.recordings, golds=GOLDS)
-    command = [sys.executable, str(ROOT / "benchmarks/_rescoring_run.py"), str(root)]
+    command = [sys.executable, str(way.code / "benchmarks/_rescoring_run.py"), str(root)]
     command += ["--processes", str(way.processes)]
     command += ["--stock-events"] * way.stock_events + ["--profile"] * options.profile
     ended = subprocess.run(

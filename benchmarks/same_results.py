@@ -19,18 +19,19 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks._checkouts import ROOT, checkout, sopilot, spelling
+from sopilot_assets.cli.renamed import NEW_NAMES
 from sopilot_assets_tests.soak.same import Content, content_differences, content_of
 from sopilot_assets_tests.soak.way import STUDY, TASK, prepare
 
 DEMO: Final = ("--golds", "2", "--trainees", "4", "--size", "320x240", "--step-seconds", "3")
 WAY: Final = (
-    ((("capture", "intake"),), ()),
+    ((("capture", "register"), ("capture", "intake")), ()),
     ((("score", "run"), ("score",)), ()),
     ((("label", "import"), ("labels", "import")), (TASK, "{folder}/ann.csv")),
     ((("label", "import"), ("labels", "import")), (TASK, "{folder}/bob.csv")),
     ((("study", "register"),), (STUDY, "--by", "tests")),
     ((("study", "run"),), (STUDY,)),
-    ((("report", "write"), ("report", "show"), ("daily",)), ()),
+    ((("report", "show"), ("daily",)), ()),
     ((("backup", "create"),), ("{folder}/backups",)),
 )
 """The commands of the way, each as revisions spell it, and its arguments."""
@@ -38,10 +39,9 @@ WAY: Final = (
 CODE: Final = re.compile(r"(^|/)verify\.py$")
 """Published files that are code."""
 
-NOW: Final = {"score --stale": "score run --stale"}
-"""Commands that were renamed on purpose: how they were called, and how they are now."""
-
-RENAMED: Final = re.compile(rf"sopilot ({'|'.join(map(re.escape, sorted(NOW, key=len, reverse=True)))})\b")
+_OLD: Final = "|".join(map(re.escape, sorted(NEW_NAMES, key=len, reverse=True)))
+RENAMED: Final = re.compile(rf"sopilot ({_OLD})\b(?! (?:run|list|apply)\b)")
+"""Commands that were renamed on purpose, as they were called."""
 
 MEASURED: Final = re.compile(
     r"""(?:free|home)_(?:gib|bytes)":\ [\d.]+  # what the disk said at that moment
@@ -109,9 +109,8 @@ def _content(folder: Path, home: str) -> Content:
 
 
 def _plain(text: str, folder: Path) -> str:
-    return RENAMED.sub(lambda match: f"sopilot {NOW[match[1]]}", MEASURED.sub("<measured>", text)).replace(
-        str(folder), "<folder>"
-    )
+    plain = MEASURED.sub("<measured>", text).replace(str(folder), "<folder>")
+    return RENAMED.sub(lambda match: f"sopilot {NEW_NAMES[match[1]]}", plain)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
+import sopilot_assets
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.sidecar import Sidecar
 
+PACKAGE = Path(sopilot_assets.__file__).parent
 ROOT = Path(__file__).parents[1]
-GUIDES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+CLASSES = {
+    node.name
+    for path in PACKAGE.rglob("*.py")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    if isinstance(node, ast.ClassDef)
+}
 
 
 def read(name: str) -> str:
@@ -34,8 +43,30 @@ def test_the_capture_guide_explains_every_sidecar_field(field: str) -> None:
     assert f"- `{field}`: " in read("docs/capture.md")
 
 
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
+@pytest.mark.parametrize("guide", [*GUIDES, ROOT / "CHANGELOG.md"], ids=lambda path: path.name)
 def test_links_between_guides_lead_somewhere(guide: Path) -> None:
     text = guide.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         assert (guide.parent / target).exists(), f"{guide.name}: {target}"
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
+def test_files_that_guides_name_are_there(guide: Path) -> None:
+    named = re.findall(r"`((?:sopilot_assets_tests/|benchmarks/)?[a-z_/]+\.py)`", guide.read_text("utf-8"))
+    absent = [name for name in named if not any((top / name).exists() for top in (PACKAGE, ROOT))]
+    assert absent == [name for name in absent if name in {"verify.py"}]
+
+
+def test_the_words_name_classes_that_exist() -> None:
+    named = set(re.findall(r"`([A-Z][A-Za-z]+)`", read("docs/words.md")))
+    assert named - CLASSES == set()
+
+
+def test_each_word_stands_in_the_list_once() -> None:
+    words = re.findall(r"^\| ([a-z ,]+) \|", read("docs/words.md").replace("| word |", ""), re.MULTILINE)
+    assert len(words) > 50
+    assert sorted(set(words)) == sorted(words)
+
+
+def test_the_readme_takes_five_minutes() -> None:
+    assert len(read("README.md").splitlines()) <= 160

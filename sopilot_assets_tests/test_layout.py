@@ -17,6 +17,7 @@ LINES_MAX = 500
 WEB = {"dagster", "dagster_webserver", "dagster_graphql", "starlette", "fastapi", "flask"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
+DAGSTER_INTERNALS = PACKAGE / "defs" / "dagster_internals"
 
 
 def part_of(path: Path) -> str:
@@ -66,6 +67,56 @@ def test_what_stands_on_top_imports_only_from_its_left_too(path: Path) -> None:
 @pytest.mark.parametrize("path", DOMAIN, ids=name_of)
 def test_a_domain_module_knows_neither_dagster_nor_the_web(path: Path) -> None:
     assert not {dotted.split(".")[0] for dotted in imports(path)} & WEB
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_the_private_parts_of_dagster_are_in_one_folder(path: Path) -> None:
+    private = [
+        name
+        for name in imports(path)
+        if name.startswith("dagster._") or name.split(".")[0].startswith("dagster_")
+    ]
+    assert private == [] or path.parent == DAGSTER_INTERNALS, (
+        f"{name_of(path)} imports {private}: put what needs it into {name_of(DAGSTER_INTERNALS)}, with what "
+        "test_a_new_dagster.py says of it."
+    )
+
+
+def dotted_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def needed(path: Path) -> Iterator[str]:
+    """The modules of the package that a file imports when it runs, also within functions; what only types
+    need does not run.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and id(node) not in for_types:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in NAMES else str(node.module)
+
+
+NAMES = {dotted_name(path) for path in MODULES}
+
+
+def test_no_module_is_needed_by_what_it_needs() -> None:
+    left = {dotted_name(path): set(needed(path)) & NAMES - {dotted_name(path)} for path in MODULES}
+    while free := {name for name, others in left.items() if not others & set(left)}:
+        left = {name: others for name, others in left.items() if name not in free}
+    # what only needs a circle is none of it
+    while unneeded := set(left) - {other for others in left.values() for other in others}:
+        left = {name: others for name, others in left.items() if name not in unneeded}
+    circles = {name: sorted(others & set(left)) for name, others in sorted(left.items())}
+    assert circles == {}, "move what both need below them"
 
 
 @pytest.mark.parametrize("name", sorted(BELOW_ALL))

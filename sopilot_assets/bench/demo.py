@@ -117,7 +117,7 @@ def install_task(home: Home, simulated: SimulatedSet, *, locked_at: datetime) ->
     if target.exists() and target.read_bytes() != text:
         raise ConfigError(
             f"{target}: expected the demonstration's task, found another one of the same name. "
-            "Run the demonstration in a home of its own: `sopilot demo --home ./demo_home`."
+            "Run the demonstration in a home of its own: `sopilot demo run --home ./demo_home`."
         )
     if not target.exists():
         publish_bytes(target, text)

@@ -44,7 +44,7 @@ def open_folder(root: Path) -> LabelledFolder:
     if not path.is_file():
         raise ConfigError(
             f"{root}: expected a folder with {LABELS} and the videos it names, found "
-            f"{'no such file in it' if root.is_dir() else 'no folder'}. `sopilot simulate` makes one."
+            f"{'no such file in it' if root.is_dir() else 'no folder'}. `sopilot sample simulate` makes one."
         )
     lines = read_lines(path)
     if not lines:

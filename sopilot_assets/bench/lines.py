@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -139,7 +139,7 @@ def read_task_entries(path: Path) -> list[TaskEntry]:
     if not path.is_file():
         return []
     try:
-        content: Any = json.loads(_text(path))
+        content: object = json.loads(_text(path))
     except ValueError as error:
         raise ConfigError(f"{path}: expected JSON, found something else ({error}). Mend the file.") from error
     if isinstance(content, dict):
@@ -182,11 +182,11 @@ def _text(path: Path) -> str:
         raise ConfigError(f"{path}: expected a readable UTF-8 text file ({error}).") from error
 
 
-def _first(given: Mapping[Any, Any], names: tuple[str, ...]) -> Any:
+def _first(given: Mapping[str, object], names: tuple[str, ...]) -> object:
     return next(_present(given, names), None)
 
 
-def _present(given: Mapping[Any, Any], names: tuple[str, ...]) -> Iterator[Any]:
+def _present(given: Mapping[str, object], names: tuple[str, ...]) -> Iterator[object]:
     yield from (given[name] for name in names if given.get(name) is not None)
 
 

@@ -47,8 +47,8 @@ REASON_TEXTS: Final[dict[Reason, ReasonText]] = {
     Reason.UNKNOWN_TASK: ReasonText(
         "The folder names a task that does not exist.",
         "フォルダ名に対応する作業（タスク）が登録されていません。",
-        "Create the task with `sopilot task new`, or move the file into the folder of an existing task.",
-        "`sopilot task new` で作業を登録するか、既存の作業のフォルダに入れ直してください。",
+        "Create the task with `sopilot task create`, or move the file into the folder of an existing task.",
+        "`sopilot task create` で作業を登録するか、既存の作業のフォルダに入れ直してください。",
     ),
     Reason.WRONG_FOLDER: ReasonText(
         "The file does not lie in <task>/<gold or trainee>/<site>/[<camera>/].",

@@ -170,7 +170,7 @@ def find_key(name: str, file_names: Mapping[str, str]) -> str:
     near = ", ".join(difflib.get_close_matches(name, every, n=3)) or "none"
     raise ConfigError(
         f"{name or 'nothing'}: expected the partition key, video id or file name of a recording; "
-        f"similar ones: {near}. `sopilot show recordings` lists them."
+        f"similar ones: {near}. `sopilot recording list` lists them."
     )
 
 

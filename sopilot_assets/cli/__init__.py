@@ -1,7 +1,7 @@
 """The command line: `sopilot`.
 
-Each command parses, calls one function of the library and shows what came back. Anything heavy is imported
-inside the commands, so that `sopilot --help` answers at once.
+Every command is `sopilot NOUN VERB`; a noun has a module of its name. A command parses, calls one function of
+the library and shows what came back.
 
 Reads and writes nothing itself but what a command shows.
 """

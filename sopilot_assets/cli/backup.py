@@ -7,15 +7,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sopilot_assets.cli.at_first_use import at_first_use, load_now
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
+from sopilot_assets.store.publish import local_path
+from sopilot_assets.upkeep.backup.forget import forget as remove_old
+from sopilot_assets.upkeep.backup.restore import restore as bring_back
+from sopilot_assets.upkeep.backup.routine import (
+    back_up,
+    chosen_snapshot,
+    drill_newest,
+    repository_of,
+    snapshot_rows,
+)
+from sopilot_assets.upkeep.backup.verify import verify_repository
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
 
-app = typer.Typer(no_args_is_help=True, help="Back the home up, check backups, bring a home back.")
+with at_first_use():
+    from sopilot_assets.defs.backup import restored
+
+app = typer.Typer()
 
 PLACE = Annotated[
     str | None,
@@ -32,8 +48,6 @@ def create(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None
 
     Exit code 1 when something could not be backed up or was found damaged.
     """
-    from sopilot_assets.upkeep.backup.routine import back_up  # noqa: PLC0415
-
     with stage("Backing up") as bar:
         done = back_up(home, place, now=datetime.now(UTC), on_progress=bar)
     show_rows(
@@ -49,9 +63,7 @@ def create(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None
 
 @app.command("list", epilog=examples("sopilot backup list", "sopilot backup list /mnt/backup/sopilot --json"))
 def list_(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None:
-    """The backups of a repository, oldest first."""
-    from sopilot_assets.upkeep.backup.routine import repository_of, snapshot_rows  # noqa: PLC0415
-
+    """List the backups of a repository, oldest first."""
     show_rows(
         snapshot_rows(repository_of(home, place)),
         columns=("backup", "created_at", "files", "bytes", "left_out", "problems", "home", "damage"),
@@ -60,12 +72,38 @@ def list_(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None:
     )
 
 
-@app.command(epilog=examples("sopilot backup verify", "sopilot backup verify /mnt/backup/sopilot --json"))
-def verify(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None:
-    """Read a whole repository again and compare every file with its hash; exit code 1 when one is damaged."""
-    from sopilot_assets.upkeep.backup.routine import repository_of  # noqa: PLC0415
-    from sopilot_assets.upkeep.backup.verify import verify_repository  # noqa: PLC0415
+@app.command(
+    epilog=examples(
+        "sopilot backup verify",
+        "sopilot backup verify /mnt/backup/sopilot --json",
+        "sopilot backup verify --drill",
+    )
+)
+def verify(
+    place: PLACE = None,
+    *,
+    drill: Annotated[
+        bool,
+        typer.Option(
+            "--drill",
+            help="Instead restore the newest backup into a scratch folder of the home, compare all of it, "
+            "and remove it again; that needs as much free space as the home takes.",
+        ),
+    ] = False,
+    home: HOME,
+    as_json: AS_JSON = False,
+) -> None:
+    """Read a whole repository again and compare every file with its hash.
 
+    Exit code 1 when anything differs.
+    """
+    if drill:
+        _drill(home, place, as_json=as_json)
+    else:
+        _verify(home, place, as_json=as_json)
+
+
+def _verify(home: Home, place: str | None, *, as_json: bool) -> None:
     repository = repository_of(home, place)
     with stage("Reading the repository") as bar:
         found = verify_repository(repository, on_progress=bar)
@@ -95,6 +133,21 @@ def verify(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None
         raise typer.Exit(1)
 
 
+def _drill(home: Home, place: str | None, *, as_json: bool) -> None:
+    with stage("Starting Dagster"):
+        load_now(restored)
+    with stage("Restoring and comparing") as bar:
+        done = drill_newest(
+            home, place, now=datetime.now(UTC), look=restored.instance_problems, on_progress=bar
+        )
+    columns = ("drill", "backup", "files", "rows", "problems", "passed", "seconds")
+    show_rows([done.row], columns=columns, as_json=as_json)
+    for remark in done.drill.problems:
+        show_error(f"{remark.path}: {remark.what}")
+    if done.drill.problems:
+        raise typer.Exit(1)
+
+
 @app.command(
     epilog=examples(
         "sopilot backup restore /mnt/backup/sopilot --home /data/sopilot",
@@ -114,18 +167,14 @@ def restore(
 ) -> None:
     """Bring a home back from a backup. All files are written beside it and checked before it changes."""
     with stage("Starting Dagster"):
-        from sopilot_assets.defs.backup.restored import end_interrupted_runs  # noqa: PLC0415
-    from sopilot_assets.store.publish import local_path  # noqa: PLC0415
-    from sopilot_assets.upkeep.backup.restore import restore as bring_back  # noqa: PLC0415
-    from sopilot_assets.upkeep.backup.routine import chosen_snapshot, repository_of  # noqa: PLC0415
-
+        load_now(restored)
     repository = repository_of(home, place)
     name = chosen_snapshot(repository, backup)
     with stage("Restoring and checking") as bar:
         done = bring_back(
             repository, name, local_path(home.root), now=datetime.now(UTC), force=force, on_progress=bar
         )
-    ended = end_interrupted_runs(home)
+    ended = restored.end_interrupted_runs(home)
     say(f"Home: {done.target}, as it was at {done.snapshot.created_at} ({len(done.snapshot.files)} files)")
     if done.replaced is not None:
         say(f"Before: {done.replaced}; remove it when you are content.")
@@ -133,27 +182,7 @@ def restore(
         say(f"{len(ended)} runs that were at work then are marked as failed; those that may are retried.")
     for remark in done.snapshot.problems:
         show_warning(f"{remark.path}: was not in the backup: {remark.what}")
-    say("Next: `sopilot doctor`, then `make dev`.")
-
-
-@app.command(epilog=examples("sopilot backup drill", "sopilot backup drill /mnt/backup/sopilot --json"))
-def drill(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None:
-    """Restore the newest backup into a scratch folder of the home, compare all of it, and remove it again.
-
-    Exit code 1 when anything differs. It needs as much free space as the home takes.
-    """
-    with stage("Starting Dagster"):
-        from sopilot_assets.defs.backup.restored import instance_problems  # noqa: PLC0415
-    from sopilot_assets.upkeep.backup.routine import drill_newest  # noqa: PLC0415
-
-    with stage("Restoring and comparing") as bar:
-        done = drill_newest(home, place, now=datetime.now(UTC), look=instance_problems, on_progress=bar)
-    columns = ("drill", "backup", "files", "rows", "problems", "passed", "seconds")
-    show_rows([done.row], columns=columns, as_json=as_json)
-    for remark in done.drill.problems:
-        show_error(f"{remark.path}: {remark.what}")
-    if done.drill.problems:
-        raise typer.Exit(1)
+    say("Next: `sopilot home doctor`, then `make dev`.")
 
 
 @app.command(epilog=examples("sopilot backup forget --keep 30"))
@@ -164,9 +193,6 @@ def forget(
     home: HOME,
 ) -> None:
     """Remove old backups, and the files that only they held."""
-    from sopilot_assets.upkeep.backup.forget import forget as remove_old  # noqa: PLC0415
-    from sopilot_assets.upkeep.backup.routine import repository_of  # noqa: PLC0415
-
     done = remove_old(repository_of(home, place), keep=keep)
     say(f"{len(done.names)} backups removed, {done.objects} objects, {done.bytes / 2**20:.1f} MiB")
 

@@ -13,15 +13,25 @@ from rich.markup import escape
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.processes.boot_clock import moment_at
+from sopilot_assets.settings import load_settings
+from sopilot_assets.upkeep.campaign.durations import parse_duration, say_duration
+from sopilot_assets.upkeep.campaign.plan import (
+    active_campaign,
+    campaign_ids,
+    campaign_request,
+    load_plan,
+    request_stop,
+    start_campaign,
+)
+from sopilot_assets.upkeep.campaign.standing import Standing, campaign_status
 
 if TYPE_CHECKING:
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
     from sopilot_assets.upkeep.campaign.standing import CampaignStatus
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="rich", help="Leave the installation alone for some days."
-)
+app = typer.Typer()
 
 EVERY_HELP = "every N cycles; 0: never."
 
@@ -49,10 +59,6 @@ def start(
     home: HOME,
 ) -> None:
     """Start a campaign: Dagster's daemon (`make dev`) launches a cycle an interval until the deadline."""
-    from sopilot_assets.processes.boot_clock import moment_at  # noqa: PLC0415
-    from sopilot_assets.upkeep.campaign.durations import say_duration  # noqa: PLC0415
-    from sopilot_assets.upkeep.campaign.plan import campaign_request, start_campaign  # noqa: PLC0415
-
     request = campaign_request(
         duration_s=_seconds("--duration", duration),
         interval_s=_seconds("--interval", interval),
@@ -72,7 +78,7 @@ def start(
     )
     if plan.backup_every is not None and _backup_to(home) is None:
         say("No backups: `settings.yaml` names no place for them (backup: destination).")
-    say("Dagster's daemon launches the cycles: `make dev`. How it goes: `sopilot campaign status`.")
+    say("Dagster's daemon launches the cycles: `make dev`. How it goes: `sopilot campaign show`.")
 
 
 @app.command(epilog=examples("sopilot campaign stop", "sopilot campaign stop --require-id c20260302-070000"))
@@ -84,10 +90,6 @@ def stop(
     home: HOME,
 ) -> None:
     """Stop the active campaign: a running step may finish within the grace time; then comes the summary."""
-    from sopilot_assets.processes.boot_clock import moment_at  # noqa: PLC0415
-    from sopilot_assets.upkeep.campaign.durations import say_duration  # noqa: PLC0415
-    from sopilot_assets.upkeep.campaign.plan import request_stop  # noqa: PLC0415
-
     now = moment_at(datetime.now(UTC))
     plan = request_stop(home, required_id=require_id, now=now, by=getpass.getuser())
     say(
@@ -96,8 +98,8 @@ def stop(
     )
 
 
-@app.command(epilog=examples("sopilot campaign status", "sopilot campaign status c20260302-070000 --json"))
-def status(
+@app.command(epilog=examples("sopilot campaign show", "sopilot campaign show c20260302-070000 --json"))
+def show(
     campaign: Annotated[
         str | None, typer.Argument(help="Its id. (Default: the active one, else the newest.)")
     ] = None,
@@ -110,10 +112,6 @@ def status(
 
     The exit code is 1 for stalled and crashed.
     """
-    from sopilot_assets.processes.boot_clock import moment_at  # noqa: PLC0415
-    from sopilot_assets.upkeep.campaign.plan import active_campaign, campaign_ids, load_plan  # noqa: PLC0415
-    from sopilot_assets.upkeep.campaign.standing import Standing, campaign_status  # noqa: PLC0415
-
     active, ids = active_campaign(home), campaign_ids(home)
     chosen = campaign or (active.campaign_id if active else (ids[-1] if ids else None))
     if chosen is None:
@@ -127,10 +125,6 @@ def status(
 @app.command(name="list", epilog=examples("sopilot campaign list"))
 def list_campaigns(*, home: HOME, as_json: AS_JSON = False) -> None:
     """List all campaigns and how each goes or went."""
-    from sopilot_assets.processes.boot_clock import moment_at  # noqa: PLC0415
-    from sopilot_assets.upkeep.campaign.plan import campaign_ids, load_plan  # noqa: PLC0415
-    from sopilot_assets.upkeep.campaign.standing import campaign_status  # noqa: PLC0415
-
     now = moment_at(datetime.now(UTC))
     rows: list[dict[str, Cell]] = []
     for campaign_id in campaign_ids(home):
@@ -142,35 +136,6 @@ def list_campaigns(*, home: HOME, as_json: AS_JSON = False) -> None:
         empty="No campaign yet: `sopilot campaign start`.",
         as_json=as_json,
     )
-
-
-@app.command(epilog=examples("sopilot campaign gates --profile ops_v1 --task filter_change"))
-def gates(
-    *,
-    profile: Annotated[str, typer.Option(help="The gate profile, e.g. ops_v1 or legacy_poc.")],
-    task: Annotated[str | None, typer.Option(help="Only studies of this task.")] = None,
-    home: HOME,
-    as_json: AS_JSON = False,
-) -> None:
-    """Hold the newest scores of the studies' dev recordings against gates; held-out recordings stay closed.
-
-    The exit code is 3 where a gate fails.
-    """
-    from sopilot_assets.upkeep.campaign.cycle import FINDING_EXIT  # noqa: PLC0415
-    from sopilot_assets.upkeep.campaign.dev_gates import dev_gates  # noqa: PLC0415
-
-    found = dev_gates(home, profile, task_id=task)
-    show_rows(
-        [{**row, "value": _figure(row["value"])} for one in found for row in one.rows()],
-        columns=("study", "dev", "detector", "check", "passed", "value", "threshold", "why"),
-        empty="No study has been split yet, so there are no dev recordings to judge.",
-        as_json=as_json,
-    )
-    failed = [one for one in found if not one.passed]
-    if failed:
-        if not as_json:
-            say(f"{profile} fails on {', '.join(one.study_id for one in failed)}")
-        raise typer.Exit(FINDING_EXIT)
 
 
 def _show(found: CampaignStatus, *, as_json: bool) -> None:
@@ -196,22 +161,13 @@ def _show(found: CampaignStatus, *, as_json: bool) -> None:
         show_rows(rows, columns=("what", "last", "ago", "limit", "stale"))
 
 
-def _figure(value: Cell) -> Cell:
-    """A number with three digits that count."""
-    return f"{value:.3g}" if isinstance(value, float) else value
-
-
 def _text(value: Cell) -> str:
     return "–" if value is None else str(value)
 
 
 def _seconds(option: str, text: str) -> float:
-    from sopilot_assets.upkeep.campaign.durations import parse_duration  # noqa: PLC0415
-
     return parse_duration(text, name=option)
 
 
 def _backup_to(home: Home) -> str | None:
-    from sopilot_assets.settings import load_settings  # noqa: PLC0415
-
     return load_settings(home).backup.destination

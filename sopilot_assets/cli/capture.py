@@ -1,4 +1,4 @@
-"""`sopilot capture`: recordings in, and what became of them."""
+"""`sopilot capture`: recordings in: copied, checked, registered."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
+from sopilot_assets.capture.add import capture_add
+from sopilot_assets.capture.drain import drain_capture
+from sopilot_assets.capture.filming import check_filming
+from sopilot_assets.capture.reasons import Reason
+from sopilot_assets.cli.options import AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_rows, stage
-from sopilot_assets.cli.rows import rows_of
+from sopilot_assets.cli.rows import advice
+from sopilot_assets.disk import room_for_files
+from sopilot_assets.settings import load_settings
+from sopilot_assets.tasks import QualityGate, load_task
 from sopilot_assets.texts.languages import Language
 
 if TYPE_CHECKING:
     from sopilot_assets.capture.filming import Checked
-    from sopilot_assets.capture.reasons import Reason
     from sopilot_assets.store.ledgers import Cell
 
 _WAITING: Final = "still being copied, or another intake is at work"
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="rich", help="Recordings in, and what became of them."
-)
+app = typer.Typer()
 
 
 @app.command(
@@ -45,10 +49,6 @@ def add(
     home: HOME,
 ) -> None:
     """Copy a folder of recordings into the capture folder, with their sidecars and the golds' steps.csv."""
-    from sopilot_assets.capture.add import capture_add  # noqa: PLC0415
-    from sopilot_assets.disk import room_for_files  # noqa: PLC0415
-    from sopilot_assets.settings import load_settings  # noqa: PLC0415
-
     with stage(f"Copying to capture/{task}/{role}/{site}") as bar:
         report = capture_add(
             source,
@@ -65,17 +65,15 @@ def add(
     say(f"{len(report.copied)} of {len(report.files)} files copied")
     if rows:
         show_rows(rows, columns=("file", "not_copied"))
-    say("Next: `sopilot capture intake`; where `make dev` runs, the sensor takes them in by itself.")
+    say("Next: `sopilot capture register`; where `make dev` runs, the sensor takes them in by itself.")
 
 
-@app.command(epilog=examples("sopilot capture intake", "sopilot capture intake --lang ja"))
-def intake(*, home: HOME, lang: LANG = Language.EN, as_json: AS_JSON = False) -> None:
-    """Take in all that lies in the capture folder: accepted, recognised, or in quarantine with the reason.
+@app.command(epilog=examples("sopilot capture register", "sopilot capture register --lang ja"))
+def register(*, home: HOME, lang: LANG = Language.EN, as_json: AS_JSON = False) -> None:
+    """Register all that lies in the capture folder: accepted, recognised, or in quarantine with the reason.
 
     Exit code 1 while the intake is paused, since there is too little disk space.
     """
-    from sopilot_assets.capture.drain import drain_capture  # noqa: PLC0415
-
     with stage("Taking in recordings") as bar:
         drained = drain_capture(
             home,
@@ -90,7 +88,7 @@ def intake(*, home: HOME, lang: LANG = Language.EN, as_json: AS_JSON = False) ->
             "outcome": one.status.value,
             "key": one.key,
             "reason": one.reason.value if one.reason else ", ".join(one.flags) or None,
-            "what_to_do": _advice(one.reason, lang) if one.reason else one.detail or None,
+            "what_to_do": advice(one.reason, lang) if one.reason else one.detail or None,
         }
         for one in drained.outcomes
     ]
@@ -100,21 +98,7 @@ def intake(*, home: HOME, lang: LANG = Language.EN, as_json: AS_JSON = False) ->
     show_rows(rows, columns=columns, empty="The capture folder is empty.", as_json=as_json)
     drained.whole()
     if not as_json and drained.new_keys:
-        say(f"{len(drained.new_keys)} new recordings. Next: `sopilot score`.")
-
-
-@app.command(epilog=examples("sopilot capture quarantine", "sopilot capture quarantine --lang ja --csv"))
-def quarantine(
-    *, home: HOME, lang: LANG = Language.EN, as_json: AS_JSON = False, as_csv: AS_CSV = False
-) -> None:
-    """List the refused files: why, and what to do."""
-    from sopilot_assets.capture.ledgers import quarantine_ledger  # noqa: PLC0415
-    from sopilot_assets.capture.reasons import Reason  # noqa: PLC0415
-
-    rows = rows_of(quarantine_ledger(home).latest())
-    told = [{**row, "what_to_do": _advice(Reason(str(row["reason"])), lang)} for row in rows]
-    columns = ("capture_path", "reason", "detail", "what_to_do", "stored_name")
-    show_rows(told, columns=columns, empty="The quarantine is empty.", as_json=as_json, as_csv=as_csv)
+        say(f"{len(drained.new_keys)} new recordings. Next: `sopilot score run`.")
 
 
 @app.command(
@@ -133,9 +117,6 @@ def check(
     as_json: AS_JSON = False,
 ) -> None:
     """Say how well recordings are filmed: brightness, sharpness, stability, resolution, duration."""
-    from sopilot_assets.capture.filming import check_filming  # noqa: PLC0415
-    from sopilot_assets.tasks import QualityGate, load_task  # noqa: PLC0415
-
     gate = load_task(home.tasks / f"{task}.yaml").quality_gate if task else QualityGate(enabled=True)
     checked = []
     with stage("Measuring recordings") as bar:
@@ -160,22 +141,14 @@ def _axis_rows(checked: Checked, lang: Language) -> list[dict[str, Cell]]:
 def _axis_row(
     file: str, axis: str, found: str, wanted: str, misses: Reason | None, lang: Language
 ) -> dict[str, Cell]:
-    advice = _advice(misses, lang) if misses else None
     return {
         "file": file,
         "axis": axis,
         "found": found,
         "wanted": wanted,
         "ok": misses is None,
-        "what_to_do": advice,
+        "what_to_do": advice(misses, lang) if misses else None,
     }
-
-
-def _advice(reason: Reason, lang: Language) -> str:
-    text = reason.text
-    return (
-        f"{text.japanese}{text.do_japanese}" if lang is Language.JA else f"{text.english} {text.do_english}"
-    )
 
 
 def _untouched(name: str, outcome: str, why: str) -> dict[str, Cell]:

@@ -9,26 +9,38 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sopilot_assets.bench.demo import (
+    DemoSet,
+    demo_recordings,
+    drop_recordings,
+    install_task,
+    record_show,
+    unscored,
+    verdicts,
+)
+from sopilot_assets.capture.drain import drain_capture
+from sopilot_assets.capture.intake import IntakeStatus
 from sopilot_assets.cli.options import HOME, examples
 from sopilot_assets.cli.output import say, show_rows, stage
+from sopilot_assets.cli.sample import parse_size
 from sopilot_assets.cli.score import run_work
-from sopilot_assets.cli.simulation import parse_size
 from sopilot_assets.errors import StoreError, VideoError
+from sopilot_assets.stations.rescoring_plan import ScoringStart, ScoringWork
 from sopilot_assets.store.home import DEFAULT_HOME, Home
+from sopilot_assets.upkeep.setting_up import prepare_home
 
 if TYPE_CHECKING:
-    from sopilot_assets.bench.demo import DemoRecording, DemoSet, DemoVerdict
+    from sopilot_assets.bench.demo import DemoRecording, DemoVerdict
     from sopilot_assets.store.ledgers import Cell
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog=examples("sopilot demo", "sopilot demo --trainees 26 --seed 3 --home ./other_home"))(
-        demo
-    )
+app = typer.Typer()
 
 
-def demo(
+@app.command(
+    "run", epilog=examples("sopilot demo run", "sopilot demo run --trainees 26 --seed 3 --home ./other_home")
+)
+def run(
     *,
     seed: Annotated[int, typer.Option(help="Another seed gives other recordings.")] = 7,
     golds: Annotated[int, typer.Option(min=1, help="How many gold recordings.")] = 4,
@@ -41,9 +53,6 @@ def demo(
 
     A second demo recognises everything and only shows the results.
     """
-    from sopilot_assets.bench.demo import DemoSet  # noqa: PLC0415
-    from sopilot_assets.upkeep.setting_up import prepare_home  # noqa: PLC0415
-
     prepare_home(home)
     show = DemoSet(
         seed=seed, golds=golds, trainees=trainees, size=parse_size(size), step_seconds=step_seconds
@@ -56,13 +65,6 @@ def demo(
 
 def _drop(home: Home, show: DemoSet) -> list[DemoRecording]:
     """Simulated, and lying in the capture folder."""
-    from sopilot_assets.bench.demo import (  # noqa: PLC0415
-        demo_recordings,
-        drop_recordings,
-        install_task,
-        record_show,
-    )
-
     with stage(f"Simulating {show.golds} gold and {show.trainees} trainee recordings") as bar:
         simulated = record_show(home, show, on_progress=bar)
     install_task(home, simulated, locked_at=datetime.now(UTC))
@@ -72,9 +74,6 @@ def _drop(home: Home, show: DemoSet) -> list[DemoRecording]:
 
 
 def _take_in(home: Home) -> None:
-    from sopilot_assets.capture.drain import drain_capture  # noqa: PLC0415
-    from sopilot_assets.capture.intake import IntakeStatus  # noqa: PLC0415
-
     with stage("Taking them in") as bar:
         drained = drain_capture(
             home,
@@ -89,14 +88,11 @@ def _take_in(home: Home) -> None:
         raise VideoError(
             f"{len(refused)} recordings were refused, the first one ({refused[0].relative}) because of "
             f"{refused[0].reason}: {refused[0].detail}. Choose a larger --size or --step-seconds; "
-            "`sopilot capture quarantine` lists them."
+            "`sopilot recording list --refused` lists them."
         )
 
 
 def _score(home: Home, recordings: Sequence[DemoRecording]) -> None:
-    from sopilot_assets.bench.demo import unscored  # noqa: PLC0415
-    from sopilot_assets.stations.rescoring_plan import ScoringStart, ScoringWork  # noqa: PLC0415
-
     fresh = unscored(home, recordings)
     if fresh:
         run_work(home, [ScoringWork(ScoringStart.NEW, dict.fromkeys(fresh, "new"))])
@@ -105,12 +101,10 @@ def _score(home: Home, recordings: Sequence[DemoRecording]) -> None:
 
 
 def _show_results(home: Home, recordings: Sequence[DemoRecording]) -> None:
-    from sopilot_assets.bench.demo import verdicts  # noqa: PLC0415
-
     found = verdicts(home, recordings)
     if not found:
         raise StoreError(
-            f"{home.ledgers}: expected the scores of this demonstration, found none: `sopilot doctor`."
+            f"{home.ledgers}: expected the scores of this demonstration, found none: `sopilot home doctor`."
         )
     columns = ("recording", "person", "site", "expected", "found", "score", "decision", "match")
     show_rows([_row(one) for one in found], columns=columns)

@@ -1,4 +1,4 @@
-"""`sopilot keys` and `sopilot dossier`: signing keys; dossiers built, listed and verified."""
+"""`sopilot dossier`: dossiers built, listed and verified."""
 
 from __future__ import annotations
 
@@ -12,44 +12,17 @@ from rich.markup import escape
 
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning, stage
+from sopilot_assets.dossier.pdf import print_pdf
+from sopilot_assets.dossier.verifier.files import read_files
+from sopilot_assets.dossier.verifier.signature import SignatureFault
+from sopilot_assets.dossier.verifier.verify import report_lines, verify_files
 from sopilot_assets.errors import DossierError
+from sopilot_assets.evidence.evidence_dossiers import publish_study_dossier
+from sopilot_assets.evidence.study import Study
 
-keys = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Keys that dossiers are signed with.")
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="rich", help="Evidence dossiers: built, listed, verified."
-)
+app = typer.Typer()
 
 KEY = Annotated[str, typer.Option("--key", help="The name of the signing key.", show_default=True)]
-
-
-@keys.command(name="new", epilog=examples("sopilot keys new", "sopilot keys new --name line2"))
-def new(
-    *,
-    name: Annotated[str, typer.Option(help="The name of the key; partners see it.")] = "dossier",
-    home: HOME,
-) -> None:
-    """Make an Ed25519 key pair; an existing key is never overwritten."""
-    from sopilot_assets.dossier.signing import new_key  # noqa: PLC0415
-
-    key = new_key(home.keys, name)
-    say(f"Private key: {escape(str(key.private))} (only you can read it; back it up where nobody else can)")
-    say(f"Public key:  {escape(key.public)}")
-    say(f"Fingerprint: {escape(key.fingerprint)}")
-    say("Tell your partners the fingerprint by another way than the dossier: by phone, on paper.")
-
-
-@keys.command(name="list", epilog=examples("sopilot keys list"))
-def list_all(*, home: HOME, as_json: AS_JSON = False) -> None:
-    """List the keys with their fingerprints."""
-    from sopilot_assets.dossier.signing import list_keys  # noqa: PLC0415
-
-    rows = [{"key": key.name, "fingerprint": key.fingerprint} for key in list_keys(home.keys)]
-    show_rows(
-        rows,
-        columns=("key", "fingerprint"),
-        empty="no key; make one with `sopilot keys new`",
-        as_json=as_json,
-    )
 
 
 @app.command(epilog=examples("sopilot dossier build spring", "sopilot dossier build spring --pdf"))
@@ -61,10 +34,6 @@ def build(
     home: HOME,
 ) -> None:
     """Build, sign and verify the dossier of a study from what its stations published."""
-    from sopilot_assets.dossier.pdf import print_pdf  # noqa: PLC0415
-    from sopilot_assets.evidence.evidence_dossiers import publish_study_dossier  # noqa: PLC0415
-    from sopilot_assets.evidence.study import Study  # noqa: PLC0415
-
     with stage("Building the dossier"):
         dossier, folder, archive = publish_study_dossier(Study.open(home, study), key=key)
     for blocker in dossier.blockers:
@@ -98,10 +67,6 @@ def verify(
 
     This runs the verifier of this installation, never the one inside the dossier.
     """
-    from sopilot_assets.dossier.verifier.files import read_files  # noqa: PLC0415
-    from sopilot_assets.dossier.verifier.signature import SignatureFault  # noqa: PLC0415
-    from sopilot_assets.dossier.verifier.verify import report_lines, verify_files  # noqa: PLC0415
-
     if signer and Path(signer).is_file():
         signer = Path(signer).read_text(encoding="utf-8", errors="replace")
     try:

@@ -1,13 +1,19 @@
-"""Ledger frames as rows of plain values."""
+"""Ledger rows as people read them: plain values, advice in a language, the path of a review page."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
+from sopilot_assets.texts.languages import Language
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
+    from sopilot_assets.capture.reasons import Reason
+    from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
 
 
@@ -15,3 +21,17 @@ def rows_of(frame: pd.DataFrame) -> list[dict[str, Cell]]:
     """The rows as plain values, a missing one as None."""
     rows: list[dict[str, Cell]] = json.loads(frame.to_json(orient="records", double_precision=15))
     return rows
+
+
+def advice(reason: Reason, lang: Language) -> str:
+    """What a reason for refusal means, and what to do about it."""
+    text = reason.text
+    return (
+        f"{text.japanese}{text.do_japanese}" if lang is Language.JA else f"{text.english} {text.do_english}"
+    )
+
+
+def review_page(home: Home, row: Mapping[str, Cell]) -> str | None:
+    """The path of a recording's review page; None where it has none."""
+    path = home.review(str(row["key"]))
+    return str(path) if path.exists() else None

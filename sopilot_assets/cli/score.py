@@ -1,15 +1,23 @@
-"""`sopilot score`: score recordings now, in this process, through Dagster."""
+"""`sopilot score`: the scores of recordings, made now through Dagster, and listed."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.capture.registry import active_recordings
+from sopilot_assets.cli.at_first_use import at_first_use, load_now
+from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
+from sopilot_assets.cli.rows import review_page, rows_of
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.stations.rescoring_plan import plan_scoring
+from sopilot_assets.stations.review_index import write_review_index
+from sopilot_assets.stations.staleness import stale_scores
+from sopilot_assets.texts.languages import Language
 
 if TYPE_CHECKING:
     from sopilot_assets.local_run import LocalRun
@@ -18,19 +26,25 @@ if TYPE_CHECKING:
     from sopilot_assets.store.ledgers import Cell
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        epilog=examples(
-            "sopilot score",
-            "sopilot score --stale --dry-run",
-            "sopilot score take_07.mp4 filter_change-t-1f3a9c2b7d04",
-            "sopilot score --all --task filter_change",
-        )
-    )(score)
+with at_first_use():
+    from sopilot_assets import local_run
+
+app = typer.Typer()
+
+TASK = Annotated[str | None, typer.Option("--task", help="Only this task.")]
+Role = Literal["gold", "trainee"]
 
 
-def score(
+@app.command(
+    "run",
+    epilog=examples(
+        "sopilot score run",
+        "sopilot score run --stale --dry-run",
+        "sopilot score run take_07.mp4 filter_change-t-1f3a9c2b7d04",
+        "sopilot score run --all --task filter_change",
+    ),
+)
+def run(
     recordings: Annotated[
         list[str] | None,
         typer.Argument(help="Partition keys, video ids or file names. (Default: what has no score yet.)"),
@@ -51,9 +65,6 @@ def score(
 
     It goes through Dagster in this process, in one run; the web page shows the results.
     """
-    from sopilot_assets.stations.rescoring_plan import plan_scoring  # noqa: PLC0415
-    from sopilot_assets.stations.review_index import write_review_index  # noqa: PLC0415
-
     if sum((bool(recordings), stale, everything)) > 1:
         raise ConfigError("RECORDINGS, --stale and --all: choose one of them.")
     work = plan_scoring(home, names=recordings or (), task_id=task, stale=stale, everything=everything)
@@ -76,21 +87,84 @@ def score(
         say(f"Review pages: {index}")
 
 
+@app.command(
+    "list",
+    epilog=examples(
+        "sopilot score list",
+        "sopilot score list --task filter_change --decision fail --lang ja",
+        "sopilot score list --stale",
+        "sopilot score list --csv > scores.csv",
+    ),
+)
+def list_scores(
+    *,
+    task: TASK = None,
+    role: Annotated[Role | None, typer.Option(help="Only golds, or only trainee recordings.")] = None,
+    decision: Annotated[
+        Literal["pass", "needs_review", "retrain", "fail", "not_verifiable"] | None,
+        typer.Option(help="Only recordings with this decision."),
+    ] = None,
+    problems: Annotated[
+        bool, typer.Option("--problems", help="Only those that could not be scored.")
+    ] = False,
+    stale: Annotated[
+        bool,
+        typer.Option(
+            "--stale",
+            help="The scores that are missing, or made by an older algorithm, task, model or reference.",
+        ),
+    ] = False,
+    home: HOME,
+    lang: LANG = Language.EN,
+    as_json: AS_JSON = False,
+    as_csv: AS_CSV = False,
+) -> None:
+    """List the newest score of every recording: decision, deviations, reason, and its review page."""
+    if stale:
+        if task or role or decision or problems:
+            raise ConfigError("--stale: expected without --task, --role, --decision and --problems.")
+        _list_stale(home, as_json=as_json, as_csv=as_csv)
+        return
+    wanted = {"task_id": task, "role": role, "decision": decision}
+    rows = [
+        row
+        for row in rows_of(scores_ledger(home).latest())
+        if all(value is None or row[name] == value for name, value in wanted.items())
+        and (row["problem"] is not None or not problems)
+    ]
+    told = [{**row, "reason": row[f"reason_{lang.value}"], "page": review_page(home, row)} for row in rows]
+    columns = ("key", "original_name", "person", "site", "score", "decision", "deviation_types", "reason")
+    show_rows(
+        told, columns=columns, empty="No scores yet: `sopilot score run`.", as_json=as_json, as_csv=as_csv
+    )
+    if told and not (as_json or as_csv):
+        say(f"{len(told)} recordings. Review pages: {home.reviews}")
+
+
+def _list_stale(home: Home, *, as_json: bool, as_csv: bool) -> None:
+    known = active_recordings(home)
+    rows = [row for row in rows_of(stale_scores(home)) if row["key"] in known]
+    columns = ("key", "why", "also", "scored_with", "current")
+    show_rows(rows, columns=columns, empty="All scores are up to date.", as_json=as_json, as_csv=as_csv)
+    if rows and not (as_json or as_csv):
+        say("Next: `sopilot score run --stale`.")
+
+
 def run_work(home: Home, work: list[ScoringWork], *, quiet: bool = False) -> list[LocalRun]:
     """The run that did the work; how it ended is said, among the results unless ``quiet``. Exit code 1 when
     it failed.
     """
     with stage("Starting Dagster"):
-        from sopilot_assets.local_run import run_scoring  # noqa: PLC0415
+        load_now(local_run)
     with stage("Scoring") as bar:
-        runs = run_scoring(home, work, on_progress=lambda what, done, total: bar(done, total, what))
+        runs = local_run.run_scoring(home, work, on_progress=lambda what, done, total: bar(done, total, what))
     for run in runs:
         if not quiet:
             say(f"Run {run.run_id[:8]}: {run.keys.size} recordings, {'done' if run.succeeded else 'failed'}")
         for warning in run.warnings:
             show_warning(warning)
         if not run.succeeded:
-            show_error(f"{run.error} Look at the run in the web page (`make dev`), or `sopilot doctor`.")
+            show_error(f"{run.error} Look at the run in the web page (`make dev`), or `sopilot home doctor`.")
     if not all(run.succeeded for run in runs):
         raise typer.Exit(1)
     return runs

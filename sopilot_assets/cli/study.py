@@ -11,18 +11,33 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.markup import escape
 
+from sopilot_assets.cli.at_first_use import at_first_use, load_now
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
+from sopilot_assets.cli.rows import rows_of
+from sopilot_assets.dossier.signing import list_keys
 from sopilot_assets.errors import SopilotError
+from sopilot_assets.evidence.gate_reports import gate_verdict
+from sopilot_assets.studies.gates import check_overrides
+from sopilot_assets.studies.looks import HELD_OUT, distinct_looks
+from sopilot_assets.studies.looks import looks as looks_at
+from sopilot_assets.studies.registration import read_registration, registered_study
+from sopilot_assets.studies.registration import register as registered
+from sopilot_assets.studies.spec import ScoreOrigin, load_study, study_ids
+from sopilot_assets.studies.starter import new_study
+from sopilot_assets.tasks import LockState, verify_task
+from sopilot_assets.upkeep.campaign.cycle import FINDING_EXIT
+from sopilot_assets.upkeep.campaign.dev_gates import dev_gates
 
 if TYPE_CHECKING:
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
     from sopilot_assets.studies.spec import StudySpec
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="rich", help="Evaluations, registered before anybody looks."
-)
+with at_first_use():
+    from sopilot_assets import local_run
+
+app = typer.Typer()
 
 GATES_CHECK: Final = "gate_reports_gates_pass"
 """The step that fails a run when a research gate does."""
@@ -41,11 +56,11 @@ class Scores(StrEnum):
 
 @app.command(
     epilog=examples(
-        "sopilot study new spring --task filter_change --title 'Spring evaluation'",
-        "sopilot study new old_poc --task filter_change --title 'As it was' --scores imported",
+        "sopilot study create spring --task filter_change --title 'Spring evaluation'",
+        "sopilot study create old_poc --task filter_change --title 'As it was' --scores imported",
     )
 )
-def new(
+def create(
     study: STUDY,
     *,
     task: Annotated[str, typer.Option(help="The task whose recordings are judged.")],
@@ -54,23 +69,18 @@ def new(
     home: HOME,
 ) -> None:
     """Write a new study file with every setting explained, to be edited."""
-    from sopilot_assets.studies.spec import ScoreOrigin  # noqa: PLC0415
-    from sopilot_assets.studies.starter import new_study  # noqa: PLC0415
-
     path = new_study(home, study, task=task, title=title, scores=ScoreOrigin(scores.value))
     say(escape(str(path)))
     say(f"Next: edit it, then `sopilot study show {study}` and `sopilot study register {study}`.")
 
 
-@app.command(name="list", epilog=examples("sopilot study list"))
+@app.command("list", epilog=examples("sopilot study list"))
 def list_studies(*, home: HOME, as_json: AS_JSON = False) -> None:
     """List the studies: task, state, split, gates; those whose file cannot be used too."""
-    from sopilot_assets.studies.spec import study_ids  # noqa: PLC0415
-
     show_rows(
         [_row(home, study) for study in study_ids(home)],
         columns=("study", "title", "task", "state", "split", "gates"),
-        empty="No studies yet: `sopilot study new STUDY --task TASK --title TITLE`.",
+        empty="No studies yet: `sopilot study create STUDY --task TASK --title TITLE`.",
         as_json=as_json,
     )
 
@@ -83,9 +93,6 @@ def register(
     home: HOME,
 ) -> None:
     """Register a study as its file is now; until it has results, a changed one can be registered again."""
-    from sopilot_assets.studies.registration import register as registered  # noqa: PLC0415
-    from sopilot_assets.studies.spec import load_study  # noqa: PLC0415
-
     registration = registered(home, study, registered_at=datetime.now(UTC), by=by or getpass.getuser())
     current = registration.current
     say(
@@ -97,9 +104,7 @@ def register(
         say(f"registered before: {times} time{'s' if times > 1 else ''}, kept in its registration")
     _warn_of_task(home, load_study(home, study))
     with stage("Adding its partition to Dagster"):
-        from sopilot_assets.local_run import add_study_partitions  # noqa: PLC0415
-
-        add_study_partitions(home)
+        local_run.add_study_partitions(home)
     say(f"Next: `sopilot study run {study}`.")
 
 
@@ -109,17 +114,13 @@ def run(study: STUDY, *, home: HOME) -> None:
 
     It goes through Dagster in this process, like the job evidence_chain; the web page shows the results.
     """
-    from sopilot_assets.dossier.signing import list_keys  # noqa: PLC0415
-    from sopilot_assets.evidence.gate_reports import gate_verdict  # noqa: PLC0415
-    from sopilot_assets.studies.registration import registered_study  # noqa: PLC0415
-
     registered_study(home, study)
     if not list_keys(home.keys):
-        show_warning("There is no signing key, so no dossier can be made: `sopilot keys new`.")
+        show_warning("There is no signing key, so no dossier can be made: `sopilot key create`.")
     with stage("Starting Dagster"):
-        from sopilot_assets.local_run import run_study  # noqa: PLC0415
+        load_now(local_run)
     with stage("Running the evidence chain") as bar:
-        ran = run_study(home, study, on_progress=lambda what, done, total: bar(done, total, what))
+        ran = local_run.run_study(home, study, on_progress=lambda what, done, total: bar(done, total, what))
     for warning in ran.warnings:
         show_warning(warning)
     if ran.failed_at not in (None, GATES_CHECK):
@@ -140,13 +141,28 @@ def run(study: STUDY, *, home: HOME) -> None:
     say(f"Dossiers: {home.dossiers / study}; `sopilot dossier list` says which are ready")
 
 
-@app.command(epilog=examples("sopilot study show spring", "sopilot study show spring --json"))
-def show(study: STUDY, *, home: HOME, as_json: AS_JSON = False) -> None:
+@app.command(
+    epilog=examples(
+        "sopilot study show spring", "sopilot study show spring --json", "sopilot study show spring --looks"
+    )
+)
+def show(
+    study: STUDY,
+    *,
+    looks: Annotated[
+        bool,
+        typer.Option(
+            "--looks",
+            help="Every look at the test and challenge cases instead; only new inputs count as another one.",
+        ),
+    ] = False,
+    home: HOME,
+    as_json: AS_JSON = False,
+) -> None:
     """Read a study back: its settings and whether it is registered, or what is wrong with it and where."""
-    from sopilot_assets.studies.gates import check_overrides  # noqa: PLC0415
-    from sopilot_assets.studies.registration import read_registration  # noqa: PLC0415
-    from sopilot_assets.studies.spec import load_study  # noqa: PLC0415
-
+    if looks:
+        _show_looks(home, study, as_json=as_json)
+        return
     spec = load_study(home, study)
     check_overrides(spec)
     if as_json:
@@ -164,14 +180,7 @@ def show(study: STUDY, *, home: HOME, as_json: AS_JSON = False) -> None:
     _show_registration(home, study)
 
 
-@app.command(epilog=examples("sopilot study looks spring"))
-def looks(study: STUDY, *, home: HOME, as_json: AS_JSON = False) -> None:
-    """List every look at the test and challenge cases of a study; only new inputs count as another one."""
-    from sopilot_assets.cli.rows import rows_of  # noqa: PLC0415
-    from sopilot_assets.studies.looks import HELD_OUT, distinct_looks  # noqa: PLC0415
-    from sopilot_assets.studies.looks import looks as looks_at  # noqa: PLC0415
-    from sopilot_assets.studies.spec import load_study  # noqa: PLC0415
-
+def _show_looks(home: Home, study: str, *, as_json: bool) -> None:
     load_study(home, study)
     found = looks_at(home, study)
     columns = ("looked_at", "split", "station", "by", "inputs_sha256")
@@ -181,14 +190,38 @@ def looks(study: STUDY, *, home: HOME, as_json: AS_JSON = False) -> None:
         say(f"looks at different inputs: {counted}")
 
 
+@app.command(epilog=examples("sopilot study check --profile ops_v1 --task filter_change"))
+def check(
+    *,
+    profile: Annotated[str, typer.Option(help="The gate profile, e.g. ops_v1 or legacy_poc.")],
+    task: Annotated[str | None, typer.Option(help="Only studies of this task.")] = None,
+    home: HOME,
+    as_json: AS_JSON = False,
+) -> None:
+    """Hold the newest scores of the studies' dev recordings against gates; held-out recordings stay closed.
+
+    The exit code is 3 where a gate fails.
+    """
+    found = dev_gates(home, profile, task_id=task)
+    show_rows(
+        [{**row, "value": _figure(row["value"])} for one in found for row in one.rows()],
+        columns=("study", "dev", "detector", "check", "passed", "value", "threshold", "why"),
+        empty="No study has been split yet, so there are no dev recordings to judge.",
+        as_json=as_json,
+    )
+    failed = [one for one in found if not one.passed]
+    if failed:
+        if not as_json:
+            say(f"{profile} fails on {', '.join(one.study_id for one in failed)}")
+        raise typer.Exit(FINDING_EXIT)
+
+
 def _figure(value: Cell) -> Cell:
     """A number with three digits that count."""
     return f"{value:.3g}" if isinstance(value, float) else value
 
 
 def _row(home: Home, study: str) -> dict[str, Cell]:
-    from sopilot_assets.studies.spec import load_study  # noqa: PLC0415
-
     try:
         spec = load_study(home, study)
     except SopilotError as error:
@@ -205,8 +238,6 @@ def _row(home: Home, study: str) -> dict[str, Cell]:
 
 def _state(home: Home, study: str) -> str:
     """One of: not registered, registered, frozen (has results), changed (since it was registered)."""
-    from sopilot_assets.studies.registration import read_registration, registered_study  # noqa: PLC0415
-
     if read_registration(home, study) is None:
         return "not registered"
     try:
@@ -243,9 +274,6 @@ def _settings(spec: StudySpec) -> list[dict[str, Cell]]:
 
 def _warn_of_task(home: Home, spec: StudySpec) -> None:
     """Say now what else only the run or the dossier would: that the task is not there, or not locked."""
-    from sopilot_assets.studies.spec import ScoreOrigin  # noqa: PLC0415
-    from sopilot_assets.tasks import LockState, verify_task  # noqa: PLC0415
-
     if spec.scores is ScoreOrigin.IMPORTED:
         return
     try:
@@ -256,13 +284,11 @@ def _warn_of_task(home: Home, spec: StudySpec) -> None:
     if state is not LockState.OK:
         show_warning(
             f"Task {spec.task} is {state.value}, and a dossier needs its lock: "
-            f"`sopilot task verify {spec.task}`, then `sopilot task lock {spec.task}`."
+            f"`sopilot task lock --check {spec.task}`, then `sopilot task lock {spec.task}`."
         )
 
 
 def _show_registration(home: Home, study: str) -> None:
-    from sopilot_assets.studies.registration import read_registration, registered_study  # noqa: PLC0415
-
     registration = read_registration(home, study)
     if registration is None:
         return

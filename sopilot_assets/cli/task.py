@@ -7,29 +7,31 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import ValidationError
 
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.tasks import LockState, Step, find_tasks, load_task, lock_task, verify_task
+from sopilot_assets.tasks.starter import EXAMPLE_STEPS, new_task
 
 if TYPE_CHECKING:
+    from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
-    from sopilot_assets.tasks import Step, TaskSpec
+    from sopilot_assets.tasks import TaskSpec
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="rich", help="Procedures and how recordings are judged."
-)
+app = typer.Typer()
 
 TASK = Annotated[str, typer.Argument(help="The task's id: the name of its file below tasks/, without .yaml.")]
 
 
 @app.command(
     epilog=examples(
-        "sopilot task new filter_change --name 'Filter change'",
-        "sopilot task new tea --name Tea --step boil='Boil water' --step pour='Pour it over the leaves'",
+        "sopilot task create filter_change --name 'Filter change'",
+        "sopilot task create tea --name Tea --step boil='Boil water' --step pour='Pour it over the leaves'",
     )
 )
-def new(
+def create(
     task: TASK,
     *,
     name: Annotated[str, typer.Option(help="The task in the words of the shop floor.")],
@@ -41,19 +43,15 @@ def new(
     home: HOME,
 ) -> None:
     """Write a new task file with every setting explained, to be edited."""
-    from sopilot_assets.tasks.starter import EXAMPLE_STEPS, new_task  # noqa: PLC0415
-
     steps = [_step(text) for text in step] if step else EXAMPLE_STEPS
     path = new_task(home.root, task, name=name, name_ja=name_ja, steps=steps)
     say(f"{path}")
     say(f"Next: edit it, then `sopilot task show {task}` and `sopilot task lock {task}`.")
 
 
-@app.command(name="list", epilog=examples("sopilot task list"))
+@app.command("list", epilog=examples("sopilot task list"))
 def list_tasks(*, home: HOME, as_json: AS_JSON = False) -> None:
     """List the tasks: version, lock, steps; those whose file cannot be used too."""
-    from sopilot_assets.tasks import find_tasks, verify_task  # noqa: PLC0415
-
     found = find_tasks(home.root)
     rows: list[dict[str, Cell]] = [
         {
@@ -72,15 +70,13 @@ def list_tasks(*, home: HOME, as_json: AS_JSON = False) -> None:
     ]
     columns = ("task", "name", "version", "lock", "steps", "embedder")
     show_rows(
-        rows, columns=columns, empty="No tasks yet: `sopilot task new TASK --name NAME`.", as_json=as_json
+        rows, columns=columns, empty="No tasks yet: `sopilot task create TASK --name NAME`.", as_json=as_json
     )
 
 
 @app.command(epilog=examples("sopilot task show filter_change"))
 def show(task: TASK, *, home: HOME, as_json: AS_JSON = False) -> None:
     """Read a task file back: its steps and settings, or what is wrong with it and where."""
-    from sopilot_assets.tasks import load_task  # noqa: PLC0415
-
     spec = load_task(home.tasks / f"{task}.yaml")
     if as_json:
         typer.echo(spec.model_dump_json(indent=1))
@@ -104,6 +100,7 @@ def show(task: TASK, *, home: HOME, as_json: AS_JSON = False) -> None:
     epilog=examples(
         "sopilot task lock filter_change",
         "sopilot task lock filter_change --pass-score 90 --retrain-score 80",
+        "sopilot task lock filter_change --check",
     )
 )
 def lock(
@@ -111,11 +108,22 @@ def lock(
     *,
     pass_score: Annotated[float | None, typer.Option(help="Refuse unless the file says this.")] = None,
     retrain_score: Annotated[float | None, typer.Option(help="Refuse unless the file says this.")] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Lock nothing: compare the file with its locks and name each field that differs; exit code "
+            "1 when one does.",
+        ),
+    ] = False,
     home: HOME,
 ) -> None:
     """Lock the version in the task file: from now on a change needs a higher version."""
-    from sopilot_assets.tasks import lock_task  # noqa: PLC0415
-
+    if check:
+        if pass_score is not None or retrain_score is not None:
+            raise ConfigError("--check: expected without --pass-score and --retrain-score.")
+        _check_lock(home, task)
+        return
     locked = lock_task(
         home.tasks / f"{task}.yaml",
         locked_at=datetime.now(UTC),
@@ -126,11 +134,7 @@ def lock(
     say(f"{task} version {locked.spec.version} is locked since {since} ({locked.path.name})")
 
 
-@app.command(epilog=examples("sopilot task verify filter_change"))
-def verify(task: TASK, *, home: HOME) -> None:
-    """Compare a task file with its locks and name each field that differs; exit code 1 when one does."""
-    from sopilot_assets.tasks import LockState, verify_task  # noqa: PLC0415
-
+def _check_lock(home: Home, task: str) -> None:
     found = verify_task(home.tasks / f"{task}.yaml")
     locks = ", ".join(f"v{lock.spec.version}" for lock in found.locked) or "none"
     say(f"{task} v{found.version}: {found.state.value}; locked versions: {locks}")
@@ -141,10 +145,6 @@ def verify(task: TASK, *, home: HOME) -> None:
 
 
 def _step(text: str) -> Step:
-    from pydantic import ValidationError  # noqa: PLC0415
-
-    from sopilot_assets.tasks import Step  # noqa: PLC0415
-
     step_id, equals, name = text.partition("=")
     try:
         return Step(id=step_id.strip(), name=name if equals else "")

@@ -23,12 +23,11 @@ def print_pdf(page: Path, target: Path) -> Path:
 
     Raises `DossierError` where no Chromium is installed or it prints nothing.
     """
-    program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    program = installed_browser()
     if program is None:
         raise DossierError(
-            f"PDF: expected one of {', '.join(BROWSERS)} to be installed, found none. Install "
-            "Chromium, or print "
-            f"{page.name} from any browser."
+            f"PDF: expected one of {', '.join(BROWSERS)} to be installed, found none. Install Chromium, or "
+            f"print {page.name} from any browser."
         )
     with scratch_folder(target.parent) as scratch:
         made = scratch / "page.pdf"
@@ -57,6 +56,11 @@ def print_pdf(page: Path, target: Path) -> Path:
         )
     publish_bytes(target, data)
     return target
+
+
+def installed_browser() -> str | None:
+    """The path of an installed Chromium; None where there is none."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[bytes]:

@@ -35,11 +35,11 @@ REQUIRED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "shadow": ("the comparison with the baseline", _by("shadow_reports")),
         "errors": ("the list of misses and false alarms", _by("error_packets")),
         "stills": ("pictures of the misses and false alarms", _by("error_packets")),
-        "label_events": ("the chain of label events", "Import a label sheet: `sopilot labels import`."),
-        "label_head": ("the end of the chain of label events", "Run `sopilot labels verify`."),
+        "label_events": ("the chain of label events", "Import a label sheet: `sopilot label import`."),
+        "label_head": ("the end of the chain of label events", "Run `sopilot label verify`."),
         "looks": ("the ledger of looks at the held-out splits", _by("split_evaluations")),
-        "repeats": ("repeated measurements", "Run `sopilot repeat`."),
-        "agreement": ("the agreement between raters", "Have a second person label: `sopilot labels import`."),
+        "repeats": ("repeated measurements", "Run `sopilot measure repeat`."),
+        "agreement": ("the agreement between raters", "Have a second person label: `sopilot label import`."),
         "drift": ("the drift figures", _by("split_evaluations")),
         "versions": ("the versions of what made it", "Give the versions to the dossier."),
     }
@@ -107,7 +107,7 @@ def _contradictions(inputs: DossierInputs) -> Iterator[Blocker]:
         yield Blocker(
             "label_events",
             f"the last event is not {inputs.label_head[:12]}…, with which the chain ends",
-            "Run `sopilot labels verify`.",
+            "Run `sopilot label verify`.",
         )
     if inputs.agreement and inputs.agreement.get("kappa") is None:
         what, remedy = REQUIRED["agreement"]
@@ -128,7 +128,7 @@ def _mixed(cases: pd.DataFrame) -> Iterator[Blocker]:
             yield Blocker(
                 "cases",
                 f"the recordings were scored by {len(found)} versions of {column}: {', '.join(found)[:200]}",
-                "Run `sopilot score --stale`, then materialize split_manifests again.",
+                "Run `sopilot score run --stale`, then materialize split_manifests again.",
             )
 
 

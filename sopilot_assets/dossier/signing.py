@@ -88,7 +88,7 @@ def load_key(private: Path | UPath) -> SigningKey:
     for file in (path, public):
         if not file.is_file():
             raise DossierError(
-                f"{file}: expected a signing key, found no file. Make one with `sopilot keys new`."
+                f"{file}: expected a signing key, found no file. Make one with `sopilot key create`."
             )
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):

@@ -1,45 +1,16 @@
-"""The embedding backends by name, behind one protocol."""
+"""The embedding backends by name."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Final, Literal, Protocol, TypeAlias
+import functools
+from typing import Final
 
 from upath import UPath
 
-from sopilot_assets.embedding.clips import ClipEmbedding, Features
+from sopilot_assets.embedding.embedder import Device, Embedder, Precision
 from sopilot_assets.errors import ConfigError
 
-Device: TypeAlias = Literal["auto", "cpu", "cuda"]
-Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
-
 EMBEDDERS: Final = ("lite0_flow", "vjepa2", "color_motion")
-
-
-class Embedder(Protocol):
-    """Turns a video into clip features.
-
-    ``model_id`` names the backend, its weights and its parameters: equal ids give equal numbers, and only
-    embeddings with equal ids may be compared.
-    """
-
-    @property
-    def name(self) -> str:
-        """The backend's name in task files."""
-
-    @property
-    def model_id(self) -> str:
-        """The identity of this model, ``<name>-<10 hex digits>``."""
-
-    def embed(self, path: Path, *, phase_s: float = 0.0) -> ClipEmbedding:
-        """The embedding of one video; raises ``UnreadableVideo`` when no frame can be decoded.
-
-        Sampling and clips begin ``phase_s`` after the first frame. What is stored and compared begins at 0;
-        other phases show how much depends on where the grid happens to lie.
-        """
-
-    def fixed_answer(self) -> Features:
-        """(d,) the features of a fixed input: what verifying a model looks at."""
 
 
 def load_embedder(
@@ -64,3 +35,9 @@ def load_embedder(
 
         return ColorMotion(models=models)
     raise ConfigError(f"embedder {name!r} is unknown; choose one of {', '.join(EMBEDDERS)}.")
+
+
+@functools.lru_cache(maxsize=4)
+def ready_embedder(name: str, models: str) -> Embedder:
+    """The same for text as a child process is given it, loaded once in each process."""
+    return load_embedder(name, models=UPath(models))

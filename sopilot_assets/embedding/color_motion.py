@@ -11,7 +11,7 @@ import numpy.typing as npt
 from upath import UPath
 
 from sopilot_assets.embedding.clips import ClipEmbedding, Features, Floats, clip_starts
-from sopilot_assets.embedding.identity import model_id
+from sopilot_assets.embedding.embedder import model_id
 from sopilot_assets.embedding.pooling import Image, StillnessMeter, grey_image, one_cv2_thread
 from sopilot_assets.video.frames import open_frames
 from sopilot_assets.video.probe import VideoProbe, read_index

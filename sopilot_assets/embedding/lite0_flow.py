@@ -16,8 +16,8 @@ import onnxruntime
 from upath import UPath
 
 from sopilot_assets.embedding.clips import ClipEmbedding, Features, Floats, clip_starts
+from sopilot_assets.embedding.embedder import model_id
 from sopilot_assets.embedding.flow import FlowMeter
-from sopilot_assets.embedding.identity import model_id
 from sopilot_assets.embedding.lite0_graph import FINAL_CHANNELS, MID_CELLS, MID_CHANNELS, SIDE_PX
 from sopilot_assets.embedding.lite0_onnx import open_network, prepared_network
 from sopilot_assets.embedding.pooling import (

@@ -85,7 +85,7 @@ def _session(network: bytes, *, origin: str) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     except (RuntimeError, ValueError) as error:
         raise ModelError(
-            f"{origin}: onnxruntime cannot load this network ({error}); delete it and run `sopilot models "
+            f"{origin}: onnxruntime cannot load this network ({error}); delete it and run `sopilot model "
             f"verify`."
         ) from error
 

@@ -47,7 +47,7 @@ def read_manifest(folder: Path | UPath) -> ModelManifest | None:
         raise ModelError(
             f"{path}: not a model manifest ({error}); delete the folder {path.parent} and prepare the "
             f"model again "
-            "(`sopilot models verify` or `sopilot models preload`)."
+            "(`sopilot model verify` or `sopilot model preload`)."
         ) from error
 
 

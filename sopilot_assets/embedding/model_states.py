@@ -15,7 +15,7 @@ from sopilot_assets.tasks import find_tasks
 
 _WITHOUT_FILES: Final = {
     "lite0_flow": ("made at the first use", True),
-    "vjepa2": ("not there: sopilot models preload FOLDER", False),
+    "vjepa2": ("not there: sopilot model preload FOLDER", False),
     "color_motion": ("needs no files", True),
 }
 

@@ -9,7 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from sopilot_assets.embedding.backends import Device, Precision, load_embedder
+from sopilot_assets.embedding.backends import load_embedder
+from sopilot_assets.embedding.embedder import Device, Precision
 from sopilot_assets.embedding.manifest import (
     MANIFEST,
     ModelManifest,

@@ -1,6 +1,6 @@
 """The V-JEPA 2 embedding, for machines with a GPU: the mean of all video tokens of a two-second clip.
 
-M. Assran et al., V-JEPA 2 (2025), run by ``transformers`` from a local folder that `sopilot models preload`
+M. Assran et al., V-JEPA 2 (2025), run by ``transformers`` from a local folder that `sopilot model preload`
 made. Pictures are prepared here, since the model's own video processor needs torchvision.
 """
 
@@ -17,9 +17,8 @@ import numpy.typing as npt
 import torch
 from upath import UPath
 
-from sopilot_assets.embedding.backends import Device, Precision
 from sopilot_assets.embedding.clips import ClipEmbedding, Features, Floats, clip_starts
-from sopilot_assets.embedding.identity import model_id
+from sopilot_assets.embedding.embedder import Device, Precision, model_id
 from sopilot_assets.embedding.manifest import ModelManifest, check_files, read_manifest
 from sopilot_assets.embedding.pooling import Image, StillnessMeter, grey_image, half_precision, one_cv2_thread
 from sopilot_assets.errors import ModelError
@@ -174,7 +173,7 @@ def load_vjepa2(*, models: Path | UPath, device: Device = "auto", precision: Pre
     manifest = read_manifest(folder)
     if manifest is None:
         raise ModelError(
-            f"{folder}: no V-JEPA 2 model there; run `sopilot models preload <folder>` with a "
+            f"{folder}: no V-JEPA 2 model there; run `sopilot model preload <folder>` with a "
             "folder that holds config.json and *.safetensors."
         )
     check_files(folder, manifest)

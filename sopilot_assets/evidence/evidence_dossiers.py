@@ -43,7 +43,7 @@ _STILLS_OF: Final = ("false_negative", "false_positive")
 def build_study_dossier(home: Home, study_id: str, *, run_id: str, written_at: str) -> StudyOutcome:
     """Build, sign, verify and publish the dossier of a study; missing inputs make it a draft that names them.
 
-    Raises `DossierError` where there is no signing key (``sopilot keys new``).
+    Raises `DossierError` where there is no signing key (``sopilot key create``).
     """
     del run_id, written_at  # a dossier depends on its content only
     study = Study.open(home, study_id)

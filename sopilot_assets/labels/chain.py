@@ -9,11 +9,13 @@ does.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pydantic import ValidationError
@@ -21,6 +23,7 @@ from upath import UPath
 
 from sopilot_assets.errors import LabelError, LedgerError
 from sopilot_assets.labels.events import NO_EVENT, Draft, LabelEvent, event_hash, place
+from sopilot_assets.store.canonical import Plain
 from sopilot_assets.store.home import Home, plain_id
 from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.store.publish import local_path, only_writer, publish_text
@@ -107,7 +110,7 @@ def chain_head(events: Sequence[LabelEvent]) -> Head:
     return Head(events[-1].seq, events[-1].event_id) if events else Head(0, NO_EVENT)
 
 
-def verified(rows: Sequence[Mapping[str, Any]], *, name: str) -> list[LabelEvent]:
+def verified(rows: Sequence[Mapping[str, object]], *, name: str) -> list[LabelEvent]:
     """These rows (the fields of one chain's events, in order) as events.
 
     Raises ``LabelError`` that names the first event that was changed, dropped, added or moved.
@@ -150,7 +153,7 @@ def tasks_with_labels(home: Home) -> list[str]:
 
 def _placed(before: Sequence[LabelEvent], drafts: Sequence[Draft]) -> list[LabelEvent]:
     """The drafts that say something new, as events after ``before``."""
-    newest: dict[tuple[str, str, str, bool], dict[str, Any]] = {}
+    newest: dict[tuple[str, str, str, bool], dict[str, Plain]] = {}
     for event in before:
         newest[_voice(event)] = event.says()
     head, added = chain_head(before), list[LabelEvent]()
@@ -171,12 +174,12 @@ def _voice(draft: Draft) -> tuple[str, str, str, bool]:
 
 def row_of(event: LabelEvent) -> dict[str, Cell]:
     """The event as it is stored: plain cells, lists as JSON."""
-    fields = event.as_dict()
+    fields = event.model_dump(mode="json")
     lists = {name: json.dumps(fields[name], ensure_ascii=False) for name in _LISTS}
     return {**fields, **lists}
 
 
-def _stored(home: Home, task_id: str) -> list[dict[str, Any]]:
+def _stored(home: Home, task_id: str) -> list[dict[str, object]]:
     """The stored fields of a task's events by number, as they lie there."""
     ledger = labels_ledger(home)
     try:
@@ -189,12 +192,12 @@ def _stored(home: Home, task_id: str) -> list[dict[str, Any]]:
         raise LabelError(f"labels of {task_id}: cannot be read ({error}). {_RESTORE}") from error
 
 
-def _value(name: object, cell: Any) -> Any:
+def _value(name: str, cell: object) -> object:
     if name in _LISTS:
-        return json.loads(cell)
-    if cell is None or cell != cell:  # noqa: PLR0124 - NaN
-        return None
-    return cell.item() if hasattr(cell, "item") else cell
+        return json.loads(str(cell))
+    if isinstance(cell, np.generic):
+        cell = cell.item()
+    return None if isinstance(cell, float) and math.isnan(cell) else cell
 
 
 def _head_file(home: Home, task_id: str) -> UPath:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from sopilot_assets.store.canonical import content_sha256
+from sopilot_assets.store.canonical import Plain, content_sha256
 from sopilot_assets.tasks import DeviationType
 
 NO_EVENT: Final = "0" * 64
@@ -140,7 +140,7 @@ class Draft(_Strict):
             raise ValueError(f"only a person adjudicates, found source {self.source.value}")
         return self
 
-    def says(self) -> dict[str, Any]:
+    def says(self) -> dict[str, Plain]:
         """Everything but the time, as plain JSON values: two drafts that say the same are one label."""
         return self.model_dump(mode="json", exclude={"at", "seq", "previous_hash", "event_id"})
 
@@ -154,12 +154,12 @@ class LabelEvent(Draft):
     previous_hash: Hash
     event_id: Hash
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Plain]:
         """All fields as plain JSON values; ``event_hash`` of it is ``event_id``."""
         return self.model_dump(mode="json")
 
 
-def event_hash(fields: Mapping[str, Any]) -> str:
+def event_hash(fields: Mapping[str, object]) -> str:
     """The id that an event with these fields has; ``event_id`` itself is left out."""
     return content_sha256({name: value for name, value in fields.items() if name != "event_id"})
 

@@ -15,7 +15,7 @@ from sopilot_assets.labels.events import Draft, LabelEvent, Source
 from sopilot_assets.labels.recordings import RecordingToLabel
 
 BAD_FREEZE: Final = "_bad_freeze"
-"""The mark of recordings that were damaged on purpose, in the names that `sopilot variants` gives them."""
+"""The mark of recordings that were damaged on purpose, in the names that `sopilot sample damage` gives."""
 
 PREFILL: Final = "prefill"
 """Who labels by file name."""

@@ -102,7 +102,7 @@ def _csv(text: str, path: Path) -> Sheet:
     if _NAMED not in named or len(set(named)) < len(named):
         raise LabelError(
             f"{path}, line {where}: expected different names of columns, among them {_NAMED}, found "
-            f"{', '.join(named) or 'none'}. `sopilot labels template` writes a sheet to fill in."
+            f"{', '.join(named) or 'none'}. `sopilot label prepare` writes a sheet to fill in."
         )
     rows, faults = [], []
     for line, cells in lines:

@@ -12,19 +12,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import Any, Final
+from typing import Final
 
 from sopilot_assets.errors import SopilotError, StudyError
 from sopilot_assets.legacy.database import Installation
 from sopilot_assets.legacy.differences import compare_documents
 from sopilot_assets.legacy.labels import LabelFile
-from sopilot_assets.legacy.policies import OldFit, OldPolicy
-from sopilot_assets.legacy.reports import OldJobs, Report, error_breakdown, gate_report, shadow_comparison
+from sopilot_assets.legacy.policies import FittedPolicy, OldFit, OldPolicy
+from sopilot_assets.legacy.reports import (
+    Document,
+    OldJobs,
+    Report,
+    error_breakdown,
+    gate_report,
+    shadow_comparison,
+)
 from sopilot_assets.legacy.splits import OldSplit, split_evaluation
 from sopilot_assets.old_rules.detectors import DEFAULT_THRESHOLD
 from sopilot_assets.old_rules.sweep import THRESHOLDS
-
-Document = Mapping[str, Any]
 
 IGNORED: Final = frozenset(
     {
@@ -229,19 +234,19 @@ class Remade:
         )
 
     def _policy_file(self, name: str, document: Document) -> Report:
-        return dict(self._fit(name, document)[0].content)
+        return dict(self._fit(name, document).policy.content)
 
     def _fit_report(self, name: str, document: Document) -> Report:
         written = self._named(name, document.get("output_policy"), "policy")
         fitted = self.documents[written]["fit"] if written else {}
         asked = {**document, "search_grid": fitted.get("search_grid"), "dev_jobs": fitted.get("dev_jobs")}
-        return self._run(name, asked)[1]
+        return dict(self._run(name, asked).report)
 
-    def _fit(self, name: str, document: Document) -> tuple[OldPolicy, Report]:
+    def _fit(self, name: str, document: Document) -> FittedPolicy:
         threshold = document.get("critical_threshold", DEFAULT_THRESHOLD)
         return self._run(name, {**document["fit"], "critical_threshold": threshold})
 
-    def _run(self, name: str, asked: Document) -> tuple[OldPolicy, Report]:
+    def _run(self, name: str, asked: Document) -> FittedPolicy:
         fit = OldFit(
             task_id=asked["task_id"],
             profile=str(asked["gate_profile"]),
@@ -281,7 +286,7 @@ class Remade:
             return None
         written = self._named(name, path, "policy")
         if written:
-            return self._fit(written, self.documents[written])[0]
+            return self._fit(written, self.documents[written]).policy
         if summary is None:
             raise StudyError(f"policy {path}: neither its file nor its content is there.")
         return OldPolicy(summary)
@@ -331,7 +336,7 @@ def _thresholds(swept: Document) -> list[float]:
     return [_number(value, "thresholds") for value in said] if said else list(THRESHOLDS)
 
 
-def _number(value: Any, name: str) -> float:
+def _number(value: object, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise StudyError(f"{name}: expected a number, found {value!r}.")
     return float(value)

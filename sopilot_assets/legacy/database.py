@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import quote
 
 import pandas as pd
@@ -24,8 +24,8 @@ from sopilot_assets.legacy.labels import LabelFile
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.studies.cases import case_frame
 
-Record: TypeAlias = Mapping[str, Any]
-"""One row of a table of the old database."""
+Record: TypeAlias = Mapping[str, object]
+"""One row of a table of the old database, or an object in a payload."""
 
 NEEDED: Final[Mapping[str, frozenset[str]]] = {
     "videos": frozenset({"id", "task_id", "site_id", "is_gold"}),
@@ -87,7 +87,7 @@ def read_installation(path: Path) -> Installation:
 
 def payloads_of(jobs: Sequence[Record]) -> dict[int, Record]:
     """The payload of each completed job by its id, where it can be read."""
-    read = {int(job["id"]): _payload(job["score_json"]) for job in jobs if job["status"] == "completed"}
+    read = {whole(job, "id"): _payload(job["score_json"]) for job in jobs if job["status"] == "completed"}
     return {job_id: payload for job_id, payload in read.items() if payload is not None}
 
 
@@ -97,11 +97,11 @@ def installed_cases(installation: Installation, labels: LabelFile | None = None)
     ``score`` and ``dtw_normalized_cost`` are NaN where the payload has none; `as_old` is the table as the old
     scripts saw it. ``video_id`` and ``gold_id`` are the old numbers as text.
     """
-    videos = {int(video["id"]): video for video in installation.videos}
+    videos = {whole(video, "id"): video for video in installation.videos}
     expected = {} if labels is None else labels.expected
     rows: list[Mapping[str, Cell]] = []
     for job in installation.jobs:
-        job_id = int(job["id"])
+        job_id = whole(job, "id")
         payload = installation.payloads.get(job_id)
         row = {
             "case_id": case_id(job_id),
@@ -130,6 +130,20 @@ def case_id(job_id: int) -> str:
     'job-12'
     """
     return f"job-{job_id}"
+
+
+def whole(record: Record, column: str) -> int:
+    """The whole number in a column; `StoreError` for anything else."""
+    value = record[column]
+    try:
+        if isinstance(value, int | float | str):
+            return int(value)
+    except (ValueError, OverflowError):
+        pass
+    raise StoreError(
+        f"the old system's database, column {column}: expected a whole number, found {value!r}. "
+        "Name an undamaged copy of its sopilot.db."
+    )
 
 
 def listed_critical(installation: Installation) -> dict[str, int]:
@@ -176,10 +190,12 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[Record]:
     return [dict(row) for row in connection.execute(f"select * from {table} order by 1")]  # noqa: S608
 
 
-def _payload(text: Any) -> Record | None:
+def _payload(text: object) -> Record | None:
+    if not isinstance(text, str | bytes):
+        return None
     try:
         payload = json.loads(text)
-    except (TypeError, ValueError):
+    except ValueError:
         return None
     return payload if isinstance(payload, dict) else None
 
@@ -192,12 +208,12 @@ def _problem(job: Record) -> str:
 
 
 def _who(job: Record, videos: Mapping[int, Record]) -> dict[str, Cell]:
-    gold = videos.get(int(job["gold_video_id"]), {})
-    trainee = videos.get(int(job["trainee_video_id"]), {})
+    gold = videos.get(whole(job, "gold_video_id"), {})
+    trainee = videos.get(whole(job, "trainee_video_id"), {})
     return {
         "task_id": _text(gold.get("task_id")),
-        "video_id": str(int(job["trainee_video_id"])),
-        "gold_id": str(int(job["gold_video_id"])),
+        "video_id": str(whole(job, "trainee_video_id")),
+        "gold_id": str(whole(job, "gold_video_id")),
         "original_name": _text(trainee.get("original_filename")),
         "person": _text(trainee.get("operator_id_hash")),
         "site": _text(trainee.get("site_id")),
@@ -257,29 +273,33 @@ def _mean(deviations: Sequence[Record], field: str) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
-def _mapping(value: Any) -> Record:
+def _mapping(value: object) -> Record:
     return value if isinstance(value, dict) else {}
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _number(value: Any) -> float:
+def _number(value: object) -> float:
+    if not isinstance(value, int | float | str):
+        return math.nan
     try:
         return float(value)
-    except (TypeError, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         return math.nan
 
 
-def _at_least_0(value: Any) -> float:
+def _at_least_0(value: object) -> float:
     number = _number(value)
     return number if number > 0 else 0.0
 
 
-def _count(value: Any) -> float:
+def _count(value: object) -> float:
+    if not isinstance(value, int | float | str):
+        return 0.0
     # int() and not float(): the old system took "2" and 2.9 as 2, and "2.9" as unreadable
     try:
         return float(max(int(value), 0))
-    except (TypeError, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         return 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, TypeGuard
 
 TOLERANCE: Final = 1e-6
 
@@ -18,8 +18,8 @@ class ReportDifference:
     """One place where documents differ; ``size`` is infinite where they are not two numbers."""
 
     where: str
-    expected: Any
-    found: Any
+    expected: object
+    found: object
     size: float
 
     def __str__(self) -> str:
@@ -39,7 +39,9 @@ class Comparison:
     differences: tuple[ReportDifference, ...]
 
 
-def compare_documents(expected: Any, found: Any, *, ignored: frozenset[str] = frozenset()) -> Comparison:
+def compare_documents(
+    expected: object, found: object, *, ignored: frozenset[str] = frozenset()
+) -> Comparison:
     """What differs between two documents; keys in ``ignored`` are left out at every depth.
 
     Numbers may differ by `TOLERANCE`; everything else has to be equal, keys and lengths of lists included.
@@ -53,7 +55,7 @@ def compare_documents(expected: Any, found: Any, *, ignored: frozenset[str] = fr
     return Comparison(largest.size, largest.where, counting)
 
 
-def _walk(expected: Any, found: Any, where: str, ignored: frozenset[str]) -> Iterator[ReportDifference]:
+def _walk(expected: object, found: object, where: str, ignored: frozenset[str]) -> Iterator[ReportDifference]:
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         yield from _walk_keys(expected, found, where, ignored)
     elif isinstance(expected, list) and isinstance(found, list):
@@ -65,7 +67,7 @@ def _walk(expected: Any, found: Any, where: str, ignored: frozenset[str]) -> Ite
 
 
 def _walk_keys(
-    expected: Mapping[str, Any], found: Mapping[str, Any], where: str, ignored: frozenset[str]
+    expected: Mapping[str, object], found: Mapping[str, object], where: str, ignored: frozenset[str]
 ) -> Iterator[ReportDifference]:
     for key in (*expected, *(key for key in found if key not in expected)):
         if key in ignored:
@@ -80,7 +82,7 @@ def _walk_keys(
 
 
 def _walk_items(
-    expected: Sequence[Any], found: Sequence[Any], where: str, ignored: frozenset[str]
+    expected: Sequence[object], found: Sequence[object], where: str, ignored: frozenset[str]
 ) -> Iterator[ReportDifference]:
     if _are_ids(expected) and _are_ids(found):
         # lists of job ids: one job too many must not make all that follow it differ
@@ -98,11 +100,11 @@ def _walk_items(
         yield from _walk(*pair, f"{where}[{place}]", ignored)
 
 
-def _are_ids(values: Sequence[Any]) -> bool:
+def _are_ids(values: Sequence[object]) -> TypeGuard[Sequence[int]]:
     return all(isinstance(value, int) and not isinstance(value, bool) for value in values)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -113,6 +115,6 @@ def _distance(first: float, second: float) -> float:
     return distance if math.isfinite(distance) else math.inf
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     text = str(value) if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -13,14 +13,22 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from sopilot_assets.errors import StoreError
 from sopilot_assets.labels.chain import append_events
 from sopilot_assets.labels.events import Draft, Source
-from sopilot_assets.legacy.database import Installation, Record, case_id, installed_cases, payloads_of
+from sopilot_assets.legacy.database import (
+    Installation,
+    Record,
+    case_id,
+    installed_cases,
+    payloads_of,
+    whole,
+)
 from sopilot_assets.legacy.labels import LabelFile
 from sopilot_assets.legacy.ledgers import (
     JOB_COLUMNS,
@@ -86,7 +94,7 @@ def imported_cases(home: Home, task_id: str) -> pd.DataFrame:
     return cases[cases["task_id"] == task_id].reset_index(drop=True)
 
 
-def task_name(old: Any) -> str:
+def task_name(old: object) -> str:
     """The task id that an old one becomes: lower case, with _ for what a task id cannot hold.
 
     >>> task_name("Filter-Change 2")
@@ -116,8 +124,8 @@ def _refuse_another(home: Home, installation: Installation) -> None:
     known = plain_rows(jobs_ledger(home).query(f"select {columns} from latest"))  # noqa: S608 - columns of ours
     before = {int(str(row["id"])): tuple(row[name] for name in _IDENTITY) for row in known}
     for job in installation.jobs:
-        job_id = int(job["id"])
-        now = (int(job["gold_video_id"]), int(job["trainee_video_id"]), job.get("created_at"))
+        job_id = whole(job, "id")
+        now = (whole(job, "gold_video_id"), whole(job, "trainee_video_id"), job.get("created_at"))
         if before.get(job_id, now) != now:
             raise StoreError(
                 f"{installation.path}: job {job_id} is of gold {now[0]} and trainee {now[1]} at {now[2]}, "
@@ -129,7 +137,7 @@ def _refuse_another(home: Home, installation: Installation) -> None:
 
 def _rows(installation: Installation) -> dict[str, list[dict[str, Cell]]]:
     found = {row["order"]: row for row in plain_rows(installed_cases(installation))}
-    of_gold = {int(video["id"]): task_name(video["task_id"]) for video in installation.videos}
+    of_gold = {whole(video, "id"): task_name(video["task_id"]) for video in installation.videos}
     return {
         "videos": [
             _row(VIDEO_COLUMNS, video, task_id=task_name(video["task_id"]), is_gold=bool(video["is_gold"]))
@@ -138,8 +146,8 @@ def _rows(installation: Installation) -> dict[str, list[dict[str, Cell]]]:
         "jobs": [
             _row(
                 JOB_COLUMNS,
-                {**found[int(job["id"])], **job},
-                task_id=of_gold.get(int(job["gold_video_id"]), ""),
+                {**found[whole(job, "id")], **job},
+                task_id=of_gold.get(whole(job, "gold_video_id"), ""),
             )
             for job in installation.jobs
         ],
@@ -156,7 +164,7 @@ def _rows(installation: Installation) -> dict[str, list[dict[str, Cell]]]:
     }
 
 
-def _steps(installation: Installation, task_id: Any) -> str:
+def _steps(installation: Installation, task_id: object) -> str:
     steps = [dict(step) for step in installation.steps if step.get("task_id") == task_id]
     return json.dumps(steps, ensure_ascii=False, sort_keys=True)
 
@@ -166,13 +174,17 @@ def _row(columns: Iterable[str], record: Record, **own: Cell) -> dict[str, Cell]
     return {name: _cell(values.get(name)) for name in columns}
 
 
-def _cell(value: Any) -> Cell:
-    if hasattr(value, "item"):
+def _cell(value: object) -> Cell:
+    if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and math.isnan(value):
         return None
-    cell: Cell = value
-    return cell
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise StoreError(
+        f"the old system's database: expected text, numbers and empty cells, found {value!r}. "
+        "Name an undamaged copy of its sopilot.db."
+    )
 
 
 def _drafts(installation: Installation, labels: LabelFile, at: str) -> tuple[list[Draft], list[str]]:

@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sopilot_assets.errors import LabelError
 
@@ -55,7 +54,7 @@ def read_labels(path: Path) -> LabelFile:
     )
 
 
-def _job_id(row: Any) -> int | None:
+def _job_id(row: object) -> int | None:
     try:
         return int(row["job_id"]) if isinstance(row, dict) else None
     except (KeyError, TypeError, ValueError, OverflowError):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
 from sopilot_assets.old_rules.choices import FittingGrid
 from sopilot_assets.old_rules.detectors import (
     DEFAULT_MIN_DTW,
-    DEFAULT_THRESHOLD,
     GUARDED_BINARY_V2,
     Guardrails,
 )
@@ -32,18 +31,7 @@ _IN_SUMMARY: Final = ("version", "scoring_mode", "critical_threshold", "guardrai
 class OldPolicy:
     """The content of a policy file."""
 
-    content: Mapping[str, Any]
-
-    @property
-    def mode(self) -> str:
-        """The detector."""
-        return str(self.content.get("scoring_mode") or "")
-
-    @property
-    def threshold(self) -> float:
-        """The threshold of the continuous detector, 0.5 where the file has none."""
-        value = self.content.get("critical_threshold")
-        return DEFAULT_THRESHOLD if value is None else float(value)
+    content: Mapping[str, object]
 
     def guardrails(self) -> Guardrails:
         """The constants; an absent, unreadable or negative one is the default."""
@@ -58,9 +46,18 @@ class OldPolicy:
             max_span=_constant(v2.get("max_critical_missing_expected_span"), usual.max_span),
         )
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, object]:
         """What reports repeat of the policy, without its id and time."""
         return {name: self.content[name] for name in _IN_SUMMARY if self.content.get(name) is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class FittedPolicy:
+    """A fitted policy, the report of its fit as the old script wrote it, and the candidate it was made of."""
+
+    policy: OldPolicy
+    report: Mapping[str, object]
+    best: GridPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +73,8 @@ class OldFit:
     threshold: float
     grid: Mapping[str, list[float]] | None = None
 
-    def run(self, dev: pd.DataFrame) -> tuple[OldPolicy, dict[str, Any]]:
-        """The policy and the report of the fit on these labelled jobs; the best candidate even when it is
-        not feasible.
-        """
+    def run(self, dev: pd.DataFrame) -> FittedPolicy:
+        """The policy of the best candidate on these labeled jobs, even when it is not feasible."""
         limits = gate_profile(self.profile)
         grid = _grid(self.grid)
         points = fit_grid(
@@ -91,8 +86,7 @@ class OldFit:
             max_miss_high=limits.threshold("critical_miss_rate_ci95_high"),
             max_fpr_high=limits.threshold("critical_false_positive_rate_ci95_high"),
         )
-        candidates = [self._candidate(point) for point in points]
-        best = candidates[0]
+        best = points[0]
         fitted = {
             "split": "dev",
             "task_id": self.task_id,
@@ -106,49 +100,59 @@ class OldFit:
             },
             "dev_jobs": len(dev),
             "dev_labeled_jobs": int(dev["expected"].notna().sum()),
-            "best_metrics": best["metrics"],
-            "best_rank": {name: best["fit"][name] for name in ("feasible", "constraint_violation")},
+            "best_metrics": _metrics(best),
+            "best_rank": _rank(best),
         }
         report = {
             "task_id": self.task_id,
             "gate_profile": self.profile,
             "use_ci_constraints": self.intervals,
             "critical_threshold": self.threshold,
-            "num_candidates": len(candidates),
-            "best_candidate": best,
-            "top_candidates": candidates[:BEST],
+            "num_candidates": len(points),
+            "best_candidate": self._candidate(best),
+            "top_candidates": [self._candidate(point) for point in points[:BEST]],
         }
-        return OldPolicy({**best["policy"], "fit": fitted}), report
+        return FittedPolicy(OldPolicy({**self._policy(best), "fit": fitted}), report, best)
 
-    def _candidate(self, point: GridPoint) -> dict[str, Any]:
-        constants = {
-            "min_dtw": point.min_dtw,
-            "max_critical_missing_mean_distance": point.max_distance,
-            "max_critical_missing_expected_span": point.max_span,
-        }
-        rates = point.rates
+    def _policy(self, point: GridPoint) -> dict[str, object]:
         return {
-            "policy": {
-                "version": VERSION,
-                "scoring_mode": GUARDED_BINARY_V2,
-                "critical_threshold": round(self.threshold, 6),
-                "guardrails": {_V1: {"min_dtw": point.min_dtw}, _V2: constants},
-            },
-            "metrics": {
-                "critical_miss_rate": rates.miss,
-                "critical_false_positive_rate": rates.fpr,
-                "critical_miss_rate_ci95_high": rates.miss_high,
-                "critical_false_positive_rate_ci95_high": rates.fpr_high,
-                "critical_confusion": {"tp": rates.tp, "fn": rates.fn, "fp": rates.fp, "tn": rates.tn},
-                "critical_positives": rates.tp + rates.fn,
-                "critical_negatives": rates.fp + rates.tn,
-            },
-            "fit": {
-                "feasible": point.feasible,
-                "constraint_violation": point.violation,
-                "params": constants,
-            },
+            "version": VERSION,
+            "scoring_mode": GUARDED_BINARY_V2,
+            "critical_threshold": round(self.threshold, 6),
+            "guardrails": {_V1: {"min_dtw": point.min_dtw}, _V2: _constants(point)},
         }
+
+    def _candidate(self, point: GridPoint) -> dict[str, object]:
+        return {
+            "policy": self._policy(point),
+            "metrics": _metrics(point),
+            "fit": {**_rank(point), "params": _constants(point)},
+        }
+
+
+def _constants(point: GridPoint) -> dict[str, float]:
+    return {
+        "min_dtw": point.min_dtw,
+        "max_critical_missing_mean_distance": point.max_distance,
+        "max_critical_missing_expected_span": point.max_span,
+    }
+
+
+def _rank(point: GridPoint) -> dict[str, object]:
+    return {"feasible": point.feasible, "constraint_violation": point.violation}
+
+
+def _metrics(point: GridPoint) -> dict[str, object]:
+    rates = point.rates
+    return {
+        "critical_miss_rate": rates.miss,
+        "critical_false_positive_rate": rates.fpr,
+        "critical_miss_rate_ci95_high": rates.miss_high,
+        "critical_false_positive_rate_ci95_high": rates.fpr_high,
+        "critical_confusion": {"tp": rates.tp, "fn": rates.fn, "fp": rates.fp, "tn": rates.tn},
+        "critical_positives": rates.tp + rates.fn,
+        "critical_negatives": rates.fp + rates.tn,
+    }
 
 
 def _grid(old: Mapping[str, list[float]] | None) -> FittingGrid:
@@ -161,13 +165,15 @@ def _grid(old: Mapping[str, list[float]] | None) -> FittingGrid:
     )
 
 
-def _constant(value: Any, default: float) -> float:
+def _constant(value: object, default: float) -> float:
+    if not isinstance(value, int | float | str):
+        return default
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except ValueError:
         return default
     return default if number < 0 or math.isnan(number) else number
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,9 @@ from sopilot_assets.old_rules.sweep import threshold_sweep
 from sopilot_assets.studies.gates import Override, check_gates
 from sopilot_assets.studies.profiles import CHECKS, configuration, gate_profile
 
-Report = dict[str, Any]
+Report: TypeAlias = dict[str, Any]
+Document: TypeAlias = Mapping[str, Any]
+"""A report as its JSON file has it."""
 
 DIGITS: Final = 6
 UNKNOWN: Final = "unknown"
@@ -184,14 +186,14 @@ def old_sweep(cases: pd.DataFrame, config: Mapping[str, float], thresholds: Sequ
     return swept | {"recommended": None} if one_class else swept
 
 
-def _unlabelled(swept: Mapping[str, Any]) -> Report:
+def _unlabelled(swept: Document) -> Report:
     kept = {name: swept[name] for name in ("scoring_mode", "thresholds")}
     return {"error": "labels_required", **kept, "rows": [], "recommended": None}
 
 
 def gates(
     profile: GateProfile,
-    report: Mapping[str, Any],
+    report: Document,
     *,
     overrides: Mapping[str, float] | None = None,
     without_minimum_evidence: bool = False,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from sopilot_assets.errors import StudyError
 from sopilot_assets.legacy.policies import OldPolicy
 from sopilot_assets.legacy.reports import (
+    Document,
     LabelCounts,
     OldJobs,
     Report,
@@ -50,7 +51,7 @@ class OldSplit:
     holdout_site: str | None
 
     @classmethod
-    def of(cls, manifest: Mapping[str, Any]) -> OldSplit:
+    def of(cls, manifest: Document) -> OldSplit:
         """What a manifest says of how it was made."""
         ratios = {name: float(manifest["split_ratios"][name]) for name in SPLITS}
         return cls(
@@ -108,7 +109,7 @@ class OldSplit:
 
 def split_evaluation(
     jobs: OldJobs,
-    manifest: Mapping[str, Any],
+    manifest: Document,
     *,
     modes: Sequence[str],
     threshold: float,

@@ -16,6 +16,28 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
+class SinceBoot:
+    """A time that setting the clock does not change: which start of the machine, and seconds since then."""
+
+    boot_id: str
+    seconds: float
+
+    @classmethod
+    def now(cls) -> SinceBoot:
+        """The present moment."""
+        return cls(boot_id(), time.clock_gettime(time.CLOCK_BOOTTIME))
+
+    @classmethod
+    def parse(cls, text: str) -> SinceBoot:
+        """The time that ``str`` wrote."""
+        boot_id, _, seconds = text.rpartition(":")
+        return cls(boot_id, float(seconds))
+
+    def __str__(self) -> str:
+        return f"{self.boot_id}:{self.seconds:.2f}"
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """A time in UTC, with the seconds since the machine started and which start that was.
 
@@ -42,7 +64,12 @@ class Moment:
 def moment_at(wall: datetime) -> Moment:
     """The present moment, at which the clock on the wall says ``wall``."""
     try:
-        boot_id = _BOOT_ID.read_text(encoding="ascii").strip()
+        now = SinceBoot.now()
     except OSError:  # not Linux: the clock on the wall has to do
         return Moment(wall)
-    return Moment(wall, boot_id, time.clock_gettime(time.CLOCK_BOOTTIME))
+    return Moment(wall, now.boot_id, now.seconds)
+
+
+def boot_id() -> str:
+    """Which start of the machine this is; ``OSError`` where Linux does not say."""
+    return _BOOT_ID.read_text(encoding="ascii").strip()

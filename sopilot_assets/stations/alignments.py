@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from threadpoolctl import threadpool_limits
 
 from sopilot_assets.alignment.align import align
-from sopilot_assets.alignment.calibration import Calibration
 from sopilot_assets.alignment.spans import Alignment, SpanKind
 from sopilot_assets.alignment.stored import save_alignment
 from sopilot_assets.embedding.clips import load_embedding
-from sopilot_assets.errors import GoldError, SopilotError
+from sopilot_assets.errors import SopilotError
 from sopilot_assets.processes.limited import map_limited
-from sopilot_assets.reference.model import Reference
 from sopilot_assets.stations.clip_embeddings import embedding_problem
-from sopilot_assets.stations.gold_references import current_calibration, current_reference_ids, read_reference
+from sopilot_assets.stations.gold_references import current_reference_ids
+from sopilot_assets.stations.judging import References
 from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.store.home import Home, PartitionKey
 
@@ -87,51 +86,10 @@ def _references(home: Home, references: tuple[tuple[str, str], ...]) -> Referenc
     return References(home, dict(references))
 
 
-class References:
-    """The current reference of each task, loaded once; a task without one gives its reason every time it is
-    asked for. ``ids`` are those of the current ones by task, else they are looked up.
-    """
-
-    def __init__(self, home: Home, ids: Mapping[str, str] | None = None) -> None:
-        self.home = home
-        self._ids = current_reference_ids(home) if ids is None else ids
-        self._known: dict[str, Reference | GoldError] = {}
-        self._calibrations: dict[str, Calibration] = {}
-
-    def __getitem__(self, task_id: str) -> Reference:
-        if task_id not in self._known:
-            try:
-                self._known[task_id] = read_reference(self.home, task_id, self._ids.get(task_id))
-            except GoldError as error:
-                self._known[task_id] = error
-        found = self._known[task_id]
-        if isinstance(found, GoldError):
-            raise found
-        return found
-
-    def calibration(self, task_id: str) -> Calibration:
-        """The calibration of the task's current reference."""
-        if task_id not in self._calibrations:
-            self._calibrations[task_id] = current_calibration(self.home, self[task_id])
-        return self._calibrations[task_id]
-
-    def get(self, task_id: str) -> Reference | None:
-        """The current reference of a task, None when it has none."""
-        try:
-            return self[task_id]
-        except GoldError:
-            return None
-
-
 def _align_one(home: Home, key: PartitionKey, references: References) -> StationOutcome:
     try:
         current = references[key.task_id]
-        reference = current.without(key.video_id)
-        if reference is None:
-            raise GoldError(
-                f"{key}: the only gold of its task has nothing to be compared with. Add a second gold "
-                "recording."
-            )
+        reference = references.against(key)
         embedding = load_embedding(home.embedding(current.model_id, key.video_id))
         prices = references.calibration(key.task_id).prices
         alignment = align(key.video_id, embedding, reference, prices=prices)

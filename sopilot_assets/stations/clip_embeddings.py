@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-from upath import UPath
 
 from sopilot_assets.capture.registry import Registry
-from sopilot_assets.embedding.backends import Embedder, load_embedder
+from sopilot_assets.embedding.backends import ready_embedder
 from sopilot_assets.embedding.clips import load_embedding, save_embedding
+from sopilot_assets.embedding.embedder import Embedder
 from sopilot_assets.errors import ModelError, SopilotError
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.stations.outcome import Progress, StationOutcome
@@ -71,7 +70,7 @@ class _Done:
 
 def task_embedder(home: Home, task_id: str) -> Embedder:
     """The embedder that a task asks for, ready to use in this process."""
-    return _embedder(load_task(home.tasks / f"{task_id}.yaml").embedder.value, str(home.models))
+    return ready_embedder(load_task(home.tasks / f"{task_id}.yaml").embedder.value, str(home.models))
 
 
 def embed_videos(
@@ -120,14 +119,9 @@ def embed_one(work: _Work) -> _Done:
             target.unlink()
         else:
             return _Done(existing.clip_count, existing.reader, time.process_time() - started_s, reused=True)
-    embedding = _embedder(work.embedder, work.models).embed(at_hand(work.video))
+    embedding = ready_embedder(work.embedder, work.models).embed(at_hand(work.video))
     save_embedding(target, embedding)
     return _Done(embedding.clip_count, embedding.reader, time.process_time() - started_s, reused=False)
-
-
-@functools.lru_cache(maxsize=4)
-def _embedder(name: str, models: str) -> Embedder:
-    return load_embedder(name, models=UPath(models))
 
 
 def _work(registry: Registry, key: PartitionKey, embedder: Embedder) -> _Work:

@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-from threadpoolctl import threadpool_limits
 
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.capture.variants import Damage, make_variants
-from sopilot_assets.embedding.clips import ClipEmbedding
 from sopilot_assets.errors import ConfigError, SopilotError, VideoError, WorkerLimit
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.scoring.ledger import algorithm_version
 from sopilot_assets.scoring.result import Decision, Score
 from sopilot_assets.stations.clip_embeddings import MEMORY_LIMIT_BYTES, TIME_LIMIT_S
 from sopilot_assets.stations.gold_references import references_ledger
+from sopilot_assets.stations.judging import Judge
 from sopilot_assets.stations.outcome import Progress, StationOutcome
-from sopilot_assets.stations.score_repeats import CurrentJudge, RepeatWork, embed_shifted, newest_scores
+from sopilot_assets.stations.score_repeats import RepeatWork, embed_shifted, newest_scores, repeat_work
 from sopilot_assets.store.canonical import content_id
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
@@ -99,7 +98,7 @@ def measure_controls(
         if key.role != "gold":
             raise ConfigError(f"{key}: expected a gold; only golds are known to be right before the damage.")
     outcomes: list[StationOutcome] = []
-    judge, scored = CurrentJudge(home), newest_scores(home)
+    judge, scored = Judge(home), newest_scores(home)
     for done, key in enumerate(keys):
         if on_progress:
             on_progress(done, len(keys))
@@ -121,10 +120,10 @@ def measure_controls(
 
 
 def _control(
-    home: Home, judge: CurrentJudge, key: PartitionKey, kinds: Sequence[Damage], *, processes: int
+    home: Home, judge: Judge, key: PartitionKey, kinds: Sequence[Damage], *, processes: int
 ) -> dict[Damage, Score | SopilotError]:
     """What each damaged copy of a gold scores, or why it has no score."""
-    original = judge.work(key, 0.0)
+    original = repeat_work(judge, key, 0.0)
     with scratch_folder(home.campaigns) as folder:
         made = make_variants([original.video], out_dir=folder, kinds=kinds)
         if made.bad:
@@ -138,23 +137,11 @@ def _control(
             time_limit_s=TIME_LIMIT_S,
             memory_limit_bytes=MEMORY_LIMIT_BYTES,
         )
-        return {
-            kind_of[one.video]: result if isinstance(result, SopilotError) else _scored_by(judge, key, result)
-            for one, result in results
-        }
+        return {kind_of[one.video]: judge.score_embedding(key, result) for one, result in results}
 
 
 def _of_copy(original: RepeatWork, path: Path) -> RepeatWork:
     return RepeatWork(original.key, path, original.embedder, original.models, 0.0)
-
-
-def _scored_by(judge: CurrentJudge, key: PartitionKey, embedding: ClipEmbedding) -> Score | SopilotError:
-    try:
-        # one thread: sums come out the same on every machine
-        with threadpool_limits(limits=1):
-            return judge.score(key, embedding)
-    except SopilotError as error:
-        return error
 
 
 def _row(

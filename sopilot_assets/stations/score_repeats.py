@@ -7,8 +7,7 @@ out is kept, in the ledger ``repeats``.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,21 +15,16 @@ from typing import Final
 
 import pandas as pd
 import pyarrow as pa
-from threadpoolctl import threadpool_limits
-from upath import UPath
 
-from sopilot_assets.alignment.align import align
-from sopilot_assets.capture.registry import Registry, active_recordings, find_recordings
-from sopilot_assets.embedding.backends import Embedder, load_embedder
+from sopilot_assets.capture.registry import active_recordings, find_recordings
+from sopilot_assets.embedding.backends import ready_embedder
 from sopilot_assets.embedding.clips import ClipEmbedding
-from sopilot_assets.errors import ConfigError, GoldError, SopilotError, WorkerLimit
+from sopilot_assets.errors import ConfigError, SopilotError, WorkerLimit
 from sopilot_assets.processes.limited import map_limited
-from sopilot_assets.reference.model import Reference
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.result import Decision, Score
-from sopilot_assets.scoring.score import score_alignment
-from sopilot_assets.stations.alignments import References
-from sopilot_assets.stations.clip_embeddings import MEMORY_LIMIT_BYTES, TIME_LIMIT_S, task_embedder
+from sopilot_assets.stations.clip_embeddings import MEMORY_LIMIT_BYTES, TIME_LIMIT_S
+from sopilot_assets.stations.judging import Judge
 from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.canonical import content_id
@@ -38,7 +32,6 @@ from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
 from sopilot_assets.store.shared import at_hand
 from sopilot_assets.studies.repeatability import EXACT, SHIFTED, repeatability
-from sopilot_assets.tasks import load_task
 
 PHASES_S: Final = (0.0, 0.0625, 0.25)
 """The usual phases: none, half the time between two samples (every picture is another one), and half the
@@ -158,9 +151,9 @@ def measure_repeats(
     ]
     refused = {outcome.key for outcome in outcomes}
     done = set(repeats_ledger(home).latest()["repeat_id"])
-    judge = CurrentJudge(home)
+    judge = Judge(home)
     work = [
-        judge.work(key, phase_s)
+        repeat_work(judge, key, phase_s)
         for key in keys
         if key not in refused
         for phase_s in phases_s
@@ -193,57 +186,19 @@ class RepeatWork:
     phase_s: float
 
 
+def repeat_work(judge: Judge, key: PartitionKey, phase_s: float) -> RepeatWork:
+    """What a child process needs to embed a recording at a phase."""
+    embedder, models = judge.embedder(key.task_id).name, str(judge.home.models)
+    return RepeatWork(key, judge.registry.path(key), embedder, models, float(phase_s))
+
+
 def embed_shifted(work: RepeatWork) -> ClipEmbedding:
     """The embedding of one video at one phase; runs in a child process."""
-    return _embedder(work.embedder, work.models).embed(at_hand(work.video), phase_s=work.phase_s)
-
-
-@functools.lru_cache(maxsize=4)
-def _embedder(name: str, models: str) -> Embedder:
-    return load_embedder(name, models=UPath(models))
-
-
-class CurrentJudge:
-    """Scores embeddings of recordings by the current references, without publishing anything."""
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-        self._registry, self._references = Registry.read(home), References(home)
-        self._task = functools.cache(lambda task_id: load_task(home.tasks / f"{task_id}.yaml"))
-        self._embedder_name: Callable[[str], str] = functools.cache(
-            lambda task_id: task_embedder(home, task_id).name
-        )
-        # a gold is judged by the others, and building that reference anew for every phase would be a waste
-        self._reference = functools.lru_cache(maxsize=4)(self._reference_for)
-
-    def work(self, key: PartitionKey, phase_s: float) -> RepeatWork:
-        """What a child process needs to embed a recording at a phase."""
-        return RepeatWork(
-            key,
-            self._registry.path(key),
-            self._embedder_name(key.task_id),
-            str(self._home.models),
-            float(phase_s),
-        )
-
-    def score(self, key: PartitionKey, embedding: ClipEmbedding) -> Score:
-        """What this embedding of a recording scores."""
-        current, calibration = self._references[key.task_id], self._references.calibration(key.task_id)
-        alignment = align(key.video_id, embedding, self._reference(key), prices=calibration.prices)
-        return score_alignment(self._task(key.task_id), current, alignment, calibration)
-
-    def _reference_for(self, key: PartitionKey) -> Reference:
-        reference = self._references[key.task_id].without(key.video_id)
-        if reference is None:
-            raise GoldError(
-                f"{key}: the only gold of its task has nothing to be compared with. Add a second gold "
-                "recording."
-            )
-        return reference
+    return ready_embedder(work.embedder, work.models).embed(at_hand(work.video), phase_s=work.phase_s)
 
 
 def _judged(
-    judge: CurrentJudge,
+    judge: Judge,
     results: Iterable[tuple[RepeatWork, ClipEmbedding | SopilotError]],
     scored: Mapping[str, Row],
     total: int,
@@ -256,19 +211,12 @@ def _judged(
 
 
 def _judge_one(
-    judge: CurrentJudge, work: RepeatWork, result: ClipEmbedding | SopilotError, base: Row
+    judge: Judge, work: RepeatWork, result: ClipEmbedding | SopilotError, base: Row
 ) -> tuple[StationOutcome, Row | None]:
     if isinstance(result, WorkerLimit):  # says something about this machine, not about the score
         return StationOutcome(work.key, problem=str(result), metadata={"phase_s": work.phase_s}), None
-    problem, score = None, None
-    try:
-        if isinstance(result, SopilotError):
-            raise result
-        # one thread: sums come out the same on every machine
-        with threadpool_limits(limits=1):
-            score = judge.score(work.key, result)
-    except SopilotError as error:
-        problem = str(error)
+    judged = judge.score_embedding(work.key, result)
+    score, problem = (judged, None) if isinstance(judged, Score) else (None, str(judged))
     row = _row(work, base, score, problem)
     shown = ("kind", "phase_s", "score", "decision", "base_score", "base_decision")
     return StationOutcome(work.key, problem=problem, metadata={name: row[name] for name in shown}), row
@@ -309,9 +257,9 @@ def _stale_because(home: Home) -> dict[str, str]:
 
 def _unusable(key: str, scored: Mapping[str, Row], stale: Mapping[str, str]) -> str | None:
     if key not in scored:
-        return f"{key}: no score to repeat; score it first, or see why it has none (`sopilot show scores`)."
+        return f"{key}: no score to repeat; score it first, or see why it has none (`sopilot score list`)."
     if key in stale:
-        return f"{key}: its score is out of date ({stale[key]}); run `sopilot score --stale` first."
+        return f"{key}: its score is out of date ({stale[key]}); run `sopilot score run --stale` first."
     return None
 
 

@@ -7,30 +7,18 @@ from dataclasses import dataclass, replace
 
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.alignment.stored import load_alignment
-from sopilot_assets.capture.registry import Recording, Registry
+from sopilot_assets.capture.registry import Recording
 from sopilot_assets.errors import SopilotError, VideoError
 from sopilot_assets.scoring.ledger import noise_floors, problem_row, score_row, scores_ledger
 from sopilot_assets.scoring.result import Score
-from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.scoring.verifiability import verifiability
-from sopilot_assets.stations.alignments import References
 from sopilot_assets.stations.clip_embeddings import embedding_problem
+from sopilot_assets.stations.judging import Judge
 from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.stations.review_index import write_review_index
 from sopilot_assets.stations.reviews import ReviewWork, write_reviews
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
-from sopilot_assets.tasks import TaskSpec, load_task
-
-
-@dataclass(frozen=True, slots=True)
-class _Judge:
-    """What a batch is judged by, loaded once."""
-
-    registry: Registry
-    references: References
-    tasks: Mapping[str, TaskSpec]
-    unusable: Mapping[PartitionKey, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +44,14 @@ def score_videos(
     comes last. Golds are judged first, since every page shows their noise floor; the others while pages are
     made of those before them.
     """
-    tasks = {
-        task_id: load_task(home.tasks / f"{task_id}.yaml")
-        for task_id in sorted({key.task_id for key in keys})
-    }
-    by = _Judge(Registry.read(home), References(home), tasks, embedding_problem(home, keys))
-    golds = {key: _judge_one(home, key, by) for key in keys if key.role == "gold"}
+    by, unusable = Judge(home), embedding_problem(home, keys)
+    golds = {key: _judge_one(by, key, unusable.get(key)) for key in keys if key.role == "gold"}
     floors = noise_floors((_gold_rows(home) | {str(key): item.row for key, item in golds.items()}).values())
     judged: list[_Judged] = []
 
     def reviews() -> Iterator[ReviewWork]:
         for key in keys:
-            item = golds.get(key) or _judge_one(home, key, by)
+            item = golds.get(key) or _judge_one(by, key, unusable.get(key))
             judged.append(replace(item, review=None))
             if item.review:
                 yield item.review.with_noise_floor(floors.get(key.task_id))
@@ -82,7 +66,7 @@ def score_videos(
     scores_ledger(home).append([item.row for item in judged], run_id=run_id, written_at=written_at)
     write_review_index(home)
     return [
-        _outcome(item, made.get(item.recording.key), noise_floor=floors.get(item.recording.key.task_id))
+        _outcome(item, made.get(item.recording.key), noise_floor=floors.get(item.recording.task_id))
         for item in judged
     ]
 
@@ -93,31 +77,24 @@ def _gold_rows(home: Home) -> dict[str, Mapping[str, Cell]]:
     return {str(row["key"]): row for row in plain_rows(rows)}
 
 
-def _judge_one(home: Home, key: PartitionKey, by: _Judge) -> _Judged:
-    recording, task = by.registry[key], by.tasks[key.task_id]
+def _judge_one(by: Judge, key: PartitionKey, unusable: str | None) -> _Judged:
+    recording, task = by.registry[key], by.task(key.task_id)
     reference = by.references.get(task.task_id)  # a row without a result also says what it was judged by
     try:
-        if unusable := recording.retired or by.unusable.get(key):
-            raise VideoError(unusable)
+        if reason := recording.retired or unusable:
+            raise VideoError(reason)
         reference = by.references[task.task_id]
-        alignment = load_alignment(home.alignment(reference.reference_id, recording.key.video_id))
-        calibration = by.references.calibration(task.task_id)
-        score = score_alignment(task, reference, alignment, calibration)
+        alignment = load_alignment(by.home.alignment(reference.reference_id, recording.key.video_id))
+        score = by.score(task.task_id, alignment)
     except SopilotError as error:
-        problem = home.relative_text(str(error))  # a row's identity must not depend on where the home lies
+        problem = by.home.relative_text(str(error))  # a row's identity must not depend on where the home lies
         return _Judged(recording, problem_row(recording, task, reference, problem), None)
     row = score_row(recording, task, reference, alignment, score)
-    review = _review(home, recording, by, alignment, score, row)
-    return _Judged(recording, row, replace(review, verifiability=verifiability(task, calibration)))
+    return _Judged(recording, row, _review(by, recording, alignment, score, row))
 
 
 def _review(
-    home: Home,
-    recording: Recording,
-    judged_by: _Judge,
-    alignment: Alignment,
-    score: Score,
-    row: Mapping[str, Cell],
+    by: Judge, recording: Recording, alignment: Alignment, score: Score, row: Mapping[str, Cell]
 ) -> ReviewWork:
     shown = (
         "key",
@@ -132,27 +109,25 @@ def _review(
         "algorithm",
     )
     named = {alignment.warp.gold_id, *(deviation.gold_id for deviation in score.deviations)}
-    golds = [gold for gold in judged_by.references[recording.key.task_id].golds if gold.video_id in named]
+    golds = [gold for gold in by.references[recording.task_id].golds if gold.video_id in named]
     return ReviewWork(
-        home=home,
+        home=by.home,
         key=recording.key,
-        task=judged_by.tasks[recording.key.task_id],
+        task=by.task(recording.task_id),
         score=score,
         alignment=alignment,
-        trainee_video=judged_by.registry.path(recording.key),
-        golds={
-            gold.video_id: judged_by.registry.gold_path(gold.video_id, recording.key.task_id)
-            for gold in golds
-        },
+        trainee_video=by.registry.path(recording.key),
+        golds={gold.video_id: by.registry.gold_path(gold.video_id, recording.task_id) for gold in golds},
         gold_steps={
             gold.video_id: [(interval.step, interval.segment) for interval in gold.intervals]
             for gold in golds
         },
+        verifiability=verifiability(by.task(recording.task_id), by.references.calibration(recording.task_id)),
         row={"file_name": row["original_name"]}
         | {name: row[name] for name in shown if name != "original_name"},
         gold_names={
             gold.key.video_id: " · ".join(filter(None, (gold.original_name, gold.person)))
-            for gold in judged_by.registry.golds(recording.key.task_id)
+            for gold in by.registry.golds(recording.task_id)
         },
     )
 

@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 from upath import UPath
 
@@ -241,7 +241,7 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in found if not any(part[0] == "." for part in path.relative_to(folder).parts)]
 
 
-def _version(details: Mapping[str, Any]) -> str:
+def _version(details: Mapping[str, object]) -> str:
     tag = details.get("ETag") or f"{details.get('mtime')}-{details.get('size')}"
     return str(tag).strip('"')
 

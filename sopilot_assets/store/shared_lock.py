@@ -26,7 +26,7 @@ def held_everywhere(name: str, environment: Mapping[str, str] = os.environ) -> I
     if not url:
         raise StoreError(
             f"{URL_VARIABLE} is not set; a shared home needs PostgreSQL to keep two machines from writing "
-            "the same thing at once. Set it as for `sopilot init --profile scale`."
+            "the same thing at once. Set it as for `sopilot home init --profile scale`."
         )
     try:
         with contextlib.closing(psycopg2.connect(url.replace("+psycopg2", "", 1))) as connection:

@@ -91,14 +91,14 @@ def advice_for(check: CheckResult) -> str:
 _NOT_KNOWN: Final = "no label helps: the figure is missing; evaluate the study first"
 _NO_LABEL_HELPS: Final = "no label helps: the detector, or the recordings, have to get better"
 _ADVICE: Final[Mapping[str, str]] = {
-    "shifted_recordings": "no label helps: run `sopilot repeat` on more recordings",
+    "shifted_recordings": "no label helps: run `sopilot measure repeat` on more recordings",
     "rescore_pairs": "no label helps: score recordings again",
-    "shifted_jitter_max_delta": "no label helps: run `sopilot repeat`; where scores depend on where sampling "
-    "starts, add golds",
-    "shifted_decision_change_rate": "no label helps: run `sopilot repeat`; where decisions depend on where "
+    "shifted_jitter_max_delta": "no label helps: run `sopilot measure repeat`; where scores depend on where "
     "sampling starts, add golds",
+    "shifted_decision_change_rate": "no label helps: run `sopilot measure repeat`; where decisions depend on "
+    "where sampling starts, add golds",
     "scored_share": "no label helps: record again what could not be scored",
-    "settled_label_share": "settle what raters disagree on: `sopilot labels disagreements`",
+    "settled_label_share": "settle what raters disagree on: `sopilot label list --disputed`",
     "decided_positive_share": "no label helps: add golds, so that less is not verifiable",
     "decided_share": "no label helps: add golds, so that less is not verifiable",
     "coverage_rate": "no label helps: score what is labelled",

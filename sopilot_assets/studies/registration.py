@@ -207,7 +207,7 @@ def _shown(value: object) -> str:
 def _refusal(home: Home, study_id: str, changes: tuple[str, ...]) -> str:
     return (
         f"{registration_path(home, study_id)}: study {study_id} has results and is frozen; "
-        f"{'; '.join(changes)}. Undo that, or make a new study with `sopilot study new`."
+        f"{'; '.join(changes)}. Undo that, or make a new study with `sopilot study create`."
     )
 
 

@@ -68,7 +68,9 @@ def repeatability(repeats: pd.DataFrame) -> Repeatability:
     """
     missing = sorted(set(REPEAT_COLUMNS) - set(repeats.columns))
     if missing:
-        raise StudyError(f"repeats: lack the columns {missing}; make them again with `sopilot repeat`.")
+        raise StudyError(
+            f"repeats: lack the columns {missing}; make them again with `sopilot measure repeat`."
+        )
     unknown = sorted(set(repeats["kind"]) - set(KINDS))
     if unknown:
         raise StudyError(f"repeats: unknown kinds {unknown}; expected {' or '.join(KINDS)}.")

@@ -179,7 +179,7 @@ def read_study(home: Home, study_id: str) -> tuple[StudySpec, bytes]:
         known = ", ".join(study_ids(home)) or "none"
         raise StudyError(
             f"{path}: there is no such study; the studies in that folder are: {known}. "
-            f"Make it with `sopilot study new {study_id} --task TASK --title TITLE`."
+            f"Make it with `sopilot study create {study_id} --task TASK --title TITLE`."
         ) from error
     except OSError as error:
         raise StudyError(

@@ -79,7 +79,7 @@ def require_both_classes(manifest: SplitManifest) -> None:
             f"study {manifest.study_id}: {'; '.join(lacking)}; expected positives and negatives in each of "
             f"{', '.join(SPLITS)}. All in all there are {_counted(total)} in {total.groups} groups by "
             f"{manifest.strategy.value}, and each class has to occur in three groups at least. Label more "
-            "recordings of other groups (`sopilot labels template`), or register another split strategy or "
+            "recordings of other groups (`sopilot label prepare`), or register another split strategy or "
             "other ratios before any result exists."
         )
 

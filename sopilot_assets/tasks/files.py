@@ -81,7 +81,7 @@ def _read(source: UPath) -> bytes:
         known = ", ".join(path.stem for path in _task_files(source.parent)) or "none"
         raise TaskError(
             f"{source}: there is no such task file; the tasks in that folder are: {known}. "
-            f"Make it with `sopilot task new {source.stem}`."
+            f"Make it with `sopilot task create {source.stem}`."
         ) from error
     except OSError as error:
         raise TaskError(

@@ -116,8 +116,8 @@ def _refuse_other_settings(path: Path, profile: Profile) -> None:
     if found != expected:
         raise ConfigError(
             f"{path}: expected the settings of the profile {profile.value} ({expected}), found {found}. "
-            "Move the file away and run `sopilot init` again; runs recorded so far stay in the old storage, "
-            "results in the home."
+            "Move the file away and run `sopilot home init` again; runs recorded so far stay in the old "
+            "storage, results in the home."
         )
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import itertools
-import mmap
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sopilot_assets.alignment.dtw import ROWS, cheapest_path, warp_path
+from sopilot_assets.alignment.dtw import cheapest_path, warp_path
 
 
 def unit_rows(seed: int, count: int) -> npt.NDArray[np.float32]:
@@ -56,47 +54,19 @@ def row_by_row(distance: npt.NDArray[np.float64]) -> tuple[list[int], list[int],
     return [i for i, _ in path], [j for _, j in path], cost[m, n]
 
 
-NO_ACCESS = 0
-"""PROT_NONE of mprotect."""
-
-SIZES = st.one_of(st.integers(1, 3), st.integers(ROWS - 1, ROWS + 1), st.integers(2 * ROWS - 1, 3 * ROWS + 1))
-
-
 @settings(max_examples=200, deadline=None)
-@given(st.integers(0, 10_000), SIZES, SIZES, st.integers(1, 4))
-def test_rows_side_by_side_give_the_path_of_row_by_row(seed: int, m: int, n: int, values: int) -> None:
+@given(st.integers(0, 10_000), st.integers(1, 50), st.integers(1, 50), st.integers(1, 4))
+def test_the_path_is_that_of_the_recurrence_cell_by_cell(seed: int, m: int, n: int, values: int) -> None:
     distance = np.random.default_rng(seed).integers(0, values, size=(m, n)).astype(np.float64)
     gold_path, trainee_path, total = cheapest_path(distance)
     assert (gold_path.tolist(), trainee_path.tolist(), total) == row_by_row(distance)
 
 
-@pytest.mark.parametrize("m", [1, 2, ROWS - 1, ROWS, ROWS + 1, 4 * ROWS + 1])
-@pytest.mark.parametrize("n", [1, 2, ROWS - 1, ROWS, ROWS + 1, 4 * ROWS + 1])
-def test_rounding_is_that_of_row_by_row(m: int, n: int) -> None:
+@pytest.mark.parametrize("m", [1, 2, 15, 16, 17, 65])
+@pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 65])
+def test_rounding_is_that_of_the_recurrence(m: int, n: int) -> None:
     distance = np.random.default_rng(m * 100 + n).random((m, n))
     gold_path, trainee_path, total = cheapest_path(distance)
-    assert (gold_path.tolist(), trainee_path.tolist(), total) == row_by_row(distance)
-
-
-def between_unreadable_pages(values: npt.NDArray[np.float64], *, at_the_end: bool) -> npt.NDArray[np.float64]:
-    """A copy that starts or ends at a page's border, where reading on is a segmentation fault."""
-    page = mmap.PAGESIZE
-    pages = -(-values.nbytes // page)
-    memory = mmap.mmap(-1, (pages + 2) * page)
-    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    for border in (address, address + (pages + 1) * page):
-        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(border), page, NO_ACCESS) == 0
-    offset = page + (pages * page - values.nbytes if at_the_end else 0)
-    copy = np.frombuffer(memory, dtype=np.float64, count=values.size, offset=offset).reshape(values.shape)
-    copy[:] = values
-    return copy
-
-
-@pytest.mark.parametrize("at_the_end", [False, True])
-@pytest.mark.parametrize(("m", "n"), [(1, 1), (16, 38), (15, 39), (17, 37), (32, 40), (33, 64), (31, 100)])
-def test_nothing_beside_the_matrix_is_read(m: int, n: int, at_the_end: bool) -> None:
-    distance = np.random.default_rng(m * n).random((m, n))
-    gold_path, trainee_path, total = cheapest_path(between_unreadable_pages(distance, at_the_end=at_the_end))
     assert (gold_path.tolist(), trainee_path.tolist(), total) == row_by_row(distance)
 
 

@@ -77,7 +77,7 @@ def test_names_in_ledgers_are_plain_text(taken: tuple[Home, Drained]) -> None:
         assert Path(str(row["stored_name"])).name == row["stored_name"]
 
 
-@pytest.mark.parametrize("words", [("show", "recordings"), ("capture", "quarantine")])
+@pytest.mark.parametrize("words", [("recording", "list"), ("recording", "list", "--refused")])
 def test_a_spreadsheet_and_a_terminal_take_no_name_for_a_command(
     taken: tuple[Home, Drained], words: tuple[str, ...]
 ) -> None:

@@ -35,7 +35,7 @@ def test_from_a_backup_to_a_restored_home(living: Home, tmp_path: Path) -> None:
     assert (listed["backup"], listed["damage"]) == (row["backup"], None)
     assert "all whole" in sopilot(living, "backup", "verify", place).output
     assert rows(living, "backup", "verify", place) == []
-    assert rows(living, "backup", "drill", place)[0]["passed"]
+    assert rows(living, "backup", "verify", "--drill", place)[0]["passed"]
     new = tmp_path / "new"
     said = sopilot(new, "backup", "restore", place, "--backup", str(row["backup"])[:12]).output
     assert "as it was at" in said
@@ -52,7 +52,7 @@ def test_damage_is_shown_and_counts(living: Home, tmp_path: Path) -> None:
     (damage,) = rows(living, "backup", "verify", place, exit_code=1)
     assert damage["file"] == spoiled.relative_to(place).as_posix()
     assert damage["held"]
-    assert not rows(living, "backup", "drill", place, exit_code=1)[0]["passed"]
+    assert not rows(living, "backup", "verify", "--drill", place, exit_code=1)[0]["passed"]
     said = sopilot(tmp_path / "new", "backup", "restore", place, exit_code=1).output
     assert "Nothing was replaced" in said
     assert not (tmp_path / "new").exists()
@@ -92,8 +92,8 @@ def test_what_cannot_be_is_refused(living: Home, tmp_path: Path, words: list[str
     assert said in result.output
 
 
-@pytest.mark.parametrize("command", ["list", "verify", "drill", "restore"])
+@pytest.mark.parametrize("command", ["list", "verify", "verify --drill", "restore"])
 def test_a_place_without_backups_is_said(living: Home, tmp_path: Path, command: str) -> None:
-    said = sopilot(living, "backup", command, tmp_path / "nothing", exit_code=1).output
+    said = sopilot(living, "backup", *command.split(), tmp_path / "nothing", exit_code=1).output
     assert "there is no repository of backups" in said
     assert not (tmp_path / "nothing").exists()

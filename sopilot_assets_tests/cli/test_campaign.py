@@ -1,4 +1,4 @@
-"""`sopilot campaign` and `sopilot control`, as a person types them."""
+"""`sopilot campaign` and `sopilot measure damage`, as a person types them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sopilot_assets_tests.evidence.made_up_study import made_up_home
 
 def status(home: Home, exit_code: int = 0) -> dict[str, object]:
     found: dict[str, object] = json.loads(
-        sopilot(home, "campaign", "status", "--json", exit_code=exit_code).stdout
+        sopilot(home, "campaign", "show", "--json", exit_code=exit_code).stdout
     )
     return found
 
 
 def test_a_campaign_is_started_seen_and_stopped(home: Home) -> None:
-    assert "was no campaign yet" in sopilot(home, "campaign", "status", exit_code=1).stderr
+    assert "was no campaign yet" in sopilot(home, "campaign", "show", exit_code=1).stderr
     said = sopilot(home, "campaign", "start", "--duration", "4m", "--interval", "30s", "--rescore-every", "0")
     assert "8 cycles, one each 30s" in said.stdout
     assert "No backups" in said.stdout
@@ -51,12 +51,12 @@ def test_a_campaign_that_cannot_work_is_refused(home: Home, words: list[str], me
 
 
 def test_a_home_without_studies_or_golds_has_nothing_to_judge(home: Home) -> None:
-    assert "No study has been split yet" in sopilot(home, "campaign", "gates", "--profile", "ops_v1").stdout
-    assert "Nothing to do" in sopilot(home, "control").stdout
+    assert "No study has been split yet" in sopilot(home, "study", "check", "--profile", "ops_v1").stdout
+    assert "Nothing to do" in sopilot(home, "measure", "damage").stdout
 
 
 def test_a_gate_that_fails_is_a_finding(tmp_path: Path) -> None:
     home = made_up_home(tmp_path / "home")
     split_study_cases(home, "spring", run_id="r", written_at="2026-03-03T08:00:00+00:00")
-    said = sopilot(home, "campaign", "gates", "--profile", "ops_v1", exit_code=3)
+    said = sopilot(home, "study", "check", "--profile", "ops_v1", exit_code=3)
     assert "ops_v1 fails on spring" in said.stdout

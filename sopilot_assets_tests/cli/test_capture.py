@@ -22,7 +22,7 @@ def drop(tmp_path: Path, home: Home, tiny_video: WriteVideo) -> Path:
     tiny_video(folder / "take_1.mp4", seconds=3.0)
     (folder / "take_2.mp4").write_bytes((folder / "take_1.mp4").read_bytes())
     (folder / "notes.mp4").write_text("not a video", "utf-8")
-    sopilot(home, "task", "new", "tea", "--name", "Tea")
+    sopilot(home, "task", "create", "tea", "--name", "Tea")
     return folder
 
 
@@ -33,7 +33,7 @@ def add(home: Home, folder: Path) -> str:
 
 def test_a_folder_is_copied_and_taken_in(home: Home, drop: Path) -> None:
     assert "3 of 3 files copied" in add(home, drop)
-    outcomes = {str(row["file"]).rpartition("/")[2]: row for row in rows(home, "capture", "intake")}
+    outcomes = {str(row["file"]).rpartition("/")[2]: row for row in rows(home, "capture", "register")}
     ends = sorted((str(row["outcome"]), row["reason"]) for row in outcomes.values() if row["reason"])
     assert ("quarantined", "not_a_video") in ends
     assert sorted(str(row["outcome"]) for row in outcomes.values()) == [
@@ -42,19 +42,21 @@ def test_a_folder_is_copied_and_taken_in(home: Home, drop: Path) -> None:
         "quarantined",
     ]
     assert not [path for path in local_path(home.capture).rglob("*") if path.is_file()]
-    assert rows(home, "capture", "intake") == []
+    assert rows(home, "capture", "register") == []
 
 
 def test_what_is_registered_is_not_copied_again(home: Home, drop: Path) -> None:
     add(home, drop)
-    sopilot(home, "capture", "intake")
+    sopilot(home, "capture", "register")
     assert "registered already" in add(home, drop)
 
 
 def test_quarantine_says_what_to_do_in_both_languages(home: Home, drop: Path) -> None:
     add(home, drop)
-    sopilot(home, "capture", "intake")
-    english, japanese = (rows(home, "capture", "quarantine", "--lang", lang)[0] for lang in ("en", "ja"))
+    sopilot(home, "capture", "register")
+    english, japanese = (
+        rows(home, "recording", "list", "--refused", "--lang", lang)[0] for lang in ("en", "ja")
+    )
     assert "The file is not a video." in str(english["what_to_do"])
     assert "動画ファイルではありません" in str(japanese["what_to_do"])
 

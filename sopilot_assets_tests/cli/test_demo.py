@@ -1,4 +1,4 @@
-"""`sopilot demo` and what follows it: one home that is filled once, looked at, and scored again."""
+"""`sopilot demo run` and what follows it: one home that is filled once, looked at, and scored again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.cli.running import rows, sopilot
 
-DEMO = ("demo", "--golds", "2", "--trainees", "2", "--size", "320x240", "--step-seconds", "3")
+DEMO = ("demo", "run", "--golds", "2", "--trainees", "2", "--size", "320x240", "--step-seconds", "3")
 
 
 @pytest.fixture(scope="module")
@@ -44,40 +44,40 @@ def test_the_demo_ends_with_a_table_a_page_and_the_command_for_the_web_page(show
 def test_all_recordings_went_through_in_one_run_of_the_homes_instance(shown: tuple[Home, str]) -> None:
     home, _ = shown
     assert runs(home)[-1] == ("score_new_recordings", DagsterRunStatus.SUCCESS)
-    assert len(rows(home, "show", "scores")) == 4
+    assert len(rows(home, "score", "list")) == 4
     assert os.environ.get("DAGSTER_HOME") != str(local_path(home.root) / "dagster")
 
 
 def test_a_second_demo_recognises_everything(shown: tuple[Home, str]) -> None:
     home, _ = shown
-    before = rows(home, "show", "scores"), len(runs(home))
+    before = rows(home, "score", "list"), len(runs(home))
     assert "All of them are scored already." in sopilot(home, *DEMO).stdout
-    assert (rows(home, "show", "scores"), len(runs(home))) == before
+    assert (rows(home, "score", "list"), len(runs(home))) == before
 
 
 def test_a_recording_is_shown_by_key_id_or_file_name(shown: tuple[Home, str]) -> None:
     home, _ = shown
-    key = str(rows(home, "show", "recordings", "--role", "trainee")[0]["key"])
-    name = str(rows(home, "show", "recordings", "--role", "trainee")[0]["original_name"])
-    told = [sopilot(home, "show", "video", one).stdout for one in (key, key[-12:], name)]
+    key = str(rows(home, "recording", "list", "--role", "trainee")[0]["key"])
+    name = str(rows(home, "recording", "list", "--role", "trainee")[0]["original_name"])
+    told = [sopilot(home, "recording", "show", one).stdout for one in (key, key[-12:], name)]
     assert told[0] == told[1] == told[2]
     assert "Review page: " in told[0]
 
 
 def test_scores_go_to_csv_and_are_chosen_by_role(shown: tuple[Home, str]) -> None:
     home, _ = shown
-    lines = sopilot(home, "show", "scores", "--role", "gold", "--csv").stdout.splitlines()
+    lines = sopilot(home, "score", "list", "--role", "gold", "--csv").stdout.splitlines()
     assert len(lines) == 3
     assert lines[0].startswith("key,video_id,task_id,role,")
 
 
 def test_the_reference_names_its_golds(shown: tuple[Home, str]) -> None:
-    reference = rows(shown[0], "show", "references")[0]
+    reference = rows(shown[0], "reference", "list")[0]
     assert (reference["golds"], reference["persons"], reference["confirmed"]) == (2, 2, True)
 
 
 def test_doctor_has_nothing_to_mend_after_a_demo(shown: tuple[Home, str]) -> None:
-    found = {str(row["check"]): row["state"] for row in rows(shown[0], "doctor")}
+    found = {str(row["check"]): row["state"] for row in rows(shown[0], "home", "doctor")}
     assert "problem" not in found.values()
     assert found["scores"] == "ok"
     assert found["task filter_change"] == "ok"
@@ -90,33 +90,34 @@ def test_a_changed_task_makes_scores_stale_until_they_are_scored_again(shown: tu
     path.write_text(
         text.replace("version: 1", "version: 2").replace("pass_score: 90", "pass_score: 91"), "utf-8"
     )
-    stale = rows(home, "show", "stale")
+    stale = rows(home, "score", "list", "--stale")
     assert {row["why"] for row in stale} == {"task"}
-    plan = sopilot(home, "score", "--stale", "--dry-run").stdout
+    plan = sopilot(home, "score", "run", "--stale", "--dry-run").stdout
     assert "rescore" in plan
     assert "4 task" in plan
     before = len(runs(home))
-    sopilot(home, "score", "--stale")
-    assert rows(home, "show", "stale") == []
+    sopilot(home, "score", "run", "--stale")
+    assert rows(home, "score", "list", "--stale") == []
     assert len(runs(home)) == before + 1
-    assert "Nothing to do" in sopilot(home, "score").stdout
+    assert "Nothing to do" in sopilot(home, "score", "run").stdout
     path.write_text(text, "utf-8")
 
 
 def test_a_demo_whose_recordings_are_refused_says_so_and_scores_nothing(tmp_path: Path) -> None:
     home = Home.at(tmp_path / "home")
-    small = ("demo", "--golds", "1", "--trainees", "1", "--size", "96x64", "--step-seconds", "0.5")
+    small = ("demo", "run", "--golds", "1", "--trainees", "1", "--size", "96x64", "--step-seconds", "0.5")
     assert "because of too_s" in sopilot(home, *small, exit_code=1).stderr
-    assert rows(home, "show", "scores") == []
+    assert rows(home, "score", "list") == []
 
 
 def test_a_demo_does_not_replace_a_task_of_the_same_name(tmp_path: Path) -> None:
     home = Home.at(tmp_path / "home")
-    sopilot(home, "task", "new", "filter_change", "--name", "Another one")
+    sopilot(home, "task", "create", "filter_change", "--name", "Another one")
     before = (local_path(home.tasks) / "filter_change.yaml").read_bytes()
     refused = sopilot(
         home,
         "demo",
+        "run",
         "--golds",
         "1",
         "--trainees",

@@ -1,9 +1,10 @@
-"""The guides and the commands agree: every command is documented, every documented line parses, and the guide
-to old installations can be followed as it stands.
+"""The guides, the texts of the package and the commands agree: every command that is named exists with its
+options, every line of a guide parses, and the guide to old installations can be followed as it stands.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import tarfile
@@ -15,25 +16,61 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from sopilot_assets.cli import app
+from sopilot_assets.cli import app, guide
+from sopilot_assets.cli.groups import GROUPS, LazyGroup
+from sopilot_assets.cli.renamed import NEW_NAMES
 from sopilot_assets_tests.cli.running import sopilot
 from sopilot_assets_tests.legacy.conftest import ARCHIVE
 
 ROOT = Path(__file__).parents[2]
-GUIDES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PACKAGE = ROOT / "sopilot_assets"
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHELL = {"|", ">", ">>", "&&", ";"}
+LISTS_OLD_NAMES = {ROOT / "docs" / "commands.md", PACKAGE / "cli" / "renamed.py"}
+COMMANDS = {
+    (group.name, verb): command for group in GROUPS for verb, command in LazyGroup(group).commands.items()
+}
+TEXTS = sorted(
+    {
+        *(
+            path
+            for path in PACKAGE.rglob("*")
+            if path.suffix in {".py", ".j2", ".html", ".js", ".yaml", ".md"}
+        ),
+        *(ROOT / "benchmarks").glob("*.py"),
+        *GUIDES,
+        *(ROOT / name for name in ("Makefile", "dagster.yaml", "pyproject.toml")),
+    }
+    - LISTS_OLD_NAMES
+)
+
+# `sopilot` and what follows it, up to the end of the code span, the sentence or the line
+MENTION = re.compile(r"(?<![\w./-])sopilot ((?:--home \S+ )?[a-z][^`\n\"'<>|#;,()]*)")
+NO_COMMAND = {"backups"}  # what a repository says that it holds
 
 
-def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command that does something, by its words."""
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from commands(command, (*path, name))
-        else:
-            yield (*path, name), command
+def pieces(path: Path) -> Iterator[str]:
+    """The texts of a file: the strings of a module, with X for what is filled in, else all of it."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        yield text.replace("\\\n", " ")
+        return
+    tree = ast.parse(text)
+    inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            parts = (part.value if isinstance(part, ast.Constant) else "X" for part in node.values)
+            yield "".join(map(str, parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
+            yield node.value
 
 
-COMMANDS = dict(commands(get_command(app)))
+def mentions(path: Path) -> Iterator[str]:
+    """What follows `sopilot` wherever a file names a command."""
+    for text in pieces(path):
+        for found in MENTION.finditer(text):
+            ends = re.split(r"[.:] |[.:]$|``", found[1].removeprefix("sopilot "))
+            yield re.sub(r"^--home \S+ ", "", ends[0]).strip()
 
 
 def lines(path: Path) -> Iterator[str]:
@@ -43,11 +80,6 @@ def lines(path: Path) -> Iterator[str]:
         found = re.match(r"(?:    |)\$? ?(sopilot .*)", line)
         if found:
             yield found[1]
-
-
-def spans(path: Path) -> Iterator[str]:
-    """The `sopilot ...` commands in the running text of a guide."""
-    yield from re.findall(r"`(sopilot [^`\n]+)`", path.read_text(encoding="utf-8"))
 
 
 def words_of(line: str) -> list[str]:
@@ -92,25 +124,80 @@ def test_a_line_of_a_guide_parses(line: str) -> None:
     parse(words_of(line))
 
 
-@pytest.mark.parametrize("span", sorted({span for path in GUIDES for span in spans(path)}))
-def test_a_command_named_in_a_guide_exists_with_its_options(span: str) -> None:
-    words = words_of(span)
-    name = next((path for path in COMMANDS if tuple(words[: len(path)]) == path), None)
-    if name is None:
-        assert words[0] in {path[0] for path in COMMANDS} | {"--help", "..."}, span
-        return
-    known = {option for parameter in COMMANDS[name].params for option in parameter.opts} | {"--help"}
-    assert {word for word in words if word.startswith("--")} <= known
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_that_a_text_names_exists_with_its_options(path: Path) -> None:
+    for mention in mentions(path):
+        words = mention.split()
+        if words[0] in NO_COMMAND:
+            continue
+        assert words[0] in {noun for noun, _ in COMMANDS}, f"{mention}: no such noun"
+        if len(words) == 1:
+            continue
+        assert tuple(words[:2]) in COMMANDS, f"{mention}: no such command"
+        options = {option for parameter in COMMANDS[words[0], words[1]].params for option in parameter.opts}
+        named = {word.split("=")[0].rstrip("].") for word in words if word.startswith("--")}
+        assert named <= options | {"--help"}, mention
 
 
-@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_every_command_is_in_the_readme(path: tuple[str, ...]) -> None:
-    assert f"| `sopilot {' '.join(path)}` |" in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_changelog_names_commands_as_they_were_called() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    old = {name.split()[0] for name in NEW_NAMES}
+    named = {words.split()[0] for words in re.findall(r"`sopilot ([a-z][^`\n]*)`", text)}
+    assert named <= old | {noun for noun, _ in COMMANDS}
 
 
-def test_the_readme_lists_no_command_that_does_not_exist() -> None:
-    listed = re.findall(r"^\| `sopilot ([^`]+)` \|", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
-    assert {tuple(words.split()) for words in listed} == set(COMMANDS)
+def test_the_page_of_commands_is_what_the_command_line_says() -> None:
+    written = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert written == guide.page(), "docs/commands.md is out of date: `make commands` writes it"
+
+
+def test_there_are_no_more_commands_than_a_person_can_survey() -> None:
+    assert len(GROUPS) <= 22
+    assert len(COMMANDS) <= 60
+
+
+def test_one_grammar_a_noun_then_a_verb() -> None:
+    assert {noun for noun, _ in COMMANDS if noun.endswith("s")} == set()
+    assert {verb for _, verb in COMMANDS} <= {
+        *("add", "apply", "build", "check", "compare", "create", "damage", "deliver", "doctor", "fetch"),
+        *("forget", "import", "init", "label", "list", "lock", "prefill", "preload", "prepare", "register"),
+        *("repeat", "restore", "run", "serve", "show", "simulate", "start", "stop", "verify"),
+    }
+
+
+@pytest.mark.parametrize("old", NEW_NAMES)
+def test_an_old_name_is_refused_with_the_new_one(old: str) -> None:
+    result = CliRunner().invoke(app, ["--home", "x", *old.split(), "--task", "tea"])
+    assert result.exit_code == 2
+    assert f"`sopilot {old} --task tea` is now `sopilot {NEW_NAMES[old]} --task tea`." in result.stderr
+    assert tuple(NEW_NAMES[old].split()[:2]) in COMMANDS
+
+
+@pytest.mark.parametrize("words", ["labels", "show", "labels --help", "show me"])
+def test_an_old_group_names_what_was_in_it(words: str) -> None:
+    result = CliRunner().invoke(app, words.split())
+    assert result.exit_code == 2
+    assert f"`sopilot {words.split(maxsplit=1)[0]}` is gone" in result.stderr
+
+
+def test_an_old_name_without_anything_behind_it_is_refused_too() -> None:
+    result = CliRunner().invoke(app, ["score"])
+    assert (result.exit_code, result.stderr) == (2, "Error: `sopilot score` is now `sopilot score run`.\n")
+    assert CliRunner().invoke(app, ["score", "--help"]).exit_code == 0
+
+
+def test_a_slip_of_the_pen_is_no_old_name() -> None:
+    result = CliRunner().invoke(app, ["scoer", "list"])
+    assert result.exit_code == 2
+    assert "No such command 'scoer'" in result.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_can_complete(shell: str) -> None:
+    variables = {"_SOPILOT_COMPLETE": f"complete_{shell}", "COMP_WORDS": "sopilot sc", "COMP_CWORD": "1"}
+    variables |= {"_TYPER_COMPLETE_ARGS": "sopilot sc", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    result = CliRunner().invoke(app, [], prog_name="sopilot", env=variables)
+    assert "score" in result.stdout
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
@@ -140,10 +227,10 @@ def test_the_guide_to_old_installations_can_be_followed(old_installation: Path) 
     home, guide = old_installation, list(lines(ROOT / "docs" / "legacy.md"))
     printed = {line: sopilot(home, *words_of(line)).stdout for line in guide}
     assert [line.split()[1:3] for line in guide] == [
-        ["import-legacy", "--db"],
-        ["study", "new"],
+        ["legacy", "import"],
+        ["study", "create"],
         ["legacy", "compare"],
-        ["legacy", "right"],
+        ["legacy", "compare"],
     ]
     assert "42 files compared, 42 equal to 1e-6" in printed[guide[2]]
 
@@ -151,11 +238,11 @@ def test_the_guide_to_old_installations_can_be_followed(old_installation: Path) 
     written = study.read_text(encoding="utf-8")
     edited = re.sub(r"^gate_profile: \w+", "gate_profile: legacy_poc", written, flags=re.MULTILINE)
     study.write_text(edited, encoding="utf-8")
-    sopilot(home, "keys", "new")
+    sopilot(home, "key", "create")
     sopilot(home, "study", "register", "old_poc")
     ran = sopilot(home, "study", "run", "old_poc").stdout
     assert "Gates: legacy_poc: 4 checks fail" in ran  # no fit keeps its limits, so nothing was looked at
-    assert "Nobody has looked yet" in sopilot(home, "study", "looks", "old_poc").stdout
+    assert "Nobody has looked yet" in sopilot(home, "study", "show", "--looks", "old_poc").stdout
     built = sopilot(home, "dossier", "build", "old_poc").stdout
     assert "Verdict: not ready" in built
     (archive,) = (home / "dossiers" / "old_poc").glob("*.zip")

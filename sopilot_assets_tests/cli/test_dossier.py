@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from sopilot_assets.cli import dossier as commands
+from sopilot_assets.cli import app
 from sopilot_assets.dossier.package import Dossier, build_dossier, publish_dossier
 from sopilot_assets.dossier.signing import load_key, new_key
 from sopilot_assets.store.home import Home
@@ -31,23 +30,16 @@ def cli(home: Home) -> CliRunner:
     return CliRunner()
 
 
-def app() -> typer.Typer:
-    together = typer.Typer()
-    together.add_typer(commands.app, name="dossier")
-    together.add_typer(commands.keys, name="keys")
-    return together
-
-
 def test_keys_are_made_and_listed(cli: CliRunner, home: Home) -> None:
-    made = cli.invoke(app(), ["keys", "new", "--name", "line2", "--home", str(home.root)])
+    made = cli.invoke(app, ["key", "create", "--name", "line2", "--home", str(home.root)])
     assert made.exit_code == 0
     assert load_key(home.keys / "line2").fingerprint in made.stdout
-    listed = cli.invoke(app(), ["keys", "list", "--json", "--home", str(home.root)])
+    listed = cli.invoke(app, ["key", "list", "--json", "--home", str(home.root)])
     assert "line2" in [row["key"] for row in json.loads(listed.stdout)]
 
 
 def test_dossiers_are_listed_with_their_verdict(cli: CliRunner, home: Home, dossier: Dossier) -> None:
-    listed = cli.invoke(app(), ["dossier", "list", "--json", "--home", str(home.root)])
+    listed = cli.invoke(app, ["dossier", "list", "--json", "--home", str(home.root)])
     (row,) = json.loads(listed.stdout)
     assert (row["dossier"], row["verdict"], row["blockers"]) == (dossier.dossier_id, "gates_failed", 0)
 
@@ -58,7 +50,7 @@ def test_a_dossier_is_verified_by_this_installation(
     archive = tmp_path / "dossier.zip"
     archive.write_bytes(dossier.zip_bytes())
     public = str(home.keys / "dossier.pub")
-    good = cli.invoke(app(), ["dossier", "verify", str(archive), "--signer", public, "--json"])
+    good = cli.invoke(app, ["dossier", "verify", str(archive), "--signer", public, "--json"])
     assert good.exit_code == 0
     found = json.loads(good.stdout)
     assert (found["ok"], found["signer_compared"], found["bad_files"]) == (True, True, [])
@@ -67,6 +59,6 @@ def test_a_dossier_is_verified_by_this_installation(
     folder = tmp_path / "folder"
     publish_dossier(dossier, folder)
     (folder / dossier.name / "verify.py").write_text("print('OK')\n")
-    bad = cli.invoke(app(), ["dossier", "verify", str(folder / dossier.name)])
+    bad = cli.invoke(app, ["dossier", "verify", str(folder / dossier.name)])
     assert bad.exit_code == 1
     assert "BAD  verify.py" in bad.stdout

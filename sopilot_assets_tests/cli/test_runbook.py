@@ -58,11 +58,11 @@ def test_the_runbook_can_be_followed_from_top_to_bottom(
 @pytest.mark.parametrize(
     "row",
     [
-        "models verify", "task lock", "commons fetch", "capture add", "variants", "control", "score",
-        "show recordings", "labels template", "labels prefill", "study register", "study run",
-        "dossier build", "score --stale", "repeat", "--home demo_home demo", "campaign start",
-        "campaign stop", "campaign status", "daily", "backup create", "backup restore", "backup drill",
-        "doctor", "retention", "alerts test",
+        "model verify", "task lock", "sample fetch", "capture add", "sample damage", "measure damage",
+        "score run", "recording list", "label prepare", "label prefill", "study register", "study run",
+        "dossier build", "score run --stale", "measure repeat", "--home demo_home demo run", "campaign start",
+        "campaign stop", "campaign show", "report show", "backup create", "backup restore",
+        "backup verify --drill", "home doctor", "retention apply", "alert deliver --test",
     ],
 )  # fmt: skip
 def test_every_row_of_the_old_runbook_has_its_command(row: str) -> None:

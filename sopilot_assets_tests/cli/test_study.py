@@ -11,11 +11,11 @@ from sopilot_assets.studies.looks import record_look
 from sopilot_assets.studies.registration import freeze
 from sopilot_assets_tests.cli.running import rows, sopilot
 
-NEW = ("study", "new", "spring", "--task", "tea", "--title", "Spring [draft]")
+NEW = ("study", "create", "spring", "--task", "tea", "--title", "Spring [draft]")
 
 
 def _with_task(home: Home) -> None:
-    sopilot(home, "task", "new", "tea", "--name", "Tea")
+    sopilot(home, "task", "create", "tea", "--name", "Tea")
     sopilot(home, *NEW)
 
 
@@ -59,12 +59,14 @@ def test_a_task_that_is_missing_or_not_locked_is_said_early(home: Home) -> None:
     assert "sopilot task lock tea" in sopilot(home, "study", "show", "spring").stderr
     sopilot(home, "task", "lock", "tea")
     assert sopilot(home, "study", "show", "spring").stderr == ""
-    sopilot(home, "study", "new", "other", "--task", "nope", "--title", "x")
+    sopilot(home, "study", "create", "other", "--task", "nope", "--title", "x")
     assert "no such task file" in sopilot(home, "study", "show", "other").stderr
 
 
 def test_an_id_that_cannot_be_used_is_refused_by_itself(home: Home) -> None:
-    refused = sopilot(home, "study", "new", "Spring 2", "--task", "tea", "--title", "x", exit_code=1).stderr
+    refused = sopilot(
+        home, "study", "create", "Spring 2", "--task", "tea", "--title", "x", exit_code=1
+    ).stderr
     assert "study id: expected a-z" in refused
 
 
@@ -79,7 +81,7 @@ def test_a_file_that_cannot_be_used_is_listed_with_its_reason(home: Home) -> Non
 
 def test_looks_are_listed_and_counted_by_what_was_looked_at(home: Home) -> None:
     _with_task(home)
-    assert "Nobody has looked yet" in sopilot(home, "study", "looks", "spring").stdout
+    assert "Nobody has looked yet" in sopilot(home, "study", "show", "--looks", "spring").stdout
     for inputs, minute in (("a", 1), ("a", 2), ("b", 3)):
         record_look(
             home,
@@ -91,5 +93,5 @@ def test_looks_are_listed_and_counted_by_what_was_looked_at(home: Home) -> None:
             by="sato",
             run_id=f"r{minute}",
         )
-    assert "test 2, challenge 0" in sopilot(home, "study", "looks", "spring").stdout
-    assert len(rows(home, "study", "looks", "spring")) == 3
+    assert "test 2, challenge 0" in sopilot(home, "study", "show", "--looks", "spring").stdout
+    assert len(rows(home, "study", "show", "--looks", "spring")) == 3

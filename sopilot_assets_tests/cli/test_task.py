@@ -8,7 +8,7 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.cli.running import rows, sopilot
 
-TEA = ("task", "new", "tea", "--name", "Tea", "--step", "boil=Boil water", "--step", "pour=Pour it")
+TEA = ("task", "create", "tea", "--name", "Tea", "--step", "boil=Boil water", "--step", "pour=Pour it")
 
 
 def test_a_task_goes_from_new_to_locked(home: Home) -> None:
@@ -19,7 +19,7 @@ def test_a_task_goes_from_new_to_locked(home: Home) -> None:
     assert rows(home, "task", "list")[0]["lock"] == "unlocked"
     sopilot(home, "task", "lock", "tea", "--pass-score", "90", "--retrain-score", "80")
     assert rows(home, "task", "list")[0]["lock"] == "ok"
-    assert "locked versions: v1" in sopilot(home, "task", "verify", "tea").stdout
+    assert "locked versions: v1" in sopilot(home, "task", "lock", "--check", "tea").stdout
 
 
 def test_a_changed_locked_task_is_named_and_refused(home: Home) -> None:
@@ -27,7 +27,7 @@ def test_a_changed_locked_task_is_named_and_refused(home: Home) -> None:
     sopilot(home, "task", "lock", "tea")
     path = local_path(home.tasks) / "tea.yaml"
     path.write_text(path.read_text("utf-8").replace("pass_score: 90", "pass_score: 95"), "utf-8")
-    verified = sopilot(home, "task", "verify", "tea", exit_code=1)
+    verified = sopilot(home, "task", "lock", "--check", "tea", exit_code=1)
     assert "pass_score" in verified.stdout
     assert "is locked" in sopilot(home, "task", "show", "tea", exit_code=1).stderr
 
@@ -49,7 +49,7 @@ def test_a_task_file_that_is_not_valid_is_listed_with_its_fault(home: Home) -> N
 
 @pytest.mark.parametrize("step", ["Boil water", "BOIL=Boil water", "boil="])
 def test_a_step_that_is_not_id_and_name_is_refused_before_anything_is_written(home: Home, step: str) -> None:
-    refused = sopilot(home, "task", "new", "tea", "--name", "Tea", "--step", step, exit_code=1)
+    refused = sopilot(home, "task", "create", "tea", "--name", "Tea", "--step", step, exit_code=1)
     assert "expected ID=NAME" in refused.stderr
     assert not local_path(home.tasks).exists()
 

@@ -81,7 +81,7 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_key_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(DossierError, match="sopilot keys new"):
+    with pytest.raises(DossierError, match="sopilot key create"):
         load_key(tmp_path / "dossier")
 
 

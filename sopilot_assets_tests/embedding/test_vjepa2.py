@@ -103,7 +103,7 @@ def test_a_model_that_lacks_weights_is_refused(source: Path, home: Home, tmp_pat
 
 
 def test_a_model_that_was_not_preloaded_says_what_to_run(home: Home) -> None:
-    with pytest.raises(ModelError, match="sopilot models preload"):
+    with pytest.raises(ModelError, match="sopilot model preload"):
         load_embedder("vjepa2", models=home.models)
 
 

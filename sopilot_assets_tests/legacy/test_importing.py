@@ -108,14 +108,14 @@ def test_another_installation_is_refused(home: Home, made: Made, tmp_path: Path)
 
 
 def test_the_commands(home: Home, old: Old) -> None:
-    printed = sopilot(home, "import-legacy", "--db", old.db, "--labels", old.labels).stdout
+    printed = sopilot(home, "legacy", "import", "--db", old.db, "--labels", old.labels).stdout
     assert "filter_change" in printed
     assert "600" in printed
     compared = sopilot(
         home, "legacy", "compare", "--db", old.db, "--labels", old.labels, "--expected", old.expected
     ).stdout
     assert "42 files compared, 42 equal" in compared
-    beside = sopilot(home, "legacy", "right", "--db", old.db, "--labels", old.labels).stdout
+    beside = sopilot(home, "legacy", "compare", "--db", old.db, "--labels", old.labels).stdout
     assert "group_person keeps persons together" in beside
 
 

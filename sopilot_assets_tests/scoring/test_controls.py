@@ -17,7 +17,8 @@ from upath import UPath
 from sopilot_assets.alignment.align import align
 from sopilot_assets.alignment.calibration import Calibration, calibrate
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
-from sopilot_assets.embedding.backends import Embedder, load_embedder
+from sopilot_assets.embedding.backends import load_embedder
+from sopilot_assets.embedding.embedder import Embedder
 from sopilot_assets.reference.annotations import read_steps_csv
 from sopilot_assets.reference.model import Gold, Reference, build_reference
 from sopilot_assets.scoring.result import Decision, Score

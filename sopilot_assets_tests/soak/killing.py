@@ -155,7 +155,7 @@ def kill_on_the_way(folder: Path, *, kills: int, each: int, seed: int, say: Say)
     template.mkdir()
     prepare(template, seed=seed)
     shutil.copytree(template / "home", calm / "home")
-    runner.finish(calm / "home", Command("warm", ("show", "recordings")))
+    runner.finish(calm / "home", Command("warm", ("recording", "list")))
     usual_s = {command.name: runner.finish(calm / "home", command) for command in commands(template)}
     say("undisturbed: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in usual_s.items()))
     while len(tally.kills) < kills:

@@ -260,8 +260,8 @@ def _now(loop: Soak) -> list[Verdict]:
 
 
 def _status(home: Home) -> dict[str, object]:
-    """What ``sopilot campaign status`` says; looking is no touch."""
-    said = sopilot(home, "campaign", "status", "--json", check=False)
+    """What ``sopilot campaign show`` says; looking is no touch."""
+    said = sopilot(home, "campaign", "show", "--json", check=False)
     try:
         found: dict[str, object] = json.loads(said)
     except ValueError:

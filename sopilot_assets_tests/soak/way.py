@@ -36,10 +36,16 @@ class Command:
 def commands(folder: Path) -> tuple[Command, ...]:
     """From intake to the dossier; ``folder`` holds the sheets that were filled in."""
     return (
-        Command("intake", ("capture", "intake")),
-        Command("score", ("score",)),
+        Command("intake", ("capture", "register")),
+        Command(
+            "score",
+            (
+                "score",
+                "run",
+            ),
+        ),
         *(
-            Command(f"labels of {who}", ("labels", "import", TASK, str(folder / f"{who}.csv")))
+            Command(f"labels of {who}", ("label", "import", TASK, str(folder / f"{who}.csv")))
             for who in RATERS
         ),
         Command("register", ("study", "register", STUDY, "--by", "tests")),

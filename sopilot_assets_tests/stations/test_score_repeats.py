@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from sopilot_assets.capture.drain import drain_capture
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
-from sopilot_assets.cli import repeat
+from sopilot_assets.cli import app
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.alignments import align_videos
@@ -152,7 +151,7 @@ def test_only_scores_that_are_up_to_date_are_repeated(scored: Home) -> None:
         scored, parsed([keys[0], unknown]), phases_s=[0.0], processes=1, run_id="r", written_at=AT
     )
     problems = [str(outcome.problem) for outcome in outcomes]
-    assert "out of date (task); run `sopilot score --stale` first" in problems[0]
+    assert "out of date (task); run `sopilot score run --stale` first" in problems[0]
     assert "no score to repeat" in problems[1]
     assert repeats_ledger(scored).files() == []
 
@@ -174,12 +173,10 @@ def test_phases_that_cannot_be_are_refused(home: Home, phases_s: list[float]) ->
 
 
 def test_the_command_repeats_what_has_no_repeat_yet_and_shows_what_is_known(scored: Home) -> None:
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    repeat.add_to(app)
-
     def said(*words: str) -> str:
-        result = CliRunner().invoke(app, ["repeat", "--home", str(scored.root), "--phase", "0", *words])
+        result = CliRunner().invoke(
+            app, ["measure", "repeat", "--home", str(scored.root), "--phase", "0", *words]
+        )
         assert result.exit_code == 0, result.output
         return result.output
 

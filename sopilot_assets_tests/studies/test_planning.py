@@ -147,7 +147,7 @@ def test_where_no_label_helps_the_plan_says_what_does() -> None:
     limits = dict(zip(names, (30.0, 1.0, 0.05, 0.25), strict=True))
     made = plan(cases([{"person": "a"}]), gate(values, **limits))
     advice = made.forecast.set_index("check")["advice"]
-    assert "sopilot repeat" in advice["shifted_recordings"]
+    assert "sopilot measure repeat" in advice["shifted_recordings"]
     assert (
         "do it, then plan again"
         in plan(cases([{}, {}]), gate({"critical_positives": 0}, critical_positives=9), most=1).forecast[

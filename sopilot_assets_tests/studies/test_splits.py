@@ -125,7 +125,7 @@ def test_a_new_study_refuses_a_split_of_one_class_with_the_counts() -> None:
     with pytest.raises(StudyError, match=r"study spring: .* has 0 positives") as refusal:
         study_split(few, study)
     assert "All in all there are 2 positives and 18 negatives in 20 groups" in str(refusal.value)
-    assert "sopilot labels template" in str(refusal.value)
+    assert "sopilot label prepare" in str(refusal.value)
     enough = cases_of(*[(str(place), float(place < 3), 0.0) for place in range(20)])
     assert study_split(enough, study).counts["test"].positives == 1
 

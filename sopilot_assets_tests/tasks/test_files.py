@@ -206,7 +206,7 @@ def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
 def test_a_missing_file_names_the_tasks_there_are(tmp_path: Path) -> None:
     write_task(tmp_path)
     with pytest.raises(
-        TaskError, match=r"the tasks in that folder are: filter_change\. .*sopilot task new oil_change"
+        TaskError, match=r"the tasks in that folder are: filter_change\. .*sopilot task create oil_change"
     ):
         load_task(tmp_path / "oil_change.yaml")
 

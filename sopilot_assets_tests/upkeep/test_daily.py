@@ -168,7 +168,7 @@ def test_refused_files_are_told_with_their_reason_in_both_languages(tea: Home) -
     assert found.sections["quarantine"][0]["what_ja"] == "映像が暗すぎます。"
     reasons = {str(row["reason"]): (row["all"], row["new"]) for row in found.sections["quarantine_reasons"]}
     assert reasons == {"too_short": (1, 0), "too_dark": (2, 2)}
-    assert "sopilot capture quarantine" in actions(found)
+    assert "sopilot recording list --refused" in actions(found)
 
 
 def test_a_hostile_file_name_is_text_on_the_page(tea: Home) -> None:
@@ -186,9 +186,11 @@ def test_what_needs_a_person_comes_by_urgency(tea: Home) -> None:
     urgencies = [["urgent", "soon", "later"].index(str(row["urgency"])) for row in found.sections["needs"]]
     assert urgencies == sorted(urgencies)
     assert actions(found)[0] == "sopilot capture add FOLDER --task tea --role gold --site SITE"
-    assert {"sopilot score --task tea", "reviews/index.html, then sopilot labels add"} <= set(actions(found))
+    assert {"sopilot score run --task tea", "reviews/index.html, then sopilot label add"} <= set(
+        actions(found)
+    )
     label(tea, "a", "ann", critical=True, at=NOON)
-    assert "reviews/index.html, then sopilot labels add" not in actions(report(tea, day=DAY, now=MIDNIGHT))
+    assert "reviews/index.html, then sopilot label add" not in actions(report(tea, day=DAY, now=MIDNIGHT))
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_a_recording_without_score_and_a_lone_gold_are_warnings(
     drop(ready, tiny_video, role="gold")
     take_in(ready)
     assert only(ready, "golds of tea").what.startswith("1 by 1 persons, steps of 0 confirmed")
-    assert only(ready, "scores").action == "sopilot score"
+    assert only(ready, "scores").action == "sopilot score run"
 
 
 def test_a_stored_video_that_is_gone_is_a_problem(ready: Home, tiny_video: Callable[..., Path]) -> None:
@@ -125,7 +125,7 @@ def test_dagsters_settings_have_to_be_there_and_to_be_yaml(ready: Home) -> None:
     settings.write_text("telemetry: [", "utf-8")
     assert only(ready, "Dagster").state is State.PROBLEM
     settings.unlink()
-    assert only(ready, "Dagster").action == "sopilot init"
+    assert only(ready, "Dagster").action == "sopilot home init"
 
 
 def test_a_damaged_model_is_a_problem(ready: Home) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import requests
@@ -19,6 +19,9 @@ from urllib3.util import Retry
 
 import sopilot_assets
 from sopilot_assets.errors import ConfigError, SourceError
+
+Answer: TypeAlias = dict[str, Any]
+"""An object in the JSON that a MediaWiki answers with."""
 
 COMMONS_API: Final = "https://commons.wikimedia.org/w/api.php"
 COMMONS_FILES: Final = "upload.wikimedia.org"
@@ -108,7 +111,7 @@ class MediaWiki:
             raise SourceError(f"{url}: expected the file, found HTTP status {response.status_code}.")
         return response
 
-    def _ask(self, parameters: Mapping[str, str]) -> dict[str, Any]:
+    def _ask(self, parameters: Mapping[str, str]) -> Answer:
         for _ in range(TRIES):
             self._wait(self._pause_s)
             response = self._get(parameters)
@@ -173,7 +176,7 @@ def _search_for(query: str) -> dict[str, str]:
     }
 
 
-def _video(page: Mapping[str, Any]) -> RemoteVideo | None:
+def _video(page: Answer) -> RemoteVideo | None:
     """The video of a search result; None for a page without a file that can be taken."""
     information = next(iter(page.get("imageinfo", ())), None)
     if not information or not all(information.get(name) for name in ("url", "sha1", "size", "mime")):
@@ -196,13 +199,13 @@ def _video(page: Mapping[str, Any]) -> RemoteVideo | None:
     )
 
 
-def _plain(extra: Mapping[str, Any], name: str) -> str:
+def _plain(extra: Answer, name: str) -> str:
     """One field of the extended metadata, which is HTML, as a line of text."""
     html = str(extra.get(name, {}).get("value", ""))
     return Markup(html).striptags()  # noqa: S704 - taken apart to plain text, never shown as HTML
 
 
-def _json(response: requests.Response, endpoint: str) -> dict[str, Any]:
+def _json(response: requests.Response, endpoint: str) -> Answer:
     try:
         answer = response.json()
     except ValueError as error:

@@ -1,1 +1,4 @@
-"""Alerts in Dagster: the sensor that notes and sends what needs attention."""
+"""Alerts in Dagster: a sensor that looks at runs, checks and what is overdue, and sends what it notes.
+
+Reads the event log, the ledgers and the disk; writes ``alerts/``.
+"""

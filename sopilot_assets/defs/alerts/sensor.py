@@ -10,14 +10,14 @@ import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import dagster as dg
-from dagster._core.scheduler.instigation import SensorInstigatorData
 
 from sopilot_assets.defs.alerts.ended_runs import ended_runs
 from sopilot_assets.defs.alerts.failed_checks import failed_checks
+from sopilot_assets.defs.dagster_internals.ticks import last_tick
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.processes.boot_clock import moment_at
@@ -139,17 +139,10 @@ def _note_conditions(
 
 def dagster_milestones(instance: dg.DagsterInstance, settings: Settings) -> Sequence[Milestone]:
     """When the capture folder was looked at last, where Dagster has ever done so."""
-    states = instance.all_instigator_state() if instance.schedule_storage else ()
-    ticks = [
-        state.instigator_data.last_tick_timestamp
-        for state in states
-        if state.name == CAPTURE_SENSOR and isinstance(state.instigator_data, SensorInstigatorData)
-    ]
-    newest = max((tick for tick in ticks if tick is not None), default=None)
-    if newest is None:
+    last = last_tick(instance, CAPTURE_SENSOR)
+    if last is None:
         return []
     action = f"start {CAPTURE_SENSOR} in the page of Dagster (Automation), and look at its ticks"
-    last = datetime.fromtimestamp(newest, UTC)
     limit = settings.freshness.capture_tick_hours
     return [Milestone("looks at the capture folder", last, limit, action, AlertSeverity.PROBLEM)]
 

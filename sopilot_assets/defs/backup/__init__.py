@@ -1,1 +1,4 @@
-"""Backups and drills in Dagster."""
+"""Backups and drills in Dagster.
+
+Reads the whole home; writes only the repository that the settings name, and what the drill needs for a while.
+"""

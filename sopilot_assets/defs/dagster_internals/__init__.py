@@ -1,3 +1,6 @@
-"""The parts of Dagster that are not public, each in one module with a test that says what to look at when a
-new version changes them. Nothing else in the package imports ``dagster._*``.
+"""The parts of Dagster that are not public, each in one module.
+
+Nothing else imports ``dagster._*``, dagster-celery or dagster-webserver. ``test_a_new_dagster.py`` says for
+each module what to look at when a new version of Dagster changes it. Reads and writes the databases below
+``DAGSTER_HOME``, as Dagster does.
 """

@@ -16,7 +16,6 @@ import json
 import math
 import os
 import socket
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,6 +24,8 @@ import psutil
 from dagster import DagsterEventType, DagsterRun
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, LaunchRunContext, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
+
+from sopilot_assets.processes.boot_clock import SinceBoot, boot_id
 
 PROCESS_TAG: Final = "sopilot/process"
 """The tag of a run that a command line executes: which process that is."""
@@ -38,30 +39,6 @@ CLOCK_TICK_S: Final = 1.0
 START_TOLERANCE_S: Final = 600.0
 """A process that began this much later than its run was launched is another one with the same id."""
 
-_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
-
-
-@dataclass(frozen=True, slots=True)
-class SinceBoot:
-    """A time that setting the clock does not change: which start of the machine, and seconds since then."""
-
-    boot_id: str
-    seconds: float
-
-    @classmethod
-    def now(cls) -> SinceBoot:
-        """The present moment."""
-        return cls(_boot_id(), time.clock_gettime(time.CLOCK_BOOTTIME))
-
-    @classmethod
-    def parse(cls, text: str) -> SinceBoot:
-        """The time that ``str`` wrote."""
-        boot_id, _, seconds = text.rpartition(":")
-        return cls(boot_id, float(seconds))
-
-    def __str__(self) -> str:
-        return f"{self.boot_id}:{self.seconds:.2f}"
-
 
 @dataclass(frozen=True, slots=True)
 class NotedProcess:
@@ -73,7 +50,7 @@ class NotedProcess:
 
     def is_alive(self) -> bool:
         """Whether this very process, and not a later one with its id, runs on this machine."""
-        if self.after.boot_id != _boot_id() or not _exists(self.pid):
+        if self.after.boot_id != boot_id() or not _exists(self.pid):
             return False
         try:
             late_s = _began_s(self.pid) - self.after.seconds
@@ -108,7 +85,7 @@ class LocalRunLauncher(DefaultRunLauncher):
         after, within_s = (
             (SinceBoot.parse(launched), START_TOLERANCE_S)
             if launched
-            else (SinceBoot(_boot_id(), 0.0), math.inf)
+            else (SinceBoot(boot_id(), 0.0), math.inf)
         )
         return _health(NotedProcess(pid, after, within_s))
 
@@ -124,7 +101,7 @@ class LocalRunLauncher(DefaultRunLauncher):
 
 def process_tag() -> str:
     """What a run in the present process is tagged with: machine, process id and when the process began."""
-    return f"{socket.gethostname()}:{os.getpid()}:{SinceBoot(_boot_id(), _began_s(os.getpid()))}"
+    return f"{socket.gethostname()}:{os.getpid()}:{SinceBoot(boot_id(), _began_s(os.getpid()))}"
 
 
 def health_of(tag: str) -> CheckRunHealthResult:
@@ -154,10 +131,6 @@ def _began_s(pid: int) -> float:
         Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     )
     return int(fields[19]) / os.sysconf("SC_CLK_TCK")
-
-
-def _boot_id() -> str:
-    return _BOOT_ID.read_text(encoding="ascii").strip()
 
 
 def _is_local(run: DagsterRun) -> bool:

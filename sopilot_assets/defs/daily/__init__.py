@@ -1,1 +1,4 @@
-"""The daily report in Dagster."""
+"""The daily report in Dagster: one partition a day.
+
+Reads the ledgers; writes ``reports/``.
+"""

@@ -106,8 +106,8 @@ def clip_embeddings_checks(
             additional_deps=[score_updates],
             description=(
                 "Every score was made by the algorithm, task version, model and reference that would make it "
-                "now. The job rescore_stale, or `sopilot score --stale`, brings the others up to date in one "
-                "run; a backfill of alignments and scores would take one for each of the `stale_ranges`."
+                "now. The job rescore_stale, or `sopilot score run --stale`, brings the others up to date in "
+                "one run; a backfill of alignments and scores would take one for each of the `stale_ranges`."
             ),
         ),
         dg.AssetCheckSpec(

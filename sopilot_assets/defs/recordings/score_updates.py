@@ -8,12 +8,11 @@ results as materializations of the partitions that they belong to.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal
-from uuid import uuid4
 
 import dagster as dg
-from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 from pydantic import Field
 
+from sopilot_assets.defs.dagster_internals.materializing import record_now
 from sopilot_assets.defs.partitions import NO_PARTITION_OF, VIDEO
 from sopilot_assets.defs.publish import RawMetadata, outcome_metadata, progress, table
 from sopilot_assets.defs.recordings.alignments import alignments
@@ -135,7 +134,7 @@ def score_updates(
             says=_progress_of(context, watcher),
         ):
             log_refreshed(context, passed.references)
-            _store(context, list(_materializations(passed)))
+            record_now(context, list(_materializations(passed)))
             if passed.station == updates.SCORED:
                 scored += _without_pictures(passed.outcomes)
         return dg.MaterializeResult(metadata=_update_metadata(updates.changes(before, work, scored), work))
@@ -171,15 +170,6 @@ def _progress_of(context: dg.AssetExecutionContext, watcher: Watcher) -> updates
         return lambda done, _: report(before + done, total)
 
     return says
-
-
-def _store(context: dg.AssetExecutionContext, made: Sequence[dg.AssetMaterialization]) -> None:
-    """Record them now and as one batch; what an asset logs or yields is stored at its end, or one by one."""
-    step = context.op_execution_context.get_step_execution_context()
-    batch_id = str(uuid4())
-    for number, one in enumerate(made, start=1):
-        last = DagsterEventBatchMetadata(batch_id, is_end=number == len(made))
-        DagsterEvent.asset_materialization(step, one, last)
 
 
 def _materializations(passed: updates.Passed) -> Iterator[dg.AssetMaterialization]:

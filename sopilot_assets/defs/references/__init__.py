@@ -1,1 +1,4 @@
-"""References in Dagster: what the golds of each task say."""
+"""References in Dagster: what the golds of each task say.
+
+Reads embeddings and ``steps.csv``; writes ``references/`` through `stations`.
+"""

@@ -1,1 +1,5 @@
-"""Retention in Dagster: what is removed because its time is over."""
+"""Retention in Dagster: what is removed every night because its time is over.
+
+Removes finished runs, logs, proxies and unfinished files, and merges ledgers; never scores, labels, studies,
+dossiers or recordings.
+"""

@@ -11,7 +11,7 @@ from typing import Final
 from dagster import DagsterRun
 
 MAIN_QUEUE: Final = "main"
-"""The queue that only `sopilot worker --main` serves, beside the one of all workers."""
+"""The queue that only `sopilot worker run --main` serves, beside the one of all workers."""
 
 SCORING_JOBS: Final = frozenset(
     {

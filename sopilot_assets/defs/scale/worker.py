@@ -15,18 +15,15 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from celery import Celery, Task, states
 from dagster import DagsterInstance, DagsterRunStatus
-from dagster._core.events import EngineEventData
-from dagster._grpc.types import ExecuteRunArgs
-from dagster._serdes import unpack_value
-from dagster_celery.config import TASK_EXECUTE_JOB_NAME
 from redis.exceptions import RedisError
 
-from sopilot_assets.defs.scale import run_process
-from sopilot_assets.defs.scale.launcher import WorkerRunLauncher
+from sopilot_assets.defs.dagster_internals import run_process
+from sopilot_assets.defs.dagster_internals.worker_launcher import WorkerRunLauncher
+from sopilot_assets.defs.dagster_internals.worker_tasks import TASK_NAME, note_worker, run_id_of
 from sopilot_assets.defs.scale.routing import MAIN_QUEUE
 from sopilot_assets.errors import ConfigError, RunLost
 
@@ -48,8 +45,8 @@ class SignsOfLife:
     def within(cls, lost_after_s: float) -> SignsOfLife:
         """What fits into ``lost_after_s``.
 
-        >>> Patience.within(60)
-        Patience(sign_every_s=5.0, give_up_s=45.0)
+        >>> SignsOfLife.within(60)
+        SignsOfLife(sign_every_s=5.0, give_up_s=45.0)
         """
         return cls(sign_every_s=lost_after_s / 12, give_up_s=lost_after_s * 3 / 4)
 
@@ -64,18 +61,18 @@ def worker_app(instance: DagsterInstance) -> Celery:
         raise ConfigError(
             f"{instance.root_directory}/dagster.yaml: expected the run launcher "
             f"{WorkerRunLauncher.__name__}, found {type(launcher).__name__}, which has no work for workers. "
-            "Make the instance with `sopilot init --profile scale`."
+            "Make the instance with `sopilot home init --profile scale`."
         )
     app, patience = launcher.celery, SignsOfLife.within(launcher.lost_after_s)
     # a task that a busy worker holds in reserve would wait for it while another worker is free
     app.conf.update(worker_disable_prefetch=True, broker_connection_retry_on_startup=True)
 
-    def execute_job(task: Task, execute_job_args_packed: Any) -> int:
-        args = unpack_value(execute_job_args_packed, as_type=ExecuteRunArgs)
-        _note(instance, args.run_id, worker=task.request.hostname)
-        return execute(instance, args.run_id, patience=patience, show=lambda sign: _show(task, sign))
+    def execute_job(task: Task, execute_job_args_packed: object) -> int:
+        run_id = run_id_of(execute_job_args_packed)
+        note_worker(instance, run_id, task.request.hostname)
+        return execute(instance, run_id, patience=patience, show=lambda sign: _show(task, sign))
 
-    app.task(execute_job, bind=True, name=TASK_EXECUTE_JOB_NAME, track_started=True)
+    app.task(execute_job, bind=True, name=TASK_NAME, track_started=True)
     return app
 
 
@@ -175,15 +172,6 @@ def _is_cancelled(instance: DagsterInstance, run_id: str) -> bool:
         instance.report_run_canceled(run)
         return True
     return run is None or run.is_finished
-
-
-def _note(instance: DagsterInstance, run_id: str, *, worker: str) -> None:
-    """Let the run's log say who took it."""
-    run = instance.get_run_by_id(run_id)
-    if run is not None:
-        instance.report_engine_event(
-            f"Taken by the worker {worker}.", run, EngineEventData({"worker": worker})
-        )
 
 
 def _show(task: Task, sign: int) -> None:

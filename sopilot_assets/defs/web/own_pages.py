@@ -8,14 +8,12 @@ therefore launch runs or wipe assets. Only what a page of the server itself send
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -27,7 +25,7 @@ _POLICY_VIOLATION: Final = 1008
 class OwnPagesOnly:
     """The app, for requests of its own pages; ``names`` are the host names it is reached by."""
 
-    def __init__(self, app: App, names: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
         self._app, self._names = app, frozenset(name.lower() for name in names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,7 +44,7 @@ class OwnPagesOnly:
             await _refuse(send, why)
 
 
-def refusal(scope: Mapping[str, Any], headers: Mapping[str, str], names: Collection[str]) -> str | None:
+def refusal(scope: Scope, headers: Mapping[str, str], names: Collection[str]) -> str | None:
     """Why a request is refused; None for one that is not. Names of headers are in lower case."""
     host = headers.get("host", "")
     if _name(f"//{host}") not in names:
@@ -63,7 +61,7 @@ def refusal(scope: Mapping[str, Any], headers: Mapping[str, str], names: Collect
     return None
 
 
-def _is_deliberate(scope: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
+def _is_deliberate(scope: Scope, headers: Mapping[str, str]) -> bool:
     """Whether no link, picture or form can make a browser send it, or it only shows the playground."""
     if scope["method"] == "POST":
         return headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"

@@ -113,7 +113,7 @@ def event_of(alert: Alert, happening: Happening, *, at: datetime, first_seen: st
 def trial_event(now: datetime) -> AlertEvent:
     """An event that says that messages arrive; it is not noted anywhere."""
     what = "this is a test: messages of this installation arrive here"
-    alert = Alert("test", "sopilot alerts test", AlertSeverity.WARNING, what, "nothing")
+    alert = Alert("test", "sopilot alert deliver --test", AlertSeverity.WARNING, what, "nothing")
     return event_of(alert, Happening.RAISED, at=now, first_seen=now.isoformat(), count=1)
 
 

@@ -25,7 +25,8 @@ def home_milestones(home: Home, settings: Settings) -> list[Milestone]:
             "daily report",
             _newest(local_path(home.reports).glob("*.html")),
             limits.daily_report_hours,
-            "look in Dagster's page why the schedule of daily_reports does not run, then `sopilot daily`",
+            "look in Dagster's page why the schedule of daily_reports does not run, then "
+            "`sopilot report show`",
         ),
     ]
 
@@ -43,7 +44,8 @@ def _unscored(home: Home, limit_hours: float | None) -> list[Milestone]:
     if not int(count):
         return []
     action = (
-        f"{int(count)} recordings wait: look at failed runs in the page of Dagster, or run `sopilot score`"
+        f"{int(count)} recordings wait: look at failed runs in the page of Dagster, or run "
+        "`sopilot score run`"
     )
     return [Milestone("scores of new recordings", datetime.fromisoformat(str(oldest)), limit_hours, action)]
 
@@ -58,7 +60,7 @@ def _backups(home: Home, settings: Settings) -> Iterator[Milestone]:
         "drill of a backup that passed",
         newest_drill_at(home),
         limits.drill_hours,
-        f"{look}, or run `sopilot backup drill`",
+        f"{look}, or run `sopilot backup verify --drill`",
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from upath import UPath
 
@@ -153,7 +153,7 @@ def _alone(home: Home) -> AbstractContextManager[None]:
     return only_writer(home.alerts / ".alerts.lock")
 
 
-def _event(home: Home, line: dict[str, Any]) -> AlertEvent:
+def _event(home: Home, line: dict[str, object]) -> AlertEvent:
     make: Callable[..., AlertEvent] = AlertEvent
     try:
         return make(**line)

@@ -143,7 +143,7 @@ def parse_snapshot(data: bytes, *, name: str) -> Snapshot:
     )
 
 
-def sealed(content: Mapping[str, Any]) -> bytes:
+def sealed(content: Mapping[str, object]) -> bytes:
     """The content as canonical JSON together with its SHA-256 and the version of the format."""
     body = canonical_json(content)
     return _HEAD + body + _tail(hashlib.sha256(body).hexdigest())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
@@ -140,5 +140,5 @@ def _by_step(steps: pd.DataFrame) -> list[dict[str, Cell]]:
     return rows
 
 
-def _of(frame: pd.DataFrame, columns: Sequence[str]) -> Any:
-    return frame[list(columns)]
+def _of(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    return frame.loc[:, list(columns)]

@@ -182,7 +182,7 @@ def start_campaign(home: Home, request: CampaignRequest, *, now: Moment, by: str
         if active is not None:
             raise ConfigError(
                 f"campaign {active.campaign_id} has not ended, and there can be only one. "
-                "`sopilot campaign status` says how it goes, `sopilot campaign stop` ends it."
+                "`sopilot campaign show` says how it goes, `sopilot campaign stop` ends it."
             )
         plan = CampaignPlan(
             **request.model_dump(),

@@ -180,7 +180,7 @@ def _died(look: _Look) -> _Said:
         return None
     do = (
         "The next cycle begins by itself. If that dies too, look at its run in the web page, and run "
-        "`sopilot doctor`."
+        "`sopilot home doctor`."
     )
     return Standing.CRASHED, f"cycle {ran.iloc[-1]['cycle']} died: {ran.iloc[-1]['why']}", do
 
@@ -191,7 +191,7 @@ def _stale(look: _Look) -> _Said:
         return None
     oldest = max(stale, key=lambda one: one.age_s)
     why = f"{oldest.what} has not gone through for {say_duration(oldest.age_s)}"
-    do = "Look at the newest runs of campaign_cycle in the web page, and run `sopilot doctor`."
+    do = "Look at the newest runs of campaign_cycle in the web page, and run `sopilot home doctor`."
     return Standing.STALLED, why, do
 
 

@@ -24,16 +24,16 @@ def steps_due(plan: CampaignPlan, cycle: int, *, backup_to: str | None) -> tuple
     """
     task = () if plan.task is None else ("--task", plan.task)
     steps = [
-        CampaignStep("intake", ("capture", "intake")),
-        CampaignStep("score", ("score", "--stale", *task)),
+        CampaignStep("intake", ("capture", "register")),
+        CampaignStep("score", ("score", "run", "--stale", *task)),
     ]
     if _is_due(plan.damaged_every, cycle):
-        steps.append(CampaignStep("damaged", ("control", "--most", "1", *task)))
+        steps.append(CampaignStep("damaged", ("measure", "damage", "--most", "1", *task)))
     if _is_due(plan.rescore_every, cycle):
-        steps.append(CampaignStep("rescore", ("score", "--all", *task)))
-        steps.append(CampaignStep("repeat", ("repeat", "--most", str(plan.repeats_most), *task)))
+        steps.append(CampaignStep("rescore", ("score", "run", "--all", *task)))
+        steps.append(CampaignStep("repeat", ("measure", "repeat", "--most", str(plan.repeats_most), *task)))
     if plan.gate_profile is not None:
-        steps.append(CampaignStep("gates", ("campaign", "gates", "--profile", plan.gate_profile, *task)))
+        steps.append(CampaignStep("gates", ("study", "check", "--profile", plan.gate_profile, *task)))
     if backup_to is not None and _is_due(plan.backup_every, cycle):
         steps.append(CampaignStep("backup", ("backup", "create")))
     return tuple(steps)

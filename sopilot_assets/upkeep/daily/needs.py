@@ -50,14 +50,16 @@ def _disk(row: Row) -> Iterator[dict[str, Cell]]:
             _URGENT,
             f"{free} GiB are free; intake pauses below {row['pause_gib']:g} GiB.",
             f"空き容量は {free} GiB です。{row['pause_gib']:g} GiB 未満で取り込みが止まります。",
-            "free some space: intake is paused" if pauses else "free some space, e.g. sopilot retention",
+            "free some space: intake is paused"
+            if pauses
+            else "free some space, e.g. sopilot retention apply",
         )
     elif days is not None and float(days) < 14:
         yield _need(
             _SOON,
             f"At this growth the disk is full in {days:g} days.",
             f"このままの増加量では、あと {days:g} 日でディスクがいっぱいになります。",
-            "sopilot retention, or a larger disk",
+            "sopilot retention apply, or a larger disk",
         )
 
 
@@ -75,7 +77,7 @@ def _campaigns(campaigns: Sequence[Row]) -> Iterator[dict[str, Cell]]:
                 _SOON,
                 f"Campaign {row['campaign']}: {faults} steps failed, {findings} steps found something.",
                 f"キャンペーン {row['campaign']}：失敗した手順 {faults} 件、指摘のあった手順 {findings} 件。",
-                f"campaigns/{row['campaign']}: the logs of its steps; sopilot campaign status",
+                f"campaigns/{row['campaign']}: the logs of its steps; sopilot campaign show",
             )
 
 
@@ -88,7 +90,7 @@ def _refused(files: Sequence[Row]) -> Iterator[dict[str, Cell]]:
             _SOON,
             f"{count} files were refused: {row['what_en']} {row['action_en']}",
             f"{count} 件のファイルを受け付けられませんでした：{row['what_ja']}{row['action_ja']}",
-            "sopilot capture quarantine",
+            "sopilot recording list --refused",
         )
 
 
@@ -98,13 +100,13 @@ def _task(task: Row) -> Iterator[dict[str, Cell]]:
     add = f"sopilot capture add FOLDER --task {name} --role"
     if waiting := int(task["without_score"] or 0):
         en, ja = f"{name}: {waiting} recordings have no score.", f"{name}：{waiting} 件の録画が未採点です。"
-        yield _need(_SOON, en, ja, f"sopilot score --task {name}")
+        yield _need(_SOON, en, ja, f"sopilot score run --task {name}")
     if disputed := int(task["disputed"] or 0):
         yield _need(
             _SOON,
             f"{name}: people disagree about {disputed} recordings.",
             f"{name}：{disputed} 件の録画で評価者の判断が分かれています。",
-            f"sopilot labels disagreements {name}",
+            f"sopilot label list --disputed {name}",
         )
     if golds == 0:
         yield _need(
@@ -127,7 +129,7 @@ def _task(task: Row) -> Iterator[dict[str, Cell]]:
             _LATER,
             f"{name}: {unlabelled} trainee recordings have no label.",
             f"{name}：{unlabelled} 件の受講者の録画にラベルがありません。",
-            f"sopilot labels template {name} SHEET.csv --who NAME",
+            f"sopilot label prepare {name} SHEET.csv --who NAME",
         )
 
 
@@ -144,7 +146,7 @@ def _stale(stale: Sequence[Row]) -> Iterator[dict[str, Cell]]:
             _SOON,
             f"{count} scores are out of date ({reasons}).",
             f"{count} 件の得点が古くなっています（{reasons}）。",
-            "sopilot score --stale",
+            "sopilot score run --stale",
         )
 
 
@@ -161,7 +163,7 @@ def _reviews(rows: Rows) -> Iterator[dict[str, Cell]]:
                 _SOON,
                 f"{task_id}: {total} recordings wait for a person to look at them ({shown}).",
                 f"{task_id}：{total} 件の録画が人による確認を待っています（{shown}）。",
-                "reviews/index.html, then sopilot labels add",
+                "reviews/index.html, then sopilot label add",
             )
 
 
@@ -190,5 +192,5 @@ def _drift(rows: Sequence[Row]) -> Iterator[dict[str, Cell]]:
                 _SOON,
                 f"{row['task']}: recent recordings differ from earlier in {row['of']} (PSI {row['psi']}).",
                 f"{row['task']}：最近の録画は以前と {row['of']} の分布が異なります（PSI {row['psi']}）。",
-                f"sopilot show scores --task {row['task']}",
+                f"sopilot score list --task {row['task']}",
             )

@@ -28,7 +28,7 @@ def page(document: Mapping[str, Any]) -> str:
     )
 
 
-def _section(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+def _section(name: str, rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
     columns = words.COLUMNS[name]
     return {
         "name": name,
@@ -40,10 +40,10 @@ def _section(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, object]:
     }
 
 
-def _cell(row: Mapping[str, Any], column: str) -> dict[str, object]:
+def _cell(row: Mapping[str, object], column: str) -> dict[str, object]:
     """A cell's text in both languages, and what kind of cell it is: a number, or its column."""
     if column in _BILINGUAL and f"{column}_en" in row:
-        return {"text": Text(row[f"{column}_en"], row[f"{column}_ja"]), "kind": column}
+        return {"text": Text(str(row[f"{column}_en"]), str(row[f"{column}_ja"])), "kind": column}
     value = row.get(column)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return {"text": words.cell(_shown(value, column)), "kind": "number" if number else column}

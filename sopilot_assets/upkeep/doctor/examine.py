@@ -44,7 +44,10 @@ def examine_home(home: Home, *, now_s: float, environment: Mapping[str, str]) ->
     patient = Patient(home, now_s, environment)
     if not local_path(home.root).is_dir():
         absent = Finding(
-            "home", State.PROBLEM, f"{home.root} is not there", "sopilot init, or name another with --home"
+            "home",
+            State.PROBLEM,
+            f"{home.root} is not there",
+            "sopilot home init, or name another with --home",
         )
         return [*machine.packages(patient), absent]
     return [finding for check in CHECKS for finding in _guarded(check, patient)]

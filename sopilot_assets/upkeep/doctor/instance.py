@@ -43,13 +43,13 @@ def dagster_settings(patient: Patient) -> Iterator[Finding]:
     folder, named = dagster_home(patient.home), patient.environment.get("DAGSTER_HOME")
     absent = [name for name in SETTINGS if not (folder / name).is_file()]
     if absent:
-        yield Finding("Dagster", State.PROBLEM, f"{folder} lacks {', '.join(absent)}", "sopilot init")
+        yield Finding("Dagster", State.PROBLEM, f"{folder} lacks {', '.join(absent)}", "sopilot home init")
         return
     try:
         yaml.safe_load((folder / "dagster.yaml").read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         what = f"{folder / 'dagster.yaml'} is not YAML: {error}"
-        yield Finding("Dagster", State.PROBLEM, what, "correct it, or delete it and run sopilot init")
+        yield Finding("Dagster", State.PROBLEM, what, "correct it, or delete it and run sopilot home init")
         return
     if named is not None and local_path(Home.at(named).root) != folder:
         what = f"DAGSTER_HOME is {named}, this home's is {folder}"
@@ -123,7 +123,9 @@ def _age_s(row: tuple[Any, ...], patient: Patient) -> float:
 def _stuck_action(status: str) -> str:
     if status == "QUEUED":
         return "see that the daemon lives (make dev) and that no other run holds its place, in Runs > Queued"
-    return "restart Dagster (make dev): run monitoring ends it; or terminate it in Runs, and sopilot score"
+    return (
+        "restart Dagster (make dev): run monitoring ends it; or terminate it in Runs, and sopilot score run"
+    )
 
 
 def ticks(patient: Patient) -> Iterator[Finding]:

@@ -58,7 +58,7 @@ def disk_space(patient: Patient) -> Iterator[Finding]:
     if state.paused or state.free_bytes < LEAST_FREE_BYTES:
         yield Finding("disk space", State.PROBLEM, state.what, state.action or "free some space")
     elif state.pressure is not Pressure.NONE:
-        action = "free some space before the next large drop; sopilot retention --dry-run"
+        action = "free some space before the next large drop; sopilot retention apply --dry-run"
         yield Finding("disk space", State.WARNING, state.what, action)
     else:
         yield Finding("disk space", State.OK, state.what)
@@ -109,7 +109,7 @@ def leftovers(patient: Patient) -> Iterator[Finding]:
     count = sum(1 for age in _temporary_ages(patient) if age > OLD_S)
     if count:
         what = f"{count} temporary files that nobody will finish"
-        yield Finding("leftovers", State.WARNING, what, "sopilot doctor --sweep")
+        yield Finding("leftovers", State.WARNING, what, "sopilot home doctor --sweep")
     else:
         yield Finding("leftovers", State.OK, "none")
 

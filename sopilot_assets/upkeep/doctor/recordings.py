@@ -38,9 +38,9 @@ def task_files(patient: Patient) -> Iterator[Finding]:
             yield Finding(f"task {task_id}", State.WARNING, what, f"sopilot task lock {task_id}")
         else:
             what = f"its lock is {state.value}"
-            yield Finding(f"task {task_id}", State.PROBLEM, what, f"sopilot task verify {task_id}")
+            yield Finding(f"task {task_id}", State.PROBLEM, what, f"sopilot task lock --check {task_id}")
     if not (patient.tasks.tasks or patient.tasks.refused):
-        yield Finding("tasks", State.WARNING, "none yet", "sopilot task new, or sopilot demo")
+        yield Finding("tasks", State.WARNING, "none yet", "sopilot task create, or sopilot demo run")
 
 
 def task_of_recordings(patient: Patient) -> Iterator[Finding]:
@@ -58,7 +58,7 @@ def models(patient: Patient) -> Iterator[Finding]:
     for model in model_states(patient.home):
         if model.tasks:
             state = State.OK if model.usable else State.PROBLEM
-            action = "" if model.usable else "sopilot models preload, or follow the message"
+            action = "" if model.usable else "sopilot model preload, or follow the message"
             yield Finding(f"model {model.name}", state, model.state, action)
 
 
@@ -97,13 +97,13 @@ def capture_folder(patient: Patient) -> Iterator[Finding]:
     old = sum(age > BACKLOG_S for age in ages)
     if old:
         what = f"{old} of {len(ages)} files wait for more than {BACKLOG_S / 60:.0f} minutes"
-        yield Finding("capture folder", State.WARNING, what, "make dev, or sopilot capture intake")
+        yield Finding("capture folder", State.WARNING, what, "make dev, or sopilot capture register")
     else:
         yield Finding("capture folder", State.OK, f"{len(ages)} files wait" if ages else "empty")
     if scan.skipped:
         first = scan.skipped[0]
         what = f"{len(scan.skipped)} entries are left alone, e.g. {first.relative}: {first.why}"
-        yield Finding("capture folder", State.WARNING, what, "sopilot capture intake lists them")
+        yield Finding("capture folder", State.WARNING, what, "sopilot capture register lists them")
 
 
 def stored_files(patient: Patient) -> Iterator[Finding]:
@@ -127,7 +127,7 @@ def quarantine(patient: Patient) -> Iterator[Finding]:
     known = {reason.value for reason in Reason}
     if reasons:
         shown = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common() if reason in known)
-        yield Finding("quarantine", State.WARNING, shown, "sopilot capture quarantine")
+        yield Finding("quarantine", State.WARNING, shown, "sopilot recording list --refused")
     else:
         yield Finding("quarantine", State.OK, "empty")
 
@@ -142,13 +142,13 @@ def scores(patient: Patient) -> Iterator[Finding]:
     failed = int(rows["problem"].notna().sum())
     if failed:
         what = f"{failed} recordings could not be scored"
-        findings.append(Finding("scores", State.WARNING, what, "sopilot show scores --problems"))
+        findings.append(Finding("scores", State.WARNING, what, "sopilot score list --problems"))
     yield from findings or [Finding("scores", State.OK, "up to date")]
 
 
 def _unscored(count: int) -> Iterator[Finding]:
     if count:
-        yield Finding("scores", State.WARNING, f"{count} recordings have none", "sopilot score")
+        yield Finding("scores", State.WARNING, f"{count} recordings have none", "sopilot score run")
 
 
 def _outdated(patient: Patient, scored: set[str]) -> Iterator[Finding]:
@@ -159,4 +159,4 @@ def _outdated(patient: Patient, scored: set[str]) -> Iterator[Finding]:
     why = Counter(frame[frame["key"].isin(list(scored))]["why"])
     if why:
         shown = ", ".join(f"{count} because of the {reason}" for reason, count in sorted(why.items()))
-        yield Finding("scores", State.WARNING, f"out of date: {shown}", "sopilot score --stale")
+        yield Finding("scores", State.WARNING, f"out of date: {shown}", "sopilot score run --stale")

@@ -40,7 +40,9 @@ def alerts(patient: Patient) -> Iterator[Finding]:
     waiting = undelivered(patient.home, patient.settings.alerts, patient.environment)
     if waiting:
         what = f"{len(waiting)} messages were not delivered: {waiting[0].error or 'not tried yet'}"
-        yield Finding("alerts", State.WARNING, what, "sopilot alerts test, then sopilot alerts deliver")
+        yield Finding(
+            "alerts", State.WARNING, what, "sopilot alert deliver --test, then sopilot alert deliver"
+        )
     if not (lasting or waiting):
         yield Finding("alerts", State.OK, "none open, none undelivered")
 
@@ -55,7 +57,7 @@ def backups(patient: Patient) -> Iterator[Finding]:
     limits = known.freshness
     newest, drilled = newest_backup_at(patient.home), newest_drill_at(patient.home)
     yield _age("backup", newest, limits.backup_hours, patient, "sopilot backup create")
-    yield _age("backup drill", drilled, limits.drill_hours, patient, "sopilot backup drill")
+    yield _age("backup drill", drilled, limits.drill_hours, patient, "sopilot backup verify --drill")
 
 
 def _age(
@@ -98,7 +100,7 @@ def ledgers(patient: Patient) -> Iterator[Finding]:
     if many:
         shown = ", ".join(f"{name} {count}" for name, count in many.items())
         what = f"very many files make reading slow: {shown}"
-        yield Finding("ledgers", State.WARNING, what, "sopilot retention merges them")
+        yield Finding("ledgers", State.WARNING, what, "sopilot retention apply merges them")
     else:
         yield Finding("ledgers", State.OK, f"{len(names)} files, all whole")
 

@@ -236,7 +236,7 @@ def test_licence_codes(code: str | None, family: str | None) -> None:
 
 def test_the_command_fetches_and_says_what_comes_next(wiki: Wiki, tmp_path: Path) -> None:
     wiki.files.insert(0, video("paid", licence="cc-by-nc-2.0"))
-    words = ["commons", "fetch", tmp_path / "seed", "--query", "oil", "--contact", "me@example.org"]
+    words = ["sample", "fetch", tmp_path / "seed", "--query", "oil", "--contact", "me@example.org"]
     done = sopilot(tmp_path, *words, "--most", "3", "--golds", "1", "--pause", "0", "--api", wiki.api)
     assert "3 of 3 wanted videos" in done.output
     assert "1 refused" in done.output

@@ -21,8 +21,8 @@ from sopilot_assets.defs.dagster_internals.launcher import (
     LAUNCHED_TAG,
     LocalRunLauncher,
     NotedProcess,
-    SinceBoot,
 )
+from sopilot_assets.processes.boot_clock import SinceBoot
 
 ROOT = Path(__file__).parents[3]
 

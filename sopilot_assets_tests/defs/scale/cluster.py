@@ -59,7 +59,7 @@ class Cluster:
         """A worker with one place, on a machine that begins with nothing."""
         home = Home.at(self.folder / name)
         join(home, self.store_url)
-        with self._process(name, home, *SOPILOT, "worker", "--name", name) as process:
+        with self._process(name, home, *SOPILOT, "worker", "run", "--name", name) as process:
             yield process
 
     @contextmanager
@@ -137,7 +137,7 @@ def cluster(
 
 
 def join(home: Home, store_url: str) -> None:
-    """Make a home of a machine more, as `sopilot init --profile scale --store URL` does."""
+    """Make a home of a machine more, as `sopilot home init --profile scale --store URL` does."""
     prepare_home(home, Profile.SCALE)
     impatient(dagster_home(home) / "dagster.yaml")
     join_store(home, store_url)

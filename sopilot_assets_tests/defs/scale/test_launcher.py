@@ -9,7 +9,7 @@ from dagster._core.launcher import WorkerStatus
 from dagster._core.test_utils import create_run_for_test
 
 from sopilot_assets.defs.dagster_internals.launcher import PROCESS_TAG, process_tag
-from sopilot_assets.defs.scale.launcher import Silence, WorkerRunLauncher
+from sopilot_assets.defs.dagster_internals.worker_launcher import Silence, WorkerRunLauncher
 
 LOST_AFTER_S = 60
 
@@ -18,7 +18,9 @@ LOST_AFTER_S = 60
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The monotonic clock of the launcher: a list whose one entry is the time in seconds."""
     now = [1000.0]
-    monkeypatch.setattr("sopilot_assets.defs.scale.launcher.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(
+        "sopilot_assets.defs.dagster_internals.worker_launcher.time.monotonic", lambda: now[0]
+    )
     return now
 
 

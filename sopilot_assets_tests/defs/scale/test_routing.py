@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from sopilot_assets.definitions import defs
-from sopilot_assets.defs.scale.launcher import WorkerRunLauncher
+from sopilot_assets.defs.dagster_internals.worker_launcher import WorkerRunLauncher
 from sopilot_assets.defs.scale.routing import (
     MAIN_QUEUE,
     SCORING_ASSETS,

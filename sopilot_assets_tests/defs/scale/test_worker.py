@@ -113,5 +113,5 @@ def test_a_run_that_ended_in_the_queue_is_not_begun(
 
 
 def test_an_instance_of_one_machine_has_nothing_for_workers(instance: dg.DagsterInstance) -> None:
-    with pytest.raises(ConfigError, match="sopilot init --profile scale"):
+    with pytest.raises(ConfigError, match="sopilot home init --profile scale"):
         worker_app(instance)

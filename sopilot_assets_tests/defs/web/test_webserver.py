@@ -196,7 +196,7 @@ def test_the_command_listens_on_loopback_only(tmp_path: Path) -> None:
     home = Home.at(tmp_path / "home")
     prepare_home(home)
     (dagster_home(home) / "workspace.yaml").write_text("load_from: []\n", "utf-8")
-    words = ["--home", str(home.root), "serve", "--read-only", "--port", str(port)]
+    words = ["--home", str(home.root), "web", "serve", "--read-only", "--port", str(port)]
     with subprocess.Popen([sys.executable, "-m", "sopilot_assets.cli", *words]) as process:
         try:
             found: set[str] = set()

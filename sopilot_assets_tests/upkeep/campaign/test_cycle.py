@@ -60,7 +60,7 @@ def test_a_cycle_leaves_a_row_a_log_and_what_was_said_for_each_step(home: Home) 
         "gates": StepOutcome.OK,
     }
     assert results["intake"].what == "The capture folder is empty."
-    assert results["intake"].command == "sopilot capture intake"
+    assert results["intake"].command == "sopilot capture register"
     assert (Path(str(home.root)) / results["intake"].log).read_text(encoding="utf-8")
     assert step_results(home, plan.campaign_id, 0) == results
     (row,) = cycle_rows(home, plan.campaign_id).to_dict("records")

@@ -125,10 +125,10 @@ def test_steps_are_commands_for_people() -> None:
     )
     lines = [command_line(step.words) for step in steps_due(wanted, 0, backup_to=None)]
     assert lines == [
-        "sopilot capture intake",
-        "sopilot score --stale --task filter_change",
-        "sopilot control --most 1 --task filter_change",
-        "sopilot score --all --task filter_change",
-        "sopilot repeat --most 7 --task filter_change",
-        "sopilot campaign gates --profile ops_v1 --task filter_change",
+        "sopilot capture register",
+        "sopilot score run --stale --task filter_change",
+        "sopilot measure damage --most 1 --task filter_change",
+        "sopilot score run --all --task filter_change",
+        "sopilot measure repeat --most 7 --task filter_change",
+        "sopilot study check --profile ops_v1 --task filter_change",
     ]

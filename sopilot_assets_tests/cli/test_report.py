@@ -1,4 +1,4 @@
-"""`sopilot daily` and `sopilot retention` as a user meets them."""
+"""`sopilot report show` and `sopilot retention apply` as a user meets them."""
 
 from __future__ import annotations
 
@@ -19,24 +19,31 @@ def test_a_day_is_shown_as_tables_as_json_and_in_japanese_and_its_page_is_writte
     add_task(home)
     record(home, "a", at=NOON)
     refuse(home, "x.mp4", at=NOON)
-    shown = sopilot(home, "daily", "--date", "2026-03-02").stdout
+    shown = sopilot(home, "report", "show", "--date", "2026-03-02").stdout
     assert "What needs a person" in shown
-    assert "sopilot capture quarantine" in shown
+    assert "sopilot recording list --refused" in shown
     assert (Path(str(home.reports)) / "2026-03-02.html").is_file()
-    document = json.loads(sopilot(home, "daily", "--date", "2026-03-02", "--json").stdout)
+    document = json.loads(sopilot(home, "report", "show", "--date", "2026-03-02", "--json").stdout)
     assert document["sections"]["tasks"][0]["trainees"] == 1
-    japanese = sopilot(home, "daily", "--date", "2026-03-02", "--table", "needs", "--lang", "ja").stdout
+    japanese = sopilot(
+        home, "report", "show", "--date", "2026-03-02", "--table", "needs", "--lang", "ja"
+    ).stdout
     assert "対応が必要なこと" in japanese
-    table = sopilot(home, "daily", "--date", "2026-03-02", "--table", "quarantine", "--csv").stdout
+    table = sopilot(home, "report", "show", "--date", "2026-03-02", "--table", "quarantine", "--csv").stdout
     assert [row["file"] for row in csv.DictReader(io.StringIO(table))] == ["x.mp4"]
 
 
 def test_what_is_no_day_or_no_table_is_refused_by_name(home: Home) -> None:
     prepare_home(home)
-    assert "expected a date such as" in sopilot(home, "daily", "--date", "monday", exit_code=1).stderr
-    assert "expected one of needs," in sopilot(home, "daily", "--table", "scores", exit_code=1).stderr
     assert (
-        "expected a day that has begun" in sopilot(home, "daily", "--date", "2999-01-01", exit_code=1).stderr
+        "expected a date such as" in sopilot(home, "report", "show", "--date", "monday", exit_code=1).stderr
+    )
+    assert (
+        "expected one of needs," in sopilot(home, "report", "show", "--table", "scores", exit_code=1).stderr
+    )
+    assert (
+        "expected a day that has begun"
+        in sopilot(home, "report", "show", "--date", "2999-01-01", exit_code=1).stderr
     )
 
 
@@ -46,6 +53,6 @@ def test_retention_says_what_it_would_remove_and_then_removes_it(home: Home) -> 
     record(home, "a", at=NOON)
     record(home, "b", at=NOON.replace("12", "13"))
     for words, files in ((("--dry-run",), 2), ((), 1)):
-        (ledgers,) = (row for row in rows(home, "retention", *words) if row["what"] == "ledgers")
+        (ledgers,) = (row for row in rows(home, "retention", "apply", *words) if row["what"] == "ledgers")
         assert ledgers["removed"] == 1
         assert len(list((Path(str(home.ledgers)) / "videos").glob("*.parquet"))) == files

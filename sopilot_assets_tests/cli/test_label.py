@@ -24,12 +24,12 @@ def registered(home: Home) -> Home:
 
 def answered(home: Home, sheet: Path, who: str, answers: dict[str, str]) -> None:
     """Write a blind sheet, fill it in and import it."""
-    sopilot(home, "labels", "template", TASK, sheet, "--who", who)
+    sopilot(home, "label", "prepare", TASK, sheet, "--who", who)
     found = read_sheet(sheet)
     by_key = {key_of(name): answer for name, answer in answers.items()}
     filled = [{**row.cells, "critical_expected": by_key.get(row.cells["key"], "")} for row in found.rows]
     write_sheet(sheet, found.columns, filled)
-    sopilot(home, "labels", "import", TASK, sheet)
+    sopilot(home, "label", "import", TASK, sheet)
 
 
 TRUTH = {name: "yes" if "bad" in name else "no" for name in NAMES}
@@ -39,38 +39,38 @@ def test_from_sheets_to_settled_labels(registered: Home, tmp_path: Path) -> None
     home = registered
     answered(home, tmp_path / "ann.csv", "ann", TRUTH)
     answered(home, tmp_path / "bob.json", "bob", {**TRUTH, NAMES[0]: "no", NAMES[1]: "unsure"})
-    (status,) = rows(home, "labels", "status", TASK)
+    (status,) = rows(home, "label", "list", "--count", TASK)
     assert (status["labelled"], status["blind"], status["two_raters"], status["disputed"]) == (11, 11, 12, 1)
-    (disputed,) = rows(home, "labels", "disagreements", TASK)
+    (disputed,) = rows(home, "label", "list", "--disputed", TASK)
     assert (disputed["key"], disputed["yes"], disputed["no"]) == (key_of(NAMES[0]), "ann", "bob")
-    told = sopilot(home, "labels", "disagreements", TASK).stdout
+    told = sopilot(home, "label", "list", "--disputed", TASK).stdout
     assert "cohen 0.79" in told
     assert "--disputed" in told
 
     sheet = tmp_path / "chief.csv"
     assert (
         "1 recordings"
-        in sopilot(home, "labels", "template", TASK, sheet, "--who", "chief", "--disputed").stdout
+        in sopilot(home, "label", "prepare", TASK, sheet, "--who", "chief", "--disputed").stdout
     )
     found = read_sheet(sheet)
     write_sheet(sheet, found.columns, [{**found.rows[0].cells, "critical_expected": "yes"}])
-    asked = sopilot(home, "labels", "import", TASK, sheet, exit_code=1).stderr
+    asked = sopilot(home, "label", "import", TASK, sheet, exit_code=1).stderr
     assert "--adjudicates where it settles" in asked
-    sopilot(home, "labels", "import", TASK, sheet, "--adjudicates")
-    assert rows(home, "labels", "status", TASK)[0]["labelled"] == 12
-    state = {str(row["key"]): row for row in rows(home, "labels", "list", TASK)}
+    sopilot(home, "label", "import", TASK, sheet, "--adjudicates")
+    assert rows(home, "label", "list", "--count", TASK)[0]["labelled"] == 12
+    state = {str(row["key"]): row for row in rows(home, "label", "list", TASK)}
     assert (state[key_of(NAMES[0])]["expected"], state[key_of(NAMES[0])]["adjudicated"]) == (1.0, True)
-    assert "25 events" in sopilot(home, "labels", "verify", TASK).stdout
+    assert "25 events" in sopilot(home, "label", "verify", TASK).stdout
 
 
 def test_a_sheet_imported_twice_adds_nothing(registered: Home, tmp_path: Path) -> None:
     answered(registered, tmp_path / "ann.csv", "ann", TRUTH)
-    again = sopilot(registered, "labels", "import", TASK, tmp_path / "ann.csv").stdout
+    again = sopilot(registered, "label", "import", TASK, tmp_path / "ann.csv").stdout
     assert "0 new labels, 12 were there already" in again
-    empty = sopilot(registered, "labels", "template", TASK, tmp_path / "more.csv", "--who", "ann").stdout
+    empty = sopilot(registered, "label", "prepare", TASK, tmp_path / "more.csv", "--who", "ann").stdout
     assert "0 recordings" in empty
     every = sopilot(
-        registered, "labels", "template", TASK, tmp_path / "more.csv", "--who", "ann", "--all"
+        registered, "label", "prepare", TASK, tmp_path / "more.csv", "--who", "ann", "--all"
     ).stdout
     assert "12 recordings, 12 of them new in it, 12 filled in" in every
 
@@ -79,52 +79,55 @@ def test_nothing_of_a_bad_sheet_is_taken(registered: Home, tmp_path: Path) -> No
     sheet = tmp_path / "bad.csv"
     sheet.write_text(f"key,critical_expected\n{key_of(NAMES[1])},no\ntake_99.mp4,yes\n", "utf-8")
     refused = sopilot(
-        registered, "labels", "import", TASK, sheet, "--who", "ann", "--source", "blind_human", exit_code=1
+        registered, "label", "import", TASK, sheet, "--who", "ann", "--source", "blind_human", exit_code=1
     )
     assert "line 3, column key" in refused.stderr
     assert "Traceback" not in refused.output
     assert read_chain(registered, TASK) == []
 
 
-@pytest.mark.parametrize("command", ["status", "list", "verify", "disagreements", "template"])
+@pytest.mark.parametrize("command", ["list --count", "list", "verify", "list --disputed", "prepare"])
 def test_a_task_that_is_not_there_is_named(registered: Home, tmp_path: Path, command: str) -> None:
-    more = (tmp_path / "s.csv", "--who", "ann") if command == "template" else ()
-    assert "no such task file" in sopilot(registered, "labels", command, "nope", *more, exit_code=1).stderr
+    more = (tmp_path / "s.csv", "--who", "ann") if command == "prepare" else ()
+    assert (
+        "no such task file"
+        in sopilot(registered, "label", *command.split(), "nope", *more, exit_code=1).stderr
+    )
     assert not (tmp_path / "s.csv").exists()
 
 
 def test_one_label_by_hand(registered: Home) -> None:
-    words = ("labels", "add", TASK, NAMES[2])
+    words = ("label", "add", TASK, NAMES[2])
     sopilot(registered, *words, "no", "--who", "ann", "--note", "all there", "--seen", "over_time:boil")
     findings = ("--with-findings", "--verdict", "disagree", "--deviation", "missing_step:pour=no")
     sopilot(registered, *words, "no", "--who", "bob", *findings)
     blind = sopilot(registered, *words, "no", "--who", "cyd", "--verdict", "agree", exit_code=1)
     assert "without the columns verdict" in blind.stderr
-    first, second = rows(registered, "labels", "list", TASK, "--events")
+    first, second = rows(registered, "label", "list", TASK, "--events")
     assert (first["source"], first["note"], second["source"]) == ("blind_human", "all there", "human")
     assert json.loads(str(second["deviations"]))[0]["agree"] is False
 
 
 def test_prefilled_labels_are_marked_and_give_way(registered: Home) -> None:
-    sopilot(registered, "labels", "add", TASK, NAMES[0], "no", "--who", "ann")
-    told = sopilot(registered, "labels", "prefill", TASK)
+    sopilot(registered, "label", "add", TASK, NAMES[0], "no", "--who", "ann")
+    told = sopilot(registered, "label", "prefill", TASK)
     assert "11 guessed by file name, 3 of them critical" in told.stdout
     assert "Research gates" in told.stderr
-    assert rows(registered, "labels", "status", TASK)[0]["labelled"] == 12
-    nobody = sopilot(registered, "labels", "prefill", TASK, "--pattern", "fell_over")
+    assert rows(registered, "label", "list", "--count", TASK)[0]["labelled"] == 12
+    nobody = sopilot(registered, "label", "prefill", TASK, "--pattern", "fell_over")
     assert "No file name matches 'fell_over'" in nobody.stderr
-    nothing = sopilot(registered, "labels", "prefill", TASK, "--pattern", "fell_over", "--only-matching")
+    nothing = sopilot(registered, "label", "prefill", TASK, "--pattern", "fell_over", "--only-matching")
     assert "Nothing to guess" in nothing.stdout
-    people = rows(registered, "labels", "status", TASK, "--sources", "blind_human,human")
+    people = rows(registered, "label", "list", "--count", TASK, "--sources", "blind_human,human")
     assert people[0]["labelled"] == 1
 
 
 def test_a_chain_without_a_noted_event_is_refused(registered: Home) -> None:
-    sopilot(registered, "labels", "add", TASK, NAMES[0], "no", "--who", "ann")
+    sopilot(registered, "label", "add", TASK, NAMES[0], "no", "--who", "ann")
     noted = read_chain(registered, TASK)[-1].event_id
-    sopilot(registered, "labels", "verify", TASK, "--head", noted[:12])
+    sopilot(registered, "label", "verify", TASK, "--head", noted[:12])
     assert (
-        "without it" in sopilot(registered, "labels", "verify", TASK, "--head", "0" * 12, exit_code=1).stderr
+        "without it" in sopilot(registered, "label", "verify", TASK, "--head", "0" * 12, exit_code=1).stderr
     )
 
 
@@ -135,10 +138,10 @@ def test_simulated_raters_fill_in_sheets(registered: Home, tmp_path: Path) -> No
     ]
     truth.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     options = ("--miss", 0, "--false-alarm", 0, "--unsure", 0)
-    words = ("labels", "simulate", TASK, "--truth", truth, "--out", tmp_path / "sheets")
+    words = ("sample", "label", TASK, "--truth", truth, "--out", tmp_path / "sheets")
     sopilot(registered, *words, *map(str, options))
     for who in ("r1", "r2"):
-        sopilot(registered, "labels", "import", TASK, tmp_path / "sheets" / f"{TASK}.{who}.csv")
-    (status,) = rows(registered, "labels", "status", TASK)
+        sopilot(registered, "label", "import", TASK, tmp_path / "sheets" / f"{TASK}.{who}.csv")
+    (status,) = rows(registered, "label", "list", "--count", TASK)
     assert (status["positives"], status["negatives"], status["blind"]) == (4, 8, 12)
     assert "cohen 1.00" in str(status["kappa"])

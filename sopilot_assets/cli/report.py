@@ -1,4 +1,4 @@
-"""`sopilot daily`: what a day brought, where things stand, and what needs a person."""
+"""`sopilot report`: what a day brought, where things stand, and what needs a person."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.texts.languages import Language
+from sopilot_assets.upkeep.daily import words
+from sopilot_assets.upkeep.daily.report import write_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,18 +23,18 @@ if TYPE_CHECKING:
 _BILINGUAL: Final = ("what", "action")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        epilog=examples(
-            "sopilot daily",
-            "sopilot daily --date 2026-03-01 --lang ja",
-            "sopilot daily --table needs --csv > needs.csv",
-        )
-    )(daily)
+app = typer.Typer()
 
 
-def daily(
+@app.command(
+    "show",
+    epilog=examples(
+        "sopilot report show",
+        "sopilot report show --date 2026-03-01 --lang ja",
+        "sopilot report show --table needs --csv > needs.csv",
+    ),
+)
+def show(
     *,
     day: Annotated[
         str | None,
@@ -47,8 +49,6 @@ def daily(
     as_csv: AS_CSV = False,
 ) -> None:
     """Write the report of a day as a page and as tables, and show it; of today as far as it went."""
-    from sopilot_assets.upkeep.daily.report import write_report  # noqa: PLC0415
-
     now = datetime.now(UTC)
     written = write_report(home, _date(day, now), now=now, run_id=f"daily-{now:%Y%m%dT%H%M%S}")
     report = written.report
@@ -73,8 +73,6 @@ def _date(text: str | None, now: datetime) -> date:
 
 
 def _show(report: DailyReport, name: str, lang: Language, *, as_json: bool, as_csv: bool) -> None:
-    from sopilot_assets.upkeep.daily import words  # noqa: PLC0415
-
     rows = [_in_language(row, lang) for row in report.sections[name]]
     head, empty = words.HEADS[name], words.EMPTY.get(name)
     show_rows(

@@ -1,152 +1,18 @@
-"""`sopilot bench`: how often the product is right, on recordings that somebody labelled."""
+"""The tables that say how often the product is right on labelled recordings."""
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-import typer
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from sopilot_assets.cli.options import examples
-from sopilot_assets.cli.output import say, show_error, show_warning, stage, stdout
-from sopilot_assets.errors import ConfigError
-from sopilot_assets.store.home import Home
-from sopilot_assets.store.publish import publish_text
-
-if TYPE_CHECKING:
-    from sopilot_assets.bench.folder import LabelledFolder
-    from sopilot_assets.bench.report import TaskCases
-
-app = typer.Typer(no_args_is_help=True, help="Measure the product.")
-
-UNUSABLE: Final = 2
-"""The exit code for a folder that cannot be used."""
+from sopilot_assets.cli.output import say, stdout
 
 Block: TypeAlias = Mapping[str, Any]
 """One block of the report, see docs/accuracy.md."""
-
-
-@app.callback()
-def bench() -> None:
-    """Measure the product."""
-
-
-@app.command(
-    epilog=examples(
-        "sopilot bench accuracy --root ~/labelled",
-        "sopilot bench accuracy --root ~/labelled --golds 2 --seed 3 --json figures.json --dump rows.csv",
-    )
-)
-def accuracy(
-    *,
-    root: Annotated[
-        Path, typer.Option("--root", help="The folder with labels.jsonl, tasks.json and the videos.")
-    ],
-    golds: Annotated[
-        int | None, typer.Option(min=1, help="Use this many golds of each task. (Default: all.)")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Which golds are drawn, and how intervals are.")] = 0,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write all figures to this file.", dir_okay=False)
-    ] = None,
-    dump: Annotated[
-        Path | None, typer.Option(help="Write a CSV row for each trainee recording.", dir_okay=False)
-    ] = None,
-    home: Annotated[
-        Path | None,
-        typer.Option("--home", help="Keep the home here, with all review pages. (Default: a temporary one.)"),
-    ] = None,
-    no_baseline: Annotated[
-        bool, typer.Option("--no-baseline", help="Leave out the scoring of the old system.")
-    ] = False,
-    processes: Annotated[
-        int | None, typer.Option(min=1, help="Child processes. (Default: one for each core.)")
-    ] = None,
-) -> None:
-    """Score labelled recordings as in production and say how often that was right.
-
-    Labels of trainee recordings are read after scoring. docs/accuracy.md defines every figure.
-    """
-    from sopilot_assets.bench.folder import open_folder  # noqa: PLC0415
-    from sopilot_assets.bench.report import dump as dump_csv  # noqa: PLC0415
-    from sopilot_assets.bench.report import not_scored, report  # noqa: PLC0415
-
-    try:
-        folder = open_folder(root)
-    except ConfigError as error:
-        show_error(str(error))
-        raise typer.Exit(UNUSABLE) from error
-    with _home(home) as chosen:
-        tasks = list(
-            _runs(
-                folder,
-                chosen,
-                golds=golds,
-                seed=seed,
-                baseline=not no_baseline,
-                processes=processes or os.cpu_count() or 1,
-            )
-        )
-    found = report(folder, tasks, golds=golds, seed=seed)
-    for note in folder.notes:
-        say(f"[dim]{escape(note)}[/dim]")
-    for one in not_scored(folder, tasks):
-        show_warning(f"not scored: {one.file} ({one.task_id}): {one.why}")
-    _show(found)
-    if json_file is not None:
-        publish_text(json_file, json.dumps(found, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
-        say(f"Figures: {escape(str(json_file))}")
-    if dump is not None:
-        publish_text(dump, dump_csv(tasks))
-        say(f"Rows: {escape(str(dump))}")
-    if home is not None:
-        say(f"Review pages: {escape(str(chosen.reviews / 'index.html'))}")
-
-
-def _home(kept: Path | None) -> AbstractContextManager[Home]:
-    return nullcontext(Home.at(kept)) if kept is not None else _TemporaryHome()
-
-
-class _TemporaryHome(AbstractContextManager[Home]):
-    """A home that is removed at the end."""
-
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="sopilot-bench-")
-
-    def __enter__(self) -> Home:
-        return Home.at(self._folder.name)
-
-    def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
-
-
-def _runs(
-    folder: LabelledFolder, home: Home, *, golds: int | None, seed: int, baseline: bool, processes: int
-) -> Iterator[TaskCases]:
-    """Each task through the product and the baseline; only then joined with its labels."""
-    from sopilot_assets.bench.baseline import run_baseline  # noqa: PLC0415
-    from sopilot_assets.bench.report import join  # noqa: PLC0415
-    from sopilot_assets.bench.run import run_product  # noqa: PLC0415
-
-    for task in folder.tasks:
-        run = run_product(
-            task.with_golds(golds, seed=seed),
-            home,
-            processes=processes,
-            now=lambda: datetime.now(UTC),
-            stages=stage,
-        )
-        beside = run_baseline(run, processes=processes, stages=stage) if baseline else None
-        yield join(folder, run, beside)
 
 
 _FOOTNOTES: Final = (
@@ -163,7 +29,8 @@ n: recordings with the type. exact: F1 with the right steps. old: the baseline."
 )
 
 
-def _show(found: Block) -> None:
+def show_accuracy(found: Block) -> None:
+    """Print the tables of a report, each with a footnote."""
     blocks = list(_blocks(found))
     tables = (_critical_table(blocks), _other_table(blocks), _types_table(blocks))
     for table, footnote in zip(tables, _FOOTNOTES, strict=True):

@@ -42,28 +42,28 @@ def note(home: Home, subject: str) -> None:
 
 
 def test_open_alerts_are_listed_and_all_events_on_demand(home: Home) -> None:
-    assert "No alert is open." in sopilot(home, "alerts", "list").stdout
+    assert "No alert is open." in sopilot(home, "alert", "list").stdout
     note(home, "a")
     note(home, "b")
     resolve_alert(home, "disk", "a", now=datetime.now(UTC))
-    assert [(row["subject"], row["action"]) for row in rows(home, "alerts", "list")] == [("b", "free some")]
-    assert [row["event"] for row in rows(home, "alerts", "list", "--all")] == ["raised", "raised", "resolved"]
+    assert [(row["subject"], row["action"]) for row in rows(home, "alert", "list")] == [("b", "free some")]
+    assert [row["event"] for row in rows(home, "alert", "list", "--all")] == ["raised", "raised", "resolved"]
 
 
 def test_a_test_message_goes_through_every_channel(
     home: Home, receivers: tuple[WebhookReceiver, MailReceiver]
 ) -> None:
     hook, mail = receivers
-    assert [row["ok"] for row in rows(home, "alerts", "test")] == [True, True]
+    assert [row["ok"] for row in rows(home, "alert", "deliver", "--test")] == [True, True]
     assert (len(hook.posts), len(mail.mails)) == (1, 1)
     hook.answers = [403]
-    told = rows(home, "alerts", "test", exit_code=1)
+    told = rows(home, "alert", "deliver", "--test", exit_code=1)
     assert [(row["channel"], row["ok"]) for row in told] == [("webhook", False), ("email", True)]
-    assert "No alert is open." in sopilot(home, "alerts", "list").stdout
+    assert "No alert is open." in sopilot(home, "alert", "list").stdout
 
 
 def test_a_test_without_channels_says_so(home: Home) -> None:
-    assert "names no webhook and no e-mail" in sopilot(home, "alerts", "test").stdout
+    assert "names no webhook and no e-mail" in sopilot(home, "alert", "deliver", "--test").stdout
 
 
 def test_what_waits_is_sent_now_whatever_the_wait(
@@ -72,7 +72,7 @@ def test_what_waits_is_sent_now_whatever_the_wait(
     hook, mail = receivers
     note(home, "a")
     hook.answers = [503]
-    failed = rows(home, "alerts", "deliver", exit_code=1)
+    failed = rows(home, "alert", "deliver", exit_code=1)
     assert [(row["channel"], row["tries"]) for row in failed] == [("webhook", 1)]
-    assert "1 messages delivered, 0 wait." in sopilot(home, "alerts", "deliver").stdout
+    assert "1 messages delivered, 0 wait." in sopilot(home, "alert", "deliver").stdout
     assert (len(hook.posts), len(mail.mails)) == (2, 1)

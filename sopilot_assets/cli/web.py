@@ -1,4 +1,4 @@
-"""`sopilot serve`: Dagster's web page, guarded, also for people who only look."""
+"""`sopilot web`: Dagster's web page, guarded, also for people who only look."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from typing import Annotated
 
 import typer
 
+from sopilot_assets.cli.at_first_use import at_first_use
 from sopilot_assets.cli.options import HOME, examples
 from sopilot_assets.cli.output import say
+from sopilot_assets.upkeep.setting_up import prepare_home
+
+with at_first_use():
+    from sopilot_assets.defs.web import webserver
+
+app = typer.Typer()
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        epilog=examples(
-            "sopilot serve",
-            "sopilot serve --read-only --port 3001",
-            "sopilot serve --read-only --port 3001 --public-name sopilot.example.org",
-        )
-    )(serve)
-
-
+@app.command(
+    epilog=examples(
+        "sopilot web serve",
+        "sopilot web serve --read-only --port 3001",
+        "sopilot web serve --read-only --port 3001 --public-name sopilot.example.org",
+    )
+)
 def serve(
     *,
     home: HOME,
@@ -37,9 +40,6 @@ def serve(
 
     It needs neither `make dev` nor the daemon; runs that are launched wait until a daemon runs.
     """
-    from sopilot_assets.defs.web.webserver import serve as serve_page  # noqa: PLC0415
-    from sopilot_assets.upkeep.setting_up import prepare_home  # noqa: PLC0415
-
     prepare_home(home)
     say(f"Open http://127.0.0.1:{port}{' (to look only)' if read_only else ''}; stop with Ctrl-C")
-    serve_page(home, port=port, read_only=read_only, public_names=public_name or ())
+    webserver.serve(home, port=port, read_only=read_only, public_names=public_name or ())

@@ -5,9 +5,9 @@ The old ones are those of `legacy.reports`, so they are what its scripts printed
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -15,6 +15,7 @@ from sopilot_assets.errors import StudyError
 from sopilot_assets.legacy.importing import task_name
 from sopilot_assets.legacy.policies import OldFit
 from sopilot_assets.legacy.reports import (
+    Document,
     LabelCounts,
     OldJobs,
     evaluation,
@@ -46,7 +47,7 @@ class OldAndRight:
     why: str
 
 
-def figures_beside(jobs: OldJobs, task_id: str | None) -> list[OldAndRight]:
+def old_and_right(jobs: OldJobs, task_id: str | None) -> list[OldAndRight]:
     """Every old figure that misleads, for the completed jobs of a task.
 
     Raises `StudyError` where no completed job has a label.
@@ -66,7 +67,7 @@ def figures_beside(jobs: OldJobs, task_id: str | None) -> list[OldAndRight]:
     return [*rows, *_leaks(jobs, task_id, cases), *_fit(jobs, task_id)]
 
 
-def _bounds(mode: str, old: Mapping[str, Any], right: Figures) -> Iterator[OldAndRight]:
+def _bounds(mode: str, old: Document, right: Figures) -> Iterator[OldAndRight]:
     for name, found in (
         ("critical_miss_rate", right.clustered_miss_rate),
         ("critical_false_positive_rate", right.clustered_false_positive_rate),
@@ -80,7 +81,7 @@ def _bounds(mode: str, old: Mapping[str, Any], right: Figures) -> Iterator[OldAn
         )
 
 
-def _drifts(old: Mapping[str, Any], right: Figures) -> Iterator[OldAndRight]:
+def _drifts(old: Document, right: Figures) -> Iterator[OldAndRight]:
     drift = right.drift
     for name, found in (("critical_score_psi", drift.critical_score), ("score_psi", drift.score)):
         why = "too few jobs"
@@ -92,7 +93,7 @@ def _drifts(old: Mapping[str, Any], right: Figures) -> Iterator[OldAndRight]:
         yield OldAndRight(f"drift, {name}", old["drift"][name], None if found is None else found.psi, why)
 
 
-def _empty_gate(old: Mapping[str, Any]) -> OldAndRight:
+def _empty_gate(old: Document) -> OldAndRight:
     passed = {True: "passes", False: "fails"}
     return OldAndRight(
         "gate without a profile",
@@ -126,13 +127,11 @@ def _fit(jobs: OldJobs, task_id: str | None) -> Iterator[OldAndRight]:
     chosen = cases[cases["order"].isin(dev)].reset_index(drop=True)
     if chosen.empty:
         return
-    policy, report = OldFit(task_id, PROFILE, intervals=False, threshold=DEFAULT_THRESHOLD).run(chosen)
-    fit = report["best_candidate"]["fit"]
-    rails = policy.content["guardrails"]["guarded_binary_v2"]
-    written = f"min_dtw {rails['min_dtw']:g}, exceeds its limits by {fit['constraint_violation']:.3g}"
+    best = OldFit(task_id, PROFILE, intervals=False, threshold=DEFAULT_THRESHOLD).run(chosen).best
+    written = f"min_dtw {best.min_dtw:g}, exceeds its limits by {best.violation:.3g}"
     yield OldAndRight(
         f"policy fitted under {PROFILE}",
         written,
-        written if fit["feasible"] else "none",
+        written if best.feasible else "none",
         "the best candidate is no policy where it breaks the limits it was fitted under",
     )

@@ -8,16 +8,20 @@ from typing import Annotated
 
 import typer
 
+from sopilot_assets.cli.at_first_use import at_first_use
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import show_rows
+from sopilot_assets.upkeep.setting_up import prepare_home
+
+with at_first_use():
+    from sopilot_assets.defs import instance
+    from sopilot_assets.defs.retention import retention
+
+app = typer.Typer()
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(epilog=examples("sopilot retention --dry-run", "sopilot retention"))(retention)
-
-
-def retention(
+@app.command(epilog=examples("sopilot retention apply --dry-run", "sopilot retention apply"))
+def apply(
     *,
     home: HOME,
     dry_run: Annotated[
@@ -30,14 +34,10 @@ def retention(
     settings.yaml says after how many days (retention). Scores, labels, studies, dossiers and recordings stay
     for ever, and so does every run that made the newest state of a partition.
     """
-    from sopilot_assets.defs.instance import local_instance  # noqa: PLC0415
-    from sopilot_assets.defs.retention.retention import remove_expired  # noqa: PLC0415
-    from sopilot_assets.upkeep.setting_up import prepare_home  # noqa: PLC0415
-
     prepare_home(home)
-    with local_instance(home) as instance:
-        expired = remove_expired(home, instance, now=datetime.now(UTC), dry_run=dry_run)
-    rows = [{**asdict(one), "freed_mib": round(one.freed_bytes / (1 << 20), 1)} for one in expired]
+    with instance.local_instance(home) as used:
+        removed = retention.remove_expired(home, used, now=datetime.now(UTC), dry_run=dry_run)
+    rows = [{**asdict(one), "freed_mib": round(one.freed_bytes / (1 << 20), 1)} for one in removed]
     show_rows(
         rows,
         columns=("what", "removed", "freed_mib", "kept", "rule"),

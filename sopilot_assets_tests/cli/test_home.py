@@ -1,4 +1,4 @@
-"""`sopilot init` and `sopilot doctor`, global options, and the time until help appears."""
+"""`sopilot home init` and `sopilot home doctor`, global options, and the time until help appears."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sopilot_assets_tests.cli.running import rows, sopilot
 
 
 def test_init_makes_the_home_once(home: Home) -> None:
-    sopilot(home, "init")
+    sopilot(home, "home", "init")
     folder = local_path(home.root) / "dagster"
     assert sorted(path.name for path in folder.iterdir()) == sorted(SETTINGS)
     (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n", "utf-8")
-    assert "all there already" in sopilot(home, "init").stdout
+    assert "all there already" in sopilot(home, "home", "init").stdout
     assert (folder / "dagster.yaml").read_text("utf-8") == "telemetry: {enabled: false}\n"
 
 
@@ -34,7 +34,11 @@ def test_the_shipped_settings_are_the_repositorys(name: str) -> None:
 def test_the_home_is_named_by_option_or_variable(tmp_path: Path) -> None:
     runner = CliRunner()
     for number, (words, variable) in enumerate(
-        [(["--home", "{}", "init"], ""), (["init", "--home", "{}"], "/nowhere"), (["init"], "{}")]
+        [
+            (["--home", "{}", "home", "init"], ""),
+            (["home", "init", "--home", "{}"], "/nowhere"),
+            (["home", "init"], "{}"),
+        ]
     ):
         home = str(tmp_path / str(number))
         arguments = [word.format(home) for word in words]
@@ -45,21 +49,21 @@ def test_the_home_is_named_by_option_or_variable(tmp_path: Path) -> None:
 
 def test_a_home_that_cannot_be_made_is_an_error_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", "utf-8")
-    result = sopilot(tmp_path / "file" / "home", "init", exit_code=1)
+    result = sopilot(tmp_path / "file" / "home", "home", "init", exit_code=1)
     assert "could not be made" in result.stderr
     assert "Traceback" not in result.output
 
 
 def test_doctor_says_that_a_home_is_missing(home: Home) -> None:
-    found = rows(home, "doctor", exit_code=1)
+    found = rows(home, "home", "doctor", exit_code=1)
     assert found[-1]["check"] == "home"
-    assert "sopilot init" in str(found[-1]["action"])
+    assert "sopilot home init" in str(found[-1]["action"])
     assert not local_path(home.root).exists()
 
 
 def test_doctor_finds_nothing_to_mend_in_a_new_home(home: Home) -> None:
-    sopilot(home, "init")
-    assert {row["state"] for row in rows(home, "doctor")} <= {"ok", "warning"}
+    sopilot(home, "home", "init")
+    assert {row["state"] for row in rows(home, "home", "doctor")} <= {"ok", "warning"}
 
 
 def test_version() -> None:
@@ -76,7 +80,8 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("models", "list"), ("show", "scores"), ("show", "stale"), ("score", "--dry-run")]
+    "words",
+    [("model", "list"), ("score", "list"), ("score", "list", "--stale"), ("score", "run", "--dry-run")],
 )
 def test_looking_at_an_empty_home_works_and_writes_nothing(home: Home, words: tuple[str, ...]) -> None:
     sopilot(home, *words)
@@ -84,10 +89,10 @@ def test_looking_at_an_empty_home_works_and_writes_nothing(home: Home, words: tu
 
 
 def test_a_recording_that_is_not_there_is_an_error(home: Home) -> None:
-    for words in (("show", "video", "take_7.mp4"), ("score", "take_7.mp4")):
+    for words in (("recording", "show", "take_7.mp4"), ("score", "run", "take_7.mp4")):
         assert "take_7.mp4: expected the partition key" in sopilot(home, *words, exit_code=1).stderr
 
 
 def test_choices_that_exclude_each_other_are_refused(home: Home) -> None:
-    assert "choose one" in sopilot(home, "score", "--stale", "--all", exit_code=1).stderr
-    assert "choose one" in sopilot(home, "show", "scores", "--json", "--csv", exit_code=1).stderr
+    assert "choose one" in sopilot(home, "score", "run", "--stale", "--all", exit_code=1).stderr
+    assert "choose one" in sopilot(home, "score", "list", "--json", "--csv", exit_code=1).stderr

@@ -1,4 +1,4 @@
-"""`sopilot alerts`: what needs attention, and whether people are reached."""
+"""`sopilot alert`: what needs attention, and whether people are reached."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ import typer
 
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows
+from sopilot_assets.settings import load_settings
+from sopilot_assets.upkeep.alerts import deliver as deliver_waiting
+from sopilot_assets.upkeep.alerts import open_alerts, read_events
+from sopilot_assets.upkeep.alerts.alert import trial_event
+from sopilot_assets.upkeep.alerts.deliver import channels_of, try_channel
 
 if TYPE_CHECKING:
+    from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
     from sopilot_assets.upkeep.alerts import Delivery
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    help="What needs attention, and whether people are reached.",
-)
+app = typer.Typer()
 
 _COLUMNS = ("since", "severity", "kind", "subject", "times", "what", "action")
 
 
-@app.command("list", epilog=examples("sopilot alerts list", "sopilot alerts list --all --csv"))
+@app.command("list", epilog=examples("sopilot alert list", "sopilot alert list --all --csv"))
 def list_alerts(
     *,
     every: Annotated[
@@ -36,8 +38,6 @@ def list_alerts(
     as_csv: AS_CSV = False,
 ) -> None:
     """List the open alerts: since when, what is wrong, and what to do."""
-    from sopilot_assets.upkeep.alerts import open_alerts, read_events  # noqa: PLC0415
-
     if every:
         events: list[dict[str, Cell]] = [_cells(event.as_line()) for event in read_events(home)]
         columns = ("at", "event", "severity", "kind", "subject", "what")
@@ -59,31 +59,20 @@ def list_alerts(
     show_rows(rows, columns=_COLUMNS, empty="No alert is open.", as_json=as_json, as_csv=as_csv)
 
 
-@app.command("test", epilog=examples("sopilot alerts test"))
-def send_test(*, home: HOME, as_json: AS_JSON = False) -> None:
-    """Send a test message on each channel of settings.yaml; exit code 1 when one does not take it."""
-    from sopilot_assets.settings import load_settings  # noqa: PLC0415
-    from sopilot_assets.upkeep.alerts.alert import trial_event  # noqa: PLC0415
-    from sopilot_assets.upkeep.alerts.deliver import channels_of, try_channel  # noqa: PLC0415
-
-    alerts, event = load_settings(home).alerts, trial_event(datetime.now(UTC))
-    installation = alerts.installation or socket.gethostname()
-    rows: list[dict[str, Cell]] = []
-    for channel in channels_of(alerts, os.environ):
-        taken, said = try_channel(channel, event, installation, alerts, os.environ)
-        rows.append({"channel": channel.name, "ok": taken, "answer": said})
-    empty = "settings.yaml names no webhook and no e-mail; alerts are only noted in alerts/alerts.jsonl."
-    show_rows(rows, columns=("channel", "ok", "answer"), empty=empty, as_json=as_json)
-    if not all(row["ok"] for row in rows):
-        raise typer.Exit(1)
-
-
-@app.command(epilog=examples("sopilot alerts deliver"))
-def deliver(*, home: HOME, as_json: AS_JSON = False) -> None:
+@app.command(epilog=examples("sopilot alert deliver", "sopilot alert deliver --test"))
+def deliver(
+    *,
+    test: Annotated[
+        bool,
+        typer.Option("--test", help="Instead send a test message on each channel of settings.yaml."),
+    ] = False,
+    home: HOME,
+    as_json: AS_JSON = False,
+) -> None:
     """Send what waits, now; exit code 1 when something could not be sent."""
-    from sopilot_assets.settings import load_settings  # noqa: PLC0415
-    from sopilot_assets.upkeep.alerts import deliver as deliver_waiting  # noqa: PLC0415
-
+    if test:
+        _send_test(home, as_json=as_json)
+        return
     alerts = load_settings(home).alerts
     sent = deliver_waiting(
         home,
@@ -94,6 +83,19 @@ def deliver(*, home: HOME, as_json: AS_JSON = False) -> None:
         everything=True,
     )
     _show_sent(sent, as_json=as_json)
+
+
+def _send_test(home: Home, *, as_json: bool) -> None:
+    alerts, event = load_settings(home).alerts, trial_event(datetime.now(UTC))
+    installation = alerts.installation or socket.gethostname()
+    rows: list[dict[str, Cell]] = []
+    for channel in channels_of(alerts, os.environ):
+        taken, said = try_channel(channel, event, installation, alerts, os.environ)
+        rows.append({"channel": channel.name, "ok": taken, "answer": said})
+    empty = "settings.yaml names no webhook and no e-mail; alerts are only noted in alerts/alerts.jsonl."
+    show_rows(rows, columns=("channel", "ok", "answer"), empty=empty, as_json=as_json)
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(1)
 
 
 def _show_sent(sent: Delivery, *, as_json: bool) -> None:

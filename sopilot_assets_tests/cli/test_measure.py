@@ -1,4 +1,4 @@
-"""`sopilot bench accuracy` on a small simulated set with other people's ways of labelling."""
+"""`sopilot measure compare` on a small simulated set with other people's ways of labelling."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def ran(tiny_set: SimulatedSet, tmp_path_factory: pytest.TempPathFactory) -> Ran
     (root / "labels.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in strange(lines)), "utf-8")
     (root / "videos" / "broken.mp4").write_bytes(b"no video at all")
     files = ("--json", folder / "out" / "figures.json", "--dump", folder / "rows.csv", "--home", home)
-    result = sopilot(folder, "bench", "accuracy", "--root", root, "--processes", "2", *files)
+    result = sopilot(folder, "measure", "compare", "--root", root, "--processes", "2", *files)
     figures = json.loads((folder / "out" / "figures.json").read_text("utf-8"))
     with (folder / "rows.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -123,7 +123,7 @@ def test_a_kept_home_has_the_review_pages_and_is_used_again(ran: Ran) -> None:
     assert len(list((ran.home / "reviews").glob("filter_change-t-*.html"))) == 3
     again = ran.home.parent / "again.json"
     words = ("--root", ran.root, "--home", ran.home, "--no-baseline", "--processes", "1")
-    sopilot(ran.home, "bench", "accuracy", *words, "--json", again)
+    sopilot(ran.home, "measure", "compare", *words, "--json", again)
     found, before = json.loads(again.read_text("utf-8")), ran.figures
     assert found["pooled"]["baseline"] is None
     for name in ("critical", "types", "auc", "passes"):
@@ -132,15 +132,15 @@ def test_a_kept_home_has_the_review_pages_and_is_used_again(ran: Ran) -> None:
 
 def test_a_home_with_other_golds_is_refused(ran: Ran) -> None:
     words = ("--root", ran.root, "--home", ran.home, "--no-baseline", "--golds", "1")
-    refused = sopilot(ran.home, "bench", "accuracy", *words, exit_code=1)
+    refused = sopilot(ran.home, "measure", "compare", *words, exit_code=1)
     assert "Choose an empty folder for --home" in refused.stderr
 
 
 def test_a_folder_that_is_none_ends_with_2(tmp_path: Path) -> None:
-    refused = sopilot(tmp_path, "bench", "accuracy", "--root", tmp_path / "none", exit_code=2)
+    refused = sopilot(tmp_path, "measure", "compare", "--root", tmp_path / "none", exit_code=2)
     assert "expected a folder with labels.jsonl" in refused.stderr
     (tmp_path / "labels.jsonl").write_text('{"task": "tea"}\n', "utf-8")
-    refused = sopilot(tmp_path, "bench", "accuracy", "--root", tmp_path, exit_code=2)
+    refused = sopilot(tmp_path, "measure", "compare", "--root", tmp_path, exit_code=2)
     assert "line 1: field file: Field required" in refused.stderr
 
 

@@ -1,4 +1,4 @@
-"""`sopilot init` and `sopilot doctor`."""
+"""`sopilot home`: the home folder made, examined, fetched."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ import typer
 
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows
+from sopilot_assets.errors import ConfigError
+from sopilot_assets.store.publish import local_path, sweep_unfinished
+from sopilot_assets.store.shared import FETCHED, PULLED, pull, stored_at
+from sopilot_assets.upkeep.doctor import OLD_S, State, examine_home
+from sopilot_assets.upkeep.setting_up import Profile, join_store, prepare_home
+
+app = typer.Typer()
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(epilog=examples("sopilot init", "sopilot init --home /data/sopilot --profile scale"))(init)
-    app.command(epilog=examples("sopilot doctor", "sopilot doctor --sweep"))(doctor)
-
-
+@app.command(epilog=examples("sopilot home init", "sopilot home init --home /data/sopilot --profile scale"))
 def init(
     *,
     home: HOME,
     profile: Annotated[
         Literal["local", "scale"] | None,
-        typer.Option(help="One machine (the default), or several: PostgreSQL, Redis and `sopilot worker`."),
+        typer.Option(
+            help="One machine (the default), or several: PostgreSQL, Redis and `sopilot worker run`."
+        ),
     ] = None,
     store: Annotated[
         str | None,
@@ -32,8 +36,6 @@ def init(
     ] = None,
 ) -> None:
     """Make the home folder and the settings of its Dagster instance; what is there already stays."""
-    from sopilot_assets.upkeep.setting_up import Profile, join_store, prepare_home  # noqa: PLC0415
-
     prepared = prepare_home(home, Profile(profile) if profile else None)
     made = f"{len(prepared.created)} folders and files made" if prepared.created else "all there already"
     say(f"Home: {home.root} ({made})")
@@ -41,9 +43,12 @@ def init(
     if store is not None:
         joined = join_store(home, store)
         say(f"Shared through {store}: {joined.stored} files stored there, {joined.fetched} fetched")
-    say("Next: `sopilot demo`, or `sopilot task new TASK` and recordings into capture/TASK/gold/SITE/.")
+    say(
+        "Next: `sopilot demo run`, or `sopilot task create TASK` and recordings into capture/TASK/gold/SITE/."
+    )
 
 
+@app.command(epilog=examples("sopilot home doctor", "sopilot home doctor --sweep"))
 def doctor(
     *,
     home: HOME,
@@ -54,9 +59,6 @@ def doctor(
     as_json: AS_JSON = False,
 ) -> None:
     """Look for what is wrong, and say what to do about it; exit code 1 when something must be mended."""
-    from sopilot_assets.store.publish import sweep_unfinished  # noqa: PLC0415
-    from sopilot_assets.upkeep.doctor import OLD_S, State, examine_home  # noqa: PLC0415
-
     now_s = time.time()
     if sweep:
         say(f"{sweep_unfinished(home.root, older_than_s=OLD_S, now_s=now_s)} temporary files removed")
@@ -65,3 +67,20 @@ def doctor(
     show_rows(rows, columns=("check", "state", "what", "action"), as_json=as_json)
     if any(finding.state is State.PROBLEM for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command(epilog=examples("sopilot home fetch", "sopilot home fetch --videos"))
+def fetch(
+    *,
+    home: HOME,
+    videos: Annotated[bool, typer.Option("--videos", help="Recordings and embeddings as well.")] = False,
+) -> None:
+    """Fetch the review pages that other machines made into this one's home, for reading; runs fetch by
+    themselves what they need.
+    """
+    root = local_path(home.root)
+    url = stored_at(root)
+    if url is None:
+        raise ConfigError(f"{root}: is not shared. `sopilot home init --store s3://bucket/home` shares it.")
+    count = pull(root, (*PULLED, *FETCHED) if videos else (*PULLED, "reviews"))
+    say(f"{count} files fetched from {url}")

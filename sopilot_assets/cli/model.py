@@ -1,4 +1,4 @@
-"""`sopilot models`: the embedding models of a home."""
+"""`sopilot model`: the embedding models of a home."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import typer
 
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows, stage
+from sopilot_assets.embedding.model_states import model_states
+from sopilot_assets.embedding.models import preload as copy
+from sopilot_assets.embedding.models import verify as check
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="The embedding models of a home.")
+app = typer.Typer()
 
 
-@app.command(name="list", epilog=examples("sopilot models list"))
+@app.command(name="list", epilog=examples("sopilot model list"))
 def list_models(*, home: HOME, as_json: AS_JSON = False) -> None:
     """List the models: whether each is there, and which tasks ask for it."""
-    from sopilot_assets.embedding.model_states import model_states  # noqa: PLC0415
-
     rows = [
         {"model": one.name, "state": one.state, "tasks": ", ".join(one.tasks) or None}
         for one in model_states(home)
@@ -25,23 +26,21 @@ def list_models(*, home: HOME, as_json: AS_JSON = False) -> None:
     show_rows(rows, columns=("model", "state", "tasks"), as_json=as_json)
 
 
-@app.command(epilog=examples("sopilot models preload ~/downloads/vjepa2-vitl"))
+@app.command(epilog=examples("sopilot model preload ~/downloads/vjepa2-vitl"))
 def preload(
     source: Annotated[Path, typer.Argument(help="A folder with config.json and *.safetensors of V-JEPA 2.")],
     *,
     home: HOME,
 ) -> None:
     """Copy a V-JEPA 2 model into the home, with the hash of every file; nothing is downloaded."""
-    from sopilot_assets.embedding.models import preload as copy  # noqa: PLC0415
-
     with stage("Copying the model"):
         manifest = copy(source, home)
     say(f"{manifest.name}: {len(manifest.files)} files copied, digest {manifest.digest()[:12]}")
-    say("Next: `sopilot models verify vjepa2`, then `embedder: vjepa2` in the task file.")
+    say("Next: `sopilot model verify vjepa2`, then `embedder: vjepa2` in the task file.")
 
 
 @app.command(
-    epilog=examples("sopilot models verify", "sopilot models verify vjepa2 --device cuda --precision fp16")
+    epilog=examples("sopilot model verify", "sopilot model verify vjepa2 --device cuda --precision fp16")
 )
 def verify(
     name: Annotated[
@@ -55,8 +54,6 @@ def verify(
     home: HOME,
 ) -> None:
     """Check every file of a model and run it on a fixed input; makes lite0_flow ready at the first use."""
-    from sopilot_assets.embedding.models import verify as check  # noqa: PLC0415
-
     with stage(f"Verifying {name}"):
         found = check(home, name, device=device, precision=precision)
     again = "the same" if found.repeatable else "[yellow]other[/yellow]"

@@ -1,7 +1,8 @@
-"""`sopilot labels`: what people say about recordings."""
+"""`sopilot label`: what people say about recordings."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,22 +12,27 @@ import typer
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning
 from sopilot_assets.cli.rows import rows_of
-from sopilot_assets.errors import LabelError
+from sopilot_assets.errors import ConfigError, LabelError
+from sopilot_assets.labels.agreement import DISAGREEMENT_COLUMNS, disagreements, only_settles, rater_agreement
+from sopilot_assets.labels.chain import append_events, chain_head, read_chain, row_of, tasks_with_labels
+from sopilot_assets.labels.events import Source
+from sopilot_assets.labels.prefill import BAD_FREEZE, prefill_drafts
+from sopilot_assets.labels.recordings import by_key, recordings_to_label
+from sopilot_assets.labels.sheet_files import one_row, read_sheet
+from sopilot_assets.labels.sheets import sheet_drafts, write_template
+from sopilot_assets.labels.state import STATE_COLUMNS, label_coverage, label_state
+from sopilot_assets.tasks import find_tasks, load_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sopilot_assets.labels.events import Draft, LabelEvent, Source
+    from sopilot_assets.labels.events import Draft, LabelEvent
     from sopilot_assets.labels.recordings import RecordingToLabel
     from sopilot_assets.labels.sheet_files import Sheet
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    help="What people say about recordings: sheets, labels, agreement.",
-)
+app = typer.Typer()
 
 TASK = Annotated[str, typer.Argument(help="The task's id.")]
 WHO = Annotated[str, typer.Option("--who", help="The id of the person who labels, without spaces.")]
@@ -49,12 +55,12 @@ EVERY_SOURCE = "blind_human,human,imported,prefill"
 
 @app.command(
     epilog=examples(
-        "sopilot labels template filter_change ann.csv --who ann",
-        "sopilot labels template filter_change chief.csv --who chief --disputed",
-        "sopilot labels template filter_change bob.json --who bob --with-findings",
+        "sopilot label prepare filter_change ann.csv --who ann",
+        "sopilot label prepare filter_change chief.csv --who chief --disputed",
+        "sopilot label prepare filter_change bob.json --who bob --with-findings",
     )
 )
-def template(
+def prepare(
     task: TASK,
     sheet: SHEET,
     *,
@@ -73,10 +79,6 @@ def template(
     Without --with-findings the sheet is blind: it shows neither findings nor file names. Answers are yes, no
     or unsure.
     """
-    from sopilot_assets.labels.agreement import disagreements  # noqa: PLC0415
-    from sopilot_assets.labels.events import Source  # noqa: PLC0415
-    from sopilot_assets.labels.sheets import write_template  # noqa: PLC0415
-
     source = Source.HUMAN if with_findings else Source.BLIND_HUMAN
     events = _chain(home, task)
     own = [one for one in events if (one.who, one.source, one.adjudicates) == (who, source, False)]
@@ -96,18 +98,18 @@ def template(
         say(f"Column video names files below {home.root}.")
         say(
             "Next: fill in critical_expected (yes, no or unsure), then "
-            f"`sopilot labels import {task} {sheet}{settle}`."
+            f"`sopilot label import {task} {sheet}{settle}`."
         )
     elif not (disputed or everything):
         say(f"Nothing is left for {who} to label; --all lists also what {who} has labelled.")
 
 
 @app.command(
-    name="import",
+    "import",
     epilog=examples(
-        "sopilot labels import filter_change ann.csv",
-        "sopilot labels import filter_change made_by_hand.csv --who ann --source blind_human",
-        "sopilot labels import filter_change chief.csv --adjudicates",
+        "sopilot label import filter_change ann.csv",
+        "sopilot label import filter_change made_by_hand.csv --who ann --source blind_human",
+        "sopilot label import filter_change chief.csv --adjudicates",
     ),
 )
 def import_sheet(
@@ -130,11 +132,6 @@ def import_sheet(
     home: HOME,
 ) -> None:
     """Take in a filled-in sheet; nothing of it where one row has a fault, and each fault is named."""
-    from sopilot_assets.labels.agreement import only_settles  # noqa: PLC0415
-    from sopilot_assets.labels.chain import read_chain  # noqa: PLC0415
-    from sopilot_assets.labels.events import Source  # noqa: PLC0415
-    from sopilot_assets.labels.sheet_files import read_sheet  # noqa: PLC0415
-
     now = datetime.now(UTC)
     chain = read_chain(home, task)
     drafts = _drafts(
@@ -157,8 +154,8 @@ def import_sheet(
 
 @app.command(
     epilog=examples(
-        "sopilot labels prefill filter_change",
-        "sopilot labels prefill filter_change --pattern '_bad_(freeze|cut_tail)' --only-matching",
+        "sopilot label prefill filter_change",
+        "sopilot label prefill filter_change --pattern '_bad_(freeze|cut_tail)' --only-matching",
     )
 )
 def prefill(
@@ -176,10 +173,6 @@ def prefill(
     home: HOME,
 ) -> None:
     """Guess labels from file names, where nobody has labelled yet; no research gate counts them."""
-    from sopilot_assets.labels.chain import read_chain  # noqa: PLC0415
-    from sopilot_assets.labels.prefill import BAD_FREEZE, prefill_drafts  # noqa: PLC0415
-    from sopilot_assets.labels.recordings import recordings_to_label  # noqa: PLC0415
-
     now = datetime.now(UTC)
     drafts = prefill_drafts(
         recordings_to_label(home, task),
@@ -201,8 +194,8 @@ def prefill(
 
 @app.command(
     epilog=examples(
-        "sopilot labels add filter_change take_07.mp4 yes --who ann --note 'the filter was not seated'",
-        "sopilot labels add filter_change 1f3a9c2b7d04 no --who chief --adjudicates",
+        "sopilot label add filter_change take_07.mp4 yes --who ann --note 'the filter was not seated'",
+        "sopilot label add filter_change 1f3a9c2b7d04 no --who chief --adjudicates",
     )
 )
 def add(
@@ -229,10 +222,6 @@ def add(
     home: HOME,
 ) -> None:
     """Add the label of one recording."""
-    from sopilot_assets.labels.chain import read_chain  # noqa: PLC0415
-    from sopilot_assets.labels.events import Source  # noqa: PLC0415
-    from sopilot_assets.labels.sheet_files import one_row  # noqa: PLC0415
-
     now = datetime.now(UTC)
     cells = {
         "key": recording,
@@ -256,46 +245,32 @@ def add(
 
 
 @app.command(
-    epilog=examples("sopilot labels status", "sopilot labels status filter_change --sources blind_human")
-)
-def status(
-    task: Annotated[str | None, typer.Argument(help="The task's id. (Default: every task.)")] = None,
-    *,
-    sources: SOURCES = EVERY_SOURCE,
-    home: HOME,
-    as_json: AS_JSON = False,
-) -> None:
-    """How many recordings have labels that count, of which source, and how far raters agree."""
-    from sopilot_assets.labels.chain import tasks_with_labels  # noqa: PLC0415
-    from sopilot_assets.tasks import find_tasks  # noqa: PLC0415
-
-    tasks = [task] if task else sorted({*find_tasks(home.root).tasks, *tasks_with_labels(home)})
-    rows = [_status(home, one, sources.split(",")) for one in tasks]
-    columns = (
-        "task",
-        "recordings",
-        "labelled",
-        "positives",
-        "negatives",
-        "blind",
-        "two_raters",
-        "cannot_say",
-        "disputed",
-        "unlabelled",
-        "kappa",
-    )
-    show_rows(rows, columns=columns, empty="No tasks yet.", as_json=as_json)
-
-
-@app.command(
-    name="list",
+    "list",
     epilog=examples(
-        "sopilot labels list filter_change", "sopilot labels list filter_change --csv > labels.csv"
+        "sopilot label list",
+        "sopilot label list filter_change --csv > labels.csv",
+        "sopilot label list filter_change --disputed",
+        "sopilot label list filter_change --count --sources blind_human",
     ),
 )
 def list_labels(
-    task: TASK,
+    task: Annotated[
+        str | None, typer.Argument(help="The task's id. (Default: every task, with --count.)")
+    ] = None,
     *,
+    count: Annotated[
+        bool,
+        typer.Option(
+            "--count",
+            help="How many recordings have labels that count, of which source, and how far raters agree.",
+        ),
+    ] = False,
+    disputed: Annotated[
+        bool,
+        typer.Option(
+            "--disputed", help="How far raters agree beyond chance, and each recording on which they do not."
+        ),
+    ] = False,
     events: Annotated[
         bool, typer.Option("--events", help="Every event in order, instead of what they say together.")
     ] = False,
@@ -304,23 +279,28 @@ def list_labels(
     as_json: AS_JSON = False,
     as_csv: AS_CSV = False,
 ) -> None:
-    """What the labels say of each recording, or every label event."""
-    from sopilot_assets.labels.chain import row_of  # noqa: PLC0415
-    from sopilot_assets.labels.state import STATE_COLUMNS, label_state  # noqa: PLC0415
-
-    chain = _chain(home, task)
-    if events:
-        rows = [row_of(event) for event in chain]
-        columns: Sequence[str] = ("seq", "at", "who", "source", "key", "critical_expected", "seen", "note")
+    """List what the labels say of each recording of a task; without a task, count those of every task."""
+    if count + disputed + events > 1:
+        raise ConfigError("--count, --disputed and --events: choose one of them.")
+    if task is None and (disputed or events):
+        raise ConfigError("--disputed and --events: expected a task, `sopilot label list TASK`.")
+    if task is None or count:
+        _list_counts(home, task, sources.split(","), as_json=as_json, as_csv=as_csv)
+    elif disputed:
+        _list_disputed(home, task, sources.split(","), as_json=as_json, as_csv=as_csv)
+    elif events:
+        rows = [row_of(event) for event in _chain(home, task)]
+        columns = ("seq", "at", "who", "source", "key", "critical_expected", "seen", "note")
+        show_rows(rows, columns=columns, empty="No labels yet.", as_json=as_json, as_csv=as_csv)
     else:
-        rows = rows_of(label_state(chain, sources.split(",")))
-        columns = [name for name in STATE_COLUMNS if name != "raters"]
-    show_rows(rows, columns=columns, empty="No labels yet.", as_json=as_json, as_csv=as_csv)
+        rows = rows_of(label_state(_chain(home, task), sources.split(",")))
+        shown = [name for name in STATE_COLUMNS if name != "raters"]
+        show_rows(rows, columns=shown, empty="No labels yet.", as_json=as_json, as_csv=as_csv)
 
 
 @app.command(
     epilog=examples(
-        "sopilot labels verify filter_change", "sopilot labels verify filter_change --head 4f1c09aa2b31"
+        "sopilot label verify filter_change", "sopilot label verify filter_change --head 4f1c09aa2b31"
     )
 )
 def verify(
@@ -333,8 +313,6 @@ def verify(
     home: HOME,
 ) -> None:
     """Check the chain of label events and say where it ends; exit code 1 where an event is wrong."""
-    from sopilot_assets.labels.chain import chain_head  # noqa: PLC0415
-
     chain = _chain(home, task)
     end = chain_head(chain)
     if head and not any(event.event_id.startswith(head.lower()) for event in chain):
@@ -349,71 +327,39 @@ def verify(
     say(f"The last one is {end.event_id}")
 
 
-@app.command(
-    name="disagreements",
-    epilog=examples(
-        "sopilot labels disagreements filter_change", "sopilot labels disagreements filter_change --csv"
-    ),
-)
-def show_disagreements(
-    task: TASK,
-    *,
-    sources: SOURCES = EVERY_SOURCE,
-    home: HOME,
-    as_json: AS_JSON = False,
-    as_csv: AS_CSV = False,
+def _list_counts(
+    home: Home, task: str | None, sources: Sequence[str], *, as_json: bool, as_csv: bool
 ) -> None:
-    """How far raters agree beyond chance, and each recording on which they do not."""
-    from sopilot_assets.labels.agreement import DISAGREEMENT_COLUMNS, disagreements  # noqa: PLC0415
+    tasks = [task] if task else sorted({*find_tasks(home.root).tasks, *tasks_with_labels(home)})
+    rows = [_status(home, one, sources) for one in tasks]
+    columns = (
+        "task",
+        "recordings",
+        "labelled",
+        "positives",
+        "negatives",
+        "blind",
+        "two_raters",
+        "cannot_say",
+        "disputed",
+        "unlabelled",
+        "kappa",
+    )
+    show_rows(rows, columns=columns, empty="No tasks yet.", as_json=as_json, as_csv=as_csv)
 
+
+def _list_disputed(home: Home, task: str, sources: Sequence[str], *, as_json: bool, as_csv: bool) -> None:
     chain = _chain(home, task)
-    rows = rows_of(disagreements(chain, sources.split(",")))
+    rows = rows_of(disagreements(chain, sources))
     show_rows(rows, columns=DISAGREEMENT_COLUMNS, empty="No disagreements.", as_json=as_json, as_csv=as_csv)
     if not (as_json or as_csv):
         say(f"Agreement, blind labels only: {_agreement_text(chain)}")
         if any(not row["settled"] for row in rows):
-            say(f"Next: `sopilot labels template {task} SHEET.csv --who ID --disputed`.")
-
-
-@app.command(
-    name="simulate",
-    epilog=examples(
-        "sopilot labels simulate filter_change --truth /tmp/recordings/labels.jsonl --out /tmp/sheets"
-    ),
-)
-def simulate_raters(
-    task: TASK,
-    *,
-    truth: Annotated[Path, typer.Option(help="The labels.jsonl of simulated recordings.", dir_okay=False)],
-    out: Annotated[Path, typer.Option("--out", help="The folder of the sheets.", file_okay=False)],
-    who: Annotated[
-        list[str] | None, typer.Option("--who", help="A rater; repeat it. (Default: r1, r2.)")
-    ] = None,
-    miss: Annotated[float, typer.Option(help="The share of critical deviations a rater misses.")] = 0.03,
-    false_alarm: Annotated[float, typer.Option(help="The share of faultless ones called critical.")] = 0.02,
-    unsure: Annotated[float, typer.Option(help="The share of which a rater cannot say.")] = 0.02,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same answers.")] = 7,
-    home: HOME,
-) -> None:
-    """Fill in blind sheets of simulated recordings as people would who err now and then; to try things."""
-    from sopilot_assets.capture.simulate.raters import Rater, read_truth  # noqa: PLC0415
-    from sopilot_assets.labels.recordings import recordings_to_label  # noqa: PLC0415
-    from sopilot_assets.labels.simulated import fill_as  # noqa: PLC0415
-
-    known, recordings = read_truth(truth), recordings_to_label(home, task)
-    for name in who or ("r1", "r2"):
-        rater = Rater(name, miss_rate=miss, false_alarm_rate=false_alarm, unsure_rate=unsure)
-        sheet = out / f"{task}.{name}.csv"
-        filled = fill_as(sheet, recordings, known, rater, seed=seed)
-        say(f"{sheet}: {filled} of {len(recordings)} recordings")
-    say(f"Next: `sopilot labels import {task} SHEET`.")
+            say(f"Next: `sopilot label prepare {task} SHEET.csv --who ID --disputed`.")
 
 
 def _chain(home: Home, task: str) -> list[LabelEvent]:
     """The label events of a task; ``TaskError`` where there is neither such a task nor a label of it."""
-    from sopilot_assets.labels.chain import read_chain  # noqa: PLC0415
-    from sopilot_assets.tasks import load_task  # noqa: PLC0415
-
     chain = read_chain(home, task)
     if not chain:
         load_task(home.tasks / f"{task}.yaml")
@@ -422,8 +368,6 @@ def _chain(home: Home, task: str) -> list[LabelEvent]:
 
 def _recordings(home: Home, task: str, events: Iterable[LabelEvent]) -> dict[str, RecordingToLabel]:
     """What can be labelled: the trainee recordings of the task, and what has labels already."""
-    from sopilot_assets.labels.recordings import by_key, recordings_to_label  # noqa: PLC0415
-
     return by_key(recordings_to_label(home, task), (event.key for event in events))
 
 
@@ -439,9 +383,6 @@ def _drafts(
     adjudicates: bool,
 ) -> list[Draft]:
     """The labels that a sheet holds, checked against the task's steps and recordings."""
-    from sopilot_assets.labels.sheets import sheet_drafts  # noqa: PLC0415
-    from sopilot_assets.tasks import load_task  # noqa: PLC0415
-
     return sheet_drafts(
         sheet,
         task_id=task,
@@ -455,8 +396,6 @@ def _drafts(
 
 
 def _append(home: Home, drafts: Sequence[Draft], now: datetime, *, what: str) -> None:
-    from sopilot_assets.labels.chain import append_events  # noqa: PLC0415
-
     added = append_events(home, drafts, run_id=f"labels-{now:%Y%m%dT%H%M%S%f}", written_at=now.isoformat())
     say(f"{what}; {len(added)} new labels, {len(drafts) - len(added)} were there already")
     if added:
@@ -464,11 +403,6 @@ def _append(home: Home, drafts: Sequence[Draft], now: datetime, *, what: str) ->
 
 
 def _status(home: Home, task: str, sources: Sequence[str]) -> dict[str, Cell]:
-    from dataclasses import asdict  # noqa: PLC0415
-
-    from sopilot_assets.labels.recordings import recordings_to_label  # noqa: PLC0415
-    from sopilot_assets.labels.state import label_coverage, label_state  # noqa: PLC0415
-
     chain = _chain(home, task)
     # an imported task has jobs and no recordings
     keys = [one.key for one in recordings_to_label(home, task)] or sorted({event.key for event in chain})
@@ -477,8 +411,6 @@ def _status(home: Home, task: str, sources: Sequence[str]) -> dict[str, Cell]:
 
 
 def _agreement_text(chain: Sequence[LabelEvent]) -> str:
-    from sopilot_assets.labels.agreement import rater_agreement  # noqa: PLC0415
-
     found = rater_agreement(chain)
     if found.kappa is None or found.low is None or found.high is None:
         return found.reason

@@ -1,0 +1,131 @@
+"""The groups of commands: what each is about, who uses it, and the module that holds its commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_group
+
+from sopilot_assets.cli.at_first_use import at_first_use
+from sopilot_assets.cli.output import show_error
+from sopilot_assets.cli.renamed import renamed
+from sopilot_assets.errors import SopilotError
+
+with at_first_use():
+    from sopilot_assets.cli import (
+        alert,
+        backup,
+        campaign,
+        capture,
+        demo,
+        dossier,
+        home,
+        key,
+        label,
+        legacy,
+        measure,
+        model,
+        recording,
+        reference,
+        report,
+        retention,
+        sample,
+        score,
+        study,
+        task,
+        web,
+        worker,
+    )
+
+PEOPLE: Final = "People: recordings, scores, labels"
+EVIDENCE: Final = "Evidence: studies and dossiers"
+UPKEEP: Final = "Upkeep: the installation"
+DEVELOPERS: Final = "Developers: samples and measurements"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One noun: its panel in the help, what it says of itself, and the module with its verbs."""
+
+    name: str
+    panel: str
+    about: str
+    module: ModuleType
+
+
+GROUPS: Final = (
+    Group("demo", PEOPLE, "The whole way on simulated recordings: begin here.", demo),
+    Group("task", PEOPLE, "Procedures, and how recordings of them are judged.", task),
+    Group("capture", PEOPLE, "Recordings in: copied, checked, registered.", capture),
+    Group("recording", PEOPLE, "Registered recordings, and refused ones.", recording),
+    Group("reference", PEOPLE, "What each task is compared with.", reference),
+    Group("score", PEOPLE, "Scores of recordings: made, listed.", score),
+    Group("label", PEOPLE, "What people say about recordings: sheets, labels, agreement.", label),
+    Group("report", PEOPLE, "What a day brought, and what needs a person.", report),
+    Group("study", EVIDENCE, "Evaluations, registered before anybody looks.", study),
+    Group("dossier", EVIDENCE, "Evidence dossiers: built, listed, verified.", dossier),
+    Group("key", EVIDENCE, "Keys that dossiers are signed with.", key),
+    Group("legacy", EVIDENCE, "An existing installation of the old system.", legacy),
+    Group("home", UPKEEP, "The home folder: made, examined, fetched.", home),
+    Group("web", UPKEEP, "Dagster's web page, also for people who only look.", web),
+    Group("campaign", UPKEEP, "Leave the installation alone for some days.", campaign),
+    Group("alert", UPKEEP, "What needs attention, and whether people are reached.", alert),
+    Group("backup", UPKEEP, "Back the home up, check backups, bring a home back.", backup),
+    Group("retention", UPKEEP, "What is over its time.", retention),
+    Group("model", UPKEEP, "The embedding models of a home.", model),
+    Group("worker", UPKEEP, "One machine of several that share a home.", worker),
+    Group("sample", DEVELOPERS, "Recordings and labels to try the product with.", sample),
+    Group("measure", DEVELOPERS, "How good the product's scores are.", measure),
+)
+
+
+class LazyGroup(TyperGroup):
+    """The commands of one noun; its module is loaded when one of them is looked for."""
+
+    def __init__(self, group: Group) -> None:
+        self._module = group.module
+        super().__init__(name=group.name, help=group.about, rich_help_panel=group.panel, no_args_is_help=True)
+
+    @property
+    def commands(self) -> dict[str, Any]:
+        """The verbs and what they do."""
+        return dict(get_group(self._module.app).commands)
+
+    @commands.setter
+    def commands(self, _: object) -> None:
+        """Nothing: the module has them."""
+
+
+class Commands(TyperGroup):
+    """All groups; an error of ours ends a command with its message and exit code 1, without a traceback."""
+
+    def __init__(self, **settings: Any) -> None:  # whatever typer gives
+        super().__init__(**settings)
+        for group in GROUPS:
+            self.add_command(LazyGroup(group))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The group that is meant; exit code 2, and the new name, for what had another one."""
+        group = self.commands.get(args[0])
+        known = isinstance(group, LazyGroup) and (args[1:2] == ["--help"] or args[1:2] == ["-h"])
+        if not known and not (isinstance(group, LazyGroup) and args[1:] and args[1] in group.commands):
+            said = renamed(args)
+            if said is not None:
+                show_error(said)
+                raise typer.Exit(2)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """What the command returns."""
+        try:
+            return super().invoke(ctx)
+        except SopilotError as error:
+            show_error(str(error))
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt:
+            show_error("Interrupted. What was finished is kept; run the same command again to go on.")
+            raise typer.Exit(130) from None

@@ -1,0 +1,116 @@
+"""`sopilot recording`: registered recordings, and refused ones."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from sopilot_assets.capture.ledgers import quarantine_ledger
+from sopilot_assets.capture.reasons import Reason
+from sopilot_assets.capture.registry import active_recordings, find_recordings
+from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
+from sopilot_assets.cli.output import say, show_rows
+from sopilot_assets.cli.rows import advice, review_page, rows_of
+from sopilot_assets.errors import ConfigError
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.store.home import Home
+from sopilot_assets.texts.languages import Language
+
+if TYPE_CHECKING:
+    from sopilot_assets.store.ledgers import Cell
+
+app = typer.Typer()
+
+TASK = Annotated[str | None, typer.Option("--task", help="Only this task.")]
+Role = Literal["gold", "trainee"]
+
+
+@app.command(
+    epilog=examples("sopilot recording show take_07.mp4", "sopilot recording show 1f3a9c2b7d04 --lang ja")
+)
+def show(
+    recording: Annotated[str, typer.Argument(help="Its partition key, video id or file name.")],
+    *,
+    home: HOME,
+    lang: LANG = Language.EN,
+    as_json: AS_JSON = False,
+) -> None:
+    """Show one recording: what intake found, its newest score with the deviations, and its review page."""
+    entries = active_recordings(home)
+    key = find_recordings(entries, [recording])[0]
+    scored = next((row for row in rows_of(scores_ledger(home).latest()) if row["key"] == key), None)
+    facts = dict(entries[key].row)
+    if as_json:
+        typer.echo(json.dumps({"video": facts, "score": scored}, ensure_ascii=False, indent=1))
+        return
+    rows: list[dict[str, Cell]] = [
+        {"fact": name, "value": value} for name, value in facts.items() if value not in (None, "")
+    ]
+    show_rows(rows, columns=("fact", "value"), title=key)
+    if scored is None:
+        say("It has no score yet: `sopilot score run`.")
+        return
+    _show_score(scored, lang)
+    say(f"Review page: {review_page(home, scored) or 'none'}")
+
+
+@app.command(
+    "list",
+    epilog=examples(
+        "sopilot recording list",
+        "sopilot recording list --task filter_change --role gold",
+        "sopilot recording list --refused --lang ja --csv",
+    ),
+)
+def list_recordings(
+    *,
+    task: TASK = None,
+    role: Annotated[Role | None, typer.Option(help="Only golds, or only trainee recordings.")] = None,
+    refused: Annotated[
+        bool, typer.Option("--refused", help="The files in quarantine instead: why, and what to do.")
+    ] = False,
+    home: HOME,
+    lang: LANG = Language.EN,
+    as_json: AS_JSON = False,
+    as_csv: AS_CSV = False,
+) -> None:
+    """List the registered recordings: key, file, person, place, duration, flags of the quality gate."""
+    if refused:
+        if task or role:
+            raise ConfigError("--refused: expected without --task and --role; a refused file has neither.")
+        _list_refused(home, lang, as_json=as_json, as_csv=as_csv)
+        return
+    rows = [dict(entry.row) for _, entry in sorted(active_recordings(home).items())]
+    chosen = [row for row in rows if task in (None, row["task_id"]) and role in (None, row["role"])]
+    columns = ("key", "original_name", "person", "site", "camera", "duration_s", "width", "height", "flags")
+    show_rows(chosen, columns=columns, empty="No recordings yet.", as_json=as_json, as_csv=as_csv)
+
+
+def _list_refused(home: Home, lang: Language, *, as_json: bool, as_csv: bool) -> None:
+    rows = rows_of(quarantine_ledger(home).latest())
+    told = [{**row, "what_to_do": advice(Reason(str(row["reason"])), lang)} for row in rows]
+    columns = ("capture_path", "reason", "detail", "what_to_do", "stored_name")
+    show_rows(told, columns=columns, empty="The quarantine is empty.", as_json=as_json, as_csv=as_csv)
+
+
+def _show_score(row: dict[str, Cell], lang: Language) -> None:
+    if not isinstance(row["deviations"], str | None):
+        raise ConfigError(f"{row['key']}: expected deviations as JSON text in the scores ledger.")
+    found: list[dict[str, Cell]] = json.loads(row["deviations"] or "[]")
+    score = "no score" if row["score"] is None else f"score {row['score']:.1f}"
+    say(f"[bold]{row['decision']}[/bold], {score}: {row[f'reason_{lang.value}'] or row['reason_en']}")
+    lines: list[dict[str, Cell]] = [
+        {
+            "type": one["type"],
+            "severity": one["severity"],
+            "from_s": one["trainee_start_s"],
+            "to_s": one["trainee_end_s"],
+            "confidence": f"{float(one['confidence'] or 0):.0%}",
+            "what": one[lang.value],
+        }
+        for one in found
+    ]
+    columns = ("type", "severity", "from_s", "to_s", "confidence", "what")
+    show_rows(lines, columns=columns, empty="No deviations.")

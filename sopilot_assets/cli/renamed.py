@@ -1,0 +1,73 @@
+"""Commands that had another name before version 0.1.0, and what they are called now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+NEW_NAMES: Final[Mapping[str, str]] = {
+    "alerts deliver": "alert deliver",
+    "alerts list": "alert list",
+    "alerts test": "alert deliver --test",
+    "backup drill": "backup verify --drill",
+    "bench accuracy": "measure compare",
+    "campaign gates": "study check",
+    "campaign status": "campaign show",
+    "capture intake": "capture register",
+    "capture quarantine": "recording list --refused",
+    "commons fetch": "sample fetch",
+    "control": "measure damage",
+    "daily": "report show",
+    "demo": "demo run",
+    "doctor": "home doctor",
+    "fetch": "home fetch",
+    "import-legacy": "legacy import",
+    "init": "home init",
+    "keys list": "key list",
+    "keys new": "key create",
+    "labels add": "label add",
+    "labels disagreements": "label list --disputed",
+    "labels import": "label import",
+    "labels list": "label list",
+    "labels prefill": "label prefill",
+    "labels simulate": "sample label",
+    "labels status": "label list --count",
+    "labels template": "label prepare",
+    "labels verify": "label verify",
+    "legacy right": "legacy compare",
+    "models list": "model list",
+    "models preload": "model preload",
+    "models verify": "model verify",
+    "repeat": "measure repeat",
+    "retention": "retention apply",
+    "score": "score run",
+    "serve": "web serve",
+    "show recordings": "recording list",
+    "show references": "reference list",
+    "show scores": "score list",
+    "show stale": "score list --stale",
+    "show video": "recording show",
+    "simulate": "sample simulate",
+    "study looks": "study show --looks",
+    "study new": "study create",
+    "task new": "task create",
+    "task verify": "task lock --check",
+    "variants": "sample damage",
+    "worker": "worker run",
+}
+"""The new name of each command that has another one; what followed the old name follows the new one."""
+
+
+def renamed(words: Sequence[str]) -> str | None:
+    """What to say to a person who typed the old name of a command; None where the words begin with none."""
+    for count in (2, 1):
+        old = " ".join(words[:count])
+        if old in NEW_NAMES:
+            rest = words[count:]
+            typed, now = " ".join((old, *rest)), " ".join((NEW_NAMES[old], *rest))
+            return f"`sopilot {typed}` is now `sopilot {now}`."
+    inside = [new for old, new in NEW_NAMES.items() if words and old.startswith(f"{words[0]} ")]
+    if not inside:
+        return None
+    names = ", ".join(f"`sopilot {new}`" for new in inside)
+    return f"`sopilot {words[0]}` is gone; what was in it is now {names}."

@@ -1,0 +1,101 @@
+"""What recordings are judged by: the tasks, their current references, and the registry."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+from threadpoolctl import threadpool_limits
+
+from sopilot_assets.alignment.align import align
+from sopilot_assets.alignment.calibration import Calibration
+from sopilot_assets.alignment.spans import Alignment
+from sopilot_assets.capture.registry import Registry
+from sopilot_assets.embedding.clips import ClipEmbedding
+from sopilot_assets.errors import GoldError, SopilotError
+from sopilot_assets.reference.model import Reference
+from sopilot_assets.scoring.result import Score
+from sopilot_assets.scoring.score import score_alignment
+from sopilot_assets.stations.clip_embeddings import task_embedder
+from sopilot_assets.stations.gold_references import current_calibration, current_reference_ids, read_reference
+from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.tasks import load_task
+
+
+class References:
+    """The current reference of each task, loaded once; a task without one gives its reason every time it is
+    asked for. ``ids`` are those of the current ones by task, else they are looked up.
+    """
+
+    def __init__(self, home: Home, ids: Mapping[str, str] | None = None) -> None:
+        self.home = home
+        self._ids = current_reference_ids(home) if ids is None else ids
+        self._known: dict[str, Reference | GoldError] = {}
+        self._calibrations: dict[str, Calibration] = {}
+        # building what judges a gold anew for every repeat of it would be a waste
+        self.against = functools.lru_cache(maxsize=4)(self._against)
+
+    def __getitem__(self, task_id: str) -> Reference:
+        if task_id not in self._known:
+            try:
+                self._known[task_id] = read_reference(self.home, task_id, self._ids.get(task_id))
+            except GoldError as error:
+                self._known[task_id] = error
+        found = self._known[task_id]
+        if isinstance(found, GoldError):
+            raise found
+        return found
+
+    def calibration(self, task_id: str) -> Calibration:
+        """The calibration of the task's current reference."""
+        if task_id not in self._calibrations:
+            self._calibrations[task_id] = current_calibration(self.home, self[task_id])
+        return self._calibrations[task_id]
+
+    def _against(self, key: PartitionKey) -> Reference:
+        """What a recording is compared with: its task's current reference, a gold's without itself."""
+        reference = self[key.task_id].without(key.video_id)
+        if reference is None:
+            raise GoldError(
+                f"{key}: the only gold of its task has nothing to be compared with. Add a second gold "
+                "recording."
+            )
+        return reference
+
+    def get(self, task_id: str) -> Reference | None:
+        """The current reference of a task, None when it has none."""
+        try:
+            return self[task_id]
+        except GoldError:
+            return None
+
+
+class Judge:
+    """Scores recordings by what counts now; nothing is published."""
+
+    def __init__(self, home: Home) -> None:
+        self.home, self.registry, self.references = home, Registry.read(home), References(home)
+        self.task = functools.cache(lambda task_id: load_task(home.tasks / f"{task_id}.yaml"))
+        self.embedder = functools.cache(lambda task_id: task_embedder(home, task_id))
+
+    def score(self, task_id: str, alignment: Alignment) -> Score:
+        """What an alignment with the task's current reference scores."""
+        reference, calibration = self.references[task_id], self.references.calibration(task_id)
+        return score_alignment(self.task(task_id), reference, alignment, calibration)
+
+    def score_embedding(
+        self, key: PartitionKey, embedded: ClipEmbedding | SopilotError
+    ) -> Score | SopilotError:
+        """What another embedding of a recording, or of a copy of it, scores; or why it has no score."""
+        if isinstance(embedded, SopilotError):
+            return embedded
+        try:
+            # one thread: sums come out the same on every machine
+            with threadpool_limits(limits=1):
+                against, prices = (
+                    self.references.against(key),
+                    self.references.calibration(key.task_id).prices,
+                )
+                return self.score(key.task_id, align(key.video_id, embedded, against, prices=prices))
+        except SopilotError as error:
+            return error
