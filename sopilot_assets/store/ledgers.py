@@ -8,6 +8,7 @@ view.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
 import json
@@ -168,6 +169,9 @@ def _database(process: int) -> duckdb.DuckDBPyConnection:  # noqa: ARG001 - what
     reading a ledger does. It has no threads of its own, so that a process may fork; a child opens another.
     """
     return duckdb.connect(":memory:", config={"threads": 1, "async_threads": 0})
+
+
+atexit.register(_database.cache_clear)  # closed while the interpreter is still whole
 
 
 def views_sql(files: Sequence[str], schema: pa.Schema, subject: str) -> str:
