@@ -15,8 +15,9 @@ from sopilot_assets.defs.recordings.alignments import alignments
 from sopilot_assets.defs.recordings.captured_videos import captured_videos
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
 from sopilot_assets.defs.recordings.pending import SCORE_NEW
+from sopilot_assets.defs.recordings.rescoring_plan import rescoring_plan_asset
 from sopilot_assets.defs.recordings.score_repeats import score_repeats
-from sopilot_assets.defs.recordings.score_updates import rescoring_plan_asset, score_updates
+from sopilot_assets.defs.recordings.score_updates import score_updates
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.references.gold_references import gold_references
 from sopilot_assets.defs.runs import work_tags

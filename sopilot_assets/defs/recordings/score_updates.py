@@ -1,4 +1,4 @@
-"""Rescoring from the web page: what is out of date as a table, and one run that mends any selection of it.
+"""Rescoring from the web page: one run that mends any selection of what is out of date.
 
 A run of Dagster covers one stretch of partitions, so a backfill of scattered recordings is a run for each of
 them. The run here has no partitions: it finds out itself which recordings need what, and records their
@@ -19,6 +19,7 @@ from sopilot_assets.defs.recordings.alignments import alignments
 from sopilot_assets.defs.recordings.captured_videos import captured_videos
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
 from sopilot_assets.defs.recordings.pending import keys_at_work, register_recordings
+from sopilot_assets.defs.recordings.rescoring_plan import rescoring_plan_asset
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.references.gold_references import log_refreshed
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
@@ -28,11 +29,9 @@ from sopilot_assets.stations import score_updates as updates
 from sopilot_assets.stations.key_ranges import contiguous_ranges
 from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.stations.rescoring_plan import (
-    RescoringPlan,
     ScoringStart,
     ScoringWork,
     plan_scoring,
-    rescoring_plan,
 )
 from sopilot_assets.store.publish import only_writer
 
@@ -40,50 +39,6 @@ _STATIONS: Final = {
     asset.key.path[-1]: asset for asset in (captured_videos, clip_embeddings, alignments, scores)
 }
 _TABLES: Final = {updates.ALIGNED: "spans", updates.SCORED: "deviations"}
-_GROUPS: Final = ("task_id", "why", "also", "scored_with", "current", "job", "recordings")
-_STALE: Final = ("key", "why", "also", "scored_with", "current", "job")
-
-
-@dg.asset(
-    name="rescoring_plan",
-    deps=[dg.AssetDep(scores, partition_mapping=NO_PARTITION_OF)],
-    description=(
-        "Which scores are missing or out of date, and why: algorithm, model, reference, task version. The "
-        "job rescore_stale makes this table and then brings all of them up to date in one run; the job "
-        "plan_rescoring only makes the table."
-    ),
-    group_name="scoring",
-    kinds={"table"},
-    owners=["team:operations"],
-    code_version="plan-1",
-)
-def rescoring_plan_asset(
-    context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource
-) -> dg.MaterializeResult[None]:
-    """The plan, counted by reason, and key by key."""
-    registered = context.instance.get_dynamic_partitions(str(VIDEO.name))
-    at_work = keys_at_work(context.instance, registered, clock.now(), except_run=context.run.run_id)
-    plan = rescoring_plan(home.home, registered, leave_out=at_work)
-    return dg.MaterializeResult(metadata=_plan_metadata(plan, at_work=len(at_work)))
-
-
-def _plan_metadata(plan: RescoringPlan, *, at_work: int) -> RawMetadata:
-    tables: RawMetadata = {}
-    if plan.stale:
-        tables = {
-            "by_reason": table(plan.groups(), columns=_GROUPS),
-            "recordings": table(plan.stale, columns=_STALE),
-        }
-    reasons = Counter(str(row["why"]) for row in plan.stale)
-    return {
-        "stale": len(plan.stale),
-        **{f"stale_{why}": count for why, count in sorted(reasons.items())},
-        "runs": plan.runs,
-        "runs_as_a_backfill": len(plan.ranges),
-        "at_work_in_other_runs": at_work,
-        "next": "Launch the job rescore_stale." if plan.stale else "Nothing to do.",
-        **tables,
-    }
 
 
 class Selection(dg.Config):
