@@ -266,7 +266,7 @@ class _Desk:
                 key=str(known.key),
                 detail=f"the same bytes as {known.capture_path}",
             ),
-            duplicates=(duplicate_row(candidate, known),) if repeated else (),
+            duplicates=(duplicate_row(candidate, known.row),) if repeated else (),
         )
 
     def _accept(
@@ -296,7 +296,7 @@ class _Desk:
             IntakeOutcome(
                 candidate.relative, IntakeStatus.ACCEPTED, key=key, detail=examination.detail, flags=flags
             ),
-            videos=(row, *([retired_row(promoted)] if promoted else [])),
+            videos=(row, *([retired_row(promoted.row)] if promoted else [])),
         )
 
     def _examine(self, copy: _Copy, place: CapturePlace) -> Examination:

@@ -17,7 +17,6 @@ from sopilot_assets.texts.names import printable
 if TYPE_CHECKING:  # who only reads the tables loads no video library
     from sopilot_assets.capture.examine import Examination
     from sopilot_assets.capture.reasons import Reason
-    from sopilot_assets.capture.registry import Recording
     from sopilot_assets.capture.scan import CapturePlace, DroppedFile
     from sopilot_assets.capture.sidecar import Sidecar
 
@@ -145,9 +144,9 @@ def video_row(
     }
 
 
-def retired_row(registered: Recording) -> Row:
+def retired_row(registered: Row) -> Row:
     """The row that retires a recording whose bytes became a gold of the same task."""
-    return {**registered.row, "status": RETIRED}
+    return {**registered, "status": RETIRED}
 
 
 def quarantine_row(
@@ -166,12 +165,12 @@ def quarantine_row(
     }
 
 
-def duplicate_row(candidate: DroppedFile, registered: Recording) -> Row:
+def duplicate_row(candidate: DroppedFile, registered: Row) -> Row:
     """The row of a file whose bytes are registered already."""
     return {
-        "duplicate_id": f"{registered.key}:{candidate.relative}",
-        "key": str(registered.key),
-        "sha256": registered.sha256,
+        "duplicate_id": f"{registered['key']}:{candidate.relative}",
+        "key": registered["key"],
+        "sha256": registered["sha256"],
         "capture_path": candidate.relative,
         "original_name": printable(candidate.path.name),
     }
