@@ -301,9 +301,7 @@ def _open(inputs: DossierInputs) -> Iterator[str]:
     here = (inputs.tables.detections["split"] == GATE_SPLIT).to_numpy()
     labeled = here & inputs.tables.cases["expected"].notna().to_numpy()
     left = int(
-        (
-            labeled & ~inputs.tables.detections[f"{inputs.results.detector}.decided"].to_numpy(dtype=bool)
-        ).sum()
+        (labeled & ~inputs.tables.detections[f"{inputs.results.detector}.decided"].to_numpy(dtype=bool)).sum()
     )
     if left:
         yield (
