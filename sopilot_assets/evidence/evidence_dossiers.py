@@ -30,7 +30,6 @@ from sopilot_assets.evidence.stills import error_stills
 from sopilot_assets.evidence.study import (
     AGREEMENT,
     EVALUATIONS,
-    GATES,
     LABEL_EVENTS,
     MANIFEST,
     POLICIES,

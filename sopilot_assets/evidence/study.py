@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sopilot_assets.evidence.results import Results
+from sopilot_assets.evidence.results import GATES, Results
 from sopilot_assets.labels.agreement import RaterAgreement
 from sopilot_assets.labels.events import LabelEvent
 from sopilot_assets.old_rules.detectors import DetectorOutcome, old_outcome
