@@ -166,11 +166,11 @@ def verdicts(home: Home, recordings: Sequence[DemoRecording]) -> list[DemoVerdic
     ]
 
 
-def _verdict(home: Home, recording: DemoRecording, row: Mapping[object, object]) -> DemoVerdict:
+def _verdict(home: Home, recording: DemoRecording, row: Mapping[str, Cell]) -> DemoVerdict:
     wanted = expectation(recording.label)
     found = reported(str(row["deviations"] or "[]"))
     page = local_path(home.review(recording.key))
-    score: Cell = row["score"]  # type: ignore[assignment] # the ledger's schema says so
+    score = row["score"]
     return DemoVerdict(
         recording=recording,
         person=None if row["person"] is None else str(row["person"]),
