@@ -219,13 +219,13 @@ def _column(table: pd.DataFrame, name: str, here: npt.NDArray[np.bool_]) -> npt.
 
 def _errors(inputs: DossierInputs) -> list[dict[str, object]]:
     rows = [row for row in _records(inputs.tables.errors) if row["error"] != "undecided"]
-    pictures = words.by_case(inputs.pictures.stills or {}, [row["case_id"] for row in rows])
+    pictures = words.by_case(inputs.pictures.stills or {}, [str(row["case_id"]) for row in rows])
     return [
         {
             **row,
-            "kind": _DECISIONS[row["error"]],
-            "split": _split_of(inputs, row["case_id"]),
-            "stills": [(caption, _data_uri(data)) for caption, data in pictures[row["case_id"]]],
+            "kind": _DECISIONS[str(row["error"])],
+            "split": _split_of(inputs, str(row["case_id"])),
+            "stills": [(caption, _data_uri(data)) for caption, data in pictures[str(row["case_id"])]],
         }
         for row in rows
     ]
