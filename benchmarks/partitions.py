@@ -46,10 +46,10 @@ from sopilot_assets.defs.recordings.capture_sensor import capture_sensor
 from sopilot_assets.defs.recordings.pending import register_recordings
 from sopilot_assets.defs.resources import RESOURCES, HomeResource
 from sopilot_assets.defs.runs import RANGE_END, RANGE_START
+from sopilot_assets.reference.ledger import COLUMNS as REFERENCE_COLUMNS
+from sopilot_assets.reference.ledger import references_ledger
 from sopilot_assets.scoring.ledger import COLUMNS as SCORE_COLUMNS
 from sopilot_assets.scoring.ledger import scores_ledger
-from sopilot_assets.stations.gold_references import COLUMNS as REFERENCE_COLUMNS
-from sopilot_assets.stations.gold_references import references_ledger
 from sopilot_assets.stations.rescoring_plan import rescoring_plan
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows

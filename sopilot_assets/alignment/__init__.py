@@ -2,3 +2,11 @@
 
 Reads embeddings and references; writes alignments and calibrations where its caller says.
 """
+
+from typing import Final
+
+ALIGNMENT_VERSION: Final = "alignment-2"
+"""The version of what compares a recording with a reference."""
+
+CALIBRATION_VERSION: Final = "calibration-1"
+"""The version of what says how reliable a reference is."""

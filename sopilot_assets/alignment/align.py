@@ -25,7 +25,6 @@ from sopilot_assets.segments import Segment
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-ALIGNMENT_VERSION: Final = "alignment-2"
 HIDDEN_SHARE: Final = 0.75
 """A step counts as hidden when at least this share of its span is frozen."""
 

@@ -23,6 +23,7 @@ from scipy.optimize import minimize
 from scipy.stats import binomtest
 from upath import UPath
 
+from sopilot_assets.alignment import CALIBRATION_VERSION
 from sopilot_assets.alignment.clip_scores import clip_scores
 from sopilot_assets.alignment.counterfactual import Counterfactual, counterfactuals
 from sopilot_assets.alignment.decode import ClipScores, DecodedExplanation, Decoding, decode, order_evidence
@@ -38,7 +39,6 @@ from sopilot_assets.store.publish import publish_bytes
 Floats: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
-CALIBRATION_VERSION: Final = "calibration-1"
 KINDS: Final = (
     EditKind.MISSING,
     EditKind.SWAP,

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from sopilot_assets.cli.at_first_use import at_first_use
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning, stage
 from sopilot_assets.dossier.pdf import print_pdf
@@ -17,8 +18,10 @@ from sopilot_assets.dossier.verifier.files import read_files
 from sopilot_assets.dossier.verifier.signature import SignatureFault
 from sopilot_assets.dossier.verifier.verify import report_lines, verify_files
 from sopilot_assets.errors import DossierError
-from sopilot_assets.evidence.evidence_dossiers import publish_study_dossier
-from sopilot_assets.evidence.study import Study
+
+with at_first_use():
+    from sopilot_assets.evidence import evidence_dossiers
+    from sopilot_assets.evidence import study as studies
 
 app = typer.Typer()
 
@@ -35,7 +38,8 @@ def build(
 ) -> None:
     """Build, sign and verify the dossier of a study from what its stations published."""
     with stage("Building the dossier"):
-        dossier, folder, archive = publish_study_dossier(Study.open(home, study), key=key)
+        opened = studies.Study.open(home, study)
+        dossier, folder, archive = evidence_dossiers.publish_study_dossier(opened, key=key)
     for blocker in dossier.blockers:
         show_warning(f"{blocker.input}: {blocker.reason}. {blocker.remedy}")
     say(f"Verdict: {dossier.verdict.replace('_', ' ')}")

@@ -7,7 +7,7 @@ import typer
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, examples
 from sopilot_assets.cli.output import show_rows
 from sopilot_assets.cli.rows import rows_of
-from sopilot_assets.stations.gold_references import references_ledger
+from sopilot_assets.reference.ledger import references_ledger
 
 app = typer.Typer()
 

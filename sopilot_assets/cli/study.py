@@ -17,7 +17,7 @@ from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, 
 from sopilot_assets.cli.rows import rows_of
 from sopilot_assets.dossier.signing import list_keys
 from sopilot_assets.errors import SopilotError
-from sopilot_assets.evidence.gate_reports import gate_verdict
+from sopilot_assets.evidence.results import gate_verdict
 from sopilot_assets.studies.gates import check_overrides
 from sopilot_assets.studies.looks import HELD_OUT, distinct_looks
 from sopilot_assets.studies.looks import looks as looks_at
@@ -27,7 +27,6 @@ from sopilot_assets.studies.spec import ScoreOrigin, load_study, study_ids
 from sopilot_assets.studies.starter import new_study
 from sopilot_assets.tasks import LockState, verify_task
 from sopilot_assets.upkeep.campaign.cycle import FINDING_EXIT
-from sopilot_assets.upkeep.campaign.dev_gates import dev_gates
 
 if TYPE_CHECKING:
     from sopilot_assets.store.home import Home
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
 with at_first_use():
     from sopilot_assets import local_run
+    from sopilot_assets.upkeep.campaign import dev_gates
 
 app = typer.Typer()
 
@@ -202,7 +202,7 @@ def check(
 
     The exit code is 3 where a gate fails.
     """
-    found = dev_gates(home, profile, task_id=task)
+    found = dev_gates.dev_gates(home, profile, task_id=task)
     show_rows(
         [{**row, "value": _figure(row["value"])} for one in found for row in one.rows()],
         columns=("study", "dev", "detector", "check", "passed", "value", "threshold", "why"),

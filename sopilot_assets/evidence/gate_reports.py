@@ -5,21 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import dataclass
 from typing import Final
 
 import pandas as pd
 
 from sopilot_assets.evidence import plots
 from sopilot_assets.evidence.outcome import StudyOutcome
-from sopilot_assets.evidence.results import Results
+from sopilot_assets.evidence.results import GATES, Results, check_rows
 from sopilot_assets.evidence.split_evaluations import study_repeats
 from sopilot_assets.evidence.study import (
     AGREEMENT,
     EVALUATIONS,
     FULL,
     GATE_SPLIT,
-    GATES,
     LEAKAGE,
     MANIFEST,
     POLICY,
@@ -28,22 +26,11 @@ from sopilot_assets.evidence.study import (
 from sopilot_assets.labels.events import Source
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell
-from sopilot_assets.studies.gates import GateReport, StudyGates, check_gates, gate_counts, read_gates
+from sopilot_assets.studies.gates import GateReport, StudyGates, check_gates, gate_counts
 from sopilot_assets.studies.looks import COLUMNS as LOOK_COLUMNS
 from sopilot_assets.studies.looks import distinct_looks, looks_ledger
 from sopilot_assets.studies.metrics import gate_values
 from sopilot_assets.studies.repeatability import repeatability
-
-
-@dataclass(frozen=True, slots=True)
-class GateVerdict:
-    """What the gates of a study say: ``blocks`` where a research profile failed; ``rows`` are its checks."""
-
-    passed: bool
-    blocks: bool
-    summary: str
-    rows: list[dict[str, Cell]]
 
 
 def check_study_gates(home: Home, study_id: str, *, run_id: str, written_at: str) -> StudyOutcome:
@@ -71,7 +58,7 @@ def check_study_gates(home: Home, study_id: str, *, run_id: str, written_at: str
             "overrides": len(report.overrides),
             "first_failed": failed[0].name if failed else None,
         },
-        tables={"checks": _rows(report)},
+        tables={"checks": check_rows(gates.document())},
         pictures={"gates": plots.gate_plot(report)},
     )
 
@@ -92,24 +79,6 @@ def judged(study: Study) -> tuple[GateReport, dict[str, float | None]]:
         counts=counts,
     )
     return report, values
-
-
-def gate_verdict(home: Home, study_id: str) -> GateVerdict:
-    """The gate report of a study as it was published."""
-    report = read_gates(Results(home, study_id).read_json(GATES)).report
-    failed = [check.name for check in report.failed()]
-    passed = report.overall_pass
-    return GateVerdict(
-        passed,
-        blocks=report.research and not passed,
-        summary=f"{report.profile}: "
-        + (
-            "every check holds"
-            if passed
-            else f"{len(failed)} {'check fails' if len(failed) == 1 else 'checks fail'}: {', '.join(failed)}"
-        ),
-        rows=_rows(report),
-    )
 
 
 def _of_the_study(study: Study) -> dict[str, float | None]:
@@ -185,19 +154,3 @@ def _leaking(study: Study) -> int:
     places = study.manifest.split_of(study.cases["case_id"])
     unknown = set(places[(study.cases["person"] == "").to_numpy(dtype=bool)]) - {""}
     return sum(str(row["leaks"]) == "True" for row in table) + int(len(unknown) > 1)
-
-
-def _rows(report: GateReport) -> list[dict[str, Cell]]:
-    return [
-        {
-            "name": check.name,
-            "passed": check.passed,
-            "value": check.value,
-            "threshold": check.threshold,
-            "direction": check.direction,
-            "reason": check.reason,
-            "needed": check.needed.text if check.needed else "",
-        }
-        for check in report.checks
-        if check.enabled
-    ]

@@ -19,7 +19,7 @@ from upath import UPath
 
 from sopilot_assets.errors import StudyError
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Ledger
+from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.store.publish import only_writer, publish_bytes
 
 COLUMNS: Final = {
@@ -30,6 +30,8 @@ COLUMNS: Final = {
     "sha256": pa.string(),
     "made_from": pa.string(),
 }
+
+GATES: Final = "gate_report.json"
 
 _Rows: TypeAlias = Mapping[str, Mapping[str, str]]
 
@@ -187,3 +189,37 @@ def _after(written_at: str, earlier: Sequence[str]) -> str:
     if newest is None or datetime.fromisoformat(written_at) > newest:
         return written_at
     return (newest + timedelta(microseconds=1)).isoformat()
+
+
+@dataclass(frozen=True, slots=True)
+class GateVerdict:
+    """What the gates of a study say: ``blocks`` where a research profile failed; ``rows`` are its checks."""
+
+    passed: bool
+    blocks: bool
+    summary: str
+    rows: list[dict[str, Cell]]
+
+
+def gate_verdict(home: Home, study_id: str) -> GateVerdict:
+    """The gate report of a study as it was published."""
+    document = Results(home, study_id).read_json(GATES)
+    failed = [check["name"] for check in document["checks"] if check["enabled"] and not check["passed"]]
+    passed = bool(document["overall_pass"])
+    return GateVerdict(
+        passed,
+        blocks=bool(document["research"]) and not passed,
+        summary=f"{document['profile']}: "
+        + (
+            "every check holds"
+            if passed
+            else f"{len(failed)} {'check fails' if len(failed) == 1 else 'checks fail'}: {', '.join(failed)}"
+        ),
+        rows=check_rows(document),
+    )
+
+
+def check_rows(document: dict[str, Any]) -> list[dict[str, Cell]]:
+    """The checks of a gate report that count, one a row."""
+    names = ("name", "passed", "value", "threshold", "direction", "reason", "needed")
+    return [{name: check[name] for name in names} for check in document["checks"] if check["enabled"]]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sopilot_assets.evidence.results import Results
+from sopilot_assets.evidence.results import GATES, Results
 from sopilot_assets.labels.agreement import RaterAgreement
 from sopilot_assets.labels.events import LabelEvent
 from sopilot_assets.old_rules.detectors import DetectorOutcome, old_outcome
@@ -36,7 +36,6 @@ AGREEMENT: Final = "agreement.json"
 POLICIES: Final = "policies.json"
 POLICY: Final = "policy.json"
 EVALUATIONS: Final = "split_evaluations.json"
-GATES: Final = "gate_report.json"
 SHADOW: Final = "shadow_report.json"
 ERRORS: Final = "error_packet.csv"
 BREAKDOWN: Final = "error_breakdown.csv"

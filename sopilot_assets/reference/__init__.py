@@ -2,3 +2,8 @@
 
 Reads embeddings and ``steps.csv``; writes references where its caller says.
 """
+
+from typing import Final
+
+REFERENCE_VERSION: Final = "reference-2"
+"""The version of what makes a reference of golds."""

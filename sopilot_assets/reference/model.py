@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sopilot_assets.embedding.clips import ClipEmbedding, comparable, require_same_model
 from sopilot_assets.embedding.stillness import frozen_clips
 from sopilot_assets.errors import GoldError
+from sopilot_assets.reference import REFERENCE_VERSION
 from sopilot_assets.reference.annotations import StepInterval
 from sopilot_assets.reference.borders import Borders, contrasts, fit_borders
 from sopilot_assets.reference.durations import Durations, fit_durations
@@ -25,7 +26,6 @@ from sopilot_assets.segments import Segment
 
 Features: TypeAlias = npt.NDArray[np.float32]
 
-REFERENCE_VERSION: Final = "reference-2"
 JOINED_S: Final = 0.5
 """Two steps with at most this much between them have a common border."""
 COPY_COSINE: Final = 0.9

@@ -2,3 +2,8 @@
 
 Reads alignments and tasks; writes pages and rows where its caller says.
 """
+
+from typing import Final
+
+SCORING_VERSION: Final = "scoring-2"
+"""The version of what makes a score of an alignment."""

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from sopilot_assets.alignment.align import ALIGNMENT_VERSION
-from sopilot_assets.alignment.calibration import CALIBRATION_VERSION
+from sopilot_assets.alignment import ALIGNMENT_VERSION, CALIBRATION_VERSION
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.capture.registry import Recording
-from sopilot_assets.reference.model import REFERENCE_VERSION, Reference
+from sopilot_assets.reference import REFERENCE_VERSION
+from sopilot_assets.scoring import SCORING_VERSION
 from sopilot_assets.scoring.result import Deviation, Score
-from sopilot_assets.scoring.score import SCORING_VERSION
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.tasks import Severity, TaskSpec
+
+if TYPE_CHECKING:
+    from sopilot_assets.reference.model import Reference
 
 _TEXT, _NUMBER, _COUNT, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 

@@ -19,7 +19,6 @@ from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 from sopilot_assets.texts.languages import Text
 
-SCORING_VERSION: Final = "scoring-2"
 LEAST_ORDER_EVIDENCE: Final = 2.0
 """A recording that the procedure explains better than unrelated orders of its steps do by less than this
 (nats) shows something else, or nothing that can be judged."""

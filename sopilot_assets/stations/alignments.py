@@ -15,8 +15,8 @@ from sopilot_assets.alignment.stored import save_alignment
 from sopilot_assets.embedding.clips import load_embedding
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.processes.limited import map_limited
+from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.stations.clip_embeddings import embedding_problem
-from sopilot_assets.stations.gold_references import current_reference_ids
 from sopilot_assets.stations.judging import References
 from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.store.home import Home, PartitionKey

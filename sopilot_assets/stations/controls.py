@@ -17,10 +17,10 @@ from sopilot_assets.capture.registry import Registry
 from sopilot_assets.capture.variants import Damage, make_variants
 from sopilot_assets.errors import ConfigError, SopilotError, VideoError, WorkerLimit
 from sopilot_assets.processes.limited import map_limited
+from sopilot_assets.reference.ledger import references_ledger
 from sopilot_assets.scoring.ledger import algorithm_version
 from sopilot_assets.scoring.result import Decision, Score
 from sopilot_assets.stations.clip_embeddings import MEMORY_LIMIT_BYTES, TIME_LIMIT_S
-from sopilot_assets.stations.gold_references import references_ledger
 from sopilot_assets.stations.judging import Judge
 from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.stations.score_repeats import RepeatWork, embed_shifted, newest_scores, repeat_work

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Final
 
-import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from sopilot_assets.alignment.calibration import (
@@ -19,6 +17,7 @@ from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding
 from sopilot_assets.errors import GoldError, ModelError, SopilotError, StoreError
 from sopilot_assets.reference.annotations import StepInterval, read_steps_csv
+from sopilot_assets.reference.ledger import references_ledger
 from sopilot_assets.reference.model import Gold, Reference, build_reference, proposed_intervals, reference_id
 from sopilot_assets.reference.stored import load_reference, save_reference
 from sopilot_assets.scoring.review import verifiability_rows
@@ -26,31 +25,10 @@ from sopilot_assets.scoring.verifiability import verifiability
 from sopilot_assets.stations.clip_embeddings import task_embedder
 from sopilot_assets.stations.outcome import ReferenceOutcome
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell, Ledger
+from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.tasks import TaskSpec, load_task
 
 log = logging.getLogger(__name__)
-
-COLUMNS: Final = {
-    "task_id": pa.string(),
-    "reference_id": pa.string(),
-    "model_id": pa.string(),
-    "golds": pa.int64(),
-    "persons": pa.int64(),
-    "confirmed": pa.bool_(),
-    "held_out": pa.string(),
-}
-
-
-def references_ledger(home: Home) -> Ledger:
-    """The ledger of references; the newest row of a task names its current one."""
-    return Ledger(home.ledgers, "references", COLUMNS, "task_id")
-
-
-def current_reference_ids(home: Home) -> dict[str, str]:
-    """The id of each task's current reference, by task; tasks without one are left out."""
-    rows = references_ledger(home).query("select task_id, reference_id from latest order by task_id")
-    return {str(row.task_id): str(row.reference_id) for row in rows.itertuples()}
 
 
 def read_reference(home: Home, task_id: str, current: str | None) -> Reference:

@@ -13,11 +13,12 @@ from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.embedding.clips import ClipEmbedding
 from sopilot_assets.errors import GoldError, SopilotError
+from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.reference.model import Reference
 from sopilot_assets.scoring.result import Score
 from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.stations.clip_embeddings import task_embedder
-from sopilot_assets.stations.gold_references import current_calibration, current_reference_ids, read_reference
+from sopilot_assets.stations.gold_references import current_calibration, read_reference
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.tasks import load_task
 

@@ -9,9 +9,9 @@ from typing import Final
 import pandas as pd
 
 from sopilot_assets.capture.registry import active_keys
+from sopilot_assets.reference.ledger import references_ledger
 from sopilot_assets.scoring.ledger import algorithm_version, scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger, task_embedder
-from sopilot_assets.stations.gold_references import references_ledger
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.tasks import load_task

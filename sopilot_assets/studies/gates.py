@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import pandas as pd
 from pydantic import TypeAdapter
@@ -18,9 +18,11 @@ from sopilot_assets.errors import StudyError
 from sopilot_assets.intervals import ClusteredInterval, more_needed
 from sopilot_assets.old_rules.profiles import Check, Direction, GateProfile
 from sopilot_assets.store.ledgers import Cell
-from sopilot_assets.studies.metrics import Figures
 from sopilot_assets.studies.profiles import CHECKS, study_profile
 from sopilot_assets.studies.spec import StudySpec
+
+if TYPE_CHECKING:
+    from sopilot_assets.studies.metrics import Figures
 
 Reason = Literal["ok", "threshold_violation", "value_missing", "disabled"]
 

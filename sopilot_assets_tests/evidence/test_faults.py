@@ -28,8 +28,8 @@ from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.errors import LabelError, LedgerError, SopilotError, StoreError, StudyError
 from sopilot_assets.evidence import critical_policies as fitting
 from sopilot_assets.evidence.critical_policies import fit_study_policies
-from sopilot_assets.evidence.gate_reports import check_study_gates, gate_verdict
-from sopilot_assets.evidence.results import Results, results_ledger
+from sopilot_assets.evidence.gate_reports import check_study_gates
+from sopilot_assets.evidence.results import Results, gate_verdict, results_ledger
 from sopilot_assets.evidence.split_manifests import split_study_cases
 from sopilot_assets.evidence.study import Study
 from sopilot_assets.labels.chain import append_events, labels_ledger, read_chain

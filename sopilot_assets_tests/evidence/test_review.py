@@ -13,7 +13,8 @@ import pytest
 from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.embedding.clips import save_embedding
 from sopilot_assets.errors import StudyError
-from sopilot_assets.evidence.gate_reports import gate_verdict, judged, relevant_looks
+from sopilot_assets.evidence.gate_reports import judged, relevant_looks
+from sopilot_assets.evidence.results import gate_verdict
 from sopilot_assets.evidence.split_evaluations import evaluate_study_splits
 from sopilot_assets.evidence.split_manifests import split_study_cases
 from sopilot_assets.evidence.study import Study

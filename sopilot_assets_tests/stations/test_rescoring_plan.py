@@ -6,11 +6,11 @@ import pytest
 
 from sopilot_assets.capture.ledgers import VIDEO_COLUMNS, videos_ledger
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.reference.ledger import COLUMNS as REFERENCE_COLUMNS
+from sopilot_assets.reference.ledger import references_ledger
 from sopilot_assets.scoring.ledger import COLUMNS as SCORE_COLUMNS
 from sopilot_assets.scoring.ledger import algorithm_version, scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger, task_embedder
-from sopilot_assets.stations.gold_references import COLUMNS as REFERENCE_COLUMNS
-from sopilot_assets.stations.gold_references import references_ledger
 from sopilot_assets.stations.rescoring_plan import (
     ScoringStart,
     ScoringWork,

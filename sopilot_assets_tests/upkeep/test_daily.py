@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.evidence.results import Results
-from sopilot_assets.evidence.study import GATES
+from sopilot_assets.evidence.results import GATES, Results
 from sopilot_assets.labels.chain import append_events
 from sopilot_assets.labels.events import Draft, Source
 from sopilot_assets.store.canonical import pretty_json

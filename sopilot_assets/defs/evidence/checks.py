@@ -5,7 +5,7 @@ import dagster as dg
 from sopilot_assets.defs.evidence.assets import gate_reports, split_manifests
 from sopilot_assets.defs.publish import table
 from sopilot_assets.defs.resources import HomeResource
-from sopilot_assets.evidence.gate_reports import gate_verdict
+from sopilot_assets.evidence.results import gate_verdict
 from sopilot_assets.evidence.split_manifests import study_leaks
 
 

@@ -18,9 +18,9 @@ from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
 from sopilot_assets.capture.registry import active_keys, active_recordings
 from sopilot_assets.embedding.clips import load_embedding
 from sopilot_assets.errors import ModelError
+from sopilot_assets.reference.ledger import references_ledger
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
-from sopilot_assets.stations.gold_references import references_ledger
 from sopilot_assets.stations.key_ranges import contiguous_ranges
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.home import Home, PartitionKey

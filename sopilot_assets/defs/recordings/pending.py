@@ -22,9 +22,9 @@ from sopilot_assets.defs.runs import (
     UNFINISHED,
 )
 from sopilot_assets.labels.chain import tasks_with_labels
+from sopilot_assets.reference.ledger import references_ledger
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
-from sopilot_assets.stations.gold_references import references_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.registration import registration_path
 from sopilot_assets.studies.spec import study_ids

@@ -16,10 +16,10 @@ from sopilot_assets.disk import GIB
 from sopilot_assets.errors import BackupError, LabelError, SopilotError
 from sopilot_assets.evidence.results import results_ledger
 from sopilot_assets.labels.chain import read_chain, tasks_with_labels
+from sopilot_assets.reference.ledger import references_ledger
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.settings import load_settings
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
-from sopilot_assets.stations.gold_references import references_ledger
 from sopilot_assets.stations.outcome import Progress
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.listing import whole_listing

@@ -18,9 +18,7 @@ import pyarrow as pa
 
 from sopilot_assets.disk import free_bytes
 from sopilot_assets.errors import StudyError
-from sopilot_assets.evidence.gate_reports import gate_verdict
-from sopilot_assets.evidence.results import results_ledger
-from sopilot_assets.evidence.study import GATES
+from sopilot_assets.evidence.results import GATES, gate_verdict, results_ledger
 from sopilot_assets.settings import load_settings
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.home import Home

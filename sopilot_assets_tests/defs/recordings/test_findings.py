@@ -10,9 +10,9 @@ import pytest
 from sopilot_assets.capture.ledgers import quarantine_ledger
 from sopilot_assets.capture.registry import active_recordings
 from sopilot_assets.defs.recordings import findings
+from sopilot_assets.reference.ledger import references_ledger
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
-from sopilot_assets.stations.gold_references import references_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets_tests.defs.conftest import Scored, Shop
 
