@@ -523,7 +523,7 @@ def test_results_of_older_scores_or_labels_are_refused_by_name(
 def test_a_new_round_of_labels_counts_as_another_look(done: Home) -> None:
     relabel(done)
     run_chain(done, run_id="r2", written_at=LATER, only=GATED)
-    values = Study.open(done, "spring").document("gate_report.json")["values"]
+    values = Study.open(done, "spring").results.read_json("gate_report.json")["values"]
     assert values["test_looks"] == 2.0
 
 
