@@ -191,7 +191,7 @@ def test_a_swapped_policy_is_found(files: Files, forger: SigningKey) -> None:
 
 
 def test_another_policy_of_the_study_in_its_place_is_found(files: Files, dossier: Dossier) -> None:
-    name = f"protocol/policies/{dossier.summary['policy_id']}.json"
+    name = f"protocol/policies/{dossier.summary.policy_id}.json"
     other = next(one for one in files if one.startswith("protocol/policies/") and one != name)
     assert name in bad_files({**files, name: files[other]})
 

@@ -132,13 +132,13 @@ def test_coverage_counts_every_recording_once() -> None:
     )
     assert label_coverage(label_state(chain), [f"job-{n}" for n in range(1, 7)]) == Coverage(
         recordings=6,
-        labeled=2,
+        labelled=2,
         positives=1,
         negatives=1,
         blind=1,
         two_raters=2,
         cannot_say=1,
         disputed=1,
-        unlabeled=2,
+        unlabelled=2,
         unknown_keys=1,
     )

@@ -139,7 +139,7 @@ def test_recordings_judged_before_their_task_had_a_reference_are_judged_again(
         assert batches(shop.tick(now=T0)) == []
         early = shop.keys[4]
         row = problem_row(
-            recordings(shop.home)[PartitionKey.parse(early)].subject, task(shop), None, "no reference yet"
+            recordings(shop.home)[PartitionKey.parse(early)], task(shop), None, "no reference yet"
         )
         scores_ledger(shop.home).append([row], run_id="early", written_at="2030-01-01T00:00:00+00:00")
         assert batches(shop.tick(now=T0)) == [(early, early)]
@@ -151,7 +151,7 @@ def test_a_recording_that_cannot_be_read_is_not_judged_again_for_ever(scored: Sc
             shop.instance.report_runless_asset_event(dg.AssetMaterialization("scores", partition=key))
         unreadable = shop.keys[4]
         row = problem_row(
-            recordings(shop.home)[PartitionKey.parse(unreadable)].subject, task(shop), None, "unreadable"
+            recordings(shop.home)[PartitionKey.parse(unreadable)], task(shop), None, "unreadable"
         )
         scores_ledger(shop.home).append([row], run_id="early", written_at="2030-01-01T00:00:00+00:00")
         broken = {
