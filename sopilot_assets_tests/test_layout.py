@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,3 +158,12 @@ def test_every_room_says_what_it_holds_reads_and_writes(room: str) -> None:
     assert sentence_of(room).endswith(".")
     assert re.search(r"\b[Rr]eads?\b", docstring), room
     assert re.search(r"\b[Ww]rit(es?|ten)\b", docstring), room
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    where = defaultdict[str, list[str]](list)
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                where[node.name].append(name_of(path))
+    assert {name: files for name, files in where.items() if len(files) > 1} == {}

@@ -19,7 +19,7 @@ FALSE_ALARM: Final = "false_positive_rate"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class HeadlineFigure:
     """One rate of one detector on one split: errors in n decided cases of so many people, the share and its
     Wilson and person-clustered 95 % bounds, None where there is no case.
     """
@@ -37,7 +37,7 @@ class Line:
     clustered_high: float | None
 
 
-_LINES: Final = TypeAdapter(list[Line])
+_LINES: Final = TypeAdapter(list[HeadlineFigure])
 
 
 def headline(
@@ -46,7 +46,7 @@ def headline(
     detectors: Sequence[str],
     *,
     splits: Sequence[str] = SPLITS,
-) -> list[Line]:
+) -> list[HeadlineFigure]:
     """One line for each split, detector and rate, to 6 digits."""
     lines = _lines(cases, detections, detectors, splits)
     return _LINES.validate_python(rounded(list(map(asdict, lines))))
@@ -54,7 +54,7 @@ def headline(
 
 def _lines(
     cases: pd.DataFrame, detections: pd.DataFrame, detectors: Sequence[str], splits: Sequence[str]
-) -> Iterator[Line]:
+) -> Iterator[HeadlineFigure]:
     expected = cases["expected"].to_numpy(dtype=np.float64)
     places = detections["split"].to_numpy(dtype=object)
     clusters = detections["cluster"].to_numpy(dtype=object)
@@ -68,7 +68,7 @@ def _lines(
                 wrong = detected[chosen] != bool(label)
                 by_person = clustered(wrong, clusters[chosen])
                 low, high = wilson(int(wrong.sum()), len(wrong))
-                yield Line(
+                yield HeadlineFigure(
                     figure=figure,
                     split=split,
                     detector=detector,
@@ -83,7 +83,7 @@ def _lines(
                 )
 
 
-def line_of(lines: Sequence[Line], figure: str, split: str, detector: str) -> Line:
+def line_of(lines: Sequence[HeadlineFigure], figure: str, split: str, detector: str) -> HeadlineFigure:
     """The line of one figure."""
     wanted = (figure, split, detector)
     return next(line for line in lines if (line.figure, line.split, line.detector) == wanted)

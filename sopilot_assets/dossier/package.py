@@ -14,13 +14,13 @@ import pandas as pd
 from upath import UPath
 
 from sopilot_assets.dossier.bundle import verify_script
-from sopilot_assets.dossier.headline import SPLITS, Line, headline
+from sopilot_assets.dossier.headline import SPLITS, HeadlineFigure, headline
 from sopilot_assets.dossier.inputs import BASELINE, FULL, GATE_SPLIT, DossierInputs
 from sopilot_assets.dossier.readiness import Blocker, blockers
 from sopilot_assets.dossier.render import page, readme
 from sopilot_assets.dossier.signing import SigningKey, sign
 from sopilot_assets.dossier.statement import statement
-from sopilot_assets.dossier.summary import Readiness, Summary
+from sopilot_assets.dossier.summary import DossierSummary, Readiness
 from sopilot_assets.dossier.verifier.files import (
     MANIFEST,
     SIGNATURE,
@@ -46,7 +46,7 @@ class Dossier:
     """A finished dossier: its files by name, and what ``dossier.json`` among them says."""
 
     files: Mapping[str, bytes]
-    summary: Summary
+    summary: DossierSummary
 
     @property
     def dossier_id(self) -> str:
@@ -144,16 +144,16 @@ def _refuse_wrong(study_id: str, files: Mapping[str, bytes], key: SigningKey) ->
         )
 
 
-def _summary(inputs: DossierInputs, reasons: Sequence[Blocker], dossier_id: str) -> Summary:
+def _summary(inputs: DossierInputs, reasons: Sequence[Blocker], dossier_id: str) -> DossierSummary:
     protocol, results = inputs.protocol, inputs.results
     passed = results.gates is not None and results.gates.report.overall_pass
-    lines: list[Line] = []
+    lines: list[HeadlineFigure] = []
     if inputs.tables.cases is not None and inputs.tables.detections is not None:
         # without a policy nobody looks at held-out recordings
         splits = SPLITS if results.detector else ("dev",)
         detectors = [*results.detectors, BASELINE]
         lines = headline(inputs.tables.cases, inputs.tables.detections, detectors, splits=splits)
-    return Summary(
+    return DossierSummary(
         version=VERSION,
         dossier_id=dossier_id,
         study_id=protocol.study_id,

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from sklearn.metrics import roc_curve
 
 from sopilot_assets.dossier.chart import GOOD, INK, LIMIT, NEGATIVE, POSITIVE, SOFT, Chart, shares
-from sopilot_assets.dossier.headline import FALSE_ALARM, MISS, Line, line_of
+from sopilot_assets.dossier.headline import FALSE_ALARM, MISS, HeadlineFigure, line_of
 from sopilot_assets.dossier.inputs import BASELINE
 from sopilot_assets.intervals import wilson
 
@@ -23,7 +23,9 @@ _RELIABILITY_BINS: Final = 5
 _NAMES: Final[Mapping[str, str]] = {MISS: "Missed", FALSE_ALARM: "False alarms"}
 
 
-def interval_plot(lines: Sequence[Line], detector: str, limits: Mapping[str, float | None]) -> Markup:
+def interval_plot(
+    lines: Sequence[HeadlineFigure], detector: str, limits: Mapping[str, float | None]
+) -> Markup:
     """Miss and false-alarm rate of the detector and the baseline on test and challenge, with both intervals.
 
     ``limits`` are the highest upper bounds that the gates allow, by figure.
@@ -95,7 +97,7 @@ def roc_plot(
     scores: Floats,
     expected: Floats,
     decided: Floats,
-    points: Sequence[tuple[str, str, Line, Line]],
+    points: Sequence[tuple[str, str, HeadlineFigure, HeadlineFigure]],
 ) -> Markup:
     """Found against falsely alarmed share over all thresholds, and where detectors work.
 

@@ -20,7 +20,7 @@ from sopilot_assets.dossier.chart import POSITIVE, SOFT
 from sopilot_assets.dossier.headline import FALSE_ALARM, MISS, SPLITS, line_of
 from sopilot_assets.dossier.inputs import BASELINE, GATE_SPLIT, DossierInputs
 from sopilot_assets.dossier.signing import SigningKey
-from sopilot_assets.dossier.summary import Summary
+from sopilot_assets.dossier.summary import DossierSummary
 from sopilot_assets.store.ledgers import Cell
 
 _LIMITS: Final[Mapping[str, Sequence[str]]] = {
@@ -34,7 +34,7 @@ _DECISIONS: Final[Mapping[str, str]] = {
 }
 
 
-def page(inputs: DossierInputs, summary: Summary, key: SigningKey) -> str:
+def page(inputs: DossierInputs, summary: DossierSummary, key: SigningKey) -> str:
     """The whole document; the same inputs give the same text."""
     style = _text("style.css")
     policy = (
@@ -85,12 +85,12 @@ def page(inputs: DossierInputs, summary: Summary, key: SigningKey) -> str:
     )
 
 
-def readme(summary: Summary, key: SigningKey) -> str:
+def readme(summary: DossierSummary, key: SigningKey) -> str:
     """How to check the dossier, for somebody with nothing but the folder."""
     return _text("README.txt").format(key=key.name, fingerprint=key.fingerprint, **summary.document())
 
 
-def _tiles(inputs: DossierInputs, summary: Summary) -> list[dict[str, str]]:
+def _tiles(inputs: DossierInputs, summary: DossierSummary) -> list[dict[str, str]]:
     if not summary.headline or not inputs.results.detector:
         return []
     tiles = []
@@ -146,7 +146,7 @@ def _gates(inputs: DossierInputs) -> list[dict[str, Cell]]:
     ]
 
 
-def _figures(inputs: DossierInputs, summary: Summary) -> list[dict[str, object]]:
+def _figures(inputs: DossierInputs, summary: DossierSummary) -> list[dict[str, object]]:
     """One row for each split and detector: both rates, share decided, area under the curve."""
     rows = []
     detectors = list(dict.fromkeys(line.detector for line in summary.headline))
@@ -169,7 +169,7 @@ def _figures(inputs: DossierInputs, summary: Summary) -> list[dict[str, object]]
     return rows
 
 
-def _plots(inputs: DossierInputs, summary: Summary) -> dict[str, Markup]:
+def _plots(inputs: DossierInputs, summary: DossierSummary) -> dict[str, Markup]:
     drawn: dict[str, Markup] = {}
     cases, detections, detector = inputs.tables.cases, inputs.tables.detections, inputs.results.detector
     if cases is not None and detections is not None and detector:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
 
-from sopilot_assets.dossier.summary import Summary
+from sopilot_assets.dossier.summary import DossierSummary
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.studies.gates import GateReport
 
@@ -16,7 +16,7 @@ PREDICATE_TYPE: Final = "https://in-toto.io/attestation/test-result/v0.1"
 _CONFIGURATION: Final = ("protocol/study.yaml", "protocol/registration.json", "protocol/split_manifest.json")
 
 
-def statement(files: Mapping[str, bytes], *, dossier: Summary, gates: GateReport | None) -> bytes:
+def statement(files: Mapping[str, bytes], *, dossier: DossierSummary, gates: GateReport | None) -> bytes:
     """An in-toto Statement v1 about every file, with the outcome of the gates as a test result.
 
     The result is FAILED unless the dossier is ready and every gate passed.

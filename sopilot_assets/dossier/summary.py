@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from sopilot_assets.dossier.headline import Line
+from sopilot_assets.dossier.headline import HeadlineFigure
 from sopilot_assets.dossier.readiness import Blocker
 
 
@@ -18,7 +18,7 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class DossierSummary:
     """The content of ``dossier.json``; ``verdict`` is ``gates_passed``, ``gates_failed`` or ``not_ready``."""
 
     version: str
@@ -37,7 +37,7 @@ class Summary:
     gate_split: str
     shadow_split: str
     errors_split: str
-    headline: Sequence[Line]
+    headline: Sequence[HeadlineFigure]
     versions: Mapping[str, str]
 
     def document(self) -> dict[str, object]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sopilot_assets.dossier.headline import FALSE_ALARM, MISS, line_of
 from sopilot_assets.dossier.inputs import GATE_SPLIT, DossierInputs
-from sopilot_assets.dossier.summary import Summary
+from sopilot_assets.dossier.summary import DossierSummary
 
 GATE_NAMES: Final[Mapping[str, str]] = {
     "critical_miss_rate": "Critical recordings missed",
@@ -98,7 +98,7 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
-def verdict_words(inputs: DossierInputs, summary: Summary) -> tuple[str, str]:
+def verdict_words(inputs: DossierInputs, summary: DossierSummary) -> tuple[str, str]:
     """The verdict in a few words, and the sentence that goes with it."""
     if summary.verdict == "not_ready":
         count = len(summary.readiness.blockers)
@@ -122,17 +122,17 @@ def verdict_words(inputs: DossierInputs, summary: Summary) -> tuple[str, str]:
     return "All gates passed", f"{plural(len(enabled), 'gate')} of {where}.{changed}"
 
 
-def shown(inputs: DossierInputs, summary: Summary) -> list[str]:
+def shown(inputs: DossierInputs, summary: DossierSummary) -> list[str]:
     """What the evidence shows, one sentence each."""
     return [*_rates(inputs, summary), *_protocol(inputs), *_people(inputs), *_stability(inputs)]
 
 
-def not_shown(inputs: DossierInputs, summary: Summary) -> list[str]:
+def not_shown(inputs: DossierInputs, summary: DossierSummary) -> list[str]:
     """What the evidence does not show, one sentence each; the most important first."""
     return [*_missing(summary), *_failed(inputs), *_limits(inputs, summary)]
 
 
-def _rates(inputs: DossierInputs, summary: Summary) -> Iterator[str]:
+def _rates(inputs: DossierInputs, summary: DossierSummary) -> Iterator[str]:
     if not summary.headline or not inputs.results.detector:
         return
     for figure, verb, what in (
@@ -204,7 +204,7 @@ def _stability(inputs: DossierInputs) -> Iterator[str]:
             )
 
 
-def _missing(summary: Summary) -> Iterator[str]:
+def _missing(summary: DossierSummary) -> Iterator[str]:
     for blocker in summary.readiness.blockers:
         # what to do about it is for whoever builds it, and told there
         yield f"{blocker.input}: {blocker.reason}."
@@ -223,7 +223,7 @@ def _failed(inputs: DossierInputs) -> Iterator[str]:
         )
 
 
-def _limits(inputs: DossierInputs, summary: Summary) -> Iterator[str]:
+def _limits(inputs: DossierInputs, summary: DossierSummary) -> Iterator[str]:
     yield from _doubts(inputs)
     used = _used(inputs)
     if used is not None and inputs.results.detector:
