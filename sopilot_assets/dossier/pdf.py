@@ -5,7 +5,10 @@ A PDF holds the time it was made, so it lies beside the dossier and is not part 
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -64,7 +67,15 @@ def installed_browser() -> str | None:
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise DossierError(f"PDF: {Path(command[0]).name} did not end in {_SECONDS:.0f} s.") from error
+    # in a session of its own: what Chromium starts (zygotes, GPU process) must end with it
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        try:
+            _, stderr = process.communicate(timeout=_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise DossierError(f"PDF: {Path(command[0]).name} did not end in {_SECONDS:.0f} s.") from error
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return subprocess.CompletedProcess(command, process.returncode, b"", stderr)

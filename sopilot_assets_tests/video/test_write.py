@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from sopilot_assets.errors import VideoError
 from sopilot_assets.video.write import write_h264
+from sopilot_assets_tests.video.tiny import write_tiny_video
 
 
 def moving_bar(count: int, *, size: tuple[int, int], seed: int = 1) -> list[NDArray[np.uint8]]:
@@ -116,3 +118,9 @@ def test_a_bad_frame_is_named_and_nothing_is_left(
     with pytest.raises(VideoError, match=f"frame 3: {message}"):
         write_h264(path, [*moving_bar(3, size=(64, 48)), bad], fps=25)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_writing_av1_leaves_the_process_scheduled_as_it_was(tmp_path: Path) -> None:
+    before = os.sched_getscheduler(0)
+    write_tiny_video(tmp_path / "av1.mp4", codec="libsvtav1", options={"preset": "12"})
+    assert os.sched_getscheduler(0) == before

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -66,7 +68,7 @@ def write_tiny_video(
     """
     count = len(times_s) if times_s is not None else max(round(seconds * fps), 1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", options=dict(container_options or {})) as container:
+    with _ordinary_scheduling(), av.open(str(path), "w", options=dict(container_options or {})) as container:
         stream = _video_stream(container, codec, fps, size, options)
         if rotation_deg or mirrored:
             stream.set_display_rotation(rotation_deg, hflip=mirrored)
@@ -93,6 +95,18 @@ def write_audio_only(path: Path, *, seconds: float = 2.0) -> Path:
     with av.open(str(path), "w") as container:
         _add_silence(container, container.add_stream("aac", rate=8000), seconds)
     return path
+
+
+@contextmanager
+def _ordinary_scheduling() -> Iterator[None]:
+    """Leave the process scheduled as it was: for root, SVT-AV1 makes the caller a real-time process (FIFO, 99),
+    which, with all that it starts later, leaves no time to anybody else.
+    """
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def _video_stream(
