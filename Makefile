@@ -75,7 +75,7 @@ demo: $(INSTALLED) ## Simulate recordings of a filter change, score them, and sh
 .PHONY: test
 test: $(INSTALLED) ## Run the tests
 	@echo "[test] pytest with $(WORKERS) workers"
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: check
 check: $(INSTALLED) ## Check formatting, lint and types

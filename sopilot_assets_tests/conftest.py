@@ -17,6 +17,28 @@ from sopilot_assets_tests.video.tiny import write_tiny_video
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
+LONGEST_FIRST = (
+    "soak/test_soak.py",
+    "cli/test_runbook.py",
+    "defs/scale/test_two_workers.py",
+    "soak/test_kills.py",
+    "studies/test_split_laws.py",
+    "stations/test_score_repeats.py",
+    "cli/test_reading.py",
+    "evidence/test_faults.py",
+)
+"""Files that take half a minute and more. Begun last, one of them would leave the other workers idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest; all others keep their order."""
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.as_posix()
+        return next((n for n, name in enumerate(LONGEST_FIRST) if path.endswith(name)), len(LONGEST_FIRST))
+
+    items.sort(key=place)
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:

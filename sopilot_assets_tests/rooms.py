@@ -19,7 +19,7 @@ PICTURE: Final = PACKAGE.parent / "docs" / "rooms.svg"
 
 FLOORS: Final = (
     ("below all", ("errors", "segments")),
-    ("ground floor", ("texts", "documents", "processes", "store", "settings", "disk")),
+    ("ground floor", ("texts", "documents", "processes", "store", "settings", "disk", "at_first_use")),
     (
         "domain",
         (

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from sopilot_assets.cli.at_first_use import at_first_use
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning, stage
 from sopilot_assets.dossier.pdf import print_pdf

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
-from sopilot_assets.cli.at_first_use import at_first_use
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.cli.output import show_error
 from sopilot_assets.cli.renamed import renamed
 from sopilot_assets.errors import SopilotError

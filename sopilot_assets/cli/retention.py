@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sopilot_assets.cli.at_first_use import at_first_use
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import show_rows
 from sopilot_assets.upkeep.setting_up import prepare_home

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sopilot_assets.at_first_use import at_first_use, load_now
 from sopilot_assets.capture.registry import active_recordings
-from sopilot_assets.cli.at_first_use import at_first_use, load_now
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.cli.rows import review_page, rows_of

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.markup import escape
 
-from sopilot_assets.cli.at_first_use import at_first_use, load_now
+from sopilot_assets.at_first_use import at_first_use, load_now
 from sopilot_assets.cli.options import AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.cli.rows import rows_of

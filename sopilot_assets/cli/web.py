@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sopilot_assets.cli.at_first_use import at_first_use
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.cli.options import HOME, examples
 from sopilot_assets.cli.output import say
 from sopilot_assets.upkeep.setting_up import prepare_home

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sopilot_assets.cli.at_first_use import at_first_use, load_now
+from sopilot_assets.at_first_use import at_first_use, load_now
 from sopilot_assets.cli.options import HOME, examples
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import HOME_VARIABLE

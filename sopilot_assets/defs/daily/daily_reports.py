@@ -5,12 +5,15 @@ from typing import Final
 
 import dagster as dg
 
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import NO_PARTITION_OF
 from sopilot_assets.defs.publish import RawMetadata, page, table
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import ONE_HOUR_S, work_tags
-from sopilot_assets.upkeep.daily.report import DailyReport, days_to_report, write_report
+
+with at_first_use():
+    from sopilot_assets.upkeep.daily import report as station
 
 FIRST_DAY: Final = "2025-01-01"
 MADE_UP_DAYS: Final = 7
@@ -37,7 +40,9 @@ DAY: Final = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, timezone="UTC", 
 def daily_reports(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
     """Each day's report, published below ``reports``."""
     for key in context.partition_keys:
-        written = write_report(home.home, date.fromisoformat(key), now=clock.now(), run_id=context.run.run_id)
+        written = station.write_report(
+            home.home, date.fromisoformat(key), now=clock.now(), run_id=context.run.run_id
+        )
         metadata = {**_metadata(written.report), **page(written.page)}
         context.add_asset_metadata(metadata, partition_key=key)
 
@@ -67,13 +72,13 @@ def daily_reports_schedule(
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """One run for each finished day without a final report."""
     today = context.scheduled_execution_time.astimezone(UTC).date()
-    days = days_to_report(home.home, today, most=MADE_UP_DAYS)
+    days = station.days_to_report(home.home, today, most=MADE_UP_DAYS)
     # the run key changes daily: what failed yesterday is tried again
     requests = [dg.RunRequest(run_key=f"{today}/{day}", partition_key=day.isoformat()) for day in days]
     return requests or dg.SkipReason("every report is there")
 
 
-def _metadata(report: DailyReport) -> RawMetadata:
+def _metadata(report: "station.DailyReport") -> RawMetadata:
     tables = {name: table(rows, columns=tuple(rows[0])) for name, rows in report.sections.items() if rows}
     disk = report.sections["disk"][0]
     figures: RawMetadata = {

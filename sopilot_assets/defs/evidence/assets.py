@@ -5,20 +5,23 @@ from typing import Any, Final
 
 import dagster as dg
 
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import NO_PARTITION_OF, STUDY, TASK
 from sopilot_assets.defs.publish import RawMetadata, page, picture, scalars, table
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource
-from sopilot_assets.evidence.critical_policies import fit_study_policies
-from sopilot_assets.evidence.error_packets import collect_study_errors
-from sopilot_assets.evidence.evidence_dossiers import build_study_dossier
-from sopilot_assets.evidence.gate_reports import check_study_gates
-from sopilot_assets.evidence.labeling_plans import plan_study_labeling
-from sopilot_assets.evidence.labels import describe_labels
 from sopilot_assets.evidence.outcome import EVIDENCE_VERSION, StudyOutcome
-from sopilot_assets.evidence.shadow_reports import compare_study_detectors
-from sopilot_assets.evidence.split_evaluations import evaluate_study_splits
-from sopilot_assets.evidence.split_manifests import split_study_cases
+
+with at_first_use():
+    from sopilot_assets.evidence import critical_policies as critical_policies_station
+    from sopilot_assets.evidence import error_packets as error_packets_station
+    from sopilot_assets.evidence import evidence_dossiers as evidence_dossiers_station
+    from sopilot_assets.evidence import gate_reports as gate_reports_station
+    from sopilot_assets.evidence import labeling_plans as labeling_plans_station
+    from sopilot_assets.evidence import labels as labels_station
+    from sopilot_assets.evidence import shadow_reports as shadow_reports_station
+    from sopilot_assets.evidence import split_evaluations as split_evaluations_station
+    from sopilot_assets.evidence import split_manifests as split_manifests_station
 
 _GROUP: Final = "evidence"
 _OWNERS: Final = ["team:quality"]
@@ -42,14 +45,21 @@ _EACH_ALONE: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
 def labels(context: dg.AssetExecutionContext, home: HomeResource) -> None:
     """The state of the label events in the ledger ``labels``."""
     for task_id in context.partition_keys:
-        outcome = describe_labels(home.home, task_id)
+        outcome = labels_station.describe_labels(home.home, task_id)
         context.add_asset_metadata(_metadata(outcome), partition_key=task_id)
 
 
 def _study_asset(
-    name: str, station: Callable[..., StudyOutcome], deps: list[Any], description: str, kinds: set[str]
+    name: str,
+    station: Callable[[], Callable[..., StudyOutcome]],
+    deps: list[Any],
+    description: str,
+    kinds: set[str],
 ) -> dg.AssetsDefinition:
-    """The asset of one station: it runs the station for each study of the run and publishes what it says."""
+    """The asset of one station: it runs the station for each study of the run and publishes what it says.
+
+    ``station()`` is its function, looked up when the first run wants it.
+    """
 
     @dg.asset(
         name=name,
@@ -64,7 +74,7 @@ def _study_asset(
     )
     def study_asset(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
         for study_id in context.partition_keys:
-            outcome = station(home.home, study_id, run_id=context.run.run_id, written_at=clock.written_at)
+            outcome = station()(home.home, study_id, run_id=context.run.run_id, written_at=clock.written_at)
             context.add_asset_metadata(_metadata(outcome), partition_key=study_id)
             for warning in outcome.warnings:
                 context.log.warning(warning)
@@ -80,7 +90,7 @@ def _study_asset(
 
 split_manifests: Final = _study_asset(
     "split_manifests",
-    split_study_cases,
+    lambda: split_manifests_station.split_study_cases,
     [
         dg.AssetDep(labels, partition_mapping=NO_PARTITION_OF),
         dg.AssetDep(scores, partition_mapping=NO_PARTITION_OF),
@@ -92,7 +102,7 @@ split_manifests: Final = _study_asset(
 
 critical_policies: Final = _study_asset(
     "critical_policies",
-    fit_study_policies,
+    lambda: critical_policies_station.fit_study_policies,
     [split_manifests],
     "Every candidate detector fitted on the dev split under the gate profile's constraints. A fit that does "
     "not meet them is reported as such and is not a policy.",
@@ -101,7 +111,7 @@ critical_policies: Final = _study_asset(
 
 split_evaluations: Final = _study_asset(
     "split_evaluations",
-    evaluate_study_splits,
+    lambda: split_evaluations_station.evaluate_study_splits,
     [split_manifests, critical_policies],
     "Every fitted detector on dev, test, challenge and all of them: rates with intervals, coverage, "
     "repeatability, drift. Each look at the held-out splits is counted.",
@@ -110,7 +120,7 @@ split_evaluations: Final = _study_asset(
 
 gate_reports: Final = _study_asset(
     "gate_reports",
-    check_study_gates,
+    lambda: gate_reports_station.check_study_gates,
     [split_evaluations],
     "The figures of the selected policy on the test split against the gate profile: every check, and how "
     "much more evidence the failed ones need. Research profiles block the dossier.",
@@ -119,7 +129,7 @@ gate_reports: Final = _study_asset(
 
 shadow_reports: Final = _study_asset(
     "shadow_reports",
-    compare_study_detectors,
+    lambda: shadow_reports_station.compare_study_detectors,
     [split_manifests, critical_policies],
     "The selected policy beside the baseline detector on the same recordings: the paired table, the exact "
     "McNemar test, and every decision that changes.",
@@ -128,7 +138,7 @@ shadow_reports: Final = _study_asset(
 
 error_packets: Final = _study_asset(
     "error_packets",
-    collect_study_errors,
+    lambda: error_packets_station.collect_study_errors,
     [split_evaluations],
     "Every miss and false alarm of the selected policy with its review page and evidence, broken down by "
     "site, gold, type and reason, and how each group fares when it is left out of the fit.",
@@ -137,7 +147,7 @@ error_packets: Final = _study_asset(
 
 labeling_plans: Final = _study_asset(
     "labeling_plans",
-    plan_study_labeling,
+    lambda: labeling_plans_station.plan_study_labeling,
     [split_evaluations, error_packets],  # not on the gates, which block exactly when a plan is needed
     "What to label next, in the order of what unlocks a gate.",
     {"table"},
@@ -145,7 +155,7 @@ labeling_plans: Final = _study_asset(
 
 evidence_dossiers: Final = _study_asset(
     "evidence_dossiers",
-    build_study_dossier,
+    lambda: evidence_dossiers_station.build_study_dossier,
     [gate_reports, shadow_reports, error_packets, labeling_plans],
     "The dossier of a study: one page, all rows, the evidence of every miss and false alarm, the protocol, "
     "hashes, a signature and a verifier that needs nothing but Python. Missing inputs are named blockers.",

@@ -2,11 +2,14 @@
 
 import dagster as dg
 
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.evidence.assets import gate_reports, split_manifests
 from sopilot_assets.defs.publish import table
 from sopilot_assets.defs.resources import HomeResource
 from sopilot_assets.evidence.results import gate_verdict
-from sopilot_assets.evidence.split_manifests import study_leaks
+
+with at_first_use():
+    from sopilot_assets.evidence import split_manifests as station
 
 
 @dg.asset_check(
@@ -36,7 +39,7 @@ def gates_pass(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg
 )
 def nothing_leaks(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg.AssetCheckResult:
     """The groups that are in more than one split, as they were published."""
-    leaks = study_leaks(home.home, context.partition_key)
+    leaks = station.study_leaks(home.home, context.partition_key)
     return dg.AssetCheckResult(
         passed=not leaks,
         severity=dg.AssetCheckSeverity.WARN,

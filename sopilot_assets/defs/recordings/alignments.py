@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import (
     NO_PARTITION_OF,
     RECORDINGS_BACKFILL,
@@ -15,8 +16,10 @@ from sopilot_assets.defs.references.gold_references import gold_references, log_
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
 from sopilot_assets.defs.runs import STATION
 from sopilot_assets.scoring.ledger import algorithm_version
-from sopilot_assets.stations.alignments import align_videos
-from sopilot_assets.stations.gold_references import refresh_references
+
+with at_first_use():
+    from sopilot_assets.stations import alignments as station
+    from sopilot_assets.stations import gold_references as references_station
 
 
 @dg.asset(
@@ -45,11 +48,11 @@ def alignments(
     trainees of one batch go through in one run.
     """
     keys = video_keys(context)
-    references = refresh_references(
+    references = references_station.refresh_references(
         home.home, task_ids(keys), run_id=context.run.run_id, written_at=clock.written_at
     )
     log_refreshed(context, references)
-    outcomes = align_videos(
+    outcomes = station.align_videos(
         home.home, keys, processes=limits.worker_processes, on_progress=progress(context, watcher, "aligned")
     )
     publish_outcomes(context, outcomes, table_name="spans")

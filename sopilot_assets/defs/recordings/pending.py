@@ -8,6 +8,7 @@ from typing import Final
 
 import dagster as dg
 
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.capture.registry import active_keys
 from sopilot_assets.defs.partitions import STUDY, TASK, VIDEO
 from sopilot_assets.defs.recordings.batches import Attempt, Batch, plan_batches
@@ -26,8 +27,10 @@ from sopilot_assets.reference.ledger import references_ledger
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
 from sopilot_assets.store.home import Home
-from sopilot_assets.studies.registration import registration_path
 from sopilot_assets.studies.spec import study_ids
+
+with at_first_use():
+    from sopilot_assets.studies import registration
 
 SCORE_NEW: Final = "score_new_recordings"
 """The job for new recordings, whose runs are looked up by its name."""
@@ -57,7 +60,7 @@ def register_studies(instance: dg.DagsterInstance, home: Home) -> list[str]:
     fresh = [
         study_id
         for study_id in study_ids(home)
-        if study_id not in known and registration_path(home, study_id).exists()
+        if study_id not in known and registration.registration_path(home, study_id).exists()
     ]
     if fresh:
         instance.add_dynamic_partitions(str(STUDY.name), fresh)

@@ -3,11 +3,14 @@
 import dagster as dg
 from pydantic import Field
 
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import NO_PARTITION_OF
 from sopilot_assets.defs.publish import progress, table
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
-from sopilot_assets.stations import score_repeats as repeats
+
+with at_first_use():
+    from sopilot_assets.stations import score_repeats as repeats
 
 
 class Repetition(dg.Config):
@@ -18,8 +21,8 @@ class Repetition(dg.Config):
     )
     task: str = Field(default="", description="Only recordings of this task; empty: all tasks.")
     phases_s: list[float] = Field(
-        default=list(repeats.PHASES_S),
-        description="Seconds by which sampling begins later; 0 is an exact repeat.",
+        default=[],
+        description="Seconds by which sampling begins later; 0: an exact repeat. Empty: as studies need.",
     )
     most: int = Field(default=30, ge=1, description="At most so many recordings.")
 
@@ -44,13 +47,14 @@ def score_repeats(
     watcher: dg.ResourceParam[Watcher],
 ) -> dg.MaterializeResult[None]:
     """Rows in the ledger ``repeats``; a repeat is measured only once."""
+    phases_s = config.phases_s or list(repeats.PHASES_S)
     keys = repeats.chosen_for_repeats(
-        home.home, config.recordings, task_id=config.task or None, phases_s=config.phases_s
+        home.home, config.recordings, task_id=config.task or None, phases_s=phases_s
     )[: config.most]
     outcomes = repeats.measure_repeats(
         home.home,
         keys,
-        phases_s=config.phases_s,
+        phases_s=phases_s,
         processes=limits.worker_processes,
         run_id=context.run.run_id,
         written_at=clock.written_at,

@@ -12,6 +12,7 @@ from typing import Final, Literal
 import dagster as dg
 from pydantic import Field
 
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.dagster_internals.materializing import record_now
 from sopilot_assets.defs.partitions import NO_PARTITION_OF, VIDEO
 from sopilot_assets.defs.publish import RawMetadata, outcome_metadata, progress, table
@@ -25,7 +26,6 @@ from sopilot_assets.defs.references.gold_references import log_refreshed
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
 from sopilot_assets.defs.runs import CODE_VERSION, NEW_KEYS
 from sopilot_assets.scoring.ledger import algorithm_version
-from sopilot_assets.stations import score_updates as updates
 from sopilot_assets.stations.key_ranges import contiguous_ranges
 from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.stations.rescoring_plan import (
@@ -35,10 +35,12 @@ from sopilot_assets.stations.rescoring_plan import (
 )
 from sopilot_assets.store.publish import only_writer
 
+with at_first_use():
+    from sopilot_assets.stations import score_updates as updates
+
 _STATIONS: Final = {
     asset.key.path[-1]: asset for asset in (captured_videos, clip_embeddings, alignments, scores)
 }
-_TABLES: Final = {updates.ALIGNED: "spans", updates.SCORED: "deviations"}
 
 
 class Selection(dg.Config):
@@ -119,7 +121,7 @@ def _work(
     return work
 
 
-def _progress_of(context: dg.AssetExecutionContext, watcher: Watcher) -> updates.StationProgress:
+def _progress_of(context: dg.AssetExecutionContext, watcher: Watcher) -> "updates.StationProgress":
     def says(doing: str, *, before: int, total: int) -> Progress:
         report = progress(context, watcher, doing)
         return lambda done, _: report(before + done, total)
@@ -127,8 +129,9 @@ def _progress_of(context: dg.AssetExecutionContext, watcher: Watcher) -> updates
     return says
 
 
-def _materializations(passed: updates.Passed) -> Iterator[dg.AssetMaterialization]:
-    asset, table_name = _STATIONS[passed.station], _TABLES.get(passed.station, "table")
+def _materializations(passed: "updates.Passed") -> Iterator[dg.AssetMaterialization]:
+    asset = _STATIONS[passed.station]
+    table_name = {updates.ALIGNED: "spans", updates.SCORED: "deviations"}.get(passed.station, "table")
     tags = {CODE_VERSION: asset.code_versions_by_key[asset.key] or ""}
     for outcome in passed.outcomes:
         yield dg.AssetMaterialization(
@@ -144,7 +147,7 @@ def _without_pictures(outcomes: Sequence[StationOutcome]) -> list[StationOutcome
     return [StationOutcome(one.key, problem=one.problem, metadata=one.metadata) for one in outcomes]
 
 
-def _update_metadata(changed: Sequence[updates.ScoreChange], work: Sequence[ScoringWork]) -> RawMetadata:
+def _update_metadata(changed: "Sequence[updates.ScoreChange]", work: Sequence[ScoringWork]) -> RawMetadata:
     reasons = Counter(reason for one in work for reason in one.why.values())
     differences = [abs(one.by) for one in changed if one.by is not None]
     shown: Mapping[str, dg.TableMetadataValue] = (

@@ -2,13 +2,16 @@
 
 import dagster as dg
 
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import RECORDINGS_BACKFILL, VIDEO, video_keys
 from sopilot_assets.defs.publish import progress, publish_outcomes
 from sopilot_assets.defs.recordings.alignments import alignments
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
 from sopilot_assets.defs.runs import STATION
 from sopilot_assets.scoring.ledger import algorithm_version
-from sopilot_assets.stations.scores import score_videos
+
+with at_first_use():
+    from sopilot_assets.stations import scores as station
 
 
 @dg.asset(
@@ -35,7 +38,7 @@ def scores(
     watcher: dg.ResourceParam[Watcher],
 ) -> None:
     """One row a recording in the ledger ``scores``, and its page below ``reviews/``."""
-    outcomes = score_videos(
+    outcomes = station.score_videos(
         home.home,
         video_keys(context),
         run_id=context.run.run_id,

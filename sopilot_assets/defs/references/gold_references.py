@@ -4,14 +4,17 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import NO_PARTITION_OF, TASK
 from sopilot_assets.defs.publish import reference_metadata
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import STATION
 from sopilot_assets.scoring.ledger import algorithm_version
-from sopilot_assets.stations.gold_references import refresh_references
 from sopilot_assets.stations.outcome import ReferenceOutcome
+
+with at_first_use():
+    from sopilot_assets.stations import gold_references as station
 
 
 @dg.asset(
@@ -31,7 +34,7 @@ from sopilot_assets.stations.outcome import ReferenceOutcome
 )
 def gold_references(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
     """One file a version of a reference below ``references/<task>/``."""
-    for reference in refresh_references(
+    for reference in station.refresh_references(
         home.home, context.partition_keys, run_id=context.run.run_id, written_at=clock.written_at
     ):
         context.add_asset_metadata(reference_metadata(reference), partition_key=reference.task_id)

@@ -1,4 +1,5 @@
-"""Imports that load a module when it is first used, so that a command loads no more than it needs.
+"""Imports that load a module when it is first used, so that a command or a server of Dagster loads no more
+than it needs.
 
 Python's own ``importlib.util.LazyLoader``, switched on for the imports of one block::
 
