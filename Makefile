@@ -12,7 +12,7 @@ ARGS ?=
 SOAK_CYCLES ?= 96
 SOAK_INTERVAL ?= 20
 SOAK_SEED ?= 1
-# The package index that holds the wanted build of torch (README, Install); empty takes pip's own.
+# The package index that holds the wanted build of torch (README, Try it); empty takes pip's own.
 TORCH_INDEX ?=
 
 SHELL := bash

@@ -62,13 +62,13 @@ def documented_settings() -> dict[str, dict[str, object]]:
 @pytest.mark.parametrize("section", Settings.model_fields)
 def test_the_guide_shows_every_setting(section: str) -> None:
     fields = type(getattr(Settings(), section)).model_fields
-    assert set(documented_settings()[section]) == set(fields)
+    assert set(documented_settings()[section]) == set(fields), f"docs/operations.md, settings.yaml: {section}"
 
 
 @pytest.mark.parametrize("section", ["freshness", "limits", "disk", "retention", "targets"])
 def test_the_guide_shows_the_defaults(section: str) -> None:
     defaults = getattr(Settings(), section).model_dump(mode="json")
-    assert documented_settings()[section] == defaults
+    assert documented_settings()[section] == defaults, f"docs/operations.md, settings.yaml: {section}"
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)

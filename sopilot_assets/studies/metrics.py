@@ -50,7 +50,8 @@ class Figures:
 
     ``scores`` and ``labels`` are those that the old system reported. The others are what these hide:
     abstentions, intervals clustered by ``independent`` units, calibration, drift whose false alarms are
-    known, and repeatability (None where nothing was asked about it).
+    known, and repeatability (None where nothing was asked about it). A new one needs a default, so that
+    evaluations from before it can be read; a dossier from before it passes only the verifier it came with.
     """
 
     scores: ScoreFigures

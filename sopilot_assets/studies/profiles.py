@@ -81,7 +81,11 @@ PROFILES: Final[Mapping[str, GateProfile]] = MappingProxyType(
         "research_v3": GateProfile("research_v3", _RESEARCH_V3, tuple(_RESEARCH_V3), research=True),
     }
 )
-"""The profiles by name; the first four check exactly what the old system checked."""
+"""The profiles by name; the first four check exactly what the old system checked.
+
+Studies register a profile by its name, and the verifier holds dossiers, older ones too, against its own copy
+of the numbers: other numbers are another profile.
+"""
 
 
 def configuration(profile: GateProfile) -> dict[str, float]:

@@ -134,7 +134,9 @@ def test_every_check_is_found() -> None:
     found: dict[str, list[str]] = {}
     for key in sorted(defs.resolve_asset_graph().asset_check_keys):
         found.setdefault(key.asset_key.to_user_string(), []).append(key.name)
-    assert found == {asset: list(checks) for asset, checks in CHECKS.items()}
+    assert found == {asset: list(checks) for asset, checks in CHECKS.items()}, (
+        "list a new one in CHECKS, in the order of names"
+    )
 
 
 def test_every_schedule_and_sensor_is_found_and_switched_on() -> None:

@@ -34,6 +34,8 @@ def perfect(profile: GateProfile) -> dict[str, float | None]:
 @pytest.mark.parametrize("name", list(PROFILES))
 def test_values_on_the_thresholds_pass_and_values_beyond_any_one_fail(name: str) -> None:
     profile = PROFILES[name]
+    unknown = set(profile.thresholds) - set(CHECKS)
+    assert not unknown, "declare its name and direction in EVIDENCE_CHECKS of studies/profiles.py"
     report = check_gates(profile, perfect(profile))
     assert report.overall_pass
     assert {check.reason for check in report.checks if check.enabled} == {"ok"}
