@@ -7,6 +7,7 @@ Python's own ``importlib.util.LazyLoader``, switched on for the imports of one b
         from sopilot_assets import local_run  # Dagster is loaded by `local_run.run_scoring(...)`
 
 Import modules in such a block, not names out of them: a name is looked up at once, and so is a package.
+Reads and writes nothing.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from pkgutil import iter_modules
 
 import dagster as dg
@@ -152,8 +153,22 @@ def test_folders_that_define_nothing_are_named_and_celery_is_not_needed() -> Non
     subjects = {module.__name__.split(".")[2] for module in subject_modules()}
     named = {one.name for one in iter_modules(folders.__path__) if one.ispkg}
     assert subjects == named - NOT_SUBJECTS
-    code = "import sys, sopilot_assets.definitions; assert not {'celery', 'redis'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    assert not {"celery", "redis"} & loaded_by_the_definitions()
+
+
+def test_what_computes_is_loaded_by_the_first_run_that_wants_it() -> None:
+    libraries = {"matplotlib", "numba", "onnxruntime", "scipy.optimize", "scipy.stats", "sklearn", "torch"}
+    assert not libraries & loaded_by_the_definitions()
+
+
+@cache
+def loaded_by_the_definitions() -> frozenset[str]:
+    """The modules that a process has loaded when it knows all definitions."""
+    code = "import sys, sopilot_assets.definitions; print(*sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], check=True, timeout=120, capture_output=True, text=True
+    )
+    return frozenset(ran.stdout.split())
 
 
 def test_every_check_job_sensor_and_schedule_is_described() -> None:
