@@ -7,7 +7,8 @@ SopilotError
 │   ├── UnreadableVideo    no frames can be decoded from it
 │   │   ├── NotAVideo      it is something else
 │   │   ├── NoVideoStream  it holds sound or data only
-│   │   └── TruncatedVideo it was cut: the part that is there holds no usable frames
+│   │   ├── TruncatedVideo it was cut: the part that is there holds no usable frames
+│   │   └── JoinedVideo    it holds several recordings one after the other
 │   └── WorkerLimit        the child process that read it hit its time or memory limit
 ├── ModelError             an embedding model that is missing, damaged or not the one expected
 │   └── ModelMismatch      two embeddings of different models were about to be compared
@@ -60,6 +61,10 @@ class NoVideoStream(UnreadableVideo):
 
 class TruncatedVideo(UnreadableVideo):
     """The file starts like a video, but was cut before any frame can be decoded."""
+
+
+class JoinedVideo(UnreadableVideo):
+    """The file holds several recordings one after the other: its time runs back."""
 
 
 class WorkerLimit(VideoError):

@@ -15,10 +15,20 @@ from sopilot_assets.alignment.clip_scores import clip_scores
 from sopilot_assets.alignment.decode import DecodedExplanation, Decoding, decode, order_evidence
 from sopilot_assets.alignment.dtw import warp_path
 from sopilot_assets.alignment.explanations import UNKNOWN, PlannedEdit, Prices
-from sopilot_assets.alignment.spans import Alignment, Alternative, Edit, EditKind, Span, SpanKind, Warp
+from sopilot_assets.alignment.spans import (
+    DOUBTFUL_LOG_ODDS,
+    FROZEN_LOG_ODDS,
+    Alignment,
+    Alternative,
+    Edit,
+    EditKind,
+    Span,
+    SpanKind,
+    Warp,
+)
 from sopilot_assets.alignment.votes import GoldVotes
 from sopilot_assets.embedding.clips import ClipEmbedding, Features, comparable, require_same_model
-from sopilot_assets.embedding.stillness import frozen_clips, frozen_segments
+from sopilot_assets.embedding.stillness import frozen_clips, frozen_segments, jumps_after
 from sopilot_assets.reference.model import Reference
 from sopilot_assets.reference.motion import clip_motion
 from sopilot_assets.segments import Segment
@@ -53,6 +63,7 @@ def align(
     )
     edges = _clip_edges(embedding)
     best = decoding.best
+    frozen = tuple(_frozen(embedding, stills, _hidden_steps(decoding.best, edges, stills)))
     votes = GoldVotes(reference, rows, clips, decoding, log_posterior, usable=live, scale=prices.scale)
     spans = _spans(best, edges, log_posterior, stills)
     return Alignment(
@@ -60,11 +71,11 @@ def align(
         reference_id=reference.reference_id,
         spans=tuple(
             sorted(
-                (*spans, *(Span(SpanKind.FROZEN, still, None, 0.0) for still in stills)),
+                (*spans, *(Span(SpanKind.FROZEN, edit.where, None, 0.0) for edit in frozen)),
                 key=lambda span: span.segment,
             )
         ),
-        edits=tuple(_edits(decoding, edges, stills, votes)),
+        edits=(*_edits(decoding, edges, votes), *frozen),
         log_odds=decoding.log_odds,
         fit=fit,
         order_evidence=order_evidence(
@@ -102,7 +113,9 @@ def _clip_edges(embedding: ClipEmbedding) -> Floats:
     ends.
     """
     middles = embedding.clip_middle_s
-    return np.concatenate([[0.0], (middles[1:] + middles[:-1]) / 2, [embedding.duration_s]])
+    first_s = float(embedding.clip_start_s[0])
+    begin_s = first_s if first_s >= embedding.clip_length_s / 4 else 0.0  # less is a shift of the sampling
+    return np.concatenate([[begin_s], (middles[1:] + middles[:-1]) / 2, [embedding.duration_s]])
 
 
 def _spans(
@@ -124,9 +137,7 @@ def _spans(
             )
 
 
-def _edits(
-    decoding: Decoding, edges: Floats, stills: tuple[Segment, ...], votes: GoldVotes
-) -> Iterator[Edit]:
+def _edits(decoding: Decoding, edges: Floats, votes: GoldVotes) -> Iterator[Edit]:
     best = decoding.best
     for change in best.explanation.changes:
         yield Edit(
@@ -137,16 +148,22 @@ def _edits(
             reported=change in decoding.reported,
             votes=votes(change),
         )
-    hidden = _hidden_steps(best, edges, stills)
+
+
+def _frozen(
+    embedding: ClipEmbedding, stills: tuple[Segment, ...], hidden: list[tuple[int, Segment]]
+) -> Iterator[Edit]:
+    """An edit for each span in which the picture hung, or may have; a scene at rest is none.
+
+    It hung where it goes on somewhere else, or does not go on and hides what should have come.
+    """
     for still in stills:
         steps = tuple(step for step, where in hidden if (where & still).duration_s > 0)
-        yield Edit(EditKind.FROZEN, steps, still, FROZEN_LOG_ODDS, reported=True)
-
-
-FROZEN_LOG_ODDS: Final = 6.0
-"""Frozen spans are read off the pixels: the odds are those of the stillness measure, not of any
-explanation.
-"""
+        jumped = jumps_after(embedding, still)
+        if jumped or steps:
+            doubtful = jumped is False
+            odds = DOUBTFUL_LOG_ODDS if doubtful else FROZEN_LOG_ODDS
+            yield Edit(EditKind.FROZEN, steps, still, odds, reported=True)
 
 
 def _hidden_steps(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,15 @@ class EditKind(StrEnum):
     LONG = "long"
     PARTIAL = "partial"
     FROZEN = "frozen"
+
+
+FROZEN_LOG_ODDS: Final = 6.0
+"""Frozen spans are read off the pixels: the odds are those of the stillness measure, not of any
+explanation.
+"""
+
+DOUBTFUL_LOG_ODDS: Final = 0.0
+"""Those where the picture hides steps and then goes on where it was: a camera that hung, or a rest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from sopilot_assets.errors import SopilotError, StoreError, VideoError
 from sopilot_assets.segments import Segment
 from sopilot_assets.store.publish import file_sha256, publish_text
 from sopilot_assets.video.probe import VideoIndex, read_index
-from sopilot_assets.video.salvage import Salvage
+from sopilot_assets.video.reading import Reading
 from sopilot_assets.video.write import write_h264
 
 VIDEO_SUFFIXES: Final = frozenset(
@@ -235,7 +235,7 @@ def _pictures(
         times_s, copies = _times(piece, index.end_s, rate=float(rate))
         shown = 0
         picture: NDArray[np.uint8] | None = None
-        for sample in Salvage(source, index, size).samples(times_s):
+        for sample in Reading(source, index, size).samples(times_s):
             picture = sample.image
             shown += 1
             yield from (picture for _ in range(copies))

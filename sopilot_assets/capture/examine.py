@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from sopilot_assets.capture.quality import (
+    BURST,
     Images,
     Quality,
     burst_times,
@@ -19,6 +20,7 @@ from sopilot_assets.capture.quality import (
 )
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.errors import (
+    JoinedVideo,
     NotAVideo,
     NoVideoStream,
     SopilotError,
@@ -27,7 +29,7 @@ from sopilot_assets.errors import (
     WorkerLimit,
 )
 from sopilot_assets.tasks.spec import QualityGate
-from sopilot_assets.video.frames import FrameStream, Reader, frames_at
+from sopilot_assets.video.frames import FrameStream, frames_at
 from sopilot_assets.video.probe import FloatArray, VideoIndex, VideoProbe, read_index
 
 SHORTEST_S: Final = 1.9
@@ -36,6 +38,9 @@ SHORTEST_S: Final = 1.9
 FEWEST_FRAMES: Final = 8
 FEWEST_PIXELS: Final = 64
 MOST_PIXELS: Final = 8192 * 8192
+MOST_DECODED_PIXELS: Final = 4_000_000_000
+"""What an examination decodes at most: 1,900 frames of 1920x1080, about 10 s."""
+
 WORST_DAMAGE: Final = 0.5
 NOTED_DAMAGE: Final = 0.01
 """Damage above this share is noted as the flag ``damaged``."""
@@ -45,8 +50,7 @@ DAMAGED: Final = "damaged"
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What a file is worth: its probe, its quality, who read it (and why not decord), how much is damaged,
-    and why it cannot be used, if so.
+    """What a file is worth: its probe, its quality, how much is damaged, and why it cannot be used, if so.
 
     ``damaged_share`` is the share of the declared recording that is missing or does not decode.
     ``shortfalls`` are the reasons of the task's quality gate.
@@ -54,8 +58,6 @@ class Examination:
 
     probe: VideoProbe
     quality: Quality
-    reader: Reader
-    refusal: str | None
     damaged_share: float
     problem: Reason | None
     detail: str
@@ -71,14 +73,21 @@ class Examination:
 def examine(path: str, gate: QualityGate) -> Examination:
     """The examination of the video at ``path``; raises ``UnreadableVideo`` where nothing can be measured.
 
-    Every packet is looked at, and pictures at up to 16 places are decoded with the reader that embeddings
-    use. A recording of any length costs about the same.
+    Every packet is looked at, and pictures at up to 16 places are decoded. A recording of any length costs
+    about the same: where reading cannot jump from place to place, those in its first part are enough.
     """
     file = Path(path)
     index = read_index(file)
     _require_sane_size(file, index.probe)
-    times_s = burst_times(index.probe.duration_s)
-    stream = frames_at(file, index, times_s, short_side=sharpness_short_side(index.probe))
+    times_s = burst_times(index.probe.pictures_s, begin_s=index.begin_s)
+    stream = frames_at(
+        file,
+        index,
+        times_s,
+        short_side=sharpness_short_side(index.probe),
+        chunk=BURST,
+        most_frames=MOST_DECODED_PIXELS // max(index.probe.width * index.probe.height, 1),
+    )
     images, shown_s = _pictures(stream)
     quality = measure_quality(images, shown_s, index.probe)
     damaged_share = _damaged_share(index, stream)
@@ -87,8 +96,6 @@ def examine(path: str, gate: QualityGate) -> Examination:
     return Examination(
         probe=index.probe,
         quality=quality,
-        reader=stream.reader,
-        refusal=stream.refusal,
         damaged_share=damaged_share,
         problem=problem,
         detail=detail or "; ".join(miss.detail for miss in misses),
@@ -105,6 +112,7 @@ def reason_of(error: SopilotError) -> Reason:
         NotAVideo: Reason.NOT_A_VIDEO,
         NoVideoStream: Reason.NO_VIDEO_STREAM,
         TruncatedVideo: Reason.TRUNCATED,
+        JoinedVideo: Reason.TIME_RUNS_BACK,
     }
     return next((reason for kind, reason in kinds.items() if isinstance(error, kind)), Reason.UNREADABLE)
 
@@ -127,8 +135,8 @@ def _verdicts(probe: VideoProbe, damaged_share: float) -> Iterator[tuple[Reason,
             Reason.TRUNCATED,
             f"{damaged_share:.0%} of the recording is missing or does not decode, limit {WORST_DAMAGE:.0%}",
         )
-    if probe.duration_s < SHORTEST_S or probe.frame_count < FEWEST_FRAMES:
-        found = f"found {probe.duration_s:.2f} s and {probe.frame_count} frames"
+    if probe.pictures_s < SHORTEST_S or probe.frame_count < FEWEST_FRAMES:
+        found = f"found {probe.pictures_s:.2f} s and {probe.frame_count} frames"
         yield Reason.TOO_SHORT, f"{found}, expected at least {SHORTEST_S:g} s and {FEWEST_FRAMES}"
     if min(probe.width, probe.height) < FEWEST_PIXELS:
         yield (
@@ -142,10 +150,11 @@ def _damaged_share(index: VideoIndex, stream: FrameStream) -> float:
     probe = index.probe
     there = 1.0
     if probe.declared_frame_count:
-        there = min(there, (probe.frame_count + index.hidden_frames) / probe.declared_frame_count)
+        found = probe.frame_count + index.hidden_frames + probe.empty_packets
+        there = min(there, found / probe.declared_frame_count)
     if probe.declared_duration_s:
-        there = min(there, (probe.duration_s + 1.0) / probe.declared_duration_s)
-    decoded = (stream.samples_read - stream.samples_held) / max(stream.times_s.size, 1)
+        there = min(there, (probe.pictures_s + 1.0) / probe.declared_duration_s)
+    decoded = (stream.samples_read - stream.samples_held) / max(stream.samples_asked, 1)
     return round(1 - there * decoded, 4)
 
 

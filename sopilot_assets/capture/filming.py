@@ -69,7 +69,7 @@ def check_filming(path: Path, gate: QualityGate, *, limits: IntakeLimits = LIMIT
     except (UnreadableVideo, WorkerLimit) as error:
         return Checked(path, (), reason_of(error), str(error).replace(f"{path}: ", ""))
     probe = found.probe
-    facts = f"{probe.codec}, {probe.mean_fps:.4g} fps, read by {found.reader}"
+    facts = f"{probe.codec}, {probe.mean_fps:.4g} fps"
     return Checked(path, _axes(found, gate), found.problem, found.detail, facts)
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.ledgers import Ledger, Row
 from sopilot_assets.texts.names import printable
+from sopilot_assets.video.frames import READER
 
 if TYPE_CHECKING:  # who only reads the tables loads no video library
     from sopilot_assets.capture.examine import Examination
@@ -56,8 +57,8 @@ VIDEO_COLUMNS: Final = {
     "flags": pa.string(),
     "status": pa.string(),
 }
-"""``flags`` are comma-separated; ``refusal`` says why decord does not read the video, where ``reader`` is
-pyav.
+"""``flags`` are comma-separated. ``reader`` and ``refusal`` differ in rows of before only: which of two readers
+read the video, and why the first one did not.
 """
 
 QUARANTINE_COLUMNS: Final = {
@@ -135,8 +136,8 @@ def video_row(
         "container": probe.container,
         "mean_fps": round(probe.mean_fps, 6),
         "variable_rate": probe.variable_rate,
-        "reader": examination.reader,
-        "refusal": examination.refusal,
+        "reader": READER,
+        "refusal": None,
         "damaged_share": examination.damaged_share,
         **{name: getattr(quality, name) for name in _QUALITY},
         "flags": ",".join(flags),

@@ -68,15 +68,15 @@ class Shortfall:
         return f"{self.reason.value}: found {self.found:g}, limit {self.limit:g}"
 
 
-def burst_times(duration_s: float) -> FloatArray:
-    """The ascending times (n,) in seconds at which quality is measured: bursts spread evenly, at most 16
-    of 4.
+def burst_times(duration_s: float, *, begin_s: float = 0.0) -> FloatArray:
+    """The ascending times (n,) in seconds at which quality is measured: bursts spread evenly over the
+    ``duration_s`` after ``begin_s``, at most 16 of 4.
     """
     span_s = (BURST - 1) * BURST_STEP_S
     count = int(np.clip(duration_s, 1, MOST_BURSTS))
     starts_s = (np.arange(count) + 0.5) * duration_s / count - span_s / 2
     times_s = starts_s[:, None] + np.arange(BURST) * BURST_STEP_S
-    clipped: FloatArray = np.clip(np.sort(times_s.ravel()), 0.0, max(duration_s - 2e-3, 0.0))
+    clipped: FloatArray = begin_s + np.clip(np.sort(times_s.ravel()), 0.0, max(duration_s - 2e-3, 0.0))
     return clipped
 
 

@@ -15,6 +15,7 @@ class Reason(StrEnum):
     NOT_A_VIDEO = "not_a_video"
     NO_VIDEO_STREAM = "no_video_stream"
     TRUNCATED = "truncated"
+    TIME_RUNS_BACK = "time_runs_back"
     UNREADABLE = "unreadable"
     UNREADABLE_SIDECAR = "unreadable_sidecar"
     ALREADY_A_GOLD = "already_a_gold"
@@ -73,6 +74,12 @@ REASON_TEXTS: Final[dict[Reason, ReasonText]] = {
         "録画が途中で切れているか壊れており、読み取れる部分が半分未満です。",
         "Copy the file from the camera again; if that is not possible, film again.",
         "カメラからもう一度コピーしてください。できない場合は撮影し直してください。",
+    ),
+    Reason.TIME_RUNS_BACK: ReasonText(
+        "The file holds several recordings one after the other: its time runs back.",
+        "複数の録画が1つのファイルにつながれており、途中で時刻が戻っています。",
+        "Drop the parts as files of their own, or join them with a video editor.",
+        "それぞれの録画を別々のファイルとして入れるか、動画編集ソフトで結合してください。",
     ),
     Reason.UNREADABLE: ReasonText(
         "No reader can decode the pictures of this file.",

@@ -13,7 +13,7 @@ from upath import UPath
 from sopilot_assets.embedding.clips import ClipEmbedding, Features, Floats, clip_starts
 from sopilot_assets.embedding.embedder import model_id
 from sopilot_assets.embedding.pooling import Image, StillnessMeter, grey_image, one_cv2_thread
-from sopilot_assets.video.frames import open_frames
+from sopilot_assets.video.frames import READER, open_frames
 from sopilot_assets.video.probe import VideoProbe, read_index
 
 NAME: Final = "color_motion"
@@ -43,9 +43,9 @@ class ColorMotion:
         can be decoded.
         """
         index = read_index(path)
-        starts_s = clip_starts(index.end_s, length_s=CLIP_S, stride_s=CLIP_S, phase_s=phase_s)
+        starts_s = clip_starts(index.end_s, length_s=CLIP_S, stride_s=CLIP_S, phase_s=index.begin_s + phase_s)
         with one_cv2_thread():
-            rows, reader = _clip_rows(path, rate_hz=sampling_rate_hz(index.probe), starts_s=starts_s)
+            rows = _clip_rows(path, rate_hz=sampling_rate_hz(index.probe), starts_s=starts_s, phase_s=phase_s)
             still = _stillness(path, phase_s=phase_s)
         return ClipEmbedding(
             model_id=self.model_id,
@@ -55,7 +55,7 @@ class ColorMotion:
             blocks={NAME: rows},
             still_time_s=still.times_s(),
             stillness=still.stillness(),
-            reader=reader,
+            reader=READER,
         )
 
     def fixed_answer(self) -> Features:
@@ -97,9 +97,9 @@ def clip_numbers(images: npt.NDArray[np.uint8]) -> Features:
     return np.asarray(numbers / max(float(np.linalg.norm(numbers)), 1e-12), dtype=np.float32)
 
 
-def _clip_rows(path: Path, *, rate_hz: float, starts_s: Floats) -> tuple[Features, str]:
-    """(n, 12) the numbers of each clip, read a clip at a time, and who read the video."""
-    stream = open_frames(path, rate_hz=rate_hz, short_side=SHORT_SIDE_PX, phase_s=float(starts_s[0]))
+def _clip_rows(path: Path, *, rate_hz: float, starts_s: Floats, phase_s: float) -> Features:
+    """(n, 12) the numbers of each clip, read a clip at a time."""
+    stream = open_frames(path, rate_hz=rate_hz, short_side=SHORT_SIDE_PX, phase_s=phase_s)
     rows: list[Features] = []
     pending: list[Image] = []
     for chunk in stream:
@@ -110,7 +110,7 @@ def _clip_rows(path: Path, *, rate_hz: float, starts_s: Floats) -> tuple[Feature
             pending.append(image)
     rows.append(clip_numbers(np.stack(pending)))
     rows += [rows[-1]] * (len(starts_s) - len(rows))  # reading may end before the video's stated end
-    return np.stack(rows), stream.reader
+    return np.stack(rows)
 
 
 def _stillness(path: Path, *, phase_s: float) -> StillnessMeter:

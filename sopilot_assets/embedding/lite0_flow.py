@@ -29,7 +29,7 @@ from sopilot_assets.embedding.pooling import (
     half_precision,
     one_cv2_thread,
 )
-from sopilot_assets.video.frames import FrameChunk, FrameStream, open_frames
+from sopilot_assets.video.frames import READER, FrameChunk, FrameStream, open_frames
 
 NAME: Final = "lite0_flow"
 FEATURE_VERSION: Final = 1
@@ -94,7 +94,10 @@ class _Reading:
     ) -> None:
         self._session, self._stream = session, stream
         self._starts_s = clip_starts(
-            float(stream.index.end_s), length_s=CLIP_S, stride_s=STRIDE_S, phase_s=phase_s
+            float(stream.index.end_s),
+            length_s=CLIP_S,
+            stride_s=STRIDE_S,
+            phase_s=stream.index.begin_s + phase_s,
         )
         self._still, self._flow = StillnessMeter(), FlowMeter()
         self._phase = NETWORK_PHASE if len(stream.times_s) > NETWORK_PHASE else 0
@@ -130,7 +133,7 @@ class _Reading:
             blocks={name: half_precision(block) for name, block in blocks.items()},
             still_time_s=self._still.times_s(),
             stillness=self._still.stillness(),
-            reader=self._stream.reader,
+            reader=READER,
         )
 
     def _network_blocks(self, starts_s: Floats) -> dict[str, Features]:

@@ -23,7 +23,7 @@ from sopilot_assets.embedding.manifest import ModelManifest, check_files, read_m
 from sopilot_assets.embedding.pooling import Image, StillnessMeter, grey_image, half_precision, one_cv2_thread
 from sopilot_assets.errors import ModelError
 from sopilot_assets.store.publish import local_path
-from sopilot_assets.video.frames import FrameChunk, FrameStream, open_frames
+from sopilot_assets.video.frames import READER, FrameChunk, FrameStream, open_frames
 
 os.environ.setdefault(
     "HF_HUB_OFFLINE", "1"
@@ -108,7 +108,10 @@ class _Reading:
     def __init__(self, embedder: VJepa2, stream: FrameStream, *, side_px: int, phase_s: float = 0.0) -> None:
         self._embedder, self._stream, self._side_px = embedder, stream, side_px
         self._starts_s: Floats = clip_starts(
-            float(stream.index.end_s), length_s=CLIP_S, stride_s=STRIDE_S, phase_s=phase_s
+            float(stream.index.end_s),
+            length_s=CLIP_S,
+            stride_s=STRIDE_S,
+            phase_s=stream.index.begin_s + phase_s,
         )
         self._still = StillnessMeter()
         self._window: deque[Image] = deque(maxlen=FRAMES)
@@ -159,7 +162,7 @@ class _Reading:
             blocks={"tokens": half_precision(np.concatenate(self._features))},
             still_time_s=self._still.times_s(),
             stillness=self._still.stillness(),
-            reader=self._stream.reader,
+            reader=READER,
         )
 
 

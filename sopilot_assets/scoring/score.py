@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sopilot_assets.alignment.calibration import Calibration
 from sopilot_assets.alignment.explanations import LONG_FACTOR
-from sopilot_assets.alignment.spans import Alignment, Alternative, Edit, EditKind, SpanKind
+from sopilot_assets.alignment.spans import DOUBTFUL_LOG_ODDS, Alignment, Alternative, Edit, EditKind, SpanKind
 from sopilot_assets.reference.model import Gold, Reference
 from sopilot_assets.scoring.result import Decision, Deviation, GoldVote, Score, StepReading, Verifiability
 from sopilot_assets.scoring.text import clock, sentence
@@ -95,12 +95,27 @@ class _Context:
         return rows if all(_doubtful(row) for row in rows) else ()
 
     @functools.cached_property
+    def stills(self) -> tuple[Segment, ...]:
+        """Where the picture stands still, in order."""
+        return tuple(edit.where for edit in self.alignment.edits if edit.kind is EditKind.FROZEN)
+
+    def seen_s(self, where: Segment) -> float:
+        """How much of a stretch can be seen, in seconds: nothing has a duration in a picture that stands
+        still.
+        """
+        return where.duration_s - sum((where & still).duration_s for still in self.stills)
+
+    def beside_still(self, where: Segment) -> bool:
+        """Whether a stretch, or a moment, lies in a picture that stands still, or borders on one."""
+        return any(where.start_s <= still.end_s and still.start_s <= where.end_s for still in self.stills)
+
+    @functools.cached_property
     def pace(self) -> float:
-        """The median over the seen steps of their duration against the usual one."""
+        """The median over the steps that were seen whole of their duration against the usual one."""
         ratios = sorted(
             span.segment.duration_s / self.reference.durations.seconds(span.step)
             for span in self.alignment.spans
-            if span.kind is SpanKind.STEP and span.step is not None
+            if span.kind is SpanKind.STEP and span.step is not None and not self.beside_still(span.segment)
         )
         return ratios[len(ratios) // 2] if ratios else 1.0
 
@@ -229,7 +244,9 @@ def _points_of(context: _Context, deviations: Sequence[Deviation], other: Altern
     frozen = [d for d in deviations if d.type is DeviationType.FREEZE]
     missing = {step for d in frozen for step in d.step_ids}
     cut = {step for d in deviations if d.type is DeviationType.MISSING_STEP for step in d.step_ids}
-    seconds = {d.step_ids[0]: d.trainee.duration_s for d in deviations if d.type is DeviationType.OVER_TIME}
+    seconds = {
+        d.step_ids[0]: context.seen_s(d.trainee) for d in deviations if d.type is DeviationType.OVER_TIME
+    }
     usual = {step.id: context.usual_s(index) for index, step in enumerate(task.steps)}
     lost, swaps, others = 0.0, 0, sum(not d.step_ids for d in frozen)
     for kind, steps in other.edits:
@@ -359,15 +376,16 @@ def _extra(context: _Context, edit: Edit) -> Iterator[Deviation]:
 def _long(context: _Context, edit: Edit) -> Iterator[Deviation]:
     step = edit.steps[0]
     usual_s = context.usual_s(step)
-    if edit.where.duration_s >= LONG_RATIO * usual_s:
-        text = sentence("long", step=context.task.steps[step], seconds=edit.where.duration_s, usual=usual_s)
+    seconds = context.seen_s(edit.where)
+    if seconds >= LONG_RATIO * usual_s:
+        text = sentence("long", step=context.task.steps[step], seconds=seconds, usual=usual_s)
         yield _deviation(context, edit, DeviationType.OVER_TIME, text, edit.steps)
 
 
 def _partial(context: _Context, edit: Edit) -> Iterator[Deviation]:
     step = edit.steps[0]
-    share = edit.where.duration_s / context.usual_s(step)
-    if share < PARTIAL_SHARE:
+    share = context.seen_s(edit.where) / context.usual_s(step)
+    if share < PARTIAL_SHARE and not context.beside_still(edit.where):
         text = sentence("cut", step=context.task.steps[step], share=f"{share:.0%}")
         yield _deviation(context, edit, DeviationType.MISSING_STEP, text, edit.steps)
 
@@ -375,8 +393,13 @@ def _partial(context: _Context, edit: Edit) -> Iterator[Deviation]:
 def _frozen(context: _Context, edit: Edit) -> Iterator[Deviation]:
     times = {"start": clock(edit.where.start_s), "end": clock(edit.where.end_s)}
     names = _named(context.task, [context.task.steps[step].id for step in edit.steps])
-    text = sentence("frozen_hides", steps=names, **times) if edit.steps else sentence("frozen", **times)
-    yield _deviation(context, edit, DeviationType.FREEZE, text, edit.steps)
+    if edit.log_odds <= DOUBTFUL_LOG_ODDS:
+        text = sentence("rests_or_frozen", steps=names, **times)
+    else:
+        text = sentence("frozen_hides", steps=names, **times) if edit.steps else sentence("frozen", **times)
+    found = _deviation(context, edit, DeviationType.FREEZE, text, edit.steps)
+    doubtful = edit.log_odds <= DOUBTFUL_LOG_ODDS and found.severity is Severity.CRITICAL
+    yield replace(found, severity=Severity.QUALITY) if doubtful else found
 
 
 _FROM_EDIT: Final = {
@@ -396,7 +419,7 @@ def _over_time_ratio(context: _Context, deviations: Sequence[Deviation]) -> floa
     """
     usual = {step.id: context.usual_s(index) for index, step in enumerate(context.task.steps)}
     lost = sum(
-        max(d.trainee.duration_s - usual[d.step_ids[0]], 0.0)
+        max(context.seen_s(d.trainee) - usual[d.step_ids[0]], 0.0)
         for d in deviations
         if d.type is DeviationType.OVER_TIME
     )
@@ -406,17 +429,31 @@ def _over_time_ratio(context: _Context, deviations: Sequence[Deviation]) -> floa
 def _decide(
     context: _Context, deviations: Sequence[Deviation], points: float, *, known: bool
 ) -> tuple[Decision, Text]:
-    """The decision and its reason: a critical standstill of the picture first, since it needs no gold to be
-    seen; then whether the golds can judge the recording at all, and what they say about it.
+    """The decision and its reason: whether the golds can judge the recording at all, what they say about it,
+    and, before anything but a critical deviation that was seen, whether it has to be filmed again.
     """
-    still = [d for d in deviations if d.severity is Severity.CRITICAL and d.type is DeviationType.FREEZE]
-    if still:
-        return Decision.FAIL, sentence("fail", first=still[0].text)
+    frozen = [
+        d for d in deviations if d.type is DeviationType.FREEZE and d.severity is not Severity.EFFICIENCY
+    ]
+    again = sentence("film_again", first=frozen[0].text) if frozen else None
     if not context.calibrated:
-        return Decision.NOT_VERIFIABLE, sentence("one_gold_only")
+        return Decision.NOT_VERIFIABLE, again or sentence("one_gold_only")
     if not known:
-        return Decision.NOT_VERIFIABLE, sentence("unverifiable", fit=context.alignment.fit)
+        return Decision.NOT_VERIFIABLE, again or sentence("unverifiable", fit=context.alignment.fit)
+    if again and not _seen_to_fail(context, deviations):
+        return Decision.NEEDS_REVIEW, again
     return _decide_by_golds(context, deviations, points)
+
+
+def _seen_to_fail(context: _Context, deviations: Sequence[Deviation]) -> list[Deviation]:
+    """The critical deviations that no frozen picture can have caused."""
+    return [
+        d
+        for d in deviations
+        if d.severity is Severity.CRITICAL
+        and d.type is not DeviationType.FREEZE
+        and not context.beside_still(d.trainee)
+    ]
 
 
 def _decide_by_golds(
@@ -426,7 +463,7 @@ def _decide_by_golds(
     the score, and anything else that a person should see.
     """
     task = context.task
-    critical = [d for d in deviations if d.severity is Severity.CRITICAL]
+    critical = _seen_to_fail(context, deviations)
     if critical:
         return Decision.FAIL, sentence("fail", first=max(critical, key=lambda d: d.confidence).text)
     if (likely := critical_probability(task, context.alignment)) >= UNCERTAIN:

@@ -59,6 +59,11 @@ _TEMPLATES: Final[dict[str, Text]] = {
         "The picture stands still from {start} to {end}; {steps} cannot be seen.",
         "{start}〜{end} の間、映像が止まっていて、{steps} を確認できません。",
     ),
+    "rests_or_frozen": Text(
+        "Nothing moves from {start} to {end}: the camera hung, or nobody moved; {steps} cannot be seen.",
+        "{start}〜{end} の間、映像に動きがありません(カメラの停止か、作業者の静止)。{steps} を確認できません。",
+    ),
+    "film_again": Text("Film again. {first}", "撮影し直してください。{first}"),
     "pass": Text(
         "No deviation that matters; score {score:.1f}, pass at {limit:.0f}.",
         "問題となる逸脱はありません(得点 {score:.1f}、合格 {limit:.0f})。",

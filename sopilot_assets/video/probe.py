@@ -8,7 +8,7 @@ they choose the same frames.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,29 +18,19 @@ import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.sidedata.sidedata import SideData
-from av.stream import Disposition
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from sopilot_assets.errors import NotAVideo, NoVideoStream, TruncatedVideo, UnreadableVideo
+from sopilot_assets.errors import JoinedVideo, TruncatedVideo
+from sopilot_assets.video.container import open_video, packets_of, video_stream
 
 FloatArray = NDArray[np.float64]
 
-DEMUXERS: Final = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,mxf,mxf_opatom,"
-    "dv,wtv,h264,hevc,av1,obu,ivf,m4v,nut,yuv4mpegpipe,mjpeg,apng"
-)
-"""The formats that may be opened. Playlists (HLS, DASH, concat) are left out: they would make the reader open
-other files.
-"""
-
-OPEN_OPTIONS: Final = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
-"""How every container is opened."""
-
-INDEXED_CONTAINERS: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi"})
-"""Containers that list where each frame is. In others (MPEG-TS) seeking is a guess: decord returned other
-frames than asked for there, without an error.
+UNTIMED_CONTAINERS: Final = frozenset({"avi", "asf", "h264", "hevc", "m4v", "mpegvideo", "obu"})
+"""Formats that say when a picture is decoded and not when it is shown: pictures are shown in their order, one
+in each place.
 """
 
 LONGEST_VIDEO_S: Final = 12 * 3600.0
@@ -51,16 +41,13 @@ CLOCK_TOLERANCE_S: Final = 1e-3
 not change what is sampled.
 """
 
-_SIGNATURES: Final = (
-    (4, b"ftyp"),
-    (4, b"moov"),
-    (4, b"mdat"),
-    (4, b"wide"),
-    (0, b"\x1aE\xdf\xa3"),
-    (8, b"AVI "),
-    (0, b"OggS"),
-    (0, b"FLV\x01"),
-)
+LATE_PICTURES_S: Final = 0.5
+"""Sound that begins this much before the pictures begins the recording: a player's clock runs from there.
+Less is the rounding of devices, and shorter than a clip's stride.
+"""
+
+JUMP_S: Final = 1.0
+"""Packets of one recording are stored in the order of their time, to within less than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +94,10 @@ class Orientation:
 class VideoProbe:
     """What a video file holds, as displayed.
 
-    ``duration_s`` runs from the first frame to the end of the last frame that is really there;
-    ``declared_duration_s`` is what the container claims, ``None`` when it claims nothing. ``damaged_packets``
-    counts the packets that the container itself marks damaged or whose time is absurd.
+    ``duration_s`` runs from the beginning to the end of the last frame that is really there;
+    ``declared_duration_s`` is what the container claims for the pictures, ``None`` when it claims nothing. ``damaged_packets``
+    counts the packets that the container itself marks damaged or whose time is absurd. ``empty_packets`` stand
+    for a picture that stays, ``begin_s`` is when the first picture appears, 0 unless sound runs before it.
     """
 
     duration_s: float
@@ -124,15 +112,24 @@ class VideoProbe:
     variable_rate: bool
     container: str
     damaged_packets: int
+    empty_packets: int = 0
+    begin_s: float = 0.0
+
+    @property
+    def pictures_s(self) -> float:
+        """How long there are pictures."""
+        return self.duration_s - self.begin_s
 
 
 @dataclass(frozen=True, slots=True)
 class VideoIndex:
     """A probe with every frame's display time.
 
-    ``starts_s`` (n,) are display times in seconds, ascending, the first one 0; the last frame ends at
-    ``end_s``. ``key_starts_s`` are those of the key frames. ``origin`` is the container time of the first
-    frame, in seconds. ``hidden_frames`` counts stored frames that an edit list hides.
+    ``starts_s`` (n,) are display times in seconds by a player's clock, ascending, the first one 0 unless
+    sound runs before the pictures (`LATE_PICTURES_S`); the last frame ends at ``end_s``. ``key_starts_s`` are
+    those of the key frames. ``origin_s`` is the container's time at 0. ``hidden_frames`` counts stored frames
+    that an edit list hides. ``in_order`` says that the times are places to be filled in the order in which
+    frames are shown, since the container does not say which frame belongs to which.
     """
 
     probe: VideoProbe
@@ -144,13 +141,20 @@ class VideoIndex:
     stored_width: int
     stored_height: int
     hidden_frames: int
+    in_order: bool
+
+    @property
+    def begin_s(self) -> float:
+        """When the first picture appears."""
+        return self.probe.begin_s
 
     def sample_times(self, *, rate_hz: float, phase_s: float = 0.0) -> FloatArray:
-        """The times ``phase_s + k / rate_hz`` (k = 0, 1, ...) before the end of the last frame, (m,)
-        seconds.
+        """The times ``begin_s + phase_s + k / rate_hz`` (k = 0, 1, ...) before the end of the last frame,
+        (m,) seconds.
         """
-        count = math.ceil((self.end_s - phase_s) * rate_hz - CLOCK_TOLERANCE_S * rate_hz)
-        return phase_s + np.arange(max(count, 0)) / rate_hz
+        first_s = self.begin_s + phase_s
+        count = math.ceil((self.end_s - first_s) * rate_hz - CLOCK_TOLERANCE_S * rate_hz)
+        return first_s + np.arange(max(count, 0)) / rate_hz
 
     def frames_at(self, times_s: FloatArray) -> NDArray[np.int64]:
         """The index of the frame whose display interval contains each time, (m,) for times (m,)."""
@@ -171,7 +175,9 @@ def probe(path: Path) -> VideoProbe:
 
 
 def read_index(path: Path) -> VideoIndex:
-    """The display time of every frame of the video at ``path``; raises like `probe`."""
+    """The display time of every frame of the video at ``path``; raises like `probe`, and ``JoinedVideo`` where
+    its time runs back.
+    """
     with open_video(path) as container:
         stream = video_stream(container, path)
         packets = _Packets.read(container, stream)
@@ -183,61 +189,6 @@ def read_index(path: Path) -> VideoIndex:
     return _index(path, packets)
 
 
-def open_video(path: Path) -> InputContainer:
-    """The open container; raises ``NotAVideo``, or ``TruncatedVideo`` when the file starts like a video but
-    its directory is missing.
-    """
-    try:
-        return av.open(str(path.absolute()), metadata_errors="replace", options=OPEN_OPTIONS)
-    except MemoryError:
-        raise
-    except (av.error.PermissionError, av.error.FileNotFoundError, av.error.IsADirectoryError) as error:
-        raise UnreadableVideo(
-            f"{path}: could not be opened ({_plain(error)}); check that it is a file and its permissions."
-        ) from error
-    except (av.error.FFmpegError, ValueError) as error:
-        if _starts_like_a_video(path):
-            raise TruncatedVideo(
-                f"{path}: starts like a video but its directory of frames is missing or cut "
-                f"({_plain(error)}); copy or record it again."
-            ) from error
-        raise NotAVideo(f"{path}: expected a video file, found something else ({_plain(error)}).") from error
-
-
-def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first stream of moving pictures; raises ``NoVideoStream``. Cover pictures do not count."""
-    for stream in container.streams.video:
-        if stream.disposition & Disposition.attached_pic:
-            continue
-        if not hasattr(stream, "codec_context") or stream.codec_context is None:
-            raise UnreadableVideo(
-                f"{path}: its pictures are stored in a way that no decoder here knows; save it as H.264 in "
-                "an MP4 file."
-            )
-        stream.thread_count = 1
-        return stream
-    if not container.streams:
-        raise TruncatedVideo(f"{path}: holds only the first bytes of a video; copy or record it again.")
-    kinds = sorted({str(stream.type) for stream in container.streams})
-    raise NoVideoStream(
-        f"{path}: expected moving pictures, found only {', '.join(kinds)}; film again with the camera on."
-    )
-
-
-def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """The packets of a stream up to where the container cannot be read any further: damage ends the iteration
-    instead of raising.
-    """
-    packets = container.demux(stream)
-    while True:
-        try:
-            yield next(packets)
-        except MemoryError:
-            raise
-        except (StopIteration, av.error.FFmpegError):
-            return
-
-
 def orientation_of(frame: VideoFrame) -> Orientation:
     """How a decoded frame must be turned for display."""
     matrix: object = frame.side_data.get("DISPLAYMATRIX")
@@ -246,15 +197,40 @@ def orientation_of(frame: VideoFrame) -> Orientation:
     return Orientation.of_matrix(np.frombuffer(bytes(matrix), np.int32))
 
 
+@dataclass(slots=True)
+class _Clock:
+    """When the packets of one stream begin and end, as they come."""
+
+    first_s: float | None = None
+    last_s: float = 0.0
+
+    def add(self, packet: Packet[Stream]) -> None:
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is None or packet.time_base is None or packet.is_discard:
+            return
+        start_s = float(stamp * packet.time_base)
+        self.first_s = start_s if self.first_s is None else min(self.first_s, start_s)
+        self.last_s = max(self.last_s, start_s + float((packet.duration or 0) * packet.time_base))
+
+
 @dataclass(frozen=True, slots=True)
 class _Packets:
-    """The times of a stream's packets in file order, and what its headers say."""
+    """The times of a stream's packets in file order, and what its headers say.
+
+    ``decoded_s`` (n,) are when the packets are to be decoded, ``empty_end_s`` is the end of the last one
+    without a picture, ``sound_begin_s`` the beginning of the earliest sound.
+    """
 
     times_s: FloatArray
+    decoded_s: FloatArray
     durations_s: FloatArray
     is_key: NDArray[np.bool_]
+    in_order: bool
     damaged: int
     hidden: int
+    empty: int
+    empty_end_s: float
+    sound_begin_s: float | None
     declared_s: float | None
     declared_frames: int | None
     mean_fps: float
@@ -264,32 +240,58 @@ class _Packets:
     @classmethod
     def read(cls, container: InputContainer, stream: VideoStream) -> _Packets:
         tick_s = float(stream.time_base or 0) or 1e-3
-        rows: list[tuple[float, float, bool]] = []
-        damaged = hidden = 0
-        for packet in packets_of(container, stream):
+        rows: list[tuple[float, float, float, bool]] = []
+        clocks = {other.index: _Clock() for other in container.streams}
+        damaged = hidden = empty = 0
+        empty_end_s = -math.inf
+        for packet in packets_of(container):
+            if packet.stream_index in clocks:
+                clocks[packet.stream_index].add(packet)
+            if packet.stream_index != stream.index:
+                continue
+            duration_s = (packet.duration or 0) * tick_s
             if packet.size == 0:
+                if packet.dts is not None:
+                    empty += 1
+                    empty_end_s = packet.dts * tick_s + duration_s
                 continue
             damaged += packet.is_corrupt
             hidden += packet.is_discard
             if not packet.is_discard:
-                stamp = packet.pts if packet.pts is not None else packet.dts
                 rows.append(
                     (
-                        math.nan if stamp is None else stamp * tick_s,
-                        (packet.duration or 0) * tick_s,
+                        _seconds(packet.pts, tick_s),
+                        _seconds(packet.dts, tick_s),
+                        duration_s,
                         packet.is_keyframe,
                     )
                 )
         fps = float(stream.average_rate or stream.guessed_rate or 25)
-        columns = np.array(rows, np.float64).reshape(-1, 3)
-        times_s = _filled(columns[:, 0], fps)
+        shown_s, decoded_s, durations_s, is_key = np.array(rows, np.float64).reshape(-1, 4).T
+        intra_only = stream.codec_context.codec.intra_only
+        in_order = not intra_only and (
+            container.format.name in UNTIMED_CONTAINERS or bool(np.isnan(shown_s).any())
+        )
+        decoded_s = _filled(np.where(np.isnan(decoded_s), shown_s, decoded_s), fps)
         return cls(
-            times_s=times_s,
-            durations_s=columns[:, 1],
-            is_key=columns[:, 2] > 0,
+            times_s=decoded_s if in_order else np.where(np.isnan(shown_s), decoded_s, shown_s),
+            decoded_s=decoded_s,
+            durations_s=durations_s,
+            is_key=is_key > 0,
+            in_order=in_order,
             damaged=damaged,
             hidden=hidden,
-            declared_s=_declared_s(container, stream),
+            empty=empty,
+            empty_end_s=empty_end_s,
+            sound_begin_s=min(
+                (
+                    clock.first_s
+                    for other in container.streams.audio
+                    if (clock := clocks[other.index]).first_s is not None
+                ),
+                default=None,
+            ),
+            declared_s=_declared_s(container, stream, clocks),
             declared_frames=stream.frames or None,
             mean_fps=fps,
             codec=stream.codec.canonical_name,
@@ -297,15 +299,21 @@ class _Packets:
         )
 
 
+def _seconds(stamp: int | None, tick_s: float) -> float:
+    return math.nan if stamp is None else stamp * tick_s
+
+
 def _index(path: Path, packets: _Packets) -> VideoIndex:
-    sane = _sane(packets.times_s, packets.declared_s)
+    sane = _sane(packets.times_s, packets.declared_s) & ~_strays(packets.decoded_s)
+    _require_one_recording(path, packets.decoded_s[sane])
     order = np.flatnonzero(sane)[np.argsort(packets.times_s[sane], kind="stable")]
     starts_s = packets.times_s[order]
-    origin_s = float(starts_s[0])
-    starts_s = starts_s - origin_s
-    end_s = float(starts_s[-1]) + _last_duration_s(
+    last_s = float(starts_s[-1]) + _last_duration_s(
         starts_s, float(packets.durations_s[order[-1]]), packets.mean_fps
     )
+    last_s = max(last_s, packets.empty_end_s)
+    origin_s = _origin_s(float(starts_s[0]), last_s, packets.sound_begin_s)
+    starts_s, end_s = starts_s - origin_s, last_s - origin_s
     width, height, orientation = _picture(path)
     shown = (height, width) if orientation.swap else (width, height)
     return VideoIndex(
@@ -318,10 +326,12 @@ def _index(path: Path, packets: _Packets) -> VideoIndex:
             height=shown[1],
             rotation_deg=orientation.rotation_deg,
             codec=packets.codec,
-            mean_fps=len(starts_s) / end_s,
+            mean_fps=len(starts_s) / (end_s - float(starts_s[0])),
             variable_rate=_varies(starts_s),
             container=packets.container,
             damaged_packets=packets.damaged + int((~sane).sum()),
+            empty_packets=packets.empty,
+            begin_s=float(starts_s[0]),
         ),
         starts_s=starts_s,
         key_starts_s=starts_s[packets.is_key[order]],
@@ -331,7 +341,38 @@ def _index(path: Path, packets: _Packets) -> VideoIndex:
         stored_width=width,
         stored_height=height,
         hidden_frames=packets.hidden,
+        in_order=packets.in_order,
     )
+
+
+def _origin_s(first_s: float, last_s: float, sound_begin_s: float | None) -> float:
+    """The container's time at which a player's clock begins: that of the first picture, or of sound well
+    before it. Pictures that would come later than they last are not believed.
+    """
+    if sound_begin_s is not None and LATE_PICTURES_S <= first_s - sound_begin_s <= last_s - first_s:
+        return sound_begin_s
+    return first_s
+
+
+def _strays(decoded_s: FloatArray) -> NDArray[np.bool_]:
+    """Which packets have a time of their own (n,), while those before and after agree: damage."""
+    stray = np.zeros(len(decoded_s), np.bool_)
+    before, here, after = decoded_s[:-2], decoded_s[1:-1], decoded_s[2:]
+    alone = (np.abs(here - before) > JUMP_S) & (np.abs(after - here) > JUMP_S)
+    stray[1:-1] = alone & (after >= before) & (after - before <= JUMP_S)
+    return stray
+
+
+def _require_one_recording(path: Path, decoded_s: FloatArray) -> None:
+    """Nothing where time runs on; raises ``JoinedVideo`` that says where it runs back."""
+    back = np.flatnonzero(np.diff(decoded_s) < -JUMP_S)
+    if back.size:
+        at_s = float(decoded_s[back[0]] - decoded_s[0])
+        raise JoinedVideo(
+            f"{path}: expected one recording, found several joined to one file: time runs back at "
+            f"{at_s:.1f} s, by {float(decoded_s[back[0]] - decoded_s[back[0] + 1]):.1f} s. Drop the parts as "
+            "files of their own, or join them with a video editor."
+        )
 
 
 def _picture(path: Path) -> tuple[int, int, Orientation]:
@@ -385,19 +426,17 @@ def _varies(starts_s: FloatArray) -> bool:
     return bool(np.mean(np.abs(gaps_s - typical_s) > 0.25 * typical_s + 0.002) > 0.01)
 
 
-def _declared_s(container: InputContainer, stream: VideoStream) -> float | None:
+def _declared_s(container: InputContainer, stream: VideoStream, clocks: Mapping[int, _Clock]) -> float | None:
+    """How long the pictures should last by the container; None where it says so of all its tracks together and
+    one of them lasts that long.
+    """
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    if container.duration and container.duration > 0:
-        return container.duration / av.time_base
-    return None
-
-
-def _starts_like_a_video(path: Path) -> bool:
-    with path.open("rb") as stream:
-        head = stream.read(16)
-    return any(head[offset : offset + len(mark)] == mark for offset, mark in _SIGNATURES)
-
-
-def _plain(error: Exception) -> str:
-    return getattr(error, "strerror", None) or type(error).__name__
+    if not container.duration or container.duration < 0:
+        return None
+    declared_s = container.duration / av.time_base
+    begin_s = min((clock.first_s for clock in clocks.values() if clock.first_s is not None), default=0.0)
+    end_s = max((clock.last_s for clock in clocks.values()), default=0.0)
+    if max(end_s, end_s - begin_s) + JUMP_S >= declared_s:
+        return None
+    return declared_s - begin_s if 0 < begin_s < declared_s else declared_s

@@ -131,7 +131,7 @@ def _accepted_videos_are_stored_and_readable(home: Home, report: IntakeReport) -
     assert names.loc["cut_moov_first_0.8.mp4", "flags"] == "damaged"
     assert names.loc["cut_moov_first_0.8.mp4", "damaged_share"] == pytest.approx(0.2, abs=0.06)
     assert names.loc["rotated_90.mp4", ["width", "height", "reader"]].tolist() == [120, 160, "pyav"]
-    assert names.loc["good_1.mp4", ["reader", "flags", "site"]].tolist() == ["decord", "", "plant_a"]
+    assert names.loc["good_1.mp4", ["reader", "flags", "site"]].tolist() == ["pyav", "", "plant_a"]
     assert names.loc["f.mp4", ["site", "camera"]].tolist() == ["plant_b", "cam_1"]
 
 

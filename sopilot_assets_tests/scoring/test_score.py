@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sopilot_assets.alignment.calibration import Calibration, Tally
 from sopilot_assets.alignment.spans import (
+    DOUBTFUL_LOG_ODDS,
     Alignment,
     Alternative,
     Edit,
@@ -110,8 +111,22 @@ CASES = [
     ("something was added", [edit(EXTRA, 2)], {"step_deviation"}, 93.75, Decision.NEEDS_REVIEW),
     ("a step took twice as long", [edit(LONG, 1, end_s=15.0)], {"over_time"}, 97.5, Decision.PASS),
     ("a step was hardly longer", [edit(LONG, 1, end_s=11.0)], set(), 100.0, Decision.PASS),
-    ("the picture froze", [edit(FROZEN)], {"freeze"}, 93.75, Decision.FAIL),
-    ("the picture froze over two steps", [edit(FROZEN, 1, 2)], {"freeze"}, 80.0, Decision.FAIL),
+    ("the picture froze", [edit(FROZEN)], {"freeze"}, 93.75, Decision.NEEDS_REVIEW),
+    ("the picture froze over two steps", [edit(FROZEN, 1, 2)], {"freeze"}, 80.0, Decision.NEEDS_REVIEW),
+    (
+        "a step is missing where the picture froze",
+        [edit(MISSING, 1, end_s=5.0), edit(FROZEN)],
+        {"missing_step", "freeze"},
+        83.75,
+        Decision.NEEDS_REVIEW,
+    ),
+    (
+        "a long step is mostly a frozen picture",
+        [edit(LONG, 1, end_s=15.0), edit(FROZEN, start_s=6.0, end_s=13.0)],
+        {"freeze"},
+        93.75,
+        Decision.NEEDS_REVIEW,
+    ),
     (
         "the end is cut",
         [edit(PARTIAL, 3, start_s=15.0, end_s=17.0)],
@@ -142,7 +157,7 @@ CASES = [
     ),
     (
         "three steps are missing and one froze",
-        [edit(MISSING, 1, 2, end_s=5.0), edit(FROZEN, 3)],
+        [edit(MISSING, 1, 2, end_s=5.0), edit(FROZEN, 3, start_s=15.0, end_s=20.0)],
         {"missing_step", "freeze"},
         70.0,
         Decision.FAIL,
@@ -193,24 +208,42 @@ def test_a_recording_is_judged_when_its_looks_and_its_order_together_show_the_pr
 
 
 @pytest.mark.parametrize(
-    ("shown", "found"),
+    ("shown", "found", "decision"),
     [
-        pytest.param(alignment([edit(FROZEN)], fit=0.3, order_evidence=0.0), CALIBRATED, id="other work"),
-        pytest.param(alignment([edit(FROZEN)]), no_calibration(), id="a single gold"),
+        pytest.param(
+            alignment([edit(FROZEN)], fit=0.3, order_evidence=0.0),
+            CALIBRATED,
+            Decision.NOT_VERIFIABLE,
+            id="other work",
+        ),
+        pytest.param(
+            alignment([edit(FROZEN)]), no_calibration(), Decision.NOT_VERIFIABLE, id="a single gold"
+        ),
         pytest.param(
             alignment([edit(FROZEN)]),
             calibration(*[Tally(MISSING, k, 20, 0, 20, 0) for k in range(4)]),
+            Decision.NEEDS_REVIEW,
             id="blind",
         ),
     ],
 )
-def test_a_picture_that_stands_still_fails_whatever_the_golds_can_say(
-    reference: Reference, shown: Alignment, found: Calibration
+def test_a_frozen_picture_is_filmed_again_and_fails_nobody_whatever_the_golds_can_say(
+    reference: Reference, shown: Alignment, found: Calibration, decision: Decision
 ) -> None:
     score = score_alignment(TASK, reference, shown, found)
-    assert score.decision is Decision.FAIL
-    assert [d.type for d in score.deviations] == [DeviationType.FREEZE]
-    assert "stands still" in score.reason.en
+    assert score.decision is decision
+    assert [(d.type, d.severity) for d in score.deviations] == [(DeviationType.FREEZE, Severity.CRITICAL)]
+    assert score.reason.en.startswith("Film again. The picture stands still")
+    assert score.reason.ja.startswith("撮影し直してください")
+
+
+def test_a_picture_that_may_have_hung_or_not_is_no_critical_freeze(reference: Reference) -> None:
+    doubtful = alignment([edit(FROZEN, 1, log_odds=DOUBTFUL_LOG_ODDS)])
+    score = score_alignment(TASK, reference, doubtful, CALIBRATED)
+    (found,) = score.deviations
+    assert (found.severity, found.confidence) == (Severity.QUALITY, 0.5)
+    assert score.decision is Decision.NEEDS_REVIEW
+    assert score.reason.en.startswith("Film again. Nothing moves from 0:05.0 to 0:10.0")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from upath import UPath
 from sopilot_assets.errors import StoreError
 from sopilot_assets.scoring.review.kept import index_of, kept
 from sopilot_assets.store.publish import local_path
+from sopilot_assets.video.container import open_video
 from sopilot_assets.video.frames import FrameStream, frames_at
-from sopilot_assets.video.probe import open_video
 from sopilot_assets.video.write import write_h264
 
 PROXY_FPS: Final = Fraction(25, 2)
@@ -44,8 +44,11 @@ def plays_as_it_is(source: Path) -> bool:
     if not untouched or abs(index.origin_s) > _AT_START_S or index.probe.codec != "h264":
         return False
     with open_video(source) as container:
+        tracks = container.streams.video
         plays = (
-            container.format.name.startswith("mov,mp4") and container.streams.video[0].pix_fmt == "yuv420p"
+            container.format.name.startswith("mov,mp4")
+            and len(tracks) == 1
+            and tracks[0].pix_fmt == "yuv420p"
         )
     return plays and source.stat().st_size <= SMALL_BYTES_PER_S * index.end_s
 
