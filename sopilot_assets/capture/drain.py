@@ -12,6 +12,7 @@ from sopilot_assets.capture.facts import Correction
 from sopilot_assets.capture.intake import IntakeLimits, IntakeOutcome, IntakeStatus, take_in
 from sopilot_assets.capture.late_sidecars import read_late_sidecars
 from sopilot_assets.capture.scan import DroppedFile, Scan, Skipped, Stability, scan_capture
+from sopilot_assets.capture.taken import TakenFile
 from sopilot_assets.disk import Room, guard_disk, room_for_files
 from sopilot_assets.errors import StoreError
 from sopilot_assets.settings import load_settings
@@ -32,7 +33,8 @@ _LIMITS: Final = IntakeLimits(total_s=IntakeLimits().file_s + 6.0)
 class Drained:
     """What became of the dropped files, in order; ``waiting`` are still there (``why_waiting`` where that is
     known: else they are being copied, or another intake is at work), ``skipped`` are not touched, with the
-    reason. ``corrections`` are what sidecars that came late changed. ``paused`` says why nothing is taken in
+    reason. ``corrections`` are what sidecars that came late changed, ``taken`` the files
+    that were taken in and are still there. ``paused`` says why nothing is taken in
     at all.
     """
 
@@ -42,6 +44,7 @@ class Drained:
     why_waiting: Mapping[str, str] = field(default_factory=dict)
     paused: str | None = None
     corrections: tuple[Correction, ...] = ()
+    taken: tuple[TakenFile, ...] = ()
 
     @property
     def new_keys(self) -> tuple[str, ...]:
@@ -98,9 +101,18 @@ def drain_capture(
     state = guard_disk(home, disk)
     paused = f"{state.what}; {state.action}" if state.paused and scan.candidates else None
     waiting = tuple(one.relative for one in scan.candidates)
-    late = read_late_sidecars(home, _look(home)[0], clock=now, run_id=f"{run_id}-sidecars")
+    scan_now, _ = _look(home)
+    late = read_late_sidecars(home, scan_now, clock=now, run_id=f"{run_id}-sidecars")
     skipped = (*scan.skipped, *late.left)
-    return Drained(tuple(outcomes), waiting, skipped, why_waiting, paused, late.corrections)
+    return Drained(
+        tuple(outcomes),
+        waiting,
+        skipped,
+        why_waiting,
+        paused,
+        late.corrections,
+        tuple(note for _, note in scan_now.taken),
+    )
 
 
 def _look(home: Home) -> tuple[Scan, TaskSet]:

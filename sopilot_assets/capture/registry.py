@@ -132,6 +132,12 @@ class Registry:
             if task_id in (None, key.task_id) and one.retired is None
         }
 
+    def shown(self) -> dict[str, Recording]:
+        """The recordings that people may look at, by the text of their key: those that are judged, and those
+        that were withdrawn.
+        """
+        return {str(key): one for key, one in self.recordings.items() if one.retired is None or one.withdrawn}
+
     def of(self, task_id: str, sha256: str) -> Recording | None:
         """The active recording with these bytes in this task."""
         keys = (PartitionKey(task_id, role, sha256[:VIDEO_ID_DIGITS]) for role in ROLES)
@@ -163,6 +169,11 @@ def active_recordings(home: Home, task_id: str | None = None) -> dict[str, Recor
         known = ", ".join(sorted({one.task_id for one in registry.active().values()})) or "none"
         raise ConfigError(f"task {task_id}: it has no recordings; tasks that have some: {known}.")
     return chosen
+
+
+def withdrawn_recordings(home: Home) -> dict[str, Recording]:
+    """The recordings that somebody took out, by partition key."""
+    return {str(key): one for key, one in Registry.read(home).recordings.items() if one.withdrawn}
 
 
 def find_recordings(recordings: Mapping[str, Recording], names: Sequence[str]) -> list[str]:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from sopilot_assets.capture.add import capture_add
+from sopilot_assets.capture.clearing import REST_S
 from sopilot_assets.capture.drain import drain_capture
 from sopilot_assets.capture.filming import check_filming
 from sopilot_assets.capture.reasons import Reason
-from sopilot_assets.capture.sidecar import Sidecar
-from sopilot_assets.cli.facts import PERSON, RECORDED_AT, SESSION, WHO, moment_of
+from sopilot_assets.cli.corrections import PERSON, RECORDED_AT, SESSION, WHO, told_facts
 from sopilot_assets.cli.options import AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_rows, stage
 from sopilot_assets.cli.rows import advice
@@ -27,6 +27,7 @@ from sopilot_assets.texts.languages import Language
 if TYPE_CHECKING:
     from sopilot_assets.capture.facts import Correction
     from sopilot_assets.capture.filming import Checked
+    from sopilot_assets.capture.taken import TakenFile
     from sopilot_assets.store.ledgers import Cell
 
 _WAITING: Final = "still being copied, or another intake is at work"
@@ -63,7 +64,7 @@ def add(
 
     What is said of person, session and time holds for all of them, also for those registered already.
     """
-    facts = Sidecar(person=person, session=session, recorded_at=moment_of(recorded_at))
+    facts = told_facts(person, session, recorded_at)
     with stage(f"Copying to capture/{task}/{role}/{site}") as bar:
         report = capture_add(
             source,
@@ -114,6 +115,7 @@ def register(*, home: HOME, lang: LANG = Language.EN, as_json: AS_JSON = False) 
     ]
     rows += [_untouched(name, "waiting", drained.why_waiting.get(name, _WAITING)) for name in drained.waiting]
     rows += [_untouched(one.relative, "left alone", one.why) for one in drained.skipped]
+    rows += [_untouched(one.relative, "still there", _why_still_there(one)) for one in drained.taken]
     rows += [_corrected(one) for one in drained.corrections]
     columns = ("file", "outcome", "key", "reason", "what_to_do")
     show_rows(rows, columns=columns, empty="The capture folder is empty.", as_json=as_json)
@@ -170,6 +172,13 @@ def _axis_row(
         "ok": misses is None,
         "what_to_do": advice(misses, lang) if misses else None,
     }
+
+
+def _why_still_there(one: TakenFile) -> str:
+    if one.problem is not None:
+        return f"it was taken in, but cannot be removed: {one.problem}"
+    minutes = REST_S / 60
+    return f"it was taken in; it is removed when nobody has written into it for {minutes:g} minutes"
 
 
 def _corrected(one: Correction) -> dict[str, Cell]:
