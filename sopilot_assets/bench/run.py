@@ -21,8 +21,9 @@ from sopilot_assets.bench.expected import Fault, comparable
 from sopilot_assets.bench.recordings import BenchRecording, BenchTask, NotScored
 from sopilot_assets.capture.drain import drain_capture
 from sopilot_assets.capture.identity import copy_hashed
+from sopilot_assets.capture.names import is_ignored
 from sopilot_assets.capture.registry import Registry
-from sopilot_assets.capture.scan import is_ignored, sidecar_of
+from sopilot_assets.capture.scan import sidecar_of
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.result import Decision

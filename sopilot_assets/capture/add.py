@@ -1,23 +1,29 @@
-"""Copying a folder of recordings into the capture folder in one go."""
+"""Copying recordings into the capture folder in one go, with what is known of them."""
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from sopilot_assets.capture.facts import Correction, correct_recordings, facts_of
 from sopilot_assets.capture.identity import copy_hashed, file_state
-from sopilot_assets.capture.registry import Registry
-from sopilot_assets.capture.scan import SIDECAR_SUFFIX, is_ignored, sidecar_of
+from sopilot_assets.capture.names import SIDECAR_SUFFIX, is_ignored, is_system_folder
+from sopilot_assets.capture.registry import Recording, Registry
+from sopilot_assets.capture.scan import paired_sidecars, sidecar_of
+from sopilot_assets.capture.sidecar import Sidecar, read_sidecar
 from sopilot_assets.disk import Room, any_room
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import ROLES, Home
-from sopilot_assets.store.publish import file_sha256, local_path, publish_path
+from sopilot_assets.store.publish import file_sha256, local_path, publish_path, publish_text
 from sopilot_assets.texts.names import printable, safe_name
 
 STEPS_FILE: Final = "steps.csv"
+NOTHING_KNOWN: Final = Sidecar()
 _NOT_RECORDINGS: Final = frozenset(
     {
         SIDECAR_SUFFIX,
@@ -38,18 +44,19 @@ _NOT_RECORDINGS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of one file of the source folder: ``target`` is its path below the capture folder,
-    ``why`` says why it was not copied.
+    """What became of one file of the source: ``target`` is its path below the capture folder, ``why`` says
+    why it was not copied, ``corrections`` what it changed of the recording that is registered already.
     """
 
     source: str
     target: str | None = None
     why: str = ""
+    corrections: tuple[Correction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AddReport:
-    """The files of the source folder, in order."""
+    """The files of the source, in order."""
 
     files: tuple[Added, ...]
 
@@ -73,38 +80,42 @@ def capture_add(
     site: str,
     camera: str | None = None,
     pattern: str = "*",
+    facts: Sidecar = NOTHING_KNOWN,
+    who: str = "",
+    at: datetime | None = None,
     room: Room = any_room,
     on_progress: Callable[[Added, int, int], None] | None = None,
 ) -> AddReport:
-    """What was copied from ``source`` (searched with its subfolders) to
+    """What was copied from ``source``, a recording or a folder (searched with its subfolders), to
     ``capture/<task_id>/<role>/<site>/[<camera>/]``.
 
     ``pattern`` chooses files by name, e.g. ``gold_*``. Sidecars come along with their recording and
-    ``steps.csv`` with golds. What lies in the capture folder already, or is registered in this task, is
-    skipped, and so is a file for which ``room`` says no. Each file appears under its name only when it is
-    complete. ``on_progress`` gets each file, how many are done and how many there are. Raises
-    ``ConfigError`` when the source is no folder or the place is not a legal one.
+    ``steps.csv`` with golds; ``facts`` hold for all of them and are written into the sidecars. What lies in
+    the capture folder already is skipped. Of what is registered in this task, the facts are corrected by
+    ``who`` at the time ``at``; without a time they stay. A file for which ``room`` says no is skipped. Each
+    file appears under its name only when it is complete. ``on_progress`` gets each file, how many are done
+    and how many there are. Raises ``ConfigError`` when there is no source or the place is not a legal one.
     """
     folder = _folder(source, home, task_id=task_id, role=role, site=site, camera=camera)
     registry = Registry.read(home)
-    files = list(_files(source, pattern))
+    top = source if source.is_dir() else source.parent
+    files = list(_files(source, pattern) if source.is_dir() else [source])
+    sidecars = _sidecars(files)
+    desk = _Adding(home, top, folder, room, facts, who, at)
     done: list[Added] = []
     for path in files:
-        done.append(
-            _add(path, source, folder, home, lambda sha256: registry.of(task_id, sha256) is not None, room)
-        )
+        done.append(desk.add(path, sidecars.get(path), lambda sha256: registry.of(task_id, sha256)))
         if on_progress is not None:
             on_progress(done[-1], len(done), len(files))
-    if role == "gold":
+    if role == "gold" and source.is_dir():
         done.extend(_add_steps(source / STEPS_FILE, local_path(home.steps_csv(task_id))))
     return AddReport(tuple(done))
 
 
 def _folder(source: Path, home: Home, *, task_id: str, role: str, site: str, camera: str | None) -> Path:
-    if not source.is_dir():
-        raise ConfigError(
-            f"{source}: expected a folder of recordings, found {'a file' if source.exists() else 'nothing'}."
-        )
+    if not source.is_dir() and (file_state(source) is None or _is_no_recording(source)):
+        found = "something else" if source.exists() else "nothing"
+        raise ConfigError(f"{source}: expected a recording or a folder of recordings, found {found}.")
     if role not in ROLES:
         raise ConfigError(f"role {role!r}: expected {' or '.join(ROLES)}.")
     for what, name in (
@@ -119,46 +130,96 @@ def _folder(source: Path, home: Home, *, task_id: str, role: str, site: str, cam
 
 
 def _files(source: Path, pattern: str) -> Iterator[Path]:
-    """The recordings below ``source``, by path; links, hidden files and folders, and sidecars are passed
-    over.
+    """The recordings below ``source``, by path; links, hidden files and folders, recycle bins and sidecars
+    are passed over.
     """
     for path in sorted(source.rglob(pattern)):
-        parts = path.relative_to(source).parts
-        hidden = any(part.startswith(".") for part in parts)
-        if (
-            not hidden
-            and not is_ignored(path.name)
-            and path.suffix.lower() not in _NOT_RECORDINGS
-            and file_state(path) is not None
-        ):
+        folders = path.relative_to(source).parts[:-1]
+        if not any(map(is_system_folder, folders)) and not _is_no_recording(path) and file_state(path):
             yield path
 
 
-def _add(
-    path: Path,
-    source: Path,
-    folder: Path,
-    home: Home,
-    is_registered: Callable[[str], bool],
-    room: Room,
-) -> Added:
-    shown = printable(path.relative_to(source).as_posix())
-    try:
-        sha256 = file_sha256(path)
-        target = _target(path, source, folder, sha256)
-        if is_registered(sha256):
+def _is_no_recording(path: Path) -> bool:
+    return is_ignored(path.name) or path.suffix.lower() in _NOT_RECORDINGS
+
+
+def _sidecars(files: Sequence[Path]) -> dict[Path, Path]:
+    """The sidecars of these files, which lie beside them."""
+    found: dict[Path, Path] = {}
+    for folder in dict.fromkeys(path.parent for path in files):
+        beside = [path for path in sorted(folder.iterdir()) if file_state(path)]
+        notes = [path for path in beside if path.suffix.lower() == SIDECAR_SUFFIX]
+        found |= paired_sidecars([path for path in beside if not _is_no_recording(path)], notes)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Adding:
+    """Copies one file after the other."""
+
+    home: Home
+    top: Path
+    folder: Path
+    room: Room
+    facts: Sidecar
+    who: str
+    at: datetime | None
+
+    def add(self, path: Path, sidecar: Path | None, registered: Callable[[str], Recording | None]) -> Added:
+        """What became of one file."""
+        shown = printable(path.relative_to(self.top).as_posix())
+        try:
+            told = self._told(sidecar)
+            sha256 = file_sha256(path)
+            target = _target(path, self.top, self.folder, sha256)
+            if (known := registered(sha256)) is not None:
+                return self._correct(shown, known, told)
+            if target is None:
+                return Added(shown, why="in the capture folder already")
+            full = self.room(path.lstat().st_size)
+            if full is not None:
+                return Added(shown, why=full)
+            self._write_sidecar(target, sidecar, told)
+            publish_path(target, lambda temporary: _copy(path, temporary))
+        except ConfigError as error:
+            return Added(shown, why=str(error))
+        except OSError as error:
+            return Added(shown, why=f"could not be read: {error.strerror or error}")
+        return Added(shown, target=target.relative_to(local_path(self.home.capture)).as_posix())
+
+    def _told(self, sidecar: Path | None) -> dict[str, str | None]:
+        """What the sidecar and the caller say of the recording together."""
+        given = facts_of(self.facts)
+        own = facts_of(read_sidecar(sidecar)) if sidecar is not None else {}
+        for name in own.keys() & given.keys():
+            if own[name] != given[name]:
+                raise ConfigError(
+                    f"its sidecar says {name} {own[name]}, expected {given[name]}; correct the sidecar or "
+                    "leave the option out"
+                )
+        return {**own, **given}
+
+    def _correct(self, shown: str, known: Recording, told: Mapping[str, str | None]) -> Added:
+        if not told or self.at is None:
             return Added(shown, why="registered already")
-        if target is None:
-            return Added(shown, why="in the capture folder already")
-        full = room(path.lstat().st_size)
-        if full is not None:
-            return Added(shown, why=full)
-        if file_state(sidecar_of(path)) is not None:
-            publish_path(sidecar_of(target), lambda temporary: _copy(sidecar_of(path), temporary))
-        publish_path(target, lambda temporary: _copy(path, temporary))
-    except OSError as error:
-        return Added(shown, why=f"could not be read: {error.strerror or error}")
-    return Added(shown, target=target.relative_to(local_path(home.capture)).as_posix())
+        changed = correct_recordings(
+            self.home,
+            [str(known.key)],
+            told,
+            who=self.who,
+            why=f"added again as {shown}",
+            at=self.at,
+            run_id=f"add-{self.at:%Y%m%dT%H%M%S}",
+        )
+        named = ", ".join(f"{one.fact} {one.was or 'unknown'} -> {one.now}" for one in changed)
+        why = f"registered already{f'; corrected: {named}' if named else ''}"
+        return Added(shown, why=why, corrections=tuple(changed))
+
+    def _write_sidecar(self, target: Path, sidecar: Path | None, told: Mapping[str, str | None]) -> None:
+        if facts_of(self.facts):
+            publish_text(sidecar_of(target), json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+        elif sidecar is not None:
+            publish_path(sidecar_of(target), lambda temporary: _copy(sidecar, temporary))
 
 
 def _target(path: Path, source: Path, folder: Path, sha256: str) -> Path | None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from sopilot_assets.capture.clearing import clear_taken
+from sopilot_assets.capture.facts import Correction
 from sopilot_assets.capture.intake import IntakeLimits, IntakeOutcome, IntakeStatus, take_in
+from sopilot_assets.capture.late_sidecars import read_late_sidecars
 from sopilot_assets.capture.scan import DroppedFile, Scan, Skipped, Stability, scan_capture
+from sopilot_assets.capture.taken import TakenFile
 from sopilot_assets.disk import Room, guard_disk, room_for_files
 from sopilot_assets.errors import StoreError
 from sopilot_assets.settings import load_settings
@@ -29,7 +33,9 @@ _LIMITS: Final = IntakeLimits(total_s=IntakeLimits().file_s + 6.0)
 class Drained:
     """What became of the dropped files, in order; ``waiting`` are still there (``why_waiting`` where that is
     known: else they are being copied, or another intake is at work), ``skipped`` are not touched, with the
-    reason. ``paused`` says why nothing is taken in at all.
+    reason. ``corrections`` are what sidecars that came late changed, ``taken`` the files
+    that were taken in and are still there. ``paused`` says why nothing is taken in
+    at all.
     """
 
     outcomes: tuple[IntakeOutcome, ...]
@@ -37,6 +43,8 @@ class Drained:
     skipped: tuple[Skipped, ...]
     why_waiting: Mapping[str, str] = field(default_factory=dict)
     paused: str | None = None
+    corrections: tuple[Correction, ...] = ()
+    taken: tuple[TakenFile, ...] = ()
 
     @property
     def new_keys(self) -> tuple[str, ...]:
@@ -74,6 +82,7 @@ def drain_capture(
     why_waiting: dict[str, str] = {}
     disk = load_settings(home).disk
     scan, tasks = _look(home)
+    clear_taken(home, scan, now_s=now().timestamp())
     _, stability = Stability().observe(scan.candidates)
     idle = 0
     while scan.candidates and idle < _PATIENCE and not guard_disk(home, disk).paused:
@@ -86,13 +95,24 @@ def drain_capture(
         why_waiting = {one.relative: one.detail for one in found if one.status is IntakeStatus.LEFT}
         outcomes += taken
         idle = 0 if taken else idle + 1
-        scan = Scan(_others(scan.candidates, taken), scan.skipped)
+        scan = replace(scan, candidates=_others(scan.candidates, taken))
         if on_progress:
             on_progress(len(outcomes), len(outcomes) + len(scan.candidates))
     state = guard_disk(home, disk)
     paused = f"{state.what}; {state.action}" if state.paused and scan.candidates else None
     waiting = tuple(one.relative for one in scan.candidates)
-    return Drained(tuple(outcomes), waiting, scan.skipped, why_waiting, paused)
+    scan_now, _ = _look(home)
+    late = read_late_sidecars(home, scan_now, clock=now, run_id=f"{run_id}-sidecars")
+    skipped = (*scan.skipped, *late.left)
+    return Drained(
+        tuple(outcomes),
+        waiting,
+        skipped,
+        why_waiting,
+        paused,
+        late.corrections,
+        tuple(note for _, note in scan_now.taken),
+    )
 
 
 def _look(home: Home) -> tuple[Scan, TaskSet]:

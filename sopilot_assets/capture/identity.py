@@ -25,16 +25,18 @@ _SUFFIXES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What tells whether a file changed: its size, modification time and inode."""
+    """What tells whether a file changed: its size and modification time.
+
+    The inode is none of it: some network file systems number theirs anew at every look.
+    """
 
     size_bytes: int
     mtime_ns: int
-    inode: int
 
     @classmethod
     def of(cls, found: os.stat_result) -> FileState:
         """The state that ``os.stat`` found."""
-        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
+        return cls(found.st_size, found.st_mtime_ns)
 
 
 def file_state(path: Path) -> FileState | None:

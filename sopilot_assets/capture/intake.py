@@ -1,8 +1,10 @@
 """Taking dropped files in: each becomes a registered video or lies in quarantine with a reason.
 
-The order makes a crash harmless: a file is published first, then written to a ledger, and only then removed
-from the capture folder. Whatever step a killed intake had reached, the next one finds the file still in the
-capture folder and does the same again, with the same names and the same rows.
+The order makes a crash harmless: a file is copied and published first, then written to a ledger, and only
+then removed from the capture folder: at once where its container says that it is whole, else later
+(`clearing`), since whoever copies it may only pause. When it goes on, the whole file is taken in, and a
+recording that was made of its beginning is replaced. Whatever step a killed intake had reached, the next one
+finds the file still in the capture folder and does the same again, with the same names and the same rows.
 
 The same bytes twice in one task are one video, whatever they are called. In another task they are a video of
 that task too, flagged ``same_bytes_as:<key>``. A trainee recording that is dropped again as a gold becomes a
@@ -11,61 +13,65 @@ gold, its trainee partition is retired; a gold is never scored as a trainee of i
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from sopilot_assets.capture.examine import Examination, examine, reason_of
-from sopilot_assets.capture.identity import FileState, copy_hashed, file_state, stored_suffix
+from sopilot_assets.capture.clearing import remove_dropped, taken_note
+from sopilot_assets.capture.examine import DAMAGED, Examination, examine, reason_of
+from sopilot_assets.capture.facts import corrected, facts_of
+from sopilot_assets.capture.identity import copy_hashed, file_state, stored_suffix
 from sopilot_assets.capture.ledgers import (
+    REPLACED,
+    changed_row,
     duplicate_row,
     duplicates_ledger,
     partition_key,
     quarantine_ledger,
-    quarantine_row,
     retired_row,
     video_row,
     videos_ledger,
 )
+from sopilot_assets.capture.lock import only_intake
+from sopilot_assets.capture.open_files import open_for_writing
+from sopilot_assets.capture.quarantine import MAY_GROW, DroppedCopy, Refusal, put_in_quarantine
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.capture.scan import CapturePlace, DroppedFile
 from sopilot_assets.capture.sidecar import Sidecar, read_sidecar
+from sopilot_assets.capture.taken import TakenFile, read_taken, write_taken
+from sopilot_assets.capture.whole import is_closed, is_continued_by
 from sopilot_assets.disk import Room, any_room
-from sopilot_assets.errors import ConfigError, StoreError, UnreadableVideo, WorkerLimit
+from sopilot_assets.errors import ConfigError, SopilotError, UnreadableVideo, WorkerLimit
 from sopilot_assets.processes.limited import LimitedWorker
-from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home
+from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Row
 from sopilot_assets.store.publish import (
     TEMPORARY_PREFIX,
     local_path,
-    publish_path,
-    publish_text,
     scratch_folder,
 )
 from sopilot_assets.tasks.spec import TaskSpec
-from sopilot_assets.texts.names import printable, safe_name
 
-REASON_SUFFIX: Final = ".reason.json"
+UNFINISHED_S: Final = 120.0
+"""How long a file that looks unfinished has to be unchanged before it is judged as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
     """How much one call may use. ``total_s`` bounds the call: no file is begun that could pass it (but one
-    always is).
+    always is). ``unfinished_s`` is how long a file whose end is missing waits for it.
     """
 
     file_s: float = 25.0
     total_s: float = 38.0
     memory_bytes: int = 3 << 30
+    unfinished_s: float = 0.0
 
 
 class IntakeStatus(StrEnum):
@@ -125,10 +131,11 @@ def take_in(
     """What became of each candidate, which should have settled (see `scan.Stability`).
 
     Accepted files end in ``videos/``, refused ones in ``quarantine/`` with a ``.reason.json``; both leave the
-    capture folder together with their sidecar. A file that is still changing, or cannot be read or stored
-    now, stays where it is, as one does for which ``room`` says no. ``clock`` gives the time for the ledgers.
+    capture folder together with their sidecar, or are noted as taken (see `clearing`). A file that is still
+    changing, is open, or cannot be read or stored now, stays where it is, as one does for which ``room`` says
+    no. ``clock`` gives the time for the ledgers.
     """
-    with _only_intake(home) as alone:
+    with only_intake(home) as alone:
         if not alone:
             return IntakeReport((), tuple(candidate.relative for candidate in candidates))
         _sweep(home)
@@ -152,17 +159,26 @@ def _take_in_alone(
         candidates, key=lambda candidate: candidate.place is None or candidate.place.role != "gold"
     )
     settled: list[_Settled] = []
+    now = clock()
+    taken = read_taken(home)
+    opened = open_for_writing(candidate.path for candidate in candidates)
     with LimitedWorker(limits.memory_bytes) as worker, scratch_folder(home.videos) as scratch:
-        desk = _Desk(home, tasks, Registry.read(home), worker, scratch, limits, room)
+        desk = _Desk(home, tasks, Registry.read(home), worker, scratch, limits, room, now, opened, taken)
         for candidate in golds_first:
             if settled and time.monotonic() - started_s + limits.file_s > limits.total_s:
                 break
             settled.append(desk.settle(candidate))
             desk.registry.add(settled[-1].videos)
-    _write_ledgers(home, settled, run_id=run_id, written_at=clock().isoformat())
+    _write_ledgers(home, settled, run_id=run_id, written_at=now.isoformat())
     for one in settled:
         if one.outcome.status is not IntakeStatus.LEFT:
-            _remove(one.candidate)
+            taken.pop(one.candidate.identity, None)
+            problem = remove_dropped(one.candidate) if one.whole else None
+            if problem or not one.whole:
+                taken[one.candidate.identity] = taken_note(
+                    one.candidate, at_s=now.timestamp(), key=one.outcome.key, problem=problem
+                )
+    write_taken(home, taken)
     return IntakeReport(
         outcomes=tuple(one.outcome for one in settled),
         remaining=tuple(candidate.relative for candidate in golds_first[len(settled) :]),
@@ -171,30 +187,20 @@ def _take_in_alone(
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
-    """A decided file, published but neither in a ledger nor removed yet."""
+    """A decided file, published but neither in a ledger nor removed yet; ``whole`` where no more of it is to
+    come.
+    """
 
     candidate: DroppedFile
     outcome: IntakeOutcome
+    whole: bool = True
     videos: tuple[Row, ...] = ()
     quarantine: tuple[Row, ...] = ()
     duplicates: tuple[Row, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Copy:
-    """The private copy of a candidate that is examined and then published."""
-
-    path: Path
-    sha256: str
-
-
-class _Refusal(Exception):
-    """Ends the examination of one file: it goes to quarantine for this reason."""
-
-    def __init__(self, reason: Reason, detail: str = "") -> None:
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
+class _Unfinished(Exception):
+    """Ends the examination of one file: its end seems to be missing, and may come."""
 
 
 @dataclass(slots=True)
@@ -208,22 +214,43 @@ class _Desk:
     scratch: Path
     limits: IntakeLimits
     room: Room
+    now: datetime
+    opened: Mapping[Path, str]
+    taken: Mapping[str, TakenFile]
     _count: int = field(default=0)
 
     def settle(self, candidate: DroppedFile) -> _Settled:
         """The file, decided and published; nothing has happened to it when the outcome is ``left``."""
-        full = self.room(candidate.state.size_bytes)
-        if full is not None:
-            return _left(candidate, full)
+        why = self._why_not_now(candidate)
+        if why is not None:
+            return _left(candidate, why)
         try:
             copy = self._copy(candidate)
             if copy is None:
                 return _left(candidate, "it is still changing")
             return self._decide(candidate, copy)
-        except (OSError, StoreError) as error:
+        except _Unfinished:
+            wait = f"it is judged once nothing has changed it for {self.limits.unfinished_s:g} s"
+            return _left(candidate, f"its end is missing, it may still be being written; {wait}")
+        except (OSError, SopilotError) as error:
             return _left(candidate, str(error))
 
-    def _copy(self, candidate: DroppedFile) -> _Copy | None:
+    def _why_not_now(self, candidate: DroppedFile) -> str | None:
+        """Why a file has to wait before anybody looks into it."""
+        if candidate.path in self.opened:
+            return f"still being written: {self.opened[candidate.path]} has it open"
+        if candidate.state.size_bytes == 0 and self._is_young(candidate, UNFINISHED_S):
+            return "it is empty; somebody may be about to write it"
+        return self.room(candidate.state.size_bytes)
+
+    def _is_young(self, candidate: DroppedFile, limit_s: float) -> bool:
+        return 0 <= self.now.timestamp() - candidate.state.mtime_ns / 1e9 < limit_s
+
+    def _require_finished(self, candidate: DroppedFile, copy: DroppedCopy) -> None:
+        if not copy.closed and self._is_young(candidate, self.limits.unfinished_s):
+            raise _Unfinished
+
+    def _copy(self, candidate: DroppedFile) -> DroppedCopy | None:
         """A private copy, ``None`` when the file is not the one that was scanned."""
         self._count += 1
         suffix = candidate.path.suffix if candidate.path.suffix[1:].isalnum() else ""
@@ -232,48 +259,68 @@ class _Desk:
         if state != candidate.state or not _unchanged(candidate):
             target.unlink()
             return None
-        return _Copy(target, sha256)
+        return DroppedCopy(target, sha256, is_closed(target))
 
-    def _decide(self, candidate: DroppedFile, copy: _Copy) -> _Settled:
+    def _decide(self, candidate: DroppedFile, copy: DroppedCopy) -> _Settled:
         place = candidate.place
         if place is None:
-            return self._refuse(candidate, copy, _Refusal(candidate.problem or Reason.WRONG_FOLDER))
+            return self._refuse(candidate, copy, Refusal(candidate.problem or Reason.WRONG_FOLDER))
         known = self.registry.of(place.task_id, copy.sha256)
+        known = known or self.registry.withdrawn(place.task_id, place.role, copy.sha256)
         if known is not None and known.role == place.role:
             return self._again(candidate, copy, known)
         if known is not None and known.role == "gold":
             return self._refuse(
-                candidate, copy, _Refusal(Reason.ALREADY_A_GOLD, f"it is registered as {known.key}")
+                candidate, copy, Refusal(Reason.ALREADY_A_GOLD, f"it is registered as {known.key}")
             )
         try:
             return self._accept(candidate, place, copy, promoted=known)
-        except _Refusal as refusal:
+        except Refusal as refusal:
+            if refusal.reason in MAY_GROW:
+                self._require_finished(candidate, copy)
             return self._refuse(candidate, copy, refusal)
 
-    def _again(self, candidate: DroppedFile, copy: _Copy, known: Recording) -> _Settled:
-        """The same bytes again; the stored file is put back should it be gone."""
+    def _again(self, candidate: DroppedFile, copy: DroppedCopy, known: Recording) -> _Settled:
+        """The same bytes again; the stored file is put back should it be gone, and what a sidecar says now
+        corrects what is known.
+        """
+        try:
+            facts = facts_of(_sidecar(candidate))
+        except Refusal as refusal:
+            return _left(candidate, f"{refusal.reason.text.english} {refusal.detail}")
+        at = self.now.isoformat()
+        row = corrected(known, facts, who="sidecar", at=at, why=f"sidecar of {candidate.relative}")
         stored = local_path(self.home.videos / known.stored_name)
         if stored.exists():
             copy.path.unlink()
         else:
-            _publish_copy(copy, stored)
+            copy.publish(stored)
         repeated = candidate.relative != known.capture_path
+        told = f"the same bytes as {known.capture_path}"
+        if known.withdrawn:
+            told += f", {known.retired}; `sopilot recording restore {known.key}` brings it back"
+        elif row is not None:
+            told += "; corrected: " + ", ".join(f"{name} {value}" for name, value in facts.items())
         return _Settled(
             candidate,
             IntakeOutcome(
                 candidate.relative,
                 IntakeStatus.DUPLICATE,
                 key=str(known.key),
-                detail=f"the same bytes as {known.capture_path}",
+                detail=told,
             ),
+            whole=copy.closed,
+            videos=(row,) if row is not None else (),
             duplicates=(duplicate_row(candidate, known.row),) if repeated else (),
         )
 
     def _accept(
-        self, candidate: DroppedFile, place: CapturePlace, copy: _Copy, *, promoted: Recording | None
+        self, candidate: DroppedFile, place: CapturePlace, copy: DroppedCopy, *, promoted: Recording | None
     ) -> _Settled:
         sidecar = _sidecar(candidate)
         examination = self._examine(copy, place)
+        if damaged := DAMAGED in examination.flags:
+            self._require_finished(candidate, copy)
         stored_name = f"{copy.sha256}.{stored_suffix(candidate.path.name, examination.probe.container)}"
         others = self.registry.elsewhere(place.task_id, copy.sha256)
         stored_name = next(
@@ -289,50 +336,54 @@ class _Desk:
             examination=examination,
             flags=flags,
         )
-        _publish_copy(copy, local_path(self.home.videos / stored_name))
         key = str(partition_key(place, copy.sha256))
+        beginning = self._beginning(candidate, copy)
+        copy.publish(local_path(self.home.videos / stored_name))
+        replaced = [
+            changed_row(one.row, {"status": REPLACED}, who="intake", at=self.now.isoformat(), why=key)
+            for one in beginning
+        ]
         return _Settled(
             candidate,
             IntakeOutcome(
                 candidate.relative, IntakeStatus.ACCEPTED, key=key, detail=examination.detail, flags=flags
             ),
-            videos=(row, *([retired_row(promoted.row)] if promoted else [])),
+            whole=copy.closed and not damaged,
+            videos=(row, *([retired_row(promoted.row)] if promoted else []), *replaced),
         )
 
-    def _examine(self, copy: _Copy, place: CapturePlace) -> Examination:
-        """The examination of a usable file; raises `_Refusal` for any other."""
+    def _beginning(self, candidate: DroppedFile, copy: DroppedCopy) -> list[Recording]:
+        """The recording that was made of this file before it was whole, if any."""
+        note = self.taken.get(candidate.identity)
+        key = PartitionKey.parse(note.key) if note and note.key else None
+        earlier = self.registry.recordings.get(key) if key else None
+        if key is None or earlier is None or earlier.retired is not None:
+            return []
+        path = self.registry.path(key)
+        return [earlier] if path.exists() and is_continued_by(path, copy.path) else []
+
+    def _examine(self, copy: DroppedCopy, place: CapturePlace) -> Examination:
+        """The examination of a usable file; raises `Refusal` for any other."""
         gate = self.tasks[place.task_id].quality_gate
         try:
             found = self.worker.run(examine, (str(copy.path), gate), time_limit_s=self.limits.file_s)
         except (UnreadableVideo, WorkerLimit) as error:
-            raise _Refusal(reason_of(error), str(error).replace(f"{copy.path}: ", "")) from error
+            raise Refusal(reason_of(error), str(error).replace(f"{copy.path}: ", "")) from error
         if found.problem is not None:
-            raise _Refusal(found.problem, found.detail)
+            raise Refusal(found.problem, found.detail)
         if place.role == "gold" and found.shortfalls:
-            raise _Refusal(found.shortfalls[0], found.detail)
+            raise Refusal(found.shortfalls[0], found.detail)
         return found
 
-    def _refuse(self, candidate: DroppedFile, copy: _Copy, refusal: _Refusal) -> _Settled:
-        """The file moved to quarantine, with its sidecar and the reason beside it."""
-        name = f"{copy.sha256[:VIDEO_ID_DIGITS]}-{safe_name(candidate.path.name)}"
-        folder = local_path(self.home.quarantine)
-        if candidate.sidecar is not None:
-            publish_path(folder / f"{name}.json", _copier(candidate.sidecar))
-        publish_text(folder / f"{name}{REASON_SUFFIX}", _reason_text(candidate, copy, refusal))
-        _publish_copy(copy, folder / name)
-        row = quarantine_row(
-            candidate,
-            sha256=copy.sha256,
-            stored_name=name,
-            reason=refusal.reason,
-            detail=printable(refusal.detail),
-        )
+    def _refuse(self, candidate: DroppedFile, copy: DroppedCopy, refusal: Refusal) -> _Settled:
+        """The file moved to quarantine."""
         return _Settled(
             candidate,
             IntakeOutcome(
                 candidate.relative, IntakeStatus.QUARANTINED, reason=refusal.reason, detail=refusal.detail
             ),
-            quarantine=(row,),
+            whole=copy.closed and refusal.reason not in MAY_GROW,
+            quarantine=(put_in_quarantine(self.home, candidate, copy, refusal),),
         )
 
 
@@ -342,22 +393,7 @@ def _sidecar(candidate: DroppedFile) -> Sidecar:
     try:
         return read_sidecar(candidate.sidecar)
     except ConfigError as error:
-        raise _Refusal(Reason.UNREADABLE_SIDECAR, str(error)) from error
-
-
-def _reason_text(candidate: DroppedFile, copy: _Copy, refusal: _Refusal) -> str:
-    text = refusal.reason.text
-    content = {
-        "reason": refusal.reason.value,
-        "en": {"what": text.english, "do": text.do_english},
-        "ja": {"what": text.japanese, "do": text.do_japanese},
-        "detail": refusal.detail,
-        "capture_path": candidate.relative,
-        "original_name": printable(candidate.path.name),
-        "size_bytes": candidate.state.size_bytes,
-        "sha256": copy.sha256,
-    }
-    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+        raise Refusal(Reason.UNREADABLE_SIDECAR, str(error)) from error
 
 
 def _write_ledgers(home: Home, settled: Sequence[_Settled], *, run_id: str, written_at: str) -> None:
@@ -371,20 +407,6 @@ def _write_ledgers(home: Home, settled: Sequence[_Settled], *, run_id: str, writ
             ledger.append(rows, run_id=run_id, written_at=written_at)
 
 
-def _publish_copy(copy: _Copy, target: Path) -> None:
-    def rename(temporary: Path) -> None:
-        copy.path.replace(temporary)
-
-    publish_path(target, rename)
-
-
-def _copier(source: Path) -> Callable[[Path], None]:
-    def copy(target: Path) -> None:
-        shutil.copyfile(source, target, follow_symlinks=False)
-
-    return copy
-
-
 def _left(candidate: DroppedFile, why: str) -> _Settled:
     return _Settled(candidate, IntakeOutcome(candidate.relative, IntakeStatus.LEFT, detail=why))
 
@@ -394,33 +416,6 @@ def _unchanged(candidate: DroppedFile) -> bool:
     return file_state(candidate.path) == candidate.state and (
         sidecar is None or file_state(sidecar) == candidate.sidecar_state
     )
-
-
-def _remove(candidate: DroppedFile) -> None:
-    """Remove a settled file and its sidecar, unless somebody replaced them meanwhile."""
-    _unlink(candidate.path, candidate.state)
-    if candidate.sidecar is not None and candidate.sidecar_state is not None:
-        _unlink(candidate.sidecar, candidate.sidecar_state)
-
-
-def _unlink(path: Path, state: FileState) -> None:
-    if file_state(path) == state:
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-
-
-@contextlib.contextmanager
-def _only_intake(home: Home) -> Iterator[bool]:
-    """Whether no other process takes in files of this home; the lock ends with the process that holds it."""
-    folder = local_path(home.videos)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".intake.lock").open("wb") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
 
 
 def _sweep(home: Home) -> None:

@@ -4,15 +4,15 @@ time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home, PartitionKey
-from sopilot_assets.store.ledgers import Ledger, Row
-from sopilot_assets.texts.names import printable
+from sopilot_assets.store.ledgers import Cell, Ledger, Row
+from sopilot_assets.texts.names import composed, printable
 from sopilot_assets.video.frames import READER
 
 if TYPE_CHECKING:  # who only reads the tables loads no video library
@@ -24,9 +24,14 @@ if TYPE_CHECKING:  # who only reads the tables loads no video library
 ACTIVE: Final = "active"
 RETIRED: Final = "retired"
 """``status`` of a trainee recording that was made a gold of its task afterwards."""
+REPLACED: Final = "replaced"
+"""``status`` of a recording that was taken in before it was whole; ``why`` is the key of the whole one."""
+WITHDRAWN: Final = "withdrawn"
+"""``status`` of a recording that somebody took out, until it is restored."""
 
 _PLACE = {"task_id": pa.string(), "role": pa.string(), "site": pa.string(), "camera": pa.string()}
 _PROVENANCE = {name: pa.string() for name in ("person", "session", "recorded_at", "source_video")}
+_CHANGE = {name: pa.string() for name in ("changed_by", "changed_at", "why")}
 _QUALITY = {
     name: pa.float64() for name in ("brightness", "dark_share", "bright_share", "sharpness", "shake_percent")
 }
@@ -56,9 +61,11 @@ VIDEO_COLUMNS: Final = {
     **_QUALITY,
     "flags": pa.string(),
     "status": pa.string(),
+    **_CHANGE,
 }
 """``flags`` are comma-separated. ``reader`` and ``refusal`` differ in rows of before only: which of two readers
-read the video, and why the first one did not.
+read the video, and why the first one did not. ``changed_by``, ``changed_at`` and ``why`` say how a row came to
+differ from the one before it, and are null in the first row of a recording.
 """
 
 QUARANTINE_COLUMNS: Final = {
@@ -123,7 +130,7 @@ def video_row(
         "session": sidecar.session,
         "recorded_at": sidecar.recorded_at.isoformat() if sidecar.recorded_at else None,
         "source_video": sidecar.source_video,
-        "original_name": printable(candidate.path.name),
+        "original_name": composed(printable(candidate.path.name)),
         "capture_path": candidate.relative,
         "stored_name": stored_name,
         "size_bytes": candidate.state.size_bytes,
@@ -142,12 +149,18 @@ def video_row(
         **{name: getattr(quality, name) for name in _QUALITY},
         "flags": ",".join(flags),
         "status": ACTIVE,
+        **dict.fromkeys(_CHANGE),
     }
 
 
 def retired_row(registered: Row) -> Row:
     """The row that retires a recording whose bytes became a gold of the same task."""
     return {**registered, "status": RETIRED}
+
+
+def changed_row(registered: Row, change: Mapping[str, Cell], *, who: str, at: str, why: str) -> Row:
+    """The row of a recording after a change: ``who`` made it, when (ISO 8601) and why."""
+    return {**registered, **change, "changed_by": who, "changed_at": at, "why": why}
 
 
 def quarantine_row(

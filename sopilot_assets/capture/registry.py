@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from sopilot_assets.capture.ledgers import ACTIVE, VIDEO_COLUMNS, videos_ledger
+from sopilot_assets.capture.ledgers import ACTIVE, REPLACED, VIDEO_COLUMNS, WITHDRAWN, videos_ledger
 from sopilot_assets.errors import ConfigError, LedgerError
 from sopilot_assets.store.home import ROLES, VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Row, plain_rows
 from sopilot_assets.store.publish import local_path
+from sopilot_assets.texts.names import composed
 
 _KEYS: Final = "select key, task_id from latest"
 
@@ -65,7 +66,20 @@ class Recording:
     @property
     def retired(self) -> str | None:
         """Why the recording is judged no more, for people to read; None while it is."""
-        return None if self.row["status"] == ACTIVE else "retired: this recording was made a gold of its task"
+        match self.row["status"]:
+            case str(status) if status == ACTIVE:
+                return None
+            case str(status) if status == WITHDRAWN:
+                return f"withdrawn by {self.row['changed_by']}: {self.row['why']}"
+            case str(status) if status == REPLACED:
+                return f"it was taken in before it was whole; {self.row['why']} is the whole recording"
+            case _:
+                return "retired: this recording was made a gold of its task"
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether somebody took the recording out; it can be restored."""
+        return self.row["status"] == WITHDRAWN
 
 
 @dataclass(slots=True)
@@ -106,9 +120,9 @@ class Registry:
         return self.path(PartitionKey(task_id, "gold", video_id))
 
     def golds(self, task_id: str) -> list[Recording]:
-        """The gold recordings of a task, by video id."""
-        keys = sorted(key for key in self.recordings if key.task_id == task_id and key.role == "gold")
-        return [self.recordings[key] for key in keys]
+        """The gold recordings of a task that count, by video id."""
+        golds = (one for one in self.recordings.values() if one.task_id == task_id and one.role == "gold")
+        return sorted((one for one in golds if one.retired is None), key=lambda one: one.key)
 
     def active(self, task_id: str | None = None) -> dict[str, Recording]:
         """The recordings that are judged, of one task or of all, by the text of their key."""
@@ -118,11 +132,22 @@ class Registry:
             if task_id in (None, key.task_id) and one.retired is None
         }
 
+    def shown(self) -> dict[str, Recording]:
+        """The recordings that people may look at, by the text of their key: those that are judged, and those
+        that were withdrawn.
+        """
+        return {str(key): one for key, one in self.recordings.items() if one.retired is None or one.withdrawn}
+
     def of(self, task_id: str, sha256: str) -> Recording | None:
         """The active recording with these bytes in this task."""
         keys = (PartitionKey(task_id, role, sha256[:VIDEO_ID_DIGITS]) for role in ROLES)
         found = (self.recordings.get(key) for key in keys)
         return next((one for one in found if one and one.sha256 == sha256 and one.retired is None), None)
+
+    def withdrawn(self, task_id: str, role: str, sha256: str) -> Recording | None:
+        """The recording with these bytes that was taken out of this task and role."""
+        one = self.recordings.get(PartitionKey(task_id, role, sha256[:VIDEO_ID_DIGITS]))
+        return one if one is not None and one.sha256 == sha256 and one.withdrawn else None
 
     def elsewhere(self, task_id: str, sha256: str) -> list[Recording]:
         """The active recordings with these bytes in other tasks, by key."""
@@ -146,6 +171,11 @@ def active_recordings(home: Home, task_id: str | None = None) -> dict[str, Recor
     return chosen
 
 
+def withdrawn_recordings(home: Home) -> dict[str, Recording]:
+    """The recordings that somebody took out, by partition key."""
+    return {str(key): one for key, one in Registry.read(home).recordings.items() if one.withdrawn}
+
+
 def find_recordings(recordings: Mapping[str, Recording], names: Sequence[str]) -> list[str]:
     """The keys of the recordings called ``names``, see `find_key`."""
     known = {key: one.original_name for key, one in recordings.items()}
@@ -160,8 +190,8 @@ def find_key(name: str, file_names: Mapping[str, str]) -> str:
     """
     if name in file_names:
         return name
-    known = {key: (key.rpartition("-")[2], file_name) for key, file_name in file_names.items()}
-    found = sorted(key for key, names in known.items() if name in names)
+    known = {key: (key.rpartition("-")[2], composed(file_name)) for key, file_name in file_names.items()}
+    found = sorted(key for key, names in known.items() if composed(name) in names)
     if len(found) == 1:
         return found[0]
     if found:

@@ -5,23 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from sopilot_assets.capture.identity import FileState, file_state
+from sopilot_assets.capture.names import (
+    SIDECAR_SUFFIX,
+    finished_name,
+    is_hidden,
+    is_small_copy,
+    is_system_folder,
+    is_unfinished,
+)
 from sopilot_assets.capture.reasons import Reason
+from sopilot_assets.capture.taken import TakenFile, read_taken
 from sopilot_assets.store.home import ROLES, Home
 from sopilot_assets.store.publish import local_path
-from sopilot_assets.texts.names import printable
+from sopilot_assets.texts.names import composed, printable
 
-SIDECAR_SUFFIX: Final = ".json"
 DEEPEST: Final = 12
 """Folders below the capture folder that are searched; deeper ones are reported, not read."""
-
-_UNFINISHED: Final = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".filepart", ".!ut")
-_LITTER: Final = frozenset({"steps.csv", "thumbs.db", "desktop.ini"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,11 @@ class DroppedFile:
     sidecar_state: FileState | None = None
 
     @property
+    def identity(self) -> str:
+        """16 hex digits that stand for the file's path."""
+        return _digest(self.relative)
+
+    @property
     def fingerprint(self) -> str:
         """16 hex digits that change when the file or its sidecar does."""
         return _digest(repr((self.state, self.sidecar_state)))
@@ -54,18 +65,23 @@ class DroppedFile:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something in the capture folder that is not touched, and why."""
+    """Something in the capture folder that is not touched, and why; ``usual`` where nobody has to look."""
 
     relative: str
     why: str
+    usual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What lies in the capture folder: candidates, oldest first, and what is left alone."""
+    """What lies in the capture folder: candidates, oldest first, sidecars without their recording, what was
+    taken in already and is still there, and what is left alone.
+    """
 
     candidates: tuple[DroppedFile, ...]
     skipped: tuple[Skipped, ...]
+    sidecars: tuple[DroppedFile, ...] = ()
+    taken: tuple[tuple[DroppedFile, TakenFile], ...] = ()
 
 
 def scan_capture(home: Home, *, task_ids: Collection[str], unusable_ids: Collection[str] = ()) -> Scan:
@@ -74,22 +90,33 @@ def scan_capture(home: Home, *, task_ids: Collection[str], unusable_ids: Collect
     ``task_ids`` are the tasks of this home; files of ``unusable_ids`` (tasks whose file needs mending) wait.
     """
     root = local_path(home.capture)
-    candidates: list[DroppedFile] = []
+    notes = read_taken(home)
     skipped: list[Skipped] = []
-    for entry in _entries(root, skipped):
-        path = Path(entry.path)
-        state = file_state(path)
-        if path.relative_to(root).parts[0] in unusable_ids:
-            skipped.append(
-                Skipped(
-                    printable(path.relative_to(root).as_posix()),
-                    "its task file cannot be used; mend it first",
-                )
-            )
-        elif state is not None:
-            candidates.append(_candidate(path, root, state, task_ids))
+    candidates: list[DroppedFile] = []
+    sidecars: list[DroppedFile] = []
+    taken: list[tuple[DroppedFile, TakenFile]] = []
+    for folder in _folders(root, skipped):
+        for path, sidecar in _recordings(folder, root, skipped):
+            found = _dropped(path, root, task_ids, sidecar)
+            if found is None:
+                continue
+            if path.relative_to(root).parts[0] in unusable_ids:
+                skipped.append(Skipped(found.relative, "its task file cannot be used; mend it first"))
+                continue
+            note = notes.get(found.identity)
+            if path == sidecar:
+                sidecars.append(found)
+            elif note and (note.state, note.sidecar_state) == (found.state, found.sidecar_state):
+                taken.append((found, note))
+            else:
+                candidates.append(found)
     candidates.sort(key=lambda candidate: (candidate.state.mtime_ns, candidate.relative))
-    return Scan(tuple(candidates), tuple(sorted(skipped, key=lambda one: one.relative)))
+    return Scan(
+        tuple(candidates),
+        tuple(sorted(skipped, key=lambda one: one.relative)),
+        tuple(sidecars),
+        tuple(taken),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +132,7 @@ class Stability:
 
     def observe(self, candidates: Iterable[DroppedFile]) -> tuple[tuple[DroppedFile, ...], Stability]:
         """The candidates that have settled since the last tick, and the state for the next one."""
-        watched = [(_digest(candidate.relative), candidate) for candidate in candidates][: self.limit]
+        watched = [(candidate.identity, candidate) for candidate in candidates][: self.limit]
         settled = tuple(
             candidate for key, candidate in watched if self.seen.get(key) == candidate.fingerprint
         )
@@ -128,21 +155,31 @@ class Stability:
 
 
 def sidecar_of(path: Path) -> Path:
-    """Where the sidecar of a recording lies."""
+    """Where the sidecar of a recording is written."""
     return path.with_name(path.name + SIDECAR_SUFFIX)
 
 
-def is_ignored(name: str) -> bool:
-    """Whether a file name is one that intake passes over: hidden, unfinished, or the system's own."""
-    lowered = name.lower()
-    return name.startswith(".") or lowered.endswith(_UNFINISHED) or lowered in _LITTER
+def paired_sidecars(recordings: Sequence[Path], sidecars: Sequence[Path]) -> dict[Path, Path]:
+    """The sidecar of each recording of a folder that has one: ``take.mp4.json``, or ``take.json`` where only
+    one recording is called so, in any capitals and either form of Unicode.
+    """
+    by_name = {_folded(path.name): path for path in reversed(sidecars)}
+    names = {path: f"{_folded(path.name)}{SIDECAR_SUFFIX}" for path in recordings}
+    rest = [path for path in recordings if names[path] not in by_name]
+    short = {path: f"{_folded(path.stem)}{SIDECAR_SUFFIX}" for path in rest}
+    alone = Counter(short.values())
+    names |= {path: name for path, name in short.items() if alone[name] == 1}
+    return {path: by_name[name] for path, name in names.items() if name in by_name}
 
 
-def _candidate(path: Path, root: Path, state: FileState, task_ids: Collection[str]) -> DroppedFile:
+def _dropped(path: Path, root: Path, task_ids: Collection[str], sidecar: Path | None) -> DroppedFile | None:
+    """The file at ``path``, None when it is gone; a lone sidecar is its own sidecar."""
+    state = file_state(path)
+    if state is None:
+        return None
     relative = path.relative_to(root)
     place, problem = _place(relative.parts[:-1], task_ids)
-    sidecar = sidecar_of(path)
-    sidecar_state = file_state(sidecar)
+    sidecar_state = file_state(sidecar) if sidecar else None
     return DroppedFile(
         path=path,
         relative=printable(relative.as_posix()),
@@ -159,30 +196,82 @@ def _place(folders: tuple[str, ...], task_ids: Collection[str]) -> tuple[Capture
         return None, Reason.UNKNOWN_TASK
     if len(folders) not in (3, 4) or folders[1] not in ROLES:
         return None, Reason.WRONG_FOLDER
-    camera = printable(folders[3]) if len(folders) == 4 else None
-    return CapturePlace(folders[0], folders[1], printable(folders[2]), camera), None
+    camera = printable(composed(folders[3])) if len(folders) == 4 else None
+    return CapturePlace(folders[0], folders[1], printable(composed(folders[2])), camera), None
 
 
-def _entries(root: Path, skipped: list[Skipped]) -> Iterator[os.DirEntry[str]]:
-    """The regular files below ``root`` that intake looks at; what it leaves alone goes to ``skipped``."""
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """The regular files of one folder by name: recordings, sidecars, and unfinished copies."""
+
+    recordings: list[Path] = field(default_factory=list)
+    sidecars: list[Path] = field(default_factory=list)
+    unfinished: list[Path] = field(default_factory=list)
+
+
+def _folders(root: Path, skipped: list[Skipped]) -> Iterator[_Folder]:
+    """The folders below ``root`` that intake looks into; what it leaves alone goes to ``skipped``."""
     waiting = [root]
     while waiting:
-        folder = waiting.pop()
-        for entry in _listed(folder, root, skipped):
-            shown = printable(Path(entry.path).relative_to(root).as_posix())
+        found = _Folder()
+        for entry in _listed(waiting.pop(), root, skipped):
+            path = Path(entry.path)
+            shown = printable(path.relative_to(root).as_posix())
             if entry.is_symlink():
                 skipped.append(Skipped(shown, "a link; links are not followed"))
             elif entry.is_dir(follow_symlinks=False):
-                if entry.name.startswith("."):
-                    continue
-                if shown.count("/") >= DEEPEST:
-                    skipped.append(Skipped(shown, f"more than {DEEPEST} folders deep"))
-                else:
-                    waiting.append(Path(entry.path))
+                if not entry.name.startswith("."):
+                    _sort_folder(path, shown, waiting, skipped)
             elif not entry.is_file(follow_symlinks=False):
                 skipped.append(Skipped(shown, "not a regular file"))
-            elif not _is_sidecar(entry) and not is_ignored(entry.name):
-                yield entry
+            elif not is_hidden(entry.name):
+                _sort_file(path, shown, found, skipped)
+        yield found
+
+
+def _sort_folder(path: Path, shown: str, waiting: list[Path], skipped: list[Skipped]) -> None:
+    if is_system_folder(path.name):
+        skipped.append(
+            Skipped(shown, "a recycle bin, or a folder that a system keeps for itself", usual=True)
+        )
+    elif shown.count("/") >= DEEPEST:
+        skipped.append(Skipped(shown, f"more than {DEEPEST} folders deep"))
+    else:
+        waiting.append(path)
+
+
+def _sort_file(path: Path, shown: str, found: _Folder, skipped: list[Skipped]) -> None:
+    if path.name.lower().endswith(SIDECAR_SUFFIX):
+        found.sidecars.append(path)
+    elif is_unfinished(path.name):
+        found.unfinished.append(path)
+        skipped.append(Skipped(shown, "a copy that is not finished, by its name", usual=True))
+    elif is_small_copy(path.name):
+        skipped.append(Skipped(shown, "a camera's small copy of a recording", usual=True))
+    else:
+        found.recordings.append(path)
+
+
+def _recordings(folder: _Folder, root: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, Path | None]]:
+    """The recordings of a folder that are not being written, each with its sidecar; last the sidecars that
+    belong to none, as their own.
+    """
+    writing = {_folded(finished_name(path.name)): path.name for path in folder.unfinished}
+    sidecars = paired_sidecars(folder.recordings, folder.sidecars)
+    for path in folder.recordings:
+        if (part := writing.get(_folded(path.name))) is None:
+            yield path, sidecars.get(path)
+            continue
+        why = f"not finished: {printable(part)} lies beside it; remove that one if nobody writes it"
+        skipped.append(Skipped(printable(path.relative_to(root).as_posix()), why))
+    for path in folder.sidecars:
+        if path not in sidecars.values() and _folded(path.stem) not in writing:
+            yield path, path
+
+
+def _folded(name: str) -> str:
+    """A name as names are compared: letters composed, capitals small."""
+    return composed(name).casefold()
 
 
 def _listed(folder: Path, root: Path, skipped: list[Skipped]) -> list[os.DirEntry[str]]:
@@ -196,11 +285,6 @@ def _listed(folder: Path, root: Path, skipped: list[Skipped]) -> list[os.DirEntr
             Skipped(printable(folder.relative_to(root).as_posix()), error.strerror or "cannot be listed")
         )
         return []
-
-
-def _is_sidecar(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a ``.json`` file: beside its recording, or waiting for one."""
-    return entry.name.lower().endswith(SIDECAR_SUFFIX)
 
 
 def _digest(text: str) -> str:

@@ -9,7 +9,8 @@ import typer
 
 from sopilot_assets.capture.ledgers import quarantine_ledger
 from sopilot_assets.capture.reasons import Reason
-from sopilot_assets.capture.registry import active_recordings, find_recordings
+from sopilot_assets.capture.registry import Registry, active_recordings, find_recordings, withdrawn_recordings
+from sopilot_assets.cli import corrections
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.cli.rows import advice, review_page, rows_of
@@ -38,7 +39,7 @@ def show(
     as_json: AS_JSON = False,
 ) -> None:
     """Show one recording: what intake found, its newest score with the deviations, and its review page."""
-    entries = active_recordings(home)
+    entries = Registry.read(home).shown()
     key = find_recordings(entries, [recording])[0]
     scored = next((row for row in rows_of(scores_ledger(home).latest()) if row["key"] == key), None)
     facts = dict(entries[key].row)
@@ -71,6 +72,9 @@ def list_recordings(
     refused: Annotated[
         bool, typer.Option("--refused", help="The files in quarantine instead: why, and what to do.")
     ] = False,
+    withdrawn: Annotated[
+        bool, typer.Option("--withdrawn", help="Those that were withdrawn instead, and why.")
+    ] = False,
     home: HOME,
     lang: LANG = Language.EN,
     as_json: AS_JSON = False,
@@ -82,9 +86,11 @@ def list_recordings(
             raise ConfigError("--refused: expected without --task and --role; a refused file has neither.")
         _list_refused(home, lang, as_json=as_json, as_csv=as_csv)
         return
-    rows = [dict(entry.row) for _, entry in sorted(active_recordings(home).items())]
+    entries = withdrawn_recordings(home) if withdrawn else active_recordings(home)
+    rows = [dict(entry.row) for _, entry in sorted(entries.items())]
     chosen = [row for row in rows if task in (None, row["task_id"]) and role in (None, row["role"])]
     columns = ("key", "original_name", "person", "site", "camera", "duration_s", "width", "height", "flags")
+    columns += ("changed_by", "changed_at", "why") if withdrawn else ()
     show_rows(chosen, columns=columns, empty="No recordings yet.", as_json=as_json, as_csv=as_csv)
 
 
@@ -114,3 +120,9 @@ def _show_score(row: dict[str, Cell], lang: Language) -> None:
     ]
     columns = ("type", "severity", "from_s", "to_s", "confidence", "what")
     show_rows(lines, columns=columns, empty="No deviations.")
+
+
+app.command(epilog=corrections.CORRECT)(corrections.correct)
+app.command(epilog=corrections.WITHDRAW)(corrections.withdraw)
+app.command(epilog=corrections.RESTORE)(corrections.restore)
+app.command(epilog=corrections.HISTORY)(corrections.history)

@@ -178,12 +178,12 @@ def views_sql(files: Sequence[str], schema: pa.Schema, subject: str) -> str:
     """The head of a query that defines ``written`` (every stored row), ``all_rows`` (one row per row id, the
     first written) and ``latest`` (the newest row per subject).
     """
+    empty = ", ".join(f"cast(null as {_duckdb_type(field.type)}) as {field.name}" for field in schema)
+    source = f"(select {empty} where false)"
     if files:
         names = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
-        source = f"read_parquet([{names}], union_by_name = true)"
-    else:
-        empty = ", ".join(f"cast(null as {_duckdb_type(field.type)}) as {field.name}" for field in schema)
-        source = f"(select {empty} where false)"
+        # by name: rows from before a column was there have null in it
+        source = f"({source} union all by name select * from read_parquet([{names}], union_by_name = true))"  # noqa: S608
     # file names are quoted above, and the rest is our own
     return (
         f"with written as (select * from {source}), "  # noqa: S608

@@ -28,13 +28,23 @@ def _is_unprintable(character: str) -> bool:
     return unicodedata.category(character) in _UNPRINTABLE or character in _TURNING
 
 
+def composed(name: str) -> str:
+    """A name as it is compared with others: macOS writes letters and their marks one by one (NFD), others
+    together (NFC), and both look the same.
+
+    >>> composed("カ\\u3099イト\\u3099.mp4") == "ガイド.mp4"
+    True
+    """
+    return unicodedata.normalize("NFC", name)
+
+
 def safe_name(name: str) -> str:
     """A short file name that every file system takes; letters of any script are kept.
 
     >>> safe_name("../作業 1\\n.MP4")
     '_作業 1_.MP4'
     """
-    text = unicodedata.normalize("NFC", printable(name))
+    text = composed(printable(name))
     text = _UNSAFE.sub("_", text).lstrip(". ") or "_"
     stem, dot, suffix = text.rpartition(".")
     if not dot or len(suffix.encode()) > 8:

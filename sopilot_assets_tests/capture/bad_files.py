@@ -77,6 +77,7 @@ Ends = Iterator[tuple[Path, str | frozenset[str]]]
 
 def _not_videos(here: Path) -> Ends:
     (here / "zero.mp4").write_bytes(b"")
+    os.utime(here / "zero.mp4", (1e9, 1e9))
     yield here / "zero.mp4", Reason.NOT_A_VIDEO
     (here / "text.mp4").write_text("Shopping list: bolts, washers.\n" * 40)
     yield here / "text.mp4", Reason.NOT_A_VIDEO

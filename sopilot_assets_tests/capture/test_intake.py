@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from sopilot_assets.capture.clearing import REST_S, clear_taken
 from sopilot_assets.capture.examine import reason_of
 from sopilot_assets.capture.intake import IntakeLimits, IntakeReport, IntakeStatus, take_in
 from sopilot_assets.capture.ledgers import duplicates_ledger, quarantine_ledger, videos_ledger
@@ -56,6 +57,11 @@ def intake(home: Home, *, run_id: str = "run", limits: IntakeLimits = UNHURRIED)
     return take_in(home, scan.candidates, tasks=TASKS, run_id=run_id, clock=clock, limits=limits)
 
 
+def clear(home: Home, *, after_s: float = REST_S) -> None:
+    """What a look at the capture folder removes so much later."""
+    clear_taken(home, scan_capture(home, task_ids=TASKS), now_s=time.time() + after_s)
+
+
 def capture_path(home: Home, relative: str) -> Path:
     return local_path(home.capture) / relative
 
@@ -86,6 +92,7 @@ def test_every_bad_file_ends_where_it_should_and_the_good_ones_are_accepted(
     wrong = {one.relative: found[one.relative] for one in files if found[one.relative] not in one.ends}
     assert wrong == {}
     assert report.remaining == ()
+    clear(home)
     _nothing_but_the_untouched_remains(home, {one.relative for one in files if UNTOUCHED in one.ends})
     _quarantine_explains_itself(home, report)
     _accepted_videos_are_stored_and_readable(home, report)
@@ -320,6 +327,7 @@ def _everything_is_there_once(home: Home, dropped: dict[str, bytes]) -> None:
         assert stored.read_bytes() == dropped[str(row.original_name)]
     assert quarantine_ledger(home).all_rows()["original_name"].tolist() == ["text.mp4"]
     assert duplicates_ledger(home).files() == []
+    clear(home)
     assert files_below(local_path(home.capture)) == set()
     assert temporary_files(home) == []
 

@@ -6,7 +6,16 @@ from typing import Final
 
 import dagster as dg
 
-from sopilot_assets.capture.intake import IntakeLimits, IntakeReport, IntakeStatus, take_in
+from sopilot_assets.capture.clearing import clear_taken
+from sopilot_assets.capture.facts import Correction
+from sopilot_assets.capture.intake import (
+    UNFINISHED_S,
+    IntakeLimits,
+    IntakeReport,
+    IntakeStatus,
+    take_in,
+)
+from sopilot_assets.capture.late_sidecars import SETTLE_S, read_late_sidecars
 from sopilot_assets.capture.scan import Stability, scan_capture
 from sopilot_assets.defs.recordings.batches import Batch
 from sopilot_assets.defs.recordings.jobs import score_new_recordings
@@ -69,6 +78,7 @@ class Look:
     left: int
     untouched: tuple[str, ...]
     stability: Stability
+    corrections: tuple[Correction, ...] = ()
 
 
 @dg.sensor(
@@ -120,6 +130,7 @@ def look_at_capture(
     """Take in what has settled in the capture folder, as far as time and disk space go."""
     tasks = find_tasks(home.root)
     scan = scan_capture(home, task_ids=set(tasks.tasks), unusable_ids=set(tasks.refused))
+    clear_taken(home, scan, now_s=clock.now().timestamp())
     settled, stability = stability.observe(scan.candidates)
     report = IntakeReport(())
     if settled:
@@ -129,11 +140,16 @@ def look_at_capture(
             tasks=tasks.tasks,
             run_id=f"capture-{clock.now():%Y%m%dT%H%M%S}",
             clock=clock.now,
-            limits=IntakeLimits(total_s=limits.tick_s),
+            limits=IntakeLimits(total_s=limits.tick_s, unfinished_s=UNFINISHED_S),
             room=room_for_files(home, disk),
         )
+    late = read_late_sidecars(
+        home, scan, clock=clock.now, run_id=f"sidecars-{clock.now():%Y%m%dT%H%M%S}", settle_s=SETTLE_S
+    )
     left = len(scan.candidates) - len(report.outcomes) + len(report.with_status(IntakeStatus.LEFT))
-    return Look(report, left, tuple(f"{one.relative}: {one.why}" for one in scan.skipped), stability)
+    noted = [one for one in scan.skipped if not one.usual] + list(late.left)
+    untouched = tuple(f"{one.relative}: {one.why}" for one in noted)
+    return Look(report, left, untouched, stability, late.corrections)
 
 
 def _audit_is_due(cursor: CaptureCursor, look: Look, now_s: float) -> bool:
@@ -169,7 +185,8 @@ def _log_look(context: dg.SensorEvaluationContext, look: Look) -> None:
         for one in look.report.with_status(IntakeStatus.QUARANTINED)
     ]
     left = [f"{one.relative}: left there, {one.detail}" for one in look.report.with_status(IntakeStatus.LEFT)]
-    lines = [*refused, *left, *(look.untouched if look.report.outcomes else ())]
+    changed = [f"{one.key}: {one.fact} {one.was} -> {one.now}, {one.why}" for one in look.corrections]
+    lines = [*refused, *left, *changed, *(look.untouched if look.report.outcomes else ())]
     if lines:
         message = "in the capture folder:\n" + "\n".join(lines[:_LOGGED])
         context.log.warning(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
-from sopilot_assets.capture.scan import scan_capture
+from sopilot_assets.capture.scan import Scan, scan_capture
 from sopilot_assets.embedding.clips import load_embedding
 from sopilot_assets.errors import ModelError
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
@@ -26,19 +27,44 @@ def capture_folder(asked: Situation) -> Answer:
     """Dropped files that nobody took in."""
     tasks, limit = asked.tasks, asked.settings.limits.dropped_minutes
     scan = scan_capture(asked.home, task_ids=set(tasks.tasks), unusable_ids=set(tasks.refused))
-    ages_s = [asked.now.timestamp() - one.state.mtime_ns / 1e9 for one in scan.candidates]
-    old = sum(age_s > limit * 60 for age_s in ages_s)
+    waiting = sorted(scan.candidates, key=lambda one: one.state.mtime_ns)
+    old = [one for one in waiting if asked.now.timestamp() - one.state.mtime_ns / 1e9 > limit * 60]
     told: list[Condition | Fine] = []
     if old:
-        what = f"{old} of {len(ages_s)} files wait for more than {limit:g} minutes"
-        told.append(warning("capture folder", "waiting", what, "make dev, or sopilot capture register"))
+        unread = [one for one in old if not os.access(one.path, os.R_OK)]
+        named = f"{(unread or old)[0].relative}{' cannot be read' if unread else ''}"
+        what = f"{len(old)} of {len(waiting)} files wait for more than {limit:g} minutes, e.g. {named}"
+        action = (
+            "give the account that runs this the right to read them"
+            if unread
+            else "make dev, or sopilot capture register"
+        )
+        told.append(warning("capture folder", "waiting", what, action))
     else:
-        told.append(Fine("capture folder", "waiting", f"{len(ages_s)} files wait" if ages_s else "empty"))
-    if scan.skipped:
-        first = scan.skipped[0]
-        what = f"{len(scan.skipped)} entries are left alone, e.g. {first.relative}: {first.why}"
+        told.append(Fine("capture folder", "waiting", f"{len(waiting)} files wait" if waiting else "empty"))
+    told += _stuck(scan)
+    alone = [(one.relative, one.why) for one in scan.skipped if not one.usual]
+    alone += [(one.relative, "a sidecar without its recording") for one in scan.sidecars]
+    if alone:
+        name, why = alone[0]
+        what = f"{len(alone)} entries are left alone, e.g. {name}: {why}"
         told.append(warning("capture folder", "left alone", what, "sopilot capture register lists them"))
     return Answer(tuple(told))
+
+
+def _stuck(scan: Scan) -> Iterator[Condition]:
+    """Files that were taken in and cannot be removed from the capture folder."""
+    stuck = [note for _, note in scan.taken if note.problem is not None]
+    if stuck:
+        first = stuck[0]
+        what = (
+            f"{len(stuck)} files were taken in, but cannot be removed, e.g. {first.relative}: {first.problem}"
+        )
+        action = (
+            "remove them as the user who put them there, or let the account that runs this write into their "
+            "folder (no sticky bit, or the same owner); nothing is lost, and they are not taken in again"
+        )
+        yield warning("capture folder", "cannot be removed", what, action)
 
 
 def stored_files(asked: Situation) -> Answer:
@@ -79,7 +105,10 @@ def few_refused(asked: Situation) -> Answer:
     limits = asked.settings.limits
     decided = pd.concat(
         [
-            videos_ledger(asked.home).query("select written_at, null as file, null as reason from all_rows"),
+            videos_ledger(asked.home).query(
+                "select min(written_at) as written_at, null as file, null as reason "
+                "from all_rows group by key"
+            ),
             quarantine_ledger(asked.home).query(
                 "select written_at, capture_path as file, reason from all_rows"
             ),

@@ -1,0 +1,26 @@
+"""The lock of the intake: one process at a time takes files in, or changes what is said of recordings."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import local_path
+
+
+@contextlib.contextmanager
+def only_intake(home: Home, *, wait: bool = False) -> Iterator[bool]:
+    """Whether no other process takes in files of this home, or, with ``wait``, when none does any more; the
+    lock ends with the process that holds it.
+    """
+    folder = local_path(home.videos)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".intake.lock").open("wb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True

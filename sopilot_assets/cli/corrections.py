@@ -1,0 +1,132 @@
+"""What is known of recordings, said and corrected from the command line."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Final, TypedDict
+
+import typer
+
+from sopilot_assets.capture.facts import (
+    Correction,
+    correct_recordings,
+    corrections,
+    facts_of,
+    restore_recordings,
+    withdraw_recordings,
+)
+from sopilot_assets.capture.registry import Registry, active_recordings, find_recordings, withdrawn_recordings
+from sopilot_assets.capture.sidecar import Sidecar
+from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, examples
+from sopilot_assets.cli.output import say, show_rows
+from sopilot_assets.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sopilot_assets.store.ledgers import Cell
+
+NAMES = Annotated[
+    list[str], typer.Argument(help="Partition keys, video ids or file names.", metavar="RECORDINGS...")
+]
+PERSON = Annotated[str | None, typer.Option(help="A code for who is seen, e.g. p014; not a name.")]
+SESSION = Annotated[str | None, typer.Option(help="What was recorded in one go, e.g. 2026-03-02-early.")]
+RECORDED_AT = Annotated[str | None, typer.Option(help="When, with the time zone: 2026-03-02T08:15:00+09:00.")]
+WHO = Annotated[str | None, typer.Option("--who", help="Who says so. (Default: the account.)")]
+WHY = Annotated[str, typer.Option(help="The reason, for those who look later.")]
+WHY_NEEDED = Annotated[str, typer.Option(help="The reason; it is shown wherever the recording is.")]
+
+CORRECT: Final = examples(
+    "sopilot recording correct IMG_0001.mp4 IMG_0002.mp4 --person p014 --why 'asked the trainer'",
+    "sopilot recording correct take_07.mp4 --recorded-at 2026-03-02T08:15:00+09:00 --site line2",
+    "sopilot recording correct take_07.mp4 --unknown person",
+)
+WITHDRAW: Final = examples("sopilot recording withdraw gold_003.mp4 --why 'the cap was left open in the end'")
+RESTORE: Final = examples("sopilot recording restore gold_003.mp4 --why 'it was another recording'")
+HISTORY: Final = examples("sopilot recording history", "sopilot recording history gold_003.mp4 --csv")
+
+
+def told_facts(person: str | None, session: str | None, recorded_at: str | None) -> Sidecar:
+    """What the options of that name say; raises ``ConfigError`` for a time that is none."""
+    try:
+        moment = None if recorded_at is None else datetime.fromisoformat(recorded_at)
+    except ValueError as error:
+        expected = "expected a time such as 2026-03-02T08:15:00+09:00, found something else."
+        raise ConfigError(f"--recorded-at {recorded_at}: {expected}") from error
+    return Sidecar(person=person or None, session=session or None, recorded_at=moment)
+
+
+def correct(
+    recordings: NAMES,
+    *,
+    person: PERSON = None,
+    session: SESSION = None,
+    recorded_at: RECORDED_AT = None,
+    site: Annotated[str | None, typer.Option(help="Where it was filmed.")] = None,
+    camera: Annotated[str | None, typer.Option(help="By which camera.")] = None,
+    unknown: Annotated[
+        list[str] | None, typer.Option(help="A fact that nobody knows after all; repeat it.")
+    ] = None,
+    why: WHY = "",
+    who: WHO = None,
+    home: HOME,
+) -> None:
+    """Correct what is known of recordings: person, session, time, site, camera.
+
+    What was said before stays in the history.
+    """
+    told = facts_of(told_facts(person, session, recorded_at))
+    told |= {name: value for name, value in (("site", site), ("camera", camera)) if value}
+    told |= dict.fromkeys(unknown or ())
+    keys = find_recordings(active_recordings(home), recordings)
+    _say_changed(correct_recordings(home, keys, told, **_signed(who, why)), "That is known already.")
+
+
+def withdraw(recordings: NAMES, *, why: WHY_NEEDED, who: WHO = None, home: HOME) -> None:
+    """Let recordings count no more, as golds or as trainees; `sopilot recording restore` takes it back."""
+    keys = find_recordings(active_recordings(home), recordings)
+    _say_changed(withdraw_recordings(home, keys, **_signed(who, why)), "Nothing changed.")
+
+
+def restore(recordings: NAMES, *, why: WHY = "", who: WHO = None, home: HOME) -> None:
+    """Let withdrawn recordings count again."""
+    keys = find_recordings(withdrawn_recordings(home), recordings)
+    _say_changed(restore_recordings(home, keys, **_signed(who, why)), "Nothing changed.")
+
+
+def history(
+    recording: Annotated[
+        str | None, typer.Argument(help="Only this one: key, video id or file name.")
+    ] = None,
+    *,
+    home: HOME,
+    as_json: AS_JSON = False,
+    as_csv: AS_CSV = False,
+) -> None:
+    """List what was corrected, withdrawn and restored: of which recording, from what to what, by whom, when."""
+    every = {str(key): one for key, one in Registry.read(home).recordings.items()}
+    key = None if recording is None else find_recordings(every, [recording])[0]
+    rows: list[dict[str, Cell]] = [
+        {**asdict(one), "file": every[one.key].original_name} for one in corrections(home, key)
+    ]
+    columns = ("at", "key", "file", "fact", "was", "now", "who", "why")
+    show_rows(rows, columns=columns, empty="Nothing was corrected.", as_json=as_json, as_csv=as_csv)
+
+
+class _Signed(TypedDict):
+    who: str
+    why: str
+    at: datetime
+    run_id: str
+
+
+def _signed(who: str | None, why: str) -> _Signed:
+    now = datetime.now(UTC)
+    return {"who": who or getpass.getuser(), "why": why, "at": now, "run_id": f"correct-{now:%Y%m%dT%H%M%S}"}
+
+
+def _say_changed(changed: list[Correction], nothing: str) -> None:
+    rows: list[dict[str, Cell]] = [asdict(one) for one in changed]
+    show_rows(rows, columns=("key", "fact", "was", "now"), empty=nothing)
+    if changed:
+        say("What rests on it is stale: `sopilot score list --stale`, `sopilot score run --stale`.")
