@@ -178,12 +178,14 @@ def views_sql(files: Sequence[str], schema: pa.Schema, subject: str) -> str:
     """The head of a query that defines ``written`` (every stored row), ``all_rows`` (one row per row id, the
     first written) and ``latest`` (the newest row per subject).
     """
+    empty = ", ".join(f"cast(null as {_duckdb_type(field.type)}) as {field.name}" for field in schema)
+    source = f"(select {empty} where false)"
     if files:
         names = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
-        source = f"read_parquet([{names}], union_by_name = true)"
-    else:
-        empty = ", ".join(f"cast(null as {_duckdb_type(field.type)}) as {field.name}" for field in schema)
-        source = f"(select {empty} where false)"
+        stored = f"from read_parquet([{names}], union_by_name = true)"
+        source = (
+            f"({source} union all by name {stored})"  # null in older rows
+        )
     # file names are quoted above, and the rest is our own
     return (
         f"with written as (select * from {source}), "  # noqa: S608
