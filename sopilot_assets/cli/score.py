@@ -13,15 +13,18 @@ from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.cli.rows import review_page, rows_of
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.reference.ledger import reference_states
+from sopilot_assets.reference.annotations import told
 from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.stations.gold_inputs import reference_problems, task_inputs
 from sopilot_assets.stations.rescoring_plan import plan_scoring
 from sopilot_assets.stations.review_index import write_review_index
 from sopilot_assets.stations.staleness import stale_scores
+from sopilot_assets.tasks import find_tasks
 from sopilot_assets.texts.languages import Language
 
 if TYPE_CHECKING:
     from sopilot_assets.local_run import LocalRun
+    from sopilot_assets.stations.gold_inputs import GoldInputs
     from sopilot_assets.stations.rescoring_plan import ScoringWork
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
@@ -172,7 +175,15 @@ def _nothing_to_do(home: Home, task: str | None) -> str:
     outdated = _outdated(home, task)
     if outdated:
         return f"Nothing is new; {outdated}"
+    if reference_problems(home, _inputs(home, task)):
+        return "Nothing to do before the golds are in order."
     return "Nothing to do: all scores are up to date."
+
+
+def _inputs(home: Home, task: str | None) -> dict[str, GoldInputs]:
+    """What the references of the chosen tasks would be made of now."""
+    tasks = find_tasks(home.root).tasks
+    return task_inputs(home, {one: spec for one, spec in tasks.items() if task in (None, one)})
 
 
 def _outdated(home: Home, task: str | None) -> str | None:
@@ -184,18 +195,18 @@ def _outdated(home: Home, task: str | None) -> str | None:
 
 
 def _show_what_is_left(home: Home, task: str | None, *, quiet: bool) -> None:
-    """What is out of date after the run, unless ``quiet``; exit code 1 where a task's golds gave no reference,
-    with the reason: then its recordings have no score, or one by an older reference.
+    """What is out of date after the run, unless ``quiet``; exit code 1 where a task's golds give no
+    reference, with the reason: then its recordings have no score, or one by an older reference.
     """
     if not quiet and (outdated := _outdated(home, task)):
         show_warning(outdated[:1].upper() + outdated[1:])
-    problems = {
-        task_id: state.problem.en
-        for task_id, state in reference_states(home).items()
-        if state.problem is not None and task in (None, task_id)
-    }
-    for task_id, problem in problems.items():
-        show_error(problem if task_id in problem else f"task {task_id}: {problem}")
+    inputs = _inputs(home, task)
+    for its in inputs.values():
+        for stranger in told(its.annotations.strangers):
+            show_warning(f"{stranger.en}.")
+    problems = reference_problems(home, inputs)
+    for problem in problems.values():
+        show_error(problem.en)
     if problems:
         raise typer.Exit(1)
 

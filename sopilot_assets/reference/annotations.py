@@ -107,43 +107,55 @@ class _Reader:
             Text(f"{self.sheet.name}, {one}", f"{self.sheet.name}, {one}") for one in self.sheet.faults
         ]
         found: dict[str, list[_Row]] = {}
-        for row in self.sheet.rows:
-            gold, interval = self._gold(row), self._interval(row)
-            if interval is not None and gold is not None and self._is_inside(row, interval, gold):
-                found.setdefault(gold.video_id, []).append(_Row(row.where, interval))
+        for name, rows in self._by_name().items():
+            gold = self._gold(name, rows)
+            for row in rows:
+                interval = self._interval(row)
+                if interval is not None and gold is not None and self._is_inside(row, interval, gold):
+                    found.setdefault(gold.video_id, []).append(_Row(row.where, interval))
         ordered = {video_id: self._ordered(rows) for video_id, rows in found.items()}
         if self.faults:
             return Annotations(faults=tuple(self.faults), strangers=tuple(self.strangers))
         return Annotations(ordered, strangers=tuple(self.strangers))
 
-    def _gold(self, row: SheetRow) -> GoldNames | None:
-        name = row.cells.get("video", "")
+    def _by_name(self) -> dict[str, list[SheetRow]]:
+        named: dict[str, list[SheetRow]] = {}
+        for row in self.sheet.rows:
+            named.setdefault(row.cells.get("video", ""), []).append(row)
+        return named
+
+    def _gold(self, name: str, rows: Sequence[SheetRow]) -> GoldNames | None:
+        """The gold that these rows are about; what is wrong with their name is told once, of the first."""
         called = [gold for gold in self.golds if gold.is_called(name)]
         if len(called) == 1:
             return called[0]
+        more = len(rows) - 1
+        en, ja = (f" ({more} more rows say so)", f"（ほか {more} 行も同じ）") if more else ("", "")
         if called:
+            example = _shortest_name(called[0], called)
             ways = ", ".join(sorted(gold.path for gold in called))
             self._fault(
-                row,
+                rows[0],
                 "video",
-                f"{len(called)} golds are called {name!r}. Name the folder too, as in {_told_apart(called)}; "
-                f"they are {ways}",
-                f"{name!r} という名前のお手本が {len(called)} 本あります。{_told_apart(called)} のように"
-                f"フォルダ名も書いてください（{ways}）",
+                f"{len(called)} golds are called {name!r}: {ways}. Name the folder too, as in {example}{en}",
+                f"{name!r} という名前のお手本が {len(called)} 本あります：{ways}。"
+                f"{example} のようにフォルダ名も書いてください{ja}",
             )
         elif not name:
             self._fault(
-                row, "video", "expected the file name of a gold, found nothing", "ファイル名がありません"
+                rows[0],
+                "video",
+                f"expected the file name of a gold, found nothing{en}",
+                f"お手本のファイル名がありません{ja}",
             )
         else:
-            near = _near(name, [gold.name for gold in self.golds])
+            meant = _meant(name, [_shortest_name(gold, self.golds) for gold in self.golds])
             self.strangers.append(
                 self._text(
-                    row,
+                    rows[0],
                     "video",
-                    f"no gold is called {name!r}{f'; did you mean {near}?' if near else ''}",
-                    f"{name!r} という名前のお手本はありません"
-                    f"{f'（{near} ではありませんか）' if near else ''}",
+                    f"no gold is called {name!r}{meant.en}{en}",
+                    f"{name!r} という名前のお手本はありません{meant.ja}{ja}",
                 )
             )
         return None
@@ -151,14 +163,12 @@ class _Reader:
     def _interval(self, row: SheetRow) -> StepInterval | None:
         step = row.cells.get("step", "")
         if step not in self.step_ids:
-            near = _near(step, self.step_ids)
+            meant, steps = _meant(step, self.step_ids), ", ".join(self.step_ids)
             self._fault(
                 row,
                 "step",
-                f"expected one of the task's steps {', '.join(self.step_ids)}, found {step!r}"
-                f"{f'; did you mean {near}?' if near else ''}",
-                f"手順 {', '.join(self.step_ids)} のいずれかを書いてください。{step!r} は手順にありません"
-                f"{f'（{near} ではありませんか）' if near else ''}",
+                f"expected one of the task's steps, found {step!r}{meant.en}; they are {steps}",
+                f"{step!r} という手順はありません{meant.ja}。手順は {steps} です",
             )
         start_s, end_s = self._seconds(row, "start_s"), self._seconds(row, "end_s")
         if start_s is None or end_s is None or step not in self.step_ids:
@@ -229,20 +239,21 @@ def _parts(name: str) -> list[str]:
     return [part for part in (one.strip() for one in plain.split("/")) if part not in ("", ".")]
 
 
-def _told_apart(golds: Sequence[GoldNames]) -> str:
-    """The shortest name by which the first of these golds is the only one called so."""
-    parts = _parts(golds[0].path)
-    names = ["/".join(parts[-count:]) for count in range(2, len(parts) + 1)]
-    others = golds[1:]
-    return next(
-        (name for name in names if not any(gold.is_called(name) for gold in others)), golds[0].video_id
-    )
+def _shortest_name(gold: GoldNames, golds: Sequence[GoldNames]) -> str:
+    """The shortest name, with as many folders as it takes, by which no other of the golds is called."""
+    parts = _parts(gold.path)
+    names = ["/".join(parts[-count:]) for count in range(1, len(parts) + 1)]
+    others = [other for other in golds if other is not gold]
+    return next((name for name in names if not any(o.is_called(name) for o in others)), gold.video_id)
 
 
-def _near(name: str, known: Sequence[str]) -> str | None:
+def _meant(name: str, known: Sequence[str]) -> Text:
+    """The known name that is nearest, as a question in brackets; nothing where none is near."""
     folded = {one.casefold(): one for one in known}
     plain = unicodedata.normalize("NFC", name).casefold()
-    return next((folded[one] for one in difflib.get_close_matches(plain, folded, n=1)), None)
+    for near in difflib.get_close_matches(plain, folded, n=1):
+        return Text(f" (did you mean {folded[near]}?)", f"（{folded[near]} ではありませんか）")
+    return Text("", "")
 
 
 def told(texts: Sequence[Text], most: int = 3) -> Iterator[Text]:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.reference.annotations import Annotations, GoldNames, read_annotations, told
-from sopilot_assets.reference.ledger import ReferenceState
+from sopilot_assets.reference.ledger import ReferenceState, reference_states
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
@@ -86,6 +86,39 @@ def gold_inputs(home: Home, task: TaskSpec, *, registry: Registry, models: Embed
         waiting=tuple(key for key, model in tried.items() if model == ""),
         fingerprint=_fingerprint(task, golds, annotations, embedded),
     )
+
+
+def task_inputs(home: Home, tasks: Mapping[str, TaskSpec]) -> dict[str, GoldInputs]:
+    """What the references of these tasks would be made of now, by task."""
+    registry, models = Registry.read(home), embedding_models(home)
+    return {
+        task_id: gold_inputs(home, task, registry=registry, models=models)
+        for task_id, task in sorted(tasks.items())
+    }
+
+
+def reference_problems(home: Home, inputs: Mapping[str, GoldInputs]) -> dict[str, Text]:
+    """Why the golds of tasks give no reference as they are now, by task; tasks that have one, or whose golds
+    nobody looked at since they changed, are left out.
+    """
+    states = reference_states(home)
+    found: dict[str, Text] = {}
+    for task_id, its in inputs.items():
+        state = states.get(task_id)
+        if its.golds and its.problem is not None:
+            found[task_id] = its.problem
+        elif state is not None and state.problem is not None and not its.is_renewed(state):
+            found[task_id] = state.problem
+    return found
+
+
+def gold_remarks(home: Home, inputs: Mapping[str, GoldInputs]) -> list[str]:
+    """What is wrong with the golds of tasks, one line each, for logs: why they give no reference, and rows of
+    ``steps.csv`` that are about none of them.
+    """
+    problems = [f"{task_id}: {one.en}" for task_id, one in reference_problems(home, inputs).items()]
+    strangers = [one.en for its in inputs.values() for one in told(its.annotations.strangers)]
+    return [*problems, *strangers]
 
 
 def embedding_models(home: Home) -> dict[str, str | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pandas as pd
@@ -12,10 +12,17 @@ from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.reference.ledger import ReferenceState, reference_states
 from sopilot_assets.scoring.ledger import algorithm_version, recording_cells, scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger, task_embedder
-from sopilot_assets.stations.gold_inputs import EmbeddingModels, embedding_models, gold_inputs
+from sopilot_assets.stations.gold_inputs import (
+    EmbeddingModels,
+    GoldInputs,
+    embedding_models,
+    gold_inputs,
+    task_inputs,
+)
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
-from sopilot_assets.tasks import load_task
+from sopilot_assets.tasks import TaskSpec, load_task
+from sopilot_assets.tasks.spec import canonical_sha256
 
 STALE_COLUMNS: Final = ("key", "task_id", "video_id", "why", "also", "scored_with", "current", "embedded")
 REASONS: Final = ("missing", "algorithm", "task", "model", "reference", "recording")
@@ -32,7 +39,7 @@ class _Now:
 
     algorithm: str
     task: str
-    model: str
+    model: str | None
     reference: str
 
 
@@ -63,6 +70,32 @@ def stale_scores(home: Home) -> pd.DataFrame:
     return pd.DataFrame(found, columns=list(STALE_COLUMNS))
 
 
+def outdated_by_golds(home: Home, tasks: Mapping[str, TaskSpec]) -> dict[str, str]:
+    """The tasks with scores that are out of date only because golds, their steps, or what is known of a
+    recording changed; each with a hash that stays the same as long as nothing else changes.
+
+    Unlike `stale_scores` it does not ask a model who it is. Tasks with golds that wait to be embedded are
+    left out: the run that does it comes first.
+    """
+    scored = {str(row["key"]): row for row in plain_rows(scores_ledger(home).query(_NEWEST))}
+    registry, states, inputs = Registry.read(home), reference_states(home), task_inputs(home, tasks)
+    found: dict[str, str] = {}
+    for task_id, its in inputs.items():
+        if its.waiting:
+            continue
+        now = _by_golds(tasks[task_id], its, states.get(task_id))
+        stale = {
+            key: sorted(reasons.items())
+            for key, one in registry.active(task_id).items()
+            if key in scored and (reasons := _reasons(scored[key], now, None, one))
+        }
+        outdated = {key: why for key, why in stale.items() if {name for name, _ in why} <= _BY_PEOPLE}
+        if outdated:
+            found[task_id] = canonical_sha256({"golds": its.fingerprint, "scores": outdated})[:16]
+    return found
+
+
+_BY_PEOPLE: Final = frozenset({"reference", "recording"})
 _ABOUT: Final = ("role", "person", "site", "camera", "session", "original_name")
 _MADE_BY: Final = ("algorithm", "task_version", "task_fingerprint", "model_id", "reference_id")
 _NEWEST: Final = f"select key, {', '.join((*_MADE_BY, *_ABOUT))} from latest"  # noqa: S608 - constants
@@ -73,13 +106,18 @@ def _current(
     home: Home, task_id: str, registry: Registry, models: EmbeddingModels, state: ReferenceState | None
 ) -> _Now:
     task = load_task(home.tasks / f"{task_id}.yaml")
-    renewed = gold_inputs(home, task, registry=registry, models=models).is_renewed(state)
+    inputs = gold_inputs(home, task, registry=registry, models=models)
+    return replace(_by_golds(task, inputs, state), model=task_embedder(home, task_id).model_id)
+
+
+def _by_golds(task: TaskSpec, inputs: GoldInputs, state: ReferenceState | None) -> _Now:
+    """What would make the scores of a task now, whatever its model is."""
     known = state.reference_id if state is not None else None
     return _Now(
         algorithm=algorithm_version(),
         task=f"v{task.version} {task.fingerprint()[:12]}",
-        model=task_embedder(home, task_id).model_id,
-        reference=RENEWED if renewed else known or "none",
+        model=None,
+        reference=RENEWED if inputs.is_renewed(state) else known or "none",
     )
 
 
@@ -97,7 +135,7 @@ def _reasons(
     pairs = {
         "algorithm": (str(row["algorithm"]), now.algorithm),
         "task": (f"v{row['task_version']} {str(row['task_fingerprint'])[:12]}", now.task),
-        "model": (str(model), now.model),
+        "model": (str(model), now.model or str(model)),
         "reference": (str(row["reference_id"] or "none"), now.reference),
         "recording": (_about(row), _about(recording_cells(recording))),
     }

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from sopilot_assets.capture.registry import Registry
 from sopilot_assets.reference.annotations import told as listed
 from sopilot_assets.reference.ledger import reference_states
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
-from sopilot_assets.stations.gold_inputs import GoldInputs, embedding_models, gold_inputs
+from sopilot_assets.stations.gold_inputs import GoldInputs, task_inputs
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.texts.languages import Text
 from sopilot_assets.upkeep.conditions.condition import Answer, Condition, Fine, found, problem, warning
@@ -127,11 +126,7 @@ def references_made(asked: Situation) -> Answer:
 
 def _inputs(asked: Situation) -> dict[str, GoldInputs]:
     """What the reference of each task would be made of now; tasks whose file cannot be used are left out."""
-    registry, models = Registry.read(asked.home), embedding_models(asked.home)
-    return {
-        task_id: gold_inputs(asked.home, task, registry=registry, models=models)
-        for task_id, task in sorted(asked.tasks.tasks.items())
-    }
+    return task_inputs(asked.home, asked.tasks.tasks)
 
 
 def _golds(asked: Situation) -> Mapping[str, _Rows]:
