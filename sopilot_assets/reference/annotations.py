@@ -80,9 +80,10 @@ def read_annotations(
     except FileNotFoundError:
         return Annotations()
     except OSError as error:
-        return Annotations(faults=(Text(*[f"{source}: cannot be read ({error.strerror})."] * 2),))
+        return Annotations(faults=(Text(*[f"{source}: cannot be read ({error.strerror})"] * 2),))
     except GoldError as error:
-        return Annotations(faults=(Text(str(error), f"読めません。{error}"),))
+        why = str(error).rstrip(".")
+        return Annotations(faults=(Text(why, f"読めません（{why}）"),))
     return _Reader(sheet, tuple(step_ids), tuple(golds)).read()
 
 
