@@ -87,7 +87,11 @@ class ModelMismatch(ModelError):
 
 
 class GoldError(SopilotError):
-    """The golds of a task do not make a reference."""
+    """The golds of a task do not make a reference; ``ja`` says so in Japanese, where trainers read it."""
+
+    def __init__(self, message: str, *, ja: str | None = None) -> None:
+        super().__init__(message)
+        self.ja = ja
 
 
 class LedgerError(SopilotError):

@@ -26,9 +26,9 @@ from sopilot_assets.tasks import find_tasks, load_task
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from sopilot_assets.documents.sheets import Sheet
     from sopilot_assets.labels.events import Draft, LabelEvent
     from sopilot_assets.labels.recordings import RecordingToLabel
-    from sopilot_assets.labels.sheet_files import Sheet
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
 

@@ -13,14 +13,18 @@ from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.cli.rows import review_page, rows_of
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.reference.annotations import told
 from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.stations.gold_inputs import reference_problems, task_inputs
 from sopilot_assets.stations.rescoring_plan import plan_scoring
 from sopilot_assets.stations.review_index import write_review_index
 from sopilot_assets.stations.staleness import stale_scores
+from sopilot_assets.tasks import find_tasks
 from sopilot_assets.texts.languages import Language
 
 if TYPE_CHECKING:
     from sopilot_assets.local_run import LocalRun
+    from sopilot_assets.stations.gold_inputs import GoldInputs
     from sopilot_assets.stations.rescoring_plan import ScoringWork
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
@@ -70,12 +74,7 @@ def run(
     work = plan_scoring(home, names=recordings or (), task_id=task, stale=stale, everything=everything)
     planned, columns = _plan_rows(work), ("job", "recordings", "because")
     if dry_run or not as_json:
-        show_rows(
-            planned,
-            columns=columns,
-            empty="Nothing to do: all scores are up to date.",
-            as_json=as_json,
-        )
+        show_rows(planned, columns=columns, empty=_nothing_to_do(home, task), as_json=as_json)
     if dry_run:
         return
     ended = run_work(home, work, quiet=as_json) if work else []
@@ -85,6 +84,7 @@ def run(
         show_rows([{**row, "run_id": ended[0].run_id} for row in planned], columns=columns, as_json=True)
     else:
         say(f"Review pages: {index}")
+    _show_what_is_left(home, task, quiet=as_json or not work)
 
 
 @app.command(
@@ -168,6 +168,47 @@ def run_work(home: Home, work: list[ScoringWork], *, quiet: bool = False) -> lis
     if not all(run.succeeded for run in runs):
         raise typer.Exit(1)
     return runs
+
+
+def _nothing_to_do(home: Home, task: str | None) -> str:
+    """What to say where no recording was chosen: whether that is because all is up to date."""
+    outdated = _outdated(home, task)
+    if outdated:
+        return f"Nothing is new; {outdated}"
+    if reference_problems(home, _inputs(home, task)):
+        return "Nothing to do before the golds are in order."
+    return "Nothing to do: all scores are up to date."
+
+
+def _inputs(home: Home, task: str | None) -> dict[str, GoldInputs]:
+    """What the references of the chosen tasks would be made of now."""
+    tasks = find_tasks(home.root).tasks
+    return task_inputs(home, {one: spec for one, spec in tasks.items() if task in (None, one)})
+
+
+def _outdated(home: Home, task: str | None) -> str | None:
+    counts = Counter(str(row["why"]) for row in rows_of(stale_scores(home)) if task in (None, row["task_id"]))
+    if not counts:
+        return None
+    why = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+    return f"{counts.total()} scores are missing or out of date ({why}): `sopilot score run --stale`."
+
+
+def _show_what_is_left(home: Home, task: str | None, *, quiet: bool) -> None:
+    """What is out of date after the run, unless ``quiet``; exit code 1 where a task's golds give no
+    reference, with the reason: then its recordings have no score, or one by an older reference.
+    """
+    if not quiet and (outdated := _outdated(home, task)):
+        show_warning(outdated[:1].upper() + outdated[1:])
+    inputs = _inputs(home, task)
+    for its in inputs.values():
+        for stranger in told(its.annotations.strangers):
+            show_warning(f"{stranger.en}.")
+    problems = reference_problems(home, inputs)
+    for problem in problems.values():
+        show_error(problem.en)
+    if problems:
+        raise typer.Exit(1)
 
 
 def _plan_rows(work: list[ScoringWork]) -> list[dict[str, Cell]]:

@@ -18,6 +18,7 @@ from sopilot_assets.cli.rows import rows_of
 from sopilot_assets.dossier.signing import list_keys
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.evidence.results import gate_verdict
+from sopilot_assets.stations.gold_inputs import reference_problems, task_inputs
 from sopilot_assets.studies.gates import check_overrides
 from sopilot_assets.studies.looks import HELD_OUT, distinct_looks
 from sopilot_assets.studies.looks import looks as looks_at
@@ -25,7 +26,7 @@ from sopilot_assets.studies.registration import read_registration, registered_st
 from sopilot_assets.studies.registration import register as registered
 from sopilot_assets.studies.spec import ScoreOrigin, load_study, study_ids
 from sopilot_assets.studies.starter import new_study
-from sopilot_assets.tasks import LockState, verify_task
+from sopilot_assets.tasks import LockState, find_tasks, verify_task
 from sopilot_assets.upkeep.campaign.cycle import FINDING_EXIT
 
 if TYPE_CHECKING:
@@ -135,8 +136,7 @@ def run(study: STUDY, *, home: HOME) -> None:
         say(
             f"A failed research gate blocks the dossier; `sopilot dossier build {study}` shows what is there."
         )
-        say(f"What to label next: {home.study(study) / 'labeling_plan.csv'}")
-        say(f"What that brings: {home.study(study) / 'labeling_forecast.csv'}")
+        _say_what_helps(home, study)
         raise typer.Exit(1)
     say(f"Dossiers: {home.dossiers / study}; `sopilot dossier list` says which are ready")
 
@@ -234,6 +234,18 @@ def _row(home: Home, study: str) -> dict[str, Cell]:
         "split": spec.split.strategy.value,
         "gates": spec.gate_profile.value,
     }
+
+
+def _say_what_helps(home: Home, study: str) -> None:
+    """What to do about gates that fail: more labels, unless recordings have no score for another reason."""
+    spec = load_study(home, study)
+    task = find_tasks(home.root).tasks.get(spec.task) if spec.scores is ScoreOrigin.CURRENT else None
+    problems = reference_problems(home, task_inputs(home, {spec.task: task})) if task is not None else {}
+    if problems:
+        show_error(f"More labels do not help before this is mended: {problems[spec.task].en}")
+        return
+    say(f"What to label next: {home.study(study) / 'labeling_plan.csv'}")
+    say(f"What that brings: {home.study(study) / 'labeling_forecast.csv'}")
 
 
 def _state(home: Home, study: str) -> str:

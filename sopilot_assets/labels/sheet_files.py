@@ -1,43 +1,22 @@
-"""Sheets as files: rows of text cells in CSV, also as Excel saves it, or in JSON."""
+"""Sheets of labels as files: rows of text cells in CSV, also as Excel saves it, or in JSON."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from sopilot_assets.documents.sheets import Sheet, SheetRow, csv_sheet, sheet_text
 from sopilot_assets.errors import LabelError
 from sopilot_assets.store.publish import publish_bytes
 
 SUFFIXES: Final = (".csv", ".json")
-SEPARATORS: Final = (",", ";", "\t")
-_NAMED: Final = "key"
+_NEEDED: Final = ("key",)
 """The column by which the header is recognised."""
-
-
-@dataclass(frozen=True, slots=True)
-class SheetRow:
-    """One row of a sheet: where it begins (a line of the CSV, or the number of the row in the JSON list),
-    and its cells by column, without space around them.
-    """
-
-    where: int
-    cells: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A sheet as it lies there; ``unit`` is what ``where`` counts, ``faults`` are unreadable rows."""
-
-    name: str
-    unit: str
-    columns: tuple[str, ...]
-    rows: tuple[SheetRow, ...]
-    faults: tuple[str, ...] = ()
+_ADVICE: Final = "`sopilot label prepare` writes a sheet to fill in."
 
 
 def read_sheet(path: Path) -> Sheet:
@@ -50,8 +29,10 @@ def read_sheet(path: Path) -> Sheet:
         data = path.read_bytes()
     except OSError as error:
         raise LabelError(f"{path}: cannot be read ({error.strerror}). Name a sheet.") from error
-    text = _text(data, path)
-    return _json(text, path) if path.suffix.lower() == ".json" else _csv(text, path)
+    text = sheet_text(data, source=path, refuse=LabelError)
+    if path.suffix.lower() == ".json":
+        return _json(text, path)
+    return csv_sheet(text, source=path, needed=_NEEDED, refuse=LabelError, advice=_ADVICE)
 
 
 def one_row(name: str, cells: Mapping[str, str]) -> Sheet:
@@ -80,65 +61,6 @@ def check_suffix(path: Path) -> None:
     """Raise ``LabelError`` unless the file is called like a sheet."""
     if path.suffix.lower() not in SUFFIXES:
         raise LabelError(f"{path}: expected a sheet that ends in {' or '.join(SUFFIXES)}.")
-
-
-def _text(data: bytes, path: Path) -> str:
-    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise LabelError(
-            f"{path}, line {line}: expected text in UTF-8, found other bytes. In Excel, save the sheet as "
-            "'CSV UTF-8'."
-        ) from error
-
-
-def _csv(text: str, path: Path) -> Sheet:
-    lines = _records(text, path)
-    where, header = next(lines, (1, []))
-    columns = tuple(name.strip() for name in header)
-    named = [name for name in columns if name]
-    if _NAMED not in named or len(set(named)) < len(named):
-        raise LabelError(
-            f"{path}, line {where}: expected different names of columns, among them {_NAMED}, found "
-            f"{', '.join(named) or 'none'}. `sopilot label prepare` writes a sheet to fill in."
-        )
-    rows, faults = [], []
-    for line, cells in lines:
-        row = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if name}
-        outside = [cell for place, cell in enumerate(cells) if place >= len(columns) or not columns[place]]
-        if any(cell.strip() for cell in outside):
-            faults.append(
-                f"line {line}: expected text below named columns only, found {outside} beside them; "
-                "put text that holds a separator into quotation marks"
-            )
-        elif any(row.values()):
-            rows.append(SheetRow(line, row))
-    return Sheet(str(path), "line", tuple(named), tuple(rows), tuple(faults))
-
-
-def _records(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The records that are not empty, each with the line it begins on."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise LabelError(
-                f"{path}, line {line}: expected CSV, found {error}; look at its quotation marks."
-            ) from error
-        if cells is None:
-            return
-        if any(cell.strip() for cell in cells):
-            yield line, cells
-
-
-def _separator(text: str) -> str:
-    """The separator that splits most of the first line with text."""
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    return max(SEPARATORS, key=header.count)
 
 
 def _json(text: str, path: Path) -> Sheet:

@@ -11,12 +11,13 @@ from typing import Final
 from pydantic import ValidationError
 
 from sopilot_assets.capture.registry import find_key
+from sopilot_assets.documents.sheets import Sheet, SheetRow
 from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels import cells
 from sopilot_assets.labels.cells import CellError
 from sopilot_assets.labels.events import RATER_PATTERN, Draft, LabelEvent, Source
 from sopilot_assets.labels.recordings import RecordingToLabel
-from sopilot_assets.labels.sheet_files import Sheet, SheetRow, read_sheet, write_sheet
+from sopilot_assets.labels.sheet_files import read_sheet, write_sheet
 from sopilot_assets.texts.cells import harmless
 
 BLIND_COLUMNS: Final = ("key", "video", "who", "source", "critical_expected", "seen", "note")

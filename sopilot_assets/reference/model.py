@@ -22,6 +22,7 @@ from sopilot_assets.reference.durations import Durations, fit_durations
 from sopilot_assets.reference.evidence import Evidence, GoldClips, fit_evidence
 from sopilot_assets.reference.motion import Motion, clip_motion, fit_motion
 from sopilot_assets.segments import Segment
+from sopilot_assets.texts.languages import Text
 
 Features: TypeAlias = npt.NDArray[np.float32]
 
@@ -36,6 +37,8 @@ SHORTEST_SHARE: Final = 0.3
 """A proposed step lasts at least this share of the mean step."""
 WELL_INSIDE: Final = 0.75
 """A clip teaches a step when at least this share of it lies in the step."""
+MOSTLY: Final = 0.5
+"""A step too short for that is taught by the clip that shows most of it, if that shows it for this share."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,19 +129,21 @@ def build_reference(
     if not golds:
         raise GoldError(
             f"task {task_id}: no gold recording. Put at least one into capture/{task_id}/gold/<site>/ "
-            "and wait for its intake."
+            "and wait for its intake.",
+            ja=f"作業 {task_id} には使えるお手本がありません。"
+            f"capture/{task_id}/gold/<場所>/ に入れてください。",
         )
     allowed = tuple(tuple(order) for order in orders or [range(len(step_ids))])
     for gold in golds[1:]:
         require_same_model(golds[0].embedding, gold.embedding)
     ordered = _without_copies(golds)
     clips = _gold_clips(ordered, len(step_ids))
-    unseen = [step_ids[step] for step in range(len(step_ids)) if not (clips.step == step).any()]
+    unseen = [step for step in range(len(step_ids)) if not (clips.step == step).any()]
     if unseen:
-        names = ", ".join(gold.video_id for gold in ordered)
+        why = [_why_unseen(step_ids[step], step, ordered) for step in unseen]
         raise GoldError(
-            f"task {task_id}: no gold ({names}) shows the step(s) {', '.join(unseen)} for long "
-            "enough. Annotate them in steps.csv or record another gold."
+            f"task {task_id}: {'; '.join(one.en for one in why)}.",
+            ja=f"作業 {task_id}：{'。'.join(one.ja for one in why)}。",
         )
     return Reference(
         reference_id=reference_id(task_id, step_ids, ordered, orders=allowed),
@@ -203,14 +208,57 @@ def _identity(gold: Gold) -> Mapping[str, object]:
 
 
 def clip_steps(embedding: ClipEmbedding, intervals: Sequence[StepInterval]) -> npt.NDArray[np.int64]:
-    """Per clip (n,) the step that it lies well inside of, or -1."""
+    """Per clip (n,) the step that it lies well inside of, or -1; a step that is too short for that has the
+    clip that shows most of it, where it fills half of it.
+    """
     steps = np.full(embedding.clip_count, -1, dtype=np.int64)
     starts = embedding.clip_start_s
     ends = np.minimum(starts + embedding.clip_length_s, embedding.duration_s)
-    for interval in intervals:
-        shared = np.minimum(ends, interval.segment.end_s) - np.maximum(starts, interval.segment.start_s)
-        steps[shared >= WELL_INSIDE * (ends - starts)] = interval.step
+    shares = [
+        (np.minimum(ends, one.segment.end_s) - np.maximum(starts, one.segment.start_s)) / (ends - starts)
+        for one in intervals
+    ]
+    for interval, share in zip(intervals, shares, strict=True):
+        steps[share >= WELL_INSIDE] = interval.step
+    for interval, share in zip(intervals, shares, strict=True):
+        best = int(np.argmax(share))
+        if share[best] >= MOSTLY and not (steps == interval.step).any():
+            steps[best] = interval.step
     return steps
+
+
+def _why_unseen(name: str, step: int, golds: Sequence[Gold]) -> Text:
+    """Why no clip of any gold teaches a step, and what to do."""
+    lengths = [
+        interval.segment.duration_s for gold in golds for interval in gold.intervals if interval.step == step
+    ]
+    guessed = [gold for gold in golds if not gold.confirmed]
+    if any((clip_steps(gold.embedding, gold.intervals) == step).any() for gold in golds):
+        return Text(
+            f"in every gold the picture stands still during {name}. Film the golds again",
+            f"どのお手本でも手順 {name} の間、映像が止まっています。お手本を撮り直してください",
+        )
+    if guessed:
+        return Text(
+            f"no gold is known to show {name} for long enough: where steps begin and end is guessed in "
+            f"{len(guessed)} of {len(golds)} golds. Write it into steps.csv",
+            f"手順 {name} を十分な長さで示すお手本がありません。お手本 {len(golds)} 本中 {len(guessed)} 本の"
+            "手順の時刻は推定です。steps.csv に時刻を書いてください",
+        )
+    if not lengths:
+        return Text(
+            f"no row of steps.csv says when {name} is done. Add its times, or record a gold that shows it",
+            f"steps.csv に手順 {name} の行がありません。時刻を書くか、その手順を含むお手本を撮ってください",
+        )
+    clip = golds[0].embedding
+    return Text(
+        f"no gold shows {name} for long enough: {max(lengths):.1f} s at most, and it has to fill half of a "
+        f"clip of {clip.clip_length_s:g} s (model {clip.model_id}). Correct its times in steps.csv, do it "
+        "more slowly in a gold, or make it one step with its neighbour",
+        f"手順 {name} を十分な長さで示すお手本がありません。最長 {max(lengths):.1f} 秒ですが、"
+        f"{clip.clip_length_s:g} 秒の区間（モデル {clip.model_id}）の半分以上が必要です。"
+        "steps.csv の時刻を直すか、ゆっくり行うお手本を撮るか、隣の手順と一つにまとめてください",
+    )
 
 
 def _gold_clips(golds: Sequence[Gold], step_count: int) -> GoldClips:

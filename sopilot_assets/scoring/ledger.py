@@ -91,7 +91,7 @@ def score_row(
 ) -> dict[str, Cell]:
     """The ledger row of a score, with the version of everything that made it."""
     return {
-        **_recording_cells(recording),
+        **recording_cells(recording),
         **_version_cells(task, reference_id=reference.reference_id, reference=reference),
         "problem": None,
         "score": score.score,
@@ -118,18 +118,24 @@ def score_row(
 
 
 def problem_row(
-    recording: Recording, task: TaskSpec, reference: Reference | None, problem: str
+    recording: Recording,
+    task: TaskSpec,
+    reference: Reference | None,
+    problem: str,
+    *,
+    problem_ja: str | None = None,
 ) -> dict[str, Cell]:
     """The ledger row of a recording that could not be scored, with the reason."""
     empty: dict[str, Cell] = dict.fromkeys(COLUMNS)
     reference_id = reference.reference_id if reference else None
     return {
         **empty,
-        **_recording_cells(recording),
+        **recording_cells(recording),
         **_version_cells(task, reference_id=reference_id, reference=reference),
         "problem": problem,
         "decision": "not_verifiable",
         "reason_en": problem,
+        "reason_ja": problem_ja,
     }
 
 
@@ -155,7 +161,8 @@ def deviations_json(deviations: Sequence[Deviation]) -> str:
     return json.dumps(rows, ensure_ascii=False)
 
 
-def _recording_cells(recording: Recording) -> dict[str, Cell]:
+def recording_cells(recording: Recording) -> dict[str, Cell]:
+    """What a row says of its recording itself, not of how it was judged."""
     return {
         "key": str(recording.key),
         "video_id": recording.key.video_id,

@@ -16,29 +16,39 @@ from sopilot_assets.alignment.calibration import (
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding
 from sopilot_assets.errors import GoldError, ModelError, SopilotError, StoreError
-from sopilot_assets.reference.annotations import StepInterval, read_steps_csv
-from sopilot_assets.reference.ledger import references_ledger
+from sopilot_assets.reference.annotations import StepInterval, told
+from sopilot_assets.reference.ledger import COLUMNS, reference_rows, reference_states, references_ledger
 from sopilot_assets.reference.model import Gold, Reference, build_reference, proposed_intervals, reference_id
 from sopilot_assets.reference.stored import load_reference, save_reference
 from sopilot_assets.scoring.review import verifiability_rows
 from sopilot_assets.scoring.verifiability import verifiability
 from sopilot_assets.stations.clip_embeddings import task_embedder
+from sopilot_assets.stations.gold_inputs import GoldInputs, embedding_models, gold_inputs
 from sopilot_assets.stations.outcome import ReferenceOutcome
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.tasks import TaskSpec, load_task
+from sopilot_assets.texts.languages import Text
 
 log = logging.getLogger(__name__)
 
 
 def read_reference(home: Home, task_id: str, current: str | None) -> Reference:
-    """The task's reference of that id; `GoldError` when it has none yet."""
+    """The task's reference of that id; `GoldError` with the reason when it has none."""
     if current is None:
-        raise GoldError(
-            f"task {task_id}: no reference yet. Record golds into capture/{task_id}/gold/<site>/, "
-            "then materialize gold_references."
-        )
+        state = reference_states(home).get(task_id)
+        why = state.problem if state is not None and state.problem is not None else _no_gold(task_id)
+        raise GoldError(why.en, ja=why.ja)
     return load_reference(home.reference(task_id, current), EmbeddingsOf(home, task_id))
+
+
+def _no_gold(task_id: str) -> Text:
+    return Text(
+        f"task {task_id}: no reference yet, since there is no gold. Record golds into "
+        f"capture/{task_id}/gold/<site>/.",
+        f"作業 {task_id} にはお手本がないため、まだ採点できません。capture/{task_id}/gold/<場所>/ に"
+        "お手本を入れてください。",
+    )
 
 
 def refresh_references(
@@ -47,21 +57,52 @@ def refresh_references(
     """Bring the references of these tasks up to date with their golds, annotations and model; a task that
     fails does not stop the others.
     """
-    registry = Registry.read(home)
+    registry, models = Registry.read(home), embedding_models(home)
     outcomes = []
     for task_id in task_ids:
         try:
-            outcomes.append(_refresh(home, registry, task_id, run_id=run_id, written_at=written_at))
+            task = load_task(home.tasks / f"{task_id}.yaml")
+            inputs = gold_inputs(home, task, registry=registry, models=models)
         except SopilotError as error:
             outcomes.append(ReferenceOutcome(task_id, None, changed=False, problem=str(error)))
+            continue
+        try:
+            outcomes.append(_refresh(home, task, inputs, run_id=run_id, written_at=written_at))
+        except SopilotError as error:
+            outcomes.append(_not_made(home, inputs, error, run_id=run_id, written_at=written_at))
     return outcomes
 
 
-def _refresh(
-    home: Home, registry: Registry, task_id: str, *, run_id: str, written_at: str
+def _not_made(
+    home: Home, inputs: GoldInputs, error: SopilotError, *, run_id: str, written_at: str
 ) -> ReferenceOutcome:
-    task = load_task(home.tasks / f"{task_id}.yaml")
-    golds, left_out = _golds(home, registry, task)
+    """The outcome with the reason, which the ledger keeps; a reference that is there counts on, as long as
+    the task has any gold.
+    """
+    before = reference_rows(home).get(inputs.task_id) if inputs.golds else None
+    problem = home.relative_text(str(error))
+    ja = error.ja if isinstance(error, GoldError) else None
+    row: dict[str, Cell] = {
+        **(before or dict.fromkeys(COLUMNS)),
+        "task_id": inputs.task_id,
+        "inputs": inputs.fingerprint,
+        "problem": problem,
+        "problem_ja": ja,
+    }
+    changed = bool(references_ledger(home).append([row], run_id=run_id, written_at=written_at))
+    kept = row["reference_id"]
+    return ReferenceOutcome(
+        inputs.task_id, None if kept is None else str(kept), changed=changed, problem=problem
+    )
+
+
+def _refresh(
+    home: Home, task: TaskSpec, inputs: GoldInputs, *, run_id: str, written_at: str
+) -> ReferenceOutcome:
+    task_id = task.task_id
+    if inputs.problem is not None:
+        raise GoldError(inputs.problem.en, ja=inputs.problem.ja)
+    golds, left_out = _golds(home, inputs, task)
     orders = task.legal_orders()
     wanted = reference_id(task_id, task.step_ids, golds, orders=orders)
     path = home.reference(task_id, wanted)
@@ -79,13 +120,16 @@ def _refresh(
         "persons": len(reference.persons),
         "confirmed": reference.confirmed,
         "held_out": reference.evidence.held_out,
+        "inputs": inputs.fingerprint,
+        "problem": None,
+        "problem_ja": None,
     }
     changed = bool(references_ledger(home).append([row], run_id=run_id, written_at=written_at))
     return ReferenceOutcome(
         task_id,
         wanted,
         changed,
-        metadata={**row, "golds_left_out": left_out or None},
+        metadata={**row, **_left_out(inputs, left_out)},
         table=_step_rows(task, reference),
         verifiability=verifiability_rows(verifiability(task, calibration)),
     )
@@ -111,31 +155,30 @@ def current_calibration(home: Home, reference: Reference) -> Calibration:
     return load_calibration(home.calibration(reference.task_id, reference.reference_id))
 
 
-def _golds(home: Home, registry: Registry, task: TaskSpec) -> tuple[list[Gold], str]:
+def _left_out(inputs: GoldInputs, without_embedding: str) -> dict[str, Cell]:
+    """What of the golds and of ``steps.csv`` the reference does not rest on, for the web page."""
+    return {
+        "golds_left_out": without_embedding or None,
+        "steps_guessed_of": ", ".join(inputs.unannotated) or None,
+        "rows_of_no_gold": "; ".join(one.en for one in told(inputs.annotations.strangers)) or None,
+    }
+
+
+def _golds(home: Home, inputs: GoldInputs, task: TaskSpec) -> tuple[list[Gold], str]:
     """The task's golds that have an embedding, and the names of those that have none."""
-    recordings = registry.golds(task.task_id)
-    if not recordings:
+    if not inputs.golds:
         return [], ""
-    annotated = read_steps_csv(home.steps_csv(task.task_id), task.step_ids)
     embedding_of = EmbeddingsOf(home, task.task_id)
     golds, left_out = [], []
-    for recording in recordings:
+    for recording in inputs.golds:
         try:
             embedding = embedding_of(recording.key.video_id)
         except ModelError:
             left_out.append(recording.original_name)
             continue
-        golds.append(_gold(recording, embedding, _annotation(annotated, recording), len(task.steps)))
+        annotation = inputs.annotations.steps.get(recording.key.video_id)
+        golds.append(_gold(recording, embedding, annotation, len(task.steps)))
     return golds, ", ".join(left_out)
-
-
-def _annotation(
-    annotated: dict[str, tuple[StepInterval, ...]], recording: Recording
-) -> tuple[StepInterval, ...] | None:
-    for name in (recording.original_name, recording.sha256, recording.key.video_id):
-        if name in annotated:
-            return annotated[name]
-    return None
 
 
 def _gold(

@@ -59,7 +59,8 @@ class References:
         if reference is None:
             raise GoldError(
                 f"{key}: the only gold of its task has nothing to be compared with. Add a second gold "
-                "recording."
+                "recording.",
+                ja=f"{key}：お手本が 1 本だけで、比べる相手がありません。もう 1 本追加してください。",
             )
         return reference
 

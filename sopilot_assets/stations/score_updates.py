@@ -118,6 +118,13 @@ def scores_before(home: Home, work: Sequence[ScoringWork]) -> Mapping[str, Mappi
     return {str(row["key"]): row for row in rows if row["key"] in keys}
 
 
+def without_reference(home: Home) -> set[str]:
+    """The recordings whose newest row says that their task had no reference: as soon as it has one, the
+    capture sensor takes them for new ones.
+    """
+    return set(scores_ledger(home).query("select key from latest where reference_id is null")["key"])
+
+
 def changes(
     before: Mapping[str, Mapping[str, Cell]], work: Sequence[ScoringWork], scored: Sequence[StationOutcome]
 ) -> list[ScoreChange]:

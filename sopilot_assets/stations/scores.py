@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.alignment.stored import load_alignment
 from sopilot_assets.capture.registry import Recording
-from sopilot_assets.errors import SopilotError, VideoError
+from sopilot_assets.errors import GoldError, SopilotError, VideoError
 from sopilot_assets.scoring.ledger import noise_floors, problem_row, score_row, scores_ledger
 from sopilot_assets.scoring.result import Score
 from sopilot_assets.scoring.verifiability import verifiability
@@ -88,7 +88,8 @@ def _judge_one(by: Judge, key: PartitionKey, unusable: str | None) -> _Judged:
         score = by.score(task.task_id, alignment)
     except SopilotError as error:
         problem = by.home.relative_text(str(error))  # a row's identity must not depend on where the home lies
-        return _Judged(recording, problem_row(recording, task, reference, problem), None)
+        ja = error.ja if isinstance(error, GoldError) else None
+        return _Judged(recording, problem_row(recording, task, reference, problem, problem_ja=ja), None)
     row = score_row(recording, task, reference, alignment, score)
     return _Judged(recording, row, _review(by, recording, alignment, score, row))
 

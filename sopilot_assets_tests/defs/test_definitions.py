@@ -122,6 +122,7 @@ SENSORS = {
     "alerts": (),
     "campaign_watch": ("campaign_cycle", "campaign_summary"),
     "capture_sensor": ("score_new_recordings",),
+    "golds": ("rescore_stale",),
 }
 
 

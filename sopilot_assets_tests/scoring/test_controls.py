@@ -19,7 +19,7 @@ from sopilot_assets.alignment.calibration import Calibration, calibrate
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
 from sopilot_assets.embedding.backends import load_embedder
 from sopilot_assets.embedding.embedder import Embedder
-from sopilot_assets.reference.annotations import read_steps_csv
+from sopilot_assets.reference.annotations import GoldNames, read_annotations
 from sopilot_assets.reference.model import Gold, Reference, build_reference
 from sopilot_assets.scoring.result import Decision, Score
 from sopilot_assets.scoring.score import score_alignment
@@ -53,7 +53,8 @@ class Judge:
 def judge(tiny_set: SimulatedSet, tmp_path_factory: pytest.TempPathFactory) -> Judge:
     task = load_task(tiny_set.task_file)
     embedder = load_embedder("lite0_flow", models=UPath(tmp_path_factory.mktemp("models")))
-    steps = read_steps_csv(UPath(tiny_set.steps_csv), task.step_ids)
+    names = [GoldNames(path.name, path.name, 0.0) for path in tiny_set.golds]
+    steps = read_annotations(UPath(tiny_set.steps_csv), task.step_ids, names, source="steps.csv").steps
     golds = [
         Gold(path.stem, path.stem, "site_a", embedder.embed(path), steps[path.name], confirmed=True)
         for path in tiny_set.golds[:2]

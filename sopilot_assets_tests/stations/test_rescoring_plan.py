@@ -24,12 +24,12 @@ from sopilot_assets.tasks import load_task, new_task
 
 EARLIER, LATER = "2026-01-02T00:00:00+00:00", "2026-01-03T00:00:00+00:00"
 FIRST, SECOND, OTHER = "tea-t-000000000001", "tea-t-000000000002", "coffee-t-000000000003"
+NAMES = {FIRST: "take.mp4", SECOND: "other.mp4", OTHER: "take.mp4"}
 
 
 @pytest.fixture
 def registered(home: Home) -> Home:
     """A home with three recordings of two tasks, none scored; two have the same file name."""
-    names = {FIRST: "take.mp4", SECOND: "other.mp4", OTHER: "take.mp4"}
     for task in ("tea", "coffee"):
         path = new_task(home.root, task, name=task)
         path.write_text(path.read_text().replace("lite0_flow", "color_motion"))
@@ -37,7 +37,7 @@ def registered(home: Home) -> Home:
         dict.fromkeys(VIDEO_COLUMNS)
         | {"key": key, "video_id": key[-12:], "sha256": key[-12:], "task_id": key.split("-")[0]}
         | {"role": "trainee", "site": "a", "original_name": name, "stored_name": name, "status": "active"}
-        for key, name in names.items()
+        for key, name in NAMES.items()
     ]
     videos_ledger(home).append(rows, run_id="test", written_at="2026-01-01T00:00:00+00:00")
     return home
@@ -59,7 +59,8 @@ def judged(home: Home, key: str, **changed: Cell) -> None:
     """A score row of a recording whose task has no reference, by what is there now but for ``changed``."""
     task = load_task(home.tasks / f"{key.split('-', maxsplit=1)[0]}.yaml")
     row: dict[str, Cell] = dict.fromkeys(SCORE_COLUMNS)
-    row |= {
+    about = {"role": "trainee", "site": "a", "original_name": NAMES[key]}
+    row |= about | {
         "key": key,
         "task_id": task.task_id,
         "algorithm": algorithm_version(),

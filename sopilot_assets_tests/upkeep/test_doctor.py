@@ -89,7 +89,7 @@ def test_a_recording_without_score_and_a_lone_gold_are_warnings(
     drop(ready, tiny_video, role="gold")
     take_in(ready)
     assert str(only(ready, "golds")["what"]).startswith("tea: 1 golds by 1 persons")
-    assert only(ready, "steps")["what"] == "tea: steps of 0 of 1 golds are annotated"
+    assert only(ready, "steps")["what"] == "tea: steps of 0 of 1 golds are annotated; guessed in take.mp4"
     assert only(ready, "unscored")["action"] == "sopilot score run --task tea"
 
 
@@ -114,8 +114,10 @@ def test_steps_that_cannot_be_read_are_a_problem(ready: Home, tiny_video: Callab
     drop(ready, tiny_video, role="gold")
     take_in(ready)
     local_path(ready.steps_csv("tea")).write_text("video,step,start_s,end_s\ntake.mp4,dance,0,1\n", "utf-8")
-    (finding,) = found(ready, "steps confirmed")
-    assert (finding["state"], "unknown step 'dance'" in str(finding["what"])) == ("problem", True)
+    finding = only(ready, "steps.csv")
+    assert finding["state"] == "problem"
+    assert "gold/steps.csv, line 2, column step: expected one of the task's steps" in str(finding["what"])
+    assert "found 'dance'" in str(finding["what"])
 
 
 def test_temporary_files_count_once_they_are_old(ready: Home) -> None:

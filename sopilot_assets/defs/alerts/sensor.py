@@ -27,6 +27,7 @@ from sopilot_assets.upkeep.alerts.failures import CHECK_FAILED, note_ended_runs
 from sopilot_assets.upkeep.alerts.lasting import settle_lasting
 from sopilot_assets.upkeep.conditions.campaign import CAMPAIGN
 from sopilot_assets.upkeep.conditions.dagster_files import DagsterState, Tick
+from sopilot_assets.upkeep.conditions.golds import REFERENCE, STEPS_FILE
 from sopilot_assets.upkeep.conditions.home import SETTINGS
 from sopilot_assets.upkeep.conditions.instance import CAPTURE_SENSOR
 from sopilot_assets.upkeep.conditions.lateness import OVERDUE, begin_watch
@@ -122,7 +123,8 @@ def _note_conditions(
     if looked_s is not None and abs(now.timestamp() - looked_s) < CONDITIONS_EVERY_S:
         return cursor
     begin_watch(home, now)
-    settle_lasting(asked, OVERDUE, repeat_after_hours=again)
+    for kind in (OVERDUE, STEPS_FILE, REFERENCE):
+        settle_lasting(asked, kind, repeat_after_hours=again)
     repository = context.repository_def
     if repository is not None:
         keys = sorted(repository.asset_graph.asset_check_keys)

@@ -1,6 +1,7 @@
 """The sensor on the capture folder: dropped files become registered recordings, and those become runs."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -29,6 +30,7 @@ from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsRes
 from sopilot_assets.defs.runs import STATION
 from sopilot_assets.disk import DiskState, guard_disk, room_for_files
 from sopilot_assets.settings import DiskLimits, load_settings
+from sopilot_assets.stations.gold_inputs import gold_remarks, task_inputs
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import find_tasks
 
@@ -46,6 +48,8 @@ class CaptureCursor:
     stability: Stability = field(default_factory=Stability)
     audited_s: float | None = None
     waiting_since_s: float | None = None
+    golds: tuple[str, ...] = ()
+    """What is wrong with golds and their steps.csv, as it was at the last look."""
 
     def to_json(self) -> str:
         """The cursor as text."""
@@ -54,6 +58,7 @@ class CaptureCursor:
                 "seen": self.stability.seen,
                 "audited_s": self.audited_s,
                 "waiting_since_s": self.waiting_since_s,
+                "golds": self.golds,
             }
         )
 
@@ -63,7 +68,8 @@ class CaptureCursor:
         try:
             found = json.loads(text or "{}")
             seen = Stability.from_json(json.dumps(found.get("seen", {})))
-            return cls(seen, found.get("audited_s"), found.get("waiting_since_s"))
+            golds = tuple(map(str, found.get("golds", ())))
+            return cls(seen, found.get("audited_s"), found.get("waiting_since_s"), golds)
         except (ValueError, AttributeError):
             return cls()
 
@@ -108,7 +114,8 @@ def capture_sensor(
     _log_look(context, look)
     cursor = replace(cursor, stability=look.stability)
     if not _audit_is_due(cursor, look, now.timestamp()):
-        return dg.SensorResult(skip_reason=_summary(look), cursor=cursor.to_json())
+        return dg.SensorResult(skip_reason=_summary(look, cursor.golds), cursor=cursor.to_json())
+    cursor = replace(cursor, golds=_golds_told(home.home))
     fresh = register_recordings(context.instance, home.home)
     register_studies(context.instance, home.home)
     batches = due_batches(context.instance, home.home, now=now, largest=limits.batch_keys)
@@ -120,7 +127,7 @@ def capture_sensor(
         message = f"{len(fresh)} recordings registered, {len(ready)} runs launched, {held} held back"
         context.log.info(message)
     if not ready:
-        return dg.SensorResult(skip_reason=_summary(look), cursor=cursor.to_json())
+        return dg.SensorResult(skip_reason=_summary(look, cursor.golds), cursor=cursor.to_json())
     return dg.SensorResult(run_requests=[run_request(batch) for batch in ready], cursor=cursor.to_json())
 
 
@@ -170,13 +177,18 @@ def _paused(space: DiskState) -> str:
     return f"{space.what}. To do: {space.action}."
 
 
-def _summary(look: Look) -> str:
+def _golds_told(home: Home) -> tuple[str, ...]:
+    return tuple(gold_remarks(home, task_inputs(home, find_tasks(home.root).tasks)))
+
+
+def _summary(look: Look, golds: Sequence[str]) -> str:
     count = len(look.report.outcomes)
-    return (
+    files = (
         f"{count} files taken in, {look.left} left in the capture folder"
         if count or look.left
         else "no new files"
     )
+    return "; ".join([files, *golds])
 
 
 def _log_look(context: dg.SensorEvaluationContext, look: Look) -> None:

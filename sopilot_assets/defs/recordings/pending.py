@@ -94,7 +94,7 @@ def judged_too_early(home: Home) -> list[str]:
         where latest.reference_id is null
         order by key
         """,
-        referenced=references_ledger(home).query("select task_id from latest"),
+        referenced=references_ledger(home).query("select task_id from latest where reference_id is not null"),
         unreadable=embeddings_ledger(home).query("select key from latest where problem is not null"),
     )
     return [str(key) for key in rows["key"]]

@@ -111,7 +111,8 @@ def _work(
         everything=config.which == "all",
         leave_out=keys_at_work(context.instance, registered, clock.now(), except_run=context.run.run_id),
     )
-    new = [key for one in work if one.start is ScoringStart.NEW for key in one.why]
+    unreferenced = updates.without_reference(home.home)
+    new = [key for one in work for key in one.why if one.start is ScoringStart.NEW or key in unreferenced]
     if new:
         ranges = ",".join(f"{keys.start}...{keys.end}" for keys in contiguous_ranges(registered, new))
         context.instance.add_run_tags(context.run.run_id, {NEW_KEYS: ranges})

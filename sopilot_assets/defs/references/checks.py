@@ -18,9 +18,13 @@ gold_references_checks = checks_of(
         "steps_are_confirmed": (
             golds.steps_confirmed,
             (
-                "The steps of every gold were annotated by a person in steps.csv; proposals are used, "
-                "but may be wrong."
+                "The steps of every gold were annotated by a person in steps.csv, and every row of it is "
+                "taken; proposals are used where there are no rows, but may be wrong."
             ),
+        ),
+        "reference_is_made": (
+            golds.references_made,
+            "The golds of every task gave a reference when they were last looked at.",
         ),
     },
     after=[alignments, score_updates],

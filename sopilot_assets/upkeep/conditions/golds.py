@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from sopilot_assets.reference.annotations import read_steps_csv
+from sopilot_assets.reference.annotations import told as listed
+from sopilot_assets.reference.ledger import reference_states
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
+from sopilot_assets.stations.gold_inputs import GoldInputs, task_inputs
 from sopilot_assets.store.ledgers import Cell
-from sopilot_assets.upkeep.conditions.condition import Answer, Condition, Fine, found, warning
+from sopilot_assets.texts.languages import Text
+from sopilot_assets.upkeep.conditions.condition import Answer, Condition, Fine, found, problem, warning
 from sopilot_assets.upkeep.conditions.situation import Situation, rows_of
 
 GOLDS: Final = "golds"
 STEPS: Final = "steps"
+STEPS_FILE: Final = "steps.csv"
+REFERENCE: Final = "reference"
+_THEN: Final = "do as it says; the sensor `golds` or `sopilot score run --stale` then scores again"
 
 _Rows = list[Mapping[str, Cell]]
 
@@ -52,24 +58,75 @@ def film_golds(task_id: str) -> str:
 
 
 def steps_confirmed(asked: Situation) -> Answer:
-    """Whether the steps of all golds of each task were annotated by a person in steps.csv."""
+    """Whether the steps of all golds of each task were annotated by a person in steps.csv, and what in that
+    file cannot be taken.
+    """
     told: list[Condition | Fine] = []
     rows: _Rows = []
-    for task_id, golds in _golds(asked).items():
-        task = asked.tasks.tasks.get(task_id)
-        if task is None or not golds:
+    for task_id, inputs in _inputs(asked).items():
+        if not inputs.golds:
             continue
-        known = read_steps_csv(asked.home.steps_csv(task_id), task.step_ids)
-        names = ("original_name", "sha256", "video_id")
-        confirmed = sum(any(str(row[name]) in known for name in names) for row in golds)
-        what = f"{task_id}: steps of {confirmed} of {len(golds)} golds are annotated"
-        if confirmed == len(golds):
-            told.append(Fine(STEPS, task_id, what))
-            continue
-        told.append(warning(STEPS, task_id, what, f"complete capture/{task_id}/gold/steps.csv"))
-        counts: Mapping[str, Cell] = {"golds": len(golds), "annotated": confirmed}
-        rows.append({"task_id": task_id, **counts, "annotate_in": f"capture/{task_id}/gold/steps.csv"})
+        count, missing = len(inputs.golds), inputs.unannotated
+        conditions = [*_rows_not_taken(inputs), *_guessed(inputs)]
+        told += conditions or [Fine(STEPS, task_id, _annotated(task_id, count, count))]
+        if conditions:
+            counts: Mapping[str, Cell] = {"golds": count, "annotated": count - len(missing)}
+            why = " ".join(one.what for one in conditions)
+            rows.append({"task_id": task_id, **counts, "annotate_in": _steps_csv(task_id), "why": why})
     return Answer(tuple(told), rows, {"unconfirmed_tasks": len(rows)})
+
+
+def _annotated(task_id: str, count: int, golds: int) -> str:
+    return f"{task_id}: steps of {count} of {golds} golds are annotated"
+
+
+def _rows_not_taken(inputs: GoldInputs) -> Iterator[Condition]:
+    mend = f"mend {_steps_csv(inputs.task_id)}"
+    if inputs.problem is not None:
+        yield problem(STEPS_FILE, inputs.task_id, inputs.problem.en, mend)
+    if strangers := inputs.annotations.strangers:
+        what = "; ".join(one.en for one in listed(strangers))
+        action = f"{mend}, or add the gold that is meant"
+        yield warning(STEPS_FILE, f"{inputs.task_id}: rows of no gold", what, action)
+
+
+def _guessed(inputs: GoldInputs) -> Iterator[Condition]:
+    """Golds without rows, where the file has no fault: else nobody knows what it says of them."""
+    if (missing := inputs.unannotated) and inputs.problem is None:
+        count = len(inputs.golds)
+        names = ", ".join(one.en for one in listed([Text(name, name) for name in missing]))
+        what = f"{_annotated(inputs.task_id, count - len(missing), count)}; guessed in {names}"
+        yield warning(STEPS, inputs.task_id, what, f"complete {_steps_csv(inputs.task_id)}")
+
+
+def _steps_csv(task_id: str) -> str:
+    return f"capture/{task_id}/gold/steps.csv"
+
+
+def references_made(asked: Situation) -> Answer:
+    """Tasks whose golds gave no reference when they were last looked at, and why: without one, nothing is
+    scored; with an older one, by that.
+    """
+    told: list[Condition | Fine] = []
+    rows: _Rows = []
+    states, inputs = reference_states(asked.home), _inputs(asked)
+    for task_id, state in states.items():
+        its = inputs.get(task_id)
+        if its is None or its.problem is not None:  # the file of the task, or steps.csv, is told already
+            continue
+        if state.problem is None or its.is_renewed(state):
+            told.append(Fine(REFERENCE, task_id, "made of its golds"))
+            continue
+        kept = state.reference_id is not None
+        scored = "An older reference judges instead" if kept else "Nothing of it can be scored"
+        told.append(problem(REFERENCE, task_id, f"{state.problem.en} {scored}.", _THEN))
+        rows.append({"task_id": task_id, "why": state.problem.en, "older_reference": state.reference_id})
+    return Answer(tuple(told), rows, {"without_new_reference": len(rows)})
+
+
+def _inputs(asked: Situation) -> dict[str, GoldInputs]:
+    """What the reference of each task would be made of now; tasks whose file cannot be used are left out."""
+    return task_inputs(asked.home, asked.tasks.tasks)
 
 
 def _golds(asked: Situation) -> Mapping[str, _Rows]:

@@ -43,6 +43,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     tasks.models,
     golds.enough_golds,
     golds.steps_confirmed,
+    golds.references_made,
     golds.golds_pass,
     recordings.capture_folder,
     recordings.stored_files,
@@ -64,6 +65,8 @@ QUESTIONS: Final[tuple[Question, ...]] = (
 ALERTED: Final[Mapping[str, tuple[Question, ...]]] = {
     home.SETTINGS: (home.settings,),
     machine.DISK: (machine.free_space,),
+    golds.STEPS_FILE: (golds.steps_confirmed,),
+    golds.REFERENCE: (golds.references_made,),
     campaign.CAMPAIGN: (campaign.goes_on,),
     lateness.OVERDUE: (
         scores.have_scores,

@@ -140,6 +140,7 @@ def test_the_checks_are_evaluated_after_the_update(shop: Shop) -> None:
         "golds_pass",
         "enough_golds",
         "steps_are_confirmed",
+        "reference_is_made",
     }
 
 

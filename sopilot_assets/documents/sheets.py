@@ -1,0 +1,131 @@
+"""Sheets: rows of text cells as spreadsheet programs save them as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sopilot_assets.errors import SopilotError
+
+SEPARATORS: Final = (",", ";", "\t")
+_SIXTY: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """One row of a sheet: where it begins (a line of the CSV, or the number of the row in the JSON list),
+    and its cells by column, without space around them.
+    """
+
+    where: int
+    cells: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A sheet as it lies there; ``unit`` is what ``where`` counts, ``faults`` are unreadable rows."""
+
+    name: str
+    unit: str
+    columns: tuple[str, ...]
+    rows: tuple[SheetRow, ...]
+    faults: tuple[str, ...] = ()
+
+
+def sheet_text(data: bytes, *, source: object, refuse: type[SopilotError]) -> str:
+    """The text of a sheet in UTF-8, or in UTF-16 with a byte-order mark; raises ``refuse`` for other bytes.
+
+    ``source`` is the name used in errors.
+    """
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    wrong = data.find(b"\0") if encoding == "utf-8-sig" else -1
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        wrong = error.start
+    if wrong < 0:
+        return text
+    line = data[:wrong].count(b"\n") + 1
+    raise refuse(
+        f"{source}, line {line}: expected text in UTF-8, found other bytes. In Excel, save the sheet as "
+        "'CSV UTF-8'."
+    )
+
+
+def csv_sheet(
+    text: str, *, source: object, needed: Sequence[str], refuse: type[SopilotError], advice: str
+) -> Sheet:
+    """The rows of a sheet in CSV; rows without any text are left out, and so are columns without a name.
+
+    Commas, semicolons and tabs separate cells, and any line ends are taken. Raises ``refuse``, with
+    ``advice`` on what to do, where the ``needed`` columns are not there, and for broken quotation marks.
+    """
+    lines = _records(text, source, refuse)
+    where, header = next(lines, (1, []))
+    columns = tuple(name.strip() for name in header)
+    named = [name for name in columns if name]
+    if not set(needed) <= set(named) or len(set(named)) < len(named):
+        raise refuse(
+            f"{source}, line {where}: expected different names of columns, among them {', '.join(needed)}, "
+            f"found {', '.join(named) or 'none'}. {advice}"
+        )
+    rows, faults = [], []
+    for line, cells in lines:
+        row = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if name}
+        outside = [cell for place, cell in enumerate(cells) if place >= len(columns) or not columns[place]]
+        if any(cell.strip() for cell in outside):
+            faults.append(
+                f"line {line}: expected text below named columns only, found {outside} beside them; "
+                "put text that holds a separator into quotation marks"
+            )
+        elif any(row.values()):
+            rows.append(SheetRow(line, row))
+    return Sheet(str(source), "line", tuple(named), tuple(rows), tuple(faults))
+
+
+def _records(text: str, source: object, refuse: type[SopilotError]) -> Iterator[tuple[int, list[str]]]:
+    """The records that are not empty, each with the line it begins on."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise refuse(
+                f"{source}, line {line}: expected CSV, found {error}; look at its quotation marks."
+            ) from error
+        if cells is None:
+            return
+        if any(cell.strip() for cell in cells):
+            yield line, cells
+
+
+def _separator(text: str) -> str:
+    """The separator that splits most of the first line with text."""
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    return max(SEPARATORS, key=header.count)
+
+
+_TIME: Final = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d+)?)")
+
+
+def seconds_in(text: str) -> float | None:
+    """The seconds that a cell says, with a decimal point or comma, as ``mm:ss`` or ``h:mm:ss`` too; None for
+    anything else.
+
+    >>> seconds_in("6.4"), seconds_in("6,4"), seconds_in("1:06,4"), seconds_in("0:01:06"), seconds_in("1:75")
+    (6.4, 6.4, 66.4, 66.0, None)
+    """
+    found = _TIME.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    if found is None:
+        return None
+    hours, minutes, seconds = found.groups()
+    value = float(seconds.replace(",", "."))
+    if (minutes and value >= _SIXTY) or (hours and int(minutes) >= _SIXTY):
+        return None
+    return (int(hours or 0) * _SIXTY + int(minutes or 0)) * _SIXTY + value
