@@ -16,8 +16,8 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
 
 _NEEDED: Final = (
-    "select task_id, key, who, \"at\", seq, source, verdict, note, adjudicates from all_rows "
-    f"where source = '{Source.HUMAN.value}' or adjudicates order by task_id, seq"
+    'select task_id, key, who, "at", seq, source, verdict, note, adjudicates from all_rows '
+    "where source = 'human' or adjudicates order by task_id, seq"
 )
 
 

@@ -116,7 +116,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """That a person says a decision is wrong, which nobody has answered: ``at`` is a time in UTC, ISO 8601."""
+    """That a person says a decision is wrong; ``at`` is a time in UTC, ISO 8601."""
 
     task_id: str
     key: str

@@ -108,9 +108,10 @@ def verdict_of_row(row: Mapping[str, Cell], task: TaskSpec | None = None) -> Ver
 
 
 def findings_of_row(row: Mapping[str, Cell]) -> list[Finding]:
-    """The deviations of a row of the scores ledger, in their order."""
+    """The deviations of a row of the scores ledger that say something, in their order."""
     found = json.loads(str(row["deviations"] or "[]"))
-    return [Finding(Severity(one["severity"]), Text(one.get("en", ""), one.get("ja", ""))) for one in found]
+    told = [one for one in found if one.keys() >= {"severity", "en", "ja"}]
+    return [Finding(Severity(one["severity"]), Text(one["en"], one["ja"])) for one in told]
 
 
 def points_decide(decision: Decision, points: float | None, task: TaskSpec | None) -> bool:

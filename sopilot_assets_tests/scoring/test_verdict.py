@@ -10,7 +10,12 @@ from sopilot_assets.scoring.result import Decision
 from sopilot_assets.scoring.verdict import Verdict, points_decide, verdict_of_row
 from sopilot_assets_tests.scoring.made_up import TASK
 
-FIRST = {"type": "missing_step", "severity": "critical", "en": "“Open” is missing.", "ja": "「開ける」がない。"}
+FIRST = {
+    "type": "missing_step",
+    "severity": "critical",
+    "en": "“Open” is missing.",
+    "ja": "「開ける」がない。",
+}
 SECOND = {"type": "order_swap", "severity": "critical", "en": "Wrong order.", "ja": "順番が逆です。"}
 SLOW = {"type": "over_time", "severity": "efficiency", "en": "Took long.", "ja": "時間超過。"}
 
@@ -62,7 +67,9 @@ def test_points_decide_only_where_they_lead_to_the_decision(
 
 def test_points_that_decide_name_their_limit() -> None:
     assert verdict("pass", 96.0).points.en == f"96.0 of 100 points; pass from {TASK.pass_score:g}."
-    assert verdict("retrain", 70.0).points.en == f"70.0 of 100 points; below {TASK.retrain_score:g} is retrain."
+    assert (
+        verdict("retrain", 70.0).points.en == f"70.0 of 100 points; below {TASK.retrain_score:g} is retrain."
+    )
 
 
 def test_every_decision_says_what_to_do_in_both_languages() -> None:

@@ -14,6 +14,7 @@ from sopilot_assets.scoring.review.document import render
 from sopilot_assets.scoring.verdict import DECISIONS
 from sopilot_assets.tasks import DeviationType, Severity
 from sopilot_assets.texts.languages import Text
+from sopilot_assets.texts.times import minute
 
 _URGENCY: Final = (
     Decision.FAIL,
@@ -93,8 +94,8 @@ def _line(row: IndexRow, task_name: Text) -> dict[str, object]:
         "interval": None if row.interval is None else words.interval_range(row.interval),
         "noise_floor": None if row.noise_floor is None else words.short_noise_floor(row.noise_floor),
         "points_decide": row.points_decide,
-        "recorded": None if row.recorded_at is None else words.minute(row.recorded_at),
-        "taken_in": None if row.taken_in_at is None else words.minute(row.taken_in_at),
+        "recorded": None if row.recorded_at is None else minute(row.recorded_at),
+        "taken_in": None if row.taken_in_at is None else minute(row.taken_in_at),
         "when": row.recorded_at or row.taken_in_at or "",
         "contested": ", ".join(one.who for one in row.objections),
         "urgency": _URGENCY.index(row.decision),

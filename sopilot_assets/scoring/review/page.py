@@ -37,6 +37,7 @@ from sopilot_assets.scoring.verdict import TO_DO, verdict
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.texts.languages import Text
+from sopilot_assets.texts.times import minute
 
 Field: TypeAlias = str | float | int | None
 
@@ -113,8 +114,8 @@ def review_page(
     name; ``gold_videos`` and ``gold_steps`` may hold more. ``row`` is shown as the recording's origin, in its
     order. ``noise_floor_score`` is what this task's golds score against each other; ``is_gold`` says that the
     recording is one of them. ``objections`` are what people say against the decision, and ``video`` is the
-    address of the recording itself, relative to the page. The same input gives the same bytes. Raises ``GoldError`` when a gold that is
-    named has no video, and ``UnreadableVideo``.
+    address of the recording itself, relative to the page. The same input gives the same bytes. Raises
+    ``GoldError`` when a gold that is named has no video, and ``UnreadableVideo``.
     """
     if len(stills) != len(score.deviations):
         raise ValueError(
@@ -195,7 +196,11 @@ def _values(review: _Review) -> dict[str, object]:
         "trainee_label": review.trainee_label,
         "trainee_source": review.trainee_source,
         "golds": [
-            {"name": review.gold_names.get(gold.gold_id, gold.gold_id), "source": gold.source, "strip": _strip(review, gold)}
+            {
+                "name": review.gold_names.get(gold.gold_id, gold.gold_id),
+                "source": gold.source,
+                "strip": _strip(review, gold),
+            }
             for gold in review.golds
         ],
         "strip_label": words.STRIP,
@@ -230,10 +235,12 @@ def _because(score: Score, because: Sequence[Text]) -> list[dict[str, object]]:
 def _recorded(row: Mapping[str, Field]) -> Text | None:
     """When the recording was made; when it was taken in where nobody knows; None where neither is."""
     if made := row.get("recorded_at"):
-        return Text(f"recorded {words.minute(str(made))}", f"撮影 {words.minute(str(made))}")
+        return Text(f"recorded {minute(str(made))}", f"撮影 {minute(str(made))}")
     if taken := row.get("taken_in_at"):
-        when = words.minute(str(taken))
-        return Text(f"taken in {when} (when it was recorded is not known)", f"取り込み {when}（撮影日時は不明）")
+        when = minute(str(taken))
+        return Text(
+            f"taken in {when} (when it was recorded is not known)", f"取り込み {when}（撮影日時は不明）"
+        )
     return None
 
 

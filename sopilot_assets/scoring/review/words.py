@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Final
 
 from sopilot_assets.scoring.result import Decision, Deviation, Score
@@ -75,17 +74,6 @@ def timecode(time_s: float) -> str:
     minutes, rest = divmod(tenths, 600)
     clock = f"{minutes % 60:02d}:{rest // 10:02d}.{rest % 10}"
     return f"{minutes // 60}:{clock}" if minutes >= 60 else clock
-
-
-def minute(time: str) -> str:
-    """A time as ledgers and sidecars write it, to the minute; in UTC it says so.
-
-    >>> minute("2026-02-23T09:30:12+00:00"), minute("2026-02-23T09:30:12+09:00")
-    ('2026-02-23 09:30 UTC', '2026-02-23 09:30 +09:00')
-    """
-    moment = datetime.fromisoformat(time)
-    zone = "" if moment.tzinfo is None else moment.isoformat()[-6:].replace("+00:00", "UTC")
-    return f"{moment:%Y-%m-%d %H:%M} {zone}".rstrip()
 
 
 STRIP: Final = (
@@ -180,7 +168,8 @@ def backing(deviation: Deviation, *, calibrated: bool) -> Text:
         en = "none" if count == 0 else f"only {count}"
         return Text(
             f"Look at it yourself: all golds together say so, but {en} of {of} shows it alone.",
-            f"ご自身で確認してください：お手本全体からの判定ですが、単独で示すお手本は {of} 本中 {count} 本だけです。",
+            "ご自身で確認してください：お手本全体からの判定ですが、"
+            f"単独で示すお手本は {of} 本中 {count} 本だけです。",
         )
     if deviation.confidence < CLEAR:
         return Text(
