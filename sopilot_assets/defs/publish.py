@@ -11,7 +11,9 @@ import dagster as dg
 
 from sopilot_assets.defs.partitions import range_held
 from sopilot_assets.defs.resources import Watcher
+from sopilot_assets.defs.web.addresses import PageAddresses
 from sopilot_assets.stations.outcome import ReferenceOutcome, StationOutcome
+from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 
 RawMetadata: TypeAlias = dict[
@@ -35,12 +37,14 @@ def publish_outcomes(
     context: dg.AssetExecutionContext,
     outcomes: Sequence[StationOutcome],
     *,
+    home: Home,
     table_name: str = "table",
 ) -> None:
     """Attach each outcome to its partition of the running asset; ``table_name`` says what its table lists."""
+    addresses = PageAddresses.of(home)
     with range_held(context):
         for outcome in outcomes:
-            metadata = outcome_metadata(outcome, table_name=table_name)
+            metadata = outcome_metadata(outcome, addresses, table_name=table_name)
             context.add_asset_metadata(metadata, partition_key=str(outcome.key))
     problems = [outcome for outcome in outcomes if outcome.problem is not None]
     if problems:
@@ -49,7 +53,7 @@ def publish_outcomes(
         context.log.warning(message)
 
 
-def outcome_metadata(outcome: StationOutcome, *, table_name: str) -> RawMetadata:
+def outcome_metadata(outcome: StationOutcome, addresses: PageAddresses, *, table_name: str) -> RawMetadata:
     """The scalars of an outcome, why it has no result, its table, its picture and its review page."""
     metadata = scalars(outcome.metadata)
     if outcome.problem is not None:
@@ -59,7 +63,7 @@ def outcome_metadata(outcome: StationOutcome, *, table_name: str) -> RawMetadata
     if outcome.picture_png is not None:
         metadata["picture"] = picture(outcome.picture_png, title=str(outcome.key))
     if outcome.page is not None:
-        metadata |= page(outcome.page)
+        metadata |= page(outcome.page, addresses)
     return metadata
 
 
@@ -88,12 +92,13 @@ def picture(png: bytes, *, title: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode('ascii')})")
 
 
-def page(path: Path) -> RawMetadata:
-    """A page on this machine: its path to copy, and its address."""
-    absolute = Path(path).absolute()
+def page(path: Path, addresses: PageAddresses) -> RawMetadata:
+    """A page of the home: its path to copy, and where the web page shows it; browsers do not follow a link
+    from there to a file.
+    """
     return {
-        "review_page": dg.MetadataValue.path(absolute),
-        "review_link": dg.MetadataValue.url(absolute.as_uri()),
+        "review_page": dg.MetadataValue.path(Path(path).absolute()),
+        "review_link": dg.MetadataValue.url(addresses[path]),
     }
 
 

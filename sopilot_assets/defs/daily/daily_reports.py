@@ -10,6 +10,7 @@ from sopilot_assets.defs.publish import RawMetadata, page, table
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import ONE_HOUR_S, work_tags
+from sopilot_assets.defs.web.addresses import PageAddresses
 from sopilot_assets.upkeep.daily.report import DailyReport, days_to_report, write_report
 
 FIRST_DAY: Final = "2025-01-01"
@@ -38,7 +39,7 @@ def daily_reports(context: dg.AssetExecutionContext, home: HomeResource, clock: 
     """Each day's report, published below ``reports``."""
     for key in context.partition_keys:
         written = write_report(home.home, date.fromisoformat(key), now=clock.now(), run_id=context.run.run_id)
-        metadata = {**_metadata(written.report), **page(written.page)}
+        metadata = {**_metadata(written.report), **page(written.page, PageAddresses.of(home.home))}
         context.add_asset_metadata(metadata, partition_key=key)
 
 

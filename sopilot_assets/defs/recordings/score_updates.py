@@ -24,6 +24,7 @@ from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.references.gold_references import log_refreshed
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
 from sopilot_assets.defs.runs import CODE_VERSION, NEW_KEYS
+from sopilot_assets.defs.web.addresses import PageAddresses
 from sopilot_assets.scoring.ledger import algorithm_version
 from sopilot_assets.stations import score_updates as updates
 from sopilot_assets.stations.key_ranges import contiguous_ranges
@@ -77,6 +78,7 @@ def score_updates(
     """One update at a time; a second run waits, and then finds what is left to do."""
     with only_writer(home.home.ledgers / "score_updates.lock"):
         work = _work(context, config, home, clock)
+        addresses = PageAddresses.of(home.home)
         before = updates.scores_before(home.home, work)
         scored: list[StationOutcome] = []
         for passed in updates.update_scores(
@@ -89,7 +91,7 @@ def score_updates(
             says=_progress_of(context, watcher),
         ):
             log_refreshed(context, passed.references)
-            record_now(context, list(_materializations(passed)))
+            record_now(context, list(_materializations(passed, addresses)))
             if passed.station == updates.SCORED:
                 scored += _without_pictures(passed.outcomes)
         return dg.MaterializeResult(metadata=_update_metadata(updates.changes(before, work, scored), work))
@@ -127,14 +129,14 @@ def _progress_of(context: dg.AssetExecutionContext, watcher: Watcher) -> updates
     return says
 
 
-def _materializations(passed: updates.Passed) -> Iterator[dg.AssetMaterialization]:
+def _materializations(passed: updates.Passed, addresses: PageAddresses) -> Iterator[dg.AssetMaterialization]:
     asset, table_name = _STATIONS[passed.station], _TABLES.get(passed.station, "table")
     tags = {CODE_VERSION: asset.code_versions_by_key[asset.key] or ""}
     for outcome in passed.outcomes:
         yield dg.AssetMaterialization(
             asset.key,
             partition=str(outcome.key),
-            metadata=outcome_metadata(outcome, table_name=table_name),
+            metadata=outcome_metadata(outcome, addresses, table_name=table_name),
             tags=tags,
         )
 
