@@ -42,9 +42,7 @@ _Variable = Annotated[str, AfterValidator(_name_of_variable)]
 
 
 def _web_address(text: str) -> str:
-    if not re.fullmatch(
-        r"https?://[A-Za-z0-9.-]+(:\d{1,5})?/?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?/?", text
-    ):
+    if not re.fullmatch(r"https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?/?", text):
         raise ValueError(f"expected an address such as https://sopilot.example.org, found {text!r}")
     return text.rstrip("/")
 

@@ -38,8 +38,8 @@ def serve(
 ) -> None:
     """Show Dagster's web page, reviews, reports and recordings on this machine only.
 
-       What pages of other sites send to it is refused.
-    It needs neither `make dev` nor the daemon; runs that are launched wait until a daemon runs.
+    What pages of other sites send to it is refused. It needs neither `make dev` nor the daemon; runs that
+    are launched wait until a daemon runs.
     """
     prepare_home(home)
     say(f"Open http://127.0.0.1:{port}{' (to look only)' if read_only else ''}; stop with Ctrl-C")

@@ -156,6 +156,8 @@ def _outcome(item: _Judged, made: StationOutcome | None, *, noise_floor: float |
     )
     metadata: dict[str, Cell] = {name: item.row[name] for name in scalars}
     metadata |= {
+        "person": item.row["person"],
+        "recorded_at": item.recording.row["recorded_at"],
         "noise_floor": noise_floor,
         "reason": item.row["reason_en"],
         "reason_ja": item.row["reason_ja"],

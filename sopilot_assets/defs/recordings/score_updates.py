@@ -14,7 +14,7 @@ from pydantic import Field
 
 from sopilot_assets.defs.dagster_internals.materializing import record_now
 from sopilot_assets.defs.partitions import NO_PARTITION_OF, VIDEO
-from sopilot_assets.defs.publish import RawMetadata, outcome_metadata, progress, table
+from sopilot_assets.defs.publish import RawMetadata, ShownHome, outcome_metadata, progress, table
 from sopilot_assets.defs.recordings.alignments import alignments
 from sopilot_assets.defs.recordings.captured_videos import captured_videos
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
@@ -24,7 +24,6 @@ from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.references.gold_references import log_refreshed
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
 from sopilot_assets.defs.runs import CODE_VERSION, NEW_KEYS
-from sopilot_assets.defs.web.addresses import PageAddresses
 from sopilot_assets.scoring.ledger import algorithm_version
 from sopilot_assets.stations import score_updates as updates
 from sopilot_assets.stations.key_ranges import contiguous_ranges
@@ -78,7 +77,7 @@ def score_updates(
     """One update at a time; a second run waits, and then finds what is left to do."""
     with only_writer(home.home.ledgers / "score_updates.lock"):
         work = _work(context, config, home, clock)
-        addresses = PageAddresses.of(home.home)
+        shown = ShownHome.of(home.home)
         before = updates.scores_before(home.home, work)
         scored: list[StationOutcome] = []
         for passed in updates.update_scores(
@@ -91,7 +90,7 @@ def score_updates(
             says=_progress_of(context, watcher),
         ):
             log_refreshed(context, passed.references)
-            record_now(context, list(_materializations(passed, addresses)))
+            record_now(context, list(_materializations(passed, shown)))
             if passed.station == updates.SCORED:
                 scored += _without_pictures(passed.outcomes)
         return dg.MaterializeResult(metadata=_update_metadata(updates.changes(before, work, scored), work))
@@ -129,14 +128,14 @@ def _progress_of(context: dg.AssetExecutionContext, watcher: Watcher) -> updates
     return says
 
 
-def _materializations(passed: updates.Passed, addresses: PageAddresses) -> Iterator[dg.AssetMaterialization]:
+def _materializations(passed: updates.Passed, shown: ShownHome) -> Iterator[dg.AssetMaterialization]:
     asset, table_name = _STATIONS[passed.station], _TABLES.get(passed.station, "table")
     tags = {CODE_VERSION: asset.code_versions_by_key[asset.key] or ""}
     for outcome in passed.outcomes:
         yield dg.AssetMaterialization(
             asset.key,
             partition=str(outcome.key),
-            metadata=outcome_metadata(outcome, addresses, table_name=table_name),
+            metadata=outcome_metadata(outcome, shown, table_name=table_name),
             tags=tags,
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import os
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -69,14 +68,11 @@ class HomePages:
     def _reports(self) -> str:
         """A list of the daily reports, the newest first."""
         folder = local_path(self._home.reports)
-        names = os.listdir(folder) if folder.is_dir() else []
-        days = sorted(
-            name[:-5] for name in names if SHOWN["reports"].fullmatch(name) and name[-5:] == ".html"
-        )
-        listed = "".join(f'<li><a href="{day}.html">{day}</a></li>' for day in reversed(days))
-        return _page(
-            "Daily reports / 日報", f"<ul>{listed}</ul>" if days else "<p>None yet. / まだありません。</p>"
-        )
+        shown = [path for path in folder.glob("*.html") if SHOWN["reports"].fullmatch(path.name)]
+        days = sorted((path.stem for path in shown), reverse=True)
+        listed = "".join(f'<li><a href="{day}.html">{day}</a></li>' for day in days)
+        body = f"<ul>{listed}</ul>" if days else "<p>None yet. / まだありません。</p>"
+        return _page("Daily reports / 日報", body)
 
 
 def _kind(file: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +38,7 @@ def home(tmp_path: Path) -> Home:
         publish_text(made.root / path, SECRET)
     publish_text(made.root / "reviews" / "notes.txt", SECRET)
     (tmp_path / "outside.html").write_text(SECRET, "utf-8")
-    os.symlink(tmp_path / "outside.html", local_path(made.reviews / "tea-t-ffffffffffff.html"))
+    local_path(made.reviews / "tea-t-ffffffffffff.html").symlink_to(tmp_path / "outside.html")
     return made
 
 
