@@ -50,7 +50,7 @@ _LEADS: Final[Mapping[Severity, Text]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class _Finding:
     """A deviation as far as a headline needs it."""
 
     severity: Severity
@@ -90,7 +90,7 @@ _NOTHING: Final = Text("", "")
 
 def verdict(score: Score, task: TaskSpec | None = None) -> Verdict:
     """The verdict of a score; ``task`` tells the limits, where it is known."""
-    found = [Finding(deviation.severity, deviation.text) for deviation in score.deviations]
+    found = [_Finding(deviation.severity, deviation.text) for deviation in score.deviations]
     return _verdict(score.decision, score.reason, found, score.score, task)
 
 
@@ -101,17 +101,17 @@ def verdict_of_row(row: Mapping[str, Cell], task: TaskSpec | None = None) -> Ver
     return _verdict(
         Decision(str(row["decision"])),
         reason,
-        findings_of_row(row),
+        _findings_of_row(row),
         None if points is None else float(points),
         task,
     )
 
 
-def findings_of_row(row: Mapping[str, Cell]) -> list[Finding]:
+def _findings_of_row(row: Mapping[str, Cell]) -> list[_Finding]:
     """The deviations of a row of the scores ledger that say something, in their order."""
     found = json.loads(str(row["deviations"] or "[]"))
     told = [one for one in found if one.keys() >= {"severity", "en", "ja"}]
-    return [Finding(Severity(one["severity"]), Text(one["en"], one["ja"])) for one in told]
+    return [_Finding(Severity(one["severity"]), Text(one["en"], one["ja"])) for one in told]
 
 
 def points_decide(decision: Decision, points: float | None, task: TaskSpec | None) -> bool:
@@ -126,7 +126,7 @@ def points_decide(decision: Decision, points: float | None, task: TaskSpec | Non
 def _verdict(
     decision: Decision,
     reason: Text,
-    findings: Sequence[Finding],
+    findings: Sequence[_Finding],
     points: float | None,
     task: TaskSpec | None,
 ) -> Verdict:
@@ -135,7 +135,7 @@ def _verdict(
     return Verdict(decision, lead, because, _points(decision, points, task, decides=decides), decides)
 
 
-def _because(reason: Text, findings: Iterable[Finding]) -> tuple[Text, tuple[Text, ...]]:
+def _because(reason: Text, findings: Iterable[_Finding]) -> tuple[Text, tuple[Text, ...]]:
     """A reason that names one finding stands for all of its severity."""
     found = list(findings)
     named = next((one.severity for one in found if one.text.en and one.text.en in reason.en), None)

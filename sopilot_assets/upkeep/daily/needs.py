@@ -101,13 +101,13 @@ def _disk(row: Row) -> Iterator[Need]:
             f"At this growth the disk is full in {days:g} days.",
             f"このままの増加量では、あと {days:g} 日でディスクがいっぱいになります。",
             "sopilot retention apply, or a larger disk",
-            action_ja="sopilot retention apply、またはより大きなディスク",
+            action_ja="sopilot retention apply または、より大きなディスク",
         )
 
 
 _MAKE_ROOM: Final = Text(
     "free some space, e.g. sopilot retention apply",
-    "空き容量を増やしてください（例：sopilot retention apply）",
+    "空き容量を増やしてください（例： sopilot retention apply など）",
 )
 _MAKE_ROOM_NOW: Final = Text(
     "free some space: intake is paused", "空き容量を増やしてください（取り込みは停止中です）"
