@@ -41,6 +41,12 @@ def _name_of_variable(name: str) -> str:
 _Variable = Annotated[str, AfterValidator(_name_of_variable)]
 
 
+def _web_address(text: str) -> str:
+    if not re.fullmatch(r"https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?/?", text):
+        raise ValueError(f"expected an address such as https://sopilot.example.org, found {text!r}")
+    return text.rstrip("/")
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -174,6 +180,12 @@ class ConditionLimits(_Section):
     web_ports: tuple[int, ...] = (3000, 3001)
 
 
+class WebSettings(_Section):
+    """Where people open the web page; links to pages of the home begin with it."""
+
+    address: Annotated[str, AfterValidator(_web_address)] = "http://127.0.0.1:3000"
+
+
 class Settings(_Section):
     """All settings of an installation."""
 
@@ -184,6 +196,7 @@ class Settings(_Section):
     retention: RetentionSettings = RetentionSettings()
     targets: Targets = Targets()
     backup: BackupSettings = BackupSettings()
+    web: WebSettings = WebSettings()
 
 
 def settings_path(home: Home) -> UPath:

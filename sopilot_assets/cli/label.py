@@ -15,12 +15,13 @@ from sopilot_assets.cli.rows import rows_of
 from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels.agreement import DISAGREEMENT_COLUMNS, disagreements, only_settles, rater_agreement
 from sopilot_assets.labels.chain import append_events, chain_head, read_chain, row_of, tasks_with_labels
-from sopilot_assets.labels.events import Source
+from sopilot_assets.labels.events import RaterVerdict, Source
 from sopilot_assets.labels.prefill import BAD_FREEZE, prefill_drafts
 from sopilot_assets.labels.recordings import by_key, recordings_to_label
 from sopilot_assets.labels.sheet_files import one_row, read_sheet
 from sopilot_assets.labels.sheets import sheet_drafts, write_template
 from sopilot_assets.labels.state import STATE_COLUMNS, label_coverage, label_state
+from sopilot_assets.stations.contests import show_contests
 from sopilot_assets.tasks import find_tasks, load_task
 
 if TYPE_CHECKING:
@@ -195,6 +196,8 @@ def prefill(
 @app.command(
     epilog=examples(
         "sopilot label add filter_change take_07.mp4 yes --who ann --note 'the filter was not seated'",
+        "sopilot label add filter_change take_07.mp4 no --who ann --with-findings --verdict disagree "
+        "--note 'it was seated'",
         "sopilot label add filter_change 1f3a9c2b7d04 no --who chief --adjudicates",
     )
 )
@@ -206,7 +209,11 @@ def add(
     who: WHO,
     with_findings: WITH_FINDINGS = False,
     verdict: Annotated[
-        str, typer.Option(help="On the product's decision, with --with-findings: agree, disagree, unsure.")
+        str,
+        typer.Option(
+            help="On the product's decision, with --with-findings: agree, disagree, unsure. A decision that "
+            "somebody disagrees with is contested until it is answered by --adjudicates."
+        ),
     ] = "",
     deviation: Annotated[
         list[str] | None,
@@ -217,7 +224,8 @@ def add(
     ] = None,
     note: Annotated[str, typer.Option(help="Anything else.")] = "",
     adjudicates: Annotated[
-        bool, typer.Option("--adjudicates", help="This settles what others disagree on.")
+        bool,
+        typer.Option("--adjudicates", help="This settles what others disagree on, or answers who contests."),
     ] = False,
     home: HOME,
 ) -> None:
@@ -398,6 +406,12 @@ def _drafts(
 def _append(home: Home, drafts: Sequence[Draft], now: datetime, *, what: str) -> None:
     added = append_events(home, drafts, run_id=f"labels-{now:%Y%m%dT%H%M%S%f}", written_at=now.isoformat())
     say(f"{what}; {len(added)} new labels, {len(drafts) - len(added)} were there already")
+    show_contests(home, [draft.key for draft in drafts])
+    for key in sorted({event.key for event in added if event.verdict is RaterVerdict.DISAGREE}):
+        say(
+            f"{key} is contested now. It says so until somebody answers: "
+            f"`sopilot label add {drafts[0].task_id} {key} ANSWER --who ID --adjudicates`"
+        )
     if added:
         say(f"The chain ends with event {added[-1].seq}, {added[-1].event_id[:12]}")
 

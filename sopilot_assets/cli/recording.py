@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
+from rich.markup import escape
 
 from sopilot_assets.capture.ledgers import quarantine_ledger
 from sopilot_assets.capture.reasons import Reason
@@ -15,11 +17,18 @@ from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.cli.rows import advice, review_page, rows_of
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.labels.contests import contested
 from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.verdict import verdict_of_row
 from sopilot_assets.store.home import Home
+from sopilot_assets.tasks import find_tasks
 from sopilot_assets.texts.languages import Language
+from sopilot_assets.texts.times import minute
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sopilot_assets.scoring.result import Objection
     from sopilot_assets.store.ledgers import Cell
 
 app = typer.Typer()
@@ -43,8 +52,10 @@ def show(
     key = find_recordings(entries, [recording])[0]
     scored = next((row for row in rows_of(scores_ledger(home).latest()) if row["key"] == key), None)
     facts = dict(entries[key].row)
+    objections = contested(home).get(key, ())
     if as_json:
-        typer.echo(json.dumps({"video": facts, "score": scored}, ensure_ascii=False, indent=1))
+        told = {"video": facts, "score": scored, "contested": [asdict(one) for one in objections]}
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
         return
     rows: list[dict[str, Cell]] = [
         {"fact": name, "value": value} for name, value in facts.items() if value not in (None, "")
@@ -53,7 +64,7 @@ def show(
     if scored is None:
         say("It has no score yet: `sopilot score run`.")
         return
-    _show_score(scored, lang)
+    _show_score(home, scored, objections, lang)
     say(f"Review page: {review_page(home, scored) or 'none'}")
 
 
@@ -101,12 +112,24 @@ def _list_refused(home: Home, lang: Language, *, as_json: bool, as_csv: bool) ->
     show_rows(told, columns=columns, empty="The quarantine is empty.", as_json=as_json, as_csv=as_csv)
 
 
-def _show_score(row: dict[str, Cell], lang: Language) -> None:
+_CONTESTED: Final = {Language.EN: "Contested", Language.JA: "異議あり"}
+
+
+def _show_score(home: Home, row: dict[str, Cell], objections: Sequence[Objection], lang: Language) -> None:
     if not isinstance(row["deviations"], str | None):
         raise ConfigError(f"{row['key']}: expected deviations as JSON text in the scores ledger.")
     found: list[dict[str, Cell]] = json.loads(row["deviations"] or "[]")
-    score = "no score" if row["score"] is None else f"score {row['score']:.1f}"
-    say(f"[bold]{row['decision']}[/bold], {score}: {row[f'reason_{lang.value}'] or row['reason_en']}")
+    told = verdict_of_row(row, find_tasks(home.root).tasks.get(str(row["task_id"])))
+    name, headline, points = (
+        escape(getattr(text, lang.value)) for text in (told.name, told.headline, told.points)
+    )
+    say(f"[bold]{name}[/bold]: {headline}")
+    say(points)
+    for one in objections:
+        said = f"{one.who}, {minute(one.at)}" + (f": {one.note}" if one.note else "")
+        say(f"[bold red]{_CONTESTED[lang]}[/bold red]: {escape(said)}")
+    if objections:
+        say(f"Answer it: `sopilot label add {row['task_id']} {row['key']} ANSWER --who ID --adjudicates`")
     lines: list[dict[str, Cell]] = [
         {
             "type": one["type"],

@@ -13,8 +13,10 @@ from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.cli.rows import review_page, rows_of
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.labels.contests import contested
 from sopilot_assets.reference.annotations import told
 from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.verdict import verdict_of_row
 from sopilot_assets.stations.gold_inputs import reference_problems, task_inputs
 from sopilot_assets.stations.rescoring_plan import plan_scoring
 from sopilot_assets.stations.review_index import write_review_index
@@ -132,8 +134,19 @@ def list_scores(
         if all(value is None or row[name] == value for name, value in wanted.items())
         and (row["problem"] is not None or not problems)
     ]
-    told = [{**row, "reason": row[f"reason_{lang.value}"], "page": review_page(home, row)} for row in rows]
-    columns = ("key", "original_name", "person", "site", "score", "decision", "deviation_types", "reason")
+    tasks, objections = find_tasks(home.root).tasks, contested(home)
+    told = [
+        {
+            **row,
+            "reason": getattr(verdict_of_row(row, tasks.get(str(row["task_id"]))).headline, lang.value),
+            "contested": "; ".join(map(str, objections.get(str(row["key"]), ()))) or None,
+            "page": review_page(home, row),
+        }
+        for row in rows
+    ]
+    columns = ["key", "original_name", "person", "site", "decision", "reason", "deviation_types", "score"]
+    if any(row["contested"] for row in told):
+        columns.insert(5, "contested")
     show_rows(
         told, columns=columns, empty="No scores yet: `sopilot score run`.", as_json=as_json, as_csv=as_csv
     )

@@ -36,10 +36,12 @@ def serve(
         typer.Option(help="A host name under which a reverse proxy shows the page; may be given again."),
     ] = None,
 ) -> None:
-    """Show Dagster's web page on this machine only, and refuse what pages of other sites send to it.
+    """Show Dagster's web page, reviews, reports and recordings on this machine only.
 
-    It needs neither `make dev` nor the daemon; runs that are launched wait until a daemon runs.
+    What pages of other sites send to it is refused. It needs neither `make dev` nor the daemon; runs that
+    are launched wait until a daemon runs.
     """
     prepare_home(home)
     say(f"Open http://127.0.0.1:{port}{' (to look only)' if read_only else ''}; stop with Ctrl-C")
+    say(f"Recordings: http://127.0.0.1:{port}/reviews/   Daily reports: http://127.0.0.1:{port}/reports/")
     webserver.serve(home, port=port, read_only=read_only, public_names=public_name or ())

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
 import dagster as dg
 
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.defs.partitions import range_held
 from sopilot_assets.defs.resources import Watcher
+from sopilot_assets.defs.web.addresses import PageAddresses
 from sopilot_assets.stations.outcome import ReferenceOutcome, StationOutcome
+from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 
 RawMetadata: TypeAlias = dict[
@@ -35,12 +39,14 @@ def publish_outcomes(
     context: dg.AssetExecutionContext,
     outcomes: Sequence[StationOutcome],
     *,
+    home: Home,
     table_name: str = "table",
 ) -> None:
     """Attach each outcome to its partition of the running asset; ``table_name`` says what its table lists."""
+    shown = ShownHome.of(home)
     with range_held(context):
         for outcome in outcomes:
-            metadata = outcome_metadata(outcome, table_name=table_name)
+            metadata = outcome_metadata(outcome, shown, table_name=table_name)
             context.add_asset_metadata(metadata, partition_key=str(outcome.key))
     problems = [outcome for outcome in outcomes if outcome.problem is not None]
     if problems:
@@ -49,9 +55,41 @@ def publish_outcomes(
         context.log.warning(message)
 
 
-def outcome_metadata(outcome: StationOutcome, *, table_name: str) -> RawMetadata:
-    """The scalars of an outcome, why it has no result, its table, its picture and its review page."""
-    metadata = scalars(outcome.metadata)
+@dataclass(frozen=True, slots=True)
+class ShownHome:
+    """What metadata call the files of a home: the addresses of its pages, and the file names of recordings by
+    video id.
+    """
+
+    addresses: PageAddresses
+    names: Mapping[str, str]
+
+    @classmethod
+    def of(cls, home: Home) -> ShownHome:
+        """As they are now."""
+        recordings = Registry.read(home).recordings
+        return cls(
+            PageAddresses.of(home), {key.video_id: one.original_name for key, one in recordings.items()}
+        )
+
+    def named(self, metadata: Mapping[str, Cell], video_id: str) -> dict[str, Cell]:
+        """The metadata of a recording, with a file's name beside each hash that stands for a recording."""
+        named: dict[str, Cell] = {"file": self.names.get(video_id)}
+        for name, value in metadata.items():
+            named[name] = value
+            if name in _HASHES and str(value) in self.names:
+                named[f"{name}_file"] = self.names[str(value)]
+        return named
+
+
+_HASHES: Final = frozenset(("compared_with", "gold_id"))
+
+
+def outcome_metadata(outcome: StationOutcome, shown: ShownHome, *, table_name: str) -> RawMetadata:
+    """The file's name and the scalars of an outcome, why it has no result, its table, its picture and its
+    review page.
+    """
+    metadata = scalars(shown.named(outcome.metadata, outcome.key.video_id))
     if outcome.problem is not None:
         metadata["problem"] = outcome.problem
     if outcome.table:
@@ -59,7 +97,7 @@ def outcome_metadata(outcome: StationOutcome, *, table_name: str) -> RawMetadata
     if outcome.picture_png is not None:
         metadata["picture"] = picture(outcome.picture_png, title=str(outcome.key))
     if outcome.page is not None:
-        metadata |= page(outcome.page)
+        metadata |= page(outcome.page, shown.addresses)
     return metadata
 
 
@@ -88,12 +126,13 @@ def picture(png: bytes, *, title: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode('ascii')})")
 
 
-def page(path: Path) -> RawMetadata:
-    """A page on this machine: its path to copy, and its address."""
-    absolute = Path(path).absolute()
+def page(path: Path, addresses: PageAddresses) -> RawMetadata:
+    """A page of the home: its path to copy, and where the web page shows it; browsers do not follow a link
+    from there to a file.
+    """
     return {
-        "review_page": dg.MetadataValue.path(absolute),
-        "review_link": dg.MetadataValue.url(absolute.as_uri()),
+        "review_page": dg.MetadataValue.path(Path(path).absolute()),
+        "review_link": dg.MetadataValue.url(addresses[path]),
     }
 
 

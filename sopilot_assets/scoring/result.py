@@ -112,3 +112,17 @@ class Score:
     steps: tuple[StepReading, ...] = ()
     unverifiable: tuple[Verifiability, ...] = ()
     """What could not be verified in this recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """That a person says a decision is wrong; ``at`` is a time in UTC, ISO 8601."""
+
+    task_id: str
+    key: str
+    who: str
+    at: str
+    note: str
+
+    def __str__(self) -> str:
+        return f"{self.who}: {self.note}" if self.note else self.who

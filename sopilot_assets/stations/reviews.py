@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.processes.limited import map_limited
-from sopilot_assets.scoring.result import Deviation, Score, Verifiability
+from sopilot_assets.scoring.result import Deviation, Objection, Score, Verifiability
 from sopilot_assets.scoring.review import deviation_stills, review_page, score_picture_png
 from sopilot_assets.segments import Segment
 from sopilot_assets.stations.outcome import StationOutcome
@@ -43,10 +44,7 @@ class ReviewWork:
     noise_floor: float | None = None
     verifiability: tuple[Verifiability, ...] = ()
     gold_names: Mapping[str, str] = field(default_factory=dict)
-
-    def with_noise_floor(self, noise_floor: float | None) -> ReviewWork:
-        """The same work, with the lowest score among the task's golds to show beside the score."""
-        return replace(self, noise_floor=noise_floor)
+    objections: tuple[Objection, ...] = ()
 
 
 def write_reviews(works: Iterable[ReviewWork], *, processes: int) -> Iterator[StationOutcome]:
@@ -83,6 +81,8 @@ def write_review(work: ReviewWork) -> StationOutcome:
         gold_names=work.gold_names,
         noise_floor_score=work.noise_floor,
         is_gold=work.key.role == "gold",
+        objections=work.objections,
+        video=f"../{work.home.videos.name}/{quote(work.trainee_video.name)}",
     )
     publish_text(page, html)
     picture = score_picture_png(

@@ -9,13 +9,14 @@ from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.alignment.stored import load_alignment
 from sopilot_assets.capture.registry import Recording
 from sopilot_assets.errors import GoldError, SopilotError, VideoError
+from sopilot_assets.labels.contests import contested
 from sopilot_assets.scoring.ledger import noise_floors, problem_row, score_row, scores_ledger
 from sopilot_assets.scoring.result import Score
 from sopilot_assets.scoring.verifiability import verifiability
 from sopilot_assets.stations.clip_embeddings import embedding_problem
 from sopilot_assets.stations.judging import Judge
 from sopilot_assets.stations.outcome import Progress, StationOutcome
-from sopilot_assets.stations.review_index import write_review_index
+from sopilot_assets.stations.review_index import recording_times, write_review_index
 from sopilot_assets.stations.reviews import ReviewWork, write_reviews
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
@@ -47,6 +48,7 @@ def score_videos(
     by, unusable = Judge(home), embedding_problem(home, keys)
     golds = {key: _judge_one(by, key, unusable.get(key)) for key in keys if key.role == "gold"}
     floors = noise_floors((_gold_rows(home) | {str(key): item.row for key, item in golds.items()}).values())
+    objections, times = contested(home), recording_times(home)
     judged: list[_Judged] = []
 
     def reviews() -> Iterator[ReviewWork]:
@@ -54,7 +56,12 @@ def score_videos(
             item = golds.get(key) or _judge_one(by, key, unusable.get(key))
             judged.append(replace(item, review=None))
             if item.review:
-                yield item.review.with_noise_floor(floors.get(key.task_id))
+                yield replace(
+                    item.review,
+                    row={**item.review.row, **times.get(str(key), {})},
+                    noise_floor=floors.get(key.task_id),
+                    objections=objections.get(str(key), ()),
+                )
 
     made: dict[PartitionKey, StationOutcome] = {}
     for page in write_reviews(reviews(), processes=processes):
@@ -150,6 +157,8 @@ def _outcome(item: _Judged, made: StationOutcome | None, *, noise_floor: float |
     )
     metadata: dict[str, Cell] = {name: item.row[name] for name in scalars}
     metadata |= {
+        "person": item.row["person"],
+        "recorded_at": item.recording.row["recorded_at"],
         "noise_floor": noise_floor,
         "reason": item.row["reason_en"],
         "reason_ja": item.row["reason_ja"],

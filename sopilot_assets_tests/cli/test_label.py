@@ -10,6 +10,7 @@ import pytest
 from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.labels.sheet_files import read_sheet, write_sheet
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.cli.running import rows, sopilot
 from sopilot_assets_tests.labels.made_up import TASK, key_of, register
 
@@ -106,6 +107,30 @@ def test_one_label_by_hand(registered: Home) -> None:
     first, second = rows(registered, "label", "list", TASK, "--events")
     assert (first["source"], first["note"], second["source"]) == ("blind_human", "all there", "human")
     assert json.loads(str(second["deviations"]))[0]["agree"] is False
+
+
+def test_a_verdict_that_somebody_contests_shows_everywhere_until_it_is_answered(registered: Home) -> None:
+    key, words = key_of(NAMES[2]), ("label", "add", TASK, NAMES[2], "no")
+    page = local_path(registered.review(key))
+    page.write_text("<body>\n<main>\n<p>all else</p></main>", "utf-8")
+    contest = ("--who", "ann", "--with-findings", "--verdict", "disagree", "--note", "it was <poured>")
+    told = sopilot(registered, *words, *contest).stdout
+    assert f"{key} is contested now" in told
+    shown = sopilot(registered, "recording", "show", NAMES[2])
+    assert "Contested: ann, " in shown.stdout
+    assert "it was <poured>" in shown.stdout
+    assert "異議あり" in sopilot(registered, "recording", "show", NAMES[2], "--lang", "ja").stdout
+    listed = {str(row["key"]): row["contested"] for row in rows(registered, "score", "list")}
+    assert {one: said for one, said in listed.items() if said} == {key: "ann: it was <poured>"}
+    assert "contested" in sopilot(registered, "score", "list").stdout
+    assert "it was &lt;poured&gt;" in page.read_text("utf-8")
+    index = local_path(registered.reviews / "index.html")
+    assert 'data-contested="yes"' in index.read_text("utf-8")
+
+    sopilot(registered, *words, "--who", "chief", "--adjudicates")
+    assert "Contested" not in sopilot(registered, "recording", "show", NAMES[2]).stdout
+    assert page.read_text("utf-8") == "<body>\n<main>\n<p>all else</p></main>"
+    assert 'data-contested="yes"' not in index.read_text("utf-8")
 
 
 def test_prefilled_labels_are_marked_and_give_way(registered: Home) -> None:

@@ -18,7 +18,11 @@ from sopilot_assets.tasks.starter import new_task
 TASK = "tea"
 STEPS = ("boil", "pour", "stir")
 AT = "2026-02-23T09:30:00+00:00"
-FOUND = '[{"type": "missing_step", "steps": ["pour"]}, {"type": "order_swap", "steps": ["pour", "stir"]}]'
+FOUND = """[
+{"type": "missing_step", "severity": "critical", "steps": ["pour"], "trainee_start_s": 3.0,
+ "trainee_end_s": 3.0, "confidence": 0.9, "en": "Pour is missing.", "ja": "Pour がない。"},
+{"type": "order_swap", "severity": "quality", "steps": ["pour", "stir"], "trainee_start_s": 5.0,
+ "trainee_end_s": 6.0, "confidence": 0.8, "en": "The wrong order.", "ja": "順番が逆。"}]"""
 
 
 def key_of(name: str) -> str:

@@ -22,7 +22,7 @@ from PIL import Image
 
 from sopilot_assets.alignment.spans import Alignment, Span, SpanKind, Warp
 from sopilot_assets.errors import GoldError, StoreError
-from sopilot_assets.scoring.result import Decision, Deviation, Score
+from sopilot_assets.scoring.result import Decision, Deviation, Objection, Score
 from sopilot_assets.scoring.review import (
     IndexRow,
     alignment_strip_png,
@@ -34,6 +34,7 @@ from sopilot_assets.scoring.review import (
     proxy,
     review_page,
 )
+from sopilot_assets.scoring.review.contest import with_contest
 from sopilot_assets.scoring.review.drawing import PNG_SCALE
 from sopilot_assets.scoring.review.sync import sync_table
 from sopilot_assets.segments import Segment
@@ -206,7 +207,8 @@ def test_a_page_is_one_well_formed_file_that_refers_to_nothing_outside(make_page
     for tag, attributes in page.tags:
         for name in ("src", "href", "poster", "data", "action", "srcset", "xlink:href"):
             value = attributes.get(name)
-            assert value is None or value.startswith("data:"), (tag, name, value)
+            beside = tag == "a" and value is not None and value.startswith(("index.html", "../videos/", "#"))
+            assert value is None or value.startswith("data:") or beside, (tag, name, value)
     assert not re.search(r"https?:|//[a-z]|@import|url\(", re.sub(r'src="data:[^"]*"|// .*', "", text))
 
 
@@ -311,7 +313,7 @@ def test_a_field_nobody_knows_is_shown_under_its_own_name(videos: Mapping[str, P
 
 
 def test_hostile_names_stay_text(videos: Mapping[str, Path], make_page) -> None:
-    harmless = Page(make_page())
+    harmless = Page(make_page(make_score(reason=MISSING.text)))
     evil_text = Text(HOSTILE, HOSTILE)
     score = make_score(reason=evil_text, deviations=(dataclasses.replace(MISSING, text=evil_text), FREEZE))
     page = Page(make_page(score, file_name=HOSTILE))
@@ -351,6 +353,100 @@ def test_every_decision_renders_with_and_without_a_score(decision: Decision, mak
         page = Page(make_page(score))
         assert any(a.get("class") == f"decision {decision.value}" for a in page.attributes("span"))
         assert ("100.0" in page.words()) == (value is not None)
+
+
+def test_the_decision_leads_and_a_failure_shows_no_mark_in_the_green(make_page) -> None:
+    score = make_score(score=94.3, reason=Text(f"Critical: {MISSING.text.en}", "重大"))
+    page = Page(make_page(score))
+    html = make_page(score)
+    assert html.index('class="decision fail"') < html.index("94.3 of 100 points, which do not decide")
+    assert not any(a.get("class") == "number" for _, a in page.tags)
+    assert "#58a877" not in html  # the green of the zones
+    assert "#58a877" in make_page(make_score(score=96.0, decision=Decision.PASS, deviations=()))
+
+
+def test_every_critical_finding_is_in_the_headline(make_page) -> None:
+    other = dataclasses.replace(MISSING, step_ids=("open",), text=Text("Step 1 was not found.", "手順1"))
+    score = make_score(deviations=(MISSING, FREEZE, other), reason=Text(f"Critical: {other.text.en}", "重大"))
+    result = make_page(score).partition('id="stage"')[0]
+    for finding in (MISSING, other):
+        assert finding.text.en in result
+        assert finding.text.ja in result
+    assert FREEZE.text.en not in result
+
+
+def test_the_first_screen_speaks_without_the_words_of_experts(make_page) -> None:
+    for_all = _without_expert(make_page(make_score(interval=(54.3, 68.2)), noise_floor_score=96.24))
+    for word in (
+        "noise floor",
+        "Noise floor",
+        "log-odds",
+        "nats",
+        "Log-odds",
+        "DTW",
+        "93 %",
+        "ノイズフロア",
+        "nat",
+    ):
+        assert word not in for_all, word
+    assert MISSING.text.en in for_all
+    assert "重大な逸脱" in for_all
+
+
+def _without_expert(html: str) -> str:
+    """The words of a page that are there while the switch is off."""
+    shown, depth, hidden = list[str](), 0, 0
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            nonlocal depth, hidden
+            if tag in VOID:
+                return
+            depth += 1
+            classes = str(dict(attrs).get("class") or "").split()
+            if not hidden and (tag in ("script", "style") or "expert" in classes):
+                hidden = depth
+
+        def handle_endtag(self, _tag: str) -> None:
+            nonlocal depth, hidden
+            hidden = 0 if hidden == depth else hidden
+            depth -= 1
+
+        def handle_data(self, data: str) -> None:
+            if not hidden:
+                shown.append(data)
+
+    Reader(convert_charrefs=True).feed(html)
+    return " ".join(shown)
+
+
+def test_a_page_leads_back_to_the_list_and_says_when_it_was_recorded(
+    videos: Mapping[str, Path], tmp_path: Path
+) -> None:
+    def words_of(**row: str) -> Page:
+        return Page(
+            review_page(
+                task=TASK,
+                score=make_score(deviations=()),
+                alignment=make_alignment(),
+                trainee_video=videos[VIDEO],
+                gold_videos={GOLD: videos[GOLD]},
+                gold_steps={},
+                stills=(),
+                row=row,
+                proxy_folder=tmp_path,
+                video="../videos/b.mp4",
+            )
+        )
+
+    taken = "2026-02-24T08:00:00.5+00:00"
+    page = words_of(recorded_at="2026-02-23T09:30:00+09:00", taken_in_at=taken)
+    assert [a["href"] for a in page.attributes("a")] == ["index.html", "../videos/b.mp4"]
+    assert "recorded 2026-02-23 09:30 +09:00" in page.words()
+    assert (
+        "taken in 2026-02-24 08:00 UTC (when it was recorded is not known)"
+        in words_of(taken_in_at=taken).words()
+    )
 
 
 def test_an_empty_list_of_deviations_is_no_praise_when_nothing_is_verifiable(make_page) -> None:
@@ -576,6 +672,39 @@ def test_the_index_is_safe_and_self_contained() -> None:
     assert not [a for _, a in page.tags if "src" in a or "onerror" in a]
     assert not page.attributes("i")
     assert len(page.attributes("script")) == 1
+
+
+def test_the_index_shows_dates_and_whether_points_decide() -> None:
+    one = dataclasses.replace(
+        ROWS[2], points_decide=False, recorded_at=None, taken_in_at="2026-02-24T08:00:00+00:00"
+    )
+    page = Page(index_page((ROWS[0], one)))
+    assert "2026-02-24 08:00 UTC" in page.words()
+    assert page.words().count("does not decide") == 1
+    assert "No recording matches." in page.words()
+    assert [a["value"] for a in page.attributes("option") if a["value"] in ("rank", "when", "person")]
+
+
+def test_what_is_contested_comes_first_in_the_index_and_says_who_objects() -> None:
+    objection = Objection("filter_change", "k", "ann", "2026-02-24T08:00:00+00:00", "seated")
+    text = index_page((dataclasses.replace(ROWS[0], objections=(objection,)), *ROWS[1:]))
+    assert next(a["href"] for a in Page(text).attributes("a")) == "a%20review.html"
+    assert text.count('data-contested="yes"') == 1
+    assert "ann" in Page(text).words()
+
+
+def test_an_objection_is_shown_on_the_page_and_taken_off_again(make_page) -> None:
+    objection = Objection("filter_change", "filter_change-t-b", "ann", "2026-02-24T08:00:00+00:00", HOSTILE)
+    calm, contested = make_page(), make_page(objections=(objection,))
+    page = Page(contested)
+    assert not page.unbalanced
+    assert "Contested: a person says that this verdict is wrong" in page.words()
+    assert "異議あり" in page.words()
+    assert f"“{HOSTILE}”" in page.words()
+    assert "sopilot label add filter_change filter_change-t-b" in page.words()
+    assert with_contest(calm, (objection,)) == contested
+    assert with_contest(contested, (objection,)) == contested
+    assert with_contest(contested, ()) == calm
 
 
 def test_an_empty_index_says_so() -> None:

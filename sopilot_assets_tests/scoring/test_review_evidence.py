@@ -190,6 +190,26 @@ def test_the_votes_say_which_golds_support_a_finding(make_page) -> None:
 
 
 @pytest.mark.parametrize(
+    ("backs", "confidence", "said"),
+    [
+        ((2.0, -1.0, -2.0, -0.5), 0.999, "Look at it yourself: all golds together say so, but only 1 of 4"),
+        ((-2.0, -1.0), 0.999, "but none of 2 shows it alone"),
+        ((2.0, 1.0, 3.0, -0.5), 0.999, "Clear: 3 of 4 golds show it"),
+        ((2.0, 1.0, 3.0, 4.0), 0.7, "Likely: 4 of 4 golds show it"),
+    ],
+)
+def test_how_sure_a_finding_is_stands_in_words(
+    make_page, backs: tuple[float, ...], confidence: float, said: str
+) -> None:
+    votes = tuple(GoldVote(f"{place}" * 12, odds) for place, odds in enumerate(backs))
+    words = make_page(
+        make_score(deviations=(dataclasses.replace(MISSING, votes=votes, confidence=confidence),))
+    ).words()
+    assert said in words
+    assert f"お手本 {len(backs)} 本" in words or f"{len(backs)} 本中" in words
+
+
+@pytest.mark.parametrize(
     ("held_out", "said"),
     [("person", "score the recording again"), ("nothing", "There is one gold only")],
 )
@@ -203,9 +223,9 @@ def test_the_score_stands_with_its_interval_and_the_noise_floor(make_page) -> No
     page = make_page(make_score(interval=(54.3, 68.2)), noise_floor_score=96.24)
     assert "61.7" in page.words()
     assert "(54–69)" in page.words()
-    assert "noise floor 96.2" in page.words()
+    assert "reach at least 96.2." in page.words()
     alone = make_page(held_out="nothing").words()
-    assert "noise floor unknown" in alone
+    assert "Noise floor unknown" in alone
     assert "No interval: with a single gold" in alone
 
 

@@ -192,6 +192,34 @@ def test_what_needs_a_person_comes_by_urgency(tea: Home) -> None:
     assert "reviews/index.html, then sopilot label add" not in actions(report(tea, day=DAY, now=MIDNIGHT))
 
 
+def test_what_waits_is_told_in_words_of_both_languages(tea: Home) -> None:
+    record(tea, "a", "b", "c", at=NOON)
+    score(tea, ["a", "b"], [10, 20], at=NOON, decision="fail")
+    score(tea, ["c"], [0], at=NOON, decision="not_verifiable")
+    (waits,) = [row for row in report(tea).sections["needs"] if "wait for a person" in str(row["what_en"])]
+    assert "(2 fail, 1 not verifiable)" in str(waits["what_en"])
+    assert "（不合格 2 件、判定不能 1 件）" in str(waits["what_ja"])
+    page = write_report(tea, DAY, now=MIDNIGHT, run_id="r").page.read_text("utf-8")
+    assert "not_verifiable)" not in page
+    assert "reviews/index.html を見て" in page
+
+
+def test_a_contested_verdict_waits_until_somebody_answers(tea: Home) -> None:
+    record(tea, "a", at=MORNING)
+    score(tea, ["a"], [10], at=NOON, decision="fail")
+    contest = {"task_id": "tea", "key": key("a"), "who": "ann", "source": Source.HUMAN}
+    objection = Draft(**contest, at=NOON, critical_expected=False, verdict="disagree", note="it was seated")
+    append_events(tea, [objection], run_id="label", written_at=NOON)
+    (waits,) = [row for row in report(tea).sections["needs"] if "contest" in str(row["what_en"])]
+    assert "a.mp4 (ann)" in str(waits["what_en"])
+    assert "異議" in str(waits["what_ja"])
+    answer = Draft(**contest, at=AFTER, critical_expected=True, adjudicates=True)
+    append_events(tea, [answer], run_id="answer", written_at=AFTER)
+    next_day = report(tea, day=date(2026, 3, 3), now=datetime(2026, 3, 4, tzinfo=UTC))
+    assert not [row for row in next_day.sections["needs"] if "contest" in str(row["what_en"])]
+    assert [row for row in report(tea).sections["needs"] if "contest" in str(row["what_en"])]  # on that day
+
+
 @pytest.mark.parametrize(
     ("later", "state"), [([92.0] * 30, "steady"), ([30.0] * 30, "drifts"), ([30.0] * 5, "too_few")]
 )

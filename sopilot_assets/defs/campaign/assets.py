@@ -9,6 +9,7 @@ from sopilot_assets.defs.partitions import CAMPAIGN
 from sopilot_assets.defs.publish import page, scalars, table
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import CAMPAIGN_TAG, CYCLE_TAG, work_tags
+from sopilot_assets.defs.web.addresses import PageAddresses
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.processes.boot_clock import Moment, moment_at
 from sopilot_assets.store.ledgers import Cell
@@ -104,7 +105,7 @@ def campaign_summaries(context: dg.AssetExecutionContext, home: HomeResource, cl
         {
             **scalars(summary.facts),
             **{name: table(rows, columns=tuple(rows[0])) for name, rows in tables.items() if rows},
-            **page(summary.page),
+            **page(summary.page, PageAddresses.of(home.home)),
         },
         partition_key=plan.campaign_id,
     )

@@ -11,6 +11,7 @@ from sopilot_assets.defs.publish import RawMetadata, page, table
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import ONE_HOUR_S, work_tags
+from sopilot_assets.defs.web.addresses import PageAddresses
 
 with at_first_use():
     from sopilot_assets.upkeep.daily import report as station
@@ -43,7 +44,7 @@ def daily_reports(context: dg.AssetExecutionContext, home: HomeResource, clock: 
         written = station.write_report(
             home.home, date.fromisoformat(key), now=clock.now(), run_id=context.run.run_id
         )
-        metadata = {**_metadata(written.report), **page(written.page)}
+        metadata = {**_metadata(written.report), **page(written.page, PageAddresses.of(home.home))}
         context.add_asset_metadata(metadata, partition_key=key)
 
 

@@ -10,6 +10,7 @@ from sopilot_assets.defs.partitions import NO_PARTITION_OF, STUDY, TASK
 from sopilot_assets.defs.publish import RawMetadata, page, picture, scalars, table
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource
+from sopilot_assets.defs.web.addresses import PageAddresses
 from sopilot_assets.evidence.outcome import EVIDENCE_VERSION, StudyOutcome
 
 with at_first_use():
@@ -46,7 +47,7 @@ def labels(context: dg.AssetExecutionContext, home: HomeResource) -> None:
     """The state of the label events in the ledger ``labels``."""
     for task_id in context.partition_keys:
         outcome = labels_station.describe_labels(home.home, task_id)
-        context.add_asset_metadata(_metadata(outcome), partition_key=task_id)
+        context.add_asset_metadata(_metadata(outcome, home), partition_key=task_id)
 
 
 def _study_asset(
@@ -75,13 +76,15 @@ def _study_asset(
     def study_asset(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
         for study_id in context.partition_keys:
             outcome = station()(home.home, study_id, run_id=context.run.run_id, written_at=clock.written_at)
-            context.add_asset_metadata(_metadata(outcome), partition_key=study_id)
+            context.add_asset_metadata(_metadata(outcome, home), partition_key=study_id)
             for warning in outcome.warnings:
                 context.log.warning(warning)
             if outcome.labels is not None:
                 context.log_event(
                     dg.AssetMaterialization(
-                        labels.key, partition=outcome.labels.partition, metadata=_metadata(outcome.labels)
+                        labels.key,
+                        partition=outcome.labels.partition,
+                        metadata=_metadata(outcome.labels, home),
                     )
                 )
 
@@ -174,7 +177,7 @@ STUDY_ASSETS: Final = (
 )
 
 
-def _metadata(outcome: StudyOutcome) -> RawMetadata:
+def _metadata(outcome: StudyOutcome, home: HomeResource) -> RawMetadata:
     metadata = scalars(outcome.metadata)
     for name, rows in outcome.tables.items():
         if rows:
@@ -182,5 +185,5 @@ def _metadata(outcome: StudyOutcome) -> RawMetadata:
     for name, png in outcome.pictures.items():
         metadata[name] = picture(png, title=name)
     if outcome.page is not None:
-        metadata |= page(outcome.page)
+        metadata |= page(outcome.page, PageAddresses.of(home.home))
     return metadata

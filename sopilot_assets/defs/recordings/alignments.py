@@ -55,4 +55,4 @@ def alignments(
     outcomes = station.align_videos(
         home.home, keys, processes=limits.worker_processes, on_progress=progress(context, watcher, "aligned")
     )
-    publish_outcomes(context, outcomes, table_name="spans")
+    publish_outcomes(context, outcomes, home=home.home, table_name="spans")

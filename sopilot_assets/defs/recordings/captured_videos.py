@@ -25,4 +25,4 @@ from sopilot_assets.stations.captured_videos import describe_videos
 )
 def captured_videos(context: dg.AssetExecutionContext, home: HomeResource) -> None:
     """One row a recording in the ledger ``videos``, and its file below ``videos/``."""
-    publish_outcomes(context, describe_videos(home.home, video_keys(context)))
+    publish_outcomes(context, describe_videos(home.home, video_keys(context)), home=home.home)

@@ -40,4 +40,4 @@ def clip_embeddings(
         written_at=clock.written_at,
         on_progress=progress(context, watcher, "embedded"),
     )
-    publish_outcomes(context, outcomes)
+    publish_outcomes(context, outcomes, home=home.home)

@@ -15,7 +15,7 @@ from pydantic import Field
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.dagster_internals.materializing import record_now
 from sopilot_assets.defs.partitions import NO_PARTITION_OF, VIDEO
-from sopilot_assets.defs.publish import RawMetadata, outcome_metadata, progress, table
+from sopilot_assets.defs.publish import RawMetadata, ShownHome, outcome_metadata, progress, table
 from sopilot_assets.defs.recordings.alignments import alignments
 from sopilot_assets.defs.recordings.captured_videos import captured_videos
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
@@ -79,6 +79,7 @@ def score_updates(
     """One update at a time; a second run waits, and then finds what is left to do."""
     with only_writer(home.home.ledgers / "score_updates.lock"):
         work = _work(context, config, home, clock)
+        shown = ShownHome.of(home.home)
         before = updates.scores_before(home.home, work)
         scored: list[StationOutcome] = []
         for passed in updates.update_scores(
@@ -91,7 +92,7 @@ def score_updates(
             says=_progress_of(context, watcher),
         ):
             log_refreshed(context, passed.references)
-            record_now(context, list(_materializations(passed)))
+            record_now(context, list(_materializations(passed, shown)))
             if passed.station == updates.SCORED:
                 scored += _without_pictures(passed.outcomes)
         return dg.MaterializeResult(metadata=_update_metadata(updates.changes(before, work, scored), work))
@@ -130,7 +131,7 @@ def _progress_of(context: dg.AssetExecutionContext, watcher: Watcher) -> "update
     return says
 
 
-def _materializations(passed: "updates.Passed") -> Iterator[dg.AssetMaterialization]:
+def _materializations(passed: "updates.Passed", shown: ShownHome) -> Iterator[dg.AssetMaterialization]:
     asset = _STATIONS[passed.station]
     table_name = {updates.ALIGNED: "spans", updates.SCORED: "deviations"}.get(passed.station, "table")
     tags = {CODE_VERSION: asset.code_versions_by_key[asset.key] or ""}
@@ -138,7 +139,7 @@ def _materializations(passed: "updates.Passed") -> Iterator[dg.AssetMaterializat
         yield dg.AssetMaterialization(
             asset.key,
             partition=str(outcome.key),
-            metadata=outcome_metadata(outcome, table_name=table_name),
+            metadata=outcome_metadata(outcome, shown, table_name=table_name),
             tags=tags,
         )
 

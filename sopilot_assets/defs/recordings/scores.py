@@ -46,4 +46,4 @@ def scores(
         processes=limits.worker_processes,
         on_progress=progress(context, watcher, "scored"),
     )
-    publish_outcomes(context, outcomes, table_name="deviations")
+    publish_outcomes(context, outcomes, home=home.home, table_name="deviations")

@@ -1,4 +1,4 @@
-"""Dagster's web page on loopback, for the home's own instance: to work with, or only to look."""
+"""Dagster's web page and the pages of the home on loopback: to work with, or only to look."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import uvicorn
 
 from sopilot_assets.defs.dagster_internals.page import dagster_page
 from sopilot_assets.defs.instance import local_instance
+from sopilot_assets.defs.web.home_pages import HomePages
 from sopilot_assets.defs.web.own_pages import LOOPBACK, OwnPagesOnly
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.setting_up import dagster_home
@@ -32,10 +33,10 @@ def serve(home: Home, *, port: int, read_only: bool, public_names: Collection[st
 
 @contextmanager
 def web_app(home: Home, *, read_only: bool, public_names: Collection[str] = ()) -> Iterator[ASGIApp]:
-    """The page as an ASGI app, while its code server runs."""
+    """The page as an ASGI app, with the pages of the home, while its code server runs."""
     workspace = dagster_home(home) / "workspace.yaml"
     with (
         local_instance(home) as instance,
         dagster_page(instance, workspace, read_only=read_only) as page,
     ):
-        yield OwnPagesOnly(page, [*LOOPBACK, *public_names])
+        yield OwnPagesOnly(HomePages(page, home), [*LOOPBACK, *public_names])

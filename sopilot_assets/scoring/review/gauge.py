@@ -22,6 +22,7 @@ _WIDTH: Final = 360.0
 _EDGE: Final = 8.0
 _BAR: Final = (14.0, 24.0)
 _ZONES: Final = ("#d9825b", "#e3b94f", "#58a877")
+_NO_ZONES: Final = ("#b9bec6", "#c6cad1", "#d3d7dc")
 _ON_ZONES: Final = "#15181c"
 
 
@@ -30,11 +31,13 @@ def draw_gauge(
     score: float | None,
     noise_floor_score: float | None,
     interval: tuple[float, float] | None = None,
+    *,
+    decides: bool = True,
 ) -> Drawing:
     """A bar from 0 to 100 in the task's three zones; the score points, its interval is a line with ends, the
-    noise floor is a dashed line.
+    noise floor is a dashed line. The zones have no colours where the score decides nothing.
     """
-    return Drawing(_WIDTH, 42.0, tuple(_shapes(task, score, noise_floor_score, interval)))
+    return Drawing(_WIDTH, 42.0, tuple(_shapes(task, score, noise_floor_score, interval, decides=decides)))
 
 
 def _shapes(
@@ -42,9 +45,11 @@ def _shapes(
     score: float | None,
     noise_floor_score: float | None,
     interval: tuple[float, float] | None,
+    *,
+    decides: bool,
 ) -> Iterator[Shape]:
     limits = (0.0, task.retrain_score, task.pass_score, 100.0)
-    for colour, low, high in zip(_ZONES, limits, limits[1:], strict=False):
+    for colour, low, high in zip(_ZONES if decides else _NO_ZONES, limits, limits[1:], strict=False):
         yield Area(rectangle(_x(low), _BAR[0], _x(high), _BAR[1]), colour)
     for limit, anchor in _limit_labels(task):
         yield TextLine((_x(limit), _BAR[1] + 10), Text(f"{limit:g}", f"{limit:g}"), 11, anchor)

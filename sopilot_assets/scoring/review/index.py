@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from sopilot_assets.scoring.result import Decision
+from sopilot_assets.scoring.result import Decision, Objection
 from sopilot_assets.scoring.review import words
 from sopilot_assets.scoring.review.document import render
+from sopilot_assets.scoring.verdict import DECISIONS
 from sopilot_assets.tasks import DeviationType, Severity
 from sopilot_assets.texts.languages import Text
+from sopilot_assets.texts.times import minute
 
 _URGENCY: Final = (
     Decision.FAIL,
@@ -28,8 +30,9 @@ class IndexRow:
     """One line of the index: a scored recording and where its page is, relative to the index.
 
     ``deviations`` are the type and severity of each; ``score`` is None where nothing can be said, and
-    ``interval`` the range that holds it with 90 % probability. ``noise_floor`` is what the task's golds score
-    at least.
+    ``interval`` the range that holds it with 90 % probability. ``points_decide`` says whether the score led
+    to the decision. ``noise_floor`` is what the task's golds score at least. ``recorded_at`` and
+    ``taken_in_at`` are ISO 8601; ``objections`` is what people say against the decision.
     """
 
     video_id: str
@@ -45,13 +48,18 @@ class IndexRow:
     task_name: Text | None = None
     interval: tuple[float, float] | None = None
     noise_floor: float | None = None
+    points_decide: bool = True
+    recorded_at: str | None = None
+    taken_in_at: str | None = None
+    objections: tuple[Objection, ...] = ()
 
 
 def index_page(rows: Sequence[IndexRow]) -> str:
-    """One HTML file that links all review pages: a table, the gravest decision and lowest score first.
+    """One HTML file that links all review pages: a table, what is contested, the gravest decision and the
+    lowest score first.
 
     The order does not depend on the order of ``rows``; links are relative; it works from the disk and with
-    scripts off (then without the filter).
+    scripts off (then without filter and sorting).
     """
     ordered = sorted(rows, key=_rank)
     tasks = {row.task: Text(row.task, row.task) for row in ordered}
@@ -60,15 +68,17 @@ def index_page(rows: Sequence[IndexRow]) -> str:
     values: Mapping[str, object] = {
         "rows": [_line(row, tasks[row.task]) for row in ordered],
         "tasks": sorted(tasks.items()),
-        "decisions": [(d.value, words.DECISIONS[d], counts[d]) for d in _URGENCY if counts[d]],
+        "decisions": [(d.value, DECISIONS[d], counts[d]) for d in _URGENCY if counts[d]],
+        "contested": sum(bool(row.objections) for row in ordered),
         "types": [(kind.value, words.TYPES[kind]) for kind in DeviationType],
     }
     return render("index.html.j2", styles=("base.css", "index.css"), script="index.js", values=values)
 
 
-def _rank(row: IndexRow) -> tuple[int, float, str, str, str]:
+def _rank(row: IndexRow) -> tuple[bool, int, float, str, str, str]:
     score = -1.0 if row.score is None else row.score
-    return _URGENCY.index(row.decision), score, row.task, row.file_name, row.video_id
+    urgency = _URGENCY.index(row.decision)
+    return not row.objections, urgency, score, row.task, row.file_name, row.video_id
 
 
 def _line(row: IndexRow, task_name: Text) -> dict[str, object]:
@@ -83,8 +93,14 @@ def _line(row: IndexRow, task_name: Text) -> dict[str, object]:
         "score": None if row.score is None else f"{row.score:.1f}",
         "interval": None if row.interval is None else words.interval_range(row.interval),
         "noise_floor": None if row.noise_floor is None else words.short_noise_floor(row.noise_floor),
+        "points_decide": row.points_decide,
+        "recorded": None if row.recorded_at is None else minute(row.recorded_at),
+        "taken_in": None if row.taken_in_at is None else minute(row.taken_in_at),
+        "when": row.recorded_at or row.taken_in_at or "",
+        "contested": ", ".join(one.who for one in row.objections),
+        "urgency": _URGENCY.index(row.decision),
         "decision": row.decision.value,
-        "decision_name": words.DECISIONS[row.decision],
+        "decision_name": DECISIONS[row.decision],
         "deviations": [
             (kind.value, words.TYPES[kind], severity.value, count) for kind, severity, count in found if count
         ],

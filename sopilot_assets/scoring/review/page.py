@@ -12,8 +12,9 @@ from upath import UPath
 
 from sopilot_assets.alignment.spans import Alignment, Span, SpanKind
 from sopilot_assets.errors import GoldError
-from sopilot_assets.scoring.result import Deviation, Score, StepReading, Verifiability
+from sopilot_assets.scoring.result import Deviation, Objection, Score, StepReading, Verifiability
 from sopilot_assets.scoring.review import readings, words
+from sopilot_assets.scoring.review.contest import contest_section
 from sopilot_assets.scoring.review.document import Json, bytes_uri, data_uri, render, script_json
 from sopilot_assets.scoring.review.drawing import Drawing, svg
 from sopilot_assets.scoring.review.gauge import draw_gauge
@@ -32,9 +33,11 @@ from sopilot_assets.scoring.review.strip import (
 )
 from sopilot_assets.scoring.review.sync import sync_table
 from sopilot_assets.scoring.review.verifiability import concerns, verifiability_table
+from sopilot_assets.scoring.verdict import TO_DO, verdict
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.texts.languages import Text
+from sopilot_assets.texts.times import minute
 
 Field: TypeAlias = str | float | int | None
 
@@ -68,6 +71,8 @@ class _Review:
     gold_names: Mapping[str, str]
     stills: Sequence[StillPair]
     verifiability: Sequence[Verifiability]
+    objections: Sequence[Objection]
+    video: str | None
 
     @property
     def calibrated(self) -> bool:
@@ -96,17 +101,21 @@ def review_page(
     gold_names: Mapping[str, str] | None = None,
     noise_floor_score: float | None = None,
     is_gold: bool = False,
+    objections: Sequence[Objection] = (),
+    video: str | None = None,
 ) -> str:
-    """One self-contained HTML file: two players in step, the strip, the deviations with their stills, the
-    readings of the steps, what can be verified, the decision, its origin.
+    """One self-contained HTML file: the decision and what decided it, two players in step, the strip, the
+    deviations with their stills, the steps' times, its origin; and behind a switch for experts how it came
+    to that: points and limits, evidence, what can be verified, figures.
 
     ``stills`` has a pair for each deviation (see `deviation_stills`), ``verifiability`` is the table of the
     task's reference, ``gold_names`` are the golds' names for people, by id. The page embeds small copies (see
     `proxy`, kept in ``proxy_folder``) of the recording and of the golds that the warp and the deviations
     name; ``gold_videos`` and ``gold_steps`` may hold more. ``row`` is shown as the recording's origin, in its
     order. ``noise_floor_score`` is what this task's golds score against each other; ``is_gold`` says that the
-    recording is one of them. The same input gives the same bytes. Raises ``GoldError`` when a gold that is
-    named has no video, and ``UnreadableVideo``.
+    recording is one of them. ``objections`` are what people say against the decision, and ``video`` is the
+    address of the recording itself, relative to the page. The same input gives the same bytes. Raises
+    ``GoldError`` when a gold that is named has no video, and ``UnreadableVideo``.
     """
     if len(stills) != len(score.deviations):
         raise ValueError(
@@ -132,6 +141,8 @@ def review_page(
         gold_names=gold_names or {},
         stills=stills,
         verifiability=verifiability,
+        objections=objections,
+        video=video,
     )
     return render(
         "review.html.j2", styles=("base.css", "review.css"), script="review.js", values=_values(review)
@@ -156,32 +167,40 @@ def _named_golds(score: Score, alignment: Alignment, gold_videos: Mapping[str, P
 def _values(review: _Review) -> dict[str, object]:
     task, score = review.task, review.score
     file_name = str(review.row.get("file_name") or review.alignment.video_id)
+    told = verdict(score, task)
     return {
         "title": f"{file_name} · {task.name}",
         "file_name": file_name,
         "task_name": Text(task.name, task.name_ja or task.name),
-        "task_version": task.version,
         "origin": [str(review.row[name]) for name in _ORIGIN if review.row.get(name) is not None],
-        "score": None if score.score is None else f"{score.score:.1f}",
+        "recorded": _recorded(review.row),
+        "video": review.video,
+        "contest": contest_section(review.objections),
         "decision": score.decision.value,
-        "decision_name": words.DECISIONS[score.decision],
-        "reason": score.reason,
+        "verdict": told,
+        "because": _because(score, told.because),
+        "to_do": TO_DO[score.decision],
         "interval": None if score.interval is None else words.interval_range(score.interval),
         "interval_meaning": words.interval_meaning(score, calibrated=review.calibrated),
         "gauge": _markup(
-            draw_gauge(task, score.score, review.noise_floor_score, score.interval),
+            draw_gauge(
+                task, score.score, review.noise_floor_score, score.interval, decides=told.points_decide
+            ),
             'class="gauge" aria-hidden="true"',
         ),
         "limits": words.limits(task),
         "noise_floor": words.noise_floor(review.noise_floor_score),
-        "short_noise_floor": words.short_noise_floor(review.noise_floor_score),
         "not_verified": words.not_verified(concerns(task, score.unverifiable))
         if score.unverifiable
         else None,
         "trainee_label": review.trainee_label,
         "trainee_source": review.trainee_source,
         "golds": [
-            {"id": gold.gold_id, "source": gold.source, "strip": _strip(review, gold)}
+            {
+                "name": review.gold_names.get(gold.gold_id, gold.gold_id),
+                "source": gold.source,
+                "strip": _strip(review, gold),
+            }
             for gold in review.golds
         ],
         "strip_label": words.STRIP,
@@ -198,10 +217,31 @@ def _values(review: _Review) -> dict[str, object]:
         "no_verifiability": words.no_verifiability(calibrated=review.calibrated),
         "none_found": words.none_found(score.decision),
         "spans": list(_spans(review)),
-        "provenance": [(_label(name), "–" if value is None else value) for name, value in review.row.items()],
+        "provenance": [
+            (_label(name), "–" if value is None else value, name in words.FOR_EXPERTS)
+            for name, value in review.row.items()
+        ],
         "figures": _figures(review),
         "payload": script_json(_payload(review)),
     }
+
+
+def _because(score: Score, because: Sequence[Text]) -> list[dict[str, object]]:
+    """What decided, each finding with the number of its deviation to jump to."""
+    texts = [deviation.text for deviation in score.deviations]
+    return [{"text": text, "deviation": texts.index(text) if text in texts else None} for text in because]
+
+
+def _recorded(row: Mapping[str, Field]) -> Text | None:
+    """When the recording was made; when it was taken in where nobody knows; None where neither is."""
+    if made := row.get("recorded_at"):
+        return Text(f"recorded {minute(str(made))}", f"撮影 {minute(str(made))}")
+    if taken := row.get("taken_in_at"):
+        when = minute(str(taken))
+        return Text(
+            f"taken in {when} (when it was recorded is not known)", f"取り込み {when}（撮影日時は不明）"
+        )
+    return None
 
 
 def _strip(review: _Review, gold: _Gold) -> Markup:
@@ -235,7 +275,8 @@ def _deviation(review: _Review, deviation: Deviation, pair: StillPair) -> dict[s
         "confidence": f"{deviation.confidence:.2f}",
         "percent": f"{deviation.confidence * 100:.0f}",
         "text": deviation.text,
-        "support": words.support(deviation, review.gold_names, calibrated=review.calibrated),
+        "backing": words.backing(deviation, calibrated=review.calibrated),
+        "support": words.support(deviation, review.gold_names),
         "stills": [_still(review.trainee_label, pair.trainee, expected=not deviation.trainee)]
         + ([] if pair.gold is None else [_still(words.GOLD, pair.gold, name=_gold_name(review, deviation))]),
     }

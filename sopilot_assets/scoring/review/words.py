@@ -10,14 +10,6 @@ from sopilot_assets.scoring.result import Decision, Deviation, Score
 from sopilot_assets.tasks import DeviationType, Severity, Step, TaskSpec
 from sopilot_assets.texts.languages import Text
 
-DECISIONS: Final[Mapping[Decision, Text]] = {
-    Decision.PASS: Text("Pass", "合格"),
-    Decision.NEEDS_REVIEW: Text("Needs review", "要確認"),
-    Decision.RETRAIN: Text("Retrain", "再訓練"),
-    Decision.FAIL: Text("Fail", "不合格"),
-    Decision.NOT_VERIFIABLE: Text("Not verifiable", "判定不能"),
-}
-
 TYPES: Final[Mapping[DeviationType, Text]] = {
     DeviationType.MISSING_STEP: Text("Missing step", "手順の抜け"),
     DeviationType.ORDER_SWAP: Text("Order swapped", "順序の入れ替わり"),
@@ -42,6 +34,7 @@ FIELDS: Final[Mapping[str, Text]] = {
     "camera": Text("Camera", "カメラ"),
     "session": Text("Session", "セッション"),
     "recorded_at": Text("Recorded at", "撮影日時"),
+    "taken_in_at": Text("Taken in at", "取り込み日時"),
     "file_name": Text("File", "ファイル名"),
     "source_video": Text("Made from", "元の動画"),
     "task_id": Text("Task", "作業"),
@@ -51,6 +44,11 @@ FIELDS: Final[Mapping[str, Text]] = {
     "algorithm": Text("Algorithm", "アルゴリズム"),
 }
 """Labels of the provenance fields that are known; any other field is shown under its own name."""
+
+FOR_EXPERTS: Final = frozenset(
+    ("key", "video_id", "task_version", "model_id", "reference_id", "algorithm", "role", "task_id")
+)
+"""Fields that say by what a result was made."""
 
 UNKNOWN: Final = Text("Not recognised", "該当なし")
 FROZEN: Final = Text("Frozen", "停止")
@@ -161,10 +159,37 @@ def noise_floor(noise_floor_score: float | None) -> Text:
     )
 
 
-def support(deviation: Deviation, gold_names: Mapping[str, str], *, calibrated: bool) -> Text:
-    """Which golds support a deviation, each asked alone, or why none was asked."""
-    if not deviation.votes:
+def backing(deviation: Deviation, *, calibrated: bool) -> Text:
+    """How far the golds back a deviation, for who decides what to do about it."""
+    count, of = sum(vote.log_odds > 0 for vote in deviation.votes), len(deviation.votes)
+    if not of:
         return _without_votes(deviation, calibrated=calibrated)
+    if 2 * count <= of:
+        en = "none" if count == 0 else f"only {count}"
+        return Text(
+            f"Look at it yourself: all golds together say so, but {en} of {of} shows it alone.",
+            "ご自身で確認してください：お手本全体からの判定ですが、"
+            f"単独で示すお手本は {of} 本中 {count} 本だけです。",
+        )
+    if deviation.confidence < CLEAR:
+        return Text(
+            f"Likely: {count} of {of} golds show it, each alone.",
+            f"可能性が高い：お手本 {of} 本中 {count} 本が、それぞれ単独で示しています。",
+        )
+    return Text(
+        f"Clear: {count} of {of} golds show it, each alone.",
+        f"明らか：お手本 {of} 本中 {count} 本が、それぞれ単独で示しています。",
+    )
+
+
+CLEAR: Final = 0.9
+"""The least confidence of a deviation that is called clear."""
+
+
+def support(deviation: Deviation, gold_names: Mapping[str, str]) -> Text | None:
+    """Which golds support a deviation, each asked alone; None where none was asked."""
+    if not deviation.votes:
+        return None
     names = {vote.gold_id: gold_names.get(vote.gold_id, vote.gold_id) for vote in deviation.votes}
     for_it = [
         f"{names[vote.gold_id]} ({vote.log_odds:+.1f})" for vote in deviation.votes if vote.log_odds > 0

@@ -12,9 +12,11 @@ import pandas as pd
 from sopilot_assets.capture.ledgers import ACTIVE, duplicates_ledger, quarantine_ledger, videos_ledger
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.labels.chain import labels_ledger, read_chain
+from sopilot_assets.labels.contests import open_objections
 from sopilot_assets.labels.events import LabelEvent
 from sopilot_assets.labels.state import label_state
 from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.result import Objection
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
 
@@ -82,6 +84,13 @@ class Rows:
         if task_id not in self._labels:
             self._labels[task_id] = label_state(self._events(task_id))
         return self._labels[task_id]
+
+    @cached_property
+    def contested(self) -> dict[str, tuple[Objection, ...]]:
+        """What people say against decisions and nobody has answered, by key of active recordings."""
+        found = open_objections(plain_rows(labels_ledger(self.home).as_of(self.day.moment)))
+        active = set(self.recordings["key"])
+        return {key: objections for key, objections in sorted(found.items()) if key in active}
 
     def _events(self, task_id: str) -> list[LabelEvent]:
         return [event for event in read_chain(self.home, task_id) if event.event_id in self._known_events]

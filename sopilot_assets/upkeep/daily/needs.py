@@ -9,13 +9,16 @@ from typing import Final, TypeAlias
 
 from sopilot_assets.disk import GIB, DiskState, pressure_at
 from sopilot_assets.scoring.result import Decision
+from sopilot_assets.scoring.verdict import DECISIONS
 from sopilot_assets.settings import DiskLimits
 from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.texts.languages import Text
 from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity, warning
 from sopilot_assets.upkeep.conditions.golds import film_golds, no_gold
 from sopilot_assets.upkeep.conditions.machine import short_of_space
 from sopilot_assets.upkeep.conditions.scores import out_of_date, unscored
 from sopilot_assets.upkeep.daily.day import Rows
+from sopilot_assets.upkeep.daily.words import word
 
 Row: TypeAlias = Mapping[str, Cell]
 
@@ -33,12 +36,13 @@ _DISK_DAYS: Final = 14
 class Need:
     """A condition that a person has to do something about, in Japanese too, and how soon.
 
-    Without ``urgency`` its severity says how soon.
+    Without ``urgency`` its severity says how soon; without ``action_ja`` the action is a command.
     """
 
     condition: Condition
     ja: str
     urgency: str = ""
+    action_ja: str = ""
 
     @property
     def soon(self) -> str:
@@ -49,7 +53,8 @@ class Need:
         """The row of the report's table."""
         told = self.condition
         texts = {"what_en": told.what, "what_ja": self.ja, "action": told.action}
-        return {"rank": rank, "urgency": self.soon, **texts}
+        actions = {"action_en": told.action, "action_ja": self.action_ja or told.action}
+        return {"rank": rank, "urgency": self.soon, **texts, **actions}
 
 
 def needs(rows: Rows, sections: Mapping[str, Sequence[Row]]) -> list[dict[str, Cell]]:
@@ -61,6 +66,7 @@ def needs(rows: Rows, sections: Mapping[str, Sequence[Row]]) -> list[dict[str, C
         *_refused(sections["quarantine"]),
         *(need for task in sections["tasks"] for need in _task(task)),
         *_stale(sections["stale"]),
+        *_contested(rows),
         *_reviews(rows),
         *(need for gate in sections["gates"] for need in _gate(gate)),
         *_drift(sections["drift"]),
@@ -69,9 +75,9 @@ def needs(rows: Rows, sections: Mapping[str, Sequence[Row]]) -> list[dict[str, C
     return [need.as_row(rank) for rank, need in enumerate(found, start=1)]
 
 
-def _need(subject: Cell, en: str, ja: str, action: str, urgency: str = _SOON) -> Need:
+def _need(subject: Cell, en: str, ja: str, action: str, urgency: str = _SOON, *, action_ja: str = "") -> Need:
     """Something that only a report asks: the work of people on the recordings of a day."""
-    return Need(warning("daily", str(subject), en, action), ja, urgency)
+    return Need(warning("daily", str(subject), en, action), ja, urgency, action_ja)
 
 
 def _disk(row: Row) -> Iterator[Need]:
@@ -83,22 +89,29 @@ def _disk(row: Row) -> Iterator[Need]:
     short = short_of_space(DiskState(int(free_bytes), pressure_at(free_bytes, limits), limits))
     if short is not None:
         paused = short.severity is ConditionSeverity.PROBLEM
+        action = _MAKE_ROOM_NOW if paused else _MAKE_ROOM
         told = replace(
-            short,
-            what=f"{free} GiB are free; intake pauses below {pause:g} GiB.",
-            action="free some space: intake is paused"
-            if paused
-            else "free some space, e.g. sopilot retention apply",
+            short, what=f"{free} GiB are free; intake pauses below {pause:g} GiB.", action=action.en
         )
         ja = f"空き容量は {free} GiB です。{pause:g} GiB 未満で取り込みが止まります。"
-        yield Need(told, ja, _URGENT)
+        yield Need(told, ja, _URGENT, action.ja)
     elif days is not None and float(days) < _DISK_DAYS:
         yield _need(
             "disk",
             f"At this growth the disk is full in {days:g} days.",
             f"このままの増加量では、あと {days:g} 日でディスクがいっぱいになります。",
             "sopilot retention apply, or a larger disk",
+            action_ja="sopilot retention apply または、より大きなディスク",
         )
+
+
+_MAKE_ROOM: Final = Text(
+    "free some space, e.g. sopilot retention apply",
+    "空き容量を増やしてください（例： sopilot retention apply など）",
+)
+_MAKE_ROOM_NOW: Final = Text(
+    "free some space: intake is paused", "空き容量を増やしてください（取り込みは停止中です）"
+)
 
 
 def _alerts(alerts: Sequence[Row]) -> Iterator[Need]:
@@ -117,6 +130,7 @@ def _campaigns(campaigns: Sequence[Row]) -> Iterator[Need]:
                 f"Campaign {row['campaign']}: {faults} steps failed, {findings} steps found something.",
                 f"キャンペーン {row['campaign']}：失敗した手順 {faults} 件、指摘のあった手順 {findings} 件。",
                 f"campaigns/{row['campaign']}: the logs of its steps; sopilot campaign show",
+                action_ja=f"campaigns/{row['campaign']} にある各手順のログ、sopilot campaign show",
             )
 
 
@@ -173,8 +187,33 @@ def _short(name: str, count: int, target: int, of: tuple[str, str], action: str)
 def _stale(stale: Sequence[Row]) -> Iterator[Need]:
     reasons = {str(row["why"]): int(row["recordings"] or 0) for row in stale if row["why"] != "missing"}
     if reasons:
-        count, shown = sum(reasons.values()), ", ".join(reasons)
-        yield Need(out_of_date(reasons), f"{count} 件の得点が古くなっています（{shown}）。")
+        count, shown = sum(reasons.values()), "、".join(word(why).ja for why in reasons)
+        yield Need(out_of_date(reasons), f"{count} 件の得点が古くなっています（原因：{shown}）。")
+
+
+def _contested(rows: Rows) -> Iterator[Need]:
+    """Decisions that a person calls wrong, until somebody answers."""
+    names = dict(zip(rows.recordings["key"], rows.recordings["original_name"], strict=True))
+    by_task: dict[str, list[str]] = {}
+    for key, objections in rows.contested.items():
+        who = ", ".join(one.who for one in objections)
+        by_task.setdefault(objections[0].task_id, []).append(f"{names[key]} ({who})")
+    for task_id, told in sorted(by_task.items()):
+        answer = f"sopilot label add {task_id} FILE ANSWER --who ID --adjudicates"
+        shown = ", ".join(told[:_NAMED]) + (", …" if len(told) > _NAMED else "")
+        count = len(told)
+        yield _need(
+            task_id,
+            f"{task_id}: people contest {count} verdict{'' if count == 1 else 's'}, and nobody has answered: "
+            f"{shown}.",
+            f"{task_id}：{count} 件の判定に異議があり、まだ回答がありません：{shown}。",
+            f"sopilot recording show FILE, then {answer}",
+            action_ja=f"sopilot recording show FILE で確認し、{answer} で回答",
+        )
+
+
+_NAMED: Final = 5
+"""Recordings that a line names; the list of all has the others."""
 
 
 def _reviews(rows: Rows) -> Iterator[Need]:
@@ -185,12 +224,15 @@ def _reviews(rows: Rows) -> Iterator[Need]:
         mine = trainees[(trainees["task_id"] == task_id) & ~trainees["key"].isin(labeled)]
         counts = Counter(mine["decision"])
         if total := sum(counts[one.value] for one in _LOOK_AT):
-            shown = ", ".join(f"{counts[one.value]} {one.value}" for one in _LOOK_AT if counts[one.value])
+            there = [one for one in _LOOK_AT if counts[one.value]]
+            en = ", ".join(f"{counts[one.value]} {DECISIONS[one].en.lower()}" for one in there)
+            ja = "、".join(f"{DECISIONS[one].ja} {counts[one.value]} 件" for one in there)
             yield _need(
                 task_id,
-                f"{task_id}: {total} recordings wait for a person to look at them ({shown}).",
-                f"{task_id}：{total} 件の録画が人による確認を待っています（{shown}）。",
+                f"{task_id}: {total} recordings wait for a person to look at them ({en}).",
+                f"{task_id}：{total} 件の録画が人による確認を待っています（{ja}）。",
                 "reviews/index.html, then sopilot label add",
+                action_ja="reviews/index.html を見て、sopilot label add",
             )
 
 
@@ -217,9 +259,10 @@ def _gate(gate: Row) -> Iterator[Need]:
 def _drift(rows: Sequence[Row]) -> Iterator[Need]:
     for row in rows:
         if row["state"] == "drifts":
+            of, psi = word(str(row["of"])), row["psi"]
             yield _need(
                 row["task"],
-                f"{row['task']}: recent recordings differ from earlier in {row['of']} (PSI {row['psi']}).",
-                f"{row['task']}：最近の録画は以前と {row['of']} の分布が異なります（PSI {row['psi']}）。",
+                f"{row['task']}: recent recordings differ from earlier in {of.en} (PSI {psi}).",
+                f"{row['task']}：最近の録画は以前と{of.ja}の分布が異なります（PSI {psi}）。",
                 f"sopilot score list --task {row['task']}",
             )

@@ -46,7 +46,7 @@ def _cell(row: Mapping[str, object], column: str) -> dict[str, object]:
         return {"text": Text(str(row[f"{column}_en"]), str(row[f"{column}_ja"])), "kind": column}
     value = row.get(column)
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return {"text": words.cell(_shown(value, column)), "kind": "number" if number else column}
+    return {"text": words.cell(_shown(value, column), column), "kind": "number" if number else column}
 
 
 def _shown(value: object, column: str) -> object:

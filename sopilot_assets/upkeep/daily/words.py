@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from sopilot_assets.capture.reasons import REASON_TEXTS, Reason
 from sopilot_assets.texts.languages import Text
 
 HEADS: Final[Mapping[str, Text]] = {
@@ -144,8 +145,20 @@ VALUES: Final[Mapping[str, Text]] = {
     "warning": Text("warning", "注意"),
     "open": Text("open", "未解決"),
     "over": Text("over", "解決済み"),
+    "missing": Text("no score yet", "未採点"),
+    "algorithm": Text("algorithm", "アルゴリズム"),
+    "task": Text("task", "作業の定義"),
+    "model": Text("model", "モデル"),
+    "reference": Text("reference", "お手本の参照"),
 }
-"""Words of cells that are not numbers or names."""
+"""Words of cells in the columns `SAID`, where they are not numbers or names."""
+
+SAID: Final = frozenset(("urgency", "of", "state", "severity", "why"))
+
+
+def word(value: str) -> Text:
+    """A word of a cell in both languages."""
+    return VALUES.get(value, Text(value, value))
 
 
 def period(complete: bool, until: str) -> Text:
@@ -156,12 +169,15 @@ def period(complete: bool, until: str) -> Text:
     return Text(f"The day so far, until {shown} UTC.", f"UTC {shown} までの途中経過。")
 
 
-def cell(value: object) -> Text:
-    """A cell in both languages."""
+def cell(value: object, column: str) -> Text:
+    """A cell of a column in both languages."""
     if value is None:
         return Text("–", "–")
     if isinstance(value, bool):
         return Text("yes", "合格") if value else Text("no", "不合格")
     if isinstance(value, float):
         return Text(f"{value:g}", f"{value:g}")
-    return VALUES.get(str(value), Text(str(value), str(value)))
+    if column == "reason" and value in set(Reason):
+        text = REASON_TEXTS[Reason(str(value))]
+        return Text(text.english, text.japanese)
+    return word(str(value)) if column in SAID else Text(str(value), str(value))

@@ -146,7 +146,12 @@
     const x = (time) => geometry.left + across * clamp(time / span, 0, 1);
     const up = x(gold().currentTime), down = x(trainee.currentTime);
     const bottom = strip.querySelector("svg").viewBox.baseVal.height - 18;
+    if (playing()) keepInView(strip, down / geometry.width);
     head.setAttribute("points", `${up},${geometry.gold[0] - 4} ${up},${geometry.gold[1]} ${down},${geometry.trainee[0]} ${down},${bottom}`);
+  }
+  function keepInView(strip, share) {
+    const at = share * strip.scrollWidth, { scrollLeft: from, clientWidth: width } = strip;
+    if (at < from || at > from + width) strip.scrollLeft = at - width / 4;
   }
   function show() {
     const now = trainee.currentTime, there = gold().currentTime;
@@ -208,18 +213,26 @@
       const share = clamp((x - geometry.left) / (geometry.right - geometry.left), 0, 1);
       (row === "gold" ? moveGoldTo : moveTo)(share * data.golds[chosen].strip_s);
     };
-    svg.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
+    const touch = (event) => {
       const deviation = event.target.dataset.deviation;
       if (deviation !== undefined) return jump(Number(deviation));
       const box = svg.getBoundingClientRect();
       const y = ((event.clientY - box.top) / box.height) * svg.viewBox.baseVal.height;
       row = y < data.strip.gold[1] + 6 ? "gold" : "trainee";
-      svg.setPointerCapture(event.pointerId);
       move(event);
+    };
+    svg.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0 || event.pointerType === "touch") return; // a finger scrolls; its tap is a click
+      touch(event);
+      if (row) svg.setPointerCapture(event.pointerId);
     });
     svg.addEventListener("pointermove", (event) => row && move(event));
     for (const kind of ["pointerup", "pointercancel"]) svg.addEventListener(kind, () => (row = null));
+    svg.addEventListener("click", (event) => {
+      if (event.pointerType !== "touch") return;
+      touch(event);
+      row = null;
+    });
   }
 
   // ---- keys
@@ -233,8 +246,11 @@
   };
   function onKey(event) {
     const action = keys[event.key];
-    const pressed = event.key === " " && event.target.closest("button, a, summary, [type=radio]:not(:checked)");
-    const own = event.target.closest(event.key.startsWith("Arrow") ? "select, [type=radio]" : "select");
+    const pressed = event.key === " " && event.target.closest("button, a, summary, [type=checkbox], [type=radio]:not(:checked)");
+    const scrolled = event.target.closest(".strip, .wide");
+    const scrolls = scrolled && scrolled.scrollWidth > scrolled.clientWidth;
+    const own = event.target.closest(event.key.startsWith("Arrow") ? "select, [type=radio]" : "select")
+      || (scrolls && event.key.startsWith("Arrow"));
     if (!action || own || pressed || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     action(event);
@@ -252,11 +268,11 @@
     document.documentElement.lang = chosenLanguage;
     wake();
   }
-  function remembered() {
-    try { return localStorage.getItem("sopilot-language"); } catch { return null; } // storage may be forbidden
+  function remembered(name = "sopilot-language") {
+    try { return localStorage.getItem(name); } catch { return null; } // storage may be forbidden
   }
-  function remember(value) {
-    try { localStorage.setItem("sopilot-language", value); } catch { return; }
+  function remember(value, name = "sopilot-language") {
+    try { localStorage.setItem(name, value); } catch { return; }
   }
 
   trainee.controls = false;
@@ -287,6 +303,8 @@
   }));
   all("[name=language]").forEach((input) => input.addEventListener("change", () => { remember(input.value); speak(input.value); }));
   document.addEventListener("keydown", onKey);
+  $("expert").addEventListener("change", () => remember($("expert").checked ? "yes" : "no", "sopilot-expert"));
+  $("expert").checked = remembered("sopilot-expert") === "yes";
   const known = remembered();
   speak(known === "en" || known === "ja" ? known : navigator.language.startsWith("ja") ? "ja" : "en");
 })();

@@ -1,0 +1,89 @@
+"""The pages and recordings of a home beside Dagster's own pages: only looked at, never changed."""
+
+from __future__ import annotations
+
+import mimetypes
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+
+from sopilot_assets.defs.web.addresses import SHOWN, shown_file
+from sopilot_assets.scoring.review import index_page
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import local_path
+from sopilot_assets.store.shared import at_hand
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+HEADERS: Final = {
+    "Cache-Control": "no-cache",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+}
+"""A page that was made anew is fetched anew, and no other site shows it in its own."""
+
+_KINDS: Final = {".mkv": "video/x-matroska", ".mov": "video/mp4", ".m4v": "video/mp4", ".mts": "video/mp2t"}
+"""What the list of the system lacks, or calls by a name that browsers do not play."""
+
+
+class HomePages:
+    """The app, and before it the pages, reports and recordings of a home (see `SHOWN`)."""
+
+    def __init__(self, app: ASGIApp, home: Home) -> None:
+        self._app, self._home = app, home
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request for a file of the home; all others are the app's."""
+        path = scope.get("path", "")
+        folder = path.removeprefix("/").partition("/")[0]
+        if scope["type"] != "http" or folder not in SHOWN:
+            await self._app(scope, receive, send)
+            return
+        if scope["method"] not in ("GET", "HEAD"):
+            answer: Response = HTMLResponse("Only to look at.", 405, {**HEADERS, "Allow": "GET, HEAD"})
+        else:
+            answer = await run_in_threadpool(self._answer, path)
+        await answer(scope, receive, send)
+
+    def _answer(self, path: str) -> Response:
+        if path.count("/") == 1:
+            return RedirectResponse(f"{path}/", headers=HEADERS)
+        if path == "/reviews/":
+            path = "/reviews/index.html"
+        if path == "/reports/":
+            return HTMLResponse(self._reports(), headers=HEADERS)
+        file = shown_file(self._home, path)
+        if file is not None and at_hand(file).is_file():
+            return FileResponse(file, headers=HEADERS, media_type=_kind(file))
+        if path == "/reviews/index.html":
+            return HTMLResponse(index_page(()), headers=HEADERS)
+        return HTMLResponse(_page("Not found", f"<p>There is no {escape(path)}.</p>"), 404, HEADERS)
+
+    def _reports(self) -> str:
+        """A list of the daily reports, the newest first."""
+        folder = local_path(self._home.reports)
+        shown = [path for path in folder.glob("*.html") if SHOWN["reports"].fullmatch(path.name)]
+        days = sorted((path.stem for path in shown), reverse=True)
+        listed = "".join(f'<li><a href="{day}.html">{day}</a></li>' for day in days)
+        body = f"<ul>{listed}</ul>" if days else "<p>None yet. / まだありません。</p>"
+        return _page("Daily reports / 日報", body)
+
+
+def _kind(file: Path) -> str:
+    kind = _KINDS.get(file.suffix) or mimetypes.guess_type(file.name)[0]
+    return kind or ("text/plain" if file.suffix in {".py", ".md", ".sha256"} else "application/octet-stream")
+
+
+def _page(title: str, body: str) -> str:
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title></head><body><h1>{title}</h1>{body}"
+        '<p><a href="/reviews/">All recordings / 録画の一覧</a></p></body></html>'
+    )

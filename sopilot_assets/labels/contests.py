@@ -1,0 +1,57 @@
+"""Which decisions people contest: a person says that one is wrong, and nobody has answered yet.
+
+An objection is a label with the verdict ``disagree``. It is open until an event after it settles the
+recording (``adjudicates``), or the same person says something else of it with the findings in view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from sopilot_assets.labels.chain import labels_ledger
+from sopilot_assets.labels.events import RaterVerdict, Source
+from sopilot_assets.scoring.result import Objection
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell, plain_rows
+
+_NEEDED: Final = (
+    'select task_id, key, who, "at", seq, source, verdict, note, adjudicates from all_rows '
+    "where source = 'human' or adjudicates order by task_id, seq"
+)
+
+
+def contested(home: Home) -> dict[str, tuple[Objection, ...]]:
+    """The open objections now, by partition key.
+
+    The chain of events is not verified here: a page shows an objection also where the chain is broken.
+    """
+    return open_objections(plain_rows(labels_ledger(home).query(_NEEDED)))
+
+
+def open_objections(events: Iterable[Mapping[str, Cell]]) -> dict[str, tuple[Objection, ...]]:
+    """The open objections among rows of the ledger of labels, by partition key, the oldest first."""
+    said: dict[str, dict[str, Mapping[str, Cell]]] = {}
+    for event in sorted(events, key=lambda row: (str(row["task_id"]), int(row["seq"] or 0))):
+        words = said.setdefault(str(event["key"]), {})
+        if event["adjudicates"]:
+            words.clear()
+        elif event["source"] == Source.HUMAN.value:
+            words.pop(str(event["who"]), None)
+            words[str(event["who"])] = event
+    found = {key: _objections(list(words.values())) for key, words in said.items()}
+    return {key: objections for key, objections in found.items() if objections}
+
+
+def _objections(words: Sequence[Mapping[str, Cell]]) -> tuple[Objection, ...]:
+    return tuple(
+        Objection(
+            task_id=str(event["task_id"]),
+            key=str(event["key"]),
+            who=str(event["who"]),
+            at=str(event["at"]),
+            note=str(event["note"] or ""),
+        )
+        for event in words
+        if event["verdict"] == RaterVerdict.DISAGREE.value
+    )
