@@ -20,7 +20,7 @@ _FLOCK: Final = "hhqqi4x"  # struct flock of 64 bit Linux: type, whence, start, 
 def take(path: Path) -> int | None:
     """A descriptor by which this process holds the file; None where another one holds it.
 
-    A missing file is made. The file stays held until every process that has got the descriptor has closed it or ended.
+    A missing file is made. The file stays held until every process that has the descriptor closes it or ends.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)

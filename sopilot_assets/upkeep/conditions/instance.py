@@ -56,8 +56,8 @@ def _wrong_settings(asked: Situation, folder: Path) -> Iterator[Condition]:
 
 
 def _impatient(home: Home) -> Iterator[Condition]:
-    """A limit on the start of runs that a busy machine passes, as older versions shipped it: Dagster takes the
-    run for dead then, and starts it once more.
+    """A limit on the start of runs that a busy machine passes, as older versions shipped it: Dagster takes
+    the run for dead then, and starts it once more.
     """
     shipped = yaml.safe_load(shipped_settings(INSTANCE_FILE))
     told = _instance_settings(home)
