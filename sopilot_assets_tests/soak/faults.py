@@ -12,6 +12,7 @@ from typing import Final
 
 import psutil
 
+from sopilot_assets.defs.dagster_internals import run_process
 from sopilot_assets.processes.children import MARK
 from sopilot_assets_tests.soak.clock import Clock
 from sopilot_assets_tests.soak.drops import Drop
@@ -64,7 +65,7 @@ def inject(kind: str, site: Site, now_s: float) -> Injected | None:
 
 
 def _kill_run(site: Site) -> Attempt:
-    """Of the run of a cycle: the process that the code server started for it."""
+    """Of the run of a cycle: the process that the launcher started for it."""
     runs = [process for process in site.servers.processes() if _is_run(process)]
     return _killed(site.chance.choice(runs), "run") if runs else None
 
@@ -165,16 +166,11 @@ def _is_step(process: psutil.Process) -> bool:
 
 
 def _is_run(process: psutil.Process) -> bool:
-    """Whether it is the process of a run: a child of a code server's that is no step of a campaign."""
-    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-        parent = process.parent()
-        words = " ".join(process.cmdline())
-        is_spawned = "spawn_main" in words
-        is_of_server = parent is not None and "dagster api grpc" in " ".join(parent.cmdline()).replace(
-            "-m ", ""
-        )
-        return is_spawned and is_of_server and not process.environ().get(MARK)
-    return False
+    """Whether it is the process of a run."""
+    try:
+        return run_process.__name__ in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _stopped(process: psutil.Process) -> bool:

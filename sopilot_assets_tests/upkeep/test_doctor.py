@@ -132,6 +132,11 @@ def test_dagsters_settings_have_to_be_there_and_to_be_yaml(ready: Home) -> None:
     settings = local_path(ready.root) / "dagster" / "dagster.yaml"
     assert only(ready, "Dagster", DAGSTER_HOME=str(settings.parent))["state"] == "ok"
     assert only(ready, "Dagster", DAGSTER_HOME="/elsewhere")["state"] == "warning"
+    shipped = settings.read_text("utf-8")
+    settings.write_text(shipped.replace("start_timeout_seconds: 3600", "start_timeout_seconds: 300"), "utf-8")
+    (finding,) = found(ready, "Dagster")
+    assert "more than 300 s to start" in str(finding["what"])
+    assert "start_timeout_seconds: 3600" in str(finding["action"])
     settings.write_text("telemetry: [", "utf-8")
     assert only(ready, "Dagster")["state"] == "problem"
     settings.unlink()

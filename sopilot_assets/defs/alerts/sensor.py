@@ -16,6 +16,7 @@ import dagster as dg
 
 from sopilot_assets.defs.alerts.ended_runs import ended_runs
 from sopilot_assets.defs.alerts.failed_checks import failed_checks
+from sopilot_assets.defs.dagster_internals.launcher import end_lost_starts
 from sopilot_assets.defs.dagster_internals.ticks import last_tick
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.disk import guard_disk
@@ -78,6 +79,9 @@ def alerts_sensor(
     context: dg.SensorEvaluationContext, home: HomeResource, clock: ClockResource
 ) -> dg.SensorResult:
     """One tick."""
+    for run_id in end_lost_starts(context.instance):
+        message = f"run {run_id}: its process was gone before the run began"
+        context.log.warning(message)
     asked = Situation(home.home, clock.now(), os.environ, dagster_told=_known(context.instance))
     settle_lasting(asked, SETTINGS)
     settings, now = asked.settings, asked.now

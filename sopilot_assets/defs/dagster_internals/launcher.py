@@ -1,13 +1,14 @@
-"""Runs as child processes of the code server, like Dagster's own launcher, but noticed when they die with it.
+"""Runs as processes of their own on this machine: one for each run, however often its launch is repeated, and
+never taken for dead while it lives.
 
-Dagster's default launcher cannot tell whether a run's process still lives. A code server that stays up
-reports the death of one of its runs, but after a power cut or a killed `dagster dev` nobody does: the run
-reads "started" and holds one of the few places for runs until its longest permitted time is over.
+Dagster's default launcher asks the code server to start a run, for 60 s at most, and asks again. A start that
+takes longer was then asked for several times, and nothing told which process was the run's. Here the launcher
+starts the process itself. The process holds a file below ``DAGSTER_HOME`` from before it begins until it is
+gone (`processes.held_file`): a second launch finds the file held and starts nothing, and a run whose file
+nobody holds is dead. Code servers may be stopped, restarted or reloaded meanwhile.
 
-The process is looked up here by the id that the run itself wrote to its log. The code server is not asked:
-after its code was reloaded it no longer knows the runs it started before, though they go on well. Another
-process that has got the id of a dead one is told by when it began, counted from the start of the machine: the
-clock on the wall may have been set meanwhile.
+Runs that something else has started are found by what they noted: a command line by a tag, Dagster's own
+commands and the code servers of versions before by the process id in the run's log.
 """
 
 from __future__ import annotations
@@ -16,33 +17,44 @@ import json
 import math
 import os
 import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 import psutil
-from dagster import DagsterEventType, DagsterRun
-from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, LaunchRunContext, WorkerStatus
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._serdes import ConfigurableClass, ConfigurableClassData
+from dagster._utils import get_run_crash_explanation
 
+from sopilot_assets.defs.dagster_internals import run_process
+from sopilot_assets.errors import ConfigError
 from sopilot_assets.processes.boot_clock import SinceBoot, boot_id
+from sopilot_assets.processes.held_file import is_held, take
 
 PROCESS_TAG: Final = "sopilot/process"
 """The tag of a run that a command line executes: which process that is."""
 
 LAUNCHED_TAG: Final = "sopilot/launched"
-"""The tag of a run that a code server executes: when it was asked to."""
+"""The tag that older versions gave a run when they asked a code server for it, each time anew."""
 
 CLOCK_TICK_S: Final = 1.0
 """How far two readings of when a process began may lie apart."""
 
 START_TOLERANCE_S: Final = 600.0
-"""A process that began this much later than its run was launched is another one with the same id."""
+"""A process that began this much later than a code server was asked for its run is another one with the same
+id.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class NotedProcess:
-    """The process of a run: its id, and the earliest and the latest time at which it can have begun."""
+    """A process that a run noted: its id, and the earliest and the latest time at which it can have begun."""
 
     pid: int
     after: SinceBoot
@@ -59,8 +71,31 @@ class NotedProcess:
         return -CLOCK_TICK_S <= late_s <= self.within_s
 
 
-class LocalRunLauncher(DefaultRunLauncher):
-    """Dagster's default launcher with a health check; `dagster.yaml` makes it the instance's launcher."""
+class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
+    """Starts each run as a process of this machine; `dagster.yaml` makes it the instance's launcher."""
+
+    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
+        self._inst_data = inst_data
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    @property
+    def inst_data(self) -> ConfigurableClassData | None:
+        """What the instance file says of the launcher."""
+        return self._inst_data
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """No settings."""
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls,
+        inst_data: ConfigurableClassData | None,
+        config_value: Mapping[str, Any],  # noqa: ARG003 - Dagster passes it by name
+    ) -> Self:
+        """The launcher of an instance file."""
+        return cls(inst_data)
 
     @property
     def supports_check_run_worker_health(self) -> bool:
@@ -68,26 +103,89 @@ class LocalRunLauncher(DefaultRunLauncher):
         return True
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Launch the run, and note when."""
-        self._instance.add_run_tags(context.dagster_run.run_id, {LAUNCHED_TAG: str(SinceBoot.now())})
-        super().launch_run(context)
+        """Start the run's process, unless it lives already.
+
+        Raises ``ConfigError`` where the interpreter of the run's code is not on this machine.
+        """
+        run = context.dagster_run
+        python = _interpreter(run)
+        file = _file_of(self._instance, run.run_id)
+        held = take(file)
+        if held is None:
+            self._leave(run)
+            return
+        try:
+            process = _start(python, run.run_id, self._instance, held)
+            os.pwrite(held, str(process.pid).encode(), 0)
+        except OSError:
+            file.unlink()
+            raise
+        finally:
+            os.close(held)
+        threading.Thread(target=self._see_out, args=(process, run.run_id), daemon=True).start()
+
+    def terminate(self, run_id: str) -> bool:
+        """Whether the run's process was asked to end."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return False
+        self._instance.report_run_canceling(run)
+        pid = self._pid(run)
+        if pid is None:
+            self._instance.report_engine_event("The run has no process here that could be ended.", run)
+            return False
+        try:
+            psutil.Process(pid).terminate()
+        except psutil.NoSuchProcess:  # it ended this moment
+            return False
+        return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """``FAILED`` when the run's process is gone, ``RUNNING`` also where that cannot be known."""
         if PROCESS_TAG in run.tags:
             return health_of(run.tags[PROCESS_TAG])
+        held = is_held(_file_of(self._instance, run.run_id))
+        if held is not None:
+            return _health("", held)
         if not _is_local(run):
             return CheckRunHealthResult(WorkerStatus.RUNNING, "The run's code server is on another machine.")
         pid = self._noted_pid(run.run_id)
         if pid is None:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "The run has not noted its process yet.")
-        launched = run.tags.get(LAUNCHED_TAG)
-        after, within_s = (
-            (SinceBoot.parse(launched), START_TOLERANCE_S)
-            if launched
-            else (SinceBoot(boot_id(), 0.0), math.inf)
-        )
-        return _health(NotedProcess(pid, after, within_s))
+        return _health(f" ({pid})", _noted(pid, run).is_alive())
+
+    def _leave(self, run: DagsterRun) -> None:
+        """Leave a live process alone. Where it is at work, the run is no longer about to start, whatever the
+        second launch said.
+        """
+        self._instance.report_engine_event("The run's process lives; it is not started a second time.", run)
+        begun = self._instance.all_logs(run.run_id, of_type=DagsterEventType.RUN_START)
+        now = self._instance.get_run_by_id(run.run_id)
+        if begun and now is not None and now.status is DagsterRunStatus.STARTING:
+            again = DagsterEvent(DagsterEventType.RUN_START.value, run.job_name)
+            self._instance.report_dagster_event(again, run.run_id)
+
+    def _see_out(self, process: subprocess.Popen[bytes], run_id: str) -> None:
+        """Wait for the process, and say how it ended where the run did not end before."""
+        code = process.wait()
+        if not self.has_instance:  # whoever launched has ended; the monitor finds the run
+            return
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return
+        said = get_run_crash_explanation(f"The run's process ({process.pid})", code)
+        if run.status is DagsterRunStatus.CANCELING:
+            self._instance.report_run_canceled(run, said)
+        else:
+            self._instance.report_run_failed(run, said)
+
+    def _pid(self, run: DagsterRun) -> int | None:
+        """The live process of a run."""
+        file = _file_of(self._instance, run.run_id)
+        if is_held(file):
+            return int(file.read_text("ascii") or 0) or None
+        pid = self._noted_pid(run.run_id) if _is_local(run) and PROCESS_TAG not in run.tags else None
+        return pid if pid is not None and _noted(pid, run).is_alive() else None
 
     def _noted_pid(self, run_id: str) -> int | None:
         # the first note is the run's own process; a multiprocess executor notes those of its steps later
@@ -97,6 +195,23 @@ class LocalRunLauncher(DefaultRunLauncher):
             if pid is not None:
                 return int(str(pid.value))
         return None
+
+
+def end_lost_starts(instance: DagsterInstance) -> list[str]:
+    """The runs whose process died before they began, which Dagster's monitor does not look at; each is marked
+    as failed. What dead processes left of ended runs is removed.
+    """
+    lost = []
+    for file in sorted(_folder(instance).glob("*")):
+        if is_held(file) is not False:
+            continue
+        run = instance.get_run_by_id(file.name)
+        if run is None or run.is_finished:
+            file.unlink(missing_ok=True)
+        elif run.status is DagsterRunStatus.STARTING:
+            instance.report_run_failed(run, "The run's process is gone before the run began.")
+            lost.append(run.run_id)
+    return lost
 
 
 def process_tag() -> str:
@@ -109,13 +224,52 @@ def health_of(tag: str) -> CheckRunHealthResult:
     host, pid, *began = tag.split(":", 2)
     if host != socket.gethostname():
         return CheckRunHealthResult(WorkerStatus.RUNNING, f"The run's process is on {host}.")
-    return _health(NotedProcess(int(pid), SinceBoot.parse(began[0]), CLOCK_TICK_S))
+    process = NotedProcess(int(pid), SinceBoot.parse(began[0]), CLOCK_TICK_S)
+    return _health(f" ({pid})", process.is_alive())
 
 
-def _health(process: NotedProcess) -> CheckRunHealthResult:
-    if process.is_alive():
+def _folder(instance: DagsterInstance) -> Path:
+    return Path(instance.root_directory) / "running"
+
+
+def _file_of(instance: DagsterInstance, run_id: str) -> Path:
+    return _folder(instance) / run_id
+
+
+def _interpreter(run: DagsterRun) -> str:
+    """The Python that the code server has for the run's code."""
+    origin = run.job_code_origin
+    python = origin.executable_path if origin is not None else sys.executable
+    if not Path(python).is_file():
+        raise ConfigError(
+            f"run {run.run_id}: expected the Python of its code server on this machine, found no {python}. "
+            "For code on other machines make the instance with `sopilot home init --profile scale`."
+        )
+    return python
+
+
+def _start(python: str, run_id: str, instance: DagsterInstance, held: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [python, "-m", run_process.__name__, run_id, "--held", str(held)],
+        stdin=subprocess.DEVNULL,
+        pass_fds=(held,),
+        env={**os.environ, "DAGSTER_HOME": instance.root_directory},
+    )
+
+
+def _health(which: str, lives: bool) -> CheckRunHealthResult:
+    if lives:
         return CheckRunHealthResult(WorkerStatus.RUNNING)
-    return CheckRunHealthResult(WorkerStatus.FAILED, f"The run's process ({process.pid}) is gone.")
+    return CheckRunHealthResult(WorkerStatus.FAILED, f"The run's process{which} is gone.")
+
+
+def _noted(pid: int, run: DagsterRun) -> NotedProcess:
+    launched = run.tags.get(LAUNCHED_TAG)
+    if launched is None:
+        return NotedProcess(pid, SinceBoot(boot_id(), 0.0), math.inf)
+    # each further launch wrote the tag anew, so the process may have begun long before
+    last = SinceBoot.parse(launched)
+    return NotedProcess(pid, SinceBoot(last.boot_id, 0.0), last.seconds + START_TOLERANCE_S)
 
 
 def _exists(pid: int) -> bool:
@@ -134,5 +288,6 @@ def _began_s(pid: int) -> float:
 
 
 def _is_local(run: DagsterRun) -> bool:
+    """Whether a code server of this machine was asked for the run."""
     host = json.loads(run.tags.get(GRPC_INFO_TAG, "{}")).get("host")
     return host in {"localhost", "127.0.0.1", "::1", socket.gethostname()}

@@ -1,11 +1,13 @@
-"""The process of one run below a worker: ``python -m ...run_process RUN_ID WORKER_PID``.
+"""The process of one run: ``python -m ...run_process RUN_ID [--held FILE | --worker PID]``.
 
-Dagster's own command for it would go on after a killed worker, while the run counts as lost and is started
-elsewhere.
+It does what Dagster's own command for it does, and keeps a file held for as long as it lives, by which the
+launcher of one machine knows it. Below a worker of several machines it ends with the worker: else it would go
+on while the run counts as lost and is started elsewhere.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
@@ -20,12 +22,20 @@ from dagster._utils.interrupts import capture_interrupts
 _WATCH_S: Final = 0.5
 
 
-def main(run_id: str, worker: int) -> int:
-    """0 when the run succeeded, else 1; the process dies at once when its worker does."""
-    threading.Thread(target=_end_with, args=(worker,), daemon=True).start()
+def main(arguments: list[str]) -> int:
+    """0 when the run succeeded, else 1."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("run_id")
+    parser.add_argument("--held", type=int)
+    parser.add_argument("--worker", type=int)
+    given = parser.parse_args(arguments)
+    if given.held is not None:
+        os.set_inheritable(given.held, False)  # what the run starts shall not hold the file after it
+    if given.worker is not None:
+        threading.Thread(target=_end_with, args=(given.worker,), daemon=True).start()
     with capture_interrupts(), DagsterInstance.get() as instance:
         return _execute_run_command_body(
-            run_id, instance, write_stream_fn=lambda _: None, set_exit_code_on_failure=True
+            given.run_id, instance, write_stream_fn=lambda _: None, set_exit_code_on_failure=True
         )
 
 
@@ -37,4 +47,4 @@ def _end_with(worker: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2])))
+    sys.exit(main(sys.argv[1:]))

@@ -104,7 +104,8 @@ def execute(
     """
     if _is_cancelled(instance, run_id):
         return 0
-    process = subprocess.Popen([sys.executable, "-m", run_process.__name__, run_id, str(os.getpid())])
+    command = [sys.executable, "-m", run_process.__name__, run_id, "--worker", str(os.getpid())]
+    process = subprocess.Popen(command)
     try:
         _Keeper(process, instance, run_id, patience, show).keep()
     finally:

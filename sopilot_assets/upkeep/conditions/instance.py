@@ -23,10 +23,11 @@ from sopilot_assets.upkeep.conditions.condition import (
 from sopilot_assets.upkeep.conditions.dagster_files import UnfinishedRun
 from sopilot_assets.upkeep.conditions.lateness import timely
 from sopilot_assets.upkeep.conditions.situation import Situation
-from sopilot_assets.upkeep.setting_up import SETTINGS, dagster_home
+from sopilot_assets.upkeep.setting_up import INSTANCE_FILE, SETTINGS, dagster_home, shipped_settings
 
 CAPTURE_SENSOR: Final = "capture_sensor"
 
+_START_LIMIT: Final = "start_timeout_seconds"
 _MAKE_DEV: Final = "make dev (as a service: see the runbook)"
 
 
@@ -47,10 +48,26 @@ def _wrong_settings(asked: Situation, folder: Path) -> Iterator[Condition]:
         what = f"{folder / 'dagster.yaml'} is not YAML: {error}"
         yield problem("Dagster", "", what, "correct it, or delete it and run sopilot home init")
         return
+    yield from _impatient(asked.home)
     named = asked.environment.get("DAGSTER_HOME")
     if named is not None and local_path(Home.at(named).root) != folder:
         what = f"DAGSTER_HOME is {named}, this home's is {folder}"
         yield warning("Dagster", "", what, f"export DAGSTER_HOME={folder}")
+
+
+def _impatient(home: Home) -> Iterator[Condition]:
+    """A limit on the start of runs that a busy machine passes, as older versions shipped it: Dagster takes
+    the run for dead then, and starts it once more.
+    """
+    shipped = yaml.safe_load(shipped_settings(INSTANCE_FILE))
+    told = _instance_settings(home)
+    launcher, monitoring = (told.get(name) or {} for name in ("run_launcher", "run_monitoring"))
+    limit_s, enough_s = monitoring.get(_START_LIMIT), shipped["run_monitoring"][_START_LIMIT]
+    if launcher.get("class") == shipped["run_launcher"]["class"] and limit_s and limit_s < enough_s:
+        what = (
+            f"{dagster_home(home) / INSTANCE_FILE}: a run that takes more than {limit_s} s to start is failed"
+        )
+        yield warning("Dagster", "start", what, f"set {_START_LIMIT}: {enough_s} there, restart the daemon")
 
 
 def daemon(asked: Situation) -> Answer:

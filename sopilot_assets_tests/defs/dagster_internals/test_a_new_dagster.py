@@ -24,8 +24,8 @@ LOOK_AT = {
         " the same files, slower."
     ),
     "launcher": (
-        "look whether DefaultRunLauncher still starts runs as processes of the code server, and notes"
-        " their process ids as engine events; LocalRunLauncher finds dead ones by them."
+        "look what DefaultRunLauncher does for RunLauncher; LocalRunLauncher starts each run's process"
+        " itself, and finds those of older versions by the process ids that they noted as engine events."
     ),
     "old_runs": (
         "look where the event log keeps the events of a run and of assets; retention deletes by what "
@@ -58,7 +58,7 @@ LOOK_AT = {
     ),
     "worker_tasks": "look what dagster-celery's launcher sends; a worker takes the run's id from it.",
     "run_process": (
-        "look what the command `dagster api execute_run` does; the process of a worker's run does the same."
+        "look what the command `dagster api execute_run` does; the process of a run does the same."
     ),
 }
 
@@ -87,8 +87,10 @@ PARAMETERS = {
         ],
     },
     "launcher": {
-        "dagster._core.launcher.DefaultRunLauncher.launch_run": ["self", "context"],
-        "dagster._core.launcher.DefaultRunLauncher.check_run_worker_health": ["self", "run"],
+        "dagster._core.launcher.RunLauncher.launch_run": ["self", "context"],
+        "dagster._core.launcher.RunLauncher.terminate": ["self", "run_id"],
+        "dagster._core.launcher.RunLauncher.check_run_worker_health": ["self", "run"],
+        "dagster._utils.get_run_crash_explanation": ["prefix", "exit_code"],
         "dagster._core.launcher.LaunchRunContext": ["dagster_run", "workspace"],
         "dagster._core.launcher.CheckRunHealthResult": ["status", "msg", "transient", "run_worker_id"],
     },

@@ -1,4 +1,6 @@
-"""A run whose process is gone is noticed; one that may still live is left alone."""
+"""A run that the code server of an older version has started is found dead when its process is gone, and left
+alone where it may still live.
+"""
 
 from __future__ import annotations
 
@@ -123,6 +125,17 @@ def test_when_a_run_was_launched_tells_its_process_from_a_later_one(
     found = instance.get_run_by_id(run.run_id)
     assert found is not None
     assert health(instance, found) is WorkerStatus[status]
+
+
+def test_a_launch_that_was_repeated_after_the_process_began_makes_no_run_seem_dead(
+    instance: dg.DagsterInstance, worker: subprocess.Popen[bytes]
+) -> None:
+    run, now = started_run(instance, worker.pid), SinceBoot.now()
+    for seconds in (0, 60, 120):
+        instance.add_run_tags(run.run_id, {LAUNCHED_TAG: str(SinceBoot(now.boot_id, now.seconds + seconds))})
+        found = instance.get_run_by_id(run.run_id)
+        assert found is not None
+        assert health(instance, found) is WorkerStatus.RUNNING
 
 
 def test_a_clock_that_was_set_back_or_forward_makes_no_run_seem_dead(
