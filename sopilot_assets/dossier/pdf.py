@@ -69,7 +69,11 @@ def installed_browser() -> str | None:
 def _run(command: list[str]) -> subprocess.CompletedProcess[bytes]:
     # in a session of its own: what Chromium starts (zygotes, GPU process) must end with it
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     ) as process:
         try:
             _, stderr = process.communicate(timeout=_SECONDS)

@@ -26,7 +26,9 @@ def test_without_a_browser_it_says_what_to_do(folder: Path, monkeypatch: pytest.
         pdf.print_pdf(folder / "index.html", folder.with_suffix(".pdf"))
 
 
-def test_a_browser_that_hangs_is_ended_with_all_it_started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_browser_that_hangs_is_ended_with_all_it_started(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     browser = folder.parent / "bin" / "chromium"
     browser.parent.mkdir()
     pid = browser.parent / "pid"
