@@ -98,9 +98,7 @@ def _is_home(folder: Path) -> bool:
 
 def _homes_beside(root: Path) -> list[str]:
     try:
-        return [
-            one.name for one in root.parent.iterdir() if any((one / name).is_dir() for name in _FOLDERS[:3])
-        ]
+        return [one.name for one in root.parent.iterdir() if _is_home(one)]
     except OSError:  # what cannot be listed has no names to offer
         return []
 

@@ -11,7 +11,7 @@ from sopilot_assets.capture.ledgers import quarantine_ledger
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.registry import active_recordings, find_recordings
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, OF_PERSON, OF_SITE, OF_TASK, examples
-from sopilot_assets.cli.output import say, show_rows
+from sopilot_assets.cli.output import nested, say, show_json, show_rows
 from sopilot_assets.cli.rows import advice, review_page, rows_of
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.scoring.ledger import scores_ledger
@@ -42,7 +42,7 @@ def show(
     scored = next((row for row in rows_of(scores_ledger(home).latest()) if row["key"] == key), None)
     facts = dict(entries[key].row)
     if as_json:
-        typer.echo(json.dumps({"video": facts, "score": scored}, ensure_ascii=False, indent=1))
+        show_json({"video": facts, "score": scored and nested(scored)})
         return
     rows: list[dict[str, Cell]] = [
         {"fact": name, "value": value} for name, value in facts.items() if value not in (None, "")

@@ -11,7 +11,7 @@ import pandas as pd
 from sopilot_assets.capture.registry import active_keys
 from sopilot_assets.reference.ledger import references_ledger
 from sopilot_assets.scoring.ledger import algorithm_version, scores_ledger
-from sopilot_assets.stations.clip_embeddings import embeddings_ledger, task_embedder
+from sopilot_assets.stations.clip_embeddings import embeddings_ledger, task_model_id
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.tasks import load_task
@@ -70,7 +70,7 @@ def _current(home: Home, task_id: str, reference_id: str | None) -> _Now:
     return _Now(
         algorithm=algorithm_version(),
         task=f"v{task.version} {task.fingerprint()[:12]}",
-        model=task_embedder(home, task_id).model_id,
+        model=task_model_id(home, task_id),
         reference=reference_id,
     )
 

@@ -40,19 +40,17 @@ def made(home: Home) -> Home:
     rows = [
         {
             **dict.fromkeys(VIDEO_COLUMNS),
-            **{"key": f"oil_change-t-{digit * 12}", "video_id": digit * 12, "sha256": digit * 64},
-            **{
-                "task_id": "oil_change",
-                "role": "trainee",
-                "person": "p01",
-                "site": "line1",
-                "status": ACTIVE,
-            },
-            **{
-                "original_name": f"{digit}.mp4",
-                "stored_name": f"{digit}.mp4",
-                "capture_path": f"{digit}.mp4",
-            },
+            "key": f"oil_change-t-{digit * 12}",
+            "video_id": digit * 12,
+            "sha256": digit * 64,
+            "task_id": "oil_change",
+            "role": "trainee",
+            "person": "p01",
+            "site": "line1",
+            "status": ACTIVE,
+            "original_name": f"{digit}.mp4",
+            "stored_name": f"{digit}.mp4",
+            "capture_path": f"{digit}.mp4",
         }
         for digit in "ab"
     ]

@@ -27,7 +27,7 @@ from sopilot_assets.upkeep.setting_up import SETTINGS, dagster_home
 
 CAPTURE_SENSOR: Final = "capture_sensor"
 
-_MAKE_DEV: Final = "make dev (as a service: see the runbook)"
+_MAKE_DEV: Final = "make dev (for months without anybody: docs/operations.md#as-a-service)"
 
 
 def dagster_settings(asked: Situation) -> Answer:
