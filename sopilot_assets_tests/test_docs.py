@@ -13,6 +13,7 @@ import sopilot_assets
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.sidecar import Sidecar
 from sopilot_assets.settings import Settings
+from sopilot_assets.tasks import QualityGate
 
 PACKAGE = Path(sopilot_assets.__file__).parent
 ROOT = Path(__file__).parents[1]
@@ -50,6 +51,41 @@ def test_links_between_guides_lead_somewhere(guide: Path) -> None:
     text = guide.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         assert (guide.parent / target).exists(), f"{guide.name}: {target}"
+
+
+def headings(page: str) -> set[str]:
+    """The anchors of a page, as they stand in a link."""
+    found = re.findall(r"^#+ (.*)$", read(page), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", one.replace("`", "").lower()).strip().replace(" ", "-") for one in found}
+
+
+def pointers() -> list[tuple[str, str, str]]:
+    """Every page of a guide that a text of the package names: in which file, page, heading or ""."""
+    texts = [path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".j2", ".html", ".yaml", ".txt"}]
+    found = [
+        (path.relative_to(PACKAGE).as_posix(), page, heading)
+        for path in texts
+        for page, heading in re.findall(r"(docs/[\w-]+\.md)(?:#([\w-]+))?", path.read_text(encoding="utf-8"))
+    ]
+    return sorted({one for one in found if one[1] != "docs/commands.md"})
+
+
+@pytest.mark.parametrize(("file", "page", "heading"), pointers())
+def test_a_pointer_leads_to_a_page_that_has_what_it_promises(file: str, page: str, heading: str) -> None:
+    assert (ROOT / page).is_file(), file
+    assert not heading or heading in headings(page), f"{file}: {page} has no heading {heading}"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
+def test_no_text_points_to_a_guide_without_saying_where(path: Path) -> None:
+    vague = r"see the (runbook|guide|manual|handbook|documentation|docs)\b"
+    assert not re.search(vague, path.read_text(encoding="utf-8"), flags=re.IGNORECASE)
+
+
+def test_the_capture_guide_and_the_quality_gate_ask_for_the_same_size() -> None:
+    gate = QualityGate(enabled=True)
+    found = set(re.findall(r"\b(\d{3,4})\s?[x×]\s?(\d{3,4})\b", read("docs/capture.md")))
+    assert found == {(str(gate.min_width), str(gate.min_height))}
 
 
 def documented_settings() -> dict[str, dict[str, object]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sopilot_assets.at_first_use import at_first_use, load_now
-from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.cli.options import AS_JSON, HOME, NEW_HOME, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.backup.forget import forget as remove_old
@@ -163,7 +163,7 @@ def restore(
     force: Annotated[
         bool, typer.Option("--force", help="Put what is in the home aside, as HOME.before-TIME.")
     ] = False,
-    home: HOME,
+    home: NEW_HOME,
 ) -> None:
     """Bring a home back from a backup. All files are written beside it and checked before it changes."""
     with stage("Starting Dagster"):

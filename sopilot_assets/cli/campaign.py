@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.cli.known import CAMPAIGNS
+from sopilot_assets.cli.options import AS_JSON, HOME, OF_TASK, examples
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.processes.boot_clock import moment_at
@@ -56,7 +57,7 @@ def start(
     ] = None,
     step_timeout: Annotated[str, typer.Option(help="How long a step may take.")] = "1h",
     grace: Annotated[str, typer.Option(help="How long a running step may go on after a stop.")] = "1m",
-    task: Annotated[str | None, typer.Option(help="Score only recordings of this task.")] = None,
+    task: OF_TASK = None,
     home: HOME,
 ) -> None:
     """Start a campaign: Dagster's daemon (`make dev`) launches a cycle an interval until the deadline."""
@@ -102,7 +103,7 @@ def stop(
 @app.command(epilog=examples("sopilot campaign show", "sopilot campaign show c20260302-070000 --json"))
 def show(
     campaign: Annotated[
-        str | None, typer.Argument(help="Its id. (Default: the active one, else the newest.)")
+        str | None, typer.Argument(help="Its id. (Default: the active one, else the newest.)"), CAMPAIGNS
     ] = None,
     *,
     home: HOME,

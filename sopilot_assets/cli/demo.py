@@ -20,7 +20,7 @@ from sopilot_assets.bench.demo import (
 )
 from sopilot_assets.capture.drain import drain_capture
 from sopilot_assets.capture.intake import IntakeStatus
-from sopilot_assets.cli.options import HOME, examples
+from sopilot_assets.cli.options import NEW_HOME, examples
 from sopilot_assets.cli.output import say, show_rows, stage
 from sopilot_assets.cli.sample import parse_size
 from sopilot_assets.cli.score import run_work
@@ -47,7 +47,7 @@ def run(
     trainees: Annotated[int, typer.Option(min=1, help="How many trainee recordings.")] = 14,
     size: Annotated[str, typer.Option(help="Width and height in pixels.")] = "480x320",
     step_seconds: Annotated[float, typer.Option(help="The usual length of a step in seconds.")] = 4.5,
-    home: HOME,
+    home: NEW_HOME,
 ) -> None:
     """Simulate recordings of a filter change, score them, and compare what was found with what was done.
 

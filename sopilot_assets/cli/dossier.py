@@ -11,7 +11,8 @@ import typer
 from rich.markup import escape
 
 from sopilot_assets.at_first_use import at_first_use
-from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.cli.known import KEYS
+from sopilot_assets.cli.options import AS_JSON, HOME, STUDY, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning, stage
 from sopilot_assets.dossier.pdf import print_pdf
 from sopilot_assets.dossier.verifier.files import read_files
@@ -25,12 +26,16 @@ with at_first_use():
 
 app = typer.Typer()
 
-KEY = Annotated[str, typer.Option("--key", help="The name of the signing key.", show_default=True)]
+KEY = Annotated[
+    str,
+    typer.Option("--key", help="The name of the signing key.", show_default=True),
+    KEYS,
+]
 
 
 @app.command(epilog=examples("sopilot dossier build spring", "sopilot dossier build spring --pdf"))
 def build(
-    study: Annotated[str, typer.Argument(help="The study's id.")],
+    study: STUDY,
     *,
     key: KEY = "dossier",
     pdf: Annotated[bool, typer.Option("--pdf", help="Print the page as PDF too, by Chromium.")] = False,

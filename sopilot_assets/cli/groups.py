@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from sopilot_assets.at_first_use import at_first_use
+from sopilot_assets.cli.known import checked
 from sopilot_assets.cli.output import show_error
 from sopilot_assets.cli.renamed import renamed
 from sopilot_assets.errors import SopilotError
@@ -93,7 +94,10 @@ class LazyGroup(TyperGroup):
     @property
     def commands(self) -> dict[str, Any]:
         """The verbs and what they do."""
-        return dict(get_group(self._module.app).commands)
+        found = dict(get_group(self._module.app).commands)
+        for command in found.values():
+            command.callback = checked(command.callback) if command.callback else None
+        return found
 
     @commands.setter
     def commands(self, _: object) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.cli.options import AS_JSON, HOME, NEW_HOME, examples
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.settings import load_settings
@@ -23,7 +23,7 @@ app = typer.Typer()
 @app.command(epilog=examples("sopilot home init", "sopilot home init --home /data/sopilot --profile scale"))
 def init(
     *,
-    home: HOME,
+    home: NEW_HOME,
     profile: Annotated[
         Literal["local", "scale"] | None,
         typer.Option(
@@ -51,7 +51,7 @@ def init(
 @app.command(epilog=examples("sopilot home doctor", "sopilot home doctor --sweep"))
 def doctor(
     *,
-    home: HOME,
+    home: NEW_HOME,
     sweep: Annotated[
         bool,
         typer.Option("--sweep", help="Remove temporary files that killed processes left, before looking."),

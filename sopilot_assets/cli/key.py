@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.cli.options import AS_JSON, HOME, NEW_HOME, examples
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.dossier.signing import list_keys, new_key
 
@@ -18,7 +18,7 @@ app = typer.Typer()
 def create(
     *,
     name: Annotated[str, typer.Option(help="The name of the key; partners see it.")] = "dossier",
-    home: HOME,
+    home: NEW_HOME,
 ) -> None:
     """Make an Ed25519 key pair; an existing key is never overwritten."""
     key = new_key(home.keys, name)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, examples
+from sopilot_assets.cli.known import TASKS
+from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, TASK, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning
 from sopilot_assets.cli.rows import rows_of
 from sopilot_assets.errors import ConfigError, LabelError
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-TASK = Annotated[str, typer.Argument(help="The task's id.")]
 WHO = Annotated[str, typer.Option("--who", help="The id of the person who labels, without spaces.")]
 SHEET = Annotated[Path, typer.Argument(help="A sheet that ends in .csv or .json.", dir_okay=False)]
 WITH_FINDINGS = Annotated[
@@ -82,9 +82,16 @@ def prepare(
     """
     source = Source.HUMAN if with_findings else Source.BLIND_HUMAN
     events = _chain(home, task)
+    every = list(_recordings(home, task, events).values())
+    if not every:
+        raise LabelError(
+            f"task {task}: expected trainee recordings to label, found none; no sheet was written. `sopilot "
+            f"capture add FOLDER --task {task} --role trainee --site SITE` adds some, `sopilot capture "
+            "register` takes them in."
+        )
     own = [one for one in events if (one.who, one.source, one.adjudicates) == (who, source, False)]
     said = {event.key: event for event in own}
-    recordings = list(_recordings(home, task, events).values())
+    recordings = every
     if disputed:
         found = disagreements(events)
         open_keys = set(found["key"][found["settled"] == ""])
@@ -101,8 +108,15 @@ def prepare(
             "Next: fill in critical_expected (yes, no or unsure), then "
             f"`sopilot label import {task} {sheet}{settle}`."
         )
-    elif not (disputed or everything):
-        say(f"Nothing is left for {who} to label; --all lists also what {who} has labeled.")
+    elif disputed:
+        say("Nothing is to be settled: raters agree on every recording that several of them labeled.")
+    elif not any(one.video for one in every):
+        say(f"The {len(every)} recordings of {task} were imported: there is nothing to watch and to label.")
+    else:
+        say(
+            f"Nothing is left for {who} to label: all {len(said)} recordings have an answer; --all lists "
+            "them."
+        )
 
 
 @app.command(
@@ -263,7 +277,7 @@ def add(
 )
 def list_labels(
     task: Annotated[
-        str | None, typer.Argument(help="The task's id. (Default: every task, with --count.)")
+        str | None, typer.Argument(help="The task's id. (Default: every task, with --count.)"), TASKS
     ] = None,
     *,
     count: Annotated[

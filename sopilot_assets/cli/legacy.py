@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import typer
 
-from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, examples
+from sopilot_assets.cli.options import AS_CSV, AS_JSON, NEW_HOME, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.legacy.compare import compare_folder
@@ -34,7 +34,7 @@ def import_legacy(
     *,
     db: Annotated[Path, DATABASE],
     labels: Annotated[Path | None, LABELS] = None,
-    home: HOME,
+    home: NEW_HOME,
 ) -> None:
     """Enter an existing installation into the ledgers: videos, scores with all repeats, reviews, task
     profiles and labels, all marked as imported. Importing again adds only what is new.

@@ -22,7 +22,7 @@ from sopilot_assets.bench.run import run_product
 from sopilot_assets.capture.damaged_copies import Damage
 from sopilot_assets.capture.registry import active_recordings, find_recordings
 from sopilot_assets.cli.accuracy_tables import show_accuracy
-from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.cli.options import AS_JSON, HOME, OF_TASK, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.stations.damaged_copies import golds_to_damage, measure_damage
@@ -61,7 +61,7 @@ def repeat(
         typer.Argument(help="Partition keys, video ids or file names. (Default: what has no repeats yet.)"),
     ] = None,
     *,
-    task: Annotated[str | None, typer.Option(help="Only recordings of this task.")] = None,
+    task: OF_TASK = None,
     phase: Annotated[
         list[float] | None,
         typer.Option(
@@ -126,7 +126,7 @@ def damage(
         typer.Argument(help="Partition keys, video ids or file names of golds. (Default: those due.)"),
     ] = None,
     *,
-    task: Annotated[str | None, typer.Option(help="Only golds of this task.")] = None,
+    task: OF_TASK = None,
     kinds: Annotated[
         str | None, typer.Option(help="Kinds of damage, with commas between. (Default: all.)")
     ] = None,

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from sopilot_assets.cli.known import EXISTING, PERSONS, SITES, STUDIES, TASKS
 from sopilot_assets.store.home import DEFAULT_HOME, HOME_VARIABLE, Home
 from sopilot_assets.texts.languages import Language
 
@@ -32,7 +33,7 @@ ROOT_HOME: TypeAlias = Annotated[
     ),
 ]
 
-HOME: TypeAlias = Annotated[
+NEW_HOME: TypeAlias = Annotated[
     Home,
     typer.Option(
         "--home",
@@ -43,6 +44,16 @@ HOME: TypeAlias = Annotated[
         show_default=False,
         help=f"The home folder. (Default: ${HOME_VARIABLE}, else {DEFAULT_HOME}.)",
     ),
+]
+"""For commands that make the home where it is not there yet, or say themselves that it is not."""
+HOME: TypeAlias = Annotated[NEW_HOME, EXISTING]
+
+TASK: TypeAlias = Annotated[str, typer.Argument(help="The task's id."), TASKS]
+OF_TASK: TypeAlias = Annotated[str | None, typer.Option("--task", help="Only of this task."), TASKS]
+OF_PERSON: TypeAlias = Annotated[str | None, typer.Option("--person", help="Only of this person."), PERSONS]
+OF_SITE: TypeAlias = Annotated[str | None, typer.Option("--site", help="Only from this site."), SITES]
+STUDY: TypeAlias = Annotated[
+    str, typer.Argument(help="The study's id: the name of its file below studies/, without .yaml."), STUDIES
 ]
 
 LANG: TypeAlias = Annotated[

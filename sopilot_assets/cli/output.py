@@ -53,6 +53,9 @@ STYLES: Final[Mapping[str, str]] = {
 """How single words in cells are coloured."""
 
 
+JSON_TEXT: Final = frozenset({"deviations", "seen"})
+"""Columns of ledgers that hold JSON as text."""
+
 _CONTROLS: Final = dict.fromkeys({*range(32), *range(127, 160)} - {ord("\n"), ord("\t")}, "\ufffd")
 """Characters by which a name could command the terminal."""
 
@@ -98,7 +101,7 @@ def show_rows(
     if as_json and as_csv:
         raise ConfigError("--json and --csv: choose one of them.")
     if as_json:
-        sys.stdout.write(json.dumps([dict(row) for row in rows], ensure_ascii=False, indent=1) + "\n")
+        show_json([nested(row) for row in rows])
     elif as_csv:
         names = list(rows[0]) if rows else list(columns)
         writer = csv.DictWriter(sys.stdout, fieldnames=names, lineterminator="\n")
@@ -108,6 +111,19 @@ def show_rows(
         stdout().print(_table(rows, columns, title))
     else:
         stdout().print(f"{title}: {empty}" if title else empty)
+
+
+def show_json(document: object) -> None:
+    """Print JSON."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+
+
+def nested(row: Mapping[str, Cell]) -> dict[str, object]:
+    """The row with the lists that ledgers store as JSON text as lists."""
+    return {
+        name: json.loads(value) if name in JSON_TEXT and isinstance(value, str) and value else value
+        for name, value in row.items()
+    }
 
 
 def _table(rows: Sequence[Mapping[str, Cell]], columns: Sequence[str], title: str) -> Table:

@@ -13,8 +13,8 @@ from sopilot_assets.capture.ledgers import quarantine_ledger
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.registry import Registry, active_recordings, find_recordings, withdrawn_recordings
 from sopilot_assets.cli import corrections
-from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
-from sopilot_assets.cli.output import say, show_rows
+from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, OF_PERSON, OF_SITE, OF_TASK, examples
+from sopilot_assets.cli.output import nested, say, show_json, show_rows
 from sopilot_assets.cli.rows import advice, review_page, rows_of
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.labels.contests import contested
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-TASK = Annotated[str | None, typer.Option("--task", help="Only this task.")]
 Role = Literal["gold", "trainee"]
 
 
@@ -54,8 +53,12 @@ def show(
     facts = dict(entries[key].row)
     objections = contested(home).get(key, ())
     if as_json:
-        told = {"video": facts, "score": scored, "contested": [asdict(one) for one in objections]}
-        typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
+        told = {
+            "video": facts,
+            "score": scored and nested(scored),
+            "contested": [asdict(one) for one in objections],
+        }
+        show_json(told)
         return
     rows: list[dict[str, Cell]] = [
         {"fact": name, "value": value} for name, value in facts.items() if value not in (None, "")
@@ -78,7 +81,9 @@ def show(
 )
 def list_recordings(
     *,
-    task: TASK = None,
+    task: OF_TASK = None,
+    person: OF_PERSON = None,
+    site: OF_SITE = None,
     role: Annotated[Role | None, typer.Option(help="Only golds, or only trainee recordings.")] = None,
     refused: Annotated[
         bool, typer.Option("--refused", help="The files in quarantine instead: why, and what to do.")
@@ -93,16 +98,20 @@ def list_recordings(
 ) -> None:
     """List the registered recordings: key, file, person, place, duration, flags of the quality gate."""
     if refused:
-        if task or role:
-            raise ConfigError("--refused: expected without --task and --role; a refused file has neither.")
+        if task or person or site or role:
+            raise ConfigError(
+                "--refused: expected without --task, --person, --site and --role; a refused file has none."
+            )
         _list_refused(home, lang, as_json=as_json, as_csv=as_csv)
         return
     entries = withdrawn_recordings(home) if withdrawn else active_recordings(home)
     rows = [dict(entry.row) for _, entry in sorted(entries.items())]
-    chosen = [row for row in rows if task in (None, row["task_id"]) and role in (None, row["role"])]
+    wanted = {"task_id": task, "person": person, "site": site, "role": role}
+    chosen = [row for row in rows if all(value in (None, row[name]) for name, value in wanted.items())]
+    none = f"None of the {len(rows)} recordings is such a one." if rows else "No recordings yet."
     columns = ("key", "original_name", "person", "site", "camera", "duration_s", "width", "height", "flags")
     columns += ("changed_by", "changed_at", "why") if withdrawn else ()
-    show_rows(chosen, columns=columns, empty="No recordings yet.", as_json=as_json, as_csv=as_csv)
+    show_rows(chosen, columns=columns, empty=none, as_json=as_json, as_csv=as_csv)
 
 
 def _list_refused(home: Home, lang: Language, *, as_json: bool, as_csv: bool) -> None:

@@ -15,7 +15,7 @@ from sopilot_assets.capture.commons.licences import DEFAULT_FAMILIES
 from sopilot_assets.capture.damaged_copies import Damage, make_damaged_copies
 from sopilot_assets.capture.simulate import simulate as render
 from sopilot_assets.capture.simulate.raters import Rater, read_truth
-from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.cli.options import AS_JSON, HOME, TASK, examples
 from sopilot_assets.cli.output import say, show_rows, stage
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.labels.recordings import recordings_to_label
@@ -196,7 +196,7 @@ def fetch(
     ),
 )
 def label_sample(
-    task: Annotated[str, typer.Argument(help="The task's id.")],
+    task: TASK,
     *,
     truth: Annotated[Path, typer.Option(help="The labels.jsonl of simulated recordings.", dir_okay=False)],
     out: Annotated[Path, typer.Option("--out", help="The folder of the sheets.", file_okay=False)],

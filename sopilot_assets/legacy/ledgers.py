@@ -106,3 +106,10 @@ def reviews_ledger(home: Home) -> Ledger:
 def profiles_ledger(home: Home) -> Ledger:
     """Imported task profiles."""
     return Ledger(home.ledgers, "legacy_profiles", PROFILE_COLUMNS, "task_id")
+
+
+def imported_tasks(home: Home) -> list[str]:
+    """The tasks that something was imported of."""
+    ledgers = (videos_ledger(home), profiles_ledger(home))
+    found = [one.query("select distinct task_id from latest")["task_id"] for one in ledgers]
+    return sorted({str(name) for names in found for name in names if name})

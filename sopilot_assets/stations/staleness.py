@@ -11,7 +11,7 @@ import pandas as pd
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.reference.ledger import ReferenceState, reference_states
 from sopilot_assets.scoring.ledger import algorithm_version, recording_cells, scores_ledger
-from sopilot_assets.stations.clip_embeddings import embeddings_ledger, task_embedder
+from sopilot_assets.stations.clip_embeddings import embeddings_ledger, task_model_id
 from sopilot_assets.stations.gold_inputs import (
     EmbeddingModels,
     GoldInputs,
@@ -107,7 +107,7 @@ def _current(
 ) -> _Now:
     task = load_task(home.tasks / f"{task_id}.yaml")
     inputs = gold_inputs(home, task, registry=registry, models=models)
-    return replace(_by_golds(task, inputs, state), model=task_embedder(home, task_id).model_id)
+    return replace(_by_golds(task, inputs, state), model=task_model_id(home, task_id))
 
 
 def _by_golds(task: TaskSpec, inputs: GoldInputs, state: ReferenceState | None) -> _Now:

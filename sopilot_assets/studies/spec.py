@@ -27,6 +27,7 @@ from sopilot_assets.old_rules.choices import FittingGrid, SplitRatios
 from sopilot_assets.store.canonical import content_sha256
 from sopilot_assets.store.home import Home, plain_id
 from sopilot_assets.tasks.spec import TASK_ID_PATTERN, Name
+from sopilot_assets.texts.names import not_among
 
 STUDY_SUFFIX: Final = ".yaml"
 DEFAULT_SEED: Final = 20260223
@@ -176,9 +177,8 @@ def read_study(home: Home, study_id: str) -> tuple[StudySpec, bytes]:
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        known = ", ".join(study_ids(home)) or "none"
         raise StudyError(
-            f"{path}: there is no such study; the studies in that folder are: {known}. "
+            f"{path}: there is no such study: {not_among(study_id, study_ids(home))}. "
             f"Make it with `sopilot study create {study_id} --task TASK --title TITLE`."
         ) from error
     except OSError as error:

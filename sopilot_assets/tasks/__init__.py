@@ -4,7 +4,7 @@ Reads ``tasks/``; writes task files and locks.
 """
 
 from sopilot_assets.tasks.differences import FieldDifference
-from sopilot_assets.tasks.files import TaskSet, find_tasks, load_task, load_tasks, parse_task
+from sopilot_assets.tasks.files import TaskSet, find_tasks, load_task, load_tasks, parse_task, task_ids
 from sopilot_assets.tasks.locking import LockState, LockVerification, lock_task, verify_task
 from sopilot_assets.tasks.locks import LockedTask, locked_versions
 from sopilot_assets.tasks.spec import (
@@ -38,5 +38,6 @@ __all__ = [
     "locked_versions",
     "new_task",
     "parse_task",
+    "task_ids",
     "verify_task",
 ]

@@ -13,6 +13,7 @@ from sopilot_assets.documents.faults import parse_document
 from sopilot_assets.errors import TaskError
 from sopilot_assets.tasks.locks import LOCK_SUFFIX, require_unchanged
 from sopilot_assets.tasks.spec import TaskSpec
+from sopilot_assets.texts.names import not_among
 
 TASK_SUFFIX: Final = ".yaml"
 
@@ -60,6 +61,11 @@ def find_tasks(home_root: str | Path | UPath) -> TaskSet:
     return TaskSet(tasks, refused)
 
 
+def task_ids(home_root: str | Path | UPath) -> list[str]:
+    """The names of all task files below ``<home_root>/tasks``, usable or not."""
+    return [path.stem for path in _task_files(UPath(home_root) / "tasks")]
+
+
 def load_tasks(home_root: str | Path | UPath) -> dict[str, TaskSpec]:
     """All tasks below ``<home_root>/tasks`` by task id; ``TaskError`` with all files that are not one."""
     found = find_tasks(home_root)
@@ -78,9 +84,9 @@ def _read(source: UPath) -> bytes:
     try:
         return source.read_bytes()
     except FileNotFoundError as error:
-        known = ", ".join(path.stem for path in _task_files(source.parent)) or "none"
+        known = [path.stem for path in _task_files(source.parent)]
         raise TaskError(
-            f"{source}: there is no such task file; the tasks in that folder are: {known}. "
+            f"{source}: there is no such task file: {not_among(source.stem, known)}. "
             f"Make it with `sopilot task create {source.stem}`."
         ) from error
     except OSError as error:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 _NAME_BYTES: Final = 80
+_MOST_NAMED: Final = 12
 _TURNING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that change the direction of writing, by which a name can be made to look like another."""
 _UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -57,3 +60,21 @@ def one_line(text: str, longest: int = 2000) -> str:
     """A text on one line without control characters, cut where it is very long."""
     line = printable(" ".join(text.split()))
     return line if len(line) <= longest else f"{line[: longest - 2]} …"
+
+
+def not_among(name: str, known: Iterable[str]) -> str:
+    """What to say of a name that is not among the known ones: the nearest of them, then all, or the first
+    dozen.
+
+    >>> not_among("oilchange", ["tea", "oil_change"]), not_among("x", [])
+    ('did you mean oil_change? Known: oil_change, tea', 'none is known')
+    """
+    names = sorted(set(known))
+    if not names:
+        return "none is known"
+    folded = {one.casefold(): one for one in names}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    meant = f"did you mean {folded[near[0]]}? " if near else ""
+    listed = f"{', '.join(names[:_MOST_NAMED])}{more}"
+    return f"{meant}Known: {listed}" if meant else f"known: {listed}"

@@ -29,7 +29,6 @@ alerts:
 
 @pytest.fixture
 def receivers(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[WebhookReceiver, MailReceiver]]:
-    local_path(home.root).mkdir()
     with webhook_receiver() as hook, mail_receiver() as mail:
         text = SETTINGS.format(port=mail.port)
         (local_path(home.root) / "settings.yaml").write_text(text, "utf-8")

@@ -17,7 +17,8 @@ from sopilot_assets.upkeep.setting_up import SETTINGS, shipped_settings
 from sopilot_assets_tests.cli.running import rows, sopilot
 
 
-def test_init_makes_the_home_once(home: Home) -> None:
+def test_init_makes_the_home_once(no_home: Home) -> None:
+    home = no_home
     sopilot(home, "home", "init")
     folder = local_path(home.root) / "dagster"
     assert sorted(path.name for path in folder.iterdir()) == sorted(SETTINGS)
@@ -54,11 +55,11 @@ def test_a_home_that_cannot_be_made_is_an_error_without_a_traceback(tmp_path: Pa
     assert "Traceback" not in result.output
 
 
-def test_doctor_says_that_a_home_is_missing(home: Home) -> None:
-    found = rows(home, "home", "doctor", exit_code=1)
+def test_doctor_says_that_a_home_is_missing(no_home: Home) -> None:
+    found = rows(no_home, "home", "doctor", exit_code=1)
     assert found[-1]["check"] == "home"
     assert "sopilot home init" in str(found[-1]["action"])
-    assert not local_path(home.root).exists()
+    assert not local_path(no_home.root).exists()
 
 
 def test_doctor_finds_nothing_to_mend_in_a_new_home(home: Home) -> None:
@@ -84,8 +85,9 @@ def test_help_loads_nothing_heavy() -> None:
     [("model", "list"), ("score", "list"), ("score", "list", "--stale"), ("score", "run", "--dry-run")],
 )
 def test_looking_at_an_empty_home_works_and_writes_nothing(home: Home, words: tuple[str, ...]) -> None:
+    before = sorted(local_path(home.root).rglob("*"))
     sopilot(home, *words)
-    assert not local_path(home.root).exists()
+    assert sorted(local_path(home.root).rglob("*")) == before
 
 
 def test_a_recording_that_is_not_there_is_an_error(home: Home) -> None:

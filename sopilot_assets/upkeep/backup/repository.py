@@ -40,7 +40,7 @@ LOCK: Final = ".lock"
 _OBJECT: Final = re.compile(r"[0-9a-f]{64}")
 _OLD_S: Final = 3600.0
 _CHUNK_BYTES: Final = 1 << 20
-_CONTENT: Final = {"what": "a repository of sopilot backups; see the documentation, backup.md"}
+_CONTENT: Final = {"what": "a repository of sopilot backups; see docs/operations.md#backup"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from sopilot_assets.upkeep.setting_up import INSTANCE_FILE, SETTINGS, dagster_ho
 CAPTURE_SENSOR: Final = "capture_sensor"
 
 _START_LIMIT: Final = "start_timeout_seconds"
-_MAKE_DEV: Final = "make dev (as a service: see the runbook)"
+_MAKE_DEV: Final = "make dev (for months without anybody: docs/operations.md#as-a-service)"
 
 
 def dagster_settings(asked: Situation) -> Answer:
