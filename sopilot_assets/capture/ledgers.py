@@ -63,9 +63,9 @@ VIDEO_COLUMNS: Final = {
     "status": pa.string(),
     **_CHANGE,
 }
-"""``flags`` are comma-separated. ``reader`` and ``refusal`` differ in rows of before only: which of two readers
-read the video, and why the first one did not. ``changed_by``, ``changed_at`` and ``why`` say how a row came to
-differ from the one before it, and are null in the first row of a recording.
+"""``flags`` are comma-separated. ``reader`` and ``refusal`` differ in rows of before only: which of two
+readers read the video, and why the first one did not. ``changed_by``, ``changed_at`` and ``why`` say how a row
+came to differ from the one before it, and are null in the first row of a recording.
 """
 
 QUARANTINE_COLUMNS: Final = {

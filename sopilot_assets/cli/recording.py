@@ -109,8 +109,9 @@ def list_recordings(
     wanted = {"task_id": task, "person": person, "site": site, "role": role}
     chosen = [row for row in rows if all(value in (None, row[name]) for name, value in wanted.items())]
     none = f"None of the {len(rows)} recordings is such a one." if rows else "No recordings yet."
-    columns = ("key", "original_name", "person", "site", "camera", "duration_s", "width", "height", "flags")
-    columns += ("changed_by", "changed_at", "why") if withdrawn else ()
+    columns = ["key", "original_name", "person", "site", "camera", "duration_s", "width", "height", "flags"]
+    if withdrawn:
+        columns += ["changed_by", "changed_at", "why"]
     show_rows(chosen, columns=columns, empty=none, as_json=as_json, as_csv=as_csv)
 
 
