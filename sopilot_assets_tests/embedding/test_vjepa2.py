@@ -9,12 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from upath import UPath
-
-pytest.importorskip("transformers", reason="the vjepa2 extra is not installed")
-
-from transformers import VJEPA2Config, VJEPA2Model
 
 from sopilot_assets.embedding.backends import load_embedder
 from sopilot_assets.embedding.clips import embedding_bytes
@@ -26,9 +21,12 @@ from sopilot_assets.store.home import Home
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A V-JEPA 2 model with few random weights, as `save_pretrained` writes it."""
+    # loaded here, since it takes seconds: not by every process that only collects the tests
+    transformers = pytest.importorskip("transformers", reason="the vjepa2 extra is not installed")
+    torch = pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("tiny")
     torch.manual_seed(0)
-    config = VJEPA2Config(
+    config = transformers.VJEPA2Config(
         crop_size=32,
         frames_per_clip=16,
         hidden_size=24,
@@ -39,7 +37,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pred_num_hidden_layers=1,
         pred_num_mask_tokens=2,
     )
-    VJEPA2Model(config).save_pretrained(folder)
+    transformers.VJEPA2Model(config).save_pretrained(folder)
     return folder
 
 
@@ -124,8 +122,9 @@ def test_a_folder_without_such_a_model_is_refused_and_nothing_is_copied(
     assert not Path(str(home.models)).exists()
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_cuda_without_a_gpu_is_refused_instead_of_replaced(source: Path, home: Home) -> None:
+    if pytest.importorskip("torch").cuda.is_available():
+        pytest.skip("this machine has a GPU")
     preload(source, home)
     with pytest.raises(ModelError, match="no GPU"):
         load_embedder("vjepa2", models=home.models, device="cuda")
