@@ -57,8 +57,8 @@ VIDEO_COLUMNS: Final = {
     "flags": pa.string(),
     "status": pa.string(),
 }
-"""``flags`` are comma-separated. ``reader`` and ``refusal`` differ in rows of before only: which of two readers
-read the video, and why the first one did not.
+"""``flags`` are comma-separated. ``reader`` and ``refusal`` differ in rows of before only: which of two
+readers read the video, and why the first one did not.
 """
 
 QUARANTINE_COLUMNS: Final = {

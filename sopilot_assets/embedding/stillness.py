@@ -94,8 +94,8 @@ def frozen_segments(embedding: ClipEmbedding, *, min_duration_s: float = MINIMUM
 
 
 def jumps_after(embedding: ClipEmbedding, span: Segment) -> bool | None:
-    """Whether the picture goes on somewhere else after it stood still in ``span``, one of `frozen_segments`, as
-    after a camera that hung in the middle of work; None where it does not go on.
+    """Whether the picture goes on somewhere else after it stood still in ``span``, one of `frozen_segments`,
+    as after a camera that hung in the middle of work; None where it does not go on.
     """
     moving = embedding.stillness[embedding.stillness >= STILL_LEVELS]
     following = embedding.stillness[embedding.still_time_s > span.end_s][:JUMP_PAIRS]

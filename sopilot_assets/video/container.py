@@ -93,13 +93,11 @@ def _moving(streams: list[VideoStream], path: Path) -> list[VideoStream]:
     times_s: dict[int, list[float]] = {stream.index: [] for stream in streams}
     with open_video(path) as container:
         for packet in packets_of(container, *(container.streams[index] for index in times_s)):
-            if packet.dts is not None and packet.time_base is not None:
-                times_s[packet.stream_index].append(float(packet.dts * packet.time_base))
-    rates_hz = {
-        index: len(some) / max(max(some) - min(some), 1e-9) if some else 0.0
-        for index, some in times_s.items()
-    }
-    return [stream for stream in streams if rates_hz[stream.index] >= SLOWEST_HZ] or streams
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if stamp is not None and packet.time_base is not None:
+                times_s[packet.stream_index].append(float(stamp * packet.time_base))
+    longest_s = max((max(some) - min(some) for some in times_s.values() if some), default=0.0)
+    return [stream for stream in streams if len(times_s[stream.index]) > SLOWEST_HZ * longest_s] or streams
 
 
 def _standing(stream: VideoStream) -> tuple[bool, int]:

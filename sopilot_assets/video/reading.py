@@ -207,7 +207,7 @@ class _Cursor:
         return frames
 
     def _interval(self, frame: VideoFrame) -> tuple[float, float]:
-        """When the frame is displayed; without a time of its own it takes the place after the frame before."""
+        """When the frame is displayed; without a time of its own it takes the place after the one before."""
         index = self.reading.index
         if index.in_order or frame.pts is None or frame.time_base is None:
             place = min(self._places, len(index.starts_s) - 1)
