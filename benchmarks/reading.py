@@ -52,9 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--size", default="640x480")
     width, height = (int(number) for number in parser.parse_args(arguments).size.split("x"))
-    print(
-        f"{'CPU ms per second of video':30}  all  |  8 Hz ratio wrong | 16 places ratio wrong | decord 8 Hz, 16"
-    )
+    print(f"{'CPU ms per second of video':30}  all  |  8 Hz ratio wrong | 16 places ratio wrong | decord")
     with tempfile.TemporaryDirectory(prefix="sopilot-benchmark-") as folder:
         for kind, (codec, options) in KINDS.items():
             path = Path(folder) / f"a.{kind.rsplit(' ', 1)[1]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar, cast
 
 import av
 from av.container import InputContainer
@@ -13,6 +13,8 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from sopilot_assets.errors import NotAVideo, NoVideoStream, TruncatedVideo, UnreadableVideo
+
+AnyStream = TypeVar("AnyStream", bound=Stream)
 
 DEMUXERS: Final = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,mxf,mxf_opatom,"
@@ -105,11 +107,11 @@ def _standing(stream: VideoStream) -> tuple[bool, int]:
     return bool(stream.disposition & Disposition.default), context.width * context.height
 
 
-def packets_of(container: InputContainer, *streams: Stream) -> Iterator[Packet[Stream]]:
-    """The packets of some streams, of all without any, up to where the container cannot be read any further:
-    damage ends the iteration instead of raising.
+def packets_of(container: InputContainer, *streams: AnyStream) -> Iterator[Packet[AnyStream]]:
+    """The packets of some streams, up to where the container cannot be read any further: damage ends the
+    iteration instead of raising.
     """
-    packets = container.demux(*streams)
+    packets = cast("Iterator[Packet[AnyStream]]", container.demux(*streams))
     while True:
         try:
             yield next(packets)

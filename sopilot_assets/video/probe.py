@@ -209,7 +209,7 @@ class _Clock:
 
     def add(self, packet: Packet[Stream]) -> None:
         stamp = packet.pts if packet.pts is not None else packet.dts
-        if stamp is None or packet.time_base is None or packet.is_discard:
+        if stamp is None or packet.is_discard:
             return
         start_s = float(stamp * packet.time_base)
         self.first_s = start_s if self.first_s is None else min(self.first_s, start_s)
@@ -244,7 +244,7 @@ class _Packets:
         rows: list[tuple[float, float, float, bool]] = []
         clocks = {other.index: _Clock() for other in container.streams}
         damaged = hidden = 0
-        for packet in packets_of(container):
+        for packet in packets_of(container, *container.streams):
             if packet.stream_index in clocks:
                 clocks[packet.stream_index].add(packet)
             if packet.stream_index != stream.index or packet.size == 0:

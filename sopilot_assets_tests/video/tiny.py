@@ -99,8 +99,8 @@ def write_audio_only(path: Path, *, seconds: float = 2.0) -> Path:
 
 @contextmanager
 def _ordinary_scheduling() -> Iterator[None]:
-    """Leave the process scheduled as it was: for root, SVT-AV1 makes the caller a real-time process (FIFO, 99),
-    which, with all that it starts later, leaves no time to anybody else.
+    """Leave the process scheduled as it was: for root, SVT-AV1 makes the caller a real-time process (FIFO,
+    99), which, with all that it starts later, leaves no time to anybody else.
     """
     policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
