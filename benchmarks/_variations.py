@@ -204,8 +204,8 @@ def _scoring() -> Iterator[Variation]:
         group,
         "other work told by fit alone",
         settings=(
-            ("scoring.score.LEAST_ORDER_EVIDENCE", -LOTS),
-            ("scoring.score.NATS_PER_DOUBLING", LOTS),
+            ("scoring.procedure.LEAST_ORDER_EVIDENCE", -LOTS),
+            ("scoring.procedure.NATS_PER_DOUBLING", LOTS),
         ),
         everywhere=True,
         after_calibration=True,
@@ -213,7 +213,7 @@ def _scoring() -> Iterator[Variation]:
     yield Variation(
         group,
         "other work told by order alone",
-        settings=(("scoring.score.LEAST_MATCH", -LOTS),),
+        settings=(("scoring.procedure.LEAST_MATCH", -LOTS),),
         everywhere=True,
         after_calibration=True,
     )

@@ -150,8 +150,7 @@ def _damaged_share(index: VideoIndex, stream: FrameStream) -> float:
     probe = index.probe
     there = 1.0
     if probe.declared_frame_count:
-        found = probe.frame_count + index.hidden_frames + probe.empty_packets
-        there = min(there, found / probe.declared_frame_count)
+        there = min(there, (probe.frame_count + index.hidden_frames) / probe.declared_frame_count)
     if probe.declared_duration_s:
         there = min(there, (probe.pictures_s + 1.0) / probe.declared_duration_s)
     decoded = (stream.samples_read - stream.samples_held) / max(stream.samples_asked, 1)

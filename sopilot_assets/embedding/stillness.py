@@ -52,7 +52,7 @@ SETTLING_PAIRS: Final = 8
 
 JUMP_QUANTILE: Final = 0.9
 """A picture jumps when it changes more than in this share of the pairs that move. Measured where frozen
-recordings went on: at or above it in all of 20, below it in 14 of 17 after a rest.
+recordings went on: above it in all of 20, below it in 14 of 17 after a rest.
 """
 
 JUMP_PAIRS: Final = 2
@@ -94,14 +94,14 @@ def frozen_segments(embedding: ClipEmbedding, *, min_duration_s: float = MINIMUM
 
 
 def jumps_after(embedding: ClipEmbedding, span: Segment) -> bool | None:
-    """Whether the picture goes on somewhere else after it stood still in ``span``, one of `frozen_segments`, as
-    after a camera that hung in the middle of work; None where it does not go on.
+    """Whether the picture goes on somewhere else after it stood still in ``span``, one of `frozen_segments`,
+    as after a camera that hung in the middle of work; None where it does not go on.
     """
     moving = embedding.stillness[embedding.stillness >= STILL_LEVELS]
     following = embedding.stillness[embedding.still_time_s > span.end_s][:JUMP_PAIRS]
     if len(following) < JUMP_PAIRS or not np.isfinite(following).all():
         return None
-    return bool(following.max() >= np.quantile(moving, JUMP_QUANTILE)) and span.start_s > 0
+    return bool(following.max() > np.quantile(moving, JUMP_QUANTILE)) and span.start_s > 0
 
 
 def frozen_clips(embedding: ClipEmbedding, *, min_duration_s: float = MINIMUM_DURATION_S) -> Mask:
@@ -128,12 +128,11 @@ def _without_pulses(stillness: Features) -> Mask:
 
 def _settled(runs: Iterator[tuple[int, int]], stillness: Features) -> list[tuple[int, int]]:
     """The half-open runs, each begun while the encoder still refined the picture and ended after its last
-    pulse, and joined where nothing else lies between two; shorter ones than a pulse's margin are left out.
+    pulse, and joined where nothing else lies between two; one of those joined is a pulse's margin long.
     """
-    found: list[tuple[int, int]] = []
+    found: list[tuple[int, int, int]] = []
     for first, last in runs:
-        if last - first < PULSE_MARGIN_PAIRS:
-            continue
+        longest = last - first
         begin, end = first, last
         while begin > max(first - SETTLING_PAIRS, 0) and stillness[begin - 1] <= SETTLED_LEVELS:
             begin -= 1
@@ -141,9 +140,10 @@ def _settled(runs: Iterator[tuple[int, int]], stillness: Features) -> list[tuple
         while end < most and stillness[end] <= PULSE_LEVELS:
             end += 1
         if found and begin <= found[-1][1]:
-            begin, _ = found.pop()
-        found.append((begin, end))
-    return found
+            begin, _, before = found.pop()
+            longest = max(longest, before)
+        found.append((begin, end, longest))
+    return [(begin, end) for begin, end, longest in found if longest >= PULSE_MARGIN_PAIRS]
 
 
 def _runs(mask: Mask) -> Iterator[tuple[int, int]]:

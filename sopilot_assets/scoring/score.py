@@ -12,6 +12,7 @@ from sopilot_assets.alignment.calibration import Calibration
 from sopilot_assets.alignment.explanations import LONG_FACTOR
 from sopilot_assets.alignment.spans import DOUBTFUL_LOG_ODDS, Alignment, Alternative, Edit, EditKind, SpanKind
 from sopilot_assets.reference.model import Gold, Reference
+from sopilot_assets.scoring.procedure import shows_procedure
 from sopilot_assets.scoring.result import Decision, Deviation, GoldVote, Score, StepReading, Verifiability
 from sopilot_assets.scoring.text import clock, sentence
 from sopilot_assets.scoring.verifiability import MOST_FALSE, VERIFIED, verifiability
@@ -19,22 +20,12 @@ from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 from sopilot_assets.texts.languages import Text
 
-LEAST_ORDER_EVIDENCE: Final = 2.0
-"""A recording that the procedure explains better than unrelated orders of its steps do by less than this
-(nats) shows something else, or nothing that can be judged."""
-LEAST_MATCH: Final = 0.6
-"""The least log2(fit / `HALF_FIT`) + order evidence / `NATS_PER_DOUBLING`: a recording may look unlike the
-golds (another site) when the order of its steps is clear, and the other way round."""
-HALF_FIT: Final = 0.5
-NATS_PER_DOUBLING: Final = 8.0
 UNCERTAIN: Final = 0.2
 """From this probability of a critical deviation that was not found on, a recording is not decided."""
 BLIND: Final = 0.1
 """Below this power nothing can be said about a critical step, and a finding is an accident."""
 SEEN: Final = 0.25
 """Below this power for a critical step nothing passes without a person having looked."""
-ORDER_SHARE: Final = 0.2
-"""The least share of the held-out golds' order evidence that a recording of the procedure has."""
 INTERVAL: Final = (0.05, 0.95)
 """The quantiles of the score's interval."""
 LONG_RATIO: Final = 1.5
@@ -153,18 +144,6 @@ def score_alignment(
         steps=tuple(_readings(context)),
         unverifiable=_unverifiable(context),
     )
-
-
-def shows_procedure(alignment: Alignment, calibration: Calibration) -> bool:
-    """Whether a recording shows the task's procedure at all, by how much it looks like the golds and by how
-    clear the order of its steps is.
-    """
-    familiar = math.log2(max(alignment.fit, 1e-6) / HALF_FIT)
-    if alignment.order_evidence is None:
-        return familiar >= 0.0
-    match = familiar + alignment.order_evidence / NATS_PER_DOUBLING
-    least = max(LEAST_ORDER_EVIDENCE, ORDER_SHARE * (calibration.order_evidence or 0.0))
-    return alignment.order_evidence >= least and match >= LEAST_MATCH
 
 
 def _unverifiable(context: _Context) -> tuple[Verifiability, ...]:

@@ -61,7 +61,7 @@ _TEMPLATES: Final[dict[str, Text]] = {
     ),
     "rests_or_frozen": Text(
         "Nothing moves from {start} to {end}: the camera hung, or nobody moved; {steps} cannot be seen.",
-        "{start}〜{end} の間、映像に動きがありません(カメラの停止か、作業者の静止)。{steps} を確認できません。",
+        "{start}〜{end} の間、映像に動きがなく(カメラの停止か作業者の静止)、{steps} を確認できません。",
     ),
     "film_again": Text("Film again. {first}", "撮影し直してください。{first}"),
     "pass": Text(

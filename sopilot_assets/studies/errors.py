@@ -13,7 +13,8 @@ import pandas as pd
 
 from sopilot_assets.old_rules.detectors import DetectorOutcome
 from sopilot_assets.old_rules.errors import known, named, of_types, old_reasons, single
-from sopilot_assets.scoring.score import HALF_FIT, LEAST_ORDER_EVIDENCE, UNCERTAIN
+from sopilot_assets.scoring.procedure import HALF_FIT, LEAST_ORDER_EVIDENCE
+from sopilot_assets.scoring.score import UNCERTAIN
 
 Flags = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]

@@ -48,7 +48,9 @@ class DeviationType(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much a deviation matters: ``critical`` fails the recording, the others cost points."""
+    """How much a deviation matters: ``critical`` fails the recording, except for a frozen picture, which is
+    filmed again; the others cost points.
+    """
 
     CRITICAL = "critical"
     QUALITY = "quality"

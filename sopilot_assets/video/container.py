@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar, cast
 
 import av
 from av.container import InputContainer
@@ -13,6 +13,8 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from sopilot_assets.errors import NotAVideo, NoVideoStream, TruncatedVideo, UnreadableVideo
+
+AnyStream = TypeVar("AnyStream", bound=Stream)
 
 DEMUXERS: Final = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,mxf,mxf_opatom,"
@@ -93,13 +95,11 @@ def _moving(streams: list[VideoStream], path: Path) -> list[VideoStream]:
     times_s: dict[int, list[float]] = {stream.index: [] for stream in streams}
     with open_video(path) as container:
         for packet in packets_of(container, *(container.streams[index] for index in times_s)):
-            if packet.dts is not None and packet.time_base is not None:
-                times_s[packet.stream_index].append(float(packet.dts * packet.time_base))
-    rates_hz = {
-        index: len(some) / max(max(some) - min(some), 1e-9) if some else 0.0
-        for index, some in times_s.items()
-    }
-    return [stream for stream in streams if rates_hz[stream.index] >= SLOWEST_HZ] or streams
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if stamp is not None and packet.time_base is not None:
+                times_s[packet.stream_index].append(float(stamp * packet.time_base))
+    longest_s = max((max(some) - min(some) for some in times_s.values() if some), default=0.0)
+    return [stream for stream in streams if len(times_s[stream.index]) > SLOWEST_HZ * longest_s] or streams
 
 
 def _standing(stream: VideoStream) -> tuple[bool, int]:
@@ -107,11 +107,11 @@ def _standing(stream: VideoStream) -> tuple[bool, int]:
     return bool(stream.disposition & Disposition.default), context.width * context.height
 
 
-def packets_of(container: InputContainer, *streams: Stream) -> Iterator[Packet[Stream]]:
-    """The packets of some streams, of all without any, up to where the container cannot be read any further:
-    damage ends the iteration instead of raising.
+def packets_of(container: InputContainer, *streams: AnyStream) -> Iterator[Packet[AnyStream]]:
+    """The packets of some streams, up to where the container cannot be read any further: damage ends the
+    iteration instead of raising.
     """
-    packets = container.demux(*streams)
+    packets = cast("Iterator[Packet[AnyStream]]", container.demux(*streams))
     while True:
         try:
             yield next(packets)

@@ -82,11 +82,11 @@ def iter_frames(
 def open_frames(
     path: Path, *, rate_hz: float, short_side: int, phase_s: float = 0.0, chunk: int = 64
 ) -> FrameStream:
-    """The pictures displayed at ``begin_s + phase_s + k / rate_hz`` for every k up to the end of the last frame,
-    scaled to ``short_side`` pixels; ``begin_s`` is when the first one appears, 0 as a rule.
+    """The pictures displayed at ``begin_s + phase_s + k / rate_hz`` for every k up to the end of the last
+    frame, scaled to ``short_side`` pixels; ``begin_s`` is when the first one appears, 0 as a rule.
 
-    Times are those of a player's clock, in seconds. Raises ``UnreadableVideo`` here when the file holds no video, and
-    while iterating when no picture can be decoded.
+    Times are those of a player's clock, in seconds. Raises ``UnreadableVideo`` here when the file holds no
+    video, and while iterating when no picture can be decoded.
     """
     index = read_index(path)
     return frames_at(

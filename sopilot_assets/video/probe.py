@@ -8,6 +8,7 @@ they choose the same frames.
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ LATE_PICTURES_S: Final = 0.5
 """Sound that begins this much before the pictures begins the recording: a player's clock runs from there.
 Less is the rounding of devices, and shorter than a clip's stride.
 """
+
+_BOX_BYTES: Final = 8
 
 JUMP_S: Final = 1.0
 """Packets of one recording are stored in the order of their time, to within less than this."""
@@ -95,9 +98,10 @@ class VideoProbe:
     """What a video file holds, as displayed.
 
     ``duration_s`` runs from the beginning to the end of the last frame that is really there;
-    ``declared_duration_s`` is what the container claims for the pictures, ``None`` when it claims nothing. ``damaged_packets``
-    counts the packets that the container itself marks damaged or whose time is absurd. ``empty_packets`` stand
-    for a picture that stays, ``begin_s`` is when the first picture appears, 0 unless sound runs before it.
+    ``declared_duration_s`` is what the container claims for the pictures, ``None`` when it claims nothing.
+    ``declared_frame_count`` is how many frames it claims (AVI counts places, with or without a frame: None).
+    ``damaged_packets`` counts the packets that the container itself marks damaged or whose time is absurd.
+    ``begin_s`` is when the first picture appears, 0 unless sound runs before it.
     """
 
     duration_s: float
@@ -112,7 +116,6 @@ class VideoProbe:
     variable_rate: bool
     container: str
     damaged_packets: int
-    empty_packets: int = 0
     begin_s: float = 0.0
 
     @property
@@ -175,8 +178,8 @@ def probe(path: Path) -> VideoProbe:
 
 
 def read_index(path: Path) -> VideoIndex:
-    """The display time of every frame of the video at ``path``; raises like `probe`, and ``JoinedVideo`` where
-    its time runs back.
+    """The display time of every frame of the video at ``path``; raises like `probe`, and ``JoinedVideo``
+    where its time runs back.
     """
     with open_video(path) as container:
         stream = video_stream(container, path)
@@ -206,7 +209,7 @@ class _Clock:
 
     def add(self, packet: Packet[Stream]) -> None:
         stamp = packet.pts if packet.pts is not None else packet.dts
-        if stamp is None or packet.time_base is None or packet.is_discard:
+        if stamp is None or packet.is_discard:
             return
         start_s = float(stamp * packet.time_base)
         self.first_s = start_s if self.first_s is None else min(self.first_s, start_s)
@@ -217,8 +220,8 @@ class _Clock:
 class _Packets:
     """The times of a stream's packets in file order, and what its headers say.
 
-    ``decoded_s`` (n,) are when the packets are to be decoded, ``empty_end_s`` is the end of the last one
-    without a picture, ``sound_begin_s`` the beginning of the earliest sound.
+    ``decoded_s`` (n,) are when the packets are to be decoded, ``sound_begin_s`` is the beginning of the
+    earliest sound.
     """
 
     times_s: FloatArray
@@ -228,8 +231,6 @@ class _Packets:
     in_order: bool
     damaged: int
     hidden: int
-    empty: int
-    empty_end_s: float
     sound_begin_s: float | None
     declared_s: float | None
     declared_frames: int | None
@@ -242,19 +243,13 @@ class _Packets:
         tick_s = float(stream.time_base or 0) or 1e-3
         rows: list[tuple[float, float, float, bool]] = []
         clocks = {other.index: _Clock() for other in container.streams}
-        damaged = hidden = empty = 0
-        empty_end_s = -math.inf
-        for packet in packets_of(container):
+        damaged = hidden = 0
+        for packet in packets_of(container, *container.streams):
             if packet.stream_index in clocks:
                 clocks[packet.stream_index].add(packet)
-            if packet.stream_index != stream.index:
+            if packet.stream_index != stream.index or packet.size == 0:
                 continue
             duration_s = (packet.duration or 0) * tick_s
-            if packet.size == 0:
-                if packet.dts is not None:
-                    empty += 1
-                    empty_end_s = packet.dts * tick_s + duration_s
-                continue
             damaged += packet.is_corrupt
             hidden += packet.is_discard
             if not packet.is_discard:
@@ -281,8 +276,6 @@ class _Packets:
             in_order=in_order,
             damaged=damaged,
             hidden=hidden,
-            empty=empty,
-            empty_end_s=empty_end_s,
             sound_begin_s=min(
                 (
                     clock.first_s
@@ -292,7 +285,7 @@ class _Packets:
                 default=None,
             ),
             declared_s=_declared_s(container, stream, clocks),
-            declared_frames=stream.frames or None,
+            declared_frames=(stream.frames or None) if container.format.name != "avi" else None,
             mean_fps=fps,
             codec=stream.codec.canonical_name,
             container=container.format.name,
@@ -305,13 +298,12 @@ def _seconds(stamp: int | None, tick_s: float) -> float:
 
 def _index(path: Path, packets: _Packets) -> VideoIndex:
     sane = _sane(packets.times_s, packets.declared_s) & ~_strays(packets.decoded_s)
-    _require_one_recording(path, packets.decoded_s[sane])
+    _require_one_recording(path, packets, sane)
     order = np.flatnonzero(sane)[np.argsort(packets.times_s[sane], kind="stable")]
     starts_s = packets.times_s[order]
     last_s = float(starts_s[-1]) + _last_duration_s(
         starts_s, float(packets.durations_s[order[-1]]), packets.mean_fps
     )
-    last_s = max(last_s, packets.empty_end_s)
     origin_s = _origin_s(float(starts_s[0]), last_s, packets.sound_begin_s)
     starts_s, end_s = starts_s - origin_s, last_s - origin_s
     width, height, orientation = _picture(path)
@@ -330,7 +322,6 @@ def _index(path: Path, packets: _Packets) -> VideoIndex:
             variable_rate=_varies(starts_s),
             container=packets.container,
             damaged_packets=packets.damaged + int((~sane).sum()),
-            empty_packets=packets.empty,
             begin_s=float(starts_s[0]),
         ),
         starts_s=starts_s,
@@ -363,16 +354,36 @@ def _strays(decoded_s: FloatArray) -> NDArray[np.bool_]:
     return stray
 
 
-def _require_one_recording(path: Path, decoded_s: FloatArray) -> None:
+def _require_one_recording(path: Path, packets: _Packets, sane: NDArray[np.bool_]) -> None:
     """Nothing where time runs on; raises ``JoinedVideo`` that says where it runs back."""
+    decoded_s = packets.decoded_s[sane]
     back = np.flatnonzero(np.diff(decoded_s) < -JUMP_S)
     if back.size:
         at_s = float(decoded_s[back[0]] - decoded_s[0])
-        raise JoinedVideo(
-            f"{path}: expected one recording, found several joined to one file: time runs back at "
-            f"{at_s:.1f} s, by {float(decoded_s[back[0]] - decoded_s[back[0] + 1]):.1f} s. Drop the parts as "
-            "files of their own, or join them with a video editor."
-        )
+    elif packets.container.startswith("mov,mp4") and _begins_twice(path):
+        at_s = float(decoded_s[-1] - decoded_s[0])
+    else:
+        return
+    raise JoinedVideo(
+        f"{path}: expected one recording, found several joined to one file: time runs back at {at_s:.1f} s. "
+        "Drop the parts as files of their own, or join them with a video editor."
+    )
+
+
+def _begins_twice(path: Path) -> bool:
+    """Whether an MP4 file has a second head (the box ``ftyp``, ISO 14496-12): readers stop before it."""
+    heads, position, size = 0, 0, path.stat().st_size
+    with path.open("rb") as stream:
+        while position + _BOX_BYTES <= size and heads < 2:
+            stream.seek(position)
+            length, kind = struct.unpack(">I4s", stream.read(_BOX_BYTES))
+            if length == 1:
+                length = int.from_bytes(stream.read(_BOX_BYTES))
+            if length < _BOX_BYTES:
+                break
+            heads += kind == b"ftyp"
+            position += length
+    return heads > 1
 
 
 def _picture(path: Path) -> tuple[int, int, Orientation]:
@@ -427,8 +438,8 @@ def _varies(starts_s: FloatArray) -> bool:
 
 
 def _declared_s(container: InputContainer, stream: VideoStream, clocks: Mapping[int, _Clock]) -> float | None:
-    """How long the pictures should last by the container; None where it says so of all its tracks together and
-    one of them lasts that long.
+    """How long the pictures should last by the container; None where it says so of all its tracks together
+    and one of them lasts that long.
     """
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)

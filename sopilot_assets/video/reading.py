@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import av
 import numpy as np
@@ -120,8 +120,7 @@ class Reading:
         if key_s is not None:
             tick = stream.time_base or Fraction(1, av.time_base)
             container.seek(round((self.index.origin_s + key_s) / tick), stream=stream, backward=True)
-        packets = cast("Iterator[Packet[VideoStream]]", packets_of(container, stream))
-        return _Cursor(self, container, packets)
+        return _Cursor(self, container, packets_of(container, stream))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +206,7 @@ class _Cursor:
         return frames
 
     def _interval(self, frame: VideoFrame) -> tuple[float, float]:
-        """When the frame is displayed; without a time of its own it takes the place after the frame before."""
+        """When the frame is displayed; without a time of its own it takes the place after the one before."""
         index = self.reading.index
         if index.in_order or frame.pts is None or frame.time_base is None:
             place = min(self._places, len(index.starts_s) - 1)

@@ -14,7 +14,7 @@ from sopilot_assets.alignment.calibration import calibrate
 from sopilot_assets.alignment.clip_scores import clip_scores
 from sopilot_assets.alignment.decode import decode
 from sopilot_assets.alignment.explanations import PlannedEdit, Prices
-from sopilot_assets.alignment.spans import Alignment, EditKind, SpanKind
+from sopilot_assets.alignment.spans import DOUBTFUL_LOG_ODDS, FROZEN_LOG_ODDS, Alignment, EditKind, SpanKind
 from sopilot_assets.alignment.stored import load_alignment, save_alignment
 from sopilot_assets.alignment.votes import GoldVotes
 from sopilot_assets.embedding.clips import ClipEmbedding, comparable, rearranged
@@ -110,6 +110,21 @@ def test_a_frozen_picture_is_found_with_the_step_that_it_hides(reference: Refere
     assert still.steps == (1,)
     assert (still.where.start_s, still.where.end_s) == pytest.approx((5.0, 10.0), abs=0.2)
     assert any(span.kind is SpanKind.FROZEN for span in found.spans)
+    assert still.log_odds == DOUBTFUL_LOG_ODDS  # it goes on as before: a camera that hung, or a rest
+
+
+def test_a_picture_that_jumps_on_after_it_stood_still_hung(reference: Reference) -> None:
+    video = embedding(CORRECT, seed=9, person=4, frozen=[(5.0, 10.0)])
+    stillness = np.where((video.still_time_s > 10.1) & (video.still_time_s < 10.3), 90.0, video.stillness)
+    found = align("x", replace(video, stillness=stillness.astype(np.float32)), reference)
+    (still,) = (edit for edit in found.edits if edit.kind is EditKind.FROZEN)
+    assert still.log_odds == FROZEN_LOG_ODDS
+
+
+def test_a_scene_at_rest_that_hides_no_step_is_nothing(reference: Reference) -> None:
+    found = align("x", embedding(CORRECT, seed=9, person=4, frozen=[(3.5, 6.0)]), reference)
+    assert not any(edit.kind is EditKind.FROZEN for edit in found.edits)
+    assert not any(span.kind is SpanKind.FROZEN for span in found.spans)
 
 
 def backwards(one: ClipEmbedding) -> ClipEmbedding:

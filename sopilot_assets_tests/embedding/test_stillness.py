@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from sopilot_assets.embedding.pooling import StillnessMeter, grey_image
-from sopilot_assets.embedding.stillness import block_change, frozen_clips, frozen_segments
+from sopilot_assets.embedding.stillness import block_change, frozen_clips, frozen_segments, jumps_after
 from sopilot_assets.segments import Segment
 from sopilot_assets.video.frames import open_frames
 from sopilot_assets_tests.embedding.made import made_embedding
+from sopilot_assets_tests.video.tiny import write_tiny_video
 
 Image = NDArray[np.uint8]
 MOVING, STILL, PULSE = 30.0, 0.0, 4.0
@@ -101,3 +103,70 @@ def test_one_changed_block_is_seen() -> None:
     after[8:16, 16:24] = 10
     assert block_change(before, after) == 10.0
     assert block_change(after, before) == 10.0
+
+
+JUMP = 60.0
+
+
+@pytest.mark.parametrize(
+    ("after", "jumped"),
+    [
+        pytest.param([JUMP] + [MOVING] * 15, True, id="the work went on unseen"),
+        pytest.param([PULSE, JUMP] + [MOVING] * 14, True, id="the encoder draws it anew before"),
+        pytest.param([MOVING] * 16, False, id="it goes on where it was"),
+        pytest.param([], None, id="it does not go on"),
+    ],
+)
+def test_a_camera_that_hung_shows_the_work_further_on_afterwards(
+    after: list[float], jumped: bool | None
+) -> None:
+    lively = [20.0, 30.0, 40.0] * 8
+    made = made_embedding(seconds=12.0, stillness=lively + [STILL] * 32 + after)
+    (span,) = frozen_segments(made)
+    assert (span.start_s, span.end_s) == pytest.approx((3.0, 7.0), abs=0.13)
+    assert jumps_after(made, span) is jumped
+
+
+def test_a_scene_at_rest_before_the_work_is_no_camera_that_hung() -> None:
+    made = made_embedding(seconds=8.0, stillness=[STILL] * 24 + [JUMP] + [MOVING] * 38)
+    (span,) = frozen_segments(made)
+    assert jumps_after(made, span) is False
+
+
+def test_what_an_encoder_refines_after_the_picture_stopped_belongs_to_the_span() -> None:
+    settling = [2.5, 3.0, 0.0, 0.0, 0.0, 2.1, 2.3]
+    made = made_embedding(stillness=[MOVING] * 8 + settling + [STILL] * 20 + [MOVING] * 12)
+    assert frozen_segments(made) == [Segment(1.0, 4.375)]
+
+
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [
+        ("libx264", {"preset": "veryfast", "crf": "36"}),
+        ("libx265", {"preset": "fast", "crf": "30", "x265-params": "keyint=250:log-level=none"}),
+    ],
+)
+def test_a_rest_under_strong_compression_is_told_from_a_camera_that_hung(
+    codec: str, options: dict[str, str], tmp_path: Path
+) -> None:
+    def worked(number: int, image: Image, *, unseen: int) -> Image:
+        hand = number if number < 75 else 75 if number < 135 else number - 60 + unseen
+        noise = np.random.default_rng(number).normal(0, 1, (*image.shape[:2], 1))
+        block = np.zeros(image.shape)
+        left = 64 + int(56 * np.sin(hand / 25))
+        block[40:90, left : left + 24] = 90
+        return np.clip(100 + block + noise, 0, 255).astype(np.uint8)
+
+    for unseen, jumped in ((0, False), (45, True)):
+        path = write_tiny_video(
+            tmp_path / f"{unseen}.mp4",
+            seconds=9.0,
+            fps=25,
+            codec=codec,
+            options=options,
+            picture=partial(worked, unseen=unseen),
+        )
+        made = made_embedding(seconds=9.0, stillness=measured(path))
+        (span,) = frozen_segments(made)
+        assert span.iou(Segment(3.0, 5.4)) > 0.9
+        assert jumps_after(made, span) is jumped

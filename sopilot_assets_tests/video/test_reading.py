@@ -12,10 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from sopilot_assets.errors import JoinedVideo
-from sopilot_assets.video.container import open_video, packets_of
 from sopilot_assets.video.frames import frames_at
 from sopilot_assets.video.probe import read_index
 from sopilot_assets.video.reading import Reading
+from sopilot_assets_tests.video.made import remuxed, two_tracks
 from sopilot_assets_tests.video.tiny import frame_number, write_tiny_video
 
 SECONDS = 18.0
@@ -116,38 +116,12 @@ def test_reading_ends_after_as_many_frames_as_are_allowed(tmp_path: Path) -> Non
     assert sum(len(chunk.times_s) for chunk in stream) == stream.samples_asked == 2
 
 
-def _remuxed(source: Path, target: Path, *, first_s: float = 0.0, sound_s: float | None = None) -> Path:
-    """``source`` with its pictures from ``first_s`` on, beside ``sound_s`` of silence from 0 on."""
-    with open_video(source) as one, av.open(str(target), "w") as other:
-        stream = one.streams.video[0]
-        pictures = other.add_stream_from_template(stream)
-        sound = None
-        if sound_s is not None:
-            sound = other.add_stream("aac", rate=8000)
-        if sound is not None:
-            for number in range(round((sound_s or 0) * 8000 / 1024)):
-                frame = av.AudioFrame.from_ndarray(
-                    np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
-                )
-                frame.sample_rate, frame.pts = 8000, number * 1024
-                other.mux(sound.encode(frame))
-            other.mux(sound.encode())
-        for packet in packets_of(one, stream):
-            if packet.dts is None or packet.pts is None or packet.time_base is None:
-                continue
-            shift = round(first_s / packet.time_base)
-            packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
-            packet.stream = pictures
-            other.mux(packet)
-    return target
-
-
 @pytest.mark.parametrize("container", ["mp4", "mkv", "ts"])
 def test_sound_that_lasts_longer_than_the_pictures_takes_nothing_from_them(
     container: str, tmp_path: Path
 ) -> None:
     source = write_tiny_video(tmp_path / "a.mp4", seconds=4, options={"bf": "0"})
-    found = read_index(_remuxed(source, tmp_path / f"b.{container}", sound_s=12)).probe
+    found = read_index(remuxed(source, tmp_path / f"b.{container}", sound_s=12)).probe
     assert found.duration_s == pytest.approx(4, abs=0.2)
     assert found.declared_duration_s is None or found.declared_duration_s == pytest.approx(4, abs=0.2)
 
@@ -158,7 +132,7 @@ def test_a_recording_whose_time_begins_late_begins_at_0(container: str, tmp_path
     options = {} if container == "webm" else {"bf": "0"}
     kind = "webm" if container == "webm" else "mp4"
     source = write_tiny_video(tmp_path / f"a.{kind}", seconds=4, codec=codec, options=options)
-    index = read_index(_remuxed(source, tmp_path / f"b.{container}", first_s=60))
+    index = read_index(remuxed(source, tmp_path / f"b.{container}", first_s=60))
     assert (index.starts_s[0], index.end_s) == (0.0, pytest.approx(4, abs=0.1))
     assert index.probe.declared_duration_s is None or index.probe.declared_duration_s < 5.1
 
@@ -168,7 +142,7 @@ def test_times_are_those_of_a_players_clock_where_pictures_begin_after_the_sound
     container: str, tmp_path: Path
 ) -> None:
     source = write_tiny_video(tmp_path / "a.mp4", seconds=4, options={"bf": "0", "crf": "10"})
-    path = _remuxed(source, tmp_path / f"b.{container}", first_s=2, sound_s=6)
+    path = remuxed(source, tmp_path / f"b.{container}", first_s=2, sound_s=6)
     index = read_index(path)
     assert index.begin_s == pytest.approx(2, abs=0.15)
     assert index.end_s == pytest.approx(6, abs=0.2)
@@ -191,22 +165,12 @@ def test_recordings_that_were_joined_as_files_are_refused_with_where_time_runs_b
         read_index(joined)
 
 
-def _two_tracks(path: Path, first: Path, second: Path, *, default: int) -> Path:
-    with open_video(first) as one, open_video(second) as two, av.open(str(path), "w") as out:
-        sources = (one.streams.video[0], two.streams.video[0])
-        targets = [out.add_stream_from_template(stream) for stream in sources]
-        for number, target in enumerate(targets):
-            target.disposition = av.stream.Disposition.default if number == default else 0
-        packets = [
-            (packet, target)
-            for container, stream, target in zip((one, two), sources, targets, strict=True)
-            for packet in packets_of(container, stream)
-            if packet.dts is not None
-        ]
-        for packet, target in sorted(packets, key=lambda pair: float(pair[0].dts * pair[0].time_base)):
-            packet.stream = target
-            out.mux(packet)
-    return path
+def test_two_mp4_files_in_one_are_refused_too(tmp_path: Path) -> None:
+    part = write_tiny_video(tmp_path / "a.mp4", seconds=3).read_bytes()
+    joined = tmp_path / "joined.mp4"
+    joined.write_bytes(part * 2)
+    with pytest.raises(JoinedVideo, match=r"time runs back at 3\.0 s"):
+        read_index(joined)
 
 
 @pytest.mark.parametrize("default", [0, 1])
@@ -215,12 +179,12 @@ def test_a_track_of_stills_before_the_recording_is_not_taken_for_it(default: int
         tmp_path / "stills.mp4", times_s=[0.0, 3.0, 6.0], size=(320, 240), options={"bf": "0"}
     )
     moving = write_tiny_video(tmp_path / "moving.mp4", seconds=8, size=(160, 120), options={"bf": "0"})
-    index = read_index(_two_tracks(tmp_path / "both.mkv", stills, moving, default=default))
+    index = read_index(two_tracks(tmp_path / "both.mkv", stills, moving, default=default))
     assert (index.probe.frame_count, index.probe.width) == (240, 160)
 
 
 def test_of_two_tracks_the_default_one_is_read_and_of_equals_the_larger(tmp_path: Path) -> None:
     small = write_tiny_video(tmp_path / "small.mp4", size=(96, 64), options={"bf": "0"})
     large = write_tiny_video(tmp_path / "large.mp4", size=(160, 120), options={"bf": "0"})
-    assert read_index(_two_tracks(tmp_path / "a.mkv", large, small, default=1)).probe.width == 96
-    assert read_index(_two_tracks(tmp_path / "b.mkv", small, large, default=1)).probe.width == 160
+    assert read_index(two_tracks(tmp_path / "a.mkv", large, small, default=1)).probe.width == 96
+    assert read_index(two_tracks(tmp_path / "b.mkv", small, large, default=1)).probe.width == 160

@@ -1,0 +1,88 @@
+"""Small files with the oddities of devices: late and long tracks, several tracks, empty packets."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import av
+import numpy as np
+from av.stream import Disposition
+
+from sopilot_assets.video.container import open_video, packets_of
+
+
+def remuxed(source: Path, target: Path, *, first_s: float = 0.0, sound_s: float | None = None) -> Path:
+    """``source`` with its pictures from ``first_s`` on, beside ``sound_s`` of silence from 0 on."""
+    with open_video(source) as one, av.open(str(target), "w") as other:
+        stream = one.streams.video[0]
+        pictures = other.add_stream_from_template(stream)
+        if sound_s is not None:
+            sound = other.add_stream("aac", rate=8000)
+            for number in range(round(sound_s * 8000 / 1024)):
+                silence = np.zeros((1, 1024), np.float32)
+                frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+                frame.sample_rate, frame.pts = 8000, number * 1024
+                other.mux(sound.encode(frame))
+            other.mux(sound.encode())
+        for packet in packets_of(one, stream):
+            if packet.dts is None or packet.pts is None:
+                continue
+            shift = round(first_s / packet.time_base)
+            packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+            packet.stream = pictures
+            other.mux(packet)
+    return target
+
+
+def two_tracks(target: Path, first: Path, second: Path, *, default: int) -> Path:
+    """The pictures of two files as tracks of one, of which number ``default`` is marked."""
+    with open_video(first) as one, open_video(second) as two, av.open(str(target), "w") as out:
+        sources = (one.streams.video[0], two.streams.video[0])
+        tracks = [out.add_stream_from_template(stream) for stream in sources]
+        for number, track in enumerate(tracks):
+            track.disposition = Disposition.default if number == default else Disposition(0)
+        packets = [
+            (float((packet.dts or 0) * packet.time_base), packet, track)
+            for container, stream, track in zip((one, two), sources, tracks, strict=True)
+            for packet in packets_of(container, stream)
+            if packet.dts is not None
+        ]
+        for _, packet, track in sorted(packets, key=lambda row: row[0]):
+            packet.stream = track
+            out.mux(packet)
+    return target
+
+
+def with_empty_chunks(source: Path, target: Path, *, fps: int, empty: int) -> Path:
+    """An AVI of ``fps`` chunks a second with the pictures of ``source``, each followed by ``empty`` chunks
+    without one: the picture stays.
+    """
+    with open_video(source) as container:
+        stream = container.streams.video[0]
+        width, height = stream.codec_context.width, stream.codec_context.height
+        tag = stream.codec_context.codec_tag.encode("ascii")
+        pictures = [(bytes(packet), packet.is_keyframe) for packet in packets_of(container, stream)]
+    chunks = [chunk for data, key in pictures if data for chunk in ((data, key), *[(b"", False)] * empty)]
+    largest, body, index = max(len(data) for data, _ in chunks), b"movi", b""
+    for data, key in chunks:
+        index += b"00dc" + struct.pack("<III", 0x10 if key else 0, len(body), len(data))
+        body += _chunk(b"00dc", data)
+    head = struct.pack("<14I", 10**6 // fps, 0, 0, 16, len(chunks), 0, 1, largest, width, height, 0, 0, 0, 0)
+    stream_head = (
+        b"vids"
+        + tag
+        + struct.pack(
+            "<IHHIIIIIIii4H", 0, 0, 0, 0, 1, fps, 0, len(chunks), largest, -1, 0, 0, 0, width, height
+        )
+    )
+    picture = struct.pack("<IiiHH4sIiiII", 40, width, height, 1, 24, tag, width * height * 3, 0, 0, 0, 0)
+    described = _chunk(b"LIST", b"strl" + _chunk(b"strh", stream_head) + _chunk(b"strf", picture))
+    header = _chunk(b"LIST", b"hdrl" + _chunk(b"avih", head) + described)
+    riff = b"AVI " + header + _chunk(b"LIST", body) + _chunk(b"idx1", index)
+    target.write_bytes(b"RIFF" + struct.pack("<I", len(riff)) + riff)
+    return target
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
