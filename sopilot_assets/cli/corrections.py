@@ -103,7 +103,7 @@ def history(
     as_json: AS_JSON = False,
     as_csv: AS_CSV = False,
 ) -> None:
-    """List what was corrected, withdrawn and restored: of which recording, from what to what, by whom, when."""
+    """List what was corrected, withdrawn and restored: from what to what, by whom, when and why."""
     every = {str(key): one for key, one in Registry.read(home).recordings.items()}
     key = None if recording is None else find_recordings(every, [recording])[0]
     rows: list[dict[str, Cell]] = [

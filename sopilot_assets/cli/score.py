@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sopilot_assets.capture.registry import active_recordings
+from sopilot_assets.capture.registry import active_recordings, retired_keys
 from sopilot_assets.cli.at_first_use import at_first_use, load_now
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
@@ -120,6 +120,7 @@ def list_scores(
     as_csv: AS_CSV = False,
 ) -> None:
     """List the newest score of every recording: decision, deviations, reason, and its review page."""
+    gone = retired_keys(home)
     if stale:
         if task or role or decision or problems:
             raise ConfigError("--stale: expected without --task, --role, --decision and --problems.")
@@ -131,6 +132,7 @@ def list_scores(
         for row in rows_of(scores_ledger(home).latest())
         if all(value is None or row[name] == value for name, value in wanted.items())
         and (row["problem"] is not None or not problems)
+        and row["key"] not in gone
     ]
     told = [{**row, "reason": row[f"reason_{lang.value}"], "page": review_page(home, row)} for row in rows]
     columns = ("key", "original_name", "person", "site", "score", "decision", "deviation_types", "reason")

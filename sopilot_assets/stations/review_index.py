@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from sopilot_assets.capture.registry import retired_keys
 from sopilot_assets.scoring.ledger import noise_floors, scores_ledger
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.scoring.review import IndexRow, index_page
@@ -18,8 +19,8 @@ from sopilot_assets.texts.languages import Text
 
 
 def write_review_index(home: Home) -> Path:
-    """The path of ``reviews/index.html``, written from the newest scores of all recordings with a page,
-    those included that other machines made.
+    """The path of ``reviews/index.html``, written from the newest scores of all recordings that count and
+    have a page, those included that other machines made.
     """
     with only_writer(home.reviews / ".index.lock"):
         return _write_review_index(home)
@@ -30,6 +31,8 @@ def _write_review_index(home: Home) -> Path:
     names = {name: Text(task.name, task.name_ja or task.name) for name, task in tasks.items()}
     rows = plain_rows(scores_ledger(home).latest())
     elsewhere = names_in_store(local_path(home.reviews))
+    gone = retired_keys(home)
+    rows = [row for row in rows if row["key"] not in gone]
     shown = [
         row for row in rows if f"{row['key']}.html" in elsewhere or home.review(str(row["key"])).exists()
     ]
