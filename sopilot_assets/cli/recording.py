@@ -90,8 +90,8 @@ def list_recordings(
     rows = [dict(entry.row) for _, entry in sorted(entries.items())]
     chosen = [row for row in rows if task in (None, row["task_id"]) and role in (None, row["role"])]
     columns = ("key", "original_name", "person", "site", "camera", "duration_s", "width", "height", "flags")
-    columns += ("changed_by", "changed_at", "why") if withdrawn else ()
-    show_rows(chosen, columns=columns, empty="No recordings yet.", as_json=as_json, as_csv=as_csv)
+    more = ("changed_by", "changed_at", "why") if withdrawn else ()
+    show_rows(chosen, columns=(*columns, *more), empty="No recordings yet.", as_json=as_json, as_csv=as_csv)
 
 
 def _list_refused(home: Home, lang: Language, *, as_json: bool, as_csv: bool) -> None:

@@ -33,6 +33,8 @@ NOTHING = (
     "task lock tea --check",
     "recording list",
     "recording list --refused",
+    "recording list --withdrawn",
+    "recording history",
     "reference list",
     "score list",
     "label list",

@@ -54,13 +54,10 @@ def _few(task_id: str, found: str, needed: str) -> Condition:
 
 def _nameless(task_id: str, found: str, nameless: Sequence[str], needed: str) -> Condition:
     """That nobody said who some golds show: they may be of as many persons as are needed."""
-    what = (
-        f"{task_id}: {found}; {needed} give sane results. Nobody said who is seen in {len(nameless)} of them, "
-        f"e.g. {nameless[0]}"
-    )
-    return warning(
-        GOLDS, task_id, what, f"sopilot recording correct {nameless[0]} --person CODE, for each gold"
-    )
+    unsaid = f"Nobody said who is seen in {len(nameless)} of them, e.g. {nameless[0]}"
+    what = f"{task_id}: {found}; {needed} give sane results. {unsaid}"
+    action = f"sopilot recording correct {nameless[0]} --person CODE, for each gold"
+    return warning(GOLDS, task_id, what, action)
 
 
 def no_gold(task_id: str) -> Condition:

@@ -45,6 +45,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     golds.steps_confirmed,
     golds.golds_pass,
     recordings.capture_folder,
+    recordings.stuck_files,
     recordings.stored_files,
     recordings.few_refused,
     recordings.one_model_a_task,
@@ -64,6 +65,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
 ALERTED: Final[Mapping[str, tuple[Question, ...]]] = {
     home.SETTINGS: (home.settings,),
     machine.DISK: (machine.free_space,),
+    recordings.STUCK: (recordings.stuck_files,),
     campaign.CAMPAIGN: (campaign.goes_on,),
     lateness.OVERDUE: (
         scores.have_scores,
