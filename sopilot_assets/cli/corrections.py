@@ -17,13 +17,14 @@ from sopilot_assets.capture.facts import (
     restore_recordings,
     withdraw_recordings,
 )
-from sopilot_assets.capture.registry import Registry, active_recordings, find_recordings, withdrawn_recordings
+from sopilot_assets.capture.registry import Registry, find_recordings
 from sopilot_assets.capture.sidecar import Sidecar
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, examples
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.errors import ConfigError
 
 if TYPE_CHECKING:
+    from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
 
 NAMES = Annotated[
@@ -78,19 +79,19 @@ def correct(
     told = facts_of(told_facts(person, session, recorded_at))
     told |= {name: value for name, value in (("site", site), ("camera", camera)) if value}
     told |= dict.fromkeys(unknown or ())
-    keys = find_recordings(active_recordings(home), recordings)
+    keys = _found(home, recordings)
     _say_changed(correct_recordings(home, keys, told, **_signed(who, why)), "That is known already.")
 
 
 def withdraw(recordings: NAMES, *, why: WHY_NEEDED, who: WHO = None, home: HOME) -> None:
     """Let recordings count no more, as golds or as trainees; `sopilot recording restore` takes it back."""
-    keys = find_recordings(active_recordings(home), recordings)
+    keys = _found(home, recordings)
     _say_changed(withdraw_recordings(home, keys, **_signed(who, why)), "Nothing changed.")
 
 
 def restore(recordings: NAMES, *, why: WHY = "", who: WHO = None, home: HOME) -> None:
     """Let withdrawn recordings count again."""
-    keys = find_recordings(withdrawn_recordings(home), recordings)
+    keys = _found(home, recordings)
     _say_changed(restore_recordings(home, keys, **_signed(who, why)), "Nothing changed.")
 
 
@@ -111,6 +112,11 @@ def history(
     ]
     columns = ("at", "key", "file", "fact", "was", "now", "who", "why")
     show_rows(rows, columns=columns, empty="Nothing was corrected.", as_json=as_json, as_csv=as_csv)
+
+
+def _found(home: Home, names: list[str]) -> list[str]:
+    """The keys of recordings that are judged or were withdrawn."""
+    return find_recordings(Registry.read(home).shown(), names)
 
 
 class _Signed(TypedDict):

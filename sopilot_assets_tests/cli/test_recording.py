@@ -16,7 +16,7 @@ def filmed(tmp_path: Path, home: Home, tiny_video: Callable[..., Path]) -> Home:
     """A home with two golds from a phone, of which nothing is known."""
     sopilot(home, "task", "create", "tea", "--name", "Tea")
     for number in (1, 2):
-        tiny_video(tmp_path / "phone" / f"IMG_{number}.mp4", seconds=3.0, seed=number)
+        tiny_video(tmp_path / "phone" / f"IMG_{number}.mp4", seconds=6.0, size=(320, 240), seed=number)
     place = ("--task", "tea", "--role", "gold", "--site", "line1")
     sopilot(home, "capture", "add", tmp_path / "phone" / "IMG_1.mp4", *place)
     sopilot(home, "capture", "add", tmp_path / "phone", *place)
@@ -48,9 +48,9 @@ def test_a_gold_is_withdrawn_listed_with_the_reason_and_restored(filmed: Home) -
     assert (out["original_name"], out["why"], out["changed_by"]) == ("IMG_2.mp4", "spilt", "ann")
     assert "withdrawn" in sopilot(filmed, "recording", "show", "IMG_2.mp4").stdout
     refused = sopilot(filmed, "recording", "withdraw", "IMG_2.mp4", "--why", "again", exit_code=1)
-    assert "IMG_2.mp4" in refused.stderr
+    assert "expected a recording that counts; withdrawn by ann: spilt" in refused.stderr
     sopilot(filmed, "recording", "restore", "IMG_2.mp4")
-    assert list(persons(filmed)) == ["IMG_1.mp4", "IMG_2.mp4"]
+    assert set(persons(filmed)) == {"IMG_1.mp4", "IMG_2.mp4"}
 
 
 def test_a_time_that_is_none_is_refused_with_an_example(filmed: Home) -> None:
