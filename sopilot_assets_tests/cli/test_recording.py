@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.cli.running import rows, sopilot
 
 
@@ -61,11 +62,12 @@ def test_a_time_that_is_none_is_refused_with_an_example(filmed: Home) -> None:
 
 def test_doctor_tells_unknown_persons_from_too_few(filmed: Home) -> None:
     def told() -> str:
-        return sopilot(filmed, "home", "doctor", exit_code=1).stdout
+        (row,) = (row for row in rows(filmed, "home", "doctor", exit_code=1) if row["check"] == "golds")
+        return f"{row['what']}: {row['action']}"
 
-    (filmed.root / "settings.yaml").write_text("limits: {golds: 2, gold_persons: 2}\n")
+    (local_path(filmed.root) / "settings.yaml").write_text("limits: {golds: 2, gold_persons: 2}\n")
     assert "2 golds by unknown persons" in told()
-    assert "recording correct IMG_1.mp4" in told()
+    assert "recording correct IMG_" in told()
     sopilot(filmed, "recording", "correct", "IMG_1.mp4", "--person", "p1")
     assert "2 golds by 1 persons and by unknown ones" in told()
     sopilot(filmed, "recording", "correct", "IMG_2.mp4", "--person", "p2")
