@@ -50,6 +50,7 @@ def show(
         {"fact": name, "value": value} for name, value in facts.items() if value not in (None, "")
     ]
     show_rows(rows, columns=("fact", "value"), title=key)
+    corrections.show_changes(home, key)
     if scored is None:
         say("It has no score yet: `sopilot score run`.")
         return
@@ -63,6 +64,7 @@ def show(
         "sopilot recording list",
         "sopilot recording list --task filter_change --role gold",
         "sopilot recording list --refused --lang ja --csv",
+        "sopilot recording list --changes",
     ),
 )
 def list_recordings(
@@ -75,12 +77,18 @@ def list_recordings(
     withdrawn: Annotated[
         bool, typer.Option("--withdrawn", help="Those that were withdrawn instead, and why.")
     ] = False,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="What was corrected, withdrawn, restored: when, by whom, why.")
+    ] = False,
     home: HOME,
     lang: LANG = Language.EN,
     as_json: AS_JSON = False,
     as_csv: AS_CSV = False,
 ) -> None:
     """List the registered recordings: key, file, person, place, duration, flags of the quality gate."""
+    if changes:
+        corrections.show_changes(home, as_json=as_json, as_csv=as_csv)
+        return
     if refused:
         if task or role:
             raise ConfigError("--refused: expected without --task and --role; a refused file has neither.")
@@ -125,4 +133,3 @@ def _show_score(row: dict[str, Cell], lang: Language) -> None:
 app.command(epilog=corrections.CORRECT)(corrections.correct)
 app.command(epilog=corrections.WITHDRAW)(corrections.withdraw)
 app.command(epilog=corrections.RESTORE)(corrections.restore)
-app.command(epilog=corrections.HISTORY)(corrections.history)

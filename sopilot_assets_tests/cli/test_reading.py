@@ -34,7 +34,7 @@ NOTHING = (
     "recording list",
     "recording list --refused",
     "recording list --withdrawn",
-    "recording history",
+    "recording list --changes",
     "reference list",
     "score list",
     "label list",

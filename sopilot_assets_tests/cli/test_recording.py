@@ -29,17 +29,17 @@ def persons(home: Home) -> dict[object, object]:
     return {row["original_name"]: row["person"] for row in rows(home, "recording", "list")}
 
 
-def test_persons_are_given_afterwards_and_the_history_says_by_whom(filmed: Home) -> None:
+def test_persons_are_given_afterwards_and_the_list_of_changes_says_by_whom(filmed: Home) -> None:
     words = ("recording", "correct", "IMG_1.mp4", "IMG_2.mp4", "--person", "p1", "--who", "ann")
     assert "`sopilot score run --stale`" in sopilot(filmed, *words).stdout
     assert persons(filmed) == {"IMG_1.mp4": "p1", "IMG_2.mp4": "p1"}
     assert "That is known already." in sopilot(filmed, *words).stdout
     sopilot(filmed, "recording", "correct", "IMG_2.mp4", "--unknown", "person")
-    told = [(row["file"], row["was"], row["now"]) for row in rows(filmed, "recording", "history")]
+    told = [(row["file"], row["was"], row["now"]) for row in rows(filmed, "recording", "list", "--changes")]
     assert sorted(told, key=str) == sorted(
         [("IMG_1.mp4", None, "p1"), ("IMG_2.mp4", None, "p1"), ("IMG_2.mp4", "p1", None)], key=str
     )
-    assert len(rows(filmed, "recording", "history", "IMG_1.mp4")) == 1
+    assert "ann" in sopilot(filmed, "recording", "show", "IMG_1.mp4").stdout
 
 
 def test_a_gold_is_withdrawn_listed_with_the_reason_and_restored(filmed: Home) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from sopilot_assets.capture.registry import withdrawn_recordings
 from sopilot_assets.reference.annotations import read_steps_csv
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
@@ -32,10 +33,11 @@ def enough_golds(asked: Situation) -> Answer:
         if len(golds) >= least and persons >= persons_least:
             told.append(Fine(GOLDS, task_id, f"{len(golds)} {by}"))
             continue
+        found_now = f"{len(golds)} golds {by}{_withdrawn(asked, task_id)}"
         if nameless and len(golds) >= least:
-            told.append(_nameless(task_id, f"{len(golds)} golds {by}", nameless, needed))
+            told.append(_nameless(task_id, found_now, nameless, needed))
         else:
-            told.append(_few(task_id, f"{len(golds)} golds {by}" if golds else "", needed))
+            told.append(_few(task_id, found_now if golds else "", needed))
         counts = {"golds": len(golds), "persons": persons, "needed": least, "persons_needed": persons_least}
         rows.append({"task_id": task_id, **counts})
     return Answer(tuple(told), rows, {"tasks": len(told)})
@@ -44,6 +46,12 @@ def enough_golds(asked: Situation) -> Answer:
 def _by(named: int, nameless: int) -> str:
     known = f"by {named} persons"
     return known if not nameless else f"{known} and by unknown ones" if named else "by unknown persons"
+
+
+def _withdrawn(asked: Situation, task_id: str) -> str:
+    golds = [one for one in withdrawn_recordings(asked.home).values() if one.role == "gold"]
+    count = sum(one.task_id == task_id for one in golds)
+    return f", {count} more withdrawn" if count else ""
 
 
 def _few(task_id: str, found: str, needed: str) -> Condition:
