@@ -62,6 +62,8 @@ def correct_recordings(
     """
     if others := sorted(set(facts) - set(FACTS)):
         raise ConfigError(f"{others[0]}: expected a fact that can be corrected: {', '.join(FACTS)}.")
+    if "site" in facts and not facts["site"]:
+        raise ConfigError("site: expected a name, since every recording has a site.")
     if not facts:
         raise ConfigError("no fact to correct: expected, e.g., --person p014.")
     return _change(home, keys, lambda _: facts, wanted=ACTIVE, who=who, why=why, at=at, run_id=run_id)

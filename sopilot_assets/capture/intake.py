@@ -39,13 +39,13 @@ from sopilot_assets.capture.ledgers import (
 )
 from sopilot_assets.capture.lock import only_intake
 from sopilot_assets.capture.open_files import open_for_writing
-from sopilot_assets.capture.quarantine import MAY_GROW, DroppedCopy, Refusal, put_in_quarantine
+from sopilot_assets.capture.quarantine import DroppedCopy, Refusal, put_in_quarantine
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.capture.scan import CapturePlace, DroppedFile
 from sopilot_assets.capture.sidecar import Sidecar, read_sidecar
 from sopilot_assets.capture.taken import TakenFile, read_taken, write_taken
-from sopilot_assets.capture.whole import is_closed, is_continued_by
+from sopilot_assets.capture.whole import is_continued_by
 from sopilot_assets.disk import Room, any_room
 from sopilot_assets.errors import ConfigError, SopilotError, UnreadableVideo, WorkerLimit
 from sopilot_assets.processes.limited import LimitedWorker
@@ -259,7 +259,7 @@ class _Desk:
         if state != candidate.state or not _unchanged(candidate):
             target.unlink()
             return None
-        return DroppedCopy(target, sha256, is_closed(target))
+        return DroppedCopy.of(target, sha256)
 
     def _decide(self, candidate: DroppedFile, copy: DroppedCopy) -> _Settled:
         place = candidate.place
@@ -276,7 +276,7 @@ class _Desk:
         try:
             return self._accept(candidate, place, copy, promoted=known)
         except Refusal as refusal:
-            if refusal.reason in MAY_GROW:
+            if copy.may_grow(refusal.reason):
                 self._require_finished(candidate, copy)
             return self._refuse(candidate, copy, refusal)
 
@@ -382,7 +382,7 @@ class _Desk:
             IntakeOutcome(
                 candidate.relative, IntakeStatus.QUARANTINED, reason=refusal.reason, detail=refusal.detail
             ),
-            whole=copy.closed and refusal.reason not in MAY_GROW,
+            whole=not copy.may_grow(refusal.reason),
             quarantine=(put_in_quarantine(self.home, candidate, copy, refusal),),
         )
 

@@ -12,6 +12,7 @@ from typing import Final
 from sopilot_assets.capture.ledgers import quarantine_row
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.scan import DroppedFile
+from sopilot_assets.capture.whole import is_closed, may_begin_video
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home
 from sopilot_assets.store.ledgers import Row
 from sopilot_assets.store.publish import local_path, publish_path, publish_text
@@ -19,19 +20,30 @@ from sopilot_assets.texts.names import printable, safe_name
 
 REASON_SUFFIX: Final = ".reason.json"
 
-MAY_GROW: Final = frozenset({Reason.TRUNCATED, Reason.NOT_A_VIDEO, Reason.NO_VIDEO_STREAM, Reason.UNREADABLE})
+_MENDED: Final = frozenset({Reason.TRUNCATED, Reason.NOT_A_VIDEO, Reason.NO_VIDEO_STREAM, Reason.UNREADABLE})
 """Refusals that the rest of a file may mend."""
 
 
 @dataclass(frozen=True, slots=True)
 class DroppedCopy:
-    """The private copy of a dropped file that is examined and then published; ``closed`` where its container
-    says that it ends here.
+    """The private copy of a dropped file that is examined and then published.
+
+    ``closed`` where its container says that it ends here, ``begun`` where it begins like a video.
     """
 
     path: Path
     sha256: str
     closed: bool
+    begun: bool
+
+    @classmethod
+    def of(cls, path: Path, sha256: str) -> DroppedCopy:
+        """The copy at ``path``."""
+        return cls(path, sha256, is_closed(path), may_begin_video(path))
+
+    def may_grow(self, reason: Reason) -> bool:
+        """Whether more of the file, if there is more to come, may mend why it is refused."""
+        return self.begun and (reason in _MENDED or not self.closed)
 
     def publish(self, target: Path) -> None:
         """Move the copy to its place."""

@@ -161,6 +161,12 @@ def active_keys(home: Home) -> dict[str, str]:
     return dict(zip(found["key"], found["task_id"], strict=True))
 
 
+def retired_keys(home: Home) -> set[str]:
+    """The partition keys of registered recordings that count no more: withdrawn, replaced, or made a gold."""
+    found = videos_ledger(home).query("select key, status from latest")
+    return set(found["key"][found["status"] != ACTIVE])
+
+
 def active_recordings(home: Home, task_id: str | None = None) -> dict[str, Recording]:
     """The recordings that are judged, by partition key; raises ``ConfigError`` for a task that has none."""
     registry = Registry.read(home)

@@ -14,7 +14,21 @@ _SAME_SHARE: Final = 0.9
 """Recorders correct sizes and times in a few places when they close a file; the pictures stay."""
 
 _FIRST_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"styp"})
+_HEADS: Final = (b"RIFF", b"FLV", b"OggS", b"GIF8", b"\0\0\1", b"\x30\x26\xb2\x75", b"\x1aE\xdf\xa3")
+"""AVI, Flash, Ogg, GIF, MPEG program stream, ASF, Matroska."""
+_SYNC: Final = 0x47
+"""A packet of a transport stream begins so, on cameras after four bytes of time."""
 _EBML, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")
+
+
+def may_begin_video(path: Path) -> bool:
+    """Whether a file begins like a video, or with bytes that nobody wrote yet; more of any other file makes
+    no video.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(12)
+    known = head[4:8] in _FIRST_BOXES or head.startswith(_HEADS)
+    return known or not any(head) or _SYNC in (head[0], *head[4:5])
 
 
 def is_closed(path: Path) -> bool:
@@ -54,8 +68,8 @@ def is_continued_by(earlier: Path, later: Path) -> bool:
         for page in range(0, pages, step):
             before.seek(page * _PAGE_BYTES)
             after.seek(page * _PAGE_BYTES)
-            old = before.read(_PAGE_BYTES)
-            if any(old):
+            old = before.read(_PAGE_BYTES).rstrip(b"\0")
+            if old:
                 written += 1
                 same += old == after.read(len(old))
     return written > 0 and same >= _SAME_SHARE * written

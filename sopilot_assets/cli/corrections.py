@@ -17,11 +17,12 @@ from sopilot_assets.capture.facts import (
     restore_recordings,
     withdraw_recordings,
 )
-from sopilot_assets.capture.registry import Registry, active_recordings, find_recordings, withdrawn_recordings
+from sopilot_assets.capture.registry import Registry, find_recordings
 from sopilot_assets.capture.sidecar import Sidecar
-from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, examples
+from sopilot_assets.cli.options import HOME, examples
 from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.store.home import Home, PartitionKey
 
 if TYPE_CHECKING:
     from sopilot_assets.store.ledgers import Cell
@@ -43,7 +44,6 @@ CORRECT: Final = examples(
 )
 WITHDRAW: Final = examples("sopilot recording withdraw gold_003.mp4 --why 'the cap was left open in the end'")
 RESTORE: Final = examples("sopilot recording restore gold_003.mp4 --why 'it was another recording'")
-HISTORY: Final = examples("sopilot recording history", "sopilot recording history gold_003.mp4 --csv")
 
 
 def told_facts(person: str | None, session: str | None, recorded_at: str | None) -> Sidecar:
@@ -73,44 +73,43 @@ def correct(
 ) -> None:
     """Correct what is known of recordings: person, session, time, site, camera.
 
-    What was said before stays in the history.
+    What was said before stays known: `sopilot recording list --changes`.
     """
     told = facts_of(told_facts(person, session, recorded_at))
     told |= {name: value for name, value in (("site", site), ("camera", camera)) if value}
     told |= dict.fromkeys(unknown or ())
-    keys = find_recordings(active_recordings(home), recordings)
+    keys = _found(home, recordings)
     _say_changed(correct_recordings(home, keys, told, **_signed(who, why)), "That is known already.")
 
 
 def withdraw(recordings: NAMES, *, why: WHY_NEEDED, who: WHO = None, home: HOME) -> None:
     """Let recordings count no more, as golds or as trainees; `sopilot recording restore` takes it back."""
-    keys = find_recordings(active_recordings(home), recordings)
+    keys = _found(home, recordings)
     _say_changed(withdraw_recordings(home, keys, **_signed(who, why)), "Nothing changed.")
 
 
 def restore(recordings: NAMES, *, why: WHY = "", who: WHO = None, home: HOME) -> None:
     """Let withdrawn recordings count again."""
-    keys = find_recordings(withdrawn_recordings(home), recordings)
+    keys = _found(home, recordings)
     _say_changed(restore_recordings(home, keys, **_signed(who, why)), "Nothing changed.")
 
 
-def history(
-    recording: Annotated[
-        str | None, typer.Argument(help="Only this one: key, video id or file name.")
-    ] = None,
-    *,
-    home: HOME,
-    as_json: AS_JSON = False,
-    as_csv: AS_CSV = False,
-) -> None:
-    """List what was corrected, withdrawn and restored: of which recording, from what to what, by whom, when."""
-    every = {str(key): one for key, one in Registry.read(home).recordings.items()}
-    key = None if recording is None else find_recordings(every, [recording])[0]
+def show_changes(home: Home, key: str | None = None, *, as_json: bool = False, as_csv: bool = False) -> None:
+    """What was corrected, withdrawn and restored, of one recording or of all: by whom, when and why."""
+    every = Registry.read(home).recordings
     rows: list[dict[str, Cell]] = [
-        {**asdict(one), "file": every[one.key].original_name} for one in corrections(home, key)
+        {**asdict(one), "file": every[PartitionKey.parse(one.key)].original_name}
+        for one in corrections(home, key)
     ]
+    if key is not None and not rows:
+        return
     columns = ("at", "key", "file", "fact", "was", "now", "who", "why")
-    show_rows(rows, columns=columns, empty="Nothing was corrected.", as_json=as_json, as_csv=as_csv)
+    show_rows(rows, columns=columns, empty="Nothing was changed.", as_json=as_json, as_csv=as_csv)
+
+
+def _found(home: Home, names: list[str]) -> list[str]:
+    """The keys of recordings that are judged or were withdrawn."""
+    return find_recordings(Registry.read(home).shown(), names)
 
 
 class _Signed(TypedDict):

@@ -64,6 +64,7 @@ def show(
         {"fact": name, "value": value} for name, value in facts.items() if value not in (None, "")
     ]
     show_rows(rows, columns=("fact", "value"), title=key)
+    corrections.show_changes(home, key)
     if scored is None:
         say("It has no score yet: `sopilot score run`.")
         return
@@ -77,6 +78,7 @@ def show(
         "sopilot recording list",
         "sopilot recording list --task filter_change --role gold",
         "sopilot recording list --refused --lang ja --csv",
+        "sopilot recording list --changes",
     ),
 )
 def list_recordings(
@@ -91,12 +93,18 @@ def list_recordings(
     withdrawn: Annotated[
         bool, typer.Option("--withdrawn", help="Those that were withdrawn instead, and why.")
     ] = False,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="What was corrected, withdrawn, restored: when, by whom, why.")
+    ] = False,
     home: HOME,
     lang: LANG = Language.EN,
     as_json: AS_JSON = False,
     as_csv: AS_CSV = False,
 ) -> None:
     """List the registered recordings: key, file, person, place, duration, flags of the quality gate."""
+    if changes:
+        corrections.show_changes(home, as_json=as_json, as_csv=as_csv)
+        return
     if refused:
         if task or person or site or role:
             raise ConfigError(
@@ -109,10 +117,9 @@ def list_recordings(
     wanted = {"task_id": task, "person": person, "site": site, "role": role}
     chosen = [row for row in rows if all(value in (None, row[name]) for name, value in wanted.items())]
     none = f"None of the {len(rows)} recordings is such a one." if rows else "No recordings yet."
-    columns = ["key", "original_name", "person", "site", "camera", "duration_s", "width", "height", "flags"]
-    if withdrawn:
-        columns += ["changed_by", "changed_at", "why"]
-    show_rows(chosen, columns=columns, empty=none, as_json=as_json, as_csv=as_csv)
+    columns = ("key", "original_name", "person", "site", "camera", "duration_s", "width", "height", "flags")
+    more = ("changed_by", "changed_at", "why") if withdrawn else ()
+    show_rows(chosen, columns=(*columns, *more), empty=none, as_json=as_json, as_csv=as_csv)
 
 
 def _list_refused(home: Home, lang: Language, *, as_json: bool, as_csv: bool) -> None:
@@ -158,4 +165,3 @@ def _show_score(home: Home, row: dict[str, Cell], objections: Sequence[Objection
 app.command(epilog=corrections.CORRECT)(corrections.correct)
 app.command(epilog=corrections.WITHDRAW)(corrections.withdraw)
 app.command(epilog=corrections.RESTORE)(corrections.restore)
-app.command(epilog=corrections.HISTORY)(corrections.history)

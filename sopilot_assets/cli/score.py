@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sopilot_assets.at_first_use import at_first_use, load_now
-from sopilot_assets.capture.registry import active_recordings
+from sopilot_assets.capture.registry import active_recordings, retired_keys
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, OF_PERSON, OF_SITE, OF_TASK, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.cli.rows import review_page, rows_of
@@ -123,6 +123,7 @@ def list_scores(
     as_csv: AS_CSV = False,
 ) -> None:
     """List the newest score of every recording: decision, deviations, reason, and its review page."""
+    gone = retired_keys(home)
     if stale:
         if task or person or site or role or decision or problems:
             raise ConfigError("--stale: expected without other options that choose.")
@@ -135,6 +136,7 @@ def list_scores(
         for row in every
         if all(value is None or row[name] == value for name, value in wanted.items())
         and (row["problem"] is not None or not problems)
+        and row["key"] not in gone
     ]
     tasks, objections = find_tasks(home.root).tasks, contested(home)
     told = [

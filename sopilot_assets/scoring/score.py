@@ -456,7 +456,8 @@ def _decide_by_golds(
 def _held_back(context: _Context) -> tuple[Decision, Text] | None:
     """Why a person has to look although nothing was found; None when nobody has to."""
     if context.calibration.held_out == "gold":
-        return Decision.NEEDS_REVIEW, sentence("review_one_person")
+        known = "review_one_person" if context.reference.persons else "review_unknown_persons"
+        return Decision.NEEDS_REVIEW, sentence(known)
     if hardly := _blind(context, SEEN):
         return Decision.NEEDS_REVIEW, sentence("review_blind", steps=_named(context.task, hardly))
     return None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from sopilot_assets.capture.ledgers import videos_ledger
+from sopilot_assets.capture.registry import retired_keys
 from sopilot_assets.labels.contests import contested
 from sopilot_assets.scoring.ledger import noise_floors, scores_ledger
 from sopilot_assets.scoring.result import Decision, Objection
@@ -22,8 +23,8 @@ from sopilot_assets.texts.languages import Text
 
 
 def write_review_index(home: Home) -> Path:
-    """The path of ``reviews/index.html``, written from the newest scores of all recordings with a page,
-    those included that other machines made.
+    """The path of ``reviews/index.html``, written from the newest scores of all recordings that count and
+    have a page, those included that other machines made.
     """
     with only_writer(home.reviews / ".index.lock"):
         return _write_review_index(home)
@@ -33,6 +34,8 @@ def _write_review_index(home: Home) -> Path:
     tasks = find_tasks(home.root).tasks
     rows = plain_rows(scores_ledger(home).latest())
     elsewhere = names_in_store(local_path(home.reviews))
+    gone = retired_keys(home)
+    rows = [row for row in rows if row["key"] not in gone]
     shown = [
         row for row in rows if f"{row['key']}.html" in elsewhere or home.review(str(row["key"])).exists()
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.alignment.stored import load_alignment
-from sopilot_assets.capture.registry import Recording
+from sopilot_assets.capture.registry import Recording, retired_keys
 from sopilot_assets.errors import GoldError, SopilotError, VideoError
 from sopilot_assets.labels.contests import contested
 from sopilot_assets.scoring.ledger import noise_floors, problem_row, score_row, scores_ledger
@@ -81,7 +81,8 @@ def score_videos(
 def _gold_rows(home: Home) -> dict[str, Mapping[str, Cell]]:
     """What noise floors need of the golds' newest rows, by key."""
     rows = scores_ledger(home).query("select key, task_id, role, score from latest where role = 'gold'")
-    return {str(row["key"]): row for row in plain_rows(rows)}
+    gone = retired_keys(home)
+    return {str(row["key"]): row for row in plain_rows(rows) if row["key"] not in gone}
 
 
 def _judge_one(by: Judge, key: PartitionKey, unusable: str | None) -> _Judged:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from sopilot_assets.capture.add import Added, AddReport, capture_add
+from sopilot_assets.capture.registry import active_recordings
+from sopilot_assets.capture.sidecar import Sidecar
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
@@ -96,3 +99,46 @@ def test_places_outside_the_contract_are_refused(
     with pytest.raises(ConfigError):
         capture_add(source, home, task_id=task_id, role=role, site=site, camera=camera)
     assert not local_path(home.capture).exists()
+
+
+def add_told(source: Path, home: Home, *, person: str | None = None) -> AddReport:
+    facts = Sidecar(person=person)
+    place = {"task_id": PLAIN, "role": "gold", "site": "plant_a"}
+    return capture_add(source, home, **place, facts=facts, who="ann", at=datetime.now(UTC))
+
+
+def test_one_file_is_added_with_what_is_known_of_it(source: Path, home: Home) -> None:
+    report = add_told(source / "trainee_001.mp4", home, person="p7")
+    assert [one.target for one in report.files] == [f"{PLAIN}/gold/plant_a/trainee_001.mp4"]
+    (key,) = intake(home).new_keys
+    assert active_recordings(home)[key].person == "p7"
+
+
+def test_one_file_brings_its_sidecar_and_one_that_is_no_recording_is_refused(
+    source: Path, home: Home
+) -> None:
+    (source / "gold_001.mp4.json").rename(source / "gold_001.json")
+    add_told(source / "gold_001.mp4", home)
+    (key,) = intake(home).new_keys
+    assert active_recordings(home)[key].person == "aoi"
+    with pytest.raises(ConfigError, match="expected a recording or a folder of recordings, found something"):
+        add_told(source / "steps.csv", home)
+
+
+def test_what_is_said_of_registered_recordings_corrects_them(source: Path, home: Home) -> None:
+    add(source, home, role="gold", pattern="*.mp4")
+    intake(home)
+    (source / "gold_001.mp4.json").unlink()
+    report = add_told(source, home, person="p7")
+    told = {one.source: one.why for one in report.skipped}
+    assert told["gold_001.mp4"] == "registered already; corrected: person aoi -> p7"
+    assert told["trainee_001.mp4"] == "registered already; corrected: person unknown -> p7"
+    assert {one.person for one in active_recordings(home).values()} == {"p7"}
+    assert {one.why for one in add_told(source, home, person="p7").skipped} >= {"registered already"}
+
+
+def test_a_sidecar_that_says_something_else_than_the_option_is_named(source: Path, home: Home) -> None:
+    report = add_told(source, home, person="p7")
+    (refused,) = (one for one in report.skipped if one.source == "gold_001.mp4")
+    assert "its sidecar says person aoi, expected p7" in refused.why
+    assert f"{PLAIN}/gold/plant_a/gold_001.mp4" not in files_below(local_path(home.capture))

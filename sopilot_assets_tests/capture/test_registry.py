@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from sopilot_assets.capture.ledgers import ACTIVE, RETIRED, VIDEO_COLUMNS, videos_ledger
-from sopilot_assets.capture.registry import Registry, active_keys, active_recordings, find_recordings
+from sopilot_assets.capture.registry import (
+    Registry,
+    active_keys,
+    active_recordings,
+    find_key,
+    find_recordings,
+)
 from sopilot_assets.errors import ConfigError, LedgerError
 from sopilot_assets.store.home import Home, PartitionKey
 
@@ -68,3 +74,8 @@ def test_what_was_made_a_gold_is_known_but_not_active(registered: Home) -> None:
 def test_a_partition_that_was_never_registered_is_named(registered: Home) -> None:
     with pytest.raises(LedgerError, match="coffee-g-000000000009: no such recording"):
         Registry.read(registered)[PartitionKey("coffee", "gold", "000000000009")]
+
+
+def test_a_name_is_found_in_either_form_of_unicode() -> None:
+    composed, decomposed = "ガイド.mp4", "カ\u3099イト\u3099.mp4"
+    assert find_key(composed, {FIRST: decomposed}) == find_key(decomposed, {FIRST: composed}) == FIRST

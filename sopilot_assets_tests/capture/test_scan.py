@@ -88,3 +88,69 @@ def test_the_watched_files_are_bounded_and_the_oldest_come_first(home: Home) -> 
 def test_a_cursor_that_is_not_ours_starts_afresh() -> None:
     for text in (None, "", "17", "not json", "[1]"):
         assert Stability.from_json(text).seen == {}
+
+
+def names(home: Home) -> list[str]:
+    return sorted(one.path.name for one in scan_capture(home, task_ids={"bolts"}).candidates)
+
+
+def test_recycle_bins_small_copies_and_unfinished_names_are_left_and_need_nobody(home: Home) -> None:
+    place = "bolts/trainee/plant_a"
+    for folder in ("#recycle", "$RECYCLE.BIN", "@Recycle", "@eaDir/take.mp4", "lost+found"):
+        drop(home, f"{place}/{folder}/deleted.mp4")
+    for name in ("GL01.LRV", "GX01.THM", "b.mp4.ffs_tmp", "c.mp4.!qB", "d.mp4.opdownload"):
+        drop(home, f"{place}/{name}")
+    scan = scan_capture(home, task_ids={"bolts"})
+    assert (scan.candidates, {one.usual for one in scan.skipped}) == ((), {True})
+    assert len(scan.skipped) == 10
+
+
+def test_a_recording_beside_its_unfinished_copy_waits_and_is_named(home: Home) -> None:
+    place = "bolts/trainee/plant_a"
+    part = drop(home, f"{place}/take.mp4.aria2")
+    drop(home, f"{place}/take.mp4")
+    drop(home, f"{place}/other.mp4")
+    assert names(home) == ["other.mp4"]
+    (waits,) = (one for one in scan_capture(home, task_ids={"bolts"}).skipped if not one.usual)
+    assert "take.mp4.aria2 lies beside it" in waits.why
+    part.unlink()
+    assert names(home) == ["other.mp4", "take.mp4"]
+
+
+def sidecar_names(home: Home) -> dict[str, str]:
+    found = scan_capture(home, task_ids={"bolts"}).candidates
+    return {one.path.name: one.sidecar.name for one in found if one.sidecar is not None}
+
+
+def test_sidecars_are_found_in_any_spelling(home: Home) -> None:
+    pairs = {
+        "a.mp4": "a.mp4.json",
+        "B.MP4": "b.mp4.JSON",
+        "short.mp4": "short.json",
+        "ガイド.mp4": "カ\u3099イト\u3099.mp4.json",
+    }
+    for name, sidecar in pairs.items():
+        drop(home, f"bolts/trainee/plant_a/{name}")
+        drop(home, f"bolts/trainee/plant_a/{sidecar}", b"{}")
+    assert sidecar_names(home) == pairs
+    assert scan_capture(home, task_ids={"bolts"}).sidecars == ()
+
+
+def test_a_sidecar_that_could_be_of_two_recordings_or_of_none_is_nobodys(home: Home) -> None:
+    for name in ("a.mp4", "a.mov", "b.mp4"):
+        drop(home, f"bolts/trainee/plant_a/{name}")
+    for name in ("a.json", "b.json", "b.mp4.json", "c.mp4.json"):
+        drop(home, f"bolts/trainee/plant_a/{name}", b"{}")
+    assert sidecar_names(home) == {"b.mp4": "b.mp4.json"}
+    alone = scan_capture(home, task_ids={"bolts"}).sidecars
+    assert [one.path.name for one in alone] == ["a.json", "b.json", "c.mp4.json"]
+
+
+def test_a_file_whose_inode_changes_at_every_look_settles(home: Home) -> None:
+    path = drop(home, "bolts/gold/plant_a/a.mp4")
+    _, state = Stability().observe(scan_capture(home, task_ids={"bolts"}).candidates)
+    path.with_name("b").write_bytes(b"x")  # another inode, as some network file systems show it
+    path.with_name("b").rename(path)
+    os.utime(path, (1000.0, 1000.0))
+    settled, _ = state.observe(scan_capture(home, task_ids={"bolts"}).candidates)
+    assert [one.path.name for one in settled] == ["a.mp4"]

@@ -79,5 +79,6 @@ def test_a_check_of_something_else_says_so(home: Home, drop: Path) -> None:
 
 def test_a_source_that_is_not_there_is_an_error(home: Home, tmp_path: Path) -> None:
     words = ("capture", "add", tmp_path / "none", "--task", "tea", "--role", "gold", "--site", "line1")
-    assert "expected a folder of recordings, found nothing" in sopilot(home, *words, exit_code=1).stderr
+    said = sopilot(home, *words, exit_code=1).stderr
+    assert "expected a recording or a folder of recordings, found nothing" in said
     assert list(local_path(home.capture).iterdir()) == []

@@ -39,6 +39,8 @@ NOTHING = (
     "task lock tea --check",
     "recording list",
     "recording list --refused",
+    "recording list --withdrawn",
+    "recording list --changes",
     "reference list",
     "score list",
     "label list",

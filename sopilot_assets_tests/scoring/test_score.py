@@ -320,6 +320,14 @@ def test_golds_of_one_person_never_pass_a_recording(
     assert "同じ人" in score.reason.ja
 
 
+def test_golds_of_unknown_persons_are_not_said_to_show_the_same_one(reference: Reference) -> None:
+    nameless = replace(reference, golds=tuple(replace(gold, person=None) for gold in reference.golds))
+    score = score_alignment(TASK, nameless, alignment(), calibration(held_out="gold"))
+    assert score.decision is Decision.NEEDS_REVIEW
+    assert "nobody said who is seen in the golds" in score.reason.en
+    assert "同じ人" not in score.reason.ja
+
+
 @pytest.mark.parametrize(
     ("found", "invented", "type_"),
     [

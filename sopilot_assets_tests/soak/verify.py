@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
+from sopilot_assets.capture.taken import read_taken
 from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
@@ -130,9 +131,12 @@ def _quarantined(home: Home, dropped: Sequence[Drop]) -> Iterator[str]:
 
 
 def _waiting(home: Home) -> Iterator[str]:
+    taken = {one.relative for one in read_taken(home).values()}  # they stay for a while, in case they grow
     for path in Path(str(home.capture)).rglob("*"):
         if path.is_file() and path.suffix not in (".csv",) and not path.name.startswith("."):
-            yield str(path.relative_to(Path(str(home.capture))))
+            relative = path.relative_to(Path(str(home.capture))).as_posix()
+            if relative not in taken:
+                yield relative
 
 
 def _rows(home: Home) -> Iterator[str]:

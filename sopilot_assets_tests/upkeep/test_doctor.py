@@ -88,7 +88,7 @@ def test_a_recording_without_score_and_a_lone_gold_are_warnings(
 ) -> None:
     drop(ready, tiny_video, role="gold")
     take_in(ready)
-    assert str(only(ready, "golds")["what"]).startswith("tea: 1 golds by 1 persons")
+    assert str(only(ready, "golds")["what"]).startswith("tea: 1 golds by unknown persons")
     assert only(ready, "steps")["what"] == "tea: steps of 0 of 1 golds are annotated; guessed in take.mp4"
     assert only(ready, "unscored")["action"] == "sopilot score run --task tea"
 

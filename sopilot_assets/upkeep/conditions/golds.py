@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from sopilot_assets.capture.registry import withdrawn_recordings
 from sopilot_assets.reference.annotations import told as listed
 from sopilot_assets.reference.ledger import reference_states
 from sopilot_assets.scoring.ledger import scores_ledger
@@ -30,21 +31,47 @@ def enough_golds(asked: Situation) -> Answer:
     told: list[Condition | Fine] = []
     rows: _Rows = []
     for task_id, golds in _golds(asked).items():
-        persons = len({str(row["person"] or "") for row in golds})  # unknown ones count as one
+        named = {str(row["person"]) for row in golds if row["person"] is not None}
+        nameless = [str(row["original_name"]) for row in golds if row["person"] is None]
+        persons = max(len(named), min(1, len(nameless)))  # unknown ones may be a single one
+        by = _by(len(named), len(nameless))
+        needed = f"{least} by {persons_least} persons"
         if len(golds) >= least and persons >= persons_least:
-            told.append(Fine(GOLDS, task_id, f"{len(golds)} by {persons} persons"))
+            told.append(Fine(GOLDS, task_id, f"{len(golds)} {by}"))
             continue
-        told.append(_few(task_id, len(golds), persons, f"{least} by {persons_least} persons"))
+        found_now = f"{len(golds)} golds {by}{_withdrawn(asked, task_id)}"
+        if nameless and len(golds) >= least:
+            told.append(_nameless(task_id, found_now, nameless, needed))
+        else:
+            told.append(_few(task_id, found_now if golds else "", needed))
         counts = {"golds": len(golds), "persons": persons, "needed": least, "persons_needed": persons_least}
         rows.append({"task_id": task_id, **counts})
     return Answer(tuple(told), rows, {"tasks": len(told)})
 
 
-def _few(task_id: str, count: int, persons: int, needed: str) -> Condition:
-    if count == 0:
+def _by(named: int, nameless: int) -> str:
+    known = f"by {named} persons"
+    return known if not nameless else f"{known} and by unknown ones" if named else "by unknown persons"
+
+
+def _withdrawn(asked: Situation, task_id: str) -> str:
+    golds = [one for one in withdrawn_recordings(asked.home).values() if one.role == "gold"]
+    count = sum(one.task_id == task_id for one in golds)
+    return f", {count} more withdrawn" if count else ""
+
+
+def _few(task_id: str, found: str, needed: str) -> Condition:
+    if not found:
         return no_gold(task_id)
-    what = f"{task_id}: {count} golds by {persons} persons; {needed} give sane results"
-    return warning(GOLDS, task_id, what, film_golds(task_id))
+    return warning(GOLDS, task_id, f"{task_id}: {found}; {needed} give sane results", film_golds(task_id))
+
+
+def _nameless(task_id: str, found: str, nameless: Sequence[str], needed: str) -> Condition:
+    """That nobody said who some golds show: they may be of as many persons as are needed."""
+    unsaid = f"Nobody said who is seen in {len(nameless)} of them, e.g. {nameless[0]}"
+    what = f"{task_id}: {found}; {needed} give sane results. {unsaid}"
+    action = f"sopilot recording correct {nameless[0]} --person CODE, for each gold"
+    return warning(GOLDS, task_id, what, action)
 
 
 def no_gold(task_id: str) -> Condition:
@@ -152,6 +179,7 @@ def golds_pass(asked: Situation) -> Answer:
         "select key, task_id, original_name as file, round(score, 2) as score from latest "
         "where role = 'gold' and score is not null order by key"
     )
+    frame = frame[frame["key"].isin(list(asked.recordings))].copy()
     frame["pass_score"] = [tasks[task].pass_score if task in tasks else 0.0 for task in frame["task_id"]]
     failing = rows_of(frame[frame["score"] < frame["pass_score"]])
     floor = {"noise_floor": float(frame["score"].min())} if len(frame) else {}

@@ -46,6 +46,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     golds.references_made,
     golds.golds_pass,
     recordings.capture_folder,
+    recordings.stuck_files,
     recordings.stored_files,
     recordings.few_refused,
     recordings.one_model_a_task,
@@ -67,6 +68,7 @@ ALERTED: Final[Mapping[str, tuple[Question, ...]]] = {
     machine.DISK: (machine.free_space,),
     golds.STEPS_FILE: (golds.steps_confirmed,),
     golds.REFERENCE: (golds.references_made,),
+    recordings.STUCK: (recordings.stuck_files,),
     campaign.CAMPAIGN: (campaign.goes_on,),
     lateness.OVERDUE: (
         scores.have_scores,

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -22,27 +23,21 @@ from sopilot_assets.store.shared import names_in_store
 from sopilot_assets.upkeep.conditions.condition import Answer, Condition, Fine, found, problem, warning
 from sopilot_assets.upkeep.conditions.situation import Situation, rows_of
 
+STUCK: Final = "stuck files"
+
 
 def capture_folder(asked: Situation) -> Answer:
     """Dropped files that nobody took in."""
-    tasks, limit = asked.tasks, asked.settings.limits.dropped_minutes
-    scan = scan_capture(asked.home, task_ids=set(tasks.tasks), unusable_ids=set(tasks.refused))
+    scan, limit = _scan(asked), asked.settings.limits.dropped_minutes
     waiting = sorted(scan.candidates, key=lambda one: one.state.mtime_ns)
     old = [one for one in waiting if asked.now.timestamp() - one.state.mtime_ns / 1e9 > limit * 60]
     told: list[Condition | Fine] = []
     if old:
-        unread = [one for one in old if not os.access(one.path, os.R_OK)]
-        named = f"{(unread or old)[0].relative}{' cannot be read' if unread else ''}"
-        what = f"{len(old)} of {len(waiting)} files wait for more than {limit:g} minutes, e.g. {named}"
-        action = (
-            "give the account that runs this the right to read them"
-            if unread
-            else "make dev, or sopilot capture register"
-        )
-        told.append(warning("capture folder", "waiting", what, action))
+        what = f"{len(old)} of {len(waiting)} files wait for more than {limit:g} minutes"
+        what += f", e.g. {old[0].relative}"
+        told.append(warning("capture folder", "waiting", what, "make dev, or sopilot capture register"))
     else:
         told.append(Fine("capture folder", "waiting", f"{len(waiting)} files wait" if waiting else "empty"))
-    told += _stuck(scan)
     alone = [(one.relative, one.why) for one in scan.skipped if not one.usual]
     alone += [(one.relative, "a sidecar without its recording") for one in scan.sidecars]
     if alone:
@@ -52,19 +47,27 @@ def capture_folder(asked: Situation) -> Answer:
     return Answer(tuple(told))
 
 
-def _stuck(scan: Scan) -> Iterator[Condition]:
-    """Files that were taken in and cannot be removed from the capture folder."""
-    stuck = [note for _, note in scan.taken if note.problem is not None]
+def stuck_files(asked: Situation) -> Answer:
+    """Dropped files that this account may not read, or may not remove after they were taken in."""
+    scan = _scan(asked)
+    unread = [one.relative for one in scan.candidates if not os.access(one.path, os.R_OK)]
+    stuck = [f"{note.relative}: {note.problem}" for _, note in scan.taken if note.problem is not None]
+    told: list[Condition | Fine] = []
+    if unread:
+        what = f"{len(unread)} files cannot be read, e.g. {unread[0]}"
+        told.append(warning(STUCK, "not read", what, "let the account that runs this read them"))
     if stuck:
-        first = stuck[0]
-        what = (
-            f"{len(stuck)} files were taken in, but cannot be removed, e.g. {first.relative}: {first.problem}"
-        )
+        what = f"{len(stuck)} files were taken in, but cannot be removed, e.g. {stuck[0]}"
         action = (
             "remove them as the user who put them there, or let the account that runs this write into their "
-            "folder (no sticky bit, or the same owner); nothing is lost, and they are not taken in again"
+            "folder (no sticky bit, or the same owner); they are not taken in again"
         )
-        yield warning("capture folder", "cannot be removed", what, action)
+        told.append(warning(STUCK, "not removed", what, action))
+    return Answer(tuple(told or [Fine(STUCK, "", "none")]))
+
+
+def _scan(asked: Situation) -> Scan:
+    return scan_capture(asked.home, task_ids=set(asked.tasks.tasks), unusable_ids=set(asked.tasks.refused))
 
 
 def stored_files(asked: Situation) -> Answer:

@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from sopilot_assets.capture.facts import withdraw_recordings
 from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
@@ -16,6 +17,7 @@ from sopilot_assets.defs.runs import RANGE_END, RANGE_START
 from sopilot_assets.scoring.ledger import problem_row, scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
 from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.publish import local_path
 from sopilot_assets.tasks import TaskSpec, load_task
 from sopilot_assets_tests.defs.conftest import Scored, Shop, drop
 
@@ -188,3 +190,25 @@ def test_while_there_is_too_little_disk_space_nothing_is_taken_in_or_launched_an
     settings.unlink()
     third = shop.tick(now=T1, cursor=shop.tick(now=T0, cursor=second.cursor).cursor)
     assert (len(batches(third)), len(shop.keys), dropped.exists()) == (1, 1, False)
+
+
+def test_a_sidecar_that_comes_after_its_recording_corrects_it_in_the_next_tick(
+    scored: Scored, tmp_path: Path
+) -> None:
+    with scored.shop.copy(tmp_path) as shop:
+        key = PartitionKey.parse(shop.keys[0])
+        one = recordings(shop.home)[key]
+        sidecar = local_path(shop.home.capture) / f"{one.capture_path}.json"
+        sidecar.parent.mkdir(parents=True, exist_ok=True)
+        sidecar.write_text('{"person": "p99"}')
+        shop.tick(now=datetime.now(UTC).isoformat())
+        assert (sidecar.exists(), recordings(shop.home)[key].person) == (True, one.person)
+        shop.tick(now=(datetime.now(UTC) + timedelta(minutes=2)).isoformat())
+        assert (sidecar.exists(), recordings(shop.home)[key].person) == (False, "p99")
+
+
+def test_a_withdrawn_recording_gets_no_run(scored: Scored, tmp_path: Path) -> None:
+    with scored.shop.copy(tmp_path) as shop:
+        key, now = shop.keys[-1], datetime.now(UTC)
+        withdraw_recordings(shop.home, [key], who="ann", why="not mine", at=now, run_id="test")
+        assert batches(shop.tick(now=T0)) == [(shop.keys[0], shop.keys[-2])]

@@ -16,14 +16,18 @@ from dagster._core.scheduler.instigation import TickData, TickStatus
 from dagster._daemon.types import DaemonHeartbeat
 from dagster._utils.error import SerializableErrorInfo
 
+from sopilot_assets.capture.clearing import taken_note
+from sopilot_assets.capture.scan import scan_capture
+from sopilot_assets.capture.taken import write_taken
 from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
+from sopilot_assets.upkeep.alerts.lasting import settle_lasting
 from sopilot_assets.upkeep.alerts.noting import raise_alert
 from sopilot_assets.upkeep.backup.history import BACKUP_COLUMNS, backups_ledger
 from sopilot_assets.upkeep.conditions import home as home_files
-from sopilot_assets.upkeep.conditions import instance, lateness, machine, messages, tasks
+from sopilot_assets.upkeep.conditions import instance, lateness, machine, messages, recordings, tasks
 from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity, Fine
 from sopilot_assets.upkeep.conditions.questions import Question
 from sopilot_assets.upkeep.conditions.situation import Situation
@@ -228,3 +232,21 @@ def test_recordings_of_a_task_that_is_gone_are_a_problem(ready: Home) -> None:
     assert ask(tasks.task_of_recordings, ready) == []
     (local_path(ready.tasks) / "tea.yaml").unlink()
     assert "tasks/tea.yaml is missing" in only(tasks.task_of_recordings, ready).what
+
+
+def test_a_file_that_was_taken_and_cannot_be_removed_is_named_until_it_can(ready: Home) -> None:
+    place = local_path(ready.capture) / "tea" / "trainee" / "line1"
+    place.mkdir(parents=True)
+    (place / "theirs.mp4").write_bytes(b"x")
+    assert state(only(recordings.stuck_files, ready)) == "ok"
+    (found,) = scan_capture(ready, task_ids={"tea"}).candidates
+    note = taken_note(found, at_s=NOW_S, key=None, problem="Operation not permitted")
+    write_taken(ready, {found.identity: note})
+    told = only(recordings.stuck_files, ready)
+    assert isinstance(told, Condition)
+    assert "cannot be removed, e.g. tea/trainee/line1/theirs.mp4: Operation not permitted" in told.what
+    assert [
+        one.subject
+        for one in settle_lasting(Situation(ready, datetime.fromtimestamp(NOW_S, UTC), {}), recordings.STUCK)
+    ] == ["not removed"]
+    assert state(only(recordings.capture_folder, ready)) == "ok"
