@@ -50,3 +50,13 @@ def test_a_row_of_no_gold_is_named(scored: Home) -> None:
     edit(scored, "gold_002.mp4", "gold_02.mp4")
     said = sopilot(scored, "score", "run").stderr
     assert "line 9, column video: no gold is called 'gold_02.mp4' (did you mean gold_002.mp4?)" in said
+
+
+def test_a_task_file_that_cannot_be_used_is_no_reason_to_say_that_all_is_well(scored: Home) -> None:
+    path = local_path(scored.tasks) / "filter_change.yaml"
+    path.write_text("steps: [", "utf-8")
+    done = sopilot(scored, "score", "run", exit_code=1)
+    assert "up to date" not in done.stdout
+    assert "filter_change.yaml" in done.stderr
+    path.unlink()
+    assert "tasks/filter_change.yaml is missing" in sopilot(scored, "score", "run", exit_code=1).stderr
