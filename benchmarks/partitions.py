@@ -150,7 +150,7 @@ def filled_home(source: Home, root: Path, *, recordings: int) -> Home:
     shutil.copytree(local_path(source.root) / "references", local_path(home.root) / "references")
     bookkeeping = {"run_id": "copied", "written_at": "2025-01-01T00:00:00+00:00"}
     references = [
-        {name: row[name] for name in REFERENCE_COLUMNS}
+        {name: row[name] for name in REFERENCE_COLUMNS} | {"inputs": None}  # of golds with other names
         for row in plain_rows(references_ledger(source).latest())
     ]
     references_ledger(home).append(references, **bookkeeping)

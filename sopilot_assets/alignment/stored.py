@@ -13,6 +13,7 @@ from upath import UPath
 from sopilot_assets.alignment.spans import Alignment, Alternative, Edit, Span, Warp
 from sopilot_assets.errors import StoreError
 from sopilot_assets.store.arrays import load_arrays, save_arrays
+from sopilot_assets.store.publish import publish_text
 
 _REMEDY = "Materialize alignments for this video again."
 
@@ -91,6 +92,37 @@ def load_alignment(path: Path | UPath) -> Alignment:
         held_out=facts.held_out,
         alternatives=facts.alternatives,
     )
+
+
+class _Problem(BaseModel):
+    """Why a video could not be aligned, in English and, where it is known, in Japanese."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    en: str
+    ja: str | None
+
+
+def problem_path(path: UPath) -> UPath:
+    """Where the reason lies why there is no alignment at ``path``."""
+    return path.with_suffix(".problem.json")
+
+
+def save_problem(path: UPath, en: str, ja: str | None) -> None:
+    """Publish the reason why a video could not be aligned; ``path`` is where its alignment would lie."""
+    publish_text(problem_path(path), _Problem(en=en, ja=ja).model_dump_json(indent=1) + "\n")
+
+
+def load_problem(path: UPath) -> tuple[str, str | None] | None:
+    """The reason why there is no alignment at ``path``, in English and Japanese; None where none is known."""
+    stored = problem_path(path)
+    if path.exists() or not stored.exists():
+        return None
+    try:
+        found = _Problem.model_validate_json(stored.read_bytes())
+    except ValidationError as error:
+        raise StoreError(f"{stored}: expected a reason, found something else ({error}). {_REMEDY}") from error
+    return found.en, found.ja
 
 
 def _floats(array: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:

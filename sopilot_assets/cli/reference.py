@@ -22,6 +22,7 @@ def list_references(*, home: HOME, as_json: AS_JSON = False, as_csv: AS_CSV = Fa
         "persons",
         "confirmed",
         "held_out",
+        "problem",
         "model_id",
         "written_at",
     )

@@ -21,10 +21,13 @@ from sopilot_assets.stations.gold_inputs import reference_problems, task_inputs
 from sopilot_assets.stations.rescoring_plan import plan_scoring
 from sopilot_assets.stations.review_index import write_review_index
 from sopilot_assets.stations.staleness import stale_scores
+from sopilot_assets.store.home import PartitionKey
 from sopilot_assets.tasks import find_tasks
 from sopilot_assets.texts.languages import Language
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sopilot_assets.local_run import LocalRun
     from sopilot_assets.stations.gold_inputs import GoldInputs
     from sopilot_assets.stations.rescoring_plan import ScoringWork
@@ -75,7 +78,8 @@ def run(
     work = plan_scoring(home, names=recordings or (), task_id=task, stale=stale, everything=everything)
     planned, columns = _plan_rows(work), ("job", "recordings", "because")
     if dry_run or not as_json:
-        show_rows(planned, columns=columns, empty=_nothing_to_do(home, task), as_json=as_json)
+        empty = "" if work else _nothing_to_do(home, task)
+        show_rows(planned, columns=columns, empty=empty, as_json=as_json)
     if dry_run:
         return
     ended = run_work(home, work, quiet=as_json) if work else []
@@ -85,7 +89,8 @@ def run(
         show_rows([{**row, "run_id": ended[0].run_id} for row in planned], columns=columns, as_json=True)
     else:
         say(f"Review pages: {index}")
-    _show_what_is_left(home, task, quiet=as_json or not work)
+    worked_on = {PartitionKey.parse(key).task_id for one in work for key in one.why}
+    _show_what_is_left(home, worked_on or _chosen_tasks(home, task), quiet=as_json or not work)
 
 
 @app.command(
@@ -198,18 +203,33 @@ def _nothing_to_do(home: Home, task: str | None) -> str:
     outdated = _outdated(home, task)
     if outdated:
         return f"Nothing is new; {outdated}"
-    if reference_problems(home, _inputs(home, task)):
+    tasks = _chosen_tasks(home, task)
+    if _broken(home, tasks) or reference_problems(home, _inputs(home, tasks)):
         return "Nothing to do before the golds are in order."
     return "Nothing to do: all scores are up to date."
 
 
-def _inputs(home: Home, task: str | None) -> dict[str, GoldInputs]:
-    """What the references of the chosen tasks would be made of now."""
-    tasks = find_tasks(home.root).tasks
-    return task_inputs(home, {one: spec for one, spec in tasks.items() if task in (None, one)})
+def _chosen_tasks(home: Home, task: str | None) -> set[str]:
+    """The tasks that have recordings, or the one that was named."""
+    return {task} if task is not None else {one.task_id for one in active_recordings(home).values()}
 
 
-def _outdated(home: Home, task: str | None) -> str | None:
+def _inputs(home: Home, tasks: Collection[str]) -> dict[str, GoldInputs]:
+    """What the references of these tasks would be made of now."""
+    return task_inputs(home, {one: spec for one, spec in find_tasks(home.root).tasks.items() if one in tasks})
+
+
+def _broken(home: Home, tasks: Collection[str]) -> list[str]:
+    """What is wrong with the files of these tasks, where they cannot be used."""
+    found = find_tasks(home.root)
+    gone = sorted(set(tasks) - set(found.tasks) - set(found.refused))
+    return [
+        *(str(error) for one, error in found.refused.items() if one in tasks),
+        *(f"task {one}: tasks/{one}.yaml is missing. Restore it from a backup." for one in gone),
+    ]
+
+
+def _outdated(home: Home, task: str | None = None) -> str | None:
     counts = Counter(str(row["why"]) for row in rows_of(stale_scores(home)) if task in (None, row["task_id"]))
     if not counts:
         return None
@@ -217,19 +237,19 @@ def _outdated(home: Home, task: str | None) -> str | None:
     return f"{counts.total()} scores are missing or out of date ({why}): `sopilot score run --stale`."
 
 
-def _show_what_is_left(home: Home, task: str | None, *, quiet: bool) -> None:
-    """What is out of date after the run, unless ``quiet``; exit code 1 where a task's golds give no
-    reference, with the reason: then its recordings have no score, or one by an older reference.
+def _show_what_is_left(home: Home, tasks: Collection[str], *, quiet: bool) -> None:
+    """What is out of date after the run, unless ``quiet``; exit code 1 where a task cannot be used or its
+    golds give no reference, with the reason: its recordings have no score then, or one by an older reference.
     """
-    if not quiet and (outdated := _outdated(home, task)):
-        show_warning(outdated[:1].upper() + outdated[1:])
-    inputs = _inputs(home, task)
+    if not quiet and (outdated := _outdated(home)):
+        show_warning(outdated)
+    inputs = _inputs(home, tasks)
     for its in inputs.values():
         for stranger in told(its.annotations.strangers):
             show_warning(f"{stranger.en}.")
-    problems = reference_problems(home, inputs)
-    for problem in problems.values():
-        show_error(problem.en)
+    problems = [*_broken(home, tasks), *(one.en for one in reference_problems(home, inputs).values())]
+    for problem in problems:
+        show_error(problem)
     if problems:
         raise typer.Exit(1)
 

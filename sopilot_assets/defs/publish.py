@@ -31,6 +31,8 @@ RawMetadata: TypeAlias = dict[
 ]
 
 _PROGRESS_LINES: Final = 10
+_LISTED: Final = 20
+"""Reasons in the log's line about recordings without a result."""
 _LONGEST_TABLE: Final = 200
 """Rows of one table; the page loads all of them at once."""
 
@@ -48,11 +50,19 @@ def publish_outcomes(
         for outcome in outcomes:
             metadata = outcome_metadata(outcome, shown, table_name=table_name)
             context.add_asset_metadata(metadata, partition_key=str(outcome.key))
-    problems = [outcome for outcome in outcomes if outcome.problem is not None]
+    problems: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.problem is not None:
+            problems.setdefault(outcome.problem, []).append(str(outcome.key))
     if problems:
-        listed = "\n".join(f"  {outcome.key}: {outcome.problem}" for outcome in problems[:20])
-        message = f"{len(problems)} of {len(outcomes)} recordings have no result:\n{listed}"
+        count = sum(map(len, problems.values()))
+        listed = "\n".join(f"  {_some(keys)}: {why}" for why, keys in list(problems.items())[:_LISTED])
+        message = f"{count} of {len(outcomes)} recordings have no result:\n{listed}"
         context.log.warning(message)
+
+
+def _some(keys: Sequence[str]) -> str:
+    return keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more"
 
 
 @dataclass(frozen=True, slots=True)

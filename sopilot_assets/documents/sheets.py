@@ -43,18 +43,18 @@ def sheet_text(data: bytes, *, source: object, refuse: type[SopilotError]) -> st
     ``source`` is the name used in errors.
     """
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    wrong = data.find(b"\0") if encoding == "utf-8-sig" else -1
     try:
         text = data.decode(encoding)
+        wrong = data.find(b"\0") if encoding == "utf-8-sig" else -1
     except UnicodeDecodeError as error:
-        wrong = error.start
-    if wrong < 0:
-        return text
-    line = data[:wrong].count(b"\n") + 1
-    raise refuse(
-        f"{source}, line {line}: expected text in UTF-8, found other bytes. In Excel, save the sheet as "
-        "'CSV UTF-8'."
-    )
+        text, wrong = "", error.start
+    if wrong >= 0:
+        line = data[:wrong].count(b"\n") + 1
+        raise refuse(
+            f"{source}, line {line}: expected text in UTF-8, found other bytes. In Excel, save the sheet as "
+            "'CSV UTF-8'."
+        )
+    return text
 
 
 def csv_sheet(

@@ -133,8 +133,9 @@ class _Reader:
         more = len(rows) - 1
         en, ja = (f" ({more} more rows say so)", f"（ほか {more} 行も同じ）") if more else ("", "")
         if called:
-            example = _shortest_name(called[0], called)
-            ways = ", ".join(sorted(gold.path for gold in called))
+            called.sort(key=lambda gold: gold.path)
+            example = shortest_name(called[0], called)
+            ways = ", ".join(gold.path for gold in called)
             self._fault(
                 rows[0],
                 "video",
@@ -150,7 +151,7 @@ class _Reader:
                 f"お手本のファイル名がありません{ja}",
             )
         else:
-            meant = _meant(name, [_shortest_name(gold, self.golds) for gold in self.golds])
+            meant = _meant(name, [shortest_name(gold, self.golds) for gold in self.golds])
             self.strangers.append(
                 self._text(
                     rows[0],
@@ -215,12 +216,12 @@ class _Reader:
         for one, other in pairwise(ordered):
             first, second = one.interval.segment, other.interval.segment
             if (first & second).duration_s > OVERLAP_S:
-                where = f"{self.sheet.name}, line {other.line}"
+                name, line = self.sheet.name, other.line
                 self.faults.append(
                     Text(
-                        f"{where}: the step from {second.start_s:g} s overlaps the one of line {one.line}, "
-                        f"which ends at {first.end_s:g} s",
-                        f"{where}: {second.start_s:g} 秒からの手順が {one.line} 行目の手順"
+                        f"{name}, line {line}: the step from {second.start_s:g} s overlaps the one of line "
+                        f"{one.line}, which ends at {first.end_s:g} s",
+                        f"{name} の {line} 行目：{second.start_s:g} 秒からの手順が {one.line} 行目の手順"
                         f"（{first.end_s:g} 秒まで）と重なっています",
                     )
                 )
@@ -230,8 +231,9 @@ class _Reader:
         self.faults.append(self._text(row, column, en, ja))
 
     def _text(self, row: SheetRow, column: str, en: str, ja: str) -> Text:
-        where = f"{self.sheet.name}, line {row.where}, column {column}"
-        return Text(f"{where}: {en}", f"{where}: {ja}")
+        name, line = self.sheet.name, row.where
+        where_ja = f"{name} の {line} 行目 {column} 列"
+        return Text(f"{name}, line {line}, column {column}: {en}", f"{where_ja}：{ja}")
 
 
 def _parts(name: str) -> list[str]:
@@ -240,7 +242,7 @@ def _parts(name: str) -> list[str]:
     return [part for part in (one.strip() for one in plain.split("/")) if part not in ("", ".")]
 
 
-def _shortest_name(gold: GoldNames, golds: Sequence[GoldNames]) -> str:
+def shortest_name(gold: GoldNames, golds: Sequence[GoldNames]) -> str:
     """The shortest name, with as many folders as it takes, by which no other of the golds is called."""
     parts = _parts(gold.path)
     names = ["/".join(parts[-count:]) for count in range(1, len(parts) + 1)]

@@ -11,9 +11,9 @@ from threadpoolctl import threadpool_limits
 
 from sopilot_assets.alignment.align import align
 from sopilot_assets.alignment.spans import Alignment, SpanKind
-from sopilot_assets.alignment.stored import save_alignment
+from sopilot_assets.alignment.stored import save_alignment, save_problem
 from sopilot_assets.embedding.clips import load_embedding
-from sopilot_assets.errors import SopilotError
+from sopilot_assets.errors import GoldError, SopilotError
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.stations.clip_embeddings import embedding_problem
@@ -73,7 +73,10 @@ def _aligned(home: Home, keys: Sequence[PartitionKey], *, processes: int) -> Ite
         memory_limit_bytes=MEMORY_LIMIT_BYTES,
     )
     for work, result in results:
-        yield StationOutcome(work.key, problem=str(result)) if isinstance(result, SopilotError) else result
+        if isinstance(result, SopilotError):
+            yield _not_aligned(home, work.key, dict(ids).get(work.key.task_id), result)
+        else:
+            yield result
 
 
 def align_one(work: _Work) -> StationOutcome:
@@ -87,16 +90,28 @@ def _references(home: Home, references: tuple[tuple[str, str], ...]) -> Referenc
 
 
 def _align_one(home: Home, key: PartitionKey, references: References) -> StationOutcome:
+    current_id: str | None = None
     try:
         current = references[key.task_id]
+        current_id = current.reference_id
         reference = references.against(key)
         embedding = load_embedding(home.embedding(current.model_id, key.video_id))
         prices = references.calibration(key.task_id).prices
         alignment = align(key.video_id, embedding, reference, prices=prices)
     except SopilotError as error:
-        return StationOutcome(key, problem=str(error))
+        return _not_aligned(home, key, current_id, error)
     save_alignment(home.alignment(current.reference_id, key.video_id), alignment)
     return StationOutcome(key, metadata=_scalars(alignment), table=list(_rows(alignment, current.step_ids)))
+
+
+def _not_aligned(
+    home: Home, key: PartitionKey, reference_id: str | None, error: SopilotError
+) -> StationOutcome:
+    """The outcome with the reason, which is kept where the alignment would be, for the score's row."""
+    if reference_id is not None:
+        ja = error.ja if isinstance(error, GoldError) else None
+        save_problem(home.alignment(reference_id, key.video_id), home.relative_text(str(error)), ja)
+    return StationOutcome(key, problem=str(error))
 
 
 def _scalars(alignment: Alignment) -> dict[str, str | float | int]:

@@ -17,7 +17,7 @@ from sopilot_assets.capture.damaged_copies import Damage, make_damaged_copies
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.errors import ConfigError, SopilotError, VideoError, WorkerLimit
 from sopilot_assets.processes.limited import map_limited
-from sopilot_assets.reference.ledger import references_ledger
+from sopilot_assets.reference.ledger import reference_rows
 from sopilot_assets.scoring.ledger import algorithm_version
 from sopilot_assets.scoring.result import Decision, Score
 from sopilot_assets.stations.clip_embeddings import MEMORY_LIMIT_BYTES, TIME_LIMIT_S
@@ -26,7 +26,7 @@ from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.stations.score_repeats import RepeatWork, embed_shifted, newest_scores, repeat_work
 from sopilot_assets.store.canonical import content_id
 from sopilot_assets.store.home import Home, PartitionKey
-from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
+from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.store.publish import scratch_folder
 
 COLUMNS: Final = {
@@ -66,7 +66,7 @@ def golds_to_damage(home: Home, *, task_id: str | None = None) -> list[Partition
     Left out are tasks without a reference, and with a single gold.
     """
     registry = Registry.read(home)
-    tasks = {str(row["task_id"]): row for row in plain_rows(references_ledger(home).latest())}
+    tasks = {task_id: row for task_id, row in reference_rows(home).items() if row["reference_id"] is not None}
     rows = damage_ledger(home).latest()
     measured = rows.groupby("key")["measured_at"].max().to_dict()
     chosen = [

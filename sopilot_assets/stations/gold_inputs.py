@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sopilot_assets.capture.registry import Recording, Registry
-from sopilot_assets.reference.annotations import Annotations, GoldNames, read_annotations, told
+from sopilot_assets.reference.annotations import (
+    Annotations,
+    GoldNames,
+    read_annotations,
+    shortest_name,
+    told,
+)
 from sopilot_assets.reference.ledger import ReferenceState, reference_states
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
 from sopilot_assets.store.home import Home
@@ -53,9 +59,9 @@ class GoldInputs:
 
     @property
     def unannotated(self) -> tuple[str, ...]:
-        """The file names of the golds that have no rows; their steps are guessed."""
-        steps = self.annotations.steps
-        return tuple(one.original_name for one in self.golds if one.key.video_id not in steps)
+        """The golds that have no rows, as rows may call them; their steps are guessed."""
+        names, steps = [_names(one) for one in self.golds], self.annotations.steps
+        return tuple(shortest_name(one, names) for one in names if one.video_id not in steps)
 
     def is_renewed(self, state: ReferenceState | None) -> bool:
         """Whether making the reference now could give another one than ``state``, or another reason why

@@ -55,7 +55,13 @@ class References:
 
     def _against(self, key: PartitionKey) -> Reference:
         """What a recording is compared with: its task's current reference, a gold's without itself."""
-        reference = self[key.task_id].without(key.video_id)
+        try:
+            reference = self[key.task_id].without(key.video_id)
+        except GoldError as error:
+            raise GoldError(
+                f"{key}: a gold is judged by the other golds, and these alone do not do: {error}",
+                ja=f"{key}：お手本はほかのお手本と比べますが、それだけでは足りません。{error.ja or error}",
+            ) from error
         if reference is None:
             raise GoldError(
                 f"{key}: the only gold of its task has nothing to be compared with. Add a second gold "

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sopilot_assets.alignment.spans import Alignment
-from sopilot_assets.alignment.stored import load_alignment
+from sopilot_assets.alignment.stored import load_alignment, load_problem
 from sopilot_assets.capture.registry import Recording, retired_keys
 from sopilot_assets.errors import GoldError, SopilotError, VideoError
 from sopilot_assets.labels.contests import contested
@@ -92,7 +92,10 @@ def _judge_one(by: Judge, key: PartitionKey, unusable: str | None) -> _Judged:
         if reason := recording.retired or unusable:
             raise VideoError(reason)
         reference = by.references[task.task_id]
-        alignment = load_alignment(by.home.alignment(reference.reference_id, recording.key.video_id))
+        path = by.home.alignment(reference.reference_id, recording.key.video_id)
+        if why := load_problem(path):
+            raise GoldError(why[0], ja=why[1])
+        alignment = load_alignment(path)
         score = by.score(task.task_id, alignment)
     except SopilotError as error:
         problem = by.home.relative_text(str(error))  # a row's identity must not depend on where the home lies

@@ -21,7 +21,7 @@ from sopilot_assets.stations.gold_inputs import (
 )
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
-from sopilot_assets.tasks import TaskSpec, load_task
+from sopilot_assets.tasks import TaskSpec, find_tasks
 from sopilot_assets.tasks.spec import canonical_sha256
 
 STALE_COLUMNS: Final = ("key", "task_id", "video_id", "why", "also", "scored_with", "current", "embedded")
@@ -49,7 +49,8 @@ def stale_scores(home: Home) -> pd.DataFrame:
     Columns ``key``, ``task_id``, ``video_id``, ``why`` (missing, algorithm, task, model, reference, or
     recording: its person or place was corrected), ``also`` (the other reasons, comma-separated),
     ``scored_with``, ``current`` and ``embedded`` (whether its embedding is by the task's present model); one
-    row a recording, ordered by key.
+    row a recording, ordered by key. Recordings of tasks whose file cannot be used are left out: nobody knows
+    what would make their scores now.
     """
     scored = {str(row["key"]): row for row in plain_rows(scores_ledger(home).query(_NEWEST))}
     models = {
@@ -57,12 +58,14 @@ def stale_scores(home: Home) -> pd.DataFrame:
     }
     usable = embedding_models(home)
     now: dict[str, _Now] = {}
-    registry, states = Registry.read(home), reference_states(home)
+    registry, states, tasks = Registry.read(home), reference_states(home), find_tasks(home.root).tasks
     found = []
     for key, recording in registry.active().items():
         task_id = recording.task_id
+        if task_id not in tasks:
+            continue
         if task_id not in now:
-            now[task_id] = _current(home, task_id, registry, usable, states.get(task_id))
+            now[task_id] = _current(home, tasks[task_id], registry, usable, states.get(task_id))
         reasons = _reasons(scored.get(key), now[task_id], models.get(key), recording)
         if reasons:
             embedded = models.get(key) == now[task_id].model
@@ -103,11 +106,10 @@ _EMBEDDED: Final = "select key, model_id from latest"
 
 
 def _current(
-    home: Home, task_id: str, registry: Registry, models: EmbeddingModels, state: ReferenceState | None
+    home: Home, task: TaskSpec, registry: Registry, models: EmbeddingModels, state: ReferenceState | None
 ) -> _Now:
-    task = load_task(home.tasks / f"{task_id}.yaml")
     inputs = gold_inputs(home, task, registry=registry, models=models)
-    return replace(_by_golds(task, inputs, state), model=task_model_id(home, task_id))
+    return replace(_by_golds(task, inputs, state), model=task_model_id(home, task.task_id))
 
 
 def _by_golds(task: TaskSpec, inputs: GoldInputs, state: ReferenceState | None) -> _Now:

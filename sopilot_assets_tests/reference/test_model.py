@@ -10,8 +10,10 @@ import pytest
 
 from sopilot_assets.embedding.clips import ClipEmbedding, comparable
 from sopilot_assets.errors import GoldError, ModelMismatch, StoreError
-from sopilot_assets.reference.model import build_reference, proposed_intervals
+from sopilot_assets.reference.annotations import StepInterval
+from sopilot_assets.reference.model import Gold, build_reference, clip_steps, proposed_intervals
 from sopilot_assets.reference.stored import load_reference, save_reference
+from sopilot_assets.segments import Segment
 from sopilot_assets_tests.reference.made_up import STEP_IDS, STRANGE, embedding, gold, in_order
 
 
@@ -149,3 +151,44 @@ def test_a_stored_reference_reads_back_as_it_was(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(StoreError, match="expected a reference, found a damaged file"):
         load_reference(path, embedding_of)
+
+
+def test_a_step_too_short_to_fill_a_clip_is_taught_by_the_clip_that_shows_most_of_it() -> None:
+    whole = gold(0)
+    short = [
+        StepInterval(0, Segment(0.0, 4.9)),
+        StepInterval(1, Segment(4.9, 6.1)),
+        StepInterval(2, Segment(6.1, 10.0)),
+    ]
+    taught = clip_steps(whole.embedding, short)
+    (place,) = np.flatnonzero(taught == 1)
+    start_s = whole.embedding.clip_start_s[place]
+    assert (start_s <= 4.9, start_s + whole.embedding.clip_length_s >= 6.1) == (True, True)
+    hardly = [StepInterval(1, Segment(4.9, 5.7))]
+    assert not (clip_steps(whole.embedding, hardly) == 1).any()
+
+
+def test_why_a_step_is_not_shown_is_said_in_both_languages() -> None:
+    def golds(length_s: float, *, confirmed: bool) -> list[Gold]:
+        made = [gold(number) for number in range(2)]
+        cut = [
+            tuple(
+                replace(one, segment=Segment(one.segment.start_s, one.segment.start_s + length_s))
+                if one.step == 2
+                else one
+                for one in each.intervals
+            )
+            for each in made
+        ]
+        return [
+            replace(each, intervals=intervals, confirmed=confirmed)
+            for each, intervals in zip(made, cut, strict=True)
+        ]
+
+    for confirmed, en, ja in (
+        (True, "no gold shows fill for long enough: 0.6 s at most", "最長 0.6 秒"),
+        (False, "is guessed in 2 of 2 golds", "推定"),
+    ):
+        with pytest.raises(GoldError, match=en) as caught:
+            build_reference("job", STEP_IDS, golds(0.6, confirmed=confirmed))
+        assert ja in (caught.value.ja or "")

@@ -194,3 +194,21 @@ def test_a_correction_of_who_is_seen_is_stale_for_that_recording_alone(
     assert stale_scores(home).empty
     latest = scores_ledger(home).latest().set_index("key")
     assert latest.loc[key, "person"] == "somebody else"
+
+
+def test_a_gold_that_alone_shows_a_step_says_why_it_has_no_score(original: Home, tmp_path: Path) -> None:
+    home = copied(original, tmp_path)
+
+    def change(text: str) -> str:
+        lines = text.splitlines()
+        kept = [line for line in lines if ",wipe_seat," not in line or line.startswith("gold_001")]
+        return "\n".join(kept) + "\n"
+
+    edited(home, change)
+    bring_up_to_date(home)
+    rows = [row for row in plain_rows(scores_ledger(home).latest()) if row["problem"] is not None]
+    assert [row["original_name"] for row in rows] == ["gold_001.mp4"]
+    assert "a gold is judged by the other golds, and these alone do not do" in str(rows[0]["reason_en"])
+    assert "no row of steps.csv says when wipe_seat is done" in str(rows[0]["reason_en"])
+    assert "wipe_seat" in str(rows[0]["reason_ja"])
+    assert stale_scores(home).empty

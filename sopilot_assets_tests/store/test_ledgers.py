@@ -92,3 +92,11 @@ def test_the_order_of_columns_does_not_change_a_row(
     newest = {key: float(value) for key, value in rows}
     assert dict(zip(ledger.latest()["key"], ledger.latest()["value"], strict=True)) == newest
     assert len(ledger.all_rows()) == len(set(rows))
+
+
+def test_a_column_that_no_file_has_yet_reads_as_missing(ledger: Ledger) -> None:
+    ledger.append([row("a")], run_id="r", written_at="2026-01-01T00:00:00+00:00")
+    later = Ledger(ledger.folder, ledger.name, {**COLUMNS, "more": pa.string()}, "key")
+    assert later.query("select count(*) as n from latest where more is null")["n"].tolist() == [1]
+    assert later.append([row("b") | {"more": "x"}], run_id="r", written_at="2026-01-02T00:00:00+00:00")
+    assert [value if value == "x" else None for value in later.latest()["more"]] == [None, "x"]

@@ -16,7 +16,7 @@ from sopilot_assets.disk import GIB
 from sopilot_assets.errors import BackupError, LabelError, SopilotError
 from sopilot_assets.evidence.results import results_ledger
 from sopilot_assets.labels.chain import read_chain, tasks_with_labels
-from sopilot_assets.reference.ledger import references_ledger
+from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.settings import load_settings
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
@@ -140,8 +140,7 @@ def _spoken_of(home: Home) -> Iterator[UPath]:
     embedded = embeddings_ledger(home).query("select model_id, key from latest where problem is null")
     for model_id, key in zip(embedded["model_id"], embedded["key"], strict=True):
         yield home.embedding(model_id, PartitionKey.parse(key).video_id)
-    references = references_ledger(home).latest()
-    for task_id, reference_id in zip(references["task_id"], references["reference_id"], strict=True):
+    for task_id, reference_id in current_reference_ids(home).items():
         yield home.reference(task_id, reference_id)
 
 

@@ -141,7 +141,10 @@ def references_made(asked: Situation) -> Answer:
         its = inputs.get(task_id)
         if its is None or its.problem is not None:  # the file of the task, or steps.csv, is told already
             continue
-        if state.problem is None or its.is_renewed(state):
+        if its.is_renewed(state):
+            told.append(Fine(REFERENCE, task_id, "golds or steps.csv changed: made with the next scoring"))
+            continue
+        if state.problem is None:
             told.append(Fine(REFERENCE, task_id, "made of its golds"))
             continue
         kept = state.reference_id is not None

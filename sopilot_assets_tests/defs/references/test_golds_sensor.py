@@ -9,15 +9,17 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from sopilot_assets.capture.simulate.dataset import SimulatedSet
 from sopilot_assets.definitions import build_defs
 from sopilot_assets.defs.alerts.sensor import alerts_sensor
 from sopilot_assets.defs.references.golds_sensor import golds_sensor
 from sopilot_assets.reference.ledger import reference_states
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.staleness import stale_scores
+from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.alerts.noting import open_alerts
-from sopilot_assets_tests.defs.conftest import NEXT_DAY, Scored, Shop, resources
+from sopilot_assets_tests.defs.conftest import NEXT_DAY, Scored, Shop, open_shop, resources, take_and_score
 
 
 @pytest.fixture
@@ -25,6 +27,12 @@ def shop(scored: Scored, tmp_path: Path) -> Iterator[Shop]:
     """A scored shop that a test may change, a day later."""
     with scored.shop.copy(tmp_path) as copied:
         yield copied
+
+
+@pytest.fixture
+def fresh(home: Home, tiny_set: SimulatedSet) -> Iterator[Shop]:
+    """A shop with steps and nothing dropped yet."""
+    yield from open_shop(home, tiny_set)
 
 
 class Daemon:
@@ -125,3 +133,24 @@ def test_a_gold_whose_steps_are_too_short_is_told_as_the_cause_and_ends_the_day_
     assert [daemon.look(after_s) for after_s in (130, 200)] == [0, 1]
     assert stale_scores(shop.home).empty
     assert reference_states(shop.home)["filter_change"].problem is None
+
+
+def test_a_drop_whose_steps_have_a_fault_says_so_and_is_scored_once_they_are_mended(
+    fresh: Shop, tiny_set: SimulatedSet
+) -> None:
+    path = steps_csv(fresh)
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("\ngold_002.mp4,lift_off_cover,", "\ngold_002.mp4,lift_cover,"), "utf-8")
+    assert take_and_score(fresh, tiny_set).success
+    rows = scores_ledger(fresh.home).latest()
+    assert rows["problem"].notna().all()
+    fault = "gold/steps.csv, line 10, column step: expected one of the task's steps, found 'lift_cover'"
+    assert all(fault in reason for reason in rows["reason_en"])
+    assert all("10 行目 step 列" in reason for reason in rows["reason_ja"])
+    assert stale_scores(fresh.home).empty
+    path.write_text(text, "utf-8")
+    daemon = Daemon(fresh)
+    assert [daemon.look(after_s) for after_s in (0, 61)] == [0, 1]
+    assert scores_ledger(fresh.home).latest()["problem"].isna().all()
+    assert stale_scores(fresh.home).empty
+    assert not fresh.tick(now="2025-06-03T09:00:00+00:00").run_requests
