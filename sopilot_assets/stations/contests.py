@@ -15,9 +15,12 @@ from sopilot_assets.store.shared import at_hand
 
 def show_contests(home: Home, keys: Iterable[str]) -> None:
     """Bring the pages of these recordings, and the list of all, to what is contested now."""
+    wanted = sorted(set(keys))
+    if not wanted:
+        return
     with only_writer(home.reviews / ".contests.lock"):
         objections = contested(home)
-        changed = [key for key in sorted(set(keys)) if _shown(home, key, objections)]
+        changed = [key for key in wanted if _shown(home, key, objections)]
     if changed:
         write_review_index(home)
 
