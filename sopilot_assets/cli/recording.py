@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 from rich.markup import escape
@@ -26,7 +26,7 @@ from sopilot_assets.texts.languages import Language
 from sopilot_assets.texts.times import minute
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sopilot_assets.scoring.result import Objection
     from sopilot_assets.store.ledgers import Cell
@@ -132,10 +132,15 @@ def _list_refused(home: Home, lang: Language, *, as_json: bool, as_csv: bool) ->
 _CONTESTED: Final = {Language.EN: "Contested", Language.JA: "異議あり"}
 
 
+def _backing(votes: Mapping[str, float]) -> str:
+    """How many of the golds show a finding alone; empty where none was asked."""
+    return f"{sum(odds > 0 for odds in votes.values())} of {len(votes)}" if votes else ""
+
+
 def _show_score(home: Home, row: dict[str, Cell], objections: Sequence[Objection], lang: Language) -> None:
     if not isinstance(row["deviations"], str | None):
         raise ConfigError(f"{row['key']}: expected deviations as JSON text in the scores ledger.")
-    found: list[dict[str, Cell]] = json.loads(row["deviations"] or "[]")
+    found: list[dict[str, Any]] = json.loads(row["deviations"] or "[]")
     told = verdict_of_row(row, find_tasks(home.root).tasks.get(str(row["task_id"])))
     name, headline, points = (
         escape(getattr(text, lang.value)) for text in (told.name, told.headline, told.points)
@@ -154,11 +159,12 @@ def _show_score(home: Home, row: dict[str, Cell], objections: Sequence[Objection
             "from_s": one["trainee_start_s"],
             "to_s": one["trainee_end_s"],
             "confidence": f"{float(one['confidence'] or 0):.0%}",
+            "golds": _backing(one.get("votes") or {}),
             "what": one[lang.value],
         }
         for one in found
     ]
-    columns = ("type", "severity", "from_s", "to_s", "confidence", "what")
+    columns = ("type", "severity", "from_s", "to_s", "confidence", "golds", "what")
     show_rows(lines, columns=columns, empty="No deviations.")
 
 

@@ -74,6 +74,8 @@ def _date(text: str | None, now: datetime) -> date:
 
 def _show(report: DailyReport, name: str, lang: Language, *, as_json: bool, as_csv: bool) -> None:
     rows = [_in_language(row, lang) for row in report.sections[name]]
+    if not (as_json or as_csv):
+        rows = [{column: _said(column, value, lang) for column, value in row.items()} for row in rows]
     head, empty = words.HEADS[name], words.EMPTY.get(name)
     show_rows(
         rows,
@@ -83,6 +85,12 @@ def _show(report: DailyReport, name: str, lang: Language, *, as_json: bool, as_c
         as_json=as_json,
         as_csv=as_csv,
     )
+
+
+def _said(column: str, value: Cell, lang: Language) -> Cell:
+    """The words of a cell that stands for something said, in a language."""
+    said = column in words.SAID and isinstance(value, str)
+    return getattr(words.word(str(value)), lang.value) if said else value
 
 
 def _in_language(row: Mapping[str, Cell], lang: Language) -> dict[str, Cell]:

@@ -9,6 +9,7 @@ import typer
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.cli.options import HOME, examples
 from sopilot_assets.cli.output import say
+from sopilot_assets.settings import load_settings
 from sopilot_assets.upkeep.setting_up import prepare_home
 
 with at_first_use():
@@ -44,4 +45,7 @@ def serve(
     prepare_home(home)
     say(f"Open http://127.0.0.1:{port}{' (to look only)' if read_only else ''}; stop with Ctrl-C")
     say(f"Recordings: http://127.0.0.1:{port}/reviews/   Daily reports: http://127.0.0.1:{port}/reports/")
+    address = load_settings(home).web.address
+    if not read_only and address.startswith("http://127.0.0.1") and address != f"http://127.0.0.1:{port}":
+        say(f"Links to pages lead to {address}; web.address in settings.yaml names another place.")
     webserver.serve(home, port=port, read_only=read_only, public_names=public_name or ())

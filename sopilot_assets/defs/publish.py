@@ -91,6 +91,11 @@ class ShownHome:
                 named[f"{name}_file"] = self.names[str(value)]
         return named
 
+    def with_file(self, row: Mapping[str, Cell]) -> dict[str, Cell]:
+        """The row of a table that lists recordings by their ``key``, with the file's name after it."""
+        key = str(row["key"])
+        return {"key": key, "file": self.names.get(key.rpartition("-")[2]), **row}
+
 
 _HASHES: Final = frozenset(("compared_with", "gold_id"))
 

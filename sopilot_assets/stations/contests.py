@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sopilot_assets.labels.contests import contested
+from sopilot_assets.scoring.result import Objection
 from sopilot_assets.scoring.review.contest import with_contest
 from sopilot_assets.stations.review_index import write_review_index
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.publish import local_path, publish_text
+from sopilot_assets.store.publish import local_path, only_writer, publish_text
 from sopilot_assets.store.shared import at_hand
 
 
 def show_contests(home: Home, keys: Iterable[str]) -> None:
     """Bring the pages of these recordings, and the list of all, to what is contested now."""
-    objections = contested(home)
-    changed = False
-    for key in sorted(set(keys)):
-        page = at_hand(local_path(home.review(key)))
-        if not page.exists():
-            continue  # an imported job, or a recording without a score
-        before = page.read_text(encoding="utf-8")
-        after = with_contest(before, objections.get(key, ()))
-        if after != before:
-            publish_text(page, after)
-            changed = True
+    wanted = sorted(set(keys))
+    if not wanted:
+        return
+    with only_writer(home.reviews / ".contests.lock"):
+        objections = contested(home)
+        changed = [key for key in wanted if _shown(home, key, objections)]
     if changed:
         write_review_index(home)
+
+
+def _shown(home: Home, key: str, objections: Mapping[str, tuple[Objection, ...]]) -> bool:
+    """Whether the page of a recording had to be changed."""
+    page = at_hand(local_path(home.review(key)))
+    if not page.exists():
+        return False  # an imported job, or a recording without a score
+    before = page.read_text(encoding="utf-8")
+    after = with_contest(before, objections.get(key, ()))
+    if after != before:
+        publish_text(page, after)
+    return after != before

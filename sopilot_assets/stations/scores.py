@@ -12,8 +12,10 @@ from sopilot_assets.errors import GoldError, SopilotError, VideoError
 from sopilot_assets.labels.contests import contested
 from sopilot_assets.scoring.ledger import noise_floors, problem_row, score_row, scores_ledger
 from sopilot_assets.scoring.result import Score
+from sopilot_assets.scoring.verdict import verdict_of_row
 from sopilot_assets.scoring.verifiability import verifiability
 from sopilot_assets.stations.clip_embeddings import embedding_problem
+from sopilot_assets.stations.contests import show_contests
 from sopilot_assets.stations.judging import Judge
 from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.stations.review_index import recording_times, write_review_index
@@ -72,6 +74,9 @@ def score_videos(
         on_progress(len(keys), len(keys))
     scores_ledger(home).append([item.row for item in judged], run_id=run_id, written_at=written_at)
     write_review_index(home)
+    # what people said of these recordings since this began
+    since = contested(home)
+    show_contests(home, [str(key) for key in keys if since.get(str(key)) != objections.get(str(key))])
     return [
         _outcome(item, made.get(item.recording.key), noise_floor=floors.get(item.recording.task_id))
         for item in judged
@@ -159,13 +164,14 @@ def _outcome(item: _Judged, made: StationOutcome | None, *, noise_floor: float |
         "log_odds",
         "unverifiable",
     )
+    headline = verdict_of_row(item.row).headline
     metadata: dict[str, Cell] = {name: item.row[name] for name in scalars}
     metadata |= {
         "person": item.row["person"],
         "recorded_at": item.recording.row["recorded_at"],
         "noise_floor": noise_floor,
-        "reason": item.row["reason_en"],
-        "reason_ja": item.row["reason_ja"],
+        "reason": headline.en,
+        "reason_ja": headline.ja,
     }
     problem = item.row["problem"]
     if problem is not None:

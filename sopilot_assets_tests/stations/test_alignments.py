@@ -12,6 +12,8 @@ import pytest
 from sopilot_assets.capture.drain import drain_capture
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
+from sopilot_assets.labels.chain import append_events
+from sopilot_assets.labels.events import Draft
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations import alignments as compare
 from sopilot_assets.stations.alignments import align_videos
@@ -105,3 +107,28 @@ def test_golds_are_judged_before_the_pages_that_show_their_noise_floor(
         keys = sorted(Registry.read(home).recordings, reverse=backwards)
         pages.append(judged(home, keys, processes=1)["files"])
     assert pages[0] == pages[1]
+
+
+def test_a_page_shows_what_is_contested_also_when_somebody_objects_while_it_is_made(
+    embedded: Home, tmp_path: Path
+) -> None:
+    home = Home.at(tmp_path / "home")
+    shutil.copytree(str(embedded.root), str(home.root))
+    keys = sorted(Registry.read(home).recordings)
+    one = next(key for key in keys if key.role == "trainee")
+    align_videos(home, keys, processes=1)
+
+    def say(done: int, total: int) -> None:
+        if done == total:  # its page is made, and the list of all pages is not
+            words = {"task_id": one.task_id, "key": str(one), "who": "ann", "at": AT, "verdict": "disagree"}
+            objection = Draft(**words, source="human", critical_expected=False, note="it is there")
+            append_events(home, [objection], run_id="label", written_at=AT)
+
+    score_videos(home, keys, run_id="run", written_at=AT, on_progress=say)
+    shown = home.review(one).read_text("utf-8")
+    assert "it is there" in shown
+    assert 'data-contested="yes"' in (home.reviews / "index.html").read_text("utf-8")
+    score_videos(home, keys, run_id="again", written_at=AT)
+    assert home.review(one).read_text("utf-8") == shown
+    others = [key for key in keys if key != one]
+    assert not any('id="contest"' in home.review(key).read_text("utf-8") for key in others)

@@ -6,14 +6,14 @@ from typing import Final
 import dagster as dg
 
 from sopilot_assets.defs.partitions import NO_PARTITION_OF, VIDEO
-from sopilot_assets.defs.publish import RawMetadata, table
+from sopilot_assets.defs.publish import RawMetadata, ShownHome, table
 from sopilot_assets.defs.recordings.pending import keys_at_work
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.stations.rescoring_plan import RescoringPlan, rescoring_plan
 
 _GROUPS: Final = ("task_id", "why", "also", "scored_with", "current", "job", "recordings")
-_STALE: Final = ("key", "why", "also", "scored_with", "current", "job")
+_STALE: Final = ("key", "file", "why", "also", "scored_with", "current", "job")
 
 
 @dg.asset(
@@ -36,15 +36,15 @@ def rescoring_plan_asset(
     registered = context.instance.get_dynamic_partitions(str(VIDEO.name))
     at_work = keys_at_work(context.instance, registered, clock.now(), except_run=context.run.run_id)
     plan = rescoring_plan(home.home, registered, leave_out=at_work)
-    return dg.MaterializeResult(metadata=_plan_metadata(plan, at_work=len(at_work)))
+    return dg.MaterializeResult(metadata=_plan_metadata(plan, ShownHome.of(home.home), at_work=len(at_work)))
 
 
-def _plan_metadata(plan: RescoringPlan, *, at_work: int) -> RawMetadata:
+def _plan_metadata(plan: RescoringPlan, home: ShownHome, *, at_work: int) -> RawMetadata:
     tables: RawMetadata = {}
     if plan.stale:
         tables = {
             "by_reason": table(plan.groups(), columns=_GROUPS),
-            "recordings": table(plan.stale, columns=_STALE),
+            "recordings": table([home.with_file(row) for row in plan.stale], columns=_STALE),
         }
     reasons = Counter(str(row["why"]) for row in plan.stale)
     return {

@@ -95,7 +95,9 @@ def score_updates(
             record_now(context, list(_materializations(passed, shown)))
             if passed.station == updates.SCORED:
                 scored += _without_pictures(passed.outcomes)
-        return dg.MaterializeResult(metadata=_update_metadata(updates.changes(before, work, scored), work))
+        return dg.MaterializeResult(
+            metadata=_update_metadata(updates.changes(before, work, scored), work, shown)
+        )
 
 
 def _work(
@@ -149,11 +151,14 @@ def _without_pictures(outcomes: Sequence[StationOutcome]) -> list[StationOutcome
     return [StationOutcome(one.key, problem=one.problem, metadata=one.metadata) for one in outcomes]
 
 
-def _update_metadata(changed: "Sequence[updates.ScoreChange]", work: Sequence[ScoringWork]) -> RawMetadata:
+def _update_metadata(
+    changed: "Sequence[updates.ScoreChange]", work: Sequence[ScoringWork], home: ShownHome
+) -> RawMetadata:
     reasons = Counter(reason for one in work for reason in one.why.values())
     differences = [abs(one.by) for one in changed if one.by is not None]
+    rows = [home.with_file(one.row()) for one in changed]
     shown: Mapping[str, dg.TableMetadataValue] = (
-        {"changes": table([one.row() for one in changed], columns=tuple(changed[0].row()))} if changed else {}
+        {"changes": table(rows, columns=tuple(rows[0]))} if rows else {}
     )
     return {
         "recordings": len(changed),

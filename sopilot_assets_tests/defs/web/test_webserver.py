@@ -120,12 +120,22 @@ def test_a_viewer_sees_what_is_there(viewers: int) -> None:
     assert ask(viewers, "GET", "/assets")[0] == 200
 
 
+def test_a_viewer_sees_the_pages_of_the_home(viewers: int) -> None:
+    status, text = ask(viewers, "GET", "/reviews/")
+    assert (status, "Nothing has been scored yet." in text) == (200, True)
+    assert ask(viewers, "GET", "/reports/")[0] == 200
+    assert ask(viewers, "GET", "/reviews/", headers={"Host": "evil.example"})[0] == 403
+    assert ask(viewers, "GET", "/settings.yaml")[0] == ask(viewers, "GET", "/any/page/of/dagster")[0]
+
+
 @pytest.mark.parametrize(
     "path",
     [
         "/logs/..%2f..%2f..%2f..%2f..%2fetc%2fpasswd",
         "/logs/../../../../../../etc/passwd",
         "/..%2f..%2f..%2fetc/passwd",
+        "/reviews/..%2f..%2f..%2f..%2f..%2fetc%2fpasswd",
+        "/videos/../../../../../../etc/passwd",
         "/notebook?path=/etc/passwd.ipynb&repoLocName=plain.py",
     ],
 )
