@@ -17,6 +17,9 @@ from sopilot_assets_tests.video.tiny import write_tiny_video
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
+# no test works on the home of whoever runs them; without one, days begin long before those of any test
+os.environ["SOPILOT_HOME"] = "/nonexistent/sopilot_home"
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import Annotated
 
 import typer
@@ -9,6 +11,7 @@ import typer
 from sopilot_assets.cli.at_first_use import at_first_use
 from sopilot_assets.cli.options import HOME, examples
 from sopilot_assets.cli.output import say
+from sopilot_assets.errors import ConfigError
 from sopilot_assets.upkeep.setting_up import prepare_home
 
 with at_first_use():
@@ -41,5 +44,18 @@ def serve(
     It needs neither `make dev` nor the daemon; runs that are launched wait until a daemon runs.
     """
     prepare_home(home)
+    _refuse_taken(port)
     say(f"Open http://127.0.0.1:{port}{' (to look only)' if read_only else ''}; stop with Ctrl-C")
     webserver.serve(home, port=port, read_only=read_only, public_names=public_name or ())
+
+
+def _refuse_taken(port: int) -> None:
+    """Raise ``ConfigError`` where nothing can listen on the port."""
+    try:
+        socket.create_server((webserver.HOST, port)).close()
+    except OSError as error:
+        raise ConfigError(
+            f"{webserver.HOST}:{port}: expected a port that is free, found: "
+            f"{os.strerror(error.errno or 0)}. Open the page that runs there, end it, or take another port "
+            "with --port."
+        ) from error

@@ -51,7 +51,7 @@ def publish_outcomes(
 
 def outcome_metadata(outcome: StationOutcome, *, table_name: str) -> RawMetadata:
     """The scalars of an outcome, why it has no result, its table, its picture and its review page."""
-    metadata = scalars(outcome.metadata)
+    metadata = _in_words(outcome.metadata)
     if outcome.problem is not None:
         metadata["problem"] = outcome.problem
     if outcome.table:
@@ -119,6 +119,16 @@ def progress(context: dg.AssetExecutionContext, watcher: Watcher, doing: str) ->
             context.log.info(message)
 
     return report
+
+
+def _in_words(values: Mapping[str, Cell]) -> RawMetadata:
+    """The same, with numbers as text: the UI plots every number over the partitions, and a line through
+    recordings, whose keys are hashes, says nothing.
+    """
+    return {
+        name: str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+        for name, value in scalars(values).items()
+    }
 
 
 def _cell(value: Cell) -> str | int | float | bool:

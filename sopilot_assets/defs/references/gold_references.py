@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from sopilot_assets.defs.partitions import NO_PARTITION_OF, TASK
+from sopilot_assets.defs.partitions import NEIGHBOURS_TOGETHER, NO_PARTITION_OF, TASK
 from sopilot_assets.defs.publish import reference_metadata
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
 from sopilot_assets.defs.resources import ClockResource, HomeResource
@@ -26,7 +26,7 @@ from sopilot_assets.stations.outcome import ReferenceOutcome
     owners=["team:training"],
     code_version=algorithm_version(),
     partitions_def=TASK,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    backfill_policy=NEIGHBOURS_TOGETHER,
     tags={STATION: "3"},
 )
 def gold_references(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
