@@ -1,7 +1,7 @@
 """Dagster's own web server as an ASGI app, with the code server that it shows.
 
 Of an asset whose partitions are still to come Dagster says that none is missing, and shows it in green. Here
-it says nothing of them, and shows "Never materialized".
+it counts none of them, and shows the asset as not made yet.
 """
 
 from __future__ import annotations
