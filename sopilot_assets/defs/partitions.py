@@ -46,6 +46,17 @@ CAMPAIGN: Final = dg.DynamicPartitionsDefinition(name="campaign")
 BACKFILL_KEYS_VARIABLE: Final = "SOPILOT_BACKFILL_KEYS"
 
 
+LARGEST_RUN: Final = 500
+"""The most partitions of one run of a backfill."""
+
+NEIGHBOURS_TOGETHER: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=LARGEST_RUN)
+"""A backfill has a run for each stretch of neighbours.
+
+Dagster's dialog says "all partitions in a single run" of the policy of that name, which makes as many runs
+when the partitions are no neighbours; of this one it says "multiple runs".
+"""
+
+
 def backfill_policy(environment: Mapping[str, str]) -> dg.BackfillPolicy:
     """How a backfill of recordings is cut into runs: one for each stretch of neighbours, or runs of so many
     keys, so that several workers share it.
@@ -55,11 +66,11 @@ def backfill_policy(environment: Mapping[str, str]) -> dg.BackfillPolicy:
     """
     keys = environment.get(BACKFILL_KEYS_VARIABLE)
     if not keys:
-        return dg.BackfillPolicy.single_run()
+        return NEIGHBOURS_TOGETHER
     if not keys.isdecimal() or int(keys) == 0:
         raise ConfigError(
             f"{BACKFILL_KEYS_VARIABLE}={keys!r}: expected how many recordings one run of a backfill takes, a "
-            "whole number above 0. Correct the variable, or unset it for one run."
+            "whole number above 0. Correct the variable, or unset it."
         )
     return dg.BackfillPolicy.multi_run(max_partitions_per_run=int(keys))
 

@@ -61,6 +61,7 @@ def publish_outcomes(
         context.log.warning(message)
 
 
+<<<<<<< HEAD
 def _some(keys: Sequence[str]) -> str:
     return keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more"
 
@@ -105,6 +106,11 @@ def outcome_metadata(outcome: StationOutcome, shown: ShownHome, *, table_name: s
     review page.
     """
     metadata = scalars(shown.named(outcome.metadata, outcome.key.video_id))
+=======
+def outcome_metadata(outcome: StationOutcome, *, table_name: str) -> RawMetadata:
+    """The scalars of an outcome, why it has no result, its table, its picture and its review page."""
+    metadata = _in_words(outcome.metadata)
+>>>>>>> h-runs
     if outcome.problem is not None:
         metadata["problem"] = outcome.problem
     if outcome.table:
@@ -173,6 +179,16 @@ def progress(context: dg.AssetExecutionContext, watcher: Watcher, doing: str) ->
             context.log.info(message)
 
     return report
+
+
+def _in_words(values: Mapping[str, Cell]) -> RawMetadata:
+    """The same, with numbers as text: the UI plots every number over the partitions, and a line through
+    recordings, whose keys are hashes, says nothing.
+    """
+    return {
+        name: str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+        for name, value in scalars(values).items()
+    }
 
 
 def _cell(value: Cell) -> str | int | float | bool:

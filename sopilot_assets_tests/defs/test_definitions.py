@@ -9,10 +9,17 @@ from pkgutil import iter_modules
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.automation_tick_evaluation_context import (
+    build_run_requests_with_backfill_policies,
+)
+from dagster._core.definitions.events import AssetKeyPartitionKey
+from dagster._core.definitions.partitions.context import partition_loading_context
 
 from sopilot_assets import defs as folders
 from sopilot_assets.definitions import NOT_SUBJECTS, build_defs, defs, subject_modules
+from sopilot_assets.defs.partitions import NEIGHBOURS_TOGETHER
 from sopilot_assets.defs.resources import ClockResource
+from sopilot_assets.defs.runs import RANGE_END, RANGE_START
 
 SCORING = ("alignments", "captured_videos", "clip_embeddings", "gold_references", "scores")
 EVIDENCE = (
@@ -180,12 +187,27 @@ def test_every_check_job_sensor_and_schedule_is_described() -> None:
     assert [item.name for item in described if not item.description and not item.name.startswith("__")] == []
 
 
-def test_a_batch_is_one_run_and_a_study_a_run_of_its_own_also_when_the_ui_asks_for_it() -> None:
+def test_neighbours_are_one_run_and_a_study_a_run_of_its_own_as_the_dialog_of_a_backfill_says() -> None:
     graph = defs.resolve_asset_graph()
     policies = {node.key.to_user_string(): node.backfill_policy for node in graph.asset_nodes}
-    one, each = dg.BackfillPolicy.single_run(), dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
-    expected = {name: one if name in (*SCORING, "labels") else each for name in (*SCORING, *EVIDENCE)}
+    together, each = NEIGHBOURS_TOGETHER, dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
+    expected = {name: together if name in (*SCORING, "labels") else each for name in (*SCORING, *EVIDENCE)}
     assert {name: policies[name] for name in expected} == expected
+    # Dagster would say "in a single run", and make one for each stretch of neighbours
+    assert dg.BackfillPolicy.single_run() not in policies.values()
+
+
+def test_a_backfill_of_scattered_recordings_has_a_run_for_each_stretch_of_neighbours() -> None:
+    video, keys = dg.AssetKey("scores"), [f"key-{number}" for number in range(9)]
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("video", keys)
+        wanted = [AssetKeyPartitionKey(video, keys[place]) for place in (0, 2, 3, 4, 8)]
+        with partition_loading_context(dynamic_partitions_store=instance):
+            requests = build_run_requests_with_backfill_policies(
+                wanted, defs.resolve_asset_graph(), dynamic_partitions_store=instance
+            )
+    ranges = sorted((one.tags[RANGE_START], one.tags[RANGE_END]) for one in requests)
+    assert ranges == [("key-0", "key-0"), ("key-2", "key-4"), ("key-8", "key-8")]
 
 
 def test_no_new_recording_makes_a_reference_look_stale() -> None:

@@ -37,8 +37,11 @@ from sopilot_assets.errors import ConfigError
 from sopilot_assets.processes.boot_clock import SinceBoot, boot_id
 from sopilot_assets.processes.held_file import is_held, take
 
-PROCESS_TAG: Final = "sopilot/process"
-"""The tag of a run that a command line executes: which process that is."""
+PROCESS_TAG: Final = ".dagster/sopilot_process"
+"""The tag of a run that a command line executes: which process that is. Dagster's pages hide it."""
+
+OLD_PROCESS_TAG: Final = "sopilot/process"
+"""The same as older versions wrote it, at the head of each such run on the page."""
 
 LAUNCHED_TAG: Final = "sopilot/launched"
 """The tag that older versions gave a run when they asked a code server for it, each time anew."""
@@ -142,8 +145,8 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """``FAILED`` when the run's process is gone, ``RUNNING`` also where that cannot be known."""
-        if PROCESS_TAG in run.tags:
-            return health_of(run.tags[PROCESS_TAG])
+        if (noted := tagged_process(run)) is not None:
+            return health_of(noted)
         held = is_held(_file_of(self._instance, run.run_id))
         if held is not None:
             return _health("", held)
@@ -184,7 +187,7 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         file = _file_of(self._instance, run.run_id)
         if is_held(file):
             return int(file.read_text("ascii") or 0) or None
-        pid = self._noted_pid(run.run_id) if _is_local(run) and PROCESS_TAG not in run.tags else None
+        pid = self._noted_pid(run.run_id) if _is_local(run) and tagged_process(run) is None else None
         return pid if pid is not None and _noted(pid, run).is_alive() else None
 
     def _noted_pid(self, run_id: str) -> int | None:
@@ -217,6 +220,11 @@ def end_lost_starts(instance: DagsterInstance) -> list[str]:
 def process_tag() -> str:
     """What a run in the present process is tagged with: machine, process id and when the process began."""
     return f"{socket.gethostname()}:{os.getpid()}:{SinceBoot(boot_id(), _began_s(os.getpid()))}"
+
+
+def tagged_process(run: DagsterRun) -> str | None:
+    """The process that a run of a command line names in its tag; None for any other run."""
+    return run.tags.get(PROCESS_TAG, run.tags.get(OLD_PROCESS_TAG))
 
 
 def health_of(tag: str) -> CheckRunHealthResult:

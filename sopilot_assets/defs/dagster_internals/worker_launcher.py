@@ -20,7 +20,7 @@ from dagster._serdes import ConfigurableClassData
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG
 
-from sopilot_assets.defs.dagster_internals.launcher import PROCESS_TAG, health_of
+from sopilot_assets.defs.dagster_internals.launcher import health_of, tagged_process
 from sopilot_assets.defs.scale.routing import MAIN_QUEUE, needs_main_machine
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ class WorkerRunLauncher(CeleryRunLauncher):
         """``FAILED`` when the worker said so or has been silent for too long; a run that a command line
         executes has no worker, but notes its process.
         """
-        if PROCESS_TAG in run.tags:
-            return health_of(run.tags[PROCESS_TAG])
+        if (noted := tagged_process(run)) is not None:
+            return health_of(noted)
         state, sign = self._last_told(run)
         silent_s = self._silence.seconds(run.run_id, sign, time.monotonic())
         if state == states.SUCCESS:

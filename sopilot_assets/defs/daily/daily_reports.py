@@ -1,27 +1,55 @@
 """The daily report as an asset: one partition a day in UTC, made after midnight."""
 
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Final
 
 import dagster as dg
 
+<<<<<<< HEAD
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import NO_PARTITION_OF
+=======
+from sopilot_assets.defs.partitions import NEIGHBOURS_TOGETHER, NO_PARTITION_OF
+>>>>>>> h-runs
 from sopilot_assets.defs.publish import RawMetadata, page, table
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import ONE_HOUR_S, work_tags
+<<<<<<< HEAD
 from sopilot_assets.defs.web.addresses import PageAddresses
 
 with at_first_use():
     from sopilot_assets.upkeep.daily import report as station
+=======
+from sopilot_assets.errors import SopilotError
+from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.daily.report import DailyReport, days_to_report, first_day, write_report
+>>>>>>> h-runs
 
-FIRST_DAY: Final = "2025-01-01"
+NO_HOME: Final = date(2025, 1, 1)
 MADE_UP_DAYS: Final = 7
 """So many past days are made up for when nobody was there at midnight."""
 
-DAY: Final = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, timezone="UTC", end_offset=1)
-"""``end_offset``: today's report can be made before the day is over."""
+
+def days_of(home: Home, today: date) -> dg.DailyPartitionsDefinition:
+    """The days since the home's first recording, and from today on where there is none yet.
+
+    Where no home is, they begin with `NO_HOME`; ``end_offset`` lets a report be made before its day is over.
+    """
+    if not home.root.exists():
+        begun = NO_HOME
+    else:
+        try:
+            begun = first_day(home) or today
+        except SopilotError:  # doctor and alerts name what is damaged, and need definitions that load
+            begun = today
+    return dg.DailyPartitionsDefinition(
+        start_date=min(begun, today).isoformat(), timezone="UTC", end_offset=1
+    )
+
+
+DAY: Final = days_of(HomeResource().home, datetime.now(UTC).date())
+"""As of when the definitions were loaded."""
 
 
 @dg.asset(
@@ -36,7 +64,7 @@ DAY: Final = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, timezone="UTC", 
     owners=["team:quality"],
     code_version="daily-1",
     partitions_def=DAY,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    backfill_policy=NEIGHBOURS_TOGETHER,
 )
 def daily_reports(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
     """Each day's report, published below ``reports``."""

@@ -5,8 +5,12 @@ from typing import Any, Final
 
 import dagster as dg
 
+<<<<<<< HEAD
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import NO_PARTITION_OF, STUDY, TASK
+=======
+from sopilot_assets.defs.partitions import NEIGHBOURS_TOGETHER, NO_PARTITION_OF, STUDY, TASK
+>>>>>>> h-runs
 from sopilot_assets.defs.publish import RawMetadata, page, picture, scalars, table
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource
@@ -41,7 +45,7 @@ _EACH_ALONE: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
     owners=_OWNERS,
     code_version=EVIDENCE_VERSION,
     partitions_def=TASK,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    backfill_policy=NEIGHBOURS_TOGETHER,
 )
 def labels(context: dg.AssetExecutionContext, home: HomeResource) -> None:
     """The state of the label events in the ledger ``labels``."""

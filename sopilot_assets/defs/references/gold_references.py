@@ -4,8 +4,12 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+<<<<<<< HEAD
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import NO_PARTITION_OF, TASK
+=======
+from sopilot_assets.defs.partitions import NEIGHBOURS_TOGETHER, NO_PARTITION_OF, TASK
+>>>>>>> h-runs
 from sopilot_assets.defs.publish import reference_metadata
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
 from sopilot_assets.defs.resources import ClockResource, HomeResource
@@ -29,7 +33,7 @@ with at_first_use():
     owners=["team:training"],
     code_version=algorithm_version(),
     partitions_def=TASK,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    backfill_policy=NEIGHBOURS_TOGETHER,
     tags={STATION: "3"},
 )
 def gold_references(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:

@@ -86,16 +86,22 @@ def write_report(home: Home, day: date, *, now: datetime, run_id: str) -> Writte
     return written
 
 
-def days_to_report(home: Home, today: date, *, most: int) -> list[date]:
-    """The finished days, at most so many and none before the home was used, whose report was not made yet."""
+def first_day(home: Home) -> date | None:
+    """The day of the first recording, taken in or refused, or of an earlier report; None before any."""
     begun = [
-        str(time)
+        str(time)[:10]
         for ledger in (videos_ledger(home), quarantine_ledger(home))
         for time in ledger.query(_FIRST)["first"].dropna()
     ]
-    if not begun:
+    days = [*begun, *known_facts(home)]
+    return date.fromisoformat(min(days)) if days else None
+
+
+def days_to_report(home: Home, today: date, *, most: int) -> list[date]:
+    """The finished days, at most so many and none before the home was used, whose report was not made yet."""
+    first = first_day(home)
+    if first is None:
         return []
-    first = date.fromisoformat(min(begun)[:10])
     days = [today - timedelta(days=back) for back in range(most, 0, -1)]
     known = known_facts(home)
     return [day for day in days if day >= first and day.isoformat() not in known]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -12,11 +12,12 @@ import pytest
 
 from sopilot_assets.definitions import build_defs
 from sopilot_assets.defs.dagster_internals.old_runs import old_runs, run_files
-from sopilot_assets.defs.daily.daily_reports import daily_reports, daily_reports_schedule
+from sopilot_assets.defs.daily.daily_reports import daily_reports, daily_reports_schedule, days_of
 from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.retention.retention import remove_expired
 from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.daily.report import write_report
 from sopilot_assets.upkeep.setting_up import prepare_home
 from sopilot_assets_tests.upkeep.made_up_days import add_task, record, refuse, score
 
@@ -65,6 +66,18 @@ def test_the_report_is_a_partition_with_its_tables_and_its_page(tea: Home) -> No
     assert {"needs", "tasks", "decisions", "days", "quarantine", "disk"} <= set(metadata)
     assert Path(str(metadata["review_page"].value)).is_file()
     assert metadata["complete"].value is True
+
+
+def test_the_days_begin_with_the_first_recording_and_with_today_before_it(tea: Home, tmp_path: Path) -> None:
+    today = date(2026, 3, 5)
+    assert days_of(tea, today).get_first_partition_key() == "2026-03-02"
+    empty = Home.at(tmp_path / "empty")
+    prepare_home(empty)
+    assert days_of(empty, today).get_first_partition_key() == "2026-03-05"
+    write_report(empty, date(2026, 3, 4), now=FAR, run_id="r")
+    assert days_of(empty, today).get_first_partition_key() == "2026-03-04"
+    next(Path(str(tea.ledgers)).rglob("*.parquet")).write_bytes(b"torn")
+    assert days_of(tea, today).get_first_partition_key() is not None
 
 
 def test_after_midnight_the_missing_reports_are_asked_for_once_each(tea: Home) -> None:
