@@ -17,7 +17,9 @@ from sopilot_assets_tests.video.tiny import write_tiny_video
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
-<<<<<<< HEAD
+# no test works on the home of whoever runs them; without one, days begin long before those of any test
+os.environ["SOPILOT_HOME"] = "/nonexistent/sopilot_home"
+
 LONGEST_FIRST = (
     "soak/test_soak.py",
     "cli/test_runbook.py",
@@ -39,10 +41,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((n for n, name in enumerate(LONGEST_FIRST) if path.endswith(name)), len(LONGEST_FIRST))
 
     items.sort(key=place)
-=======
-# no test works on the home of whoever runs them; without one, days begin long before those of any test
-os.environ["SOPILOT_HOME"] = "/nonexistent/sopilot_home"
->>>>>>> h-runs
 
 
 @pytest.fixture

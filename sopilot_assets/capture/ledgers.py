@@ -64,8 +64,8 @@ VIDEO_COLUMNS: Final = {
     **_CHANGE,
 }
 """``flags`` are comma-separated. ``reader`` and ``refusal`` differ in rows of before only: which of two
-readers read the video, and why the first one did not. ``changed_by``, ``changed_at`` and ``why`` say how a row
-came to differ from the one before it, and are null in the first row of a recording.
+readers read the video, and why the first one did not. ``changed_by``, ``changed_at`` and ``why`` say how a
+row came to differ from the one before it, and are null in the first row of a recording.
 """
 
 QUARANTINE_COLUMNS: Final = {

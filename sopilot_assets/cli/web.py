@@ -11,11 +11,8 @@ import typer
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.cli.options import HOME, examples
 from sopilot_assets.cli.output import say
-<<<<<<< HEAD
-from sopilot_assets.settings import load_settings
-=======
 from sopilot_assets.errors import ConfigError
->>>>>>> h-runs
+from sopilot_assets.settings import load_settings
 from sopilot_assets.upkeep.setting_up import prepare_home
 
 with at_first_use():

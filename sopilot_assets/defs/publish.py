@@ -61,7 +61,6 @@ def publish_outcomes(
         context.log.warning(message)
 
 
-<<<<<<< HEAD
 def _some(keys: Sequence[str]) -> str:
     return keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more"
 
@@ -105,12 +104,7 @@ def outcome_metadata(outcome: StationOutcome, shown: ShownHome, *, table_name: s
     """The file's name and the scalars of an outcome, why it has no result, its table, its picture and its
     review page.
     """
-    metadata = scalars(shown.named(outcome.metadata, outcome.key.video_id))
-=======
-def outcome_metadata(outcome: StationOutcome, *, table_name: str) -> RawMetadata:
-    """The scalars of an outcome, why it has no result, its table, its picture and its review page."""
-    metadata = _in_words(outcome.metadata)
->>>>>>> h-runs
+    metadata = _in_words(shown.named(outcome.metadata, outcome.key.video_id))
     if outcome.problem is not None:
         metadata["problem"] = outcome.problem
     if outcome.table:

@@ -23,12 +23,12 @@ from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.alerts.noting import raise_alert, resolve_alert
 from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity
 from sopilot_assets.upkeep.daily import counts
+from sopilot_assets.upkeep.daily.days import days_to_report
 from sopilot_assets.upkeep.daily.facts import Facts
 from sopilot_assets.upkeep.daily.report import (
     DailyReport,
     WrittenReport,
     daily_report,
-    days_to_report,
     write_report,
 )
 from sopilot_assets_tests.upkeep.made_up_days import add_task, key, record, refuse, score

@@ -5,26 +5,19 @@ from typing import Final
 
 import dagster as dg
 
-<<<<<<< HEAD
 from sopilot_assets.at_first_use import at_first_use
-from sopilot_assets.defs.partitions import NO_PARTITION_OF
-=======
 from sopilot_assets.defs.partitions import NEIGHBOURS_TOGETHER, NO_PARTITION_OF
->>>>>>> h-runs
 from sopilot_assets.defs.publish import RawMetadata, page, table
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import ONE_HOUR_S, work_tags
-<<<<<<< HEAD
 from sopilot_assets.defs.web.addresses import PageAddresses
+from sopilot_assets.errors import SopilotError
+from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.daily.days import days_to_report, first_day
 
 with at_first_use():
     from sopilot_assets.upkeep.daily import report as station
-=======
-from sopilot_assets.errors import SopilotError
-from sopilot_assets.store.home import Home
-from sopilot_assets.upkeep.daily.report import DailyReport, days_to_report, first_day, write_report
->>>>>>> h-runs
 
 NO_HOME: Final = date(2025, 1, 1)
 MADE_UP_DAYS: Final = 7
@@ -101,7 +94,7 @@ def daily_reports_schedule(
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """One run for each finished day without a final report."""
     today = context.scheduled_execution_time.astimezone(UTC).date()
-    days = station.days_to_report(home.home, today, most=MADE_UP_DAYS)
+    days = days_to_report(home.home, today, most=MADE_UP_DAYS)
     # the run key changes daily: what failed yesterday is tried again
     requests = [dg.RunRequest(run_key=f"{today}/{day}", partition_key=day.isoformat()) for day in days]
     return requests or dg.SkipReason("every report is there")

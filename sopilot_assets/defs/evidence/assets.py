@@ -5,12 +5,8 @@ from typing import Any, Final
 
 import dagster as dg
 
-<<<<<<< HEAD
 from sopilot_assets.at_first_use import at_first_use
-from sopilot_assets.defs.partitions import NO_PARTITION_OF, STUDY, TASK
-=======
 from sopilot_assets.defs.partitions import NEIGHBOURS_TOGETHER, NO_PARTITION_OF, STUDY, TASK
->>>>>>> h-runs
 from sopilot_assets.defs.publish import RawMetadata, page, picture, scalars, table
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource

@@ -4,12 +4,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-<<<<<<< HEAD
 from sopilot_assets.at_first_use import at_first_use
-from sopilot_assets.defs.partitions import NO_PARTITION_OF, TASK
-=======
 from sopilot_assets.defs.partitions import NEIGHBOURS_TOGETHER, NO_PARTITION_OF, TASK
->>>>>>> h-runs
 from sopilot_assets.defs.publish import reference_metadata
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
 from sopilot_assets.defs.resources import ClockResource, HomeResource

@@ -1,0 +1,33 @@
+"""Which days have a report: those since the home was first used."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Final
+
+from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
+from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.daily.facts import known_facts
+
+_FIRST: Final = "select min(written_at) as first from all_rows"
+
+
+def first_day(home: Home) -> date | None:
+    """The day of the first recording, taken in or refused, or of an earlier report; None before any."""
+    begun = [
+        str(time)[:10]
+        for ledger in (videos_ledger(home), quarantine_ledger(home))
+        for time in ledger.query(_FIRST)["first"].dropna()
+    ]
+    days = [*begun, *known_facts(home)]
+    return date.fromisoformat(min(days)) if days else None
+
+
+def days_to_report(home: Home, today: date, *, most: int) -> list[date]:
+    """The finished days, at most so many and none before the home was used, whose report was not made yet."""
+    first = first_day(home)
+    if first is None:
+        return []
+    days = [today - timedelta(days=back) for back in range(most, 0, -1)]
+    known = known_facts(home)
+    return [day for day in days if day >= first and day.isoformat() not in known]
