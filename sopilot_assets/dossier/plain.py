@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,8 +18,6 @@ from sopilot_assets.texts.languages import Text
 
 TOO_FEW: Final = "too_few"
 """How a verdict looks where the gates passed and too few people stand behind it."""
-
-_MOST_PEOPLE: Final = 10_000
 
 TYPES: Final[Mapping[str, Text]] = {
     DeviationType.MISSING_STEP: Text("a step is missing", "手順の抜け"),
@@ -279,11 +277,8 @@ def _what_follows(summary: DossierSummary) -> Text:
 
 def _least_people(figure: str) -> int:
     """How many people it takes at least, without any error, until the bad end is low enough."""
-    for people in range(1, _MOST_PEOPLE):
-        high = wilson(0, people)[1]
-        if high is not None and high <= WORST_ALLOWED[figure]:
-            return people
-    return math.ceil(_MOST_PEOPLE)
+    allowed = WORST_ALLOWED[figure]
+    return next(people for people in itertools.count(1) if wilson(0, people)[1] <= allowed)
 
 
 def task_of(inputs: DossierInputs) -> TaskSpec | None:

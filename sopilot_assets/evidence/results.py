@@ -209,20 +209,25 @@ class GateVerdict:
         """Whether enough people stand behind the figures, whatever the gates asked for."""
         return claims_carried(self.claims)
 
+    @property
+    def sentence(self) -> str:
+        """The summary, and both rates with their number of people and their bad end."""
+        return ". ".join((self.summary, *(one.text.en for one in self.claims)))
+
 
 def gate_verdict(home: Home, study_id: str) -> GateVerdict:
     """The gate report of a study as it was published."""
     document = Results(home, study_id).read_json(GATES)
     failed = [check["name"] for check in document["checks"] if check["enabled"] and not check["passed"]]
     passed = bool(document["overall_pass"])
-    claims = claims_of_values(document["values"])
+    claims = claims_of_values(document.get("values", {}))  # older reports have none
     said = (
         "every check holds"
         if passed
         else f"{len(failed)} {'check fails' if len(failed) == 1 else 'checks fail'}: {', '.join(failed)}"
     )
-    if passed and not claims_carried(claims):
-        said += ", but by too few people for a statement. " + ". ".join(one.text.en for one in claims)
+    if passed and claims and not claims_carried(claims):
+        said += ", but by too few people for a statement"
     return GateVerdict(
         passed,
         blocks=bool(document["research"]) and not passed,
