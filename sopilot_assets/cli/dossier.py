@@ -19,6 +19,7 @@ from sopilot_assets.dossier.verifier.files import read_files
 from sopilot_assets.dossier.verifier.signature import SignatureFault
 from sopilot_assets.dossier.verifier.verify import report_lines, verify_files
 from sopilot_assets.errors import DossierError
+from sopilot_assets.studies.claims import claims_carried, claims_of_headline
 
 with at_first_use():
     from sopilot_assets.evidence import evidence_dossiers
@@ -47,7 +48,10 @@ def build(
         dossier, folder, archive = evidence_dossiers.publish_study_dossier(opened, key=key)
     for blocker in dossier.blockers:
         show_warning(f"{blocker.input}: {blocker.reason}. {blocker.remedy}")
-    say(f"Verdict: {dossier.verdict.replace('_', ' ')}")
+    too_few = "" if dossier.summary.carried else ", too few people for a statement"
+    say(f"Verdict: {dossier.verdict.replace('_', ' ')}{too_few}")
+    for one in dossier.summary.claims:
+        say(f"         {one.text.en}")
     say(f"Page:    {escape(str(folder / 'index.html'))}")
     say(f"Zip:     {escape(str(archive))}")
     if pdf:
@@ -98,7 +102,7 @@ def list_dossiers(*, home: HOME, as_json: AS_JSON = False) -> None:
     rows = [_row(path) for path in sorted(home.dossiers.glob("*/*/dossier.json"))]
     show_rows(
         rows,
-        columns=("dossier", "study", "detector", "verdict", "blockers"),
+        columns=("dossier", "study", "detector", "verdict", "people", "blockers"),
         empty="no dossier; `sopilot study run STUDY` makes one, or `sopilot dossier build STUDY`",
         as_json=as_json,
     )
@@ -107,11 +111,15 @@ def list_dossiers(*, home: HOME, as_json: AS_JSON = False) -> None:
 def _row(path: Any) -> dict[str, str | int]:
     try:
         content = json.loads(path.read_bytes())
+        claims = claims_of_headline(
+            content["headline"], split=content["gate_split"], detector=content["detector"]
+        )
         return {
             "dossier": content["dossier_id"],
             "study": content["study_id"],
             "detector": content["detector"],
             "verdict": content["verdict"],
+            "people": "enough" if claims_carried(claims) else "too few for a statement",
             "blockers": len(content["readiness"]["blockers"]),
             "folder": str(path.parent),
         }

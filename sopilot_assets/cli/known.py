@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import HOME_VARIABLE
-from sopilot_assets.texts.names import not_among
+from sopilot_assets.texts.names import nearest, not_among
 
 if TYPE_CHECKING:
     from sopilot_assets.store.home import Home
 
-_PARTS: Final = (
-    *("tasks", "capture", "ledgers", "studies", "campaigns", "dagster", "keys", "alerts"),
-    "settings.yaml",
-)
+_FOLDERS: Final = ("tasks", "capture", "ledgers", "studies", "campaigns", "dagster", "keys", "alerts")
+_SETTINGS: Final = "settings.yaml"
 """By which a home is told from another folder: one of them is enough."""
 
 
@@ -83,17 +81,17 @@ def must_be_home(home: Home) -> None:
     root = Path(str(home.root))
     if _is_home(root):
         return
-    homes = _homes_beside(root)
-    beside = f" Homes beside it: {not_among(root.name, homes)}." if homes else ""
+    near = nearest(root.name, _homes_beside(root))
+    meant = f" Did you mean {root.parent / near}?" if near else ""
     found = "another folder" if root.is_dir() else "a file" if root.exists() else "nothing"
     raise ConfigError(
-        f"{root}: expected a home folder, found {found}.{beside} Name it with --home or {HOME_VARIABLE}, or "
+        f"{root}: expected a home folder, found {found}.{meant} Name it with --home or {HOME_VARIABLE}, or "
         f"make one: `sopilot home init --home {root}`."
     )
 
 
 def _is_home(folder: Path) -> bool:
-    return any((folder / name).exists() for name in _PARTS)
+    return (folder / _SETTINGS).is_file() or any((folder / name).is_dir() for name in _FOLDERS)
 
 
 def _homes_beside(root: Path) -> list[str]:

@@ -98,6 +98,7 @@ def run(
     epilog=examples(
         "sopilot score list",
         "sopilot score list --task filter_change --decision fail --lang ja",
+        "sopilot score list --person p03 --site line1",
         "sopilot score list --stale",
         "sopilot score list --csv > scores.csv",
     ),

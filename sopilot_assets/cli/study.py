@@ -131,7 +131,14 @@ def run(study: STUDY, *, home: HOME) -> None:
     verdict = gate_verdict(home, study)
     rows = [{name: _figure(value) for name, value in row.items()} for row in verdict.rows]
     show_rows(rows, columns=("name", "passed", "value", "threshold", "reason", "needed"))
-    say(f"Gates: {verdict.summary}")
+    say(f"Gates: {escape(verdict.summary)}")
+    for one in verdict.claims:
+        say(one.text.en)
+    if verdict.claims and not verdict.carried:
+        show_warning(
+            "Too few people for a statement about others, whatever the gates say, as the dossier says too. "
+            f"Whom to film and label next: {home.study(study) / 'labeling_plan.csv'}"
+        )
     say(f"Results: {home.study(study)}")
     if not ran.succeeded:
         say(

@@ -20,6 +20,7 @@ MODULES: Final = (
     "labels",
     "kappa",
     "figures",
+    "claims",
     "detectors",
     "gates",
     "evidence",

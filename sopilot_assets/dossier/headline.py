@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from sopilot_assets.intervals import clustered, wilson
 from sopilot_assets.store.canonical import rounded
-from sopilot_assets.studies.claims import FALSE_ALARM, MISS, Claim, claim
+from sopilot_assets.studies.claims import FALSE_ALARM, MISS, Claim, claims_of_headline
 
 SPLITS: Final = ("full", "dev", "test", "challenge")
 SITE: Final = "site"
@@ -143,18 +143,7 @@ def _types(cases: pd.DataFrame) -> list[tuple[str, ...]]:
 
 def claims(lines: Sequence[HeadlineFigure], detector: str, *, split: str) -> list[Claim]:
     """What the rates of a detector on a split allow to say."""
-    return [
-        claim(
-            figure,
-            errors=line.errors,
-            n=line.n,
-            people=line.people,
-            point=line.point,
-            bad_end=line.clustered_high,
-        )
-        for figure in (MISS, FALSE_ALARM)
-        for line in [line_of(lines, figure, split, detector)]
-    ]
+    return claims_of_headline(map(asdict, lines), split=split, detector=detector)
 
 
 def line_of(lines: Sequence[HeadlineFigure], figure: str, split: str, detector: str) -> HeadlineFigure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,8 +18,6 @@ from sopilot_assets.texts.languages import Text
 
 TOO_FEW: Final = "too_few"
 """How a verdict looks where the gates passed and too few people stand behind it."""
-
-_MOST_PEOPLE: Final = 10_000
 
 TYPES: Final[Mapping[str, Text]] = {
     DeviationType.MISSING_STEP: Text("a step is missing", "手順の抜け"),
@@ -40,42 +38,36 @@ _SEVERITIES: Final[Mapping[Severity, Text]] = {
 
 PROFILES: Final[Mapping[str, Text]] = {
     "legacy_poc": Text(
-        "legacy_poc holds the limits of the system before, made for a first trial: at most 10 % missed "
-        "and 30 % "
-        "false alarms among the recordings at hand. It asks neither for a number of people, nor for an "
-        "interval, "
-        "nor for blind labels. Passing it says how these recordings went, and nothing about other people.",
+        "legacy_poc holds the limits of the system before, made for a first trial: at most 10 % missed and "
+        "30 % false alarms among the recordings at hand. It asks neither for a number of people, nor for "
+        "an interval, nor for blind labels. Passing it says how these recordings went, and nothing about "
+        "other people.",
         "legacy_poc は旧システムの試験導入用の基準です。手元の録画で見逃し 10 % 以下・誤警報 30 % 以下だけ"
-        "を求め、人数・区間・"
-        "ブラインドのラベルは求めません。満たしても、この録画についての結果であり、ほかの人については何も"
-        "言えません。",
+        "を求め、人数・区間・ブラインドのラベルは求めません。満たしても、この録画についての結果であり、ほか"
+        "の人については何も言えません。",
     ),
     "ops_v1": Text(
         "ops_v1 watches daily work: repeated scores, drift, enough recordings. It does not ask how often "
-        "critical "
-        "recordings are missed.",
+        "critical recordings are missed.",
         "ops_v1 は日々の運用を見る基準です（再採点のばらつき、傾向の変化、録画数）。重大な逸脱の見逃し率は"
         "求めません。",
     ),
     "research_v1": Text(
         "research_v1 holds the research limits of the system before, with intervals that take every "
-        "recording as "
-        "independent, also of the same person.",
+        "recording as independent, also of the same person.",
         "research_v1 は旧システムの研究用の基準です。同じ人の録画も独立とみなした区間を使います。",
     ),
     "research_v2": Text(
         "research_v2 holds the research limits of the system before, with intervals that take every "
-        "recording as "
-        "independent, also of the same person; its limits may be changed with a reason.",
-        "research_v2 は旧システムの研究用の基準です。同じ人の録画も独立とみなした区間を使い、理由を付けて"
-        "変更できます。",
+        "recording as independent, also of the same person; its limits may be changed with a reason.",
+        "research_v2 は旧システムの研究用の基準です。同じ人の録画も独立とみなした区間を使い、理由を付けて変"
+        "更できます。",
     ),
     "research_v3": Text(
         "research_v3 asks for enough people, for intervals by person, blind labels, raters who agree, and "
-        "one look "
-        "at the test recordings.",
-        "research_v3 は十分な人数、人ごとの区間、ブラインドのラベル、評価者の一致、テスト録画を一度だけ見"
-        "ることを求めます。",
+        "one look at the test recordings.",
+        "research_v3 は十分な人数、人ごとの区間、ブラインドのラベル、評価者の一致、テスト録画を一度だけ見る"
+        "ことを求めます。",
     ),
 }
 """What each gate profile is."""
@@ -84,17 +76,16 @@ GLOSSARY: Final[Sequence[tuple[Text, Text]]] = (
     (
         Text("critical", "重大"),
         Text(
-            "What fails a recording. Here a recording is critical where people who labelled it say that "
-            "it shows a "
-            "critical deviation.",
+            "What fails a recording. Here a recording is critical where people who labelled it say that it "
+            "shows a critical deviation.",
             "録画を不合格にする逸脱。ここでは、ラベルを付けた人が重大な逸脱があると答えた録画を指します。",
         ),
     ),
     (
         Text("missed, false alarm", "見逃し・誤警報"),
         Text(
-            "Missed: people see a critical deviation and the detector does not. False alarm: the other "
-            "way round.",
+            "Missed: people see a critical deviation and the detector does not. False alarm: the other way "
+            "round.",
             "見逃し：人は重大な逸脱を認めたが、検出器は認めなかった。誤警報：その逆。",
         ),
     ),
@@ -102,17 +93,16 @@ GLOSSARY: Final[Sequence[tuple[Text, Text]]] = (
         Text("possible up to; bad end of the 95 % interval", "最悪の場合・95 % 区間の上端"),
         Text(
             "Few people show little: a rate this high would still often give what was seen. Recordings of "
-            "one person "
-            "count as one source.",
-            "人数が少ないと分かることは少ない。実際の率がこの値でも、同じ結果はよく起こる。同じ人の録画は"
-            "一つの情報源と数えます。",
+            "one person count as one source.",
+            "人数が少ないと分かることは少ない。実際の率がこの値でも、同じ結果はよく起こる。同じ人の録画は一"
+            "つの情報源と数えます。",
         ),
     ),
     (
         Text("detector, policy", "検出器・ポリシー"),
         Text(
-            "The rule that says which recordings are critical, and the threshold that was fitted for it "
-            "on dev.",
+            "The rule that says which recordings are critical, and the threshold that was fitted for it on "
+            "dev.",
             "どの録画が重大かを決める規則と、dev の録画で決めたしきい値。",
         ),
     ),
@@ -120,17 +110,16 @@ GLOSSARY: Final[Sequence[tuple[Text, Text]]] = (
         Text("dev, test, challenge", "dev・test・challenge"),
         Text(
             "The parts of the recordings: dev for fitting, test for judging, challenge for the hardest "
-            "ones. Nobody "
-            "is in two of them.",
-            "録画の区分。dev は調整用、test は判定用、challenge は最も難しいもの。同じ人は二つの区分に入り"
-            "ません。",
+            "ones. A person shall be in one of them only; leaks are listed.",
+            "録画の区分。dev は調整用、test は判定用、challenge は最も難しいもの。"
+            "同じ人は一つの区分だけに入るべきで、またがる場合は明示されます。",
         ),
     ),
     (
         Text("gate, profile", "基準・プロファイル"),
         Text(
-            "A figure that has to keep a limit, said before anybody looked; a profile is a named set of th"
-            "em.",
+            "A figure that has to keep a limit, said before anybody looked; a profile is a named set of "
+            "them.",
             "事前に決めた、守るべき数値。プロファイルはその名前付きの組。",
         ),
     ),
@@ -207,8 +196,7 @@ def verdict(inputs: DossierInputs, summary: DossierSummary) -> tuple[Text, Text]
             f"{len(failed)} of {len(enabled)} gates failed (profile {report.profile}, on the {GATE_SPLIT} "
             f"split).{with_changes.en} {said.en}",
             f"{len(enabled)} 件の基準のうち {len(failed)} 件を満たしていません（プロファイル "
-            f"{report.profile}、"
-            f"{GATE_SPLIT}）。{with_changes.ja}{said.ja}",
+            f"{report.profile}、{GATE_SPLIT}）。{with_changes.ja}{said.ja}",
         )
     gates = "1 gate" if len(enabled) == 1 else f"{len(enabled)} gates"
     held = Text(
@@ -241,11 +229,9 @@ def _in_plain_words(inputs: DossierInputs, summary: DossierSummary) -> Iterator[
     yield Text(
         f"People were filmed doing “{name.en}”. Raters said of each recording whether it shows a critical "
         "deviation. The product said so by itself. This dossier compares both, on recordings by people on "
-        "whom "
-        "nothing was fitted.",
-        f"「{name.ja}」の作業を録画し、評価者が録画ごとに重大な逸脱の有無を答えました。システムも自動で判"
-        "定しました。"
-        "この文書は、調整に使っていない人の録画で両者を比べたものです。",
+        "whom nothing was fitted.",
+        f"「{name.ja}」の作業を録画し、評価者が録画ごとに重大な逸脱の有無を答えました。システムも自動で判定"
+        "しました。この文書は、調整に使っていない人の録画で両者を比べたものです。",
     )
     for one in summary.claims:
         yield Text(f"{one.text.en}.", f"{one.text.ja}。")
@@ -272,31 +258,27 @@ def _what_follows(summary: DossierSummary) -> Text:
     lacking = [one for one in summary.claims if not one.carried]
     needs = [(_least_people(one.figure), one) for one in lacking]
     en = " and ".join(
-        f"{least} people {'with a critical recording' if one.figure == MISS else 'with another one'} "
-        f"(here {one.people}; at most {whole_percent(one.allowed)} possible)"
+        f"{least} people {'with a critical recording' if one.figure == MISS else 'with another one'} (here "
+        f"{one.people}; at most {whole_percent(one.allowed)} possible)"
         for least, one in needs
     )
     ja = "、".join(
-        f"{'重大な逸脱のある録画' if one.figure == MISS else 'それ以外の録画'}が少なくとも {least} 人分"
-        f"（ここでは {one.people} 人。{whole_percent(one.allowed)} 以下になるまで）"
+        f"{'重大な逸脱のある録画' if one.figure == MISS else 'それ以外の録画'}が少なくとも {least} 人分（こ"
+        f"こでは {one.people} 人。{whole_percent(one.allowed)} 以下になるまで）"
         for least, one in needs
     )
     return Text(
         "That does not allow a statement about other people, whatever the gates say. It takes at least "
-        f"{en}, if "
-        "there is not one error among them.",
-        f"基準の結果にかかわらず、ほかの人についての結論は出せません。誤りが一つもない場合でも、{ja}必要で"
-        "す。",
+        f"{en}, if there is not one error among them.",
+        f"基準の結果にかかわらず、ほかの人についての結論は出せません。誤りが一つもない場合でも、{ja}必要です"
+        "。",
     )
 
 
 def _least_people(figure: str) -> int:
     """How many people it takes at least, without any error, until the bad end is low enough."""
-    for people in range(1, _MOST_PEOPLE):
-        high = wilson(0, people)[1]
-        if high is not None and high <= WORST_ALLOWED[figure]:
-            return people
-    return math.ceil(_MOST_PEOPLE)
+    allowed = WORST_ALLOWED[figure]
+    return next(people for people in itertools.count(1) if wilson(0, people)[1] <= allowed)
 
 
 def task_of(inputs: DossierInputs) -> TaskSpec | None:

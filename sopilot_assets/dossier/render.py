@@ -116,8 +116,8 @@ class _Tile:
 
 def _tiles(inputs: DossierInputs, summary: DossierSummary) -> list[_Tile]:
     names = {
-        MISS: Text("of critical recordings may be missed", "の重大な逸脱を見逃す可能性"),
-        FALSE_ALARM: Text("of others may be falsely alarmed", "のそれ以外の録画で誤警報の可能性"),
+        MISS: Text("of critical recordings may be missed", "重大な逸脱の見逃し率（上端）"),
+        FALSE_ALARM: Text("of others may be falsely alarmed", "誤警報率（上端）"),
     }
     tiles = [
         _Tile(

@@ -60,6 +60,8 @@ def build_study_dossier(home: Home, study_id: str, *, run_id: str, written_at: s
             "dossier_id": dossier.dossier_id,
             "verdict": dossier.verdict,
             "ready": dossier.ready,
+            "enough_people": dossier.summary.carried,
+            **{one.figure: one.text.en for one in dossier.summary.claims},
             "blockers": len(dossier.blockers),
             "files": len(dossier.files),
             "zip": str(archive),

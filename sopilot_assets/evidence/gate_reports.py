@@ -26,6 +26,7 @@ from sopilot_assets.evidence.study import (
 from sopilot_assets.labels.events import Source
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
+from sopilot_assets.studies.claims import claims_carried, claims_of_values
 from sopilot_assets.studies.gates import GateReport, StudyGates, check_gates, gate_counts
 from sopilot_assets.studies.looks import COLUMNS as LOOK_COLUMNS
 from sopilot_assets.studies.looks import distinct_looks, looks_ledger
@@ -53,6 +54,7 @@ def check_study_gates(home: Home, study_id: str, *, run_id: str, written_at: str
         {
             "profile": report.profile,
             "overall_pass": report.overall_pass,
+            "enough_people": claims_carried(claims_of_values(values)),
             "checks": sum(check.enabled for check in report.checks),
             "failed": len(failed),
             "overrides": len(report.overrides),

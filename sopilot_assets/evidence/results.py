@@ -21,6 +21,7 @@ from sopilot_assets.errors import StudyError
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.store.publish import only_writer, publish_bytes
+from sopilot_assets.studies.claims import Claim, claims_carried, claims_of_values
 
 COLUMNS: Final = {
     "result": pa.string(),
@@ -193,12 +194,25 @@ def _after(written_at: str, earlier: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class GateVerdict:
-    """What the gates of a study say: ``blocks`` where a research profile failed; ``rows`` are its checks."""
+    """What the gates of a study say: ``blocks`` where a research profile failed; ``rows`` are its checks, and
+    ``claims`` what the figures behind them allow to say.
+    """
 
     passed: bool
     blocks: bool
     summary: str
     rows: list[dict[str, Cell]]
+    claims: list[Claim]
+
+    @property
+    def carried(self) -> bool:
+        """Whether enough people stand behind the figures, whatever the gates asked for."""
+        return claims_carried(self.claims)
+
+    @property
+    def sentence(self) -> str:
+        """The summary, and both rates with their number of people and their bad end."""
+        return ". ".join((self.summary, *(one.text.en for one in self.claims)))
 
 
 def gate_verdict(home: Home, study_id: str) -> GateVerdict:
@@ -206,16 +220,20 @@ def gate_verdict(home: Home, study_id: str) -> GateVerdict:
     document = Results(home, study_id).read_json(GATES)
     failed = [check["name"] for check in document["checks"] if check["enabled"] and not check["passed"]]
     passed = bool(document["overall_pass"])
+    claims = claims_of_values(document.get("values", {}))  # older reports have none
+    said = (
+        "every check holds"
+        if passed
+        else f"{len(failed)} {'check fails' if len(failed) == 1 else 'checks fail'}: {', '.join(failed)}"
+    )
+    if passed and claims and not claims_carried(claims):
+        said += ", but by too few people for a statement"
     return GateVerdict(
         passed,
         blocks=bool(document["research"]) and not passed,
-        summary=f"{document['profile']}: "
-        + (
-            "every check holds"
-            if passed
-            else f"{len(failed)} {'check fails' if len(failed) == 1 else 'checks fail'}: {', '.join(failed)}"
-        ),
+        summary=f"{document['profile']}: {said}",
         rows=check_rows(document),
+        claims=claims,
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sopilot_assets.studies.profiles import PROFILES
 from sopilot_assets.texts.languages import Text
@@ -79,6 +79,22 @@ def claim(
 ) -> Claim:
     """The claim of a rate."""
     return Claim(figure, errors, n, people, point, bad_end, WORST_ALLOWED[figure])
+
+
+def claims_of_headline(lines: Iterable[Mapping[str, Any]], *, split: str, detector: str) -> list[Claim]:
+    """The claims of a detector on a split among the lines of a dossier's headline, of any version."""
+    return [
+        claim(
+            line["figure"],
+            errors=line["errors"],
+            n=line["n"],
+            people=line["people"],
+            point=line["point"],
+            bad_end=line["clustered_high"],
+        )
+        for line in lines
+        if (line["split"], line["detector"]) == (split, detector)
+    ]
 
 
 def claims_of_values(values: Mapping[str, float | None]) -> list[Claim]:

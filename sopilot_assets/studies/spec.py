@@ -27,7 +27,7 @@ from sopilot_assets.old_rules.choices import FittingGrid, SplitRatios
 from sopilot_assets.store.canonical import content_sha256
 from sopilot_assets.store.home import Home, plain_id
 from sopilot_assets.tasks.spec import TASK_ID_PATTERN, Name
-from sopilot_assets.texts.names import not_among
+from sopilot_assets.texts.names import nearest
 
 STUDY_SUFFIX: Final = ".yaml"
 DEFAULT_SEED: Final = 20260223
@@ -177,8 +177,12 @@ def read_study(home: Home, study_id: str) -> tuple[StudySpec, bytes]:
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
+        known = study_ids(home)
+        near = nearest(study_id, known)
+        meant = f"Did you mean {near}? " if near else ""
         raise StudyError(
-            f"{path}: there is no such study: {not_among(study_id, study_ids(home))}. "
+            f"{path}: there is no such study; the studies in that folder are: {', '.join(known) or 'none'}. "
+            f"{meant}"
             f"Make it with `sopilot study create {study_id} --task TASK --title TITLE`."
         ) from error
     except OSError as error:

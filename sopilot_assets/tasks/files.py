@@ -13,7 +13,7 @@ from sopilot_assets.documents.faults import parse_document
 from sopilot_assets.errors import TaskError
 from sopilot_assets.tasks.locks import LOCK_SUFFIX, require_unchanged
 from sopilot_assets.tasks.spec import TaskSpec
-from sopilot_assets.texts.names import not_among
+from sopilot_assets.texts.names import nearest
 
 TASK_SUFFIX: Final = ".yaml"
 
@@ -85,9 +85,11 @@ def _read(source: UPath) -> bytes:
         return source.read_bytes()
     except FileNotFoundError as error:
         known = [path.stem for path in _task_files(source.parent)]
+        near = nearest(source.stem, known)
+        meant = f"Did you mean {near}? " if near else ""
         raise TaskError(
-            f"{source}: there is no such task file: {not_among(source.stem, known)}. "
-            f"Make it with `sopilot task create {source.stem}`."
+            f"{source}: there is no such task file; the tasks in that folder are: "
+            f"{', '.join(known) or 'none'}. {meant}Make it with `sopilot task create {source.stem}`."
         ) from error
     except OSError as error:
         raise TaskError(

@@ -62,6 +62,13 @@ def one_line(text: str, longest: int = 2000) -> str:
     return line if len(line) <= longest else f"{line[: longest - 2]} …"
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like this one, upper or lower case; None where none is like it."""
+    folded = {one.casefold(): one for one in known}
+    found = difflib.get_close_matches(name.casefold(), folded, n=1)
+    return folded[found[0]] if found else None
+
+
 def not_among(name: str, known: Iterable[str]) -> str:
     """What to say of a name that is not among the known ones: the nearest of them, then all, or the first
     dozen.
@@ -72,9 +79,7 @@ def not_among(name: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     if not names:
         return "none is known"
-    folded = {one.casefold(): one for one in names}
-    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    near = nearest(name, names)
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    meant = f"did you mean {folded[near[0]]}? " if near else ""
     listed = f"{', '.join(names[:_MOST_NAMED])}{more}"
-    return f"{meant}Known: {listed}" if meant else f"known: {listed}"
+    return f"did you mean {near}? Known: {listed}" if near else f"known: {listed}"

@@ -27,7 +27,7 @@ def gates_pass(context: dg.AssetCheckExecutionContext, home: HomeResource) -> dg
     return dg.AssetCheckResult(
         passed=verdict.passed,
         severity=dg.AssetCheckSeverity.ERROR if verdict.blocks else dg.AssetCheckSeverity.WARN,
-        description=verdict.summary,
+        description=verdict.sentence,
         metadata={"checks": table(verdict.rows, columns=tuple(verdict.rows[0]))} if verdict.rows else {},
     )
 

@@ -23,8 +23,6 @@ from sopilot_assets.dossier.verifier.tables import CaseRow, number
 SPLITS: Final = ("dev", "test", "challenge")
 MISS: Final = "miss_rate"
 FALSE_ALARM: Final = "false_positive_rate"
-BAD_END_ALLOWED: Final[Mapping[str, float]] = {MISS: 0.1, FALSE_ALARM: 0.2}
-"""How bad the bad end of a rate may be, so that enough people stand behind it."""
 _WINDOW: Final = 20
 _SHARE_FLOOR: Final = 1e-8
 _DRIFTS: Final = (
@@ -180,65 +178,12 @@ def _headline_line(chosen: Sequence[CaseRow], figure: str, split: str, detector:
         errors=found.hits,
         n=found.n,
         people=found.clusters,
-        point=_rounded(share_of(found.hits, found.n)),
-        wilson_low=_rounded(wilson[0] if wilson else None),
-        wilson_high=_rounded(wilson[1] if wilson else None),
-        clustered_low=_rounded(found.low),
-        clustered_high=_rounded(found.high),
+        point=rounded_or_none(share_of(found.hits, found.n)),
+        wilson_low=rounded_or_none(wilson[0] if wilson else None),
+        wilson_high=rounded_or_none(wilson[1] if wilson else None),
+        clustered_low=rounded_or_none(found.low),
+        clustered_high=rounded_or_none(found.high),
     )
-
-
-def claims_of(rows: Sequence[CaseRow], split: str, detector: str) -> list[dict[str, Json]]:
-    """What the rates of a detector on a split allow to say; rounded."""
-    lines = headline_of(rows, [split], [detector])
-    return [
-        {
-            "figure": line.figure,
-            "errors": line.errors,
-            "n": line.n,
-            "people": line.people,
-            "point": line.point,
-            "bad_end": line.clustered_high,
-            "allowed": BAD_END_ALLOWED[line.figure],
-        }
-        for line in lines
-    ]
-
-
-def is_carried(claim: Mapping[str, Json]) -> bool:
-    """Whether the bad end of a rate is low enough to say something of it."""
-    bad_end, allowed = claim.get("bad_end"), claim.get("allowed")
-    known = isinstance(bad_end, int | float) and isinstance(allowed, int | float)
-    return known and bad_end <= allowed  # type: ignore[operator]
-
-
-def groups_of(rows: Sequence[CaseRow], split: str, detector: str) -> list[dict[str, Json]]:
-    """Both rates of a detector on a split for each site and each type of deviation that was reported."""
-    here = rows_of_split(rows, split)
-    found: list[dict[str, Json]] = []
-    for kind, column in (("site", "site"), ("deviation_type", "deviation_types")):
-        for name in sorted({name for row in rows for name in _names(row, column)}):
-            inside = [row for row in here if name in _names(row, column)]
-            for figure, label in ((MISS, 1), (FALSE_ALARM, 0)):
-                bounds = errors_interval(inside, detector, label=label)
-                found.append(
-                    {
-                        "kind": kind,
-                        "name": name,
-                        "figure": figure,
-                        "errors": bounds.hits,
-                        "n": bounds.n,
-                        "people": bounds.clusters,
-                        "point": _rounded(share_of(bounds.hits, bounds.n)),
-                        "clustered_low": _rounded(bounds.low),
-                        "clustered_high": _rounded(bounds.high),
-                    }
-                )
-    return found
-
-
-def _names(row: CaseRow, column: str) -> list[str]:
-    return [row.text("site")] if column == "site" else row.text(column).split(",")
 
 
 def shadow_of(rows: Sequence[CaseRow], baseline: str, candidate: str) -> dict[str, Json]:
@@ -258,7 +203,7 @@ def shadow_of(rows: Sequence[CaseRow], baseline: str, candidate: str) -> dict[st
         "baseline_only": table["detected_clear"] + table["detected_undecided"],
         "candidate_only": table["clear_detected"] + table["undecided_detected"],
         "neither_detected": len(rows) - sum(count for name, count in table.items() if "detected" in name),
-        "decision_change_rate": _rounded(share_of(len(changed), len(rows))),
+        "decision_change_rate": rounded_or_none(share_of(len(changed), len(rows))),
         "delta": _deltas_of_rates(rows, baseline, candidate),
         "tests": {
             name: _test(rows, baseline, candidate, labels)
@@ -274,13 +219,13 @@ def _deltas_of_rates(rows: Sequence[CaseRow], baseline: str, candidate: str) -> 
         decided = [row for row in rows if row.decided(detector)]
         rates.append(
             [
-                _rounded(share_of(sum(row.detected(detector) for row in decided), len(decided))),
-                _rounded(share_of(counts["fn"], counts["fn"] + counts["tp"])),
-                _rounded(share_of(counts["fp"], counts["fp"] + counts["tn"])),
+                rounded_or_none(share_of(sum(row.detected(detector) for row in decided), len(decided))),
+                rounded_or_none(share_of(counts["fn"], counts["fn"] + counts["tp"])),
+                rounded_or_none(share_of(counts["fp"], counts["fp"] + counts["tn"])),
             ]
         )
     changes = [
-        None if before is None or after is None else _rounded(after - before)
+        None if before is None or after is None else rounded_or_none(after - before)
         for before, after in zip(*rates, strict=True)
     ]
     return {
@@ -500,5 +445,5 @@ def share_of(k: int, n: int) -> float | None:
     return k / n if n else None
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded_or_none(value: float | None) -> float | None:
     return None if value is None else round(value, 6)

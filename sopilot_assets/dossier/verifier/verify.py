@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from sopilot_assets.dossier.verifier.claims import BAD_END_ALLOWED, claims_of, groups_of, is_carried
 from sopilot_assets.dossier.verifier.detectors import (
     BASELINE,
     POLICIES,
@@ -33,13 +34,9 @@ from sopilot_assets.dossier.verifier.evidence import (
 )
 from sopilot_assets.dossier.verifier.fields import Json, JsonField, WrongField, json_field
 from sopilot_assets.dossier.verifier.figures import (
-    BAD_END_ALLOWED,
     SPLITS,
-    claims_of,
     figures_of,
-    groups_of,
     headline_of,
-    is_carried,
     rows_of_split,
     shadow_of,
 )

@@ -174,5 +174,5 @@ def _gate(home: Home, row: Mapping[str, Cell], *, replaced: bool) -> dict[str, C
     except StudyError as error:
         return {**unknown, "what": str(error)}
     failed = sum(not check["passed"] for check in verdict.rows)
-    profile, _, what = verdict.summary.partition(": ")
+    profile, _, what = verdict.sentence.partition(": ")
     return {**known, "passed": verdict.passed, "profile": profile, "failed": failed, "what": what}
