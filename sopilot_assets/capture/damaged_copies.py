@@ -235,7 +235,7 @@ def _pictures(
         times_s, copies = _times(piece, index.end_s, rate=float(rate))
         shown = 0
         picture: NDArray[np.uint8] | None = None
-        for sample in Reading(source, index, size).samples(times_s):
+        for sample in Reading(source, index, size).samples(np.maximum(times_s, index.begin_s)):
             picture = sample.image
             shown += 1
             yield from (picture for _ in range(copies))

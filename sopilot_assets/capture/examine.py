@@ -29,7 +29,7 @@ from sopilot_assets.errors import (
     WorkerLimit,
 )
 from sopilot_assets.tasks.spec import QualityGate
-from sopilot_assets.video.frames import FrameStream, frames_at
+from sopilot_assets.video.frames import READER, FrameStream, frames_at
 from sopilot_assets.video.probe import FloatArray, VideoIndex, VideoProbe, read_index
 
 SHORTEST_S: Final = 1.9
@@ -62,6 +62,11 @@ class Examination:
     problem: Reason | None
     detail: str
     shortfalls: tuple[Reason, ...]
+
+    @property
+    def reader(self) -> str:
+        """Who reads its pictures."""
+        return READER
 
     @property
     def flags(self) -> tuple[str, ...]:

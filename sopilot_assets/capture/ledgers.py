@@ -13,7 +13,6 @@ import pyarrow as pa
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Ledger, Row
 from sopilot_assets.texts.names import composed, printable
-from sopilot_assets.video.frames import READER
 
 if TYPE_CHECKING:  # who only reads the tables loads no video library
     from sopilot_assets.capture.examine import Examination
@@ -143,7 +142,7 @@ def video_row(
         "container": probe.container,
         "mean_fps": round(probe.mean_fps, 6),
         "variable_rate": probe.variable_rate,
-        "reader": READER,
+        "reader": examination.reader,
         "refusal": None,
         "damaged_share": examination.damaged_share,
         **{name: getattr(quality, name) for name in _QUALITY},

@@ -159,6 +159,13 @@ class VideoIndex:
         count = math.ceil((self.end_s - first_s) * rate_hz - CLOCK_TOLERANCE_S * rate_hz)
         return first_s + np.arange(max(count, 0)) / rate_hz
 
+    def clock_times(self, *, rate_hz: float) -> FloatArray:
+        """When to take pictures for a copy that begins at 0 with the clock: every ``1 / rate_hz`` seconds,
+        (m,); before the first picture appears it stands in.
+        """
+        count = math.ceil(self.end_s * rate_hz - CLOCK_TOLERANCE_S * rate_hz)
+        return np.maximum(np.arange(max(count, 0)) / rate_hz, self.begin_s)
+
     def frames_at(self, times_s: FloatArray) -> NDArray[np.int64]:
         """The index of the frame whose display interval contains each time, (m,) for times (m,)."""
         shown = np.searchsorted(self.starts_s, times_s + CLOCK_TOLERANCE_S, side="right") - 1

@@ -43,6 +43,8 @@ from sopilot_assets.texts.languages import Text
 from sopilot_assets.video.frames import iter_frames
 from sopilot_assets.video.probe import probe
 from sopilot_assets.video.write import write_h264
+from sopilot_assets_tests.video.made import remuxed
+from sopilot_assets_tests.video.tiny import frame_number, write_tiny_video
 
 GOLD, OTHER_GOLD, VIDEO = "a" * 12, "c" * 12, "b" * 12
 HOSTILE = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;\u2028.mp4"
@@ -471,6 +473,18 @@ def test_a_small_copy_keeps_the_time_of_a_recording_with_an_uneven_rate(tmp_path
         for time_s, image in zip(chunk.times_s, chunk.images, strict=True):
             due = sum(start <= time_s * 1000 + 1e-6 for start in starts_ms) - 1
             assert image.mean() == pytest.approx(30 + 25 * due, abs=6), time_s
+
+
+def test_a_small_copy_keeps_a_players_clock_where_pictures_begin_after_the_sound(tmp_path: Path) -> None:
+    source = write_tiny_video(tmp_path / "a.mp4", seconds=4, options={"bf": "0", "crf": "10"})
+    late = remuxed(source, tmp_path / "late.mkv", first_s=2, sound_s=6)
+    copy = proxy(late, tmp_path, "late")
+    assert probe(copy).duration_s == pytest.approx(6, abs=0.2)
+    begin_s = probe(late).begin_s
+    for chunk in iter_frames(copy, rate_hz=2, short_side=120):
+        for time_s, image in zip(chunk.times_s, chunk.images, strict=True):
+            due = max(int((time_s - begin_s) * 30 + 0.05), 0)
+            assert frame_number(image) == pytest.approx(due, abs=2), time_s
 
 
 def _write_uneven(path: Path, starts_ms: list[int]) -> None:

@@ -148,6 +148,9 @@ def test_times_are_those_of_a_players_clock_where_pictures_begin_after_the_sound
     assert index.end_s == pytest.approx(6, abs=0.2)
     times_s = index.sample_times(rate_hz=4)
     assert times_s[0] == index.begin_s
+    copied_s = index.clock_times(rate_hz=4)
+    assert len(copied_s) == pytest.approx(4 * index.end_s, abs=1)
+    assert copied_s[:8].tolist() == [index.begin_s] * 8
     (chunk,) = frames_at(path, index, times_s, short_side=120)
     assert [frame_number(image) for image in chunk.images] == [
         _due(time_s - index.begin_s, 30) for time_s in times_s

@@ -75,6 +75,6 @@ def proxy(source: Path, target_folder: Path | UPath, video_id: str) -> Path:
 
 def _small_frames(source: Path) -> FrameStream:
     index = index_of(source)
-    times_s = index.sample_times(rate_hz=float(PROXY_FPS))
+    times_s = index.clock_times(rate_hz=float(PROXY_FPS))
     short_side = min(PROXY_SHORT_SIDE, index.probe.width, index.probe.height)
     return frames_at(source, index, times_s, short_side=short_side)

@@ -107,7 +107,7 @@ def _decoded(path: Path, times_s: Sequence[float]) -> Iterator[tuple[float, Stil
     if not times_s:
         return
     index = index_of(path)
-    within_s = np.clip(np.asarray(times_s, np.float64), 0.0, index.starts_s[-1])
+    within_s = np.clip(np.asarray(times_s, np.float64), index.begin_s, index.starts_s[-1])
     short_side = min(SHORT_SIDE, index.probe.width, index.probe.height)
     pictures: dict[float, Still] = {}
     for chunk in frames_at(path, index, np.unique(within_s), short_side=short_side):
