@@ -16,6 +16,7 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_graphql.schema.asset_graph import GrapheneAssetNode
 from dagster_graphql.schema.pipelines.pipeline import GraphenePartitionStats
+from dagster_graphql.schema.util import ResolveInfo
 from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
 
@@ -31,7 +32,7 @@ _stats_of_partitions: Final = GrapheneAssetNode.resolve_partitionStats
 
 
 async def _stats_where_there_are_partitions(
-    node: GrapheneAssetNode, info: object
+    node: GrapheneAssetNode, info: ResolveInfo
 ) -> GraphenePartitionStats | None:
     stats = await _stats_of_partitions(node, info)
     return stats if stats is not None and stats.numPartitions else None
@@ -40,7 +41,8 @@ async def _stats_where_there_are_partitions(
 @contextmanager
 def dagster_page(instance: DagsterInstance, workspace: Path, *, read_only: bool) -> Iterator[Asgi]:
     """The app, while the code servers run that the file ``workspace`` names."""
-    GrapheneAssetNode.resolve_partitionStats = _stats_where_there_are_partitions
+    # graphene finds what answers a field by its name
+    setattr(GrapheneAssetNode, "resolve_partitionStats", _stats_where_there_are_partitions)  # noqa: B010
     instance.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _POOL_MAX_OVERFLOW)
     with WorkspaceProcessContext(
         instance,

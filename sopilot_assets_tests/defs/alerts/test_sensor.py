@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -20,11 +22,13 @@ from dagster._core.test_utils import create_run_for_test
 from sopilot_assets.defs.alerts.sensor import CAPTURE_SENSOR, alerts_sensor
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.errors import ConfigError, StoreError, StudyError
+from sopilot_assets.processes.held_file import take
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.alerts import open_alerts
 from sopilot_assets_tests.upkeep.alerts.receivers import WebhookReceiver, webhook_receiver
 
+STARTING = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING])
 SECRETS = {"HOOK_URL": "", "HOOK_TOKEN": "t0ken-that-nobody-sees"}
 SETTINGS = """
 alerts:
@@ -303,3 +307,17 @@ def test_no_secret_reaches_the_tick(
     assert "HTTP 500" in everything
     for secret in (hook.url, "S3CR3T", "hidden-too", SECRETS["HOOK_TOKEN"]):
         assert secret not in everything
+
+
+def test_a_run_whose_process_died_before_it_began_is_failed_and_told(
+    home: Home, instance: dg.DagsterInstance, hook: WebhookReceiver
+) -> None:
+    run = create_run_for_test(instance, "work", status=dg.DagsterRunStatus.STARTING)
+    held = take(Path(instance.root_directory) / "running" / run.run_id)
+    assert held is not None
+    first = tick(home, instance)
+    assert [one.run_id for one in instance.get_runs(STARTING)] == [run.run_id]
+    os.close(held)
+    tick(home, instance, first.cursor, after_s=20)
+    assert instance.get_runs(STARTING) == []
+    assert [(one.newest.kind, one.newest.subject) for one in open_alerts(home)] == [("run_failed", "work")]

@@ -15,7 +15,7 @@ import sopilot_assets.defs.dagster_internals as internals
 from sopilot_assets.defs import runs
 
 FOLDER = Path(str(internals.__file__)).parent
-PRIVATE = ("dagster._", "dagster_celery", "dagster_webserver")
+PRIVATE = ("dagster._", "dagster_celery", "dagster_graphql", "dagster_webserver")
 
 LOOK_AT = {
     "event_log": (
@@ -43,7 +43,8 @@ LOOK_AT = {
         "look by which tags Dagster says that it starts a failed run again; campaigns and alerts wait for it."
     ),
     "page": (
-        "look how the command `dagster-webserver` makes its app; `sopilot serve` makes it the same way."
+        "look how the command `dagster-webserver` makes its app; `sopilot web serve` makes it the same way,"
+        " and counts no partitions of an asset that has none."
     ),
     "materializing": (
         "look how a step stores the materializations it yields; rescore_stale records those of other assets."

@@ -192,14 +192,18 @@ def test_a_process_that_is_killed_at_work_is_told_with_how_it_ended(place: Place
     assert health(place.run(run_id)).status.value == "FAILED"
 
 
-def test_a_run_can_be_ended_also_while_it_starts(place: Place) -> None:
-    place.takes(start_s=2)
+@pytest.mark.parametrize(("begun", "start_s", "work_s"), [("starts", 2, 0), ("work", 0, 60)])
+def test_a_run_can_be_ended_while_it_starts_and_while_it_works(
+    place: Place, begun: str, start_s: float, work_s: float
+) -> None:
+    place.takes(start_s=start_s, work_s=work_s)
     run_id = place.new_run()
     place.launch(run_id)
-    wait_until(lambda: place.noted("starts"))
+    wait_until(lambda: place.noted(begun))
     assert place.instance.run_launcher.terminate(run_id)
-    place.wait(run_id, dg.DagsterRunStatus.CANCELED)
-    assert not place.noted("work")
+    place.wait(run_id, dg.DagsterRunStatus.CANCELED, limit_s=30)
+    assert bool(place.noted("work")) == (begun == "work")
+    wait_until(lambda: not is_held(place.folder / "running" / run_id))
     assert not place.instance.run_launcher.terminate(run_id)
 
 

@@ -66,6 +66,8 @@ def test_the_report_is_a_partition_with_its_tables_and_its_page(tea: Home) -> No
     assert {"needs", "tasks", "decisions", "days", "quarantine", "disk"} <= set(metadata)
     assert Path(str(metadata["review_page"].value)).is_file()
     assert metadata["complete"].value is True
+    of_the_day = ("taken_in", "refused", "scored", "new_pass", "new_fail")
+    assert [metadata[name].value for name in of_the_day] == [1, 1, 1, 1, 0]
 
 
 def test_the_days_begin_with_the_first_recording_and_with_today_before_it(tea: Home, tmp_path: Path) -> None:
