@@ -236,13 +236,13 @@ def _target(path: Path, source: Path, folder: Path, sha256: str) -> tuple[Path, 
     """
     flat = "-".join(path.relative_to(source).parts)
     hashed = f"{path.stem}-{sha256[:8]}{path.suffix}"
-    for name in dict.fromkeys(safe_name(name) for name in (path.name, flat, hashed)):
-        target = folder / name
+    targets = [folder / safe_name(name) for name in (path.name, flat, hashed)]
+    for target in targets:
         if not target.exists():
             return target, False
         if file_sha256(target) == sha256:
-            break
-    return target, True
+            return target, True
+    return targets[-1], True
 
 
 def _add_steps(path: Path, target: Path) -> list[Added]:
