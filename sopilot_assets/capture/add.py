@@ -171,16 +171,17 @@ class _Adding:
         try:
             told = self._told(sidecar)
             sha256 = file_sha256(path)
-            target = _target(path, self.top, self.folder, sha256)
+            target, is_there = _target(path, self.top, self.folder, sha256)
             if (known := registered(sha256)) is not None:
                 return self._correct(shown, known, told)
-            if target is None:
-                return Added(shown, why="in the capture folder already")
+            if is_there:
+                return self._tell(shown, target, sidecar, told)
             full = self.room(path.lstat().st_size)
             if full is not None:
                 return Added(shown, why=full)
-            self._write_sidecar(target, sidecar, told)
+            # first the recording: a sidecar alone could be taken for one of a recording that is here already
             publish_path(target, lambda temporary: _copy(path, temporary))
+            self._write_sidecar(target, sidecar, told)
         except ConfigError as error:
             return Added(shown, why=str(error))
         except OSError as error:
@@ -198,6 +199,13 @@ class _Adding:
                     "leave the option out"
                 )
         return {**own, **given}
+
+    def _tell(self, shown: str, target: Path, sidecar: Path | None, told: Mapping[str, str | None]) -> Added:
+        """What became of a file that lies in the capture folder already, and waits for its intake."""
+        if not facts_of(self.facts):
+            return Added(shown, why="in the capture folder already")
+        self._write_sidecar(target, sidecar, told)
+        return Added(shown, why="in the capture folder already; what is known of it lies beside it now")
 
     def _correct(self, shown: str, known: Recording, told: Mapping[str, str | None]) -> Added:
         if not told or self.at is None:
@@ -222,19 +230,19 @@ class _Adding:
             publish_path(sidecar_of(target), lambda temporary: _copy(sidecar, temporary))
 
 
-def _target(path: Path, source: Path, folder: Path, sha256: str) -> Path | None:
-    """Where the file goes: its own name where that is free, else with its subfolders', else with its hash;
-    ``None`` when it is there already.
+def _target(path: Path, source: Path, folder: Path, sha256: str) -> tuple[Path, bool]:
+    """Where the file goes, and whether it is there already: under its own name where that is free, else with
+    its subfolders', else with its hash.
     """
     flat = "-".join(path.relative_to(source).parts)
     hashed = f"{path.stem}-{sha256[:8]}{path.suffix}"
-    for name in dict.fromkeys(safe_name(name) for name in (path.name, flat, hashed)):
-        target = folder / name
+    targets = [folder / safe_name(name) for name in (path.name, flat, hashed)]
+    for target in targets:
         if not target.exists():
-            return target
+            return target, False
         if file_sha256(target) == sha256:
-            return None
-    return None
+            return target, True
+    return targets[-1], True
 
 
 def _add_steps(path: Path, target: Path) -> list[Added]:

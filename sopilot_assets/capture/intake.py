@@ -346,7 +346,16 @@ class _Desk:
         return _Settled(
             candidate,
             IntakeOutcome(
-                candidate.relative, IntakeStatus.ACCEPTED, key=key, detail=examination.detail, flags=flags
+                candidate.relative,
+                IntakeStatus.ACCEPTED,
+                key=key,
+                detail="; ".join(
+                    [
+                        *filter(None, [examination.detail]),
+                        *(f"the whole of {one.key}, which it replaces" for one in beginning),
+                    ]
+                ),
+                flags=flags,
             ),
             whole=copy.closed and not damaged,
             videos=(row, *([retired_row(promoted.row)] if promoted else []), *replaced),

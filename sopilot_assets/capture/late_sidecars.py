@@ -39,8 +39,7 @@ def read_late_sidecars(
     left: list[Skipped] = []
     registry = Registry.read(home) if scan.sidecars else None
     for sidecar in scan.sidecars:
-        age_s = clock().timestamp() - sidecar.state.mtime_ns / 1e9
-        if registry is None or 0 <= age_s < settle_s:
+        if registry is None or _age_s(sidecar, clock().timestamp()) < settle_s:
             continue
         try:
             found = _recording(sidecar, registry.active().values())
@@ -54,6 +53,15 @@ def read_late_sidecars(
         except (ConfigError, OSError) as error:
             left.append(Skipped(sidecar.relative, str(error).replace(f"{local_path(home.capture)}/", "")))
     return LateSidecars(tuple(changed), tuple(left))
+
+
+def _age_s(sidecar: DroppedFile, now_s: float) -> float:
+    """How long ago it was written or copied here; some copies keep the time of the original."""
+    try:
+        found = sidecar.path.lstat()
+    except OSError:
+        return 0.0
+    return now_s - max(found.st_mtime, found.st_ctime)
 
 
 def _recording(sidecar: DroppedFile, recordings: Iterable[Recording]) -> Recording:

@@ -117,7 +117,10 @@ def video_row(
     examination: Examination,
     flags: Iterable[str],
 ) -> Row:
-    """The row of an accepted recording; the same file always gives the same row."""
+    """The row of an accepted recording; the same file always gives the same row.
+
+    Its name is the one it was dropped by first, also when it comes out of quarantine.
+    """
     probe, quality = examination.probe, examination.quality
     key = partition_key(place, sha256)
     return {
@@ -129,7 +132,7 @@ def video_row(
         "session": sidecar.session,
         "recorded_at": sidecar.recorded_at.isoformat() if sidecar.recorded_at else None,
         "source_video": sidecar.source_video,
-        "original_name": composed(printable(candidate.path.name)),
+        "original_name": composed(printable(candidate.path.name.removeprefix(f"{key.video_id}-"))),
         "capture_path": candidate.relative,
         "stored_name": stored_name,
         "size_bytes": candidate.state.size_bytes,

@@ -6,6 +6,8 @@ import re
 from typing import Final
 
 SIDECAR_SUFFIX: Final = ".json"
+REASON_SUFFIX: Final = ".reason.json"
+"""What is written beside a refused file in quarantine."""
 
 _UNFINISHED: Final = re.compile(
     r"""\.(
@@ -34,7 +36,12 @@ _SYSTEM_FOLDERS: Final = re.compile(
 
 def is_hidden(name: str) -> bool:
     """Whether a file is of no interest to anybody: hidden, a system's own, or read elsewhere."""
-    return name.startswith((".", "~$")) or name.lower() in _LITTER or _STREAM.search(name) is not None
+    return (
+        name.startswith((".", "~$"))
+        or name.lower() in _LITTER
+        or name.endswith(REASON_SUFFIX)
+        or _STREAM.search(name) is not None
+    )
 
 
 def is_unfinished(name: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from sopilot_assets.capture.ledgers import quarantine_row
+from sopilot_assets.capture.names import REASON_SUFFIX
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.scan import DroppedFile
 from sopilot_assets.capture.whole import is_closed, may_begin_video
@@ -17,8 +18,6 @@ from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home
 from sopilot_assets.store.ledgers import Row
 from sopilot_assets.store.publish import local_path, publish_path, publish_text
 from sopilot_assets.texts.names import printable, safe_name
-
-REASON_SUFFIX: Final = ".reason.json"
 
 _MENDED: Final = frozenset({Reason.TRUNCATED, Reason.NOT_A_VIDEO, Reason.NO_VIDEO_STREAM, Reason.UNREADABLE})
 """Refusals that the rest of a file may mend."""

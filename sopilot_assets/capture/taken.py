@@ -16,7 +16,7 @@ from sopilot_assets.capture.identity import FileState
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_bytes
 
-_FILE: Final = ".taken.json"
+NOTES_FILE: Final = ".taken.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +52,4 @@ def write_taken(home: Home, taken: Mapping[str, TakenFile]) -> None:
 
 
 def _path(home: Home) -> Path:
-    return local_path(home.videos) / _FILE
+    return local_path(home.videos) / NOTES_FILE

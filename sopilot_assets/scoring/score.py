@@ -455,9 +455,11 @@ def _decide_by_golds(
 
 def _held_back(context: _Context) -> tuple[Decision, Text] | None:
     """Why a person has to look although nothing was found; None when nobody has to."""
+    nameless = any(gold.person is None for gold in context.reference.golds)
+    if nameless and len(context.reference.persons) <= 1:  # they may all be of the same person, or not
+        return Decision.NEEDS_REVIEW, sentence("review_unknown_persons")
     if context.calibration.held_out == "gold":
-        known = "review_one_person" if context.reference.persons else "review_unknown_persons"
-        return Decision.NEEDS_REVIEW, sentence(known)
+        return Decision.NEEDS_REVIEW, sentence("review_one_person")
     if hardly := _blind(context, SEEN):
         return Decision.NEEDS_REVIEW, sentence("review_blind", steps=_named(context.task, hardly))
     return None

@@ -103,9 +103,9 @@ _TEMPLATES: Final[dict[str, Text]] = {
         "別の人のお手本を追加してください。",
     ),
     "review_unknown_persons": Text(
-        "No deviation that matters was found, but nobody said who is seen in the golds, so how much people "
+        "No deviation that matters was found, but nobody said who is seen in some golds, so how much people "
         "differ is not known. Say it for each gold (`sopilot recording correct`); two persons are needed.",
-        "問題となる逸脱は見つかりませんが、お手本に写っている人が登録されていないため、個人差がわかりません。"
+        "問題となる逸脱は見つかりませんが、お手本に写っている人が一部または全て登録されていないため、個人差がわかりません。"
         "お手本ごとに人を登録してください(`sopilot recording correct`)。2人以上が必要です。",
     ),
     "one_gold": Text("There is no other gold to try it on.", "試すための別のお手本がありません。"),

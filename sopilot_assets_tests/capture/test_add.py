@@ -142,3 +142,11 @@ def test_a_sidecar_that_says_something_else_than_the_option_is_named(source: Pat
     (refused,) = (one for one in report.skipped if one.source == "gold_001.mp4")
     assert "its sidecar says person aoi, expected p7" in refused.why
     assert f"{PLAIN}/gold/plant_a/gold_001.mp4" not in files_below(local_path(home.capture))
+
+
+def test_what_is_said_of_a_file_that_waits_is_written_beside_it(source: Path, home: Home) -> None:
+    add(source, home, role="gold", pattern="trainee_*")
+    (again,) = add_told(source / "trainee_001.mp4", home, person="p7").files
+    assert again.why.startswith("in the capture folder already; what is known")
+    (key,) = intake(home).new_keys
+    assert active_recordings(home)[key].person == "p7"

@@ -202,3 +202,18 @@ def test_a_file_that_cannot_be_removed_is_taken_once_and_stops_no_other(home: Ho
     clear_taken(home, scan_capture(home, task_ids=TASKS), now_s=time.time())
     assert not held.exists()
     assert len(videos_ledger(home).all_rows()) == 2
+
+
+def test_files_out_of_quarantine_come_back_under_their_own_name(home: Home, path: Path) -> None:
+    write_tiny_video(path)
+    path.with_name("take.mp4.json").write_text("{person: Aoi")
+    assert intake(home).with_status(IntakeStatus.QUARANTINED)
+    clear(home)
+    assert list(path.parent.iterdir()) == []
+    for refused in local_path(home.quarantine).iterdir():
+        refused.rename(path.with_name(refused.name))
+    (sidecar,) = (one for one in path.parent.glob("*.mp4.json"))
+    sidecar.write_text('{"person": "aoi"}')
+    (key,) = intake(home).new_keys
+    one = active_recordings(home)[key]
+    assert (one.original_name, one.person) == ("take.mp4", "aoi")

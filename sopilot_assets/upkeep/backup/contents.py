@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from sopilot_assets.capture.taken import NOTES_FILE
 from sopilot_assets.store.publish import TEMPORARY_PREFIX
 from sopilot_assets.upkeep.backup.snapshot import Remark, SnapshotFolder, SourceState, path_text
 
@@ -30,8 +31,9 @@ MADE_AGAIN: Final = {"proxies": "small copies of videos, made again where they a
 """Folders of the home that no backup holds, and why."""
 
 YOUNG: Final = f"changed less than {SETTLED_S:.0f} s ago, so perhaps not complete; the next backup has it"
-_OF_PROCESSES: Final = ("-wal", "-shm", "-journal", ".lock")
-"""Locks, and the parts of an open database that its copy contains."""
+_OF_PROCESSES: Final = ("-wal", "-shm", "-journal", ".lock", NOTES_FILE)
+"""Locks, the parts of an open database that its copy contains, and the notes on what lies in the capture
+folder: later than the rows of the same backup, they would keep a dropped file from being taken in again."""
 
 _INSTANCE_TABLES: Final = (
     "dagster/schedules/schedules.db",

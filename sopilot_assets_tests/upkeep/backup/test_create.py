@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sopilot_assets.capture.taken import NOTES_FILE
 from sopilot_assets.errors import BackupError, ConfigError
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
@@ -43,6 +44,14 @@ def test_what_was_backed_up_comes_back_with_its_permissions(living: Home, place:
     assert restored(place, tmp_path / "new") == before
     assert tree(local_path(living.root)) == before
     assert (tmp_path / "new" / "keys" / "dossier").stat().st_mode & 0o777 == 0o600
+
+
+def test_notes_on_the_capture_folder_stay_behind_since_they_may_be_later_than_the_rows(
+    living: Home, place: str, tmp_path: Path
+) -> None:
+    publish_bytes(living.videos / NOTES_FILE, b"{}")
+    create_backup(living, place, now=after(5))
+    assert not any(name.endswith(NOTES_FILE) for name in restored(place, tmp_path / "new"))
 
 
 def test_only_what_changed_is_written_again(living: Home, place: str) -> None:
