@@ -127,6 +127,7 @@ def run(study: STUDY, *, home: HOME) -> None:
         show_warning(warning)
     if ran.failed_at not in (None, GATES_CHECK):
         show_error(f"{ran.error} Look at run {ran.run_id[:8]} in the web page (`make dev`).")
+        _golds_come_first(home, study)
         raise typer.Exit(1)
     verdict = gate_verdict(home, study)
     rows = [{name: _figure(value) for name, value in row.items()} for row in verdict.rows]
@@ -144,7 +145,9 @@ def run(study: STUDY, *, home: HOME) -> None:
         say(
             f"A failed research gate blocks the dossier; `sopilot dossier build {study}` shows what is there."
         )
-        _say_what_helps(home, study)
+        if not _golds_come_first(home, study):
+            say(f"What to label next: {home.study(study) / 'labeling_plan.csv'}")
+            say(f"What that brings: {home.study(study) / 'labeling_forecast.csv'}")
         raise typer.Exit(1)
     say(f"Dossiers: {home.dossiers / study}; `sopilot dossier list` says which are ready")
 
@@ -244,16 +247,16 @@ def _row(home: Home, study: str) -> dict[str, Cell]:
     }
 
 
-def _say_what_helps(home: Home, study: str) -> None:
-    """What to do about gates that fail: more labels, unless recordings have no score for another reason."""
+def _golds_come_first(home: Home, study: str) -> bool:
+    """Whether the golds of the study's task give no reference, which is said: then recordings have no score,
+    or an old one, and no label helps.
+    """
     spec = load_study(home, study)
     task = find_tasks(home.root).tasks.get(spec.task) if spec.scores is ScoreOrigin.CURRENT else None
     problems = reference_problems(home, task_inputs(home, {spec.task: task})) if task is not None else {}
-    if problems:
-        show_error(f"More labels do not help before this is mended: {problems[spec.task].en}")
-        return
-    say(f"What to label next: {home.study(study) / 'labeling_plan.csv'}")
-    say(f"What that brings: {home.study(study) / 'labeling_forecast.csv'}")
+    for problem in problems.values():
+        show_error(f"Labels do not help before this is mended: {problem.en}")
+    return bool(problems)
 
 
 def _state(home: Home, study: str) -> str:

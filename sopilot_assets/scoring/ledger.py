@@ -125,7 +125,9 @@ def problem_row(
     *,
     problem_ja: str | None = None,
 ) -> dict[str, Cell]:
-    """The ledger row of a recording that could not be scored, with the reason."""
+    """The ledger row of a recording that could not be scored, with the reason, in English too where nobody
+    put it into Japanese.
+    """
     empty: dict[str, Cell] = dict.fromkeys(COLUMNS)
     reference_id = reference.reference_id if reference else None
     return {
@@ -135,7 +137,7 @@ def problem_row(
         "problem": problem,
         "decision": "not_verifiable",
         "reason_en": problem,
-        "reason_ja": problem_ja,
+        "reason_ja": problem_ja or problem,
     }
 
 

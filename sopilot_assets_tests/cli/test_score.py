@@ -60,3 +60,12 @@ def test_a_task_file_that_cannot_be_used_is_no_reason_to_say_that_all_is_well(sc
     assert "filter_change.yaml" in done.stderr
     path.unlink()
     assert "tasks/filter_change.yaml is missing" in sopilot(scored, "score", "run", exit_code=1).stderr
+
+
+def test_a_study_is_told_that_the_golds_come_first_and_no_label_helps(scored: Home) -> None:
+    edit(scored, "gold_002.mp4,wipe_seat", "gold_002.mp4,wipe_set")
+    sopilot(scored, "study", "create", "spring", "--task", "filter_change", "--title", "Spring")
+    sopilot(scored, "study", "register", "spring")
+    said = sopilot(scored, "study", "run", "spring", exit_code=1).stderr
+    assert "Labels do not help before this is mended: Nothing of steps.csv is taken" in said
+    assert "line 12, column step" in said

@@ -113,7 +113,7 @@ CHECKS = {
     "captured_videos": ("few_files_are_quarantined", "stored_files_are_intact"),
     "clip_embeddings": ("embeddings_are_finite", "one_model_a_task"),
     "gate_reports": ("gates_pass",),
-    "gold_references": ("enough_golds", "steps_are_confirmed"),
+    "gold_references": ("enough_golds", "reference_is_made", "steps_are_confirmed"),
     "scores": ("every_recording_has_a_row", "golds_pass", "scores_are_current"),
     "split_manifests": ("nothing_leaks",),
 }

@@ -86,7 +86,7 @@ def test_the_checks_are_evaluated_once_for_the_whole_batch(scored: Scored) -> No
     evaluations = scored.run.get_asset_check_evaluations()
     counts = Counter(evaluation.check_name for evaluation in evaluations)
     assert set(counts.values()) == {1}
-    assert len(counts) == 9
+    assert len(counts) == 10
     assert {e.check_name for e in evaluations if not e.passed} <= {"golds_pass", "enough_golds"}
 
 
