@@ -114,7 +114,7 @@ def _metadata(report: "station.DailyReport") -> RawMetadata:
     return {**figures, **_of_the_day(report), **tables}
 
 
-def _of_the_day(report: DailyReport) -> dict[str, int]:
+def _of_the_day(report: "station.DailyReport") -> dict[str, int]:
     """What happened on the day, to be plotted over the days; decisions are those of recordings new on it."""
     found: Counter[str] = Counter()
     for row in report.sections["days"]:
