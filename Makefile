@@ -6,7 +6,7 @@ VENV ?= .venv
 SOPILOT_HOME ?= ./sopilot_home
 PORT ?= 3000
 VIEW_PORT ?= 3001
-WORKERS ?= 2
+WORKERS ?= 3
 ARGS ?=
 # make soak: cycles of the campaign, seconds from one to the next, and the seed of drops and faults
 SOAK_CYCLES ?= 96

@@ -221,8 +221,8 @@ class _Cursor:
 
 @dataclass(slots=True)
 class _Picture:
-    """Turns frames into pictures of one size, the way decord does: FFmpeg's bicubic scale filter, then the
-    turn for display.
+    """Turns frames into pictures of one size: FFmpeg's bicubic scale filter, which all stored embeddings saw,
+    then the turn for display.
     """
 
     index: VideoIndex
