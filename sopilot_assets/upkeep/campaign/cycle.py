@@ -14,7 +14,7 @@ from sopilot_assets.processes.children import Child, Ended, end_marked, run_chil
 from sopilot_assets.settings import load_settings
 from sopilot_assets.store.home import HOME_VARIABLE, Home
 from sopilot_assets.store.publish import local_path, only_writer
-from sopilot_assets.upkeep.campaign.plan import CampaignPlan, folder, load_stop
+from sopilot_assets.upkeep.campaign.plan import CampaignPlan, folder, load_stop, mark
 from sopilot_assets.upkeep.campaign.records import (
     CycleOutcome,
     StepOutcome,
@@ -53,7 +53,7 @@ class CycleWork:
     @property
     def mark(self) -> str:
         """What the processes of this cycle are marked with."""
-        return f"{self.plan.campaign_id}/{self.cycle}"
+        return f"{mark(self.home, self.plan.campaign_id)}/{self.cycle}"
 
     def stop_requested(self) -> bool:
         """Whether somebody asked for the end of the campaign."""
@@ -67,7 +67,7 @@ def run_cycle(work: CycleWork, *, on_step: Progress | None = None) -> dict[str, 
     attempt at this cycle left running is ended first.
     """
     with only_writer(folder(work.home, work.plan.campaign_id) / ".cycle.lock"):
-        end_marked(work.plan.campaign_id)
+        end_marked(mark(work.home, work.plan.campaign_id))
         results = step_results(work.home, work.plan.campaign_id, work.cycle)
         started_at = work.now().isoformat()
         backup_to = load_settings(work.home).backup.destination

@@ -22,7 +22,7 @@ from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
 from sopilot_assets.upkeep.campaign.deciding import Ending
 from sopilot_assets.upkeep.campaign.durations import say_duration
-from sopilot_assets.upkeep.campaign.plan import CampaignPlan, folder
+from sopilot_assets.upkeep.campaign.plan import CampaignPlan, folder, mark
 from sopilot_assets.upkeep.campaign.records import CycleOutcome, StepOutcome, cycle_rows, step_rows
 
 SUMMARY: Final = "summary.json"
@@ -50,7 +50,7 @@ def summarise(home: Home, plan: CampaignPlan, *, ending: Ending, ended_at: datet
 
     Whatever a killed cycle left running is ended first.
     """
-    end_marked(plan.campaign_id)
+    end_marked(mark(home, plan.campaign_id))
     cycles, steps = cycle_rows(home, plan.campaign_id), step_rows(home, plan.campaign_id)
     facts = _facts(home, plan, cycles, steps, ending=ending, ended_at=ended_at)
     target = folder(home, plan.campaign_id)

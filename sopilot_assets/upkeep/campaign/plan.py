@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, TypeVar
@@ -113,6 +115,15 @@ class StopRequest(BaseModel):
     def moment(self) -> Moment:
         """When it was asked for."""
         return Moment(self.requested_at, self.boot_id, self.since_boot_s)
+
+
+def mark(home: Home, campaign_id: str) -> str:
+    """What the processes of a campaign are marked with.
+
+    Another home may have a campaign of the same id; its processes have another mark.
+    """
+    place = hashlib.sha256(os.fsencode(local_path(home.root).absolute())).hexdigest()[:12]
+    return f"{place}-{campaign_id}"
 
 
 def folder(home: Home, campaign_id: str) -> UPath:

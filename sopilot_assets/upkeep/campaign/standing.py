@@ -101,7 +101,7 @@ _Said: TypeAlias = tuple[Standing, str, str] | None
 def campaign_status(home: Home, plan: CampaignPlan, *, now: Moment) -> CampaignStatus:
     """How a campaign goes at this moment."""
     cycles, steps = cycle_rows(home, plan.campaign_id), step_rows(home, plan.campaign_id)
-    facts = _facts(plan, cycles, steps, now)
+    facts = _facts(plan, cycles, steps, now, at_work=current_step(home, plan.campaign_id))
     if has_ended(home, plan.campaign_id):
         return _over(home, plan, facts)
     settings = load_settings(home)
@@ -225,8 +225,9 @@ def _steps_watched(
     return tuple(watched)
 
 
-def _facts(plan: CampaignPlan, cycles: pd.DataFrame, steps: pd.DataFrame, now: Moment) -> dict[str, Cell]:
-    at_work = current_step(plan.campaign_id)
+def _facts(
+    plan: CampaignPlan, cycles: pd.DataFrame, steps: pd.DataFrame, now: Moment, *, at_work: str | None
+) -> dict[str, Cell]:
     counts = cycles["outcome"].value_counts().to_dict()
     ended = steps["outcome"].value_counts().to_dict()
     return {

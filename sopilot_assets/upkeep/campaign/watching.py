@@ -11,7 +11,7 @@ from sopilot_assets.processes.children import marks_at_work
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import publish_bytes
-from sopilot_assets.upkeep.campaign.plan import folder
+from sopilot_assets.upkeep.campaign.plan import folder, mark
 
 _NAME: Final = "watch.json"
 
@@ -31,6 +31,6 @@ def last_watch(home: Home, campaign_id: str) -> Moment | None:
         return None
 
 
-def current_step(campaign_id: str) -> str | None:
+def current_step(home: Home, campaign_id: str) -> str | None:
     """The step that is at work on this machine, as ``<cycle>/<step>``; None where none is."""
-    return max((mark.partition("/")[2] for mark in marks_at_work(campaign_id)), default=None)
+    return max((one.partition("/")[2] for one in marks_at_work(mark(home, campaign_id))), default=None)

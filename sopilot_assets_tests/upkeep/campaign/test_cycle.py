@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from sopilot_assets.processes.children import MARK
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.campaign.cycle import CycleWork, run_cycle
-from sopilot_assets.upkeep.campaign.plan import CampaignPlan, CampaignRequest, request_stop, start_campaign
+from sopilot_assets.upkeep.campaign.plan import (
+    CampaignPlan,
+    CampaignRequest,
+    mark,
+    request_stop,
+    start_campaign,
+)
 from sopilot_assets.upkeep.campaign.records import (
     StepOutcome,
     StepResult,
@@ -76,7 +86,7 @@ def test_a_step_that_fails_holds_up_nothing_and_one_with_a_result_is_not_done_ag
     results = worked(home, plan)
     assert results["intake"].what == "done before"
     assert (results["score"].outcome, results["score"].exit_code) == (StepOutcome.FAILED, 1)
-    assert results["score"].what.startswith("Error: task nix: it has no recordings")
+    assert results["score"].what.startswith("Error: task 'nix': there is no such task file")
     assert results["score"].attempt == 2
     assert left.read_text(encoding="utf-8") == "a killed attempt"
     assert worked(home, plan) == results
@@ -96,3 +106,23 @@ def test_a_step_at_its_limit_is_a_fault(home: Home, limit_s: float) -> None:
     results = worked(home, started(home, step_timeout_s=limit_s))
     assert {one.outcome for one in results.values()} == {StepOutcome.TIMED_OUT}
     assert "did not end within" in results["intake"].what
+
+
+def test_a_campaign_of_the_same_id_in_another_home_is_left_alone(home: Home, tmp_path: Path) -> None:
+    plan, other = started(home), Home.at(tmp_path / "other")
+    marks = [f"{mark(one, plan.campaign_id)}/7/score" for one in (home, other)]
+    sleepers = [
+        subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(60)"], env={**os.environ, MARK: name}
+        )
+        for name in marks
+    ]
+    try:
+        request_stop(home, required_id=None, now=after(1), by="ann")
+        worked(home, plan)
+        assert sleepers[0].wait(timeout=10) == -9
+        assert sleepers[1].poll() is None
+    finally:
+        for one in sleepers:
+            one.kill()
+            one.wait()
