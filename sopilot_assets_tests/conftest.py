@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from dagster._core.storage.defs_state.base import set_defs_state_storage
 from hypothesis import settings
 
 from sopilot_assets.capture.simulate.dataset import SimulatedSet, simulate
@@ -41,6 +42,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((n for n, name in enumerate(LONGEST_FIRST) if path.endswith(name)), len(LONGEST_FIRST))
 
     items.sort(key=place)
+
+
+@pytest.fixture(autouse=True)
+def _no_instance_of_another_test() -> Iterator[None]:
+    """Dagster keeps the instance that was entered last for whoever loads definitions, also when instances of
+    several tests were left in another order, and then cannot load them.
+    """
+    with set_defs_state_storage(None):
+        yield
 
 
 @pytest.fixture
