@@ -49,6 +49,13 @@ _LEADS: Final[Mapping[Severity, Text]] = {
 }
 
 
+FILM_AGAIN: Final = Text("Film again", "撮影し直してください")
+_TO_FILM: Final = Text(
+    "Nothing is said about the worker. Film again, or look at the recording yourself.",
+    "作業者については何も判定していません。撮り直すか、録画を見て判断してください。",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Finding:
     """A deviation as far as a headline needs it."""
@@ -75,6 +82,11 @@ class Verdict:
     def name(self) -> Text:
         """The decision in words."""
         return DECISIONS[self.decision]
+
+    @property
+    def to_do(self) -> Text:
+        """What a trainer does now."""
+        return _TO_FILM if self.lead == FILM_AGAIN else TO_DO[self.decision]
 
     @property
     def headline(self) -> Text:
@@ -136,11 +148,15 @@ def _verdict(
 
 
 def _because(reason: Text, findings: Iterable[_Finding]) -> tuple[Text, tuple[Text, ...]]:
-    """A reason that names one finding stands for all of its severity."""
+    """A reason that names one finding stands for all of its severity; one that asks for another recording
+    stands for itself.
+    """
     found = list(findings)
     named = next((one.severity for one in found if one.text.en and one.text.en in reason.en), None)
     if named is None:
         return _NOTHING, (reason,)
+    if reason.en.startswith(FILM_AGAIN.en):
+        return FILM_AGAIN, tuple(one.text for one in found if one.text.en in reason.en)
     return _LEADS[named], tuple(dict.fromkeys(one.text for one in found if one.severity is named))
 
 

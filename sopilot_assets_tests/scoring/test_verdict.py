@@ -7,7 +7,9 @@ import json
 import pytest
 
 from sopilot_assets.scoring.result import Decision
+from sopilot_assets.scoring.text import sentence
 from sopilot_assets.scoring.verdict import Verdict, points_decide, verdict_of_row
+from sopilot_assets.texts.languages import Text
 from sopilot_assets_tests.scoring.made_up import TASK
 
 FIRST = {
@@ -36,6 +38,16 @@ def test_every_critical_finding_is_in_the_headline_and_no_other() -> None:
     assert [text.en for text in told.because] == [FIRST["en"], SECOND["en"]]
     assert told.headline.en == "Critical: “Open” is missing. Wrong order."
     assert told.headline.ja == "重大な逸脱：「開ける」がない。順番が逆です。"
+
+
+def test_a_picture_that_stands_still_is_filmed_again_and_says_nothing_about_the_worker() -> None:
+    still = {"type": "freeze", "severity": "critical", "en": "It stands still.", "ja": "止まっている。"}
+    reason = sentence("film_again", first=Text(still["en"], still["ja"])).en
+    told = verdict("needs_review", 80.0, FIRST, still, reason=reason)
+    assert told.headline.en == "Film again: It stands still."
+    assert told.headline.ja == "撮影し直してください：止まっている。"
+    assert "Nothing is said about the worker" in told.to_do.en
+    assert told.to_do.ja
 
 
 def test_a_reason_that_names_no_finding_stays_as_it_is() -> None:

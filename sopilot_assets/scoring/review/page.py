@@ -33,7 +33,7 @@ from sopilot_assets.scoring.review.strip import (
 )
 from sopilot_assets.scoring.review.sync import sync_table
 from sopilot_assets.scoring.review.verifiability import concerns, verifiability_table
-from sopilot_assets.scoring.verdict import TO_DO, verdict
+from sopilot_assets.scoring.verdict import verdict
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.texts.languages import Text
@@ -179,7 +179,7 @@ def _values(review: _Review) -> dict[str, object]:
         "decision": score.decision.value,
         "verdict": told,
         "because": _because(score, told.because),
-        "to_do": TO_DO[score.decision],
+        "to_do": told.to_do,
         "interval": None if score.interval is None else words.interval_range(score.interval),
         "interval_meaning": words.interval_meaning(score, calibrated=review.calibrated),
         "gauge": _markup(
