@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sopilot_assets.scoring.result import Decision
+from sopilot_assets.scoring.text import sentence
 from sopilot_assets.tasks import Severity, TaskSpec
 from sopilot_assets.texts.languages import Text
 
@@ -49,7 +50,8 @@ _LEADS: Final[Mapping[Severity, Text]] = {
 }
 
 
-FILM_AGAIN: Final = Text("Film again", "撮影し直してください")
+_ASKED = sentence("film_again", first=Text("", ""))
+FILM_AGAIN: Final = Text(_ASKED.en.rstrip(". "), _ASKED.ja.rstrip("。"))
 _TO_FILM: Final = Text(
     "Nothing is said about the worker. Film again, or look at the recording yourself.",
     "作業者については何も判定していません。撮り直すか、録画を見て判断してください。",

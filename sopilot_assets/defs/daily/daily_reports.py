@@ -1,6 +1,5 @@
 """The daily report as an asset: one partition a day in UTC, made after midnight."""
 
-from collections import Counter
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -111,17 +110,4 @@ def _metadata(report: "station.DailyReport") -> RawMetadata:
         "refused": len(report.sections["quarantine"]),
     }
     figures |= {name: float(value) for name, value in disk.items() if isinstance(value, int | float)}
-    return {**figures, **_of_the_day(report), **tables}
-
-
-def _of_the_day(report: "station.DailyReport") -> dict[str, int]:
-    """What happened on the day, to be plotted over the days; decisions are those of recordings new on it."""
-    found: Counter[str] = Counter()
-    for row in report.sections["days"]:
-        if row["date"] == report.day.date.isoformat():
-            found.update({name: value for name, value in row.items() if isinstance(value, int)})
-    for row in report.sections["decisions"]:
-        if row["of"] == "new":
-            found.update({f"new_{name}": value for name, value in row.items() if isinstance(value, int)})
-    del found["refused"]  # counted above, by file
-    return dict(found)
+    return {**figures, **report.of_the_day(), **tables}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -29,6 +30,18 @@ class DailyReport:
     day: Day
     measured_at: str
     sections: Mapping[str, Sequence[Mapping[str, Cell]]]
+
+    def of_the_day(self) -> dict[str, int]:
+        """What happened on the day, by name; decisions are those of recordings that were new on it."""
+        found: Counter[str] = Counter()
+        for row in self.sections["days"]:
+            if row["date"] == self.day.date.isoformat():
+                found.update({name: value for name, value in row.items() if isinstance(value, int)})
+        for row in self.sections["decisions"]:
+            if row["of"] == "new":
+                found.update({f"new_{name}": value for name, value in row.items() if isinstance(value, int)})
+        del found["refused"]  # counted above, by file
+        return dict(found)
 
     def document(self) -> dict[str, object]:
         """The report as plain values."""
