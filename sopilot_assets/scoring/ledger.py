@@ -14,6 +14,7 @@ from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.capture.registry import Recording
 from sopilot_assets.reference import REFERENCE_VERSION
 from sopilot_assets.scoring import SCORING_VERSION
+from sopilot_assets.scoring.limits import GOLDS
 from sopilot_assets.scoring.result import Deviation, Score
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Ledger
@@ -60,7 +61,13 @@ COLUMNS: Final = {
     "reference_id": _TEXT,
     "reference_confirmed": _FLAG,
     "algorithm": _TEXT,
+    "decided_by": _TEXT,
+    "shows_task": _FLAG,
 }
+"""``decided_by`` says whose limits decided (`scoring.limits`), ``shows_task`` whether the recording shows the
+task's procedure, null where that could not be said. Both are null in rows from before they were kept: then
+the golds' own rule decided.
+"""
 
 
 def scores_ledger(home: Home) -> Ledger:
@@ -114,6 +121,8 @@ def score_row(
         "order_evidence": alignment.order_evidence,
         "unverifiable": ",".join(f"{row.type}:{row.step_id}" for row in score.unverifiable),
         "gold_id": alignment.warp.gold_id,
+        "decided_by": score.decided_by,
+        "shows_task": score.shows_task,
     }
 
 
@@ -124,6 +133,7 @@ def problem_row(
     problem: str,
     *,
     problem_ja: str | None = None,
+    decided_by: str = GOLDS,
 ) -> dict[str, Cell]:
     """The ledger row of a recording that could not be scored, with the reason, in English too where nobody
     put it into Japanese.
@@ -138,7 +148,13 @@ def problem_row(
         "decision": "not_verifiable",
         "reason_en": problem,
         "reason_ja": problem_ja or problem,
+        "decided_by": decided_by,
     }
+
+
+def row_source(row: Mapping[str, Cell]) -> str:
+    """Whose limits decided a row: the golds' own in rows from before that was kept."""
+    return str(row["decided_by"] or GOLDS)
 
 
 def deviations_json(deviations: Sequence[Deviation]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sopilot_assets.scoring.limits import GOLDS
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType, Severity
 from sopilot_assets.texts.languages import Text
@@ -112,6 +113,10 @@ class Score:
     steps: tuple[StepReading, ...] = ()
     unverifiable: tuple[Verifiability, ...] = ()
     """What could not be verified in this recording."""
+    decided_by: str = GOLDS
+    """Whose limits decided: the golds' own, or ``policy <id>``."""
+    shows_task: bool = True
+    """Whether the recording shows the task's procedure at all."""
 
 
 @dataclass(frozen=True, slots=True)

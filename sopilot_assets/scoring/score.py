@@ -12,6 +12,7 @@ from sopilot_assets.alignment.calibration import Calibration
 from sopilot_assets.alignment.explanations import LONG_FACTOR
 from sopilot_assets.alignment.spans import DOUBTFUL_LOG_ODDS, Alignment, Alternative, Edit, EditKind, SpanKind
 from sopilot_assets.reference.model import Gold, Reference
+from sopilot_assets.scoring.limits import GOLDS, DecisionLimits
 from sopilot_assets.scoring.procedure import shows_procedure
 from sopilot_assets.scoring.result import Decision, Deviation, GoldVote, Score, StepReading, Verifiability
 from sopilot_assets.scoring.text import clock, sentence
@@ -49,6 +50,7 @@ class _Context:
     gold: Gold
     calibration: Calibration
     rows: tuple[Verifiability, ...]
+    limits: DecisionLimits | None = None
 
     def gold_segment(self, steps: Sequence[int]) -> Segment | None:
         """The stretch of the compared gold that shows the steps; None when it shows none of them."""
@@ -112,12 +114,18 @@ class _Context:
 
 
 def score_alignment(
-    task: TaskSpec, reference: Reference, alignment: Alignment, calibration: Calibration
+    task: TaskSpec,
+    reference: Reference,
+    alignment: Alignment,
+    calibration: Calibration,
+    limits: DecisionLimits | None = None,
 ) -> Score:
-    """The deviations, score and decision of one recording; deviations are in order of time."""
+    """The deviations (in order of time), score and decision of one recording, by the limits of an adopted
+    policy, or without them by the golds' own rule.
+    """
     gold = next(gold for gold in reference.golds if gold.video_id == alignment.warp.gold_id)
     rows = verifiability(task, calibration)
-    context = _Context(task, alignment, reference, gold, calibration, rows)
+    context = _Context(task, alignment, reference, gold, calibration, rows, limits)
     known = shows_procedure(alignment, calibration)
     edits = [
         edit
@@ -143,6 +151,8 @@ def score_alignment(
         interval=_interval(context, deviations, points) if decided else None,
         steps=tuple(_readings(context)),
         unverifiable=_unverifiable(context),
+        decided_by=GOLDS if limits is None else limits.source,
+        shows_task=known,
     )
 
 
@@ -445,7 +455,8 @@ def _decide_by_golds(
     critical = _seen_to_fail(context, deviations)
     if critical:
         return Decision.FAIL, sentence("fail", first=max(critical, key=lambda d: d.confidence).text)
-    if (likely := critical_probability(task, context.alignment)) >= UNCERTAIN:
+    limit = context.limits.review if context.limits else UNCERTAIN
+    if (likely := critical_probability(task, context.alignment)) >= limit:
         return Decision.NOT_VERIFIABLE, sentence("uncertain", share=likely)
     if blind := _blind(context, BLIND):
         return Decision.NOT_VERIFIABLE, sentence("blind", steps=_named(task, blind))

@@ -105,7 +105,9 @@ def _judge_one(by: Judge, key: PartitionKey, unusable: str | None) -> _Judged:
     except SopilotError as error:
         problem = by.home.relative_text(str(error))  # a row's identity must not depend on where the home lies
         ja = error.ja if isinstance(error, GoldError) else None
-        return _Judged(recording, problem_row(recording, task, reference, problem, problem_ja=ja), None)
+        by_whom = by.decided_by(task.task_id)
+        row = problem_row(recording, task, reference, problem, problem_ja=ja, decided_by=by_whom)
+        return _Judged(recording, row, None)
     row = score_row(recording, task, reference, alignment, score)
     return _Judged(recording, row, _review(by, recording, alignment, score, row))
 
@@ -124,6 +126,7 @@ def _review(
         "model_id",
         "reference_id",
         "algorithm",
+        "decided_by",
     )
     named = {alignment.warp.gold_id, *(deviation.gold_id for deviation in score.deviations)}
     golds = [gold for gold in by.references[recording.task_id].golds if gold.video_id in named]
@@ -163,6 +166,7 @@ def _outcome(item: _Judged, made: StationOutcome | None, *, noise_floor: float |
         "order_evidence",
         "log_odds",
         "unverifiable",
+        "decided_by",
     )
     headline = verdict_of_row(item.row).headline
     metadata: dict[str, Cell] = {name: item.row[name] for name in scalars}

@@ -10,7 +10,9 @@ import pandas as pd
 
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.reference.ledger import ReferenceState, reference_states
-from sopilot_assets.scoring.ledger import algorithm_version, recording_cells, scores_ledger
+from sopilot_assets.scoring.ledger import algorithm_version, recording_cells, row_source, scores_ledger
+from sopilot_assets.scoring.limits import GOLDS
+from sopilot_assets.stations.adoptions import deciding_policies
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger, task_model_id
 from sopilot_assets.stations.gold_inputs import (
     EmbeddingModels,
@@ -25,7 +27,7 @@ from sopilot_assets.tasks import TaskSpec, find_tasks
 from sopilot_assets.tasks.spec import canonical_sha256
 
 STALE_COLUMNS: Final = ("key", "task_id", "video_id", "why", "also", "scored_with", "current", "embedded")
-REASONS: Final = ("missing", "algorithm", "task", "model", "reference", "recording")
+REASONS: Final = ("missing", "algorithm", "task", "model", "reference", "policy", "recording")
 """Why a score is stale, the first that holds is the one named in ``why``."""
 RENEWED: Final = "golds or steps.csv changed"
 """What stands for the reference that would be made now, as long as nobody made it."""
@@ -41,13 +43,15 @@ class _Now:
     task: str
     model: str | None
     reference: str
+    policy: str
 
 
 def stale_scores(home: Home) -> pd.DataFrame:
     """The active recordings whose newest score was made by something older than what would make it now.
 
-    Columns ``key``, ``task_id``, ``video_id``, ``why`` (missing, algorithm, task, model, reference, or
-    recording: its person or place was corrected), ``also`` (the other reasons, comma-separated),
+    Columns ``key``, ``task_id``, ``video_id``, ``why`` (missing, algorithm, task, model, reference, policy:
+    one was adopted or decides no more, or recording: its person or place was corrected), ``also`` (the other
+    reasons, comma-separated),
     ``scored_with``, ``current`` and ``embedded`` (whether its embedding is by the task's present model); one
     row a recording, ordered by key. Recordings of tasks whose file cannot be used are left out: nobody knows
     what would make their scores now.
@@ -59,13 +63,15 @@ def stale_scores(home: Home) -> pd.DataFrame:
     usable = embedding_models(home)
     now: dict[str, _Now] = {}
     registry, states, tasks = Registry.read(home), reference_states(home), find_tasks(home.root).tasks
+    policies = deciding_policies(home, tasks)
     found = []
     for key, recording in registry.active().items():
         task_id = recording.task_id
         if task_id not in tasks:
             continue
         if task_id not in now:
-            now[task_id] = _current(home, tasks[task_id], registry, usable, states.get(task_id))
+            by = policies.get(task_id, GOLDS)
+            now[task_id] = _current(home, tasks[task_id], registry, usable, states.get(task_id), by)
         reasons = _reasons(scored.get(key), now[task_id], models.get(key), recording)
         if reasons:
             embedded = models.get(key) == now[task_id].model
@@ -74,19 +80,20 @@ def stale_scores(home: Home) -> pd.DataFrame:
 
 
 def outdated_by_golds(home: Home, tasks: Mapping[str, TaskSpec]) -> dict[str, str]:
-    """The tasks with scores that are out of date only because golds, their steps, or what is known of a
-    recording changed; each with a hash that stays the same as long as nothing else changes.
+    """The tasks with scores that are out of date only because golds, their steps, the adopted policy, or what
+    is known of a recording changed; each with a hash that stays the same as long as nothing else changes.
 
     Unlike `stale_scores` it does not ask a model who it is. Tasks with golds that wait to be embedded are
     left out: the run that does it comes first.
     """
     scored = {str(row["key"]): row for row in plain_rows(scores_ledger(home).query(_NEWEST))}
     registry, states, inputs = Registry.read(home), reference_states(home), task_inputs(home, tasks)
+    policies = deciding_policies(home, tasks)
     found: dict[str, str] = {}
     for task_id, its in inputs.items():
         if its.waiting:
             continue
-        now = _by_golds(tasks[task_id], its, states.get(task_id))
+        now = _by_golds(tasks[task_id], its, states.get(task_id), policies.get(task_id, GOLDS))
         stale = {
             key: sorted(reasons.items())
             for key, one in registry.active(task_id).items()
@@ -98,28 +105,34 @@ def outdated_by_golds(home: Home, tasks: Mapping[str, TaskSpec]) -> dict[str, st
     return found
 
 
-_BY_PEOPLE: Final = frozenset({"reference", "recording"})
+_BY_PEOPLE: Final = frozenset({"reference", "policy", "recording"})
 _ABOUT: Final = ("role", "person", "site", "camera", "session", "original_name")
-_MADE_BY: Final = ("algorithm", "task_version", "task_fingerprint", "model_id", "reference_id")
+_MADE_BY: Final = ("algorithm", "task_version", "task_fingerprint", "model_id", "reference_id", "decided_by")
 _NEWEST: Final = f"select key, {', '.join((*_MADE_BY, *_ABOUT))} from latest"  # noqa: S608 - constants
 _EMBEDDED: Final = "select key, model_id from latest"
 
 
 def _current(
-    home: Home, task: TaskSpec, registry: Registry, models: EmbeddingModels, state: ReferenceState | None
+    home: Home,
+    task: TaskSpec,
+    registry: Registry,
+    models: EmbeddingModels,
+    state: ReferenceState | None,
+    policy: str,
 ) -> _Now:
     inputs = gold_inputs(home, task, registry=registry, models=models)
-    return replace(_by_golds(task, inputs, state), model=task_model_id(home, task.task_id))
+    return replace(_by_golds(task, inputs, state, policy), model=task_model_id(home, task.task_id))
 
 
-def _by_golds(task: TaskSpec, inputs: GoldInputs, state: ReferenceState | None) -> _Now:
-    """What would make the scores of a task now, whatever its model is."""
+def _by_golds(task: TaskSpec, inputs: GoldInputs, state: ReferenceState | None, policy: str) -> _Now:
+    """What would make the scores of a task now, whatever its model is, by the limits of ``policy``."""
     known = state.reference_id if state is not None else None
     return _Now(
         algorithm=algorithm_version(),
         task=f"v{task.version} {task.fingerprint()[:12]}",
         model=None,
         reference=RENEWED if inputs.is_renewed(state) else known or "none",
+        policy=policy,
     )
 
 
@@ -139,6 +152,7 @@ def _reasons(
         "task": (f"v{row['task_version']} {str(row['task_fingerprint'])[:12]}", now.task),
         "model": (str(model), now.model or str(model)),
         "reference": (str(row["reference_id"] or "none"), now.reference),
+        "policy": (row_source(row), now.policy),
         "recording": (_about(row), _about(recording_cells(recording))),
     }
     return {why: pair for why, pair in pairs.items() if pair[0] != pair[1]}

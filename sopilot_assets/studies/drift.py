@@ -14,6 +14,9 @@ from sopilot_assets.errors import StudyError
 from sopilot_assets.old_rules.drift import MIN_WINDOW
 
 PSI_ALARM: Final = 0.25
+SIGNIFICANT: Final = 0.05
+RECENT_DAYS: Final = 7
+SEED: Final = 0
 SCORE_EDGES: Final = tuple(float(edge) for edge in range(0, 101, 10))
 PROBABILITY_EDGES: Final = tuple(edge / 10 for edge in range(11))
 
@@ -38,6 +41,11 @@ class FixedBinDrift:
     false_alarm_rate: float
     ks: float
     ks_p_value: float
+
+    @property
+    def alarms(self) -> bool:
+        """Whether the windows lie further apart than chance and the alarm limit allow."""
+        return self.psi > self.alarm and self.psi_p_value < SIGNIFICANT
 
 
 def fixed_bin_drift(

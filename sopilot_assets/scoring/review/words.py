@@ -42,11 +42,15 @@ FIELDS: Final[Mapping[str, Text]] = {
     "model_id": Text("Model", "モデル"),
     "reference_id": Text("Reference", "参照"),
     "algorithm": Text("Algorithm", "アルゴリズム"),
+    "decided_by": Text("Decided by", "判定の基準"),
 }
 """Labels of the provenance fields that are known; any other field is shown under its own name."""
 
 FOR_EXPERTS: Final = frozenset(
-    ("key", "video_id", "task_version", "model_id", "reference_id", "algorithm", "role", "task_id")
+    (
+        *("key", "video_id", "task_version", "model_id", "reference_id", "algorithm", "decided_by"),
+        *("role", "task_id"),
+    )
 )
 """Fields that say by what a result was made."""
 

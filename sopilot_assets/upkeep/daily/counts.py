@@ -17,14 +17,11 @@ from sopilot_assets.labels.state import label_coverage
 from sopilot_assets.old_rules.drift import MIN_WINDOW
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.store.ledgers import Cell
-from sopilot_assets.studies.drift import PROBABILITY_EDGES, SCORE_EDGES, fixed_bin_drift
+from sopilot_assets.studies.drift import PROBABILITY_EDGES, RECENT_DAYS, SCORE_EDGES, SEED, fixed_bin_drift
 from sopilot_assets.upkeep.daily.day import Rows
 from sopilot_assets.upkeep.daily.facts import Facts
 
 DAYS_SHOWN: Final = 14
-RECENT_DAYS: Final = 7
-SIGNIFICANT: Final = 0.05
-_SEED: Final = 0
 _MADE_BY: Final = ["algorithm", "model_id", "task_fingerprint"]
 
 
@@ -163,17 +160,16 @@ def _compared(
 ) -> dict[str, Cell]:
     old, new = (frame[name].to_numpy(dtype=np.float64) for frame in (earlier, later))
     counts: dict[str, Cell] = {"earlier": len(old), "recent": len(new)}
-    found = fixed_bin_drift(old, new, edges=edges, seed=_SEED)
+    found = fixed_bin_drift(old, new, edges=edges, seed=SEED)
     if found is None:
         return {**counts, "psi": None, "p_value": None, "ks_p_value": None, "state": "too_few"}
     figures = asdict(found)
-    alarm = found.psi > found.alarm and found.psi_p_value < SIGNIFICANT
     return {
         **counts,
         "psi": round(figures["psi"], 4),
         "p_value": round(figures["psi_p_value"], 4),
         "ks_p_value": round(figures["ks_p_value"], 4),
-        "state": "drifts" if alarm else "steady",
+        "state": "drifts" if found.alarms else "steady",
     }
 
 

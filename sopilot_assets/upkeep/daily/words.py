@@ -150,6 +150,7 @@ VALUES: Final[Mapping[str, Text]] = {
     "task": Text("task", "作業の定義"),
     "model": Text("model", "モデル"),
     "reference": Text("reference", "お手本の参照"),
+    "policy": Text("adopted policy", "採用したポリシー"),
 }
 """Words of cells in the columns `SAID`, where they are not numbers or names."""
 

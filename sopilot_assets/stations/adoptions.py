@@ -1,0 +1,172 @@
+"""Which adopted policy decides now, and what is gone where one does not any more."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from sopilot_assets.at_first_use import at_first_use
+from sopilot_assets.capture.ledgers import videos_ledger
+from sopilot_assets.capture.registry import Registry
+from sopilot_assets.reference.ledger import reference_rows
+from sopilot_assets.scoring.ledger import algorithm_version, scores_ledger
+from sopilot_assets.scoring.limits import DecisionLimits, policy_source
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.studies.adoptions import (
+    LAPSED_BY,
+    AdoptionEvent,
+    AdoptionHappening,
+    adoptions,
+    ended,
+    last_adoption,
+)
+from sopilot_assets.tasks import TaskSpec
+
+if TYPE_CHECKING:
+    from sopilot_assets.studies.drift import FixedBinDrift
+
+with at_first_use():
+    from sopilot_assets.alignment import decode
+    from sopilot_assets.studies import drift
+
+_CONDITIONS: Final = ("task_id", "algorithm", "model_id", "task_fingerprint")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyStanding:
+    """The last word on a task's policy; ``gone`` are the conditions, in words, that do not hold any more."""
+
+    said: AdoptionEvent
+    gone: tuple[str, ...]
+
+    @property
+    def decides(self) -> bool:
+        """Whether the policy sets the limits now."""
+        return self.said.happened is AdoptionHappening.ADOPTED and not self.gone
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Why the policy does not decide although nobody took it back; empty where it does."""
+        return (self.said.reason,) if self.said.happened is AdoptionHappening.LAPSED else self.gone
+
+
+def adopted_limits(home: Home, task: TaskSpec, *, model_id: str | None) -> DecisionLimits | None:
+    """The limits by the policy that decides for a task; None where the golds' own rule does.
+
+    ``model_id`` is that of the task's current reference. The policy's threshold says from where on a person
+    has to look: below it the study found few enough misses. From where on a recording fails stays with what
+    the golds show, and is never below that.
+    """
+    standing = policy_standing(home, task, model_id=model_id)
+    if standing is None or not standing.decides:
+        return None
+    review = standing.said.review
+    seen = 1.0 / (1.0 + math.exp(-min(decode.LEAST_LOG_ODDS.values())))
+    return DecisionLimits(max(review, seen), review, policy_source(standing.said.policy_id))
+
+
+def policy_standing(home: Home, task: TaskSpec | None, *, model_id: str | None) -> PolicyStanding | None:
+    """Where the policy of a task stands; None where none was ever adopted, or the last one was taken back."""
+    said = None if task is None else last_adoption(home, task.task_id)
+    if said is None or task is None or said.happened is AdoptionHappening.WITHDRAWN:
+        return None
+    return PolicyStanding(said, tuple(_gone(said, task, model_id)))
+
+
+def standings(home: Home, tasks: Mapping[str, TaskSpec]) -> dict[str, PolicyStanding]:
+    """The standing of each task's policy, by task; tasks without one are left out."""
+    with_events = [name for name in adoptions(home).names() if name in tasks]
+    models = reference_rows(home) if with_events else {}
+    found = {
+        name: policy_standing(home, tasks[name], model_id=_model(models.get(name))) for name in with_events
+    }
+    return {name: standing for name, standing in found.items() if standing is not None}
+
+
+def deciding_policies(home: Home, tasks: Mapping[str, TaskSpec]) -> dict[str, str]:
+    """The source of the limits by task, where a policy decides."""
+    found = standings(home, tasks).items()
+    return {name: policy_source(one.said.policy_id) for name, one in found if one.decides}
+
+
+def lapse_drifting(home: Home, *, run_id: str, written_at: str) -> list[AdoptionEvent]:
+    """The events that end adoptions since recordings drifted: later ones differ from those before it in their
+    critical probability. Before anything is judged, so that one run judges all in the same way.
+    """
+    lapsed = []
+    for task_id in adoptions(home).names():
+        said = last_adoption(home, task_id)
+        if said is None or said.happened is not AdoptionHappening.ADOPTED:
+            continue
+        found = drift_since(home, said, now=datetime.fromisoformat(written_at))
+        if found is not None and found.alarms:
+            why = (
+                f"drift: the critical probability of the last {found.current_n} recordings differs from that "
+                f"of the {found.reference_n} before the adoption (PSI {found.psi:.2f}, limit {found.alarm:g})"
+            )
+            event = ended(
+                home,
+                said,
+                AdoptionHappening.LAPSED,
+                who=LAPSED_BY,
+                reason=why,
+                run_id=run_id,
+                written_at=written_at,
+            )
+            lapsed.append(event)
+    return lapsed
+
+
+def drift_since(home: Home, said: AdoptionEvent, *, now: datetime) -> FixedBinDrift | None:
+    """How far the critical probabilities of recordings taken in since an adoption lie from those before it;
+    None where either are too few.
+
+    Of the later ones those of the last seven days count, and at least 20. Only scores made under the
+    adoption's conditions are compared.
+    """
+    rows = scores_ledger(home).query(
+        f"select latest.key, critical_probability from latest join made using ({', '.join(_CONDITIONS)}) "  # noqa: S608 - constants
+        "where role = 'trainee' and problem is null and critical_probability is not null",
+        made=_frame(said),
+    )
+    seen = videos_ledger(home).query("select key, min(written_at) as seen from written group by key")
+    ordered = rows.merge(seen, on="key").sort_values(["seen", "key"])
+    active: Collection[str] = Registry.read(home).active(said.task_id)
+    ordered = ordered[ordered["key"].isin(list(active))]
+    later = ordered[ordered["seen"] >= said.at]
+    since = (now - timedelta(days=drift.RECENT_DAYS)).isoformat()
+    recent = later.iloc[-max(drift.MIN_WINDOW, int((later["seen"] >= since).sum())) :]
+    before, after = (
+        frame["critical_probability"].to_numpy(dtype=np.float64)
+        for frame in (ordered[ordered["seen"] < said.at], recent)
+    )
+    return drift.fixed_bin_drift(before, after, edges=drift.PROBABILITY_EDGES, seed=drift.SEED)
+
+
+def _gone(said: AdoptionEvent, task: TaskSpec, model_id: str | None) -> list[str]:
+    pairs = {
+        "the task": (said.task_fingerprint, task.fingerprint()),
+        "the embedding model": (said.model_id, model_id or said.model_id),
+        "the algorithm": (said.algorithm, algorithm_version()),
+    }
+    return [
+        f"{what} is not the one it was fitted on: {before[:40]} then, {now[:40]} now"
+        for what, (before, now) in pairs.items()
+        if before != now
+    ]
+
+
+def _model(reference: Mapping[str, Cell] | None) -> str | None:
+    model = None if reference is None else reference["model_id"]
+    return None if model is None else str(model)
+
+
+def _frame(said: AdoptionEvent) -> pd.DataFrame:
+    return pd.DataFrame({name: [getattr(said, name)] for name in _CONDITIONS}, dtype="string")

@@ -1,0 +1,104 @@
+"""Which policy decides for a task: adopted, withdrawn, or lapsed since a condition was gone, as a chain of
+events for each task.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+import pyarrow as pa
+from pydantic import Field, StringConstraints
+
+from sopilot_assets.store.event_chain import ChainEvent, EventChain, Hash
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Ledger
+
+COLUMNS: Final = {
+    "event_id": pa.string(),
+    "task_id": pa.string(),
+    "seq": pa.int64(),
+    "previous_hash": pa.string(),
+    "happened": pa.string(),
+    "who": pa.string(),
+    "at": pa.string(),
+    "reason": pa.string(),
+    "study_id": pa.string(),
+    "policy_id": pa.string(),
+    "detector": pa.string(),
+    "review": pa.float64(),
+    "dossier_id": pa.string(),
+    "dossier_sha256": pa.string(),
+    "signer": pa.string(),
+    "task_version": pa.int64(),
+    "task_fingerprint": pa.string(),
+    "model_id": pa.string(),
+    "algorithm": pa.string(),
+}
+
+LAPSED_BY: Final = "sopilot"
+"""Who says that a policy lapsed."""
+
+_Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+
+
+class AdoptionHappening(StrEnum):
+    """What an event says: a policy decides from now on, somebody took it back, or a condition was gone."""
+
+    ADOPTED = "adopted"
+    WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"
+
+
+class AdoptionEvent(ChainEvent):
+    """One word on the policy of a task: who said it, when (ISO 8601), why, and of which policy.
+
+    ``review`` is the policy's threshold as a critical probability of score rows. ``dossier_sha256`` is the
+    hash of the dossier's ``manifest.json``, which holds the hashes of all its files; ``signer`` the
+    fingerprint of the key that signed it. The last four are the conditions under which the policy was fitted
+    and decides: version and fingerprint of the task, embedding model, algorithm.
+    """
+
+    task_id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+    happened: Annotated[AdoptionHappening, Field(strict=False)]
+    who: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+    at: str
+    reason: _Said
+    study_id: str
+    policy_id: str
+    detector: str
+    review: Annotated[float, Field(ge=0, le=1)]
+    dossier_id: str
+    dossier_sha256: Hash
+    signer: str
+    task_version: int
+    task_fingerprint: str
+    model_id: str
+    algorithm: str
+
+
+def adoptions(home: Home) -> EventChain[AdoptionEvent]:
+    """The chains of adoptions, one a task."""
+    return EventChain(Ledger(home.ledgers, "adoptions", COLUMNS, "event_id"), AdoptionEvent, "task_id")
+
+
+def last_adoption(home: Home, task_id: str) -> AdoptionEvent | None:
+    """The last word on the policy of a task; None where none was ever adopted."""
+    events = adoptions(home).read(task_id)
+    return events[-1] if events else None
+
+
+def ended(
+    home: Home,
+    adoption: AdoptionEvent,
+    happened: AdoptionHappening,
+    *,
+    who: str,
+    reason: str,
+    run_id: str,
+    written_at: str,
+) -> AdoptionEvent:
+    """The event that ends an adoption."""
+    same = adoption.model_dump(exclude={"seq", "previous_hash", "event_id", "who", "at", "reason"})
+    said = {**same, "happened": happened.value, "who": who, "at": written_at, "reason": reason}
+    return adoptions(home).append(adoption.task_id, said, run_id=run_id, written_at=written_at)
