@@ -50,7 +50,7 @@ class _Context:
     gold: Gold
     calibration: Calibration
     rows: tuple[Verifiability, ...]
-    limits: DecisionLimits | None = None
+    review: float
 
     def gold_segment(self, steps: Sequence[int]) -> Segment | None:
         """The stretch of the compared gold that shows the steps; None when it shows none of them."""
@@ -125,7 +125,9 @@ def score_alignment(
     """
     gold = next(gold for gold in reference.golds if gold.video_id == alignment.warp.gold_id)
     rows = verifiability(task, calibration)
-    context = _Context(task, alignment, reference, gold, calibration, rows, limits)
+    context = _Context(
+        task, alignment, reference, gold, calibration, rows, limits.review if limits else UNCERTAIN
+    )
     known = shows_procedure(alignment, calibration)
     edits = [
         edit
@@ -455,8 +457,7 @@ def _decide_by_golds(
     critical = _seen_to_fail(context, deviations)
     if critical:
         return Decision.FAIL, sentence("fail", first=max(critical, key=lambda d: d.confidence).text)
-    limit = context.limits.review if context.limits else UNCERTAIN
-    if (likely := critical_probability(task, context.alignment)) >= limit:
+    if (likely := critical_probability(task, context.alignment)) >= context.review:
         return Decision.NOT_VERIFIABLE, sentence("uncertain", share=likely)
     if blind := _blind(context, BLIND):
         return Decision.NOT_VERIFIABLE, sentence("blind", steps=_named(task, blind))

@@ -14,6 +14,7 @@ import pandas as pd
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.capture.registry import Registry
+from sopilot_assets.old_rules.drift import MIN_WINDOW
 from sopilot_assets.reference.ledger import reference_rows
 from sopilot_assets.scoring.ledger import algorithm_version, scores_ledger
 from sopilot_assets.scoring.limits import DecisionLimits, policy_source
@@ -142,7 +143,7 @@ def drift_since(home: Home, said: AdoptionEvent, *, now: datetime) -> FixedBinDr
     ordered = ordered[ordered["key"].isin(list(active))]
     later = ordered[ordered["seen"] >= said.at]
     since = (now - timedelta(days=drift.RECENT_DAYS)).isoformat()
-    recent = later.iloc[-max(drift.MIN_WINDOW, int((later["seen"] >= since).sum())) :]
+    recent = later.iloc[-max(MIN_WINDOW, int((later["seen"] >= since).sum())) :]
     before, after = (
         frame["critical_probability"].to_numpy(dtype=np.float64)
         for frame in (ordered[ordered["seen"] < said.at], recent)
