@@ -120,14 +120,11 @@ def score_alignment(
     calibration: Calibration,
     limits: DecisionLimits | None = None,
 ) -> Score:
-    """The deviations (in order of time), score and decision of one recording, by the limits of an adopted
-    policy, or without them by the golds' own rule.
-    """
+    """The deviations in order of time, the score and the decision, by ``limits`` or the golds' own rule."""
     gold = next(gold for gold in reference.golds if gold.video_id == alignment.warp.gold_id)
     rows = verifiability(task, calibration)
-    context = _Context(
-        task, alignment, reference, gold, calibration, rows, limits.review if limits else UNCERTAIN
-    )
+    limit = limits.review if limits else UNCERTAIN
+    context = _Context(task, alignment, reference, gold, calibration, rows, limit)
     known = shows_procedure(alignment, calibration)
     edits = [
         edit
@@ -153,7 +150,7 @@ def score_alignment(
         interval=_interval(context, deviations, points) if decided else None,
         steps=tuple(_readings(context)),
         unverifiable=_unverifiable(context),
-        decided_by=GOLDS if limits is None else limits.source,
+        decided_by=limits.source if limits else GOLDS,
         shows_task=known,
     )
 
