@@ -91,16 +91,19 @@ def align(
         posterior=np.exp(log_posterior).astype(np.float32),
         duration_s=embedding.duration_s,
         held_out=reference.evidence.held_out,
-        alternatives=tuple(_alternatives(decoding)),
+        alternatives=tuple(_alternatives(decoding, edges)),
     )
 
 
-def _alternatives(decoding: Decoding) -> Iterator[Alternative]:
+def _alternatives(decoding: Decoding, edges: Floats) -> Iterator[Alternative]:
     for candidate in decoding.candidates:
         log_odds = candidate.score - decoding.best.score
         if log_odds > -NEGLIGIBLE:
+            changes = candidate.explanation.changes
             yield Alternative(
-                tuple((change.kind, change.steps) for change in candidate.explanation.changes), log_odds
+                tuple((change.kind, change.steps) for change in changes),
+                log_odds,
+                tuple(_where(change, candidate, edges) for change in changes),
             )
 
 

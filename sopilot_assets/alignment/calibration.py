@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 from scipy.optimize import minimize
+from scipy.special import logsumexp
 from scipy.stats import binomtest
 from upath import UPath
 
@@ -58,6 +59,8 @@ SCALE_SPREAD: Final = 0.5
 """The same for the log of the scale."""
 KEPT: Final = 15.0
 """Explanations that are worse than the best by more nats do not matter."""
+LEAST_SHARE: Final = 0.002
+"""Explanations that have less probability than this together are not kept."""
 MOST_EDITED: Final = 8
 """From so many golds on, only these are edited; all are compared unedited."""
 
@@ -88,6 +91,24 @@ def _wilson_upper(hits: int, cases: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class TriedGold:
+    """One gold compared with those of others, as it is or with one ``change``, and how it was explained.
+
+    ``explained`` are the edits of each explanation with its probability, the most probable first; what is left
+    out has less than `LEAST_SHARE` together. ``hidden`` is the step that was treated as unknown.
+    """
+
+    gold_id: str
+    change: PlannedEdit | None
+    hidden: int | None
+    explained: tuple[tuple[tuple[PlannedEdit, ...], float], ...]
+
+    def probability(self, holds: Callable[[PlannedEdit], bool]) -> float:
+        """The probability, in [0, 1], of an explanation with an edit that ``holds``."""
+        return sum(share for edits, share in self.explained if any(map(holds, edits)))
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """What a reference's golds say about its own reliability.
 
@@ -103,6 +124,8 @@ class Calibration:
     floor: tuple[float | None, ...]
     order_evidence: float | None = None
     """The median order evidence (nats) of the held-out golds; None without one, or for few steps."""
+    tried: tuple[TriedGold, ...] = ()
+    """Every comparison that all this rests on."""
     version: str = CALIBRATION_VERSION
 
     def tally(self, kind: EditKind, step: int) -> Tally | None:
@@ -136,6 +159,7 @@ def calibrate(reference: Reference) -> Calibration:
         tuple(_tallies(cases, prices, len(reference.step_ids))),
         tuple(min((v for v in values if v is not None), default=None) for values in known),
         _usual_order_evidence(cases, prices),
+        tuple(_tried(case, prices) for case in cases),
     )
 
 
@@ -431,6 +455,23 @@ def _tallies(cases: Sequence[EditedGold], prices: Prices, step_count: int) -> It
 
 def _finds(changes: Sequence[PlannedEdit], change: PlannedEdit | None) -> bool:
     return any(_is_right([found], change) for found in changes)
+
+
+def _tried(case: EditedGold, prices: Prices) -> TriedGold:
+    scores = prices.scale * case.evidence - case.counts @ _vector(prices)
+    share = np.exp(scores - logsumexp(scores))
+    mass: dict[tuple[PlannedEdit, ...], float] = defaultdict(float)
+    for candidate, part in zip(case.candidates, share.tolist(), strict=True):
+        mass[candidate.explanation.changes] += part
+    ranked = sorted(mass.items(), key=lambda item: (-item[1], item[0]))
+    above = np.cumsum([part for _, part in ranked])
+    kept = 1 + int((above < 1.0 - LEAST_SHARE).sum())
+    return TriedGold(
+        case.gold_id,
+        case.change,
+        case.hidden,
+        tuple((edits, round(part, 6)) for edits, part in ranked[:kept]),
+    )
 
 
 def _reported(case: EditedGold, vector: Floats, scale: float) -> tuple[PlannedEdit, ...]:

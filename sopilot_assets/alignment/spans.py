@@ -84,12 +84,14 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """Another explanation: its edits as (kind, steps), and its score against the best explanation, in nats
-    (0 for the best itself).
+    """Another explanation: its edits as (kind, steps), its score against the best explanation, in nats (0 for
+    the best itself), and for each edit ``where`` the video shows it, if this explanation is right.
     """
 
     edits: tuple[tuple[EditKind, tuple[int, ...]], ...]
     log_odds: float
+    where: tuple[Segment, ...] = ()
+    """As many as ``edits``; empty in an alignment that was stored before places were kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from sopilot_assets.alignment.calibration import Calibration
+from sopilot_assets.tasks import TaskSpec
+
 GOLDS: Final = "golds"
 """The source of limits that follow from the task and its golds alone."""
 
@@ -32,3 +35,7 @@ class DecisionLimits:
 def policy_source(policy_id: str) -> str:
     """How rows and pages name the policy that decided."""
     return f"policy {policy_id}"
+
+
+def golds_limits(task: TaskSpec, calibration: Calibration) -> DecisionLimits:
+    return DecisionLimits(fail=0.5, review=0.2, source=GOLDS)

@@ -113,6 +113,8 @@ class Score:
     steps: tuple[StepReading, ...] = ()
     unverifiable: tuple[Verifiability, ...] = ()
     """What could not be verified in this recording."""
+    suspected: tuple[Deviation, ...] = ()
+    """What was not found and is not ruled out either, the most likely first."""
     decided_by: str = GOLDS
     """Whose limits decided: the golds' own, or ``policy <id>``."""
     shows_task: bool = True

@@ -82,31 +82,15 @@ _TEMPLATES: Final[dict[str, Text]] = {
         "A critical deviation can neither be named nor ruled out ({share:.0%} likely).",
         "重大な逸脱を特定も否定もできません(可能性 {share:.0%})。",
     ),
-    "blind": Text(
-        "Whether {steps} was done cannot be told from these golds.",
-        "{steps} が行われたかどうかは、現在のお手本では判定できません。",
-    ),
-    "review_blind": Text(
-        "No deviation that matters was found, but the golds hardly show whether {steps} was done.",
-        "問題となる逸脱は見つかりませんが、{steps} が行われたかどうかはお手本からほとんど判定できません。",
+    "suspected": Text(
+        "Perhaps ({share:.0%} likely): {first} Look there.",
+        "可能性 {share:.0%}: {first} 該当箇所を確認してください。",
     ),
     "one_gold_only": Text(
         "No gold could be tried on others (a single one, or none that shows every step beside another), so "
         "nothing says how much a right recording may differ. Record a gold by one more person.",
         "お手本どうしを比べられない(1本だけ、または全工程を示すものが足りない)ため、正しい作業のばらつきが"
         "わかりません。別の人のお手本を追加してください。",
-    ),
-    "review_one_person": Text(
-        "No deviation that matters was found, but all golds show the same person, so how much people differ "
-        "is not known. Record a gold by one more person.",
-        "問題となる逸脱は見つかりませんが、お手本が全て同じ人のため、個人差がわかりません。"
-        "別の人のお手本を追加してください。",
-    ),
-    "review_unknown_persons": Text(
-        "No deviation that matters was found, but nobody said who is seen in some golds, so how much people "
-        "differ is not known. Say it for each gold (`sopilot recording correct`); two persons are needed.",
-        "問題となる逸脱は見つかりませんが、お手本に写っている人が一部または全て登録されていないため、個人差がわかりません。"
-        "お手本ごとに人を登録してください(`sopilot recording correct`)。2人以上が必要です。",
     ),
     "one_gold": Text("There is no other gold to try it on.", "試すための別のお手本がありません。"),
     "golds_differ": Text(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
 from sopilot_assets.alignment.calibration import Calibration, Tally
@@ -14,6 +14,8 @@ from sopilot_assets.tasks import DeviationType, TaskSpec
 
 LEAST_POWER: Final = 0.5
 """A deviation that would be found less often than this cannot be ruled out."""
+MISSING_SHARE: Final = 0.12
+"""The share of recordings with a step missing that odds are calibrated for (see `calibration`)."""
 MOST_FALSE: Final = 0.2
 """What is reported more often than this in golds that lack it is no finding."""
 _Counts: TypeAlias = Callable[[Tally], tuple[int, int]]
@@ -76,3 +78,34 @@ def _pooled(hits: int, cases: int, of_kind: Iterable[Tally], counts: _Counts) ->
     totals = [counts(tally) for tally in of_kind]
     everywhere = (sum(hit for hit, _ in totals) + 0.5) / (sum(case for _, case in totals) + 1.0)
     return (hits + POOLED * everywhere) / (cases + POOLED)
+
+
+def worth(calibration: Calibration, kind: EditKind, steps: Sequence[int]) -> float:
+    """What a finding of a kind at these steps is worth: how many of those made on golds were right, in
+    [0, 1]; the best of the steps counts.
+
+    Found where it was made on purpose against reported where it is not, with all steps of the kind together
+    as a prior that is worth `POOLED` cases and itself starts at one right finding.
+    """
+    of_kind = [
+        tally
+        for tally in calibration.tallies
+        if tally.kind is (EditKind.MISSING if kind is EditKind.PARTIAL else kind)
+    ]
+    if not of_kind:
+        return 1.0
+    right, false = sum(t.found for t in of_kind), sum(t.invented for t in of_kind)
+    usual = (right + 1.0) / (right + false + 1.0)
+    mine = [t for t in of_kind if t.step in steps] or of_kind
+    return max((t.found + POOLED * usual) / (t.found + t.invented + POOLED) for t in mine)
+
+
+def unnoticed(task: TaskSpec, calibration: Calibration) -> float:
+    """The probability, in [0, 1], that a critical step is missing although nothing says so.
+
+    Of all recordings `MISSING_SHARE` are taken to lack a step, each step alike; of those with a step missing
+    its power is noticed.
+    """
+    rows = [row for row in verifiability(task, calibration) if row.type is DeviationType.MISSING_STEP]
+    blind = [1.0 - row.power for row in rows if row.power is not None and row.step_id in task.critical_ids]
+    return MISSING_SHARE * sum(blind) / len(rows) if rows else 0.0

@@ -1,0 +1,67 @@
+"""One recording beside what the golds of its task say, as all of scoring reads it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sopilot_assets.alignment.calibration import Calibration
+from sopilot_assets.alignment.spans import Alignment, EditKind, SpanKind
+from sopilot_assets.reference.model import Gold, Reference
+from sopilot_assets.segments import Segment
+from sopilot_assets.tasks import TaskSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """An alignment with the task, the reference and the calibration that it is judged by."""
+
+    task: TaskSpec
+    alignment: Alignment
+    reference: Reference
+    calibration: Calibration
+
+    @functools.cached_property
+    def gold(self) -> Gold:
+        """The gold that the recording is shown beside."""
+        return next(g for g in self.reference.golds if g.video_id == self.alignment.warp.gold_id)
+
+    def gold_segment(self, steps: Sequence[int]) -> Segment | None:
+        """The stretch of the compared gold that shows the steps; None when it shows none of them."""
+        shown = [interval.segment for interval in self.gold.intervals if interval.step in steps]
+        return Segment(min(s.start_s for s in shown), max(s.end_s for s in shown)) if shown else None
+
+    def usual_s(self, step: int) -> float:
+        """The usual duration of a step at this recording's own pace, in seconds."""
+        return self._usual_s[step]
+
+    @functools.cached_property
+    def _usual_s(self) -> list[float]:
+        durations = self.reference.durations
+        return [durations.seconds(step) * self.pace for step in range(len(self.task.steps))]
+
+    @functools.cached_property
+    def stills(self) -> tuple[Segment, ...]:
+        """Where the picture stands still, in order."""
+        return tuple(edit.where for edit in self.alignment.edits if edit.kind is EditKind.FROZEN)
+
+    def seen_s(self, where: Segment) -> float:
+        """How much of a stretch can be seen, in seconds: nothing has a duration in a picture that stands
+        still.
+        """
+        return where.duration_s - sum((where & still).duration_s for still in self.stills)
+
+    def beside_still(self, where: Segment) -> bool:
+        """Whether a stretch, or a moment, lies in a picture that stands still, or borders on one."""
+        return any(where.start_s <= still.end_s and still.start_s <= where.end_s for still in self.stills)
+
+    @functools.cached_property
+    def pace(self) -> float:
+        """The median over the steps that were seen whole of their duration against the usual one."""
+        ratios = sorted(
+            span.segment.duration_s / self.reference.durations.seconds(span.step)
+            for span in self.alignment.spans
+            if span.kind is SpanKind.STEP and span.step is not None and not self.beside_still(span.segment)
+        )
+        return ratios[len(ratios) // 2] if ratios else 1.0
