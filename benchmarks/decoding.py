@@ -88,8 +88,8 @@ def parts(video: ClipEmbedding, reference: Reference) -> dict[str, float]:
     live = ~frozen_clips(video)
     prices, evidence = Prices(), reference.evidence
     rows = timed("comparable rows", lambda: comparable(video, live))
-    posterior = timed("evidence of the steps", lambda: evidence.log_posterior(rows, usable=live))
-    fit = timed("fit", lambda: evidence.match(rows, usable=live))
+    compared = timed("comparison with the golds", lambda: evidence.compare(rows))
+    posterior, fit = timed("evidence of the steps", lambda: evidence.judge(compared, usable=live))
     motion = clip_motion(video, live)
     clips = timed(
         "motion and borders",
@@ -118,19 +118,14 @@ def parts(video: ClipEmbedding, reference: Reference) -> dict[str, float]:
     )
 
     def votes() -> None:
-        of_golds = GoldVotes(reference, rows, clips, decoding, posterior, usable=live, scale=prices.scale)
+        of_golds = GoldVotes(reference, compared, clips, decoding, posterior, usable=live, scale=prices.scale)
         for change in decoding.best.explanation.changes:
             of_golds(change)
 
     timed("votes of the golds", votes)
-    timed("warps onto the golds", lambda: [warp_path(gold_rows(g), rows) for g in reference.golds])
+    timed("warps onto the golds", lambda: [warp_path(g.rows, rows) for g in reference.golds])
     timed("align, all of it", lambda: align("measured", video, reference))
     return spent
-
-
-def gold_rows(one: Gold) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """A gold's clips as they are compared."""
-    return comparable(one.embedding, ~frozen_clips(one.embedding))
 
 
 def gold(number: int, seconds: float) -> Gold:

@@ -4,7 +4,6 @@ similar gold.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from sopilot_assets.alignment.clip_scores import clip_scores
 from sopilot_assets.alignment.decode import DecodedExplanation, Decoding, decode, order_evidence
-from sopilot_assets.alignment.dtw import warp_path
+from sopilot_assets.alignment.dtw import Indices, cheapest_path
 from sopilot_assets.alignment.explanations import UNKNOWN, PlannedEdit, Prices
 from sopilot_assets.alignment.spans import (
     DOUBTFUL_LOG_ODDS,
@@ -29,7 +28,8 @@ from sopilot_assets.alignment.spans import (
 from sopilot_assets.alignment.votes import GoldVotes
 from sopilot_assets.embedding.clips import ClipEmbedding, Features, comparable, require_same_model
 from sopilot_assets.embedding.stillness import frozen_clips, frozen_segments, jumps_after
-from sopilot_assets.reference.model import Reference
+from sopilot_assets.reference.evidence import Comparison
+from sopilot_assets.reference.model import Gold, Reference
 from sopilot_assets.reference.motion import clip_motion
 from sopilot_assets.segments import Segment
 
@@ -52,7 +52,8 @@ def align(
     live = ~frozen_clips(embedding)
     stills = tuple(frozen_segments(embedding))
     rows = comparable(embedding, live)
-    log_posterior, fit = reference.evidence.judged(rows, usable=live)
+    compared = reference.evidence.compare(rows)
+    log_posterior, fit = reference.evidence.judge(compared, usable=live)
     clips = clip_scores(reference, rows, log_posterior, clip_motion(embedding, live), usable=live, fit=fit)
     decoding = decode(
         clips,
@@ -64,7 +65,7 @@ def align(
     edges = _clip_edges(embedding)
     best = decoding.best
     frozen = tuple(_frozen(embedding, stills, _hidden_steps(decoding.best, edges, stills)))
-    votes = GoldVotes(reference, rows, clips, decoding, log_posterior, usable=live, scale=prices.scale)
+    votes = GoldVotes(reference, compared, clips, decoding, log_posterior, usable=live, scale=prices.scale)
     spans = _spans(best, edges, log_posterior, stills)
     return Alignment(
         video_id=video_id,
@@ -86,7 +87,7 @@ def align(
             orders=reference.orders,
             stride_s=reference.stride_s,
         ),
-        warp=_nearest_warp(embedding, rows, reference),
+        warp=_nearest_warp(embedding, rows, compared, reference),
         clip_middle_s=embedding.clip_middle_s,
         posterior=np.exp(log_posterior).astype(np.float32),
         duration_s=embedding.duration_s,
@@ -234,23 +235,20 @@ def _outside(segment: Segment, stills: tuple[Segment, ...]) -> list[Segment]:
     return pieces
 
 
-@functools.lru_cache(maxsize=64)
-def _live_rows(gold: ClipEmbedding) -> Features:
-    """The comparable rows of a gold, which every recording of its task is compared with."""
-    return comparable(gold, ~frozen_clips(gold))
-
-
-def _nearest_warp(embedding: ClipEmbedding, rows: Features, reference: Reference) -> Warp:
+def _nearest_warp(
+    embedding: ClipEmbedding, rows: Features, compared: Comparison, reference: Reference
+) -> Warp:
     """The warp onto the gold with the lowest normalised cost; of equal golds the first by id."""
-    warps = []
-    for gold in reference.golds:
-        gold_path, trainee_path, cost = warp_path(_live_rows(gold.embedding), rows)
-        warps.append(
-            Warp(
-                gold.video_id,
-                gold.embedding.clip_middle_s[gold_path],
-                embedding.clip_middle_s[trainee_path],
-                cost,
-            )
-        )
-    return min(warps, key=lambda warp: (warp.normalized_cost, warp.gold_id))
+    owner = reference.evidence.clips.gold
+    found: list[tuple[float, str, Gold, Indices, Indices]] = []
+    wide = rows.astype(np.float64).T
+    for index, gold in enumerate(reference.golds):
+        taught = gold.taught >= 0
+        cosines = np.empty((taught.size, wide.shape[1]))
+        # most gold clips have been compared with already: those that teach a step
+        cosines[taught] = compared.cosines[:, owner == index].T
+        cosines[~taught] = gold.rows[~taught].astype(np.float64) @ wide
+        gold_path, trainee_path, total = cheapest_path(1.0 - np.clip(cosines, -1.0, 1.0))
+        found.append((total / len(gold_path), gold.video_id, gold, gold_path, trainee_path))
+    cost, gold_id, gold, gold_path, trainee_path = min(found, key=lambda one: one[:2])
+    return Warp(gold_id, gold.embedding.clip_middle_s[gold_path], embedding.clip_middle_s[trainee_path], cost)

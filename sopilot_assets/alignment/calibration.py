@@ -30,11 +30,10 @@ from sopilot_assets.alignment.counterfactual import Counterfactual, counterfactu
 from sopilot_assets.alignment.decode import ClipScores, DecodedExplanation, Decoding, decode, order_evidence
 from sopilot_assets.alignment.explanations import PlannedEdit, Prices
 from sopilot_assets.alignment.spans import EditKind
-from sopilot_assets.embedding.clips import comparable, rearranged
-from sopilot_assets.embedding.stillness import frozen_clips
+from sopilot_assets.embedding.clips import Features, comparable, rearranged
 from sopilot_assets.errors import StoreError
-from sopilot_assets.reference.model import Gold, Reference, build_reference, clip_steps
-from sopilot_assets.reference.motion import clip_motion
+from sopilot_assets.reference.evidence import MOST_FOLDS, Comparison, Indices
+from sopilot_assets.reference.model import Gold, Reference
 from sopilot_assets.store.publish import publish_bytes
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -317,14 +316,14 @@ def _weights(cases: Sequence[EditedGold]) -> list[float]:
     return weights
 
 
-def _groups(golds: Sequence[Gold], held_out: str) -> Iterator[tuple[Gold, ...]]:
-    if held_out == "gold":
-        yield from ((gold,) for gold in golds)
-        return
-    persons: dict[str, list[Gold]] = defaultdict(list)
-    for gold in golds:
-        persons[gold.person or ""].append(gold)
-    yield from (tuple(persons[name]) for name in sorted(persons))
+def _groups(golds: Sequence[Gold], held_out: str) -> list[tuple[Gold, ...]]:
+    """The golds that are left out together: those of one person, or of several where there are many."""
+    names = [(gold.person or "") if held_out == "person" else gold.video_id for gold in golds]
+    fold = {name: number % MOST_FOLDS for number, name in enumerate(sorted(set(names)))}
+    groups: dict[int, list[Gold]] = defaultdict(list)
+    for name, gold in zip(names, golds, strict=True):
+        groups[fold[name]].append(gold)
+    return [tuple(groups[number]) for number in sorted(groups)]
 
 
 def _spread_over_persons(golds: Sequence[Gold]) -> list[Gold]:
@@ -339,43 +338,35 @@ def _spread_over_persons(golds: Sequence[Gold]) -> list[Gold]:
 
 
 def _fold(reference: Reference, left_out: Sequence[Gold]) -> Reference | None:
-    """The reference of the other golds; None when they do not show every step.
-
-    How evidence is stacked stays as it was fitted on all: two golds of one person could only be calibrated
-    against each other, which says nothing about another person.
-    """
+    """The reference of the other golds; None when they do not show every step."""
     others = [gold for gold in reference.golds if gold not in left_out]
-    shown = {step for gold in others for step in clip_steps(gold.embedding, gold.intervals).tolist()}
-    if not shown.issuperset(range(len(reference.step_ids))):
-        return None
-    fold = build_reference(reference.task_id, reference.step_ids, others, orders=reference.task_orders)
-    whole = reference.evidence
-    evidence = replace(fold.evidence, stack=whole.stack, looks=whole.looks, gold_match=whole.gold_match)
-    return replace(fold, evidence=evidence)
+    shown = {step for gold in others for step in gold.taught.tolist()}
+    return reference.of(others) if shown.issuperset(range(len(reference.step_ids))) else None
 
 
 def _cases(reference: Reference, gold: Gold, *, edit: bool) -> Iterator[EditedGold]:
     if {interval.step for interval in gold.intervals} != set(range(len(reference.step_ids))):
         return  # a gold that lacks a step does not say what the right explanation of it is
-    live = ~frozen_clips(gold.embedding)
-    motion = clip_motion(gold.embedding, live)
+    compared: dict[bytes, tuple[Indices, Features, Comparison]] = {}
     for made in counterfactuals(gold.embedding.clip_middle_s, gold.intervals):
         if edit or made.change is None:
-            yield _case(reference, gold, made, motion)
+            # what clips look like depends on which others are there, not on their order
+            clips = np.sort(made.clips)
+            if clips.tobytes() not in compared:
+                rows = comparable(rearranged(gold.embedding, clips))
+                compared[clips.tobytes()] = clips, rows, reference.evidence.compare(rows)
+            known, rows, comparison = compared[clips.tobytes()]
+            places = np.searchsorted(known, made.clips)
+            yield _case(reference, gold, made, rows[places], comparison.at(places))
 
 
-def _case(reference: Reference, gold: Gold, made: Counterfactual, motion: Floats) -> EditedGold:
-    rows = comparable(rearranged(gold.embedding, made.clips))
+def _case(
+    reference: Reference, gold: Gold, made: Counterfactual, rows: Features, compared: Comparison
+) -> EditedGold:
     usable = np.ones(rows.shape[0], dtype=np.bool_)
-    moved = motion[made.clips]
-    clips = clip_scores(
-        reference,
-        rows,
-        reference.evidence.log_posterior(rows, hidden=made.hidden),
-        moved - np.median(moved),
-        usable=usable,
-        fit=reference.evidence.match(rows),
-    )
+    moved = gold.motion[made.clips]
+    log_posterior, fit = reference.evidence.judge(compared, hidden=made.hidden)
+    clips = clip_scores(reference, rows, log_posterior, moved - np.median(moved), usable=usable, fit=fit)
     orders = [tuple(step for step in order if step != made.hidden) for order in reference.orders]
     decoding = decode(
         clips,
@@ -419,8 +410,8 @@ def _counts(changes: Iterable[PlannedEdit]) -> Floats:
 
 def _step_evidence(reference: Reference, gold: Gold) -> list[float | None]:
     """Per step the mean log-probability of the gold's clips for it."""
-    live = ~frozen_clips(gold.embedding)
-    posterior = reference.evidence.log_posterior(comparable(gold.embedding, live), usable=live)
+    live = gold.live
+    posterior = reference.evidence.log_posterior(gold.rows, usable=live)
     middles = gold.embedding.clip_middle_s
     found: list[float | None] = [None] * len(reference.step_ids)
     for interval in gold.intervals:

@@ -16,7 +16,7 @@ from sopilot_assets.alignment.decode import (
 )
 from sopilot_assets.alignment.explanations import UNKNOWN, PlannedEdit
 from sopilot_assets.alignment.spans import EditKind, Vote
-from sopilot_assets.embedding.clips import Features
+from sopilot_assets.reference.evidence import Comparison
 from sopilot_assets.reference.model import Reference
 
 
@@ -24,14 +24,14 @@ class GoldVotes:
     """The votes of a reference's golds on the changes of a decoding.
 
     The best explanation with a change is compared with the best one without any of its kind, as both were
-    segmented with all golds (``log_posterior``), at their prices. The clips' evidence is that of one gold
-    instead of all.
+    segmented with all golds (``log_posterior``), at their prices. The clips' evidence (``compared``) is
+    that of one gold instead of all.
     """
 
     def __init__(
         self,
         reference: Reference,
-        rows: Features,
+        compared: Comparison,
         clips: ClipScores,
         decoding: Decoding,
         log_posterior: Floats,
@@ -45,7 +45,7 @@ class GoldVotes:
             evidence = reference.evidence
             besides = clips.states - evidence.emission(log_posterior)
             for index, gold in enumerate(reference.golds):
-                posterior = evidence.log_posterior_of_gold(rows, index, usable=usable)
+                posterior = evidence.judge_by_gold(compared, index, usable=usable)
                 self.scores[gold.video_id] = evidence.emission(posterior) + besides
 
     def __call__(self, change: PlannedEdit) -> tuple[Vote, ...]:

@@ -12,11 +12,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import eigh
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
@@ -35,6 +36,12 @@ SOMEBODY_ELSE: Final = 0.6
 """How well golds of different persons match, as a share of how well golds of one person do: .56 to .62 on the
 development sets. It stands in where all golds show one person."""
 HIDDEN: Final = -1e3
+MOST_FOLDS: Final = 8
+"""Up to so many persons (or golds) are left out one by one; of more, every eighth together, so that the work
+grows with the golds and no faster.
+"""
+NEGLIGIBLE: Final = 1e-10
+"""Directions in which gold clips vary less, as a share of the strongest, are rounding."""
 PRIOR_LOOKS: Final = 1.0
 """How many golds the assumption about what steps look like is worth."""
 PRIOR_RIGHT: Final = 0.97
@@ -62,6 +69,26 @@ class GoldClips:
         return GoldClips(
             self.rows[chosen], self.step[chosen], self.gold[chosen], self.person[chosen], self.step_count
         )
+
+    def of_golds(self, golds: Sequence[int]) -> GoldClips:
+        """Only the clips of these golds, ascending, which are counted anew from 0."""
+        part = self.where(np.isin(self.gold, golds))
+        return replace(part, gold=np.searchsorted(np.asarray(golds, dtype=np.int64), part.gold))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """One video's n clips beside the gold clips: ``cosines`` (n, c) with each of them, ``nearest`` (n, K) the
+    mean cosine to the nearest ones of each step, and ``logit`` (n, K), the logistic scores.
+    """
+
+    cosines: Floats
+    nearest: Floats
+    logit: Floats
+
+    def at(self, clips: Indices) -> Comparison:
+        """The same for these clips (m,) one after the other."""
+        return Comparison(self.cosines[clips], self.nearest[clips], self.logit[clips])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,20 +122,37 @@ class Evidence:
         ``usable`` (n,) marks the clips that show something; the others do not count in what is usual for
         the video. ``hidden`` is a step that is treated as if no gold had shown it.
         """
-        cosine, logit = similarities(rows, self.clips, self.weights, self.bias)
+        judged, _ = self.judge(self.compare(rows), usable=usable, hidden=hidden)
+        return judged
+
+    def match(self, rows: Features, *, usable: Mask | None = None) -> float:
+        """How well a video's clips match gold clips at all, as a share of what held-out golds reach; 1 when
+        golds could not be held out.
+        """
+        return self._match(self.compare(rows).nearest, usable)
+
+    def compare(self, rows: Features) -> Comparison:
+        """One video's clips (n, D) beside all gold clips, for everything that is asked about it."""
+        wide = rows.astype(np.float64)
+        cosines = wide @ _columns(self.clips)
+        nearest = _nearest(cosines, self.clips.step, self.clips.step_count)
+        return Comparison(cosines, nearest, _shown(wide @ self.weights + self.bias, nearest))
+
+    def judge(
+        self, compared: Comparison, *, usable: Mask | None = None, hidden: int | None = None
+    ) -> tuple[Floats, float]:
+        """`log_posterior` and `match` of one video."""
+        cosine, logit = compared.nearest, compared.logit
+        fit = self._match(cosine, usable)
         if hidden is not None:
-            cosine[:, hidden], logit[:, hidden] = HIDDEN, HIDDEN
-        return self._stacked(cosine, logit, usable)
+            cosine, logit = _without_step(cosine, hidden), _without_step(logit, hidden)
+        return self._stacked(cosine, logit, usable), fit
 
-    def log_posterior_of_gold(self, rows: Features, gold: int, *, usable: Mask) -> Floats:
+    def judge_by_gold(self, compared: Comparison, gold: int, *, usable: Mask) -> Floats:
         """`log_posterior` by the clips of one gold only; a step that it does not show is impossible."""
-        cosine, logit = similarities(rows, _of_gold(self.clips, gold), self.weights, self.bias)
-        return self._stacked(cosine, logit, usable)
-
-    def judged(self, rows: Features, *, usable: Mask) -> tuple[Floats, float]:
-        """`log_posterior` and `match` of one video, from one comparison."""
-        cosine, logit = similarities(rows, self.clips, self.weights, self.bias)
-        return self._stacked(cosine, logit, usable), self._match(cosine, usable)
+        own = self.clips.gold == gold
+        nearest = _nearest(compared.cosines[:, own], self.clips.step[own], self.clips.step_count)
+        return self._stacked(nearest, _shown(compared.logit, nearest), usable)
 
     def _stacked(self, cosine: Floats, logit: Floats, usable: Mask | None) -> Floats:
         # a video that matches better than any gold does must not make its weaker steps look unknown
@@ -124,14 +168,8 @@ class Evidence:
         """
         return np.log(np.exp(log_posterior) @ self.looks.T)
 
-    def match(self, rows: Features, *, usable: Mask | None = None) -> float:
-        """How well a video's clips match gold clips at all, as a share of what golds of somebody else reach; 1
-        when golds could not be held out.
-        """
-        cosine, _ = similarities(rows, self.clips, self.weights, self.bias)
-        return self._match(cosine, usable)
-
     def _match(self, cosine: Floats, usable: Mask | None) -> float:
+        """How well a video matches at all, as a share of what golds of somebody else reach; 1 without any."""
         if not self.gold_match:
             return 1.0
         usual = float(np.median(self.gold_match)) * (SOMEBODY_ELSE if self.held_out == "gold" else 1.0)
@@ -140,13 +178,25 @@ class Evidence:
 
 def fit_evidence(clips: GoldClips) -> Evidence:
     """The evidence model of a task's golds, calibrated by leaving persons (or golds) out."""
-    weights, bias = _logistic(clips)
+    weights, bias = _regressions(clips).without(frozenset()).weights()
     groups, held_out = _held_out_groups(clips)
     examples = list(_examples(clips, groups)) if groups is not None else []
     stack = _fit_stack(examples) if examples else FALLBACK_STACK
     looks = _looks(examples, stack, clips.step_count)
     match = tuple(example.usual for example in examples if example.whole)
     return Evidence(clips, weights, bias, stack, held_out, looks, match)
+
+
+def evidence_of(whole: Evidence, golds: Sequence[int]) -> Evidence:
+    """The evidence by some of the golds, ascending: clips and regression are theirs.
+
+    How both are stacked, what steps look like and how well golds match stay as they are: they were fitted on
+    golds that the comparison had not seen, and among few of them less could be learnt about it.
+    """
+    left_out = frozenset(whole.clips.gold.tolist()) - frozenset(golds)
+    weights, bias = _regressions(whole.clips).without(left_out).weights()
+    clips = whole.clips.of_golds(golds)
+    return replace(whole, clips=clips, weights=weights, bias=bias, held_out=_held_out_groups(clips)[1])
 
 
 def _looks(examples: Sequence[_Example], stack: Stack, step_count: int) -> Floats:
@@ -171,29 +221,35 @@ def _looks(examples: Sequence[_Example], stack: Stack, step_count: int) -> Float
     return np.asarray(looks)
 
 
-def similarities(rows: Features, clips: GoldClips, weights: Floats, bias: Floats) -> tuple[Floats, Floats]:
-    """Mean cosine to the nearest gold clips of each step, and the logistic scores; both (n, K). A step
-    without gold clips is hidden.
+def _nearest(cosines: Floats, steps: Indices, step_count: int) -> Floats:
+    """The mean (n, K) of the `NEAREST` best cosines (n, c) with gold clips of each step; a step without gold
+    clips is hidden.
     """
-    cosine = rows.astype(np.float64) @ _columns(clips)
-    nearest = np.full((rows.shape[0], clips.step_count), HIDDEN)
-    for step in range(clips.step_count):
-        of_step = cosine[:, clips.step == step]
+    nearest = np.full((cosines.shape[0], step_count), HIDDEN)
+    for step in range(step_count):
+        of_step = cosines[:, steps == step]
+        if of_step.shape[1] > NEAREST:
+            of_step = np.partition(of_step, -NEAREST, axis=1)[:, -NEAREST:]
         if of_step.shape[1]:
-            nearest[:, step] = np.sort(of_step, axis=1)[:, -NEAREST:].mean(axis=1)
-    logit = rows.astype(np.float64) @ weights + bias
-    return nearest, np.where(nearest > HIDDEN, logit, HIDDEN)
+            nearest[:, step] = np.sort(of_step, axis=1).mean(axis=1)
+    return nearest
 
 
-@functools.lru_cache(maxsize=32)
+def _shown(logit: Floats, nearest: Floats) -> Floats:
+    """The logistic scores of the steps that gold clips show."""
+    return np.where(nearest > HIDDEN, logit, HIDDEN)
+
+
+def _without_step(scores: Floats, step: int) -> Floats:
+    masked = scores.copy()
+    masked[:, step] = HIDDEN
+    return masked
+
+
+@functools.lru_cache(maxsize=4)
 def _columns(clips: GoldClips) -> Floats:
     """The clips' rows as columns (D, n), for one video after the other."""
     return clips.rows.T.astype(np.float64)
-
-
-@functools.lru_cache(maxsize=64)
-def _of_gold(clips: GoldClips, gold: int) -> GoldClips:
-    return clips.where(clips.gold == gold)
 
 
 def stacked(cosine: Floats, logit: Floats, stack: Stack, *, usual: float) -> Floats:
@@ -214,31 +270,81 @@ def _usual(cosine: Floats, usable: Mask | None) -> float:
     return float(np.median(best[usable] if usable is not None and usable.any() else best))
 
 
-def _logistic(clips: GoldClips) -> tuple[Floats, Floats]:
-    # the rows span at most n dimensions: fitting there gives the same penalised optimum as in D, faster
-    left, scale, right = np.linalg.svd(clips.rows.astype(np.float64), full_matrices=False)
-    present = np.unique(clips.step)
-    weights = np.zeros((clips.rows.shape[1], clips.step_count))
-    bias = np.zeros(clips.step_count)
-    if present.size < 2:
-        return weights, bias
-    model = LogisticRegression(C=REGULARISATION, max_iter=500, tol=1e-5).fit(left * scale, clips.step)
-    coefficients, intercept = model.coef_, model.intercept_
-    if present.size == 2:
-        coefficients, intercept = (
-            np.vstack([-coefficients, coefficients]) / 2,
-            np.array([-intercept[0], intercept[0]]) / 2,
-        )
-    weights[:, present] = right.T @ coefficients.T
-    bias[present] = intercept
-    return weights, bias
+@dataclass(frozen=True, slots=True, eq=False)
+class _Regression:
+    """A logistic regression over the ``seen`` of the clips (n,), as weights of these: ``dual`` (m, K), and
+    ``bias`` (K,).
+    """
+
+    clips: GoldClips
+    seen: Mask
+    dual: Floats
+    bias: Floats
+
+    def weights(self) -> tuple[Floats, Floats]:
+        """The weights of features (D, K), and the bias (K,)."""
+        return self.clips.rows[self.seen].T.astype(np.float64) @ self.dual, self.bias
+
+
+class _Regressions:
+    """The regressions over a task's gold clips with some golds left out. The products of all clips (n, n),
+    computed once, serve every one of them.
+    """
+
+    def __init__(self, clips: GoldClips) -> None:
+        self.clips = clips
+        rows = clips.rows.astype(np.float64)
+        self.products = rows @ rows.T
+        self._known: dict[frozenset[int], _Regression] = {}
+
+    def without(self, golds: frozenset[int]) -> _Regression:
+        """The regression over the clips of all golds but these."""
+        if golds not in self._known:
+            self._known[golds] = self._fitted(~np.isin(self.clips.gold, sorted(golds)))
+        return self._known[golds]
+
+    def _fitted(self, seen: Mask) -> _Regression:
+        steps = self.clips.step[seen]
+        present = np.unique(steps)
+        dual, bias = np.zeros((steps.size, self.clips.step_count)), np.zeros(self.clips.step_count)
+        if present.size >= 2:
+            directions, scale = _principal(self.products[np.ix_(seen, seen)])
+            coefficients, bias[present] = _logistic(directions * scale, steps)
+            dual[:, present] = directions @ (coefficients.T / scale[:, None])
+        return _Regression(self.clips, seen, dual, bias)
+
+
+@functools.lru_cache(maxsize=2)
+def _regressions(clips: GoldClips) -> _Regressions:
+    """Those of one reference, which calibration asks for again."""
+    return _Regressions(clips)
+
+
+def _principal(products: Floats) -> tuple[Floats, Floats]:
+    """The left singular vectors (m, r) and singular values (r,) of rows with these products (m, m), the
+    strongest first.
+    """
+    squares, vectors = eigh(products)
+    kept = squares > NEGLIGIBLE * squares[-1]
+    return vectors[:, kept][:, ::-1], np.sqrt(squares[kept][::-1])
+
+
+def _logistic(points: Floats, steps: Indices) -> tuple[Floats, Floats]:
+    """Weights (k, r) and bias (k,) of the k steps that occur, from points (m, r).
+
+    Clips span at most m dimensions: fitting there gives the same penalised optimum as in D, faster.
+    """
+    model = LogisticRegression(C=REGULARISATION, max_iter=500, tol=1e-5).fit(points, steps)
+    if model.classes_.size == 2:
+        return np.vstack([-model.coef_, model.coef_]) / 2, np.array([-1, 1]) * model.intercept_[0] / 2
+    return model.coef_, model.intercept_
 
 
 def _held_out_groups(clips: GoldClips) -> tuple[Indices | None, str]:
     if np.unique(clips.person).size > 1:
-        return clips.person, "person"
+        return clips.person % MOST_FOLDS, "person"
     if np.unique(clips.gold).size > 1:
-        return clips.gold, "gold"
+        return clips.gold % MOST_FOLDS, "gold"
     return None, "nothing"
 
 
@@ -259,21 +365,27 @@ def _examples(clips: GoldClips, groups: Indices) -> Iterator[_Example]:
     """Per held-out gold: scores of its clips and the true alternative, once as it is and once for each step
     hidden.
     """
-    steps = clips.step_count
+    regressions = _regressions(clips)
     for group in np.unique(groups):
-        seen = clips.where(groups != group)
-        weights, bias = _logistic(seen)
-        for gold in np.unique(clips.gold[groups == group]):
-            mine = clips.where(clips.gold == gold)
-            cosine, logit = similarities(mine.rows, seen, weights, bias)
-            yield _Example(cosine, logit, mine.step, _usual(cosine, None), whole=True)
-            for step in range(steps):
-                hidden = mine.step == step
-                if hidden.any() and np.unique(mine.step).size > 1:
-                    masked = cosine.copy(), logit.copy()
-                    masked[0][:, step], masked[1][:, step] = HIDDEN, HIDDEN
-                    # only the hidden step's own clips count: the others are the same as before
-                    yield _Example(*masked, np.where(hidden, steps, -1), _usual(masked[0], None), whole=False)
+        left_out = np.unique(clips.gold[groups == group])
+        regression = regressions.without(frozenset(left_out.tolist()))
+        for gold in left_out:
+            mine = clips.gold == gold
+            products = regressions.products[np.ix_(mine, regression.seen)]
+            nearest = _nearest(products, clips.step[regression.seen], clips.step_count)
+            logit = _shown(products @ regression.dual + regression.bias, nearest)
+            yield from _with_steps_hidden(nearest, logit, clips.step[mine])
+
+
+def _with_steps_hidden(cosine: Floats, logit: Floats, truth: Indices) -> Iterator[_Example]:
+    steps = cosine.shape[1]
+    yield _Example(cosine, logit, truth, _usual(cosine, None), whole=True)
+    for step in range(steps):
+        hidden = truth == step
+        if hidden.any() and not hidden.all():
+            masked = _without_step(cosine, step), _without_step(logit, step)
+            # only the hidden step's own clips count: the others are the same as before
+            yield _Example(*masked, np.where(hidden, steps, -1), _usual(masked[0], None), whole=False)
 
 
 def _fit_stack(examples: Sequence[_Example]) -> Stack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -19,12 +20,13 @@ from sopilot_assets.reference import REFERENCE_VERSION
 from sopilot_assets.reference.annotations import StepInterval
 from sopilot_assets.reference.borders import Borders, contrasts, fit_borders
 from sopilot_assets.reference.durations import Durations, fit_durations
-from sopilot_assets.reference.evidence import Evidence, GoldClips, fit_evidence
+from sopilot_assets.reference.evidence import Evidence, GoldClips, evidence_of, fit_evidence
 from sopilot_assets.reference.motion import Motion, clip_motion, fit_motion
 from sopilot_assets.segments import Segment
 from sopilot_assets.texts.languages import Text
 
 Features: TypeAlias = npt.NDArray[np.float32]
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 JOINED_S: Final = 0.5
 """Two steps with at most this much between them have a common border."""
@@ -41,7 +43,7 @@ MOSTLY: Final = 0.5
 """A step too short for that is taught by the clip that shows most of it, if that shows it for this share."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Gold:
     """One gold recording: who and where, its embedding, and its steps in order of time, annotated
     (``confirmed``) or proposed.
@@ -53,6 +55,31 @@ class Gold:
     embedding: ClipEmbedding
     intervals: tuple[StepInterval, ...]
     confirmed: bool
+
+    @functools.cached_property
+    def live(self) -> Mask:
+        """Which clips (n,) show something that moves."""
+        return ~frozen_clips(self.embedding)
+
+    @functools.cached_property
+    def rows(self) -> Features:
+        """The clips (n, D) as they are compared."""
+        return comparable(self.embedding, self.live)
+
+    @functools.cached_property
+    def taught(self) -> npt.NDArray[np.int64]:
+        """Per clip (n,) the step that it teaches, or -1."""
+        return np.where(self.live, clip_steps(self.embedding, self.intervals), -1)
+
+    @functools.cached_property
+    def motion(self) -> npt.NDArray[np.float64]:
+        """The motion of each clip (n,)."""
+        return clip_motion(self.embedding, self.live)
+
+    @functools.cached_property
+    def contrasts(self) -> npt.NDArray[np.float64]:
+        """The contrast at each place (n + 1,) between clips."""
+        return contrasts(self.rows, self.live)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,14 +117,22 @@ class Reference:
         return all(gold.confirmed for gold in self.golds)
 
     def without(self, video_id: str) -> Reference | None:
-        """The reference built from the other golds, to score a gold that must not judge itself; None when
-        it is the only one.
+        """The reference of the other golds, to score a gold that must not judge itself; None when it is the
+        only one. Raises `GoldError` when the others do not show every step.
         """
         others = [gold for gold in self.golds if gold.video_id != video_id]
         if len(others) == len(self.golds):
             return self
-        return (
-            build_reference(self.task_id, self.step_ids, others, orders=self.task_orders) if others else None
+        return self.of(others) if others else None
+
+    def of(self, golds: Sequence[Gold]) -> Reference:
+        """The reference of some of its golds, in their order here; see `evidence_of` for what stays as all
+        golds say. Raises `GoldError` when they do not show every step.
+        """
+        _require_every_step(self.task_id, self.step_ids, golds)
+        places = [self.golds.index(gold) for gold in golds]
+        return _assembled(
+            self.task_id, self.step_ids, tuple(golds), self.task_orders, evidence_of(self.evidence, places)
         )
 
 
@@ -137,26 +172,43 @@ def build_reference(
     for gold in golds[1:]:
         require_same_model(golds[0].embedding, gold.embedding)
     ordered = _without_copies(golds)
-    clips = _gold_clips(ordered, len(step_ids))
-    unseen = [step for step in range(len(step_ids)) if not (clips.step == step).any()]
+    _require_every_step(task_id, step_ids, ordered)
+    return _assembled(
+        task_id, tuple(step_ids), ordered, allowed, fit_evidence(_gold_clips(ordered, len(step_ids)))
+    )
+
+
+def _require_every_step(task_id: str, step_ids: Sequence[str], golds: Sequence[Gold]) -> None:
+    seen = {step for gold in golds for step in gold.taught.tolist()}
+    unseen = [step for step in range(len(step_ids)) if step not in seen]
     if unseen:
-        why = [_why_unseen(step_ids[step], step, ordered) for step in unseen]
+        why = [_why_unseen(step_ids[step], step, golds) for step in unseen]
         raise GoldError(
             f"task {task_id}: {'; '.join(one.en for one in why)}.",
             ja=f"作業 {task_id}：{'。'.join(one.ja for one in why)}。",
         )
+
+
+def _assembled(
+    task_id: str,
+    step_ids: tuple[str, ...],
+    golds: tuple[Gold, ...],
+    allowed: tuple[tuple[int, ...], ...],
+    evidence: Evidence,
+) -> Reference:
+    """The reference of golds without copies, with everything but the evidence fitted to them."""
     return Reference(
-        reference_id=reference_id(task_id, step_ids, ordered, orders=allowed),
+        reference_id=_id(task_id, step_ids, golds, allowed),
         task_id=task_id,
-        step_ids=tuple(step_ids),
-        model_id=ordered[0].embedding.model_id,
-        golds=ordered,
-        evidence=fit_evidence(clips),
-        durations=fit_durations([gold.intervals for gold in ordered], len(step_ids)),
-        motion=_motion(ordered, len(step_ids)),
-        borders=_borders(ordered),
+        step_ids=step_ids,
+        model_id=golds[0].embedding.model_id,
+        golds=golds,
+        evidence=evidence,
+        durations=fit_durations([gold.intervals for gold in golds], len(step_ids)),
+        motion=fit_motion([gold.motion for gold in golds], [gold.taught for gold in golds], len(step_ids)),
+        borders=_borders(golds),
         task_orders=allowed,
-        orders=_orders(ordered, allowed),
+        orders=_orders(golds, allowed),
     )
 
 
@@ -165,13 +217,12 @@ def _without_copies(golds: Sequence[Gold]) -> tuple[Gold, ...]:
     longer): a copy is no second opinion, and it must not vouch for its original when golds are held out. An
     annotated one is kept rather than one that is not.
     """
-    kept: list[tuple[Gold, Features]] = []
+    kept: list[Gold] = []
     unique = {gold.video_id: gold for gold in golds}.values()
     for gold in sorted(unique, key=lambda gold: (not gold.confirmed, gold.video_id)):
-        rows = comparable(gold.embedding, ~frozen_clips(gold.embedding))
-        if not any(_same_recording(rows, others) for _, others in kept):
-            kept.append((gold, rows))
-    return tuple(sorted((gold for gold, _ in kept), key=lambda gold: gold.video_id))
+        if not any(_same_recording(gold.rows, other.rows) for other in kept):
+            kept.append(gold)
+    return tuple(sorted(kept, key=lambda gold: gold.video_id))
 
 
 def _same_recording(rows: Features, others: Features) -> bool:
@@ -187,12 +238,16 @@ def reference_id(
     """What the reference is made of, as 16 hex digits: the same golds, annotations, model and code give the
     same id.
     """
+    return _id(task_id, step_ids, _without_copies(golds), orders)
+
+
+def _id(task_id: str, step_ids: Sequence[str], golds: Sequence[Gold], orders: Sequence[Sequence[int]]) -> str:
     content = {
         "version": REFERENCE_VERSION,
         "task": task_id,
         "steps": list(step_ids),
         "orders": [list(order) for order in orders],
-        "golds": [_identity(gold) for gold in _without_copies(golds)],
+        "golds": [_identity(gold) for gold in golds],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -265,11 +320,9 @@ def _gold_clips(golds: Sequence[Gold], step_count: int) -> GoldClips:
     persons = {name: index for index, name in enumerate(sorted({_person(gold) for gold in golds}))}
     rows, steps, owners, people = [], [], [], []
     for index, gold in enumerate(golds):
-        frozen = frozen_clips(gold.embedding)
-        step = clip_steps(gold.embedding, gold.intervals)
-        chosen = (step >= 0) & ~frozen
-        rows.append(comparable(gold.embedding, ~frozen)[chosen])
-        steps.append(step[chosen])
+        chosen = gold.taught >= 0
+        rows.append(gold.rows[chosen])
+        steps.append(gold.taught[chosen])
         owners.append(np.full(int(chosen.sum()), index, dtype=np.int64))
         people.append(np.full(int(chosen.sum()), persons[_person(gold)], dtype=np.int64))
     return GoldClips(
@@ -281,21 +334,9 @@ def _gold_clips(golds: Sequence[Gold], step_count: int) -> GoldClips:
     )
 
 
-def _motion(golds: Sequence[Gold], step_count: int) -> Motion:
-    usable = [~frozen_clips(gold.embedding) for gold in golds]
-    steps = [
-        np.where(live, clip_steps(gold.embedding, gold.intervals), -1)
-        for gold, live in zip(golds, usable, strict=True)
-    ]
-    motions = [clip_motion(gold.embedding, live) for gold, live in zip(golds, usable, strict=True)]
-    return fit_motion(motions, steps, step_count)
-
-
 def _borders(golds: Sequence[Gold]) -> Borders:
     examples = []
     for gold in golds:
-        live = ~frozen_clips(gold.embedding)
-        rows = comparable(gold.embedding, live)
         ordered = sorted(gold.intervals, key=lambda interval: interval.segment.start_s)
         times = [
             (before.segment.end_s + after.segment.start_s) / 2
@@ -303,7 +344,7 @@ def _borders(golds: Sequence[Gold]) -> Borders:
             if after.segment.start_s - before.segment.end_s < JOINED_S
         ]
         places = np.searchsorted(gold.embedding.clip_middle_s, times)
-        examples.append((contrasts(rows, live), [int(place) for place in places]))
+        examples.append((gold.contrasts, [int(place) for place in places]))
     return fit_borders(examples)
 
 

@@ -86,7 +86,8 @@ def test_a_gold_that_shows_a_step_in_the_same_way_supports_less_that_it_is_wrong
     reference = build_reference("job", STEP_IDS, golds)
     rows = comparable(embedding(in_order(1, OTHER_WAY + 2, 3), seed=3, person=4))
     usable, evidence = np.ones(len(rows), dtype=np.bool_), reference.evidence
-    log_posterior = evidence.log_posterior(rows)
+    compared = evidence.compare(rows)
+    log_posterior, _ = evidence.judge(compared)
     clips = clip_scores(reference, rows, log_posterior, np.zeros(len(rows)), usable=usable, fit=1.0)
     decoding = decode(
         clips,
@@ -96,7 +97,7 @@ def test_a_gold_that_shows_a_step_in_the_same_way_supports_less_that_it_is_wrong
         stride_s=reference.stride_s,
     )
     assert decoding.best.explanation.changes == (PlannedEdit(EditKind.MISSING, (0,)),)
-    votes = GoldVotes(reference, rows, clips, decoding, log_posterior, usable=usable, scale=1.0)
+    votes = GoldVotes(reference, compared, clips, decoding, log_posterior, usable=usable, scale=1.0)
     *others, other_way = votes(PlannedEdit(EditKind.WRONG, (2,)))
     assert other_way.gold_id == f"{4:012x}"
     assert other_way.log_odds < min(vote.log_odds for vote in others)

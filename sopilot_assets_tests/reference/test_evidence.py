@@ -67,7 +67,7 @@ def test_each_gold_speaks_only_of_the_steps_that_it_shows() -> None:
     rows = comparable(embedding(in_order(0, 1, 2, 3), seed=8, person=1))
     usable = np.ones(len(rows), dtype=np.bool_)
     complete, lacking = (
-        np.exp(evidence.log_posterior_of_gold(rows, index, usable=usable)) for index in (0, 2)
+        np.exp(evidence.judge_by_gold(evidence.compare(rows), index, usable=usable)) for index in (0, 2)
     )
     assert complete[12:17].argmax(axis=1).tolist() == [1] * 5
     assert lacking[:, 1].max() < 1e-6
