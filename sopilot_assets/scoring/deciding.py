@@ -19,17 +19,15 @@ def decide(
     points: float,
     *,
     seen: float,
-    unnoticed: float,
-    known: bool,
+    other_work: float,
     limits: DecisionLimits,
 ) -> tuple[Decision, Text]:
     """The decision and its reason.
 
-    ``seen`` is the probability of a critical deviation by the explanations, ``unnoticed`` that of one that
-    golds do not show (see `verifiability.unnoticed`), ``known`` whether the recording shows the
-    procedure at all. In this order: golds that nothing was tried on and another procedure say nothing; what
-    is critical and sure enough fails; a picture that stands still is filmed again; what may be critical is
-    looked at by a person; then the points decide.
+    ``seen`` is the probability of a critical deviation by the explanations, ``other_work`` that of a
+    recording of something else. In this order: golds that nothing was tried on and other work say nothing;
+    what is critical and sure enough fails; a picture that stands still is filmed again; what may be critical
+    or something else is looked at by a person; then the points decide.
     """
     frozen = [
         d for d in deviations if d.type is DeviationType.FREEZE and d.severity is not Severity.EFFICIENCY
@@ -37,7 +35,7 @@ def decide(
     again = sentence("film_again", first=frozen[0].text) if frozen else None
     if compared.calibration.held_out == "nothing":
         return Decision.NOT_VERIFIABLE, again or sentence("one_gold_only")
-    if not known:
+    if other_work > 0.5:
         return Decision.NOT_VERIFIABLE, again or sentence("unverifiable", fit=compared.alignment.fit)
     critical = _seen_to_be_critical(compared, deviations)
     seen = max([seen, *(d.confidence for d in critical)])
@@ -45,7 +43,9 @@ def decide(
         return Decision.FAIL, sentence("fail", first=max(critical, key=lambda d: d.confidence).text)
     if again:
         return Decision.NEEDS_REVIEW, again
-    if 1.0 - (1.0 - seen) * (1.0 - unnoticed) >= limits.review:
+    if 1.0 - (1.0 - seen) * (1.0 - other_work) >= limits.review:
+        if other_work > seen:
+            return Decision.NEEDS_REVIEW, sentence("hardly_familiar", share=other_work)
         return Decision.NEEDS_REVIEW, _suspected([*critical, *suspected], seen)
     return _decide_on_points(compared.task, deviations, points)
 

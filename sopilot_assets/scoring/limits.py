@@ -5,9 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sopilot_assets.alignment.calibration import Calibration
+import numpy as np
+
 from sopilot_assets.tasks import TaskSpec
 
+MISSED_BELOW: Final = (
+    (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5),
+    (0.0, 0.025, 0.04, 0.055, 0.08, 0.11, 0.14, 0.19),
+)
+"""Limits on the probability, and the share of critical recordings that is expected below each."""
+ALARMS_FROM: Final = (
+    (0.95, 0.8, 0.7, 0.6, 0.5),
+    (0.003, 0.013, 0.021, 0.03, 0.041),
+)
+"""Limits on the probability, and the share of recordings without a critical deviation that is expected from
+each on."""
 GOLDS: Final = "golds"
 """The source of limits that follow from the task and its golds alone."""
 
@@ -37,5 +49,13 @@ def policy_source(policy_id: str) -> str:
     return f"policy {policy_id}"
 
 
-def golds_limits(task: TaskSpec, calibration: Calibration) -> DecisionLimits:
-    return DecisionLimits(fail=0.5, review=0.2, source=GOLDS)
+def golds_limits(task: TaskSpec) -> DecisionLimits:
+    """The limits of a task where no policy sets them, from what the task accepts.
+
+    Probabilities are calibrated, so the share of all critical recordings that lie below a limit, and that of
+    the others which reach it, can be foretold from the probabilities alone: the sums of p and of 1 - p on one
+    side against those of all. `MISSED_BELOW` and `ALARMS_FROM` are these shares on the development sets.
+    """
+    review = np.interp(task.accepted_miss, MISSED_BELOW[1], MISSED_BELOW[0])
+    fail = np.interp(task.accepted_alarm, ALARMS_FROM[1], ALARMS_FROM[0])
+    return DecisionLimits(round(float(max(review, fail)), 4), round(float(review), 4), GOLDS)

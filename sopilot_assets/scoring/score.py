@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -14,11 +14,11 @@ from sopilot_assets.scoring.deciding import decide
 from sopilot_assets.scoring.deviations import deviations_of
 from sopilot_assets.scoring.limits import DecisionLimits, golds_limits
 from sopilot_assets.scoring.points import over_time_ratio, score_interval, score_points
-from sopilot_assets.scoring.procedure import shows_procedure
+from sopilot_assets.scoring.procedure import other_work_probability
 from sopilot_assets.scoring.result import Decision, Deviation, Score, StepReading, Verifiability
 from sopilot_assets.scoring.severity import severity_of
 from sopilot_assets.scoring.suspicions import critical_share, suspicions
-from sopilot_assets.scoring.verifiability import unnoticed, verifiability, worth
+from sopilot_assets.scoring.verifiability import verifiability, worth
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 
 LEAST_CONFIDENCE: Final = 0.5
@@ -36,8 +36,9 @@ def score_alignment(
     those that follow from the task and its golds.
     """
     compared = Compared(task, alignment, reference, calibration)
-    limits = limits or golds_limits(task, calibration)
-    known = shows_procedure(alignment, calibration)
+    limits = limits or golds_limits(task)
+    other_work = other_work_probability(alignment)
+    known = other_work <= 0.5
     found = _found(compared, known=known)
     suspected = suspicions(compared, found) if known else ()
     seen = critical_share(compared) if known else 0.0
@@ -54,8 +55,7 @@ def score_alignment(
         suspected,
         points,
         seen=seen,
-        unnoticed=unnoticed(task, calibration),
-        known=known,
+        other_work=other_work,
         limits=limits,
     )
     decided = decision is not Decision.NOT_VERIFIABLE

@@ -82,10 +82,9 @@ def _critical(compared: Compared, other: Alternative) -> float:
     """What the critical edits of an explanation are worth; 0 where it has none."""
     found = 0.0
     for kind, steps, where in _placed(other):
-        if kind is EditKind.PARTIAL:
-            if not other.where or not is_cut_short(compared, steps[0], where):
-                continue
-            kind = EditKind.MISSING
-        if is_critical(compared.task, kind, steps) and not compared.beside_still(where):
+        if kind is EditKind.PARTIAL and not (other.where and is_cut_short(compared, steps[0], where)):
+            continue
+        counted = EditKind.MISSING if kind is EditKind.PARTIAL else kind
+        if is_critical(compared.task, counted, steps) and not compared.beside_still(where):
             found = max(found, worth(compared.calibration, kind, steps))
     return found

@@ -82,6 +82,10 @@ _TEMPLATES: Final[dict[str, Text]] = {
         "A critical deviation can neither be named nor ruled out ({share:.0%} likely).",
         "重大な逸脱を特定も否定もできません(可能性 {share:.0%})。",
     ),
+    "hardly_familiar": Text(
+        "This may not be this procedure ({share:.0%} likely), or it was filmed quite unlike the golds.",
+        "別の作業の可能性があります({share:.0%})。または撮影条件がお手本と大きく異なります。",
+    ),
     "suspected": Text(
         "Perhaps ({share:.0%} likely): {first} Look there.",
         "可能性 {share:.0%}: {first} 該当箇所を確認してください。",

@@ -14,8 +14,6 @@ from sopilot_assets.tasks import DeviationType, TaskSpec
 
 LEAST_POWER: Final = 0.5
 """A deviation that would be found less often than this cannot be ruled out."""
-MISSING_SHARE: Final = 0.12
-"""The share of recordings with a step missing that odds are calibrated for (see `calibration`)."""
 MOST_FALSE: Final = 0.2
 """What is reported more often than this in golds that lack it is no finding."""
 _Counts: TypeAlias = Callable[[Tally], tuple[int, int]]
@@ -98,14 +96,3 @@ def worth(calibration: Calibration, kind: EditKind, steps: Sequence[int]) -> flo
     usual = (right + 1.0) / (right + false + 1.0)
     mine = [t for t in of_kind if t.step in steps] or of_kind
     return max((t.found + POOLED * usual) / (t.found + t.invented + POOLED) for t in mine)
-
-
-def unnoticed(task: TaskSpec, calibration: Calibration) -> float:
-    """The probability, in [0, 1], that a critical step is missing although nothing says so.
-
-    Of all recordings `MISSING_SHARE` are taken to lack a step, each step alike; of those with a step missing
-    its power is noticed.
-    """
-    rows = [row for row in verifiability(task, calibration) if row.type is DeviationType.MISSING_STEP]
-    blind = [1.0 - row.power for row in rows if row.power is not None and row.step_id in task.critical_ids]
-    return MISSING_SHARE * sum(blind) / len(rows) if rows else 0.0

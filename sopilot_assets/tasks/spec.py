@@ -32,6 +32,7 @@ Name = Annotated[
 ]
 StepId = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
 Points = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, lt=0.5, allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Luma = Annotated[float, Field(ge=0, le=255, allow_inf_nan=False)]
 
@@ -154,7 +155,11 @@ class QualityGate(_Section):
 
 
 class TaskSpec(_Section):
-    """One procedure: its steps, the scores that decide, weights, severities, embedder, recording limits."""
+    """One procedure: its steps, the scores that decide, weights, severities, embedder, recording limits.
+
+    ``accepted_miss`` is the share of recordings with a critical deviation that may pass unseen,
+    ``accepted_alarm`` that of those without one that may fail; from them follow the probabilities that decide.
+    """
 
     task_id: Annotated[str, StringConstraints(pattern=TASK_ID_PATTERN)]
     name: Name
@@ -163,6 +168,8 @@ class TaskSpec(_Section):
     steps: tuple[Step, ...] = Field(min_length=1)
     pass_score: Points = 90.0
     retrain_score: Points = Field(default=80.0, validate_default=True)
+    accepted_miss: Share = 0.05
+    accepted_alarm: Share = 0.03
     weights: Weights = Weights()
     severity: dict[DeviationType, Severity] = Field(default_factory=lambda: dict(DEFAULT_SEVERITY))
     embedder: EmbedderName = EmbedderName.LITE0_FLOW
