@@ -20,6 +20,9 @@ LONG_RATIO: Final = 1.5
 """A step is over-long from this multiple of its usual duration at the recording's own pace."""
 PARTIAL_SHARE: Final = 0.6
 """A first or last step of which less than this share is in the recording counts as missing."""
+PARTIAL_SPREADS: Final = 2.5
+"""That share is this many spreads below the usual duration where golds differ as little as is assumed; where
+they differ more, a shorter step is still a whole one."""
 
 
 def deviations_of(compared: Compared, edit: Edit) -> tuple[Deviation, ...]:
@@ -97,7 +100,8 @@ def _partial(compared: Compared, edit: Edit) -> Iterator[Deviation]:
 def is_cut_short(compared: Compared, step: int, where: Segment) -> bool:
     """Whether so little of a first or last step is in the recording that it counts as missing."""
     share = compared.seen_s(where) / compared.usual_s(step)
-    return share < PARTIAL_SHARE and not compared.beside_still(where)
+    least = min(PARTIAL_SHARE, math.exp(-PARTIAL_SPREADS * compared.reference.durations.spread[step]))
+    return share < least and not compared.beside_still(where)
 
 
 def _frozen(compared: Compared, edit: Edit) -> Iterator[Deviation]:
