@@ -44,8 +44,8 @@ def preload(
 )
 def verify(
     name: Annotated[
-        Literal["lite0_flow", "vjepa2", "color_motion"], typer.Argument(help="Which one.")
-    ] = "lite0_flow",
+        Literal["lite0_box", "lite0_flow", "vjepa2", "color_motion"], typer.Argument(help="Which one.")
+    ] = "lite0_box",
     *,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where vjepa2 runs.")] = "auto",
     precision: Annotated[
@@ -53,7 +53,7 @@ def verify(
     ] = "auto",
     home: HOME,
 ) -> None:
-    """Check every file of a model and run it on a fixed input; makes lite0_flow ready at the first use."""
+    """Check every file of a model and run it on a fixed input; makes lite0_box ready at the first use."""
     with stage(f"Verifying {name}"):
         found = check(home, name, device=device, precision=precision)
     again = "the same" if found.repeatable else "[yellow]other[/yellow]"

@@ -10,7 +10,7 @@ from upath import UPath
 from sopilot_assets.embedding.embedder import Device, Embedder, Precision
 from sopilot_assets.errors import ConfigError
 
-EMBEDDERS: Final = ("lite0_flow", "vjepa2", "color_motion")
+EMBEDDERS: Final = ("lite0_box", "lite0_flow", "vjepa2", "color_motion")
 
 
 def load_embedder(
@@ -22,6 +22,10 @@ def load_embedder(
     ``ModelError`` when the model is missing or damaged. There is no fallback to another model.
     """
     # each backend imports its own runtime, and vjepa2's is an extra that may be missing
+    if name == "lite0_box":
+        from sopilot_assets.embedding.lite0_box import Lite0Box  # noqa: PLC0415
+
+        return Lite0Box(models=models)
     if name == "lite0_flow":
         from sopilot_assets.embedding.lite0_flow import Lite0Flow  # noqa: PLC0415
 
@@ -50,10 +54,10 @@ def known_model_id(name: str, models: str) -> str:
 
     A model that was never prepared is prepared for that; vjepa2's id depends on the device it is loaded on.
     """
-    if name == "lite0_flow":
+    if name in {"lite0_box", "lite0_flow"}:
         from sopilot_assets.embedding.lite0_identity import prepared_model_id  # noqa: PLC0415
 
-        known = prepared_model_id(UPath(models))
+        known = prepared_model_id(name, UPath(models))
         if known is not None:
             return known
     return ready_embedder(name, models).model_id

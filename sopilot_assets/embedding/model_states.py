@@ -14,10 +14,14 @@ from sopilot_assets.store.publish import local_path
 from sopilot_assets.tasks import find_tasks
 
 _WITHOUT_FILES: Final = {
+    "lite0_box": ("made at the first use", True),
     "lite0_flow": ("made at the first use", True),
     "vjepa2": ("not there: sopilot model preload FOLDER", False),
     "color_motion": ("needs no files", True),
 }
+
+_SHARED_FOLDER: Final = {"lite0_box": "lite0_flow"}
+"""Models that are made of the files of another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ def model_states(home: Home) -> list[ModelState]:
 
 
 def _state(home: Home, name: str) -> tuple[str, bool]:
-    folder = local_path(home.models) / name
+    folder = local_path(home.models) / _SHARED_FOLDER.get(name, name)
     folders = sorted(path.parent for path in folder.rglob(MANIFEST))
     try:
         found = [manifest for one in folders if (manifest := _checked(one)) is not None]

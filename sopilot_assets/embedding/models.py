@@ -55,8 +55,8 @@ def preload(source: Path, home: Home) -> ModelManifest:
 def verify(home: Home, name: str, *, device: Device = "auto", precision: Precision = "auto") -> VerifiedModel:
     """Load a model after checking every file against its manifest, and run it on a fixed input.
 
-    For lite0_flow this builds the network when it is not there yet. Raises `ModelError` when anything is
-    missing, changed, or answers with something other than finite numbers.
+    For lite0_box and lite0_flow this builds their network when it is not there yet. Raises `ModelError` when
+    anything is missing, changed, or answers with something other than finite numbers.
     """
     embedder = load_embedder(name, models=home.models, device=device, precision=precision)
     first, second = embedder.fixed_answer(), embedder.fixed_answer()

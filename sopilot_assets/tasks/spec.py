@@ -61,6 +61,7 @@ class Severity(StrEnum):
 class EmbedderName(StrEnum):
     """The embedding backends a task can ask for."""
 
+    LITE0_BOX = "lite0_box"
     LITE0_FLOW = "lite0_flow"
     COLOR_MOTION = "color_motion"
     VJEPA2 = "vjepa2"

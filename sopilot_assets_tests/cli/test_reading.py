@@ -10,7 +10,7 @@ import pytest
 
 from sopilot_assets.dossier.package import build_dossier, publish_dossier
 from sopilot_assets.dossier.signing import load_key
-from sopilot_assets.embedding.lite0_identity import NAME, NETWORK, network_folder, packaged_weights
+from sopilot_assets.embedding.lite0_identity import LITE0_FLOW, NETWORK, network_folder, packaged_weights
 from sopilot_assets.embedding.manifest import ModelManifest, write_manifest
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
@@ -79,7 +79,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     sopilot(made, "key", "create")
     register(made, "take_1.mp4", "take_2.mp4")
     folder = network_folder(made.models, packaged_weights())
-    write_manifest(folder, ModelManifest(name=NAME, source="made up", files={NETWORK: "ab" * 32}))
+    write_manifest(folder, ModelManifest(name=LITE0_FLOW, source="made up", files={NETWORK: "ab" * 32}))
     sopilot(made, "campaign", "start", "--duration", "96h")
     key = load_key(made.keys / "dossier")
     publish_dossier(build_dossier(study_inputs(), key), local_path(made.root).parent / "dossiers")

@@ -14,6 +14,7 @@ from upath import UPath
 from sopilot_assets.embedding import lite0_identity
 from sopilot_assets.embedding.backends import EMBEDDERS, load_embedder
 from sopilot_assets.embedding.clips import comparable, embedding_bytes
+from sopilot_assets.embedding.lite0_box import Lite0Box
 from sopilot_assets.embedding.lite0_flow import Lite0Flow
 from sopilot_assets.embedding.lite0_identity import NETWORK, packaged_weights, prepared_model_id
 from sopilot_assets.embedding.lite0_onnx import prepared_network
@@ -153,6 +154,11 @@ def test_an_unknown_embedder_names_the_known_ones(tmp_path: Path) -> None:
 
 def test_the_id_is_known_without_running_the_model(tmp_path: Path) -> None:
     models = UPath(tmp_path)
-    assert prepared_model_id(models) is None
-    embedder = Lite0Flow(models=models)
-    assert prepared_model_id(models) == embedder.model_id
+    assert prepared_model_id("lite0_flow", models) is None
+    for embedder in (Lite0Flow(models=models), Lite0Box(models=models)):
+        assert prepared_model_id(embedder.name, models) == embedder.model_id
+
+
+def test_recordings_embedded_before_keep_their_model(models: UPath) -> None:
+    """The id stands in every stored row: another one would make all of them stale."""
+    assert Lite0Flow(models=models).model_id == "lite0_flow-dffbc278dd"

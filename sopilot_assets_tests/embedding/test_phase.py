@@ -37,7 +37,7 @@ def test_a_phase_outside_of_the_video_is_refused(phase_s: float) -> None:
         clip_starts(SECONDS, length_s=2.0, stride_s=0.5, phase_s=phase_s)
 
 
-@pytest.mark.parametrize("name", ["lite0_flow", "color_motion"])
+@pytest.mark.parametrize("name", ["lite0_box", "lite0_flow", "color_motion"])
 def test_a_shifted_embedding_begins_later_and_shows_other_pictures(
     tmp_path: Path, tiny_video: Callable[..., Path], name: str
 ) -> None:

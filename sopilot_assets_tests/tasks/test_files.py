@@ -119,7 +119,7 @@ INVALID = {
     "unknown embedder": (
         "weights:\n",
         "embedder: clip\nweights:\n",
-        "embedder: expected 'lite0_flow', 'color_motion' or",
+        "embedder: expected 'lite0_box', 'lite0_flow', 'color_motion' or",
     ),
     "gate without enabled": (
         "weights:\n",
