@@ -129,14 +129,13 @@ def _spans(
         start, end = int(best.start[index]), int(best.end[index])
         if start == end:
             continue  # no explanation fits a recording this short or long: nothing was found anywhere
-        unknown = state.step == UNKNOWN
-        column = log_posterior.shape[1] - 1 if unknown else state.step
+        column = log_posterior.shape[1] - 1 if state.step == UNKNOWN else state.step
         evidence = float(log_posterior[start:end, column].mean())
         for piece in _outside(_segment(edges, start, end), stills):
             yield Span(
-                SpanKind.UNKNOWN if unknown else SpanKind.STEP,
+                SpanKind.STEP if state.expected else SpanKind.UNKNOWN,
                 piece,
-                state.stands_for if unknown else state.step,
+                state.stands_for,
                 evidence,
             )
 
@@ -177,7 +176,7 @@ def _hidden_steps(
     for index, state in enumerate(best.explanation.states):
         where = _segment(edges, int(best.start[index]), int(best.end[index]))
         covered = sum((where & still).duration_s for still in stills)
-        if state.step != UNKNOWN and covered >= HIDDEN_SHARE * where.duration_s:
+        if state.expected and covered >= HIDDEN_SHARE * where.duration_s:
             found.append((state.step, where))
     return found
 
@@ -190,16 +189,10 @@ def _where(change: PlannedEdit, best: DecodedExplanation, edges: Floats) -> Segm
     concerned = [
         index
         for index, state in enumerate(states)
-        if (
-            state.step in change.steps
-            if change.kind is not EditKind.WRONG
-            else state.step == UNKNOWN and state.stands_for in change.steps
-        )
+        if (state.stands_for in change.steps and state.expected is (change.kind is not EditKind.WRONG))
     ]
     if change.kind is EditKind.EXTRA:
-        concerned = [
-            index for index, state in enumerate(states) if state.step == UNKNOWN and state.stands_for is None
-        ]
+        concerned = [index for index, state in enumerate(states) if state.stands_for is None]
     if change.kind is EditKind.MISSING or not concerned:
         moment = _moment_before(change.steps[0], best, edges)
         return Segment(moment, moment)
@@ -208,11 +201,7 @@ def _where(change: PlannedEdit, best: DecodedExplanation, edges: Floats) -> Segm
 
 def _moment_before(step: int, best: DecodedExplanation, edges: Floats) -> float:
     """When a missing step should have begun: the end of the last state that belongs before it."""
-    before = [
-        index
-        for index, state in enumerate(best.explanation.states)
-        if (state.step if state.step != UNKNOWN else state.stands_for or 0) < step
-    ]
+    before = [index for index, state in enumerate(best.explanation.states) if (state.stands_for or 0) < step]
     return float(edges[best.end[before[-1]]]) if before else 0.0
 
 

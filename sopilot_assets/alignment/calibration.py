@@ -93,8 +93,8 @@ def _wilson_upper(hits: int, cases: int) -> float:
 class TriedGold:
     """One gold compared with those of others, as it is or with one ``change``, and how it was explained.
 
-    ``explained`` are the edits of each explanation with its probability, the most probable first; what is left
-    out has less than `LEAST_SHARE` together. ``hidden`` is the step that was treated as unknown.
+    ``explained`` are the edits of each explanation with its probability, the most probable first; what is
+    left out has less than `LEAST_SHARE` together. ``hidden`` is the step that was treated as unknown.
     """
 
     gold_id: str

@@ -1,6 +1,7 @@
 """Gold recordings edited on purpose: what a deviation would look like, made from golds alone.
 
-An edit rearranges the clips of a gold: a step deleted, two exchanged, one shown twice or at half the speed.
+An edit rearranges the clips of a gold: a step deleted, two exchanged, one shown twice or at half the speed,
+one shown in place of another or once more where it does not belong.
 For something unknown one step of the task is hidden, as if no gold had shown it: the shorter procedure is
 then the right one, and the hidden step's clips are the unknown action.
 """
@@ -82,6 +83,21 @@ def _edited(pieces: Sequence[Piece]) -> Iterator[Counterfactual]:
         swapped[first], swapped[second] = pieces[second], pieces[first]
         change = PlannedEdit(EditKind.SWAP, tuple(sorted((pieces[first][0], pieces[second][0]))))
         yield Counterfactual(_joined(swapped), change, None)
+    for place in range(len(pieces)):
+        yield from _out_of_place(pieces, place)
+
+
+def _out_of_place(pieces: Sequence[Piece], place: int) -> Iterator[Counterfactual]:
+    """Another step, half the procedure away, done once more: in place of a step and before it."""
+    other = (place + len(pieces) // 2) % len(pieces)
+    if abs(other - place) < 2:  # beside its own place it is a step that takes long
+        return
+    step, known = pieces[place][0], pieces[other]
+    instead = [*pieces[:place], known, *pieces[place + 1 :]]
+    yield Counterfactual(_joined(instead), PlannedEdit(EditKind.WRONG, (step,)), None)
+    if place > 0 and other != place - 1:
+        added = [*pieces[:place], known, *pieces[place:]]
+        yield Counterfactual(_joined(added), PlannedEdit(EditKind.EXTRA, (step,)), None)
 
 
 def _with_hidden(pieces: Sequence[Piece], hidden: int) -> Iterator[Counterfactual]:

@@ -7,7 +7,7 @@ duration, and the edits that led to it with their price.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -70,6 +70,11 @@ class ProcedureState:
     log_mean: float
     spread: float
 
+    @property
+    def expected(self) -> bool:
+        """Whether it is the step that should be here."""
+        return self.step == self.stands_for
+
 
 Procedure: TypeAlias = tuple[ProcedureState, ...]
 
@@ -103,7 +108,7 @@ def single_edits(base: Explanation, prices: Prices) -> Iterator[Explanation]:
         *_extra(states, prices),
         *_partial(states, prices),
     ):
-        if change not in base.changes and any(state.step != UNKNOWN for state in edited):
+        if change not in base.changes and any(state.expected for state in edited):
             yield Explanation(edited, tuple(sorted((*base.changes, change))), base.price + price)
 
 
@@ -114,7 +119,7 @@ def _missing(states: Procedure, prices: Prices) -> Iterator[_Edited]:
     for first in range(len(states)):
         for last in range(first + 1, len(states) + 1):
             run = states[first:last]
-            if len(run) == len(states) or any(state.step == UNKNOWN for state in run):
+            if len(run) == len(states) or not all(state.expected for state in run):
                 break
             price = prices.missing + prices.missing_more * (len(run) - 1)
             yield (
@@ -129,7 +134,7 @@ def _swaps(states: Procedure, prices: Prices) -> Iterator[_Edited]:
         for second in range(first + 1, len(states)):
             one, other = states[first].step, states[second].step
             # a pair already swapped is not swapped back: that would only undo an edit
-            if UNKNOWN in (one, other) or one == other:
+            if not (states[first].expected and states[second].expected) or one == other:
                 continue
             edited = list(states)
             edited[first], edited[second] = states[second], states[first]
@@ -137,19 +142,35 @@ def _swaps(states: Procedure, prices: Prices) -> Iterator[_Edited]:
 
 
 def _wrong(states: Procedure, prices: Prices) -> Iterator[_Edited]:
+    """Each step replaced by something unknown, or by a known step that does not belong there."""
     for index, state in enumerate(states):
-        if state.step != UNKNOWN:
-            unknown = ProcedureState(UNKNOWN, state.step, state.log_mean, UNKNOWN_SPREAD)
+        if not state.expected:
+            continue
+        unknown = ProcedureState(UNKNOWN, state.step, state.log_mean, UNKNOWN_SPREAD)
+        beside = {states[near].step for near in (index - 1, index, index + 1) if 0 <= near < len(states)}
+        for other, price in _instead(states, beside, prices.wrong):
+            stands_in = replace(other, stands_for=state.step) if other else unknown
             yield (
                 PlannedEdit(EditKind.WRONG, (state.step,)),
-                prices.wrong,
-                (*states[:index], unknown, *states[index + 1 :]),
+                price,
+                (*states[:index], stands_in, *states[index + 1 :]),
             )
+
+
+def _instead(
+    states: Procedure, beside: Container[int], price: float
+) -> list[tuple[ProcedureState | None, float]]:
+    """What may be done that does not belong at a place, with its price: something unknown (None), or one of
+    the steps that are not done ``beside`` it, which share the probability of the edit evenly.
+    """
+    known = {s.step: s for s in states if s.expected and s.step not in beside}
+    each = price + math.log(1 + len(known))
+    return [(None, price), *((replace(s, spread=UNKNOWN_SPREAD), each) for s in known.values())]
 
 
 def _long(states: Procedure, prices: Prices) -> Iterator[_Edited]:
     for index, state in enumerate(states):
-        if state.step != UNKNOWN:
+        if state.expected:
             longer = replace(state, log_mean=state.log_mean + math.log(LONG_FACTOR), spread=LONG_SPREAD)
             yield (
                 PlannedEdit(EditKind.LONG, (state.step,)),
@@ -159,23 +180,27 @@ def _long(states: Procedure, prices: Prices) -> Iterator[_Edited]:
 
 
 def _extra(states: Procedure, prices: Prices) -> Iterator[_Edited]:
+    """Something unknown between two steps, or a known step once more."""
     usual = float(np.median([state.log_mean for state in states]))
     extra = ProcedureState(UNKNOWN, None, usual, UNKNOWN_SPREAD)
     for index in range(len(states) + 1):
         neighbours = states[max(index - 1, 0) : index + 1]
-        if all(state.step != UNKNOWN for state in neighbours):
-            before = states[index].step if index < len(states) else len(states)
+        if not all(state.expected for state in neighbours):
+            continue
+        before = states[index].step if index < len(states) else len(states)
+        for other, price in _instead(states, {state.step for state in neighbours}, prices.extra):
+            added = replace(other, stands_for=None) if other else extra
             yield (
                 PlannedEdit(EditKind.EXTRA, (before,)),
-                prices.extra,
-                (*states[:index], extra, *states[index:]),
+                price,
+                (*states[:index], added, *states[index:]),
             )
 
 
 def _partial(states: Procedure, prices: Prices) -> Iterator[_Edited]:
     for index in {0, len(states) - 1}:
         state = states[index]
-        if state.step != UNKNOWN:
+        if state.expected:
             cut = replace(state, log_mean=state.log_mean + math.log(PARTIAL_FACTOR), spread=PARTIAL_SPREAD)
             yield (
                 PlannedEdit(EditKind.PARTIAL, (state.step,)),
