@@ -12,7 +12,7 @@ import functools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -27,7 +27,7 @@ from upath import UPath
 from sopilot_assets.alignment import CALIBRATION_VERSION
 from sopilot_assets.alignment.clip_scores import clip_scores
 from sopilot_assets.alignment.counterfactual import Counterfactual, counterfactuals
-from sopilot_assets.alignment.decode import ClipScores, DecodedExplanation, Decoding, decode, order_evidence
+from sopilot_assets.alignment.decode import DecodedExplanation, Decoding, decode
 from sopilot_assets.alignment.explanations import PlannedEdit, Prices
 from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.embedding.clips import Features, comparable, rearranged
@@ -121,9 +121,7 @@ class Calibration:
     prices: Prices
     tallies: tuple[Tally, ...]
     floor: tuple[float | None, ...]
-    order_evidence: float | None = None
-    """The median order evidence (nats) of the held-out golds; None without one, or for few steps."""
-    tried: tuple[TriedGold, ...] = ()
+    tried: tuple[TriedGold, ...] = field(default=(), hash=False)
     """Every comparison that all this rests on."""
     version: str = CALIBRATION_VERSION
 
@@ -157,7 +155,6 @@ def calibrate(reference: Reference) -> Calibration:
         prices,
         tuple(_tallies(cases, prices, len(reference.step_ids))),
         tuple(min((v for v in values if v is not None), default=None) for values in known),
-        _usual_order_evidence(cases, prices),
         tuple(_tried(case, prices) for case in cases),
     )
 
@@ -166,12 +163,6 @@ def _uncalibrated(reference: Reference) -> Calibration:
     return Calibration(
         reference.reference_id, "nothing", Prices(), (), floor=(None,) * len(reference.step_ids)
     )
-
-
-def _usual_order_evidence(cases: Sequence[EditedGold], prices: Prices) -> float | None:
-    """The median over the unedited golds; they were decoded before the scale was known."""
-    found = [case.order_evidence for case in cases if case.order_evidence is not None]
-    return round(prices.scale * float(np.median(found)), 4) if found else None
 
 
 def save_calibration(path: Path | UPath, calibration: Calibration) -> None:
@@ -214,7 +205,6 @@ class EditedGold:
     candidates: tuple[DecodedExplanation, ...]
     evidence: Floats
     counts: Floats
-    order_evidence: float | None = None
 
     @property
     def right(self) -> Mask:
@@ -384,18 +374,6 @@ def _case(
         tuple(kept),
         np.array([candidate.score + candidate.explanation.price for candidate in kept]),
         np.array([_counts(candidate.explanation.changes) for candidate in kept]),
-        None if made.change or made.hidden is not None else _order(reference, clips, decoding),
-    )
-
-
-def _order(reference: Reference, clips: ClipScores, decoding: Decoding) -> float | None:
-    return order_evidence(
-        clips,
-        decoding.candidates[0],
-        durations=reference.durations,
-        prices=Prices(),
-        orders=reference.orders,
-        stride_s=reference.stride_s,
     )
 
 

@@ -142,7 +142,11 @@ def _review(
             gold.video_id: [(interval.step, interval.segment) for interval in gold.intervals]
             for gold in golds
         },
-        verifiability=verifiability(by.task(recording.task_id), by.references.calibration(recording.task_id)),
+        verifiability=verifiability(
+            by.task(recording.task_id),
+            by.references.calibration(recording.task_id),
+            by.limits(recording.task_id).review,
+        ),
         row={"file_name": row["original_name"]}
         | {name: row[name] for name in shown if name != "original_name"},
         gold_names={

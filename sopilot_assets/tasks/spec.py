@@ -159,7 +159,7 @@ class TaskSpec(_Section):
     """One procedure: its steps, the scores that decide, weights, severities, embedder, recording limits.
 
     ``accepted_miss`` is the share of recordings with a critical deviation that may pass unseen,
-    ``accepted_alarm`` that of those without one that may fail; from them follow the probabilities that decide.
+    ``accepted_alarm`` that of those without one that may fail; from them follow the limits of the decision.
     """
 
     task_id: Annotated[str, StringConstraints(pattern=TASK_ID_PATTERN)]
