@@ -66,8 +66,6 @@ def test_each_gold_speaks_only_of_the_steps_that_it_shows() -> None:
     evidence = build_reference("job", STEP_IDS, golds).evidence
     rows = comparable(embedding(in_order(0, 1, 2, 3), seed=8, person=1))
     usable = np.ones(len(rows), dtype=np.bool_)
-    complete, lacking = (
-        np.exp(evidence.judge_by_gold(evidence.compare(rows), index, usable=usable)) for index in (0, 2)
-    )
+    complete, _, lacking = map(np.exp, evidence.judge_by_golds(evidence.compare(rows), 3, usable=usable))
     assert complete[12:17].argmax(axis=1).tolist() == [1] * 5
     assert lacking[:, 1].max() < 1e-6
