@@ -30,7 +30,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench_installed
 # Those that need no labeled recordings; each takes arguments of its own: python -m benchmarks.NAME --help
-BENCHMARKS ?= dagster_overhead decoding dtw evidence ingest
+BENCHMARKS ?= dagster_overhead decoding dtw evidence golds ingest
 LOG := $(VENV)/install.log
 PIP := $(BIN)/python -m pip install --progress-bar off -c constraints.txt
 # pip's own lines worth seeing; all of them are in $(LOG)

@@ -32,7 +32,7 @@ from sopilot_assets.alignment.explanations import PlannedEdit, Prices
 from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.embedding.clips import Features, comparable, rearranged
 from sopilot_assets.errors import StoreError
-from sopilot_assets.reference.evidence import MOST_FOLDS, Comparison, Indices
+from sopilot_assets.reference.evidence import MOST_FOLDS, ClipComparison, Indices
 from sopilot_assets.reference.model import Gold, Reference
 from sopilot_assets.store.publish import publish_bytes
 
@@ -61,7 +61,7 @@ KEPT: Final = 15.0
 LEAST_SHARE: Final = 0.002
 """Explanations that have less probability than this together are not kept."""
 MOST_EDITED: Final = 8
-"""From so many golds on, only these are edited; all are compared unedited."""
+"""From so many golds on, only these are edited, with a step hidden too; all are compared as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,21 +337,22 @@ def _fold(reference: Reference, left_out: Sequence[Gold]) -> Reference | None:
 def _cases(reference: Reference, gold: Gold, *, edit: bool) -> Iterator[EditedGold]:
     if {interval.step for interval in gold.intervals} != set(range(len(reference.step_ids))):
         return  # a gold that lacks a step does not say what the right explanation of it is
-    compared: dict[bytes, tuple[Indices, Features, Comparison]] = {}
+    compared: dict[bytes, tuple[Indices, Features, ClipComparison]] = {}
     for made in counterfactuals(gold.embedding.clip_middle_s, gold.intervals):
-        if edit or made.change is None:
+        if edit or (made.change is None and made.hidden is None):
             # what clips look like depends on which others are there, not on their order
-            clips = np.sort(made.clips)
-            if clips.tobytes() not in compared:
-                rows = comparable(rearranged(gold.embedding, clips))
-                compared[clips.tobytes()] = clips, rows, reference.evidence.compare(rows)
-            known, rows, comparison = compared[clips.tobytes()]
+            together = np.sort(made.clips)
+            if together.tobytes() not in compared:
+                known, first = np.unique(together, return_index=True)
+                rows = comparable(rearranged(gold.embedding, together))[first]
+                compared[together.tobytes()] = known, rows, reference.evidence.compare(rows)
+            known, rows, comparison = compared[together.tobytes()]
             places = np.searchsorted(known, made.clips)
             yield _case(reference, gold, made, rows[places], comparison.at(places))
 
 
 def _case(
-    reference: Reference, gold: Gold, made: Counterfactual, rows: Features, compared: Comparison
+    reference: Reference, gold: Gold, made: Counterfactual, rows: Features, compared: ClipComparison
 ) -> EditedGold:
     usable = np.ones(rows.shape[0], dtype=np.bool_)
     moved = gold.motion[made.clips]
