@@ -63,14 +63,13 @@ def adopted_limits(home: Home, task: TaskSpec, *, model_id: str | None) -> Decis
 
     ``model_id`` is that of the task's current reference. The policy's threshold says from where on a person
     has to look: below it the study found few enough misses. From where on a recording fails stays with what
-    the golds show, and is never below that.
+    the golds show, and no policy lets pass what they would fail.
     """
     standing = policy_standing(home, task, model_id=model_id)
     if standing is None or not standing.decides:
         return None
-    review = standing.said.review
-    seen = 1.0 / (1.0 + math.exp(-min(decode.LEAST_LOG_ODDS.values())))
-    return DecisionLimits(max(review, seen), review, policy_source(standing.said.policy_id))
+    fail = 1.0 / (1.0 + math.exp(-min(decode.LEAST_LOG_ODDS.values())))
+    return DecisionLimits(fail, min(standing.said.review, fail), policy_source(standing.said.policy_id))
 
 
 def policy_standing(home: Home, task: TaskSpec | None, *, model_id: str | None) -> PolicyStanding | None:
@@ -97,9 +96,9 @@ def deciding_policies(home: Home, tasks: Mapping[str, TaskSpec]) -> dict[str, st
     return {name: policy_source(one.said.policy_id) for name, one in found if one.decides}
 
 
-def lapse_drifting(home: Home, *, run_id: str, written_at: str) -> list[AdoptionEvent]:
-    """The events that end adoptions since recordings drifted: later ones differ from those before it in their
-    critical probability. Before anything is judged, so that one run judges all in the same way.
+def lapse_drifting(home: Home, *, run_id: str, written_at: str) -> list[str]:
+    """End the adoptions since which recordings drifted, and say which: later ones differ from those before it
+    in their critical probability. To be called before anything is judged: one run judges all in one way.
     """
     lapsed = []
     for task_id in adoptions(home).names():
@@ -112,16 +111,9 @@ def lapse_drifting(home: Home, *, run_id: str, written_at: str) -> list[Adoption
                 f"drift: the critical probability of the last {found.current_n} recordings differs from that "
                 f"of the {found.reference_n} before the adoption (PSI {found.psi:.2f}, limit {found.alarm:g})"
             )
-            event = ended(
-                home,
-                said,
-                AdoptionHappening.LAPSED,
-                who=LAPSED_BY,
-                reason=why,
-                run_id=run_id,
-                written_at=written_at,
-            )
-            lapsed.append(event)
+            how = {"who": LAPSED_BY, "reason": why, "run_id": run_id, "written_at": written_at}
+            ended(home, said, AdoptionHappening.LAPSED, **how)
+            lapsed.append(f"{task_id}: {policy_source(said.policy_id)} does not decide any more: {why}")
     return lapsed
 
 
