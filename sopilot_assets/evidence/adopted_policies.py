@@ -23,7 +23,7 @@ from sopilot_assets.dossier.verifier.verify import verify_files
 from sopilot_assets.errors import DossierError, StudyError
 from sopilot_assets.reference.ledger import reference_rows
 from sopilot_assets.scoring.ledger import algorithm_version
-from sopilot_assets.stations.adoptions import PolicyStanding, standings
+from sopilot_assets.stations.adoptions import standings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.studies.adoptions import AdoptionEvent, AdoptionHappening, adoptions, ended
@@ -31,7 +31,7 @@ from sopilot_assets.studies.calibrated import PROBABILITY_DIGITS
 from sopilot_assets.studies.cases import read_cases
 from sopilot_assets.studies.policies import DEV, Policy, parse_policies
 from sopilot_assets.studies.risk_control import most_misses
-from sopilot_assets.tasks import TaskSpec, find_tasks, load_task
+from sopilot_assets.tasks import TaskSpec, load_task
 
 PASSED: Final = "gates_passed"
 _FAULTS_SHOWN: Final = 3
@@ -68,18 +68,22 @@ def adopt_policy(
     reason: str,
     run_id: str,
     written_at: str,
+    task_id: str | None = None,
     dossier_id: str | None = None,
     signer: str | None = None,
 ) -> tuple[AdoptionEvent, PolicyDossier]:
     """The event by which the selected policy of a study decides for its task from now on; one before it is
     replaced.
 
-    ``dossier_id`` chooses among several dossiers with gates that passed; ``signer`` is the key or fingerprint
+    ``task_id`` is the task that is meant, where somebody said so. ``dossier_id`` chooses among several
+    dossiers with gates that passed; ``signer`` is the key or fingerprint
     that has to have signed it, by default one of the home's own. Raises `DossierError` for a dossier that
     does not verify, `StudyError` for a policy that cannot decide, each with the reason.
     """
     dossier = policy_dossier(home, study_id, dossier_id=dossier_id, signer=signer)
     policy, task = dossier.policy, load_task(home.tasks / f"{dossier.policy.task}.yaml")
+    if task_id not in (None, task.task_id):
+        raise StudyError(f"study {study_id}: is about {task.task_id}, and cannot decide for {task_id}.")
     review = review_limit(policy)
     _refuse_left_open(dossier, review)
     said: dict[str, object] = {
@@ -115,11 +119,6 @@ def withdraw_policy(
         raise StudyError(f"task {task_id}: no policy is adopted, so there is nothing to withdraw.")
     happened = AdoptionHappening.WITHDRAWN
     return ended(home, events[-1], happened, who=by, reason=reason, run_id=run_id, written_at=written_at)
-
-
-def current_standings(home: Home) -> dict[str, PolicyStanding]:
-    """The standing of each task's policy, by task."""
-    return standings(home, find_tasks(home.root).tasks)
 
 
 def policy_dossier(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from sopilot_assets.texts.languages import Text
+
 GOLDS: Final = "golds"
 """The source of limits that follow from the task and its golds alone."""
 
@@ -27,6 +29,14 @@ class DecisionLimits:
                 f"limits of {self.source}: expected 0 <= review <= fail <= 1, found review {self.review:g} "
                 f"and fail {self.fail:g}."
             )
+
+
+def source_text(source: str) -> Text:
+    """Who set the limits, as people read it."""
+    if source == GOLDS:
+        return Text("the golds' own rule", "お手本による基準")
+    policy_id = source.removeprefix("policy ")
+    return Text(f"adopted policy {policy_id}", f"採用したポリシー {policy_id}")
 
 
 def policy_source(policy_id: str) -> str:

@@ -17,12 +17,12 @@ from sopilot_assets.dossier.signing import new_key
 from sopilot_assets.errors import DossierError, LedgerError, StudyError
 from sopilot_assets.evidence.adopted_policies import (
     adopt_policy,
-    current_standings,
     policy_dossier,
     review_limit,
     withdraw_policy,
 )
 from sopilot_assets.evidence.evidence_dossiers import publish_study_dossier
+from sopilot_assets.evidence.policy_standings import current_standings
 from sopilot_assets.evidence.study import Study
 from sopilot_assets.reference.ledger import COLUMNS as REFERENCE_COLUMNS
 from sopilot_assets.reference.ledger import references_ledger

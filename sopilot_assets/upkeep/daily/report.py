@@ -73,6 +73,7 @@ def daily_report(home: Home, day: date, *, now: datetime, run_id: str) -> DailyR
     sections: dict[str, Sequence[Mapping[str, Cell]]] = {
         "tasks": counts.progress(rows, facts),
         "decisions": counts.decisions(rows),
+        "audit": counts.audit(rows, facts),
         "days": counts.activity(rows),
         "gates": facts.gates,
         "drift": counts.drift(rows),
