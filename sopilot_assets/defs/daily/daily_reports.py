@@ -14,7 +14,6 @@ from sopilot_assets.defs.runs import ONE_HOUR_S, work_tags
 from sopilot_assets.defs.web.addresses import PageAddresses
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.store.home import Home
-from sopilot_assets.studies.audit import EVER
 from sopilot_assets.upkeep.daily.days import days_to_report, first_day
 
 with at_first_use():
@@ -110,13 +109,5 @@ def _metadata(report: "station.DailyReport") -> RawMetadata:
         "need_a_person": len(report.sections["needs"]),
         "refused": len(report.sections["quarantine"]),
     }
-    for row in report.sections["decisions"]:
-        if row["of"] == "all" and row["decided_share"] is not None:
-            figures[f"decided_share_{row['task']}"] = float(row["decided_share"])
-    for row in report.sections["audit"]:
-        if row["week"] == EVER and row["miss_rate"] is not None:
-            figures |= {
-                f"passes_{name}_{row['task']}": float(row[name] or 0) for name in ("miss_rate", "low", "high")
-            }
     figures |= {name: float(value) for name, value in disk.items() if isinstance(value, int | float)}
-    return {**figures, **report.of_the_day(), **tables}
+    return {**figures, **report.of_the_day(), **report.by_task(), **tables}
