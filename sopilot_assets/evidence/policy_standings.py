@@ -10,14 +10,14 @@ from sopilot_assets.evidence.outcome import StudyOutcome
 from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.labels.events import Source
 from sopilot_assets.labels.state import label_state
-from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.ledger import first_passes, first_scores, scores_ledger
 from sopilot_assets.scoring.limits import GOLDS, policy_source
 from sopilot_assets.settings import load_settings
 from sopilot_assets.stations.adoptions import PolicyStanding, standings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.studies.adoptions import adoptions
-from sopilot_assets.studies.audit import audit_rows, decided_share, first_passes, first_scores
+from sopilot_assets.studies.audit import audit_rows, decided_share
 from sopilot_assets.tasks import find_tasks
 
 _TOLD: Final = ("policy_id", "detector", "review", "study_id", "dossier_id", "who", "at", "reason")

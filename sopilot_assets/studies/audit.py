@@ -15,10 +15,8 @@ import pandas as pd
 
 from sopilot_assets.intervals import clustered
 from sopilot_assets.labels.audit import drawn
-from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.settings import AuditSettings
-from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.studies.plan_needs import BLIND
 from sopilot_assets.studies.planning import COLUMNS, LABEL, RELABEL_BLIND
@@ -28,27 +26,6 @@ WEEKS_SHOWN: Final = 8
 DECIDED: Final = (Decision.PASS, Decision.FAIL, Decision.RETRAIN)
 _DIGITS: Final = 4
 _REASON: Final = "picked by chance for the audit, whatever was decided"
-
-
-def first_passes(home: Home, moment: str) -> dict[str, str]:
-    """When each trainee recording passed for the first time (ISO 8601), of those that ever did before
-    ``moment``, by key.
-    """
-    return _first(home, moment, "role = 'trainee' and decision = 'pass' and problem is null")
-
-
-def first_scores(home: Home, moment: str) -> dict[str, str]:
-    """When each recording got its first row of scores before ``moment``, by key."""
-    return _first(home, moment, "true")
-
-
-def _first(home: Home, moment: str, which: str) -> dict[str, str]:
-    rows = scores_ledger(home).query(
-        "select key, min(written_at) as first from written, cut "  # noqa: S608 - constants of ours
-        f"where written_at < cut.moment and {which} group by key",
-        cut=pd.DataFrame({"moment": [moment]}, dtype="string"),
-    )
-    return dict(zip(rows["key"], rows["first"], strict=True))
 
 
 def audit_rows(

@@ -15,11 +15,10 @@ from sopilot_assets.labels.chain import labels_ledger, read_chain
 from sopilot_assets.labels.contests import open_objections
 from sopilot_assets.labels.events import LabelEvent, Source
 from sopilot_assets.labels.state import label_state
-from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.ledger import first_passes, scores_ledger
 from sopilot_assets.scoring.result import Objection
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
-from sopilot_assets.studies.audit import first_passes
 
 
 @dataclass(frozen=True, slots=True)
