@@ -13,16 +13,10 @@ from hypothesis import strategies as st
 from sopilot_assets.intervals import clustered
 from sopilot_assets.labels.audit import drawn, is_drawn
 from sopilot_assets.scoring.ledger import COLUMNS as SCORE_COLUMNS
-from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.ledger import first_passes, first_scores, scores_ledger
 from sopilot_assets.settings import AuditSettings
 from sopilot_assets.store.home import Home
-from sopilot_assets.studies.audit import (
-    audit_rows,
-    decided_share,
-    first_passes,
-    first_scores,
-    plan_with_audit,
-)
+from sopilot_assets.studies.audit import audit_rows, decided_share, plan_with_audit
 from sopilot_assets.studies.planning import COLUMNS, LABEL, RELABEL_BLIND
 from sopilot_assets_tests.studies.simulated_cases import simulated_cases
 
