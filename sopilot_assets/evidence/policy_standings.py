@@ -10,12 +10,12 @@ from sopilot_assets.evidence.outcome import StudyOutcome
 from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.labels.events import Source
 from sopilot_assets.labels.state import label_state
-from sopilot_assets.scoring.ledger import first_passes, first_scores, scores_ledger
+from sopilot_assets.scoring.ledger import first_passes, first_scores, row_source, scores_ledger
 from sopilot_assets.scoring.limits import GOLDS, policy_source
 from sopilot_assets.settings import load_settings
 from sopilot_assets.stations.adoptions import PolicyStanding, standings
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.studies.adoptions import adoptions
 from sopilot_assets.studies.audit import audit_rows, decided_share
 from sopilot_assets.tasks import find_tasks
@@ -39,7 +39,7 @@ def describe_policy(home: Home, task_id: str, *, now: datetime) -> StudyOutcome:
         metadata["state"] = "decides" if source != GOLDS else said.happened.value
         metadata["not_any_more"] = "; ".join(standing.lost) if standing else ""
     metadata |= {
-        "scores_by_it": int((mine["decided_by"].fillna(GOLDS) == source).sum()),
+        "scores_by_it": sum(row_source(row) == source for row in plain_rows(mine[["decided_by"]])),
         "decided_share": decided_share(mine),
     }
     since = standing.said.at if standing and standing.decides else None

@@ -51,9 +51,9 @@ def scored_cases(home: Home, task_id: str, *, task_fingerprint: str | None = Non
         for order, video in enumerate(registered, start=1)
     )
     sources = {key: row_source(row) for key, row in scores.items()}
-    by = cases["case_id"].map(sources).fillna(GOLDS).astype("str")
+    by = [sources.get(str(case), GOLDS) for case in cases["case_id"]]
     # studies of before there were policies keep their bytes
-    return cases.assign(decided_by=by) if (by != GOLDS).any() else cases
+    return cases.assign(decided_by=by) if set(by) - {GOLDS} else cases
 
 
 def _case(
