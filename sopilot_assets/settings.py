@@ -186,6 +186,13 @@ class WebSettings(_Section):
     address: Annotated[str, AfterValidator(_web_address)] = "http://127.0.0.1:3000"
 
 
+class AuditSettings(_Section):
+    """Which share of recordings chance picks to be labeled blind whatever was decided, and by which seed."""
+
+    share: _Share = 0.05
+    seed: int = 0
+
+
 class Settings(_Section):
     """All settings of an installation."""
 
@@ -197,6 +204,7 @@ class Settings(_Section):
     targets: Targets = Targets()
     backup: BackupSettings = BackupSettings()
     web: WebSettings = WebSettings()
+    audit: AuditSettings = AuditSettings()
 
 
 def settings_path(home: Home) -> UPath:

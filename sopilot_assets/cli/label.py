@@ -15,6 +15,7 @@ from sopilot_assets.cli.output import say, show_rows, show_warning
 from sopilot_assets.cli.rows import rows_of
 from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels.agreement import DISAGREEMENT_COLUMNS, disagreements, only_settles, rater_agreement
+from sopilot_assets.labels.audit import drawn
 from sopilot_assets.labels.chain import append_events, chain_head, read_chain, row_of, tasks_with_labels
 from sopilot_assets.labels.events import RaterVerdict, Source
 from sopilot_assets.labels.prefill import BAD_FREEZE, prefill_drafts
@@ -22,6 +23,7 @@ from sopilot_assets.labels.recordings import by_key, recordings_to_label
 from sopilot_assets.labels.sheet_files import one_row, read_sheet
 from sopilot_assets.labels.sheets import sheet_drafts, write_template
 from sopilot_assets.labels.state import STATE_COLUMNS, label_coverage, label_state
+from sopilot_assets.settings import load_settings
 from sopilot_assets.stations.contests import show_contests
 from sopilot_assets.tasks import find_tasks, load_task
 
@@ -57,6 +59,7 @@ EVERY_SOURCE = "blind_human,human,imported,prefill"
 @app.command(
     epilog=examples(
         "sopilot label prepare filter_change ann.csv --who ann",
+        "sopilot label prepare filter_change audit.csv --who ann --picked",
         "sopilot label prepare filter_change chief.csv --who chief --disputed",
         "sopilot label prepare filter_change bob.json --who bob --with-findings",
     )
@@ -70,6 +73,12 @@ def prepare(
     disputed: Annotated[
         bool, typer.Option("--disputed", help="Only recordings that raters disagree on, to be settled.")
     ] = False,
+    picked: Annotated[
+        bool,
+        typer.Option(
+            "--picked", help="Only recordings that chance picked for the audit, whatever was decided on them."
+        ),
+    ] = False,
     everything: Annotated[
         bool, typer.Option("--all", help="Also what this person has labeled, with their answers.")
     ] = False,
@@ -80,6 +89,10 @@ def prepare(
     Without --with-findings the sheet is blind: it shows neither findings nor file names. Answers are yes, no
     or unsure.
     """
+    if picked and (with_findings or disputed):
+        raise ConfigError(
+            "--picked: expected without --with-findings and --disputed; the audit needs blind labels."
+        )
     source = Source.HUMAN if with_findings else Source.BLIND_HUMAN
     events = _chain(home, task)
     every = list(_recordings(home, task, events).values())
@@ -99,6 +112,9 @@ def prepare(
     elif not everything:
         # an imported job is known by its number alone: there is nothing to watch
         recordings = [one for one in recordings if one.key not in said and one.video]
+    if picked:
+        chosen = drawn((one.key for one in recordings), load_settings(home).audit)
+        recordings = [one for one in recordings if one.key in chosen]
     written = write_template(sheet, recordings, source=source, who=who, said={} if disputed else said)
     say(f"{sheet}: {written.rows} recordings, {written.added} of them new in it, {written.filled} filled in")
     if written.rows:
@@ -110,6 +126,8 @@ def prepare(
         )
     elif disputed:
         say("Nothing is to be settled: raters agree on every recording that several of them labeled.")
+    elif picked:
+        say(f"Nothing is left for {who} to label of what chance picked.")
     elif not any(one.video for one in every):
         say(f"The {len(every)} recordings of {task} were imported: there is nothing to watch and to label.")
     else:

@@ -151,8 +151,8 @@ def _contradictions(inputs: DossierInputs) -> Iterator[Blocker]:
 def _mixed(cases: pd.DataFrame) -> Iterator[Blocker]:
     """Scores that do not go together: one policy cannot be judged on the scores of two products."""
     judged = cases.loc[(cases["problem"] == "") & cases["expected"].notna()]
-    for column in ("algorithm", "backend", "reference_id"):
-        found = sorted(set(judged[column]))
+    for column in ("algorithm", "backend", "reference_id", "decided_by"):
+        found = sorted(set(judged[column])) if column in judged else []
         if len(found) > 1:
             yield Blocker(
                 "cases",

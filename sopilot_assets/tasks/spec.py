@@ -67,6 +67,11 @@ class EmbedderName(StrEnum):
     VJEPA2 = "vjepa2"
 
 
+NEW_TASKS_USE: Final = EmbedderName.LITE0_BOX
+"""What new task files name. One that names none means `EmbedderName.LITE0_FLOW`, which was the only choice
+when it was written.
+"""
+
 DEFAULT_SEVERITY: Final[Mapping[DeviationType, Severity]] = {
     DeviationType.MISSING_STEP: Severity.CRITICAL,
     DeviationType.ORDER_SWAP: Severity.QUALITY,

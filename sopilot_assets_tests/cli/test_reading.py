@@ -51,6 +51,8 @@ NOTHING = (
     "study show spring",
     "study show spring --looks",
     "dossier list",
+    "policy show",
+    "policy show tea",
     "key list",
     "campaign list",
     "alert list",

@@ -15,6 +15,7 @@ from sopilot_assets.upkeep.conditions import (
     machine,
     messages,
     packages,
+    policies,
     recordings,
     scores,
     tasks,
@@ -54,6 +55,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     scores.have_scores,
     scores.up_to_date,
     scores.can_be_scored,
+    policies.policies_decide,
     campaign.goes_on,
     lateness.daily_report,
     lateness.backup,
@@ -69,6 +71,7 @@ ALERTED: Final[Mapping[str, tuple[Question, ...]]] = {
     golds.STEPS_FILE: (golds.steps_confirmed,),
     golds.REFERENCE: (golds.references_made,),
     recordings.STUCK: (recordings.stuck_files,),
+    policies.POLICY: (policies.policies_decide,),
     campaign.CAMPAIGN: (campaign.goes_on,),
     lateness.OVERDUE: (
         scores.have_scores,

@@ -167,6 +167,14 @@ def _task(task: Row) -> Iterator[Need]:
     if trainees < (target := int(task["trainees_target"] or 0)):
         film = f"sopilot capture add FOLDER --task {name} --role trainee --site SITE"
         yield _short(name, trainees, target, ("trainee recordings", "受講者の録画"), film)
+    if picked := int(task["to_audit"] or 0):
+        yield _need(
+            name,
+            f"{name}: {picked} recordings were picked by chance and have no blind label yet.",
+            f"{name}：無作為に選ばれた録画 {picked} 件を、判定を見ずに評価してください。",
+            f"sopilot label prepare {name} SHEET.csv --who NAME --picked",
+            _LATER,
+        )
     if unlabeled := int(task["unlabelled"] or 0):
         yield _need(
             name,
