@@ -137,7 +137,7 @@ def _require(recording: Recording, wanted: str, registry: Registry) -> None:
     """Raise ``ConfigError`` where a recording is not in the state that a change begins from."""
     name = f"{recording.original_name} ({recording.key})"
     if wanted == ACTIVE and recording.retired is not None:
-        hint = "; `sopilot recording restore` brings it back" if recording.withdrawn else ""
+        hint = "; `sopilot recording withdraw --undo` brings it back" if recording.withdrawn else ""
         raise ConfigError(f"{name}: expected a recording that counts; {recording.retired}{hint}.")
     if wanted == WITHDRAWN:
         if not recording.withdrawn:

@@ -35,15 +35,22 @@ SESSION = Annotated[str | None, typer.Option(help="What was recorded in one go, 
 RECORDED_AT = Annotated[str | None, typer.Option(help="When, with the time zone: 2026-03-02T08:15:00+09:00.")]
 WHO = Annotated[str | None, typer.Option("--who", help="Who says so. (Default: the account.)")]
 WHY = Annotated[str, typer.Option(help="The reason, for those who look later.")]
-WHY_NEEDED = Annotated[str, typer.Option(help="The reason; it is shown wherever the recording is.")]
+WHY_NEEDED = Annotated[
+    str,
+    typer.Option(
+        help="The reason, needed without --undo; it is shown wherever the recording is.", show_default=False
+    ),
+]
 
 CORRECT: Final = examples(
     "sopilot recording correct IMG_0001.mp4 IMG_0002.mp4 --person p014 --why 'asked the trainer'",
     "sopilot recording correct take_07.mp4 --recorded-at 2026-03-02T08:15:00+09:00 --site line2",
     "sopilot recording correct take_07.mp4 --unknown person",
 )
-WITHDRAW: Final = examples("sopilot recording withdraw gold_003.mp4 --why 'the cap was left open in the end'")
-RESTORE: Final = examples("sopilot recording restore gold_003.mp4 --why 'it was another recording'")
+WITHDRAW: Final = examples(
+    "sopilot recording withdraw gold_003.mp4 --why 'the cap was left open in the end'",
+    "sopilot recording withdraw --undo gold_003.mp4 --why 'it was another recording'",
+)
 
 
 def told_facts(person: str | None, session: str | None, recorded_at: str | None) -> Sidecar:
@@ -82,16 +89,21 @@ def correct(
     _say_changed(correct_recordings(home, keys, told, **_signed(who, why)), "That is known already.")
 
 
-def withdraw(recordings: NAMES, *, why: WHY_NEEDED, who: WHO = None, home: HOME) -> None:
-    """Let recordings count no more, as golds or as trainees; `sopilot recording restore` takes it back."""
-    keys = _found(home, recordings)
-    _say_changed(withdraw_recordings(home, keys, **_signed(who, why)), "Nothing changed.")
-
-
-def restore(recordings: NAMES, *, why: WHY = "", who: WHO = None, home: HOME) -> None:
-    """Let withdrawn recordings count again."""
-    keys = _found(home, recordings)
-    _say_changed(restore_recordings(home, keys, **_signed(who, why)), "Nothing changed.")
+def withdraw(
+    recordings: NAMES,
+    *,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take it back: withdrawn recordings count again.")
+    ] = False,
+    why: WHY_NEEDED = "",
+    who: WHO = None,
+    home: HOME,
+) -> None:
+    """Let recordings count no more, as golds or as trainees, or with --undo count again."""
+    if not (why or undo):
+        raise ConfigError("--why: expected the reason; it is shown wherever the recording is.")
+    change = restore_recordings if undo else withdraw_recordings
+    _say_changed(change(home, _found(home, recordings), **_signed(who, why)), "Nothing changed.")
 
 
 def show_changes(home: Home, key: str | None = None, *, as_json: bool = False, as_csv: bool = False) -> None:

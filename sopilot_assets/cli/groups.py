@@ -32,7 +32,6 @@ with at_first_use():
         model,
         policy,
         recording,
-        reference,
         report,
         retention,
         sample,
@@ -61,10 +60,9 @@ class Group:
 
 GROUPS: Final = (
     Group("demo", PEOPLE, "The whole way on simulated recordings: begin here.", demo),
-    Group("task", PEOPLE, "Procedures, and how recordings of them are judged.", task),
+    Group("task", PEOPLE, "Procedures: how recordings of them are judged, and by which golds.", task),
     Group("capture", PEOPLE, "Recordings in: copied, checked, registered.", capture),
     Group("recording", PEOPLE, "Registered recordings, and refused ones.", recording),
-    Group("reference", PEOPLE, "What each task is compared with.", reference),
     Group("score", PEOPLE, "Scores of recordings: made, listed.", score),
     Group("label", PEOPLE, "What people say about recordings: sheets, labels, agreement.", label),
     Group("report", PEOPLE, "What a day brought, and what needs a person.", report),
@@ -119,7 +117,7 @@ class Commands(TyperGroup):
         group = self.commands.get(args[0])
         known = isinstance(group, LazyGroup) and (args[1:2] == ["--help"] or args[1:2] == ["-h"])
         if not known and not (isinstance(group, LazyGroup) and args[1:] and args[1] in group.commands):
-            said = renamed(args)
+            said = renamed(args, self.commands)
             if said is not None:
                 show_error(said)
                 raise typer.Exit(2)

@@ -291,6 +291,7 @@ def add(
         "sopilot label list filter_change --csv > labels.csv",
         "sopilot label list filter_change --disputed",
         "sopilot label list filter_change --count --sources blind_human",
+        "sopilot label list filter_change --chain --head 4f1c09aa2b31",
     ),
 )
 def list_labels(
@@ -314,17 +315,34 @@ def list_labels(
     events: Annotated[
         bool, typer.Option("--events", help="Every event in order, instead of what they say together.")
     ] = False,
+    chain: Annotated[
+        bool,
+        typer.Option("--chain", help="Check that each event follows the one before, and say where they end."),
+    ] = False,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="With --chain: the id of an event that has to be there, noted elsewhere, or its beginning."
+        ),
+    ] = None,
     sources: SOURCES = EVERY_SOURCE,
     home: HOME,
     as_json: AS_JSON = False,
     as_csv: AS_CSV = False,
 ) -> None:
-    """List what the labels say of each recording of a task; without a task, count those of every task."""
-    if count + disputed + events > 1:
-        raise ConfigError("--count, --disputed and --events: choose one of them.")
-    if task is None and (disputed or events):
-        raise ConfigError("--disputed and --events: expected a task, `sopilot label list TASK`.")
-    if task is None or count:
+    """List what the labels say of each recording of a task; without a task, count those of every task.
+
+    Exit code 1 where an event is wrong, or the one of --head is missing.
+    """
+    if count + disputed + events + chain > 1:
+        raise ConfigError("--count, --disputed, --events and --chain: choose one of them.")
+    if task is None and (disputed or events or chain):
+        raise ConfigError("--disputed, --events and --chain: expected a task, `sopilot label list TASK`.")
+    if head and not chain:
+        raise ConfigError("--head: expected with --chain.")
+    if task is not None and chain:
+        _check_chain(home, task, head)
+    elif task is None or count:
         _list_counts(home, task, sources.split(","), as_json=as_json, as_csv=as_csv)
     elif disputed:
         _list_disputed(home, task, sources.split(","), as_json=as_json, as_csv=as_csv)
@@ -338,21 +356,7 @@ def list_labels(
         show_rows(rows, columns=shown, empty="No labels yet.", as_json=as_json, as_csv=as_csv)
 
 
-@app.command(
-    epilog=examples(
-        "sopilot label verify filter_change", "sopilot label verify filter_change --head 4f1c09aa2b31"
-    )
-)
-def verify(
-    task: TASK,
-    *,
-    head: Annotated[
-        str | None,
-        typer.Option(help="The id, or its beginning, of an event that has to be there, as noted elsewhere."),
-    ] = None,
-    home: HOME,
-) -> None:
-    """Check the chain of label events and say where it ends; exit code 1 where an event is wrong."""
+def _check_chain(home: Home, task: str, head: str | None) -> None:
     chain = _chain(home, task)
     end = chain_head(chain)
     if head and not any(event.event_id.startswith(head.lower()) for event in chain):

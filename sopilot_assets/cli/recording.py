@@ -173,4 +173,3 @@ def _show_score(home: Home, row: dict[str, Cell], objections: Sequence[Objection
 
 app.command(epilog=corrections.CORRECT)(corrections.correct)
 app.command(epilog=corrections.WITHDRAW)(corrections.withdraw)
-app.command(epilog=corrections.RESTORE)(corrections.restore)

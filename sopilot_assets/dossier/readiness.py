@@ -36,7 +36,7 @@ REQUIRED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "errors": ("the list of misses and false alarms", _by("error_packets")),
         "stills": ("pictures of the misses and false alarms", _by("error_packets")),
         "label_events": ("the chain of label events", "Import a label sheet: `sopilot label import`."),
-        "label_head": ("the end of the chain of label events", "Run `sopilot label verify`."),
+        "label_head": ("the end of the chain of label events", "Run `sopilot label list TASK --chain`."),
         "looks": ("the ledger of looks at the held-out splits", _by("split_evaluations")),
         "repeats": ("repeated measurements", "Run `sopilot measure repeat`."),
         "agreement": ("the agreement between raters", "Have a second person label: `sopilot label import`."),
@@ -136,7 +136,7 @@ def _contradictions(inputs: DossierInputs) -> Iterator[Blocker]:
         yield Blocker(
             "label_events",
             f"the last event is not {inputs.labels.head[:12]}…, with which the chain ends",
-            "Run `sopilot label verify`.",
+            "Run `sopilot label list TASK --chain`.",
         )
     if inputs.labels.agreement and inputs.labels.agreement.kappa is None:
         what, remedy = REQUIRED["agreement"]

@@ -193,6 +193,13 @@ def test_a_slip_of_the_pen_is_no_old_name() -> None:
     assert "No such command 'scoer'" in result.stderr
 
 
+@pytest.mark.parametrize("noun", ["label", "recording", "task"])
+def test_a_verb_that_is_none_says_so_of_a_noun_that_has_old_names_too(noun: str) -> None:
+    result = CliRunner().invoke(app, [noun, "lst"])
+    assert result.exit_code == 2
+    assert "No such command 'lst'" in result.stderr
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_can_complete(shell: str) -> None:
     variables = {"_SOPILOT_COMPLETE": f"complete_{shell}", "COMP_WORDS": "sopilot sc", "COMP_CWORD": "1"}

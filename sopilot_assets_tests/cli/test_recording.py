@@ -50,7 +50,9 @@ def test_a_gold_is_withdrawn_listed_with_the_reason_and_restored(filmed: Home) -
     assert "withdrawn" in sopilot(filmed, "recording", "show", "IMG_2.mp4").stdout
     refused = sopilot(filmed, "recording", "withdraw", "IMG_2.mp4", "--why", "again", exit_code=1)
     assert "expected a recording that counts; withdrawn by ann: spilt" in refused.stderr
-    sopilot(filmed, "recording", "restore", "IMG_2.mp4")
+    sopilot(filmed, "recording", "withdraw", "--undo", "IMG_2.mp4")
+    reason = sopilot(filmed, "recording", "withdraw", "IMG_1.mp4", exit_code=1).stderr
+    assert "--why: expected the reason" in reason
     assert set(persons(filmed)) == {"IMG_1.mp4", "IMG_2.mp4"}
 
 

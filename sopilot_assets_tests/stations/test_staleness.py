@@ -24,9 +24,6 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.tasks import find_tasks
-from sopilot_assets_tests.stations.test_score_repeats import original
-
-__all__ = ["original"]  # the fixture
 
 TASK = "filter_change"
 _moments = itertools.count(1)

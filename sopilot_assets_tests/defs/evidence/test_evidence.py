@@ -72,7 +72,10 @@ def metadata(run: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
     return {name: value.value for name, value in event.metadata.items()}
 
 
-def test_one_run_leads_from_labels_to_a_dossier_that_a_stranger_can_verify(tmp_path: Path) -> None:
+def test_one_run_leads_from_labels_to_a_dossier_that_a_stranger_can_verify(
+    tmp_path: Path, lite0_models: Path
+) -> None:
+    shutil.copytree(lite0_models, tmp_path / "home" / "models")
     recorded = simulate(
         tmp_path / "people",
         seed=5,

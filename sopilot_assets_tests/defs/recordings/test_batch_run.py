@@ -15,13 +15,13 @@ from sopilot_assets.stations.scores import score_videos
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.home import PartitionKey
 from sopilot_assets.tasks import load_task
-from sopilot_assets_tests.defs.conftest import NEXT_DAY, Scored
+from sopilot_assets_tests.defs.conftest import NEXT_DAY, RecordedRun, Scored
 
 VIDEO_ASSETS = ("captured_videos", "clip_embeddings", "alignments", "scores")
 
 
 def materializations(
-    run: dg.ExecuteInProcessResult, asset: str
+    run: dg.ExecuteInProcessResult | RecordedRun, asset: str
 ) -> dict[str, Mapping[str, dg.MetadataValue[object]]]:
     """The metadata of each partition that an asset materialized in a run."""
     events = [
