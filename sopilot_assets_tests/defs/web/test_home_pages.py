@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from starlette.applications import Starlette
@@ -17,6 +19,7 @@ from sopilot_assets.defs.web.addresses import PageAddresses
 from sopilot_assets.defs.web.home_pages import HomePages
 from sopilot_assets.defs.web.own_pages import LOOPBACK, OwnPagesOnly
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.stations.review_index import write_review_index
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
 from sopilot_assets_tests.video.tiny import write_tiny_video
@@ -129,6 +132,18 @@ def test_a_folder_opens_its_list(home: Home, client: TestClient) -> None:
     assert "the list" in client.get("/reviews/").text
     assert '<a href="2026-03-02.html">' in client.get("/reports/").text
     assert client.get("/videos/").status_code == 404
+
+
+def test_the_list_of_recordings_and_the_daily_reports_lead_to_each_other(
+    home: Home, client: TestClient
+) -> None:
+    reviews = local_path(write_review_index(home))
+    (link,) = re.findall(r'<a class="back screen" href="([^"]+)">(.*?) ›</a>', reviews.read_text("utf-8"))
+    assert link == ("../reports/", '<span lang="en">Daily reports</span><span lang="ja">日報</span>')
+    assert (reviews.parent / link[0]).is_dir()  # from the disk, the folder
+    reports = client.get(urljoin("/reviews/", link[0])).text
+    assert '<a href="2026-03-02.html">' in reports
+    assert '<a href="/reviews/">All recordings / 録画の一覧</a>' in reports
 
 
 def test_it_is_only_looked_at(client: TestClient) -> None:
