@@ -54,6 +54,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     scores.have_scores,
     scores.up_to_date,
     scores.can_be_scored,
+    scores.nobody_contests,
     campaign.goes_on,
     lateness.daily_report,
     lateness.backup,
