@@ -181,9 +181,11 @@ class ConditionLimits(_Section):
 
 
 class WebSettings(_Section):
-    """Where people open the web page; links to pages of the home begin with it."""
+    """Where people open the web page: links to pages of the home begin with it. Without it they lead to
+    whichever web page shows them.
+    """
 
-    address: Annotated[str, AfterValidator(_web_address)] = "http://127.0.0.1:3000"
+    address: Annotated[str, AfterValidator(_web_address)] | None = None
 
 
 class AuditSettings(_Section):

@@ -20,6 +20,7 @@ from sopilot_assets.scoring.result import Score
 from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.stations.adoptions import adopted_limits
 from sopilot_assets.stations.clip_embeddings import task_embedder
+from sopilot_assets.stations.gold_inputs import GoldInputs, task_inputs
 from sopilot_assets.stations.gold_references import current_calibration, read_reference
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.tasks import load_task
@@ -88,6 +89,10 @@ class Judge:
         self.task = functools.cache(lambda task_id: load_task(home.tasks / f"{task_id}.yaml"))
         self.embedder = functools.cache(lambda task_id: task_embedder(home, task_id))
         self.limits = functools.cache(self._limits)
+        self.golds = functools.cache(self._golds)
+
+    def _golds(self, task_id: str) -> GoldInputs:
+        return task_inputs(self.home, {task_id: self.task(task_id)}, self.registry)[task_id]
 
     def score(self, task_id: str, alignment: Alignment) -> Score:
         """What an alignment with the task's current reference scores."""

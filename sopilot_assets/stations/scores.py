@@ -149,6 +149,7 @@ def _review(
         ),
         row={"file_name": row["original_name"]}
         | {name: row[name] for name in shown if name != "original_name"},
+        steps_faults=by.golds(recording.task_id).steps_faults,
         gold_names={
             gold.key.video_id: " · ".join(filter(None, (gold.original_name, gold.person)))
             for gold in by.registry.golds(recording.task_id)

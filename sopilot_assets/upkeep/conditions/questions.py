@@ -56,6 +56,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     scores.up_to_date,
     scores.can_be_scored,
     policies.policies_decide,
+    scores.nobody_contests,
     campaign.goes_on,
     lateness.daily_report,
     lateness.backup,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from sopilot_assets.disk import GIB, DiskState, pressure_at
+from sopilot_assets.labels.contests import in_a_line
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.scoring.verdict import DECISIONS
 from sopilot_assets.settings import DiskLimits
@@ -16,7 +17,7 @@ from sopilot_assets.texts.languages import Text
 from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity, warning
 from sopilot_assets.upkeep.conditions.golds import film_golds, no_gold
 from sopilot_assets.upkeep.conditions.machine import short_of_space
-from sopilot_assets.upkeep.conditions.scores import out_of_date, unscored
+from sopilot_assets.upkeep.conditions.scores import answer_to, out_of_date, unanswered, unscored
 from sopilot_assets.upkeep.daily.day import Rows
 from sopilot_assets.upkeep.daily.words import word
 
@@ -207,21 +208,11 @@ def _contested(rows: Rows) -> Iterator[Need]:
         who = ", ".join(one.who for one in objections)
         by_task.setdefault(objections[0].task_id, []).append(f"{names[key]} ({who})")
     for task_id, told in sorted(by_task.items()):
-        answer = f"sopilot label add {task_id} FILE ANSWER --who ID --adjudicates"
-        shown = ", ".join(told[:_NAMED]) + (", …" if len(told) > _NAMED else "")
-        count = len(told)
-        yield _need(
-            task_id,
-            f"{task_id}: people contest {count} verdict{'' if count == 1 else 's'}, and nobody has answered: "
-            f"{shown}.",
-            f"{task_id}：{count} 件の判定に異議があり、まだ回答がありません：{shown}。",
-            f"sopilot recording show FILE, then {answer}",
-            action_ja=f"sopilot recording show FILE で確認し、{answer} で回答",
+        yield Need(
+            unanswered(task_id, told),
+            f"{task_id}：{len(told)} 件の判定に異議があり、まだ回答がありません：{in_a_line(told)}。",
+            action_ja=f"sopilot recording show FILE で確認し、{answer_to(task_id)} で回答",
         )
-
-
-_NAMED: Final = 5
-"""Recordings that a line names; the list of all has the others."""
 
 
 def _reviews(rows: Rows) -> Iterator[Need]:

@@ -77,7 +77,7 @@ def test_each_score_shows_its_figures_picture_table_and_page(scored: Scored) -> 
         assert (
             Path(str(metadata["review_page"].value)).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
         )
-        assert metadata["review_link"].value == f"http://127.0.0.1:3000/reviews/{key}.html"
+        assert metadata["review_link"].value == f"/reviews/{key}.html"
         assert metadata["file"].value == row["original_name"]
         assert ("deviations" in metadata) == (rows.loc[key, "deviation_types"] != "")
 
