@@ -31,7 +31,7 @@ from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding, save_e
 from sopilot_assets.embedding.embedder import Embedder
 from sopilot_assets.errors import GoldError
 from sopilot_assets.reference.model import Gold, Reference, build_reference, proposed_intervals
-from sopilot_assets.scoring.result import Score
+from sopilot_assets.scoring.result import Deviation, Score
 from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.store.home import VIDEO_ID_DIGITS
 from sopilot_assets.store.publish import file_sha256
@@ -213,8 +213,11 @@ def result_of(score: Score) -> Result:
         decision=score.decision.value,
         score=score.score,
         probability=score.critical_probability,
-        reported=tuple(
-            Reported(comparable(Fault(d.type, d.step_ids)), d.trainee, d.severity is Severity.CRITICAL)
-            for d in score.deviations
-        ),
+        reported=tuple(map(_reported, score.deviations)),
+        suspected=tuple(map(_reported, score.suspected)),
     )
+
+
+def _reported(deviation: Deviation) -> Reported:
+    fault = comparable(Fault(deviation.type, deviation.step_ids))
+    return Reported(fault, deviation.trainee, deviation.severity is Severity.CRITICAL)
