@@ -35,7 +35,7 @@ from sopilot_assets.stations.scores import score_videos
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.store.publish import file_sha256, local_path, publish_path, publish_text
-from sopilot_assets.tasks import Severity, TaskSpec
+from sopilot_assets.tasks import NEW_TASKS_USE, Severity, TaskSpec
 from sopilot_assets.texts.names import safe_name
 
 RUN_ID: Final = "bench"
@@ -168,7 +168,9 @@ def _install(task: BenchTask, home: Home) -> None:
         text = task.task_file.read_text("utf-8")
     else:
         # the golds are taken at the labels' word: no quality gate
-        spec = TaskSpec(task_id=task.task_id, name=_name(task), version=1, steps=task.steps)
+        spec = TaskSpec(
+            task_id=task.task_id, name=_name(task), version=1, steps=task.steps, embedder=NEW_TASKS_USE
+        )
         text = spec.model_dump_json(indent=1, exclude_none=True) + "\n"
     for path, content in (
         (home.tasks / f"{task.task_id}.yaml", text),

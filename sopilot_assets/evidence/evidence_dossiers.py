@@ -195,4 +195,5 @@ def _versions(cases: pd.DataFrame) -> dict[str, str]:
         "algorithm": distinct("algorithm"),
         "model": distinct("backend"),
         "reference": distinct("reference_id"),
+        **({"decided by": distinct("decided_by")} if "decided_by" in cases else {}),
     }

@@ -45,11 +45,12 @@ def strange(lines: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def ran(tiny_set: SimulatedSet, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def ran(tiny_set: SimulatedSet, lite0_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """One run of the command, with everything that it can write."""
     folder = tmp_path_factory.mktemp("bench")
     root, home = folder / "labelled", folder / "home"
     shutil.copytree(tiny_set.folder / "videos", root / "videos")
+    shutil.copytree(lite0_models, home / "models")
     lines = [json.loads(line) for line in tiny_set.labels.read_text("utf-8").splitlines()]
     (root / "labels.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in strange(lines)), "utf-8")
     (root / "videos" / "broken.mp4").write_bytes(b"no video at all")
