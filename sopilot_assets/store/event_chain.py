@@ -28,7 +28,7 @@ NO_EVENT: Final = "0" * 64
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class ChainEvent(BaseModel):
+class LinkedEvent(BaseModel):
     """What every event of a chain has: ``seq`` counts from 1, ``previous_hash`` is the ``event_id`` of the
     event before it, and ``event_id`` the SHA-256 of everything else.
     """
@@ -40,7 +40,7 @@ class ChainEvent(BaseModel):
     event_id: Hash
 
 
-Event = TypeVar("Event", bound=ChainEvent)
+Event = TypeVar("Event", bound=LinkedEvent)
 
 
 @dataclass(frozen=True, slots=True)

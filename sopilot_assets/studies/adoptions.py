@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import pyarrow as pa
 from pydantic import Field, StringConstraints
 
-from sopilot_assets.store.event_chain import ChainEvent, EventChain, Hash
+from sopilot_assets.store.event_chain import EventChain, Hash, LinkedEvent
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Ledger
 
@@ -50,7 +50,7 @@ class AdoptionHappening(StrEnum):
     LAPSED = "lapsed"
 
 
-class AdoptionEvent(ChainEvent):
+class AdoptionEvent(LinkedEvent):
     """One word on the policy of a task: who said it, when (ISO 8601), why, and of which policy.
 
     ``review`` is the policy's threshold as a critical probability of score rows. ``dossier_sha256`` is the

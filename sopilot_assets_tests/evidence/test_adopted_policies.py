@@ -39,7 +39,8 @@ from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.studies.adoptions import COLUMNS, AdoptionHappening, adoptions
 from sopilot_assets.tasks import load_task
-from sopilot_assets.upkeep.conditions.policies import policies_decide
+from sopilot_assets.upkeep.alerts.lasting import settle_lasting
+from sopilot_assets.upkeep.conditions.policies import POLICY, policies_decide
 from sopilot_assets.upkeep.conditions.situation import Situation
 from sopilot_assets_tests.evidence.adopting import BY, home_with_dossier
 from sopilot_assets_tests.evidence.made_up_study import TASK, run_chain, write_study
@@ -185,6 +186,23 @@ def test_a_condition_that_is_gone_is_told_and_the_golds_decide_again(home: Home)
     path.write_text(text)
     assert limits(home) is not None
     assert told(home) == []
+
+
+def test_a_policy_that_decides_no_more_is_an_alert_until_it_is_withdrawn(home: Home) -> None:
+    def noted() -> list[tuple[str, str, str]]:
+        asked = Situation(home, datetime(2026, 3, 21, tzinfo=UTC), {})
+        return [(one.event, one.kind, one.subject) for one in settle_lasting(asked, POLICY)]
+
+    adopt_policy(home, "summer", **BY)
+    assert noted() == []
+    path = local_path(home.tasks) / f"{TASK}.yaml"
+    path.write_text(
+        path.read_text().replace("pass_score: 90", "pass_score: 91").replace("version: 1", "version: 2")
+    )
+    assert noted() == [("raised", "policy", TASK)]
+    assert noted() == []
+    withdraw_policy(home, TASK, **AFTERWARDS)
+    assert noted() == [("resolved", "policy", TASK)]
 
 
 def test_recordings_that_drift_end_an_adoption_for_good(home: Home) -> None:
