@@ -22,6 +22,8 @@ from sopilot_assets.reference.evidence import FALLBACK_STACK
 Settings: TypeAlias = tuple[tuple[str, Any], ...]
 _PACKAGE: Final = "sopilot_assets"
 LOTS: Final = 1e6
+_READ_BY: Final[Mapping[str, tuple[str, ...]]] = {"lite0_box": ("lite0_box", "lite0_flow")}
+"""The modules that know a backend's clip length, where it is not the one of its own name alone."""
 NEVER_IDLE: Final = 50.0
 """Nats for an idle stretch: more than any evidence is worth."""
 
@@ -30,7 +32,7 @@ NEVER_IDLE: Final = 50.0
 class Backend:
     """An embedding backend at a clip length in seconds (None: its own)."""
 
-    name: str = "lite0_flow"
+    name: str = "lite0_box"
     clip_s: float | None = None
 
     @contextmanager
@@ -38,7 +40,8 @@ class Backend:
         """The backend's clip length inside."""
         with ExitStack() as stack:
             if self.clip_s is not None:
-                stack.enter_context(mock.patch(f"{_PACKAGE}.embedding.{self.name}.CLIP_S", self.clip_s))
+                for module in _READ_BY.get(self.name, (self.name,)):
+                    stack.enter_context(mock.patch(f"{_PACKAGE}.embedding.{module}.CLIP_S", self.clip_s))
             yield
 
 
@@ -112,15 +115,18 @@ def _not_fitted(_: Sequence[object]) -> tuple[float, float, float, float]:
 
 FULL: Final = "the product as it is"
 
-_NETWORK: Final = ("final", "final_spread", "mid", "mid_spread")
+_WHOLE: Final = ("final", "final_spread", "mid", "mid_spread")
+_BOX: Final = tuple(f"box_{name}" for name in _WHOLE)
 _MOTION: Final = ("hof", "hof_whole", "mbh", "mbh_whole")
 
 
 def _features() -> Iterator[Variation]:
     group = "Features"
-    yield Variation(group, "without motion (flow) blocks", blocks=_NETWORK, everywhere=True)
-    yield Variation(group, "without spread blocks", blocks=("final", "mid", *_MOTION))
-    yield Variation(group, "the network's last layer only", blocks=("final",))
+    yield Variation(group, "without the motion box", blocks=(*_WHOLE, *_MOTION), everywhere=True)
+    yield Variation(group, "without the whole picture", blocks=(*_BOX, *_MOTION), everywhere=True)
+    yield Variation(group, "without motion (flow) blocks", blocks=(*_WHOLE, *_BOX), everywhere=True)
+    yield Variation(group, "without spread blocks", blocks=("final", "mid", "box_final", "box_mid", *_MOTION))
+    yield Variation(group, "the network's last layer only", blocks=("final", "box_final"))
     yield Variation(group, "motion (flow) blocks only", blocks=_MOTION)
     # the old system's embedding
     yield Variation(group, "color_motion (clips of 4 s)", backend=Backend("color_motion"))

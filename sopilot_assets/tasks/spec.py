@@ -66,6 +66,9 @@ class EmbedderName(StrEnum):
     VJEPA2 = "vjepa2"
 
 
+NEW_TASK_EMBEDDER: Final = EmbedderName.LITE0_BOX
+"""What new task files name. One that names none means what it always meant: no score becomes stale."""
+
 DEFAULT_SEVERITY: Final[Mapping[DeviationType, Severity]] = {
     DeviationType.MISSING_STEP: Severity.CRITICAL,
     DeviationType.ORDER_SWAP: Severity.QUALITY,

@@ -52,7 +52,7 @@ class Judge:
 @pytest.fixture(scope="module")
 def judge(tiny_set: SimulatedSet, tmp_path_factory: pytest.TempPathFactory) -> Judge:
     task = load_task(tiny_set.task_file)
-    embedder = load_embedder("lite0_flow", models=UPath(tmp_path_factory.mktemp("models")))
+    embedder = load_embedder("lite0_box", models=UPath(tmp_path_factory.mktemp("models")))
     names = [GoldNames(path.name, path.name, 0.0) for path in tiny_set.golds]
     steps = read_annotations(UPath(tiny_set.steps_csv), task.step_ids, names, source="steps.csv").steps
     golds = [

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sopilot_assets.errors import TaskError
 from sopilot_assets.tasks import QualityGate, Step, TaskSpec, load_task, new_task, parse_task
+from sopilot_assets.tasks.spec import EmbedderName
 from sopilot_assets.tasks.starter import render_task
 from sopilot_assets_tests.tasks.task_files import contents
 
@@ -31,6 +32,7 @@ def test_a_new_task_loads_as_it_was_asked_for(tmp_path: Path) -> None:
         name_ja="フィルタ交換",
         version=1,
         steps=STEPS,
+        embedder=EmbedderName.LITE0_BOX,
         quality_gate=QualityGate(enabled=True),
     )
 
