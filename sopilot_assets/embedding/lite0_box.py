@@ -11,7 +11,7 @@ from collections import deque
 import onnxruntime
 
 from sopilot_assets.embedding.clips import Features
-from sopilot_assets.embedding.lite0_flow import Lite0Flow, NetworkMeter, Reading
+from sopilot_assets.embedding.lite0_flow import Lite0Flow, NetworkMeter, Lite0Reading
 from sopilot_assets.embedding.lite0_identity import BOX_EVERY, BOX_REACH_S, CLIP_S, LITE0_BOX, RATE_HZ
 from sopilot_assets.embedding.motion_box import MotionBoxMeter
 from sopilot_assets.embedding.pooling import Image
@@ -25,11 +25,11 @@ class Lite0Box(Lite0Flow):
 
     name = LITE0_BOX
 
-    def _reading(self, stream: FrameStream, phase_s: float) -> Reading:
+    def _reading(self, stream: FrameStream, phase_s: float) -> Lite0Reading:
         return _BoxReading(self._session, stream, phase_s=phase_s)
 
 
-class _BoxReading(Reading):
+class _BoxReading(Lite0Reading):
     """Holds the pictures whose box is not known yet."""
 
     def __init__(

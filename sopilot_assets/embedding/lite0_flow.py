@@ -68,8 +68,8 @@ class Lite0Flow:
                 reading.add(chunk)
             return reading.embedding(self.model_id)
 
-    def _reading(self, stream: FrameStream, phase_s: float) -> Reading:
-        return Reading(self._session, stream, phase_s=phase_s)
+    def _reading(self, stream: FrameStream, phase_s: float) -> Lite0Reading:
+        return Lite0Reading(self._session, stream, phase_s=phase_s)
 
     def fixed_answer(self) -> Features:
         """(2288,) the network's features of a fixed ramp."""
@@ -78,7 +78,7 @@ class Lite0Flow:
         return np.concatenate(network_features(self._session, picture))
 
 
-class Reading:
+class Lite0Reading:
     """What one pass over one video, sampled from ``phase_s`` on, collects."""
 
     def __init__(
