@@ -49,7 +49,8 @@ class Cache:
 
     def path(self, backend: Backend, video: Path) -> Path:
         """Where the embedding of a video lies, or will."""
-        return self.folder / embedder(self, backend).model_id / f"{video_id(video)}.npz"
+        clips = "" if backend.clip_s is None else f"-{backend.clip_s:g}s"  # no part of the model's id
+        return self.folder / f"{embedder(self, backend).model_id}{clips}" / f"{video_id(video)}.npz"
 
 
 @functools.lru_cache

@@ -25,6 +25,8 @@ from sopilot_assets.tasks import EmbedderName, TaskSpec
 Settings: TypeAlias = tuple[tuple[str, Any], ...]
 _PACKAGE: Final = "sopilot_assets"
 LOTS: Final = 1e6
+_READ_BY: Final[Mapping[str, tuple[str, ...]]] = {"lite0_box": ("lite0_box", "lite0_flow")}
+"""The modules that know a backend's clip length, where it is not the one of its own name alone."""
 NEVER_IDLE: Final = 50.0
 """Nats for an idle stretch: more than any evidence is worth."""
 
@@ -41,7 +43,8 @@ class Backend:
         """The backend's clip length inside."""
         with ExitStack() as stack:
             if self.clip_s is not None:
-                stack.enter_context(mock.patch(f"{_PACKAGE}.embedding.{self.name}.CLIP_S", self.clip_s))
+                for module in _READ_BY.get(self.name, (self.name,)):
+                    stack.enter_context(mock.patch(f"{_PACKAGE}.embedding.{module}.CLIP_S", self.clip_s))
             yield
 
 

@@ -34,10 +34,8 @@ _END_TOLERANCE_S: Final = 0.05
 BLOCK_WEIGHTS: Final[Mapping[str, float]] = {
     "mid_spread": 0.35,
     "final_spread": 0.35,
-    "box_mid": 1.4,
-    "box_final": 1.4,
-    "box_mid_spread": 0.5,
-    "box_final_spread": 0.5,
+    "box_mid_spread": 0.35,
+    "box_final_spread": 0.35,
     "hof": 0.35,
     "mbh": 0.35,
     "hof_whole": 0.3,

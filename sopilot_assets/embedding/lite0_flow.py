@@ -6,6 +6,7 @@ loses work at the edges.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -54,7 +55,7 @@ class Lite0Flow:
     def __init__(self, *, models: UPath) -> None:
         prepared = prepared_network(models)
         self._session = open_network(prepared.path)
-        self.model_id = lite0_model_id(LITE0_FLOW, prepared.sha256)
+        self.model_id = lite0_model_id(self.name, prepared.sha256)
 
     def embed(self, path: Path, *, phase_s: float = 0.0) -> ClipEmbedding:
         """The embedding of one video, sampled from ``phase_s`` on; raises ``UnreadableVideo`` when no frame
@@ -62,18 +63,23 @@ class Lite0Flow:
         """
         stream = open_frames(path, rate_hz=RATE_HZ, short_side=SHORT_SIDE_PX, phase_s=phase_s)
         with one_cv2_thread():
-            reading = _Reading(self._session, stream, phase_s=phase_s)
+            reading = self._reading(stream, phase_s)
             for chunk in stream:
                 reading.add(chunk)
-        return reading.embedding(self.model_id)
+            return reading.embedding(self.model_id)
+
+    def _reading(self, stream: FrameStream, phase_s: float) -> Lite0Reading:
+        return Lite0Reading(self._session, stream, phase_s=phase_s)
 
     def fixed_answer(self) -> Features:
         """(2288,) the network's features of a fixed ramp."""
-        return fixed_features(self._session)
+        ramp = np.arange(SIDE_PX * SIDE_PX * 3, dtype=np.uint32) // SIDE_PX % 256
+        picture = ramp.astype(np.uint8).reshape(SIDE_PX, SIDE_PX, 3)
+        return np.concatenate(network_features(self._session, picture))
 
 
-class _Reading:
-    """What one pass over one video collects."""
+class Lite0Reading:
+    """What one pass over one video, sampled from ``phase_s`` on, collects."""
 
     def __init__(
         self, session: onnxruntime.InferenceSession, stream: FrameStream, *, phase_s: float = 0.0
@@ -90,34 +96,42 @@ class _Reading:
         self._count = 0
 
     def add(self, chunk: FrameChunk) -> None:
+        """Take the next samples."""
         for time_s, image, held in zip(chunk.times_s, chunk.images, chunk.held, strict=True):
-            grey = grey_image(image)
-            self._still.add(float(time_s), grey, held=bool(held))
-            self._flow.add(float(time_s), grey)
+            self._measure(float(time_s), grey_image(image), held=bool(held))
         # the network afterwards, frame after frame: its weights then stay in the processor's cache
-        first = (self._phase - self._count) % NETWORK_EVERY
-        for time_s, image in zip(
-            chunk.times_s[first::NETWORK_EVERY], chunk.images[first::NETWORK_EVERY], strict=True
-        ):
-            self._network.add(float(time_s), image)
+        for _, time_s, image in self._every(NETWORK_EVERY, chunk):
+            self._network.add(time_s, image)
         self._count += len(chunk.times_s)
 
+    def _measure(self, time_s: float, grey: Image, *, held: bool) -> None:
+        self._still.add(time_s, grey, held=held)
+        self._flow.add(time_s, grey)
+
+    def _every(self, samples: int, chunk: FrameChunk) -> Iterator[tuple[int, float, Image]]:
+        """Number, time and picture of every so many samples, of those in the next chunk."""
+        first = (self._phase - self._count) % samples
+        for place in range(first, len(chunk.times_s), samples):
+            yield self._count + place, float(chunk.times_s[place]), chunk.images[place]
+
     def embedding(self, model: str) -> ClipEmbedding:
-        starts_s = self._starts_s
-        blocks = {
-            **self._network.blocks(starts_s, length_s=CLIP_S),
-            **self._flow.blocks(starts_s, length_s=CLIP_S),
-        }
+        """All that was collected, as an embedding by the model of this id."""
         return ClipEmbedding(
             model_id=model,
-            clip_start_s=starts_s,
+            clip_start_s=self._starts_s,
             clip_length_s=CLIP_S,
             duration_s=float(self._stream.index.end_s),
-            blocks={name: half_precision(block) for name, block in blocks.items()},
+            blocks={name: half_precision(block) for name, block in self._blocks().items()},
             still_time_s=self._still.times_s(),
             stillness=self._still.stillness(),
             reader=READER,
         )
+
+    def _blocks(self) -> dict[str, Features]:
+        return {
+            **self._network.blocks(self._starts_s, length_s=CLIP_S),
+            **self._flow.blocks(self._starts_s, length_s=CLIP_S),
+        }
 
 
 class NetworkMeter:
@@ -147,13 +161,6 @@ class NetworkMeter:
             "final": clip_means(final, times_s, clip_start_s, length_s=length_s),
             "final_spread": clip_spreads(final, times_s, clip_start_s, length_s=length_s),
         }
-
-
-def fixed_features(session: onnxruntime.InferenceSession) -> Features:
-    """(2288,) the network's features of a fixed ramp."""
-    ramp = np.arange(SIDE_PX * SIDE_PX * 3, dtype=np.uint32) // SIDE_PX % 256
-    picture = ramp.astype(np.uint8).reshape(SIDE_PX, SIDE_PX, 3)
-    return np.concatenate(network_features(session, picture))
 
 
 def network_features(session: onnxruntime.InferenceSession, image: Image) -> tuple[Features, Features]:

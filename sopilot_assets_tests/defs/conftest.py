@@ -35,7 +35,7 @@ def resources(home: Home, *, now: str = START, **limits: float) -> dict[str, obj
 def add_task(home: Home, tiny_set: SimulatedSet, *, embedder: str = "color_motion") -> None:
     """The set's task without a gate for small pictures, by default with the embedder that needs no model."""
     text = tiny_set.task_file.read_text(encoding="utf-8")
-    text = text.replace("lite0_flow", embedder).replace("enabled: true", "enabled: false")
+    text = text.replace("lite0_box", embedder).replace("enabled: true", "enabled: false")
     target = Path(str(home.tasks)) / tiny_set.task_file.name
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")

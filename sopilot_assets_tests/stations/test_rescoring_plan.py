@@ -32,7 +32,7 @@ def registered(home: Home) -> Home:
     """A home with three recordings of two tasks, none scored; two have the same file name."""
     for task in ("tea", "coffee"):
         path = new_task(home.root, task, name=task)
-        path.write_text(path.read_text().replace("lite0_flow", "color_motion"))
+        path.write_text(path.read_text().replace("lite0_box", "color_motion"))
     rows = [
         dict.fromkeys(VIDEO_COLUMNS)
         | {"key": key, "video_id": key[-12:], "sha256": key[-12:], "task_id": key.split("-")[0]}

@@ -24,7 +24,6 @@ def test_a_minimal_file_gets_the_documented_defaults() -> None:
     spec = parse(MINIMAL)
     assert (spec.pass_score, spec.retrain_score) == (90, 80)
     assert spec.weights == Weights(miss=0.40, swap=0.25, deviation=0.25, time=0.10)
-    assert spec.embedder is EmbedderName.LITE0_FLOW
     assert not spec.quality_gate.enabled
     assert spec.critical_ids == {"a", "b", "c"}
     assert spec.severity == {
@@ -35,6 +34,14 @@ def test_a_minimal_file_gets_the_documented_defaults() -> None:
         DeviationType.OVER_TIME: Severity.EFFICIENCY,
         DeviationType.FREEZE: Severity.CRITICAL,
     }
+
+
+def test_a_task_that_names_no_embedder_means_what_it_always_meant() -> None:
+    """New tasks name another one; but this fingerprint stands in scores that were made before."""
+    assert parse(MINIMAL).embedder is EmbedderName.LITE0_FLOW
+    named = parse(MINIMAL + "embedder: lite0_flow\n")
+    assert parse(MINIMAL).fingerprint() == named.fingerprint()
+    assert parse(MINIMAL + "embedder: lite0_box\n").fingerprint() != named.fingerprint()
 
 
 def test_a_severity_left_out_keeps_its_default() -> None:

@@ -15,7 +15,7 @@ from sopilot_assets.tasks import new_task
 def add_task(home: Home, task_id: str = "tea") -> None:
     """A task whose embedder needs no model."""
     path = local_path(new_task(home.root, task_id, name="Tea"))
-    path.write_text(path.read_text("utf-8").replace("lite0_flow", "color_motion"), "utf-8")
+    path.write_text(path.read_text("utf-8").replace("lite0_box", "color_motion"), "utf-8")
 
 
 def digest(name: str) -> str:
