@@ -26,11 +26,16 @@ def other_work_probability(alignment: Alignment) -> float:
     procedure explains it than its steps in unrelated orders do. Another site lowers the first and not the
     second; other work has neither.
     """
-    familiar = math.log2(max(alignment.fit, 1e-6))
-    if alignment.order_evidence is None:
+    return other_work(alignment.fit, alignment.order_evidence)
+
+
+def other_work(fit: float, order_evidence: float | None) -> float:
+    """The same from the two figures that an alignment and its row have."""
+    familiar = math.log2(max(fit, 1e-6))
+    if order_evidence is None:
         constant, by_fit = UNFAMILIAR_UNORDERED
         log_odds = constant + by_fit * familiar
     else:
         constant, by_fit, by_order = UNFAMILIAR
-        log_odds = constant + by_fit * familiar + by_order * min(alignment.order_evidence, MOST_ORDER)
+        log_odds = constant + by_fit * familiar + by_order * min(order_evidence, MOST_ORDER)
     return 1.0 / (1.0 + math.exp(-max(min(log_odds, 500.0), -500.0)))

@@ -117,10 +117,10 @@ def review_page(
     ``verifiability`` is the table of the task's reference, ``gold_names`` are the golds' names for people, by
     id. The page embeds small copies (see `proxy`, kept in ``proxy_folder``) of the recording and of the golds
     that the warp and the deviations name; ``gold_videos`` and ``gold_steps`` may hold more. ``row`` is shown
-    as the recording's origin, in its order. ``noise_floor_score`` is what this task's golds score against each
-    other; ``is_gold`` says that the recording is one of them. ``objections`` are what people say against the
-    decision, and ``video`` is the address of the recording itself, relative to the page. The same input gives
-    the same bytes. Raises ``GoldError`` when a gold that is named has no video, and ``UnreadableVideo``.
+    as the recording's origin, in its order. ``noise_floor_score`` is what this task's golds score against
+    each other; ``is_gold`` says that the recording is one of them. ``objections`` are what people say against
+    the decision, and ``video`` is the address of the recording itself, relative to the page. The same input
+    gives the same bytes. Raises `GoldError` when a gold that is named has no video, and `UnreadableVideo`.
     """
     shown = len(score.deviations) + len(score.suspected)
     if len(stills) != shown:
