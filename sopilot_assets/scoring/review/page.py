@@ -239,12 +239,11 @@ def _because(review: _Review, because: Sequence[Text]) -> list[dict[str, object]
     return [{"text": text, "deviation": texts.index(text) if text in texts else None} for text in because]
 
 
-def _look(review: _Review, told: Verdict) -> dict[str, object] | None:
-    """The moment that a person has to look at: the number of its deviation, and its time."""
+def _look(review: _Review, told: Verdict) -> int | None:
+    """The number of the deviation whose moment a person has to look at; None where it is not one."""
     if told.decision is not Decision.NEEDS_REVIEW or told.at_s is None:
         return None
-    texts = [deviation.text for deviation in review.shown]
-    return {"deviation": texts.index(told.because[0]), "time": words.timecode(told.at_s)}
+    return [deviation.text for deviation in review.shown].index(told.because[0])
 
 
 def _recorded(row: Mapping[str, Field]) -> Text | None:
