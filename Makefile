@@ -30,8 +30,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 BENCH_INSTALLED := $(VENV)/.bench_installed
 # Those that need no labeled recordings; each takes arguments of its own: python -m benchmarks.NAME --help
-BENCHMARKS ?= dagster_overhead decoding dtw evidence ingest
+BENCHMARKS ?= dagster_overhead decoding dtw evidence golds ingest
 LOG := $(VENV)/install.log
+# With bytecode kept, whatever the caller's environment says: the tests start some hundred processes.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
+THOROUGH := capture/test_intake.py cli/test_runbook.py evidence/test_faults.py soak/test_kills.py \
+  store/test_publish_faults.py studies/test_split_laws.py upkeep/backup/test_verify.py
 PIP := $(BIN)/python -m pip install --progress-bar off -c constraints.txt
 # pip's own lines worth seeing; all of them are in $(LOG)
 SHOWN := ^(Installing|Successfully|ERROR|error)|^ *Downloading .*\([0-9.]+ [MG]B\)
@@ -75,7 +79,12 @@ demo: $(INSTALLED) ## Simulate recordings of a filter change, score them, and sh
 .PHONY: test
 test: $(INSTALLED) ## Run the tests
 	@echo "[test] pytest with $(WORKERS) workers"
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+.PHONY: thorough
+thorough: $(INSTALLED) ## Run in full the tests that `make test` bounds: kills, random studies, flipped bits (hours)
+	@SOPILOT_KILLS=300 SOPILOT_DATA_SETS=10000 SOPILOT_FLIPS=20000 SOPILOT_WITH_DAEMON=1 \
+	  $(PYTEST) -n $(WORKERS) --dist loadfile $(addprefix sopilot_assets_tests/,$(THOROUGH)) $(ARGS)
 
 .PHONY: check
 check: $(INSTALLED) ## Check formatting, lint and types

@@ -44,6 +44,7 @@ from sopilot_assets.definitions import build_defs
 from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.defs.recordings.capture_sensor import capture_sensor
 from sopilot_assets.defs.recordings.pending import register_recordings
+from sopilot_assets.defs.references.golds_sensor import golds_sensor
 from sopilot_assets.defs.resources import RESOURCES, HomeResource
 from sopilot_assets.defs.runs import RANGE_END, RANGE_START
 from sopilot_assets.reference.ledger import COLUMNS as REFERENCE_COLUMNS
@@ -201,10 +202,20 @@ def _tasks(home: Home, instance: dg.DagsterInstance) -> dict[str, Callable[[], o
         assert not result.run_requests
         return result
 
+    def look_at_golds() -> dg.SensorResult:
+        context = dg.build_sensor_context(
+            instance=instance, resources={"home": mine, "clock": RESOURCES["clock"]}
+        )
+        result = golds_sensor(context)
+        assert isinstance(result, dg.SensorResult)
+        assert not result.run_requests
+        return result
+
     cursor = tick().cursor
     return {
         "sensor tick, nothing new": lambda: tick(cursor),
         "sensor tick that looks at every recording": tick,
+        "tick of the sensor on golds, nothing changed": look_at_golds,
         "all checks, nothing changed": lambda: checks.execute_in_process(instance=instance),
         "plan of what is out of date": lambda: rescoring_plan(home, registered),
     }

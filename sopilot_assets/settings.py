@@ -181,9 +181,18 @@ class ConditionLimits(_Section):
 
 
 class WebSettings(_Section):
-    """Where people open the web page; links to pages of the home begin with it."""
+    """Where people open the web page: links to pages of the home begin with it. Without it they lead to
+    whichever web page shows them.
+    """
 
-    address: Annotated[str, AfterValidator(_web_address)] = "http://127.0.0.1:3000"
+    address: Annotated[str, AfterValidator(_web_address)] | None = None
+
+
+class AuditSettings(_Section):
+    """Which share of recordings chance picks to be labeled blind whatever was decided, and by which seed."""
+
+    share: _Share = 0.05
+    seed: int = 0
 
 
 class Settings(_Section):
@@ -197,6 +206,7 @@ class Settings(_Section):
     targets: Targets = Targets()
     backup: BackupSettings = BackupSettings()
     web: WebSettings = WebSettings()
+    audit: AuditSettings = AuditSettings()
 
 
 def settings_path(home: Home) -> UPath:

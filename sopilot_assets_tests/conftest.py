@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 from dagster._core.storage.defs_state.base import set_defs_state_storage
 from hypothesis import settings
+from upath import UPath
 
 from sopilot_assets.capture.simulate.dataset import SimulatedSet, simulate
+from sopilot_assets.embedding.backends import load_embedder
 from sopilot_assets.store.home import Home
+from sopilot_assets_tests.made_once import MadeOnce
+from sopilot_assets_tests.stations.small_homes import embedded_home, scored_home
 from sopilot_assets_tests.video.tiny import write_tiny_video
 
 # the same examples in every run, however busy the machine; `HYPOTHESIS_PROFILE=default` looks for new ones
@@ -26,12 +30,12 @@ LONGEST_FIRST = (
     "cli/test_runbook.py",
     "defs/scale/test_two_workers.py",
     "soak/test_kills.py",
-    "studies/test_split_laws.py",
+    "defs/evidence/test_evidence.py",
     "stations/test_score_repeats.py",
-    "cli/test_reading.py",
     "evidence/test_faults.py",
+    "store/test_publish_faults.py",
 )
-"""Files that take half a minute and more. Begun last, one of them would leave the other workers idle."""
+"""Files that take longest. Begun last, one of them would leave the other workers idle."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -68,16 +72,48 @@ def tiny_video() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> SimulatedSet:
-    """Three golds and three trainees of the filter change, small and short."""
-    return simulate(
-        tmp_path_factory.mktemp("simulated"),
-        seed=3,
-        golds=3,
-        trainees=3,
-        variants=["correct", "missing_step", "order_swap"],
-        sites=("site_a",),
-        size=(160, 120),
-        fps=6,
-        step_seconds=4.0,
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """What all workers of this run have in common."""
+    return MadeOnce.of_this_run(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def tiny_set(made_once: MadeOnce) -> SimulatedSet:
+    """Three golds and three trainees of the filter change, small and short; no test changes them."""
+    return made_once.get(
+        "simulated",
+        lambda folder: simulate(
+            folder,
+            seed=3,
+            golds=3,
+            trainees=3,
+            variants=["correct", "missing_step", "order_swap"],
+            sites=("site_a",),
+            size=(160, 120),
+            fps=6,
+            step_seconds=4.0,
+        ),
     )
+
+
+@pytest.fixture(scope="session")
+def embedded_original(made_once: MadeOnce, tiny_set: SimulatedSet) -> Home:
+    """The set, taken in and embedded, with a reference; to be copied."""
+    return Home.at(made_once.get("embedded", lambda folder: embedded_home(folder, tiny_set)))
+
+
+@pytest.fixture(scope="session")
+def original(made_once: MadeOnce, embedded_original: Home) -> Home:
+    """The same with scores, made without Dagster; to be copied."""
+    return Home.at(made_once.get("scored", lambda folder: scored_home(folder, embedded_original)))
+
+
+@pytest.fixture(scope="session")
+def lite0_models(made_once: MadeOnce) -> Path:
+    """The folder ``models`` of a home that has prepared lite0_flow; to be copied."""
+
+    def prepare(folder: Path) -> Path:
+        load_embedder("lite0_flow", models=UPath(folder / "models"))
+        return folder / "models"
+
+    return made_once.get("lite0", prepare)

@@ -4,6 +4,7 @@ similar gold.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
@@ -28,7 +29,7 @@ from sopilot_assets.alignment.spans import (
 from sopilot_assets.alignment.votes import GoldVotes
 from sopilot_assets.embedding.clips import ClipEmbedding, Features, comparable, require_same_model
 from sopilot_assets.embedding.stillness import frozen_clips, frozen_segments, jumps_after
-from sopilot_assets.reference.evidence import Comparison
+from sopilot_assets.reference.evidence import ClipComparison
 from sopilot_assets.reference.model import Gold, Reference
 from sopilot_assets.reference.motion import clip_motion
 from sopilot_assets.segments import Segment
@@ -225,19 +226,25 @@ def _outside(segment: Segment, stills: tuple[Segment, ...]) -> list[Segment]:
 
 
 def _nearest_warp(
-    embedding: ClipEmbedding, rows: Features, compared: Comparison, reference: Reference
+    embedding: ClipEmbedding, rows: Features, compared: ClipComparison, reference: Reference
 ) -> Warp:
     """The warp onto the gold with the lowest normalised cost; of equal golds the first by id."""
-    owner = reference.evidence.clips.gold
+    taught = reference.taught
+    cosines = np.empty((taught.size, rows.shape[0]))
+    # most gold clips have been compared with already: those that teach a step
+    cosines[taught] = compared.cosines.T
+    cosines[~taught] = _untaught(reference) @ rows.T.astype(np.float64)
+    distance = 1.0 - np.clip(cosines, -1.0, 1.0, out=cosines)
+    ends = np.cumsum([gold.embedding.clip_count for gold in reference.golds])
     found: list[tuple[float, str, Gold, Indices, Indices]] = []
-    wide = rows.astype(np.float64).T
-    for index, gold in enumerate(reference.golds):
-        taught = gold.taught >= 0
-        cosines = np.empty((taught.size, wide.shape[1]))
-        # most gold clips have been compared with already: those that teach a step
-        cosines[taught] = compared.cosines[:, owner == index].T
-        cosines[~taught] = gold.rows[~taught].astype(np.float64) @ wide
-        gold_path, trainee_path, total = cheapest_path(1.0 - np.clip(cosines, -1.0, 1.0))
+    for gold, of_gold in zip(reference.golds, np.split(distance, ends[:-1]), strict=True):
+        gold_path, trainee_path, total = cheapest_path(of_gold)
         found.append((total / len(gold_path), gold.video_id, gold, gold_path, trainee_path))
     cost, gold_id, gold, gold_path, trainee_path = min(found, key=lambda one: one[:2])
     return Warp(gold_id, gold.embedding.clip_middle_s[gold_path], embedding.clip_middle_s[trainee_path], cost)
+
+
+@functools.lru_cache(maxsize=4)
+def _untaught(reference: Reference) -> Floats:
+    """The clips (u, D) of all golds that teach no step, for one video after the other."""
+    return np.concatenate([gold.rows for gold in reference.golds])[~reference.taught].astype(np.float64)

@@ -12,7 +12,7 @@ import functools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -27,12 +27,12 @@ from upath import UPath
 from sopilot_assets.alignment import CALIBRATION_VERSION
 from sopilot_assets.alignment.clip_scores import clip_scores
 from sopilot_assets.alignment.counterfactual import Counterfactual, counterfactuals
-from sopilot_assets.alignment.decode import ClipScores, DecodedExplanation, Decoding, decode, order_evidence
+from sopilot_assets.alignment.decode import DecodedExplanation, Decoding, decode
 from sopilot_assets.alignment.explanations import PlannedEdit, Prices
 from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.embedding.clips import Features, comparable, rearranged
 from sopilot_assets.errors import StoreError
-from sopilot_assets.reference.evidence import MOST_FOLDS, Comparison, Indices
+from sopilot_assets.reference.evidence import MOST_FOLDS, ClipComparison, Indices
 from sopilot_assets.reference.model import Gold, Reference
 from sopilot_assets.store.publish import publish_bytes
 
@@ -61,7 +61,7 @@ KEPT: Final = 15.0
 LEAST_SHARE: Final = 0.002
 """Explanations that have less probability than this together are not kept."""
 MOST_EDITED: Final = 8
-"""From so many golds on, only these are edited; all are compared unedited."""
+"""From so many golds on, only these are edited, with a step hidden too; all are compared as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +121,7 @@ class Calibration:
     prices: Prices
     tallies: tuple[Tally, ...]
     floor: tuple[float | None, ...]
-    order_evidence: float | None = None
-    """The median order evidence (nats) of the held-out golds; None without one, or for few steps."""
-    tried: tuple[TriedGold, ...] = ()
+    tried: tuple[TriedGold, ...] = field(default=(), hash=False)
     """Every comparison that all this rests on."""
     version: str = CALIBRATION_VERSION
 
@@ -157,7 +155,6 @@ def calibrate(reference: Reference) -> Calibration:
         prices,
         tuple(_tallies(cases, prices, len(reference.step_ids))),
         tuple(min((v for v in values if v is not None), default=None) for values in known),
-        _usual_order_evidence(cases, prices),
         tuple(_tried(case, prices) for case in cases),
     )
 
@@ -166,12 +163,6 @@ def _uncalibrated(reference: Reference) -> Calibration:
     return Calibration(
         reference.reference_id, "nothing", Prices(), (), floor=(None,) * len(reference.step_ids)
     )
-
-
-def _usual_order_evidence(cases: Sequence[EditedGold], prices: Prices) -> float | None:
-    """The median over the unedited golds; they were decoded before the scale was known."""
-    found = [case.order_evidence for case in cases if case.order_evidence is not None]
-    return round(prices.scale * float(np.median(found)), 4) if found else None
 
 
 def save_calibration(path: Path | UPath, calibration: Calibration) -> None:
@@ -214,7 +205,6 @@ class EditedGold:
     candidates: tuple[DecodedExplanation, ...]
     evidence: Floats
     counts: Floats
-    order_evidence: float | None = None
 
     @property
     def right(self) -> Mask:
@@ -347,21 +337,22 @@ def _fold(reference: Reference, left_out: Sequence[Gold]) -> Reference | None:
 def _cases(reference: Reference, gold: Gold, *, edit: bool) -> Iterator[EditedGold]:
     if {interval.step for interval in gold.intervals} != set(range(len(reference.step_ids))):
         return  # a gold that lacks a step does not say what the right explanation of it is
-    compared: dict[bytes, tuple[Indices, Features, Comparison]] = {}
+    compared: dict[bytes, tuple[Indices, Features, ClipComparison]] = {}
     for made in counterfactuals(gold.embedding.clip_middle_s, gold.intervals):
-        if edit or made.change is None:
+        if edit or (made.change is None and made.hidden is None):
             # what clips look like depends on which others are there, not on their order
-            clips = np.sort(made.clips)
-            if clips.tobytes() not in compared:
-                rows = comparable(rearranged(gold.embedding, clips))
-                compared[clips.tobytes()] = clips, rows, reference.evidence.compare(rows)
-            known, rows, comparison = compared[clips.tobytes()]
+            together = np.sort(made.clips)
+            if together.tobytes() not in compared:
+                known, first = np.unique(together, return_index=True)
+                rows = comparable(rearranged(gold.embedding, together))[first]
+                compared[together.tobytes()] = known, rows, reference.evidence.compare(rows)
+            known, rows, comparison = compared[together.tobytes()]
             places = np.searchsorted(known, made.clips)
             yield _case(reference, gold, made, rows[places], comparison.at(places))
 
 
 def _case(
-    reference: Reference, gold: Gold, made: Counterfactual, rows: Features, compared: Comparison
+    reference: Reference, gold: Gold, made: Counterfactual, rows: Features, compared: ClipComparison
 ) -> EditedGold:
     usable = np.ones(rows.shape[0], dtype=np.bool_)
     moved = gold.motion[made.clips]
@@ -384,18 +375,6 @@ def _case(
         tuple(kept),
         np.array([candidate.score + candidate.explanation.price for candidate in kept]),
         np.array([_counts(candidate.explanation.changes) for candidate in kept]),
-        None if made.change or made.hidden is not None else _order(reference, clips, decoding),
-    )
-
-
-def _order(reference: Reference, clips: ClipScores, decoding: Decoding) -> float | None:
-    return order_evidence(
-        clips,
-        decoding.candidates[0],
-        durations=reference.durations,
-        prices=Prices(),
-        orders=reference.orders,
-        stride_s=reference.stride_s,
     )
 
 

@@ -16,7 +16,7 @@ from sopilot_assets.alignment.decode import (
 )
 from sopilot_assets.alignment.explanations import UNKNOWN, PlannedEdit
 from sopilot_assets.alignment.spans import EditKind, Vote
-from sopilot_assets.reference.evidence import Comparison
+from sopilot_assets.reference.evidence import ClipComparison
 from sopilot_assets.reference.model import Reference
 
 
@@ -31,7 +31,7 @@ class GoldVotes:
     def __init__(
         self,
         reference: Reference,
-        compared: Comparison,
+        compared: ClipComparison,
         clips: ClipScores,
         decoding: Decoding,
         log_posterior: Floats,
@@ -44,8 +44,8 @@ class GoldVotes:
         if any(decoding.best.explanation.changes):
             evidence = reference.evidence
             besides = clips.states - evidence.emission(log_posterior)
-            for index, gold in enumerate(reference.golds):
-                posterior = evidence.judge_by_gold(compared, index, usable=usable)
+            by_golds = evidence.judge_by_golds(compared, len(reference.golds), usable=usable)
+            for gold, posterior in zip(reference.golds, by_golds, strict=True):
                 self.scores[gold.video_id] = evidence.emission(posterior) + besides
 
     def __call__(self, change: PlannedEdit) -> tuple[Vote, ...]:

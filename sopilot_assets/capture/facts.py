@@ -25,6 +25,10 @@ FACTS: Final = ("person", "session", "recorded_at", "source_video", "site", "cam
 again at the right place."""
 
 
+BESIDE_SCORES: Final = frozenset({"recorded_at", "source_video"})
+"""Facts that no score and no reference rests on; studies do: they order and group recordings by them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Correction:
     """One fact of a recording that was changed, from what to what, by whom, when (ISO 8601) and why; ``fact``
@@ -55,18 +59,47 @@ def correct_recordings(
     at: datetime,
     run_id: str,
 ) -> list[Correction]:
-    """What was changed; ``facts`` are new values by their names in `FACTS`, None for unknown.
+    """What was changed; ``facts`` are new values by their names in `FACTS`, None for unknown; see
+    `correct_each`.
+    """
+    return correct_each(home, dict.fromkeys(keys, facts), who=who, why=why, at=at, run_id=run_id)
+
+
+def correct_each(
+    home: Home,
+    facts: Mapping[str, Mapping[str, str | None]],
+    *,
+    who: str,
+    why: str,
+    at: datetime,
+    run_id: str,
+) -> list[Correction]:
+    """What was changed; ``facts`` are the new values of each recording, by partition key.
 
     All of it is written or nothing; what is so already changes nothing. Raises ``ConfigError`` for facts that
     are none, and for a recording that is not judged.
     """
+    for told in facts.values():
+        _require_facts(told)
+    return _change(
+        home,
+        list(facts),
+        lambda one: facts[str(one.key)],
+        wanted=ACTIVE,
+        who=who,
+        why=why,
+        at=at,
+        run_id=run_id,
+    )
+
+
+def _require_facts(facts: Mapping[str, str | None]) -> None:
     if others := sorted(set(facts) - set(FACTS)):
         raise ConfigError(f"{others[0]}: expected a fact that can be corrected: {', '.join(FACTS)}.")
     if "site" in facts and not facts["site"]:
         raise ConfigError("site: expected a name, since every recording has a site.")
     if not facts:
         raise ConfigError("no fact to correct: expected, e.g., --person p014.")
-    return _change(home, keys, lambda _: facts, wanted=ACTIVE, who=who, why=why, at=at, run_id=run_id)
 
 
 def withdraw_recordings(
@@ -137,7 +170,7 @@ def _require(recording: Recording, wanted: str, registry: Registry) -> None:
     """Raise ``ConfigError`` where a recording is not in the state that a change begins from."""
     name = f"{recording.original_name} ({recording.key})"
     if wanted == ACTIVE and recording.retired is not None:
-        hint = "; `sopilot recording restore` brings it back" if recording.withdrawn else ""
+        hint = "; `sopilot recording withdraw --undo` brings it back" if recording.withdrawn else ""
         raise ConfigError(f"{name}: expected a recording that counts; {recording.retired}{hint}.")
     if wanted == WITHDRAWN:
         if not recording.withdrawn:

@@ -298,7 +298,7 @@ class _Desk:
         repeated = candidate.relative != known.capture_path
         told = f"the same bytes as {known.capture_path}"
         if known.withdrawn:
-            told += f", {known.retired}; `sopilot recording restore {known.key}` brings it back"
+            told += f", {known.retired}; `sopilot recording withdraw --undo {known.key}` brings it back"
         elif row is not None:
             told += "; corrected: " + ", ".join(f"{name} {value}" for name, value in facts.items())
         return _Settled(

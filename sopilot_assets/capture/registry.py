@@ -188,6 +188,17 @@ def find_recordings(recordings: Mapping[str, Recording], names: Sequence[str]) -
     return [find_key(name, known) for name in names]
 
 
+def unmistakable_names(recordings: Mapping[str, Recording]) -> dict[str, str]:
+    """The key of each recording by the names that mean it alone, as `find_recordings` finds it: to look up
+    many.
+    """
+    named: dict[str, str | None] = {}
+    for key, one in recordings.items():
+        for name in {key.rpartition("-")[2], composed(one.original_name)}:
+            named[name] = None if name in named else key
+    return {name: key for name, key in named.items() if key is not None} | {key: key for key in recordings}
+
+
 def find_key(name: str, file_names: Mapping[str, str]) -> str:
     """The key of the recording called ``name``: its partition key, video id (12 hex digits) or file name;
     ``file_names`` are those of all recordings, by key.

@@ -30,8 +30,8 @@ with at_first_use():
         legacy,
         measure,
         model,
+        policy,
         recording,
-        reference,
         report,
         retention,
         sample,
@@ -60,15 +60,15 @@ class Group:
 
 GROUPS: Final = (
     Group("demo", PEOPLE, "The whole way on simulated recordings: begin here.", demo),
-    Group("task", PEOPLE, "Procedures, and how recordings of them are judged.", task),
+    Group("task", PEOPLE, "Procedures: how recordings of them are judged, and by which golds.", task),
     Group("capture", PEOPLE, "Recordings in: copied, checked, registered.", capture),
     Group("recording", PEOPLE, "Registered recordings, and refused ones.", recording),
-    Group("reference", PEOPLE, "What each task is compared with.", reference),
     Group("score", PEOPLE, "Scores of recordings: made, listed.", score),
     Group("label", PEOPLE, "What people say about recordings: sheets, labels, agreement.", label),
     Group("report", PEOPLE, "What a day brought, and what needs a person.", report),
     Group("study", EVIDENCE, "Evaluations, registered before anybody looks.", study),
     Group("dossier", EVIDENCE, "Evidence dossiers: built, listed, verified.", dossier),
+    Group("policy", EVIDENCE, "Which policy decides: adopted from a dossier, and taken back.", policy),
     Group("key", EVIDENCE, "Keys that dossiers are signed with.", key),
     Group("legacy", EVIDENCE, "An existing installation of the old system.", legacy),
     Group("home", UPKEEP, "The home folder: made, examined, fetched.", home),
@@ -117,7 +117,7 @@ class Commands(TyperGroup):
         group = self.commands.get(args[0])
         known = isinstance(group, LazyGroup) and (args[1:2] == ["--help"] or args[1:2] == ["-h"])
         if not known and not (isinstance(group, LazyGroup) and args[1:] and args[1] in group.commands):
-            said = renamed(args)
+            said = renamed(args, self.commands)
             if said is not None:
                 show_error(said)
                 raise typer.Exit(2)

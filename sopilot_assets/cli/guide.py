@@ -32,8 +32,8 @@ This page is made by `make commands`.
 _RENAMED = """\
 ## Old names
 
-What had another name before version 0.1.0. An old name ends with exit code 2 and says the new one; what
-followed the old name follows the new one.
+What had another name once. An old name ends with exit code 2 and says the new one; what followed the old
+name follows the new one.
 
 | before | now |
 |---|---|

@@ -15,6 +15,7 @@ from sopilot_assets.cli.output import say, show_rows, show_warning
 from sopilot_assets.cli.rows import rows_of
 from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels.agreement import DISAGREEMENT_COLUMNS, disagreements, only_settles, rater_agreement
+from sopilot_assets.labels.audit import drawn
 from sopilot_assets.labels.chain import append_events, chain_head, read_chain, row_of, tasks_with_labels
 from sopilot_assets.labels.events import RaterVerdict, Source
 from sopilot_assets.labels.prefill import BAD_FREEZE, prefill_drafts
@@ -22,6 +23,7 @@ from sopilot_assets.labels.recordings import by_key, recordings_to_label
 from sopilot_assets.labels.sheet_files import one_row, read_sheet
 from sopilot_assets.labels.sheets import sheet_drafts, write_template
 from sopilot_assets.labels.state import STATE_COLUMNS, label_coverage, label_state
+from sopilot_assets.settings import load_settings
 from sopilot_assets.stations.contests import show_contests
 from sopilot_assets.tasks import find_tasks, load_task
 
@@ -57,6 +59,7 @@ EVERY_SOURCE = "blind_human,human,imported,prefill"
 @app.command(
     epilog=examples(
         "sopilot label prepare filter_change ann.csv --who ann",
+        "sopilot label prepare filter_change audit.csv --who ann --picked",
         "sopilot label prepare filter_change chief.csv --who chief --disputed",
         "sopilot label prepare filter_change bob.json --who bob --with-findings",
     )
@@ -70,6 +73,12 @@ def prepare(
     disputed: Annotated[
         bool, typer.Option("--disputed", help="Only recordings that raters disagree on, to be settled.")
     ] = False,
+    picked: Annotated[
+        bool,
+        typer.Option(
+            "--picked", help="Only recordings that chance picked for the audit, whatever was decided on them."
+        ),
+    ] = False,
     everything: Annotated[
         bool, typer.Option("--all", help="Also what this person has labeled, with their answers.")
     ] = False,
@@ -80,6 +89,10 @@ def prepare(
     Without --with-findings the sheet is blind: it shows neither findings nor file names. Answers are yes, no
     or unsure.
     """
+    if picked and (with_findings or disputed):
+        raise ConfigError(
+            "--picked: expected without --with-findings and --disputed; the audit needs blind labels."
+        )
     source = Source.HUMAN if with_findings else Source.BLIND_HUMAN
     events = _chain(home, task)
     every = list(_recordings(home, task, events).values())
@@ -99,6 +112,9 @@ def prepare(
     elif not everything:
         # an imported job is known by its number alone: there is nothing to watch
         recordings = [one for one in recordings if one.key not in said and one.video]
+    if picked:
+        chosen = drawn((one.key for one in recordings), load_settings(home).audit)
+        recordings = [one for one in recordings if one.key in chosen]
     written = write_template(sheet, recordings, source=source, who=who, said={} if disputed else said)
     say(f"{sheet}: {written.rows} recordings, {written.added} of them new in it, {written.filled} filled in")
     if written.rows:
@@ -110,6 +126,8 @@ def prepare(
         )
     elif disputed:
         say("Nothing is to be settled: raters agree on every recording that several of them labeled.")
+    elif picked:
+        say(f"Nothing is left for {who} to label of what chance picked.")
     elif not any(one.video for one in every):
         say(f"The {len(every)} recordings of {task} were imported: there is nothing to watch and to label.")
     else:
@@ -273,6 +291,7 @@ def add(
         "sopilot label list filter_change --csv > labels.csv",
         "sopilot label list filter_change --disputed",
         "sopilot label list filter_change --count --sources blind_human",
+        "sopilot label list filter_change --chain --head 4f1c09aa2b31",
     ),
 )
 def list_labels(
@@ -296,17 +315,34 @@ def list_labels(
     events: Annotated[
         bool, typer.Option("--events", help="Every event in order, instead of what they say together.")
     ] = False,
+    chain: Annotated[
+        bool,
+        typer.Option("--chain", help="Check that each event follows the one before, and say where they end."),
+    ] = False,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="With --chain: the id of an event that has to be there, noted elsewhere, or its beginning."
+        ),
+    ] = None,
     sources: SOURCES = EVERY_SOURCE,
     home: HOME,
     as_json: AS_JSON = False,
     as_csv: AS_CSV = False,
 ) -> None:
-    """List what the labels say of each recording of a task; without a task, count those of every task."""
-    if count + disputed + events > 1:
-        raise ConfigError("--count, --disputed and --events: choose one of them.")
-    if task is None and (disputed or events):
-        raise ConfigError("--disputed and --events: expected a task, `sopilot label list TASK`.")
-    if task is None or count:
+    """List what the labels say of each recording of a task; without a task, count those of every task.
+
+    Exit code 1 where an event is wrong, or the one of --head is missing.
+    """
+    if count + disputed + events + chain > 1:
+        raise ConfigError("--count, --disputed, --events and --chain: choose one of them.")
+    if task is None and (disputed or events or chain):
+        raise ConfigError("--disputed, --events and --chain: expected a task, `sopilot label list TASK`.")
+    if head and not chain:
+        raise ConfigError("--head: expected with --chain.")
+    if task is not None and chain:
+        _check_chain(home, task, head)
+    elif task is None or count:
         _list_counts(home, task, sources.split(","), as_json=as_json, as_csv=as_csv)
     elif disputed:
         _list_disputed(home, task, sources.split(","), as_json=as_json, as_csv=as_csv)
@@ -320,21 +356,7 @@ def list_labels(
         show_rows(rows, columns=shown, empty="No labels yet.", as_json=as_json, as_csv=as_csv)
 
 
-@app.command(
-    epilog=examples(
-        "sopilot label verify filter_change", "sopilot label verify filter_change --head 4f1c09aa2b31"
-    )
-)
-def verify(
-    task: TASK,
-    *,
-    head: Annotated[
-        str | None,
-        typer.Option(help="The id, or its beginning, of an event that has to be there, as noted elsewhere."),
-    ] = None,
-    home: HOME,
-) -> None:
-    """Check the chain of label events and say where it ends; exit code 1 where an event is wrong."""
+def _check_chain(home: Home, task: str, head: str | None) -> None:
     chain = _chain(home, task)
     end = chain_head(chain)
     if head and not any(event.event_id.startswith(head.lower()) for event in chain):

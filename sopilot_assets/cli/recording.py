@@ -18,11 +18,12 @@ from sopilot_assets.cli.output import nested, say, show_json, show_rows
 from sopilot_assets.cli.rows import advice, review_page, rows_of
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.labels.contests import contested
-from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.ledger import row_source, scores_ledger
+from sopilot_assets.scoring.limits import source_text
 from sopilot_assets.scoring.verdict import verdict_of_row
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import find_tasks
-from sopilot_assets.texts.languages import Language
+from sopilot_assets.texts.languages import Language, Text
 from sopilot_assets.texts.times import minute
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ def _list_refused(home: Home, lang: Language, *, as_json: bool, as_csv: bool) ->
     show_rows(told, columns=columns, empty="The quarantine is empty.", as_json=as_json, as_csv=as_csv)
 
 
+_DECIDED_BY: Final = Text("Decided by ", "判定の基準：")
 _CONTESTED: Final = {Language.EN: "Contested", Language.JA: "異議あり"}
 
 
@@ -144,6 +146,7 @@ def _show_score(home: Home, row: dict[str, Cell], objections: Sequence[Objection
     )
     say(f"[bold]{name}[/bold]: {headline}")
     say(points)
+    say(f"{getattr(_DECIDED_BY, lang.value)}{escape(getattr(source_text(row_source(row)), lang.value))}")
     say(getattr(told.to_do, lang.value))
     for one in objections:
         said = f"{one.who}, {minute(one.at)}" + (f": {one.note}" if one.note else "")
@@ -180,4 +183,3 @@ def _lines(row: Mapping[str, Cell], name: str, lang: Language) -> list[dict[str,
 
 app.command(epilog=corrections.CORRECT)(corrections.correct)
 app.command(epilog=corrections.WITHDRAW)(corrections.withdraw)
-app.command(epilog=corrections.RESTORE)(corrections.restore)

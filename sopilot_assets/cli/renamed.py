@@ -1,8 +1,8 @@
-"""Commands that had another name before version 0.1.0, and what they are called now."""
+"""Commands that had another name once, and what they are called now."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 NEW_NAMES: Final[Mapping[str, str]] = {
@@ -33,17 +33,20 @@ NEW_NAMES: Final[Mapping[str, str]] = {
     "labels simulate": "sample label",
     "labels status": "label list --count",
     "labels template": "label prepare",
-    "labels verify": "label verify",
+    "label verify": "label list --chain",
+    "labels verify": "label list --chain",
     "legacy right": "legacy compare",
     "models list": "model list",
     "models preload": "model preload",
     "models verify": "model verify",
+    "recording restore": "recording withdraw --undo",
+    "reference list": "task list --references",
     "repeat": "measure repeat",
     "retention": "retention apply",
     "score": "score run",
     "serve": "web serve",
     "show recordings": "recording list",
-    "show references": "reference list",
+    "show references": "task list --references",
     "show scores": "score list",
     "show stale": "score list --stale",
     "show video": "recording show",
@@ -58,8 +61,10 @@ NEW_NAMES: Final[Mapping[str, str]] = {
 """The new name of each command that has another one; what followed the old name follows the new one."""
 
 
-def renamed(words: Sequence[str]) -> str | None:
-    """What to say to a person who typed the old name of a command; None where the words begin with none."""
+def renamed(words: Sequence[str], nouns: Collection[str]) -> str | None:
+    """What to say to a person who typed the old name of a command; None where the words begin with none.
+    ``nouns`` are those of today.
+    """
     for count in (2, 1):
         old = " ".join(words[:count])
         if old in NEW_NAMES:
@@ -67,7 +72,7 @@ def renamed(words: Sequence[str]) -> str | None:
             typed, now = " ".join((old, *rest)), " ".join((NEW_NAMES[old], *rest))
             return f"`sopilot {typed}` is now `sopilot {now}`."
     inside = [new for old, new in NEW_NAMES.items() if words and old.startswith(f"{words[0]} ")]
-    if not inside:
+    if not inside or words[0] in nouns:
         return None
     names = ", ".join(f"`sopilot {new}`" for new in inside)
     return f"`sopilot {words[0]}` is gone; what was in it is now {names}."

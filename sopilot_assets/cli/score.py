@@ -15,7 +15,8 @@ from sopilot_assets.cli.rows import review_page, rows_of
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.labels.contests import contested
 from sopilot_assets.reference.annotations import told
-from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.ledger import row_source, scores_ledger
+from sopilot_assets.scoring.limits import GOLDS
 from sopilot_assets.scoring.verdict import verdict_of_row
 from sopilot_assets.stations.gold_inputs import reference_problems, task_inputs
 from sopilot_assets.stations.rescoring_plan import plan_scoring
@@ -120,7 +121,7 @@ def list_scores(
         bool,
         typer.Option(
             "--stale",
-            help="The scores that are missing, or made by an older algorithm, task, model or reference.",
+            help="Scores that are missing, or made by an older algorithm, task, model, reference or policy.",
         ),
     ] = False,
     home: HOME,
@@ -150,6 +151,7 @@ def list_scores(
             **row,
             "reason": getattr(verdict_of_row(row, tasks.get(str(row["task_id"]))).headline, lang.value),
             "contested": "; ".join(map(str, objections.get(str(row["key"]), ()))) or None,
+            "decided_by": row_source(row),
             "page": review_page(home, row),
         }
         for row in rows
@@ -157,6 +159,8 @@ def list_scores(
     columns = ["key", "original_name", "person", "site", "decision", "reason", "deviation_types", "score"]
     if any(row["contested"] for row in told):
         columns.insert(5, "contested")
+    if any(row["decided_by"] != GOLDS for row in told):
+        columns.insert(5, "decided_by")
     none = f"None of the {len(every)} scores is such a one." if every else _no_scores(home)
     show_rows(told, columns=columns, empty=none, as_json=as_json, as_csv=as_csv)
     if told and not (as_json or as_csv):

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from sopilot_assets.cli.options import AS_JSON, HOME, NEW_HOME, TASK, examples
+from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, NEW_HOME, TASK, examples
 from sopilot_assets.cli.output import say, show_rows
+from sopilot_assets.cli.rows import rows_of
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.reference.ledger import references_ledger
 from sopilot_assets.tasks import LockState, Step, find_tasks, load_task, lock_task, verify_task
 from sopilot_assets.tasks.starter import EXAMPLE_STEPS, new_task
 
@@ -51,9 +53,25 @@ def create(
     say(f"Next: edit it, then `sopilot task show {task}` and `sopilot task lock {task}`.")
 
 
-@app.command("list", epilog=examples("sopilot task list"))
-def list_tasks(*, home: HOME, as_json: AS_JSON = False) -> None:
+@app.command("list", epilog=examples("sopilot task list", "sopilot task list --references --csv"))
+def list_tasks(
+    *,
+    references: Annotated[
+        bool,
+        typer.Option(
+            "--references",
+            help="What each task is compared with instead: its golds, their persons, whether their steps "
+            "are confirmed.",
+        ),
+    ] = False,
+    home: HOME,
+    as_json: AS_JSON = False,
+    as_csv: AS_CSV = False,
+) -> None:
     """List the tasks: version, lock, steps; those whose file cannot be used too."""
+    if references:
+        _list_references(home, as_json=as_json, as_csv=as_csv)
+        return
     found = find_tasks(home.root)
     rows: list[dict[str, Cell]] = [
         {
@@ -71,9 +89,17 @@ def list_tasks(*, home: HOME, as_json: AS_JSON = False) -> None:
         for task_id, error in found.refused.items()
     ]
     columns = ("task", "name", "version", "lock", "steps", "embedder")
-    show_rows(
-        rows, columns=columns, empty="No tasks yet: `sopilot task create TASK --name NAME`.", as_json=as_json
+    empty = "No tasks yet: `sopilot task create TASK --name NAME`."
+    show_rows(rows, columns=columns, empty=empty, as_json=as_json, as_csv=as_csv)
+
+
+def _list_references(home: Home, *, as_json: bool, as_csv: bool) -> None:
+    columns = (
+        *("task_id", "reference_id", "golds", "persons", "confirmed", "held_out", "problem"),
+        *("model_id", "written_at"),
     )
+    rows = rows_of(references_ledger(home).latest())
+    show_rows(rows, columns=columns, empty="No references yet.", as_json=as_json, as_csv=as_csv)
 
 
 @app.command(epilog=examples("sopilot task show filter_change"))

@@ -50,7 +50,8 @@ def serve(
     say(f"Open http://127.0.0.1:{port}{' (to look only)' if read_only else ''}; stop with Ctrl-C")
     say(f"Recordings: http://127.0.0.1:{port}/reviews/   Daily reports: http://127.0.0.1:{port}/reports/")
     address = load_settings(home).web.address
-    if not read_only and address.startswith("http://127.0.0.1") and address != f"http://127.0.0.1:{port}":
+    on_this_machine = address is not None and address.startswith("http://127.0.0.1")
+    if on_this_machine and not read_only and address != f"http://127.0.0.1:{port}":
         say(f"Links to pages lead to {address}; web.address in settings.yaml names another place.")
     webserver.serve(home, port=port, read_only=read_only, public_names=public_name or ())
 

@@ -6,13 +6,16 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sopilot_assets.errors import SopilotError
 
 SEPARATORS: Final = (",", ";", "\t")
+FAULTS_SHOWN: Final = 20
+"""A column that is missing makes a fault in every row; this many are named."""
 _SIXTY: Final = 60
 
 
@@ -88,6 +91,16 @@ def csv_sheet(
     return Sheet(str(source), "line", tuple(named), tuple(rows), tuple(faults))
 
 
+def refusal(sheet: Sheet, faults: Sequence[str]) -> str:
+    """What to say of a sheet of which nothing is taken: its first faults, and how many more there are."""
+    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    listed = [f"  {fault}" for fault in faults[:FAULTS_SHOWN]]
+    if len(faults) > FAULTS_SHOWN:
+        listed.append(f"  and {len(faults) - FAULTS_SHOWN} more")
+    told = "\n".join(listed)
+    return f"{sheet.name}: {count}, and nothing was taken. Mend them and try again.\n{told}"
+
+
 def _records(text: str, source: object, refuse: type[SopilotError]) -> Iterator[tuple[int, list[str]]]:
     """The records that are not empty, each with the line it begins on."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
@@ -129,3 +142,25 @@ def seconds_in(text: str) -> float | None:
     if (minutes and value >= _SIXTY) or (hours and int(minutes) >= _SIXTY):
         return None
     return (int(hours or 0) * _SIXTY + int(minutes or 0)) * _SIXTY + value
+
+
+_MOMENT: Final = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ]+(\d{1,2})(:\d{2}.*))?")
+
+
+def moment_in(text: str, *, local: Callable[[datetime], datetime]) -> datetime | None:
+    """The moment that a cell says, the year first as ISO 8601 and spreadsheets write it; one that names no
+    time zone gets it from ``local``. None for anything else.
+
+    >>> [str(moment_in(text, local=lambda it: it)) for text in ("2026/3/2 8:15", "2026-03-02T08:15+09:00")]
+    ['2026-03-02 08:15:00', '2026-03-02 08:15:00+09:00']
+    """
+    found = _MOMENT.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    if found is None:
+        return None
+    year, month, day, hour, rest = found.groups()
+    clock = f"T{hour:0>2}{rest.replace(' ', '')}" if hour else ""
+    try:
+        moment = datetime.fromisoformat(f"{year}-{month:0>2}-{day:0>2}{clock}")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else local(moment)

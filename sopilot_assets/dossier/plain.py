@@ -30,6 +30,18 @@ TYPES: Final[Mapping[str, Text]] = {
 }
 """The types of deviations as a reader would name them."""
 
+_REASONS: Final[Mapping[str, str]] = {
+    "not_scored": "採点されていない",
+    "not_verifiable": "判定不能",
+    "weak_match_to_golds": "お手本との一致が弱い",
+    "several_reported": "複数の逸脱を報告",
+    "probability_without_finding": "指摘はないが、重大な逸脱の確率が高い",
+    "finding_overruled": "重大な指摘はあるが、検出のしきい値に届かない",
+    "uncertain_below_threshold": "重大な逸脱の可能性はあるが、しきい値に届かない",
+    "reported_as_not_critical": "重大でない逸脱として報告",
+    "nothing_found": "何も報告されていない",
+}
+
 _SEVERITIES: Final[Mapping[Severity, Text]] = {
     Severity.CRITICAL: Text("critical", "重大"),
     Severity.QUALITY: Text("quality", "品質"),
@@ -320,3 +332,18 @@ def group_rows(summary: DossierSummary, kind: str) -> list[GroupRow]:
             shown = known or (Text(name, name) if name else Text("unknown", "不明"))
             rows.append(GroupRow(shown, found[MISS], found[FALSE_ALARM]))
     return rows
+
+
+def types_named(types: object) -> Text:
+    """The deviation types of a recording, as the column ``deviation_types`` has them, for a reader."""
+    names = str(types or "").split(",")
+    english = ", ".join(name.replace("_", " ") for name in names)
+    return Text(english or "nothing", "、".join(TYPES[name].ja if name in TYPES else name for name in names))
+
+
+def reason(name: str) -> Text:
+    """Why a recording was judged as it was; the reasons of an older system keep their English names."""
+    kind = name.removesuffix("_reported")
+    japanese = f"{TYPES[kind].ja}を報告" if kind != name and kind in TYPES else _REASONS.get(name)
+    english = name.replace("_", " ")
+    return Text(english, japanese or english)

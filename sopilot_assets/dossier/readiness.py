@@ -36,7 +36,7 @@ REQUIRED: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "errors": ("the list of misses and false alarms", _by("error_packets")),
         "stills": ("pictures of the misses and false alarms", _by("error_packets")),
         "label_events": ("the chain of label events", "Import a label sheet: `sopilot label import`."),
-        "label_head": ("the end of the chain of label events", "Run `sopilot label verify`."),
+        "label_head": ("the end of the chain of label events", "Run `sopilot label list TASK --chain`."),
         "looks": ("the ledger of looks at the held-out splits", _by("split_evaluations")),
         "repeats": ("repeated measurements", "Run `sopilot measure repeat`."),
         "agreement": ("the agreement between raters", "Have a second person label: `sopilot label import`."),
@@ -136,7 +136,7 @@ def _contradictions(inputs: DossierInputs) -> Iterator[Blocker]:
         yield Blocker(
             "label_events",
             f"the last event is not {inputs.labels.head[:12]}…, with which the chain ends",
-            "Run `sopilot label verify`.",
+            "Run `sopilot label list TASK --chain`.",
         )
     if inputs.labels.agreement and inputs.labels.agreement.kappa is None:
         what, remedy = REQUIRED["agreement"]
@@ -151,8 +151,8 @@ def _contradictions(inputs: DossierInputs) -> Iterator[Blocker]:
 def _mixed(cases: pd.DataFrame) -> Iterator[Blocker]:
     """Scores that do not go together: one policy cannot be judged on the scores of two products."""
     judged = cases.loc[(cases["problem"] == "") & cases["expected"].notna()]
-    for column in ("algorithm", "backend", "reference_id"):
-        found = sorted(set(judged[column]))
+    for column in ("algorithm", "backend", "reference_id", "decided_by"):
+        found = sorted(set(judged[column])) if column in judged else []
         if len(found) > 1:
             yield Blocker(
                 "cases",

@@ -30,10 +30,10 @@ _LIMITS: Final[Mapping[str, Sequence[str]]] = {
     MISS: ("clustered_miss_rate_ci95_high", "critical_miss_rate_ci95_high"),
     FALSE_ALARM: ("clustered_false_positive_rate_ci95_high", "critical_false_positive_rate_ci95_high"),
 }
-_DECISIONS: Final[Mapping[str, str]] = {
-    "false_negative": "Missed",
-    "false_positive": "False alarm",
-    "undecided": "Left open",
+_DECISIONS: Final[Mapping[str, Text]] = {
+    "false_negative": Text("Missed", "見逃し"),
+    "false_positive": Text("False alarm", "誤警報"),
+    "undecided": Text("Left open", "保留"),
 }
 
 
@@ -261,6 +261,8 @@ def _errors(inputs: DossierInputs) -> list[dict[str, object]]:
             **row,
             "kind": _DECISIONS[str(row["error"])],
             "split": _split_of(inputs, str(row["case_id"])),
+            "types": plain.types_named(row["deviation_types"]),
+            "reason": plain.reason(str(row["reason"])),
             "stills": [(caption, _data_uri(data)) for caption, data in pictures[str(row["case_id"])]],
         }
         for row in rows
@@ -268,7 +270,8 @@ def _errors(inputs: DossierInputs) -> list[dict[str, object]]:
 
 
 def _left_open(inputs: DossierInputs) -> list[dict[str, object]]:
-    return [row for row in _records(inputs.tables.errors) if row["error"] == "undecided"]
+    rows = [row for row in _records(inputs.tables.errors) if row["error"] == "undecided"]
+    return [{**row, "reason": plain.reason(str(row["reason"]))} for row in rows]
 
 
 def _split_of(inputs: DossierInputs, case_id: str) -> str:

@@ -32,6 +32,7 @@ from sopilot_assets.studies.looks import COLUMNS as LOOK_COLUMNS
 from sopilot_assets.studies.looks import distinct_looks, looks_ledger
 from sopilot_assets.studies.metrics import gate_values
 from sopilot_assets.studies.repeatability import repeatability
+from sopilot_assets.studies.split_manifest import parse_manifest
 
 
 def check_study_gates(home: Home, study_id: str, *, run_id: str, written_at: str) -> StudyOutcome:
@@ -135,7 +136,7 @@ def _recordings(results: Results) -> set[str]:
     """The recordings that a study splits."""
     if not results.has(MANIFEST):
         return set()
-    by_split = results.read_json(MANIFEST)["case_ids"]
+    by_split = parse_manifest(results.read(MANIFEST), name=MANIFEST).case_ids
     return {_recording(case) for cases in by_split.values() for case in cases}
 
 

@@ -15,7 +15,9 @@ from sopilot_assets.evidence.study import (
     Study,
 )
 from sopilot_assets.labels.state import label_state
+from sopilot_assets.settings import load_settings
 from sopilot_assets.store.home import Home
+from sopilot_assets.studies.audit import plan_with_audit
 from sopilot_assets.studies.planning import labeling_plan
 
 
@@ -23,7 +25,7 @@ def plan_study_labeling(home: Home, study_id: str, *, run_id: str, written_at: s
     """What to label next, in the order of what it does for the checks that fail.
 
     The plan does not look at what the detector says: choosing by it what gets a label would make the miss
-    rate too low (verification bias).
+    rate too low (verification bias). What chance picks for the audit of passes is in it too.
     """
     study = Study.open(home, study_id)
     report, _ = judged(study)
@@ -36,18 +38,19 @@ def plan_study_labeling(home: Home, study_id: str, *, run_id: str, written_at: s
         raters={str(key): int(count) for key, count in state["raters"].items()},
         disputed=set(state.index[state["disagree"]]),
     )
+    rows = plan_with_audit(plan.rows, study.cases, load_settings(home).audit)
     study.results.publish(
         "labeling_plans",
-        {PLAN: csv_of(plan.rows), FORECAST: csv_of(plan.forecast)},
+        {PLAN: csv_of(rows), FORECAST: csv_of(plan.forecast)},
         made_from=(CASES, LABEL_EVENTS, POLICY, EVALUATIONS, ERRORS),
         run_id=run_id,
         written_at=written_at,
     )
     return StudyOutcome(
         study_id,
-        {"to_label": len(plan.rows), "failed_checks": len(report.failed())},
+        {"to_label": len(rows), "failed_checks": len(report.failed())},
         tables={
-            "plan": rows_of(plan.rows),
+            "plan": rows_of(rows),
             "forecast": rows_of(plan.forecast),
             "groups": rows_of(plan.groups),
         },

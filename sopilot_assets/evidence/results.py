@@ -12,9 +12,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import pyarrow as pa
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from upath import UPath
 
 from sopilot_assets.errors import StudyError
@@ -35,6 +36,20 @@ COLUMNS: Final = {
 GATES: Final = "gate_report.json"
 
 _Rows: TypeAlias = Mapping[str, Mapping[str, str]]
+Content = TypeVar("Content")
+
+
+class _GateDocument(BaseModel):
+    """What a gate report says of itself."""
+
+    profile: str
+    research: bool
+    overall_pass: bool
+    checks: list[dict[str, Any]]
+    values: dict[str, float | None] = {}  # older reports have none
+
+
+_GATE_DOCUMENT: Final = TypeAdapter(_GateDocument)
 
 
 def results_ledger(home: Home) -> Ledger:
@@ -103,9 +118,17 @@ class Results:
         self._read[name] = self.sha256(name)
         return data
 
-    def read_json(self, name: str) -> Any:
-        """The content of a JSON file, checked like `read`."""
-        return json.loads(self.read(name))
+    def read_json(self, name: str, shape: TypeAdapter[Content]) -> Content:
+        """The content of a JSON file, checked like `read`; raises `StudyError` where it has another shape."""
+        try:
+            return shape.validate_json(self.read(name))
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            place = ".".join(map(str, fault["loc"])) or "the whole file"
+            raise StudyError(
+                f"{self._path(name)}: {place}: {fault['msg']}, found {str(fault['input'])[:60]}. "
+                f"Materialize {self._row(name)['station']} again."
+            ) from error
 
     def has(self, name: str) -> bool:
         """Whether a file was ever published."""
@@ -217,10 +240,10 @@ class GateVerdict:
 
 def gate_verdict(home: Home, study_id: str) -> GateVerdict:
     """The gate report of a study as it was published."""
-    document = Results(home, study_id).read_json(GATES)
-    failed = [check["name"] for check in document["checks"] if check["enabled"] and not check["passed"]]
-    passed = bool(document["overall_pass"])
-    claims = claims_of_values(document.get("values", {}))  # older reports have none
+    document = Results(home, study_id).read_json(GATES, _GATE_DOCUMENT)
+    failed = [check["name"] for check in document.checks if check["enabled"] and not check["passed"]]
+    passed = document.overall_pass
+    claims = claims_of_values(document.values)
     said = (
         "every check holds"
         if passed
@@ -230,14 +253,18 @@ def gate_verdict(home: Home, study_id: str) -> GateVerdict:
         said += ", but by too few people for a statement"
     return GateVerdict(
         passed,
-        blocks=bool(document["research"]) and not passed,
-        summary=f"{document['profile']}: {said}",
-        rows=check_rows(document),
+        blocks=document.research and not passed,
+        summary=f"{document.profile}: {said}",
+        rows=_enabled(document),
         claims=claims,
     )
 
 
-def check_rows(document: dict[str, Any]) -> list[dict[str, Cell]]:
-    """The checks of a gate report that count, one a row."""
+def check_rows(document: Mapping[str, object]) -> list[dict[str, Cell]]:
+    """The checks of a gate report, as `StudyGates.document` gives it, that count, one a row."""
+    return _enabled(_GATE_DOCUMENT.validate_python(document))
+
+
+def _enabled(document: _GateDocument) -> list[dict[str, Cell]]:
     names = ("name", "passed", "value", "threshold", "direction", "reason", "needed")
-    return [{name: check[name] for name in names} for check in document["checks"] if check["enabled"]]
+    return [{name: check[name] for name in names} for check in document.checks if check["enabled"]]

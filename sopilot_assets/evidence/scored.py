@@ -10,7 +10,8 @@ from typing import Any, Final
 import pandas as pd
 
 from sopilot_assets.capture.ledgers import ACTIVE, videos_ledger
-from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.ledger import row_source, scores_ledger
+from sopilot_assets.scoring.limits import GOLDS
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.studies.cases import case_frame
@@ -31,6 +32,7 @@ def scored_cases(home: Home, task_id: str, *, task_fingerprint: str | None = Non
 
     They are ordered by the time of recording, or of intake where nobody wrote that down. A registered
     recording that has no score yet is a case with a problem: what could not be scored has to be counted.
+    Where an adopted policy decided any of them, the column ``decided_by`` says which.
     """
     scores = {str(row["key"]): row for row in plain_rows(scores_ledger(home).latest())}
     videos = videos_ledger(home).query(
@@ -44,10 +46,14 @@ def scored_cases(home: Home, task_id: str, *, task_fingerprint: str | None = Non
         wanted=pd.DataFrame({"task_id": [task_id]}),
     )
     registered = sorted(plain_rows(videos), key=lambda row: (_time(row), str(row["key"])))
-    return case_frame(
+    cases = case_frame(
         _case(order, video, scores.get(str(video["key"])), task_fingerprint)
         for order, video in enumerate(registered, start=1)
     )
+    sources = {key: row_source(row) for key, row in scores.items()}
+    by = [sources.get(str(case), GOLDS) for case in cases["case_id"]]
+    # studies of before there were policies keep their bytes
+    return cases.assign(decided_by=by) if set(by) - {GOLDS} else cases
 
 
 def _case(

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import BaseModel, TypeAdapter
 
 from sopilot_assets.evidence.results import GATES, Results
 from sopilot_assets.labels.agreement import RaterAgreement
@@ -48,6 +49,32 @@ GATE_SPLIT: Final = "test"
 """The split that the gates judge: nothing was fitted on it, and it is not chosen for being hard."""
 
 
+class _Chosen(BaseModel):
+    policy_id: str | None
+
+
+class _Evaluations(BaseModel):
+    splits: dict[str, dict[str, dict[str, object]]]
+
+
+class _Shadow(BaseModel):
+    splits: dict[str, dict[str, object]]
+
+
+class _Events(BaseModel):
+    events: list[LabelEvent]
+    head: str
+
+
+_LIST: Final = TypeAdapter(list[object])
+_OBJECT: Final = TypeAdapter(dict[str, object])
+_CHOSEN: Final = TypeAdapter(_Chosen)
+_EVALUATIONS: Final = TypeAdapter(_Evaluations)
+_SHADOW: Final = TypeAdapter(_Shadow)
+_EVENTS: Final = TypeAdapter(_Events)
+_AGREEMENT: Final = TypeAdapter(RaterAgreement)
+
+
 @dataclass(frozen=True)
 class Study:
     """A registered study of a home; published files are read, and checked, when they are first asked for."""
@@ -81,18 +108,19 @@ class Study:
     @cached_property
     def policies(self) -> tuple[Policy, ...]:
         """Every fit, feasible or not."""
-        return tuple(parse_policies(self.results.read_json(POLICIES)))
+        documents = self.results.read_json(POLICIES, _LIST)
+        return tuple(parse_policies(documents))
 
     @cached_property
     def policy(self) -> Policy | None:
         """The selected policy; None where no fit was feasible."""
-        chosen = self.results.read_json(POLICY)["policy_id"]
+        chosen = self.results.read_json(POLICY, _CHOSEN).policy_id
         return next((policy for policy in self.policies if policy.policy_id == chosen), None)
 
     @cached_property
     def figures(self) -> Mapping[str, Mapping[str, Figures]]:
         """The figures of each detector on each opened split."""
-        splits = self.results.read_json(EVALUATIONS)["splits"]
+        splits = self.results.read_json(EVALUATIONS, _EVALUATIONS).splits
         return {
             split: {name: read_figures(one) for name, one in detectors.items()}
             for split, detectors in splits.items()
@@ -101,24 +129,25 @@ class Study:
     @cached_property
     def gates(self) -> StudyGates:
         """The published gates."""
-        return read_gates(self.results.read_json(GATES))
+        document = self.results.read_json(GATES, _OBJECT)
+        return read_gates(document)
 
     @cached_property
     def shadow(self) -> Mapping[str, ShadowReport]:
         """The selected policy beside the baseline, by split."""
-        splits = self.results.read_json(SHADOW)["splits"]
+        splits = self.results.read_json(SHADOW, _SHADOW).splits
         return {split: read_shadow(one) for split, one in splits.items()}
 
     @cached_property
     def label_events(self) -> tuple[tuple[LabelEvent, ...], str]:
         """The chain of label events that the cases were labeled by, and the id it ends with."""
-        document = self.results.read_json(LABEL_EVENTS)
-        return tuple(map(LabelEvent.model_validate, document["events"])), document["head"]
+        document = self.results.read_json(LABEL_EVENTS, _EVENTS)
+        return tuple(document.events), document.head
 
     @cached_property
     def agreement(self) -> RaterAgreement:
         """How far raters agree on the cases."""
-        return RaterAgreement(**self.results.read_json(AGREEMENT))
+        return self.results.read_json(AGREEMENT, _AGREEMENT)
 
     @property
     def profile(self) -> GateProfile:

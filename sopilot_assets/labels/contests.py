@@ -15,6 +15,9 @@ from sopilot_assets.scoring.result import Objection
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
 
+_NAMED: Final = 5
+"""Recordings that a line names; the list of all has the others."""
+
 _NEEDED: Final = (
     'select task_id, key, who, "at", seq, source, verdict, note, adjudicates from all_rows '
     "where source = 'human' or adjudicates order by task_id, seq"
@@ -41,6 +44,11 @@ def open_objections(events: Iterable[Mapping[str, Cell]]) -> dict[str, tuple[Obj
             words[str(event["who"])] = event
     found = {key: _objections(list(words.values())) for key, words in said.items()}
     return {key: objections for key, objections in found.items() if objections}
+
+
+def in_a_line(names: Sequence[str]) -> str:
+    """The first names of contested recordings, and whether there are more."""
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
 
 
 def _objections(words: Sequence[Mapping[str, Cell]]) -> tuple[Objection, ...]:

@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from sopilot_assets.capture.registry import find_key
-from sopilot_assets.documents.sheets import Sheet, SheetRow
+from sopilot_assets.documents.sheets import Sheet, SheetRow, refusal
 from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels import cells
 from sopilot_assets.labels.cells import CellError
@@ -41,9 +41,6 @@ PEOPLE_FILL: Final = ("critical_expected", "verdict", "deviations", "seen", "not
 
 A blind sheet shows neither findings nor the file name, which may say what was done wrong on purpose.
 """
-
-FAULTS_SHOWN: Final = 20
-"""A column that is missing makes a fault in every row; this many are named."""
 
 _GIVES_AWAY: Final = tuple(name for name in FINDINGS_COLUMNS if name not in BLIND_COLUMNS)
 _NEEDED: Final = ("key", "critical_expected")
@@ -124,13 +121,7 @@ def sheet_drafts(
             )
         drafts.append(draft)
     if faults:
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        listed = [f"  {fault}" for fault in faults[:FAULTS_SHOWN]]
-        if len(faults) > FAULTS_SHOWN:
-            listed.append(f"  and {len(faults) - FAULTS_SHOWN} more")
-        raise LabelError(
-            f"{sheet.name}: {count}, and nothing was taken. Mend them and try again.\n" + "\n".join(listed)
-        )
+        raise LabelError(refusal(sheet, faults))
     return drafts
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
+import numba
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import eigh
@@ -77,7 +78,7 @@ class GoldClips:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
+class ClipComparison:
     """One video's n clips beside the gold clips: ``cosines`` (n, c) with each of them, ``nearest`` (n, K) the
     mean cosine to the nearest ones of each step, and ``logit`` (n, K), the logistic scores.
     """
@@ -86,9 +87,9 @@ class Comparison:
     nearest: Floats
     logit: Floats
 
-    def at(self, clips: Indices) -> Comparison:
+    def at(self, clips: Indices) -> ClipComparison:
         """The same for these clips (m,) one after the other."""
-        return Comparison(self.cosines[clips], self.nearest[clips], self.logit[clips])
+        return ClipComparison(self.cosines[clips], self.nearest[clips], self.logit[clips])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,15 +132,15 @@ class Evidence:
         """
         return self._match(self.compare(rows).nearest, usable)
 
-    def compare(self, rows: Features) -> Comparison:
+    def compare(self, rows: Features) -> ClipComparison:
         """One video's clips (n, D) beside all gold clips, for everything that is asked about it."""
         wide = rows.astype(np.float64)
         cosines = wide @ _columns(self.clips)
         nearest = _nearest(cosines, self.clips.step, self.clips.step_count)
-        return Comparison(cosines, nearest, _shown(wide @ self.weights + self.bias, nearest))
+        return ClipComparison(cosines, nearest, _shown(wide @ self.weights + self.bias, nearest))
 
     def judge(
-        self, compared: Comparison, *, usable: Mask | None = None, hidden: int | None = None
+        self, compared: ClipComparison, *, usable: Mask | None = None, hidden: int | None = None
     ) -> tuple[Floats, float]:
         """`log_posterior` and `match` of one video."""
         cosine, logit = compared.nearest, compared.logit
@@ -148,11 +149,16 @@ class Evidence:
             cosine, logit = _without_step(cosine, hidden), _without_step(logit, hidden)
         return self._stacked(cosine, logit, usable), fit
 
-    def judge_by_gold(self, compared: Comparison, gold: int, *, usable: Mask) -> Floats:
-        """`log_posterior` by the clips of one gold only; a step that it does not show is impossible."""
-        own = self.clips.gold == gold
-        nearest = _nearest(compared.cosines[:, own], self.clips.step[own], self.clips.step_count)
-        return self._stacked(nearest, _shown(compared.logit, nearest), usable)
+    def judge_by_golds(self, compared: ClipComparison, count: int, *, usable: Mask) -> list[Floats]:
+        """`log_posterior` by the clips of each of the ``count`` golds alone; a step that a gold does not show
+        is impossible.
+        """
+        steps = self.clips.step_count
+        by_gold = _nearest(compared.cosines, self.clips.gold * steps + self.clips.step, count * steps)
+        return [
+            self._stacked(nearest, _shown(compared.logit, nearest), usable)
+            for nearest in np.split(by_gold, count, axis=1)
+        ]
 
     def _stacked(self, cosine: Floats, logit: Floats, usable: Mask | None) -> Floats:
         # a video that matches better than any gold does must not make its weaker steps look unknown
@@ -178,7 +184,7 @@ class Evidence:
 
 def fit_evidence(clips: GoldClips) -> Evidence:
     """The evidence model of a task's golds, calibrated by leaving persons (or golds) out."""
-    weights, bias = _regressions(clips).without(frozenset()).weights()
+    weights, bias = _regressions(clips).of_features(frozenset())
     groups, held_out = _held_out_groups(clips)
     examples = list(_examples(clips, groups)) if groups is not None else []
     stack = _fit_stack(examples) if examples else FALLBACK_STACK
@@ -194,7 +200,7 @@ def evidence_of(whole: Evidence, golds: Sequence[int]) -> Evidence:
     golds that the comparison had not seen, and among few of them less could be learnt about it.
     """
     left_out = frozenset(whole.clips.gold.tolist()) - frozenset(golds)
-    weights, bias = _regressions(whole.clips).without(left_out).weights()
+    weights, bias = _regressions(whole.clips).of_features(left_out)
     clips = whole.clips.of_golds(golds)
     return replace(whole, clips=clips, weights=weights, bias=bias, held_out=_held_out_groups(clips)[1])
 
@@ -221,18 +227,33 @@ def _looks(examples: Sequence[_Example], stack: Stack, step_count: int) -> Float
     return np.asarray(looks)
 
 
-def _nearest(cosines: Floats, steps: Indices, step_count: int) -> Floats:
-    """The mean (n, K) of the `NEAREST` best cosines (n, c) with gold clips of each step; a step without gold
-    clips is hidden.
+def _nearest(cosines: Floats, kind: Indices, kinds: int) -> Floats:
+    """The mean (n, kinds) of the `NEAREST` best cosines (n, c) with gold clips of each ``kind`` (c,); a kind
+    without gold clips is hidden.
     """
-    nearest = np.full((cosines.shape[0], step_count), HIDDEN)
-    for step in range(step_count):
-        of_step = cosines[:, steps == step]
-        if of_step.shape[1] > NEAREST:
-            of_step = np.partition(of_step, -NEAREST, axis=1)[:, -NEAREST:]
-        if of_step.shape[1]:
-            nearest[:, step] = np.sort(of_step, axis=1).mean(axis=1)
-    return nearest
+    return np.asarray(_means_of_best(cosines, kind, np.bincount(kind, minlength=kinds)))
+
+
+@numba.njit(cache=True)
+def _means_of_best(cosines, kind, counts):  # type: ignore[no-untyped-def]
+    n, kinds = cosines.shape[0], counts.shape[0]
+    means = np.full((n, kinds), HIDDEN)
+    best = np.empty((kinds, NEAREST))
+    for clip in range(n):
+        best[:] = -np.inf
+        for other in range(cosines.shape[1]):
+            value, of_kind = cosines[clip, other], best[kind[other]]
+            if value > of_kind[0]:
+                place = 0
+                while place + 1 < NEAREST and value > of_kind[place + 1]:
+                    of_kind[place] = of_kind[place + 1]
+                    place += 1
+                of_kind[place] = value
+        for one in range(kinds):
+            used = min(counts[one], NEAREST)
+            if used:
+                means[clip, one] = best[one, NEAREST - used :].sum() / used
+    return means
 
 
 def _shown(logit: Floats, nearest: Floats) -> Floats:
@@ -252,17 +273,17 @@ def _columns(clips: GoldClips) -> Floats:
     return clips.rows.T.astype(np.float64)
 
 
-def stacked(cosine: Floats, logit: Floats, stack: Stack, *, usual: float) -> Floats:
+def stacked(cosine: Floats, logit: Floats, stack: Stack, *, usual: float | Floats) -> Floats:
     """Log-probabilities (n, K + 1) from the two scores (n, K).
 
     "None of the steps" is judged against how well this very video matches in general (``usual``, its median
-    best cosine), so that another site or person does not look like another action.
+    best cosine; one number, or (n, 1)), so that another site or person does not look like another action.
     """
     by_cosine, by_logit, level, slope = stack
-    best = cosine.max(axis=1)
+    best = cosine.max(axis=1, keepdims=True)
     known = by_cosine * (cosine - usual) + by_logit * log_softmax(logit, axis=1)
     unknown = by_cosine * level + slope * (usual - best)
-    return np.asarray(log_softmax(np.concatenate([known, unknown[:, None]], axis=1), axis=1))
+    return np.asarray(log_softmax(np.concatenate([known, unknown], axis=1), axis=1))
 
 
 def _usual(cosine: Floats, usable: Mask | None) -> float:
@@ -270,48 +291,32 @@ def _usual(cosine: Floats, usable: Mask | None) -> float:
     return float(np.median(best[usable] if usable is not None and usable.any() else best))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Regression:
-    """A logistic regression over the ``seen`` of the clips (n,), as weights of these: ``dual`` (m, K), and
-    ``bias`` (K,).
-    """
-
-    clips: GoldClips
-    seen: Mask
-    dual: Floats
-    bias: Floats
-
-    def weights(self) -> tuple[Floats, Floats]:
-        """The weights of features (D, K), and the bias (K,)."""
-        return self.clips.rows[self.seen].T.astype(np.float64) @ self.dual, self.bias
-
-
 class _Regressions:
-    """The regressions over a task's gold clips with some golds left out. The products of all clips (n, n),
-    computed once, serve every one of them.
+    """The regressions over a task's gold clips with some golds left out.
+
+    The clips span at most n dimensions: fitting there gives the same penalised optimum as in D, faster, and
+    the ``points`` (n, r) and ``products`` (n, n) of all clips, computed once, serve every regression.
     """
 
     def __init__(self, clips: GoldClips) -> None:
         self.clips = clips
         rows = clips.rows.astype(np.float64)
         self.products = rows @ rows.T
-        self._known: dict[frozenset[int], _Regression] = {}
+        directions, scale = _principal(self.products)
+        self.points, self._directions = directions * scale, directions / scale
+        self._known: dict[frozenset[int], tuple[Floats, Floats]] = {}
 
-    def without(self, golds: frozenset[int]) -> _Regression:
-        """The regression over the clips of all golds but these."""
+    def without(self, golds: frozenset[int]) -> tuple[Floats, Floats]:
+        """Weights of the points (r, K) and bias (K,), fitted to the clips of all golds but these."""
         if golds not in self._known:
-            self._known[golds] = self._fitted(~np.isin(self.clips.gold, sorted(golds)))
+            seen = ~np.isin(self.clips.gold, sorted(golds))
+            self._known[golds] = _logistic(self.points[seen], self.clips.step[seen], self.clips.step_count)
         return self._known[golds]
 
-    def _fitted(self, seen: Mask) -> _Regression:
-        steps = self.clips.step[seen]
-        present = np.unique(steps)
-        dual, bias = np.zeros((steps.size, self.clips.step_count)), np.zeros(self.clips.step_count)
-        if present.size >= 2:
-            directions, scale = _principal(self.products[np.ix_(seen, seen)])
-            coefficients, bias[present] = _logistic(directions * scale, steps)
-            dual[:, present] = directions @ (coefficients.T / scale[:, None])
-        return _Regression(self.clips, seen, dual, bias)
+    def of_features(self, golds: frozenset[int]) -> tuple[Floats, Floats]:
+        """The same with the weights of features (D, K)."""
+        weights, bias = self.without(golds)
+        return _columns(self.clips) @ (self._directions @ weights), bias
 
 
 @functools.lru_cache(maxsize=2)
@@ -329,15 +334,17 @@ def _principal(products: Floats) -> tuple[Floats, Floats]:
     return vectors[:, kept][:, ::-1], np.sqrt(squares[kept][::-1])
 
 
-def _logistic(points: Floats, steps: Indices) -> tuple[Floats, Floats]:
-    """Weights (k, r) and bias (k,) of the k steps that occur, from points (m, r).
-
-    Clips span at most m dimensions: fitting there gives the same penalised optimum as in D, faster.
-    """
-    model = LogisticRegression(C=REGULARISATION, max_iter=500, tol=1e-5).fit(points, steps)
-    if model.classes_.size == 2:
-        return np.vstack([-model.coef_, model.coef_]) / 2, np.array([-1, 1]) * model.intercept_[0] / 2
-    return model.coef_, model.intercept_
+def _logistic(points: Floats, steps: Indices, step_count: int) -> tuple[Floats, Floats]:
+    """Weights (r, K) and bias (K,) from points (m, r); 0 for steps that do not occur."""
+    weights, bias = np.zeros((points.shape[1], step_count)), np.zeros(step_count)
+    if np.unique(steps).size > 1:
+        model = LogisticRegression(C=REGULARISATION, max_iter=500, tol=1e-5).fit(points, steps)
+        coefficients, intercept = model.coef_, model.intercept_
+        if model.classes_.size == 2:
+            coefficients = np.vstack([-coefficients, coefficients]) / 2
+            intercept = np.array([-intercept[0], intercept[0]]) / 2
+        weights[:, model.classes_], bias[model.classes_] = coefficients.T, intercept
+    return weights, bias
 
 
 def _held_out_groups(clips: GoldClips) -> tuple[Indices | None, str]:
@@ -368,12 +375,13 @@ def _examples(clips: GoldClips, groups: Indices) -> Iterator[_Example]:
     regressions = _regressions(clips)
     for group in np.unique(groups):
         left_out = np.unique(clips.gold[groups == group])
-        regression = regressions.without(frozenset(left_out.tolist()))
+        weights, bias = regressions.without(frozenset(left_out.tolist()))
+        seen = groups != group
         for gold in left_out:
             mine = clips.gold == gold
-            products = regressions.products[np.ix_(mine, regression.seen)]
-            nearest = _nearest(products, clips.step[regression.seen], clips.step_count)
-            logit = _shown(products @ regression.dual + regression.bias, nearest)
+            products = regressions.products[np.ix_(mine, seen)]
+            nearest = _nearest(products, clips.step[seen], clips.step_count)
+            logit = _shown(regressions.points[mine] @ weights + bias, nearest)
             yield from _with_steps_hidden(nearest, logit, clips.step[mine])
 
 
@@ -391,7 +399,18 @@ def _with_steps_hidden(cosine: Floats, logit: Floats, truth: Indices) -> Iterato
 def _fit_stack(examples: Sequence[_Example]) -> Stack:
     start = (math.log(FALLBACK_STACK[0]), math.log(FALLBACK_STACK[1]), FALLBACK_STACK[2], FALLBACK_STACK[3])
     bounds = ((0.0, 4.5), (-4.0, 2.0), (-0.6, 0.3), (-20.0, 60.0))
-    found = minimize(_loss, np.array(start), args=(examples,), method="L-BFGS-B", bounds=bounds)
+    counted = [example.truth >= 0 for example in examples]
+    cosine, logit, usual, truth = (
+        np.concatenate([values[counts] for values, counts in zip(column, counted, strict=True)])
+        for column in (
+            [example.cosine for example in examples],
+            [example.logit for example in examples],
+            [np.full((example.truth.size, 1), example.usual) for example in examples],
+            [example.truth for example in examples],
+        )
+    )
+    arguments = (cosine, logit, usual, truth, len(examples))
+    found = minimize(_loss, np.array(start), args=arguments, method="L-BFGS-B", bounds=bounds)
     return _stack_of(found.x)
 
 
@@ -400,18 +419,15 @@ def _stack_of(parameters: Floats) -> Stack:
     return math.exp(log_cosine), math.exp(log_logit), level, slope
 
 
-def _loss(parameters: Floats, examples: Sequence[_Example]) -> float:
-    """The negative log-likelihood per held-out gold, with weak priors that keep it finite where golds
-    separate.
+def _loss(
+    parameters: Floats, cosine: Floats, logit: Floats, usual: Floats, truth: Indices, golds: int
+) -> float:
+    """The negative log-likelihood per held-out gold of its clips' true alternatives (n,), with weak priors
+    that keep it finite where golds separate.
     """
-    stack = _stack_of(parameters)
-    total = 0.0
-    for example in examples:
-        counts = example.truth >= 0
-        log_p = stacked(example.cosine, example.logit, stack, usual=example.usual)
-        total -= float(log_p[counts, example.truth[counts]].sum())
+    log_p = stacked(cosine, logit, _stack_of(parameters), usual=usual)
     log_cosine, log_logit, level, slope = (float(value) for value in parameters)
     prior = (
         0.5 * ((log_cosine - 2.5) ** 2 + (log_logit + 0.5) ** 2) + 20 * (level + 0.08) ** 2 + 0.01 * slope**2
     )
-    return total / len(examples) + prior
+    return prior - float(log_p[np.arange(truth.size), truth].sum()) / golds

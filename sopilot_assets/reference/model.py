@@ -107,6 +107,11 @@ class Reference:
         return float(starts[1] - starts[0]) if starts.size > 1 else self.golds[0].embedding.clip_length_s
 
     @property
+    def taught(self) -> Mask:
+        """Which clips of all golds (m,), one gold after the other, teach a step: those of the evidence."""
+        return np.concatenate([gold.taught for gold in self.golds]) >= 0
+
+    @property
     def persons(self) -> tuple[str, ...]:
         """The known persons of the golds, by name."""
         return tuple(sorted({gold.person for gold in self.golds if gold.person is not None}))

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+import pandas as pd
 import pyarrow as pa
 
 from sopilot_assets.alignment import ALIGNMENT_VERSION, CALIBRATION_VERSION
@@ -89,6 +90,27 @@ def noise_floors(rows: Iterable[Mapping[str, Cell]]) -> dict[str, float]:
             task_id = str(row["task_id"])
             floors[task_id] = min(float(score), floors.get(task_id, float(score)))
     return floors
+
+
+def first_passes(home: Home, moment: str) -> dict[str, str]:
+    """When each trainee recording passed for the first time (ISO 8601), of those that ever did before
+    ``moment``, by key.
+    """
+    return _first(home, moment, "role = 'trainee' and decision = 'pass' and problem is null")
+
+
+def first_scores(home: Home, moment: str) -> dict[str, str]:
+    """When each recording got its first row of scores before ``moment``, by key."""
+    return _first(home, moment, "true")
+
+
+def _first(home: Home, moment: str, which: str) -> dict[str, str]:
+    rows = scores_ledger(home).query(
+        "select key, min(written_at) as first from written, cut "  # noqa: S608 - constants of ours
+        f"where written_at < cut.moment and {which} group by key",
+        cut=pd.DataFrame({"moment": [moment]}, dtype="string"),
+    )
+    return dict(zip(rows["key"], rows["first"], strict=True))
 
 
 def algorithm_version() -> str:

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from sopilot_assets.tasks import TaskSpec
+from sopilot_assets.texts.languages import Text
 
 MISSED_BELOW: Final = (
     (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5),
@@ -42,6 +43,14 @@ class DecisionLimits:
                 f"limits of {self.source}: expected 0 <= review <= fail <= 1, found review {self.review:g} "
                 f"and fail {self.fail:g}."
             )
+
+
+def source_text(source: str) -> Text:
+    """Who set the limits, as people read it."""
+    if source == GOLDS:
+        return Text("the golds' own rule", "お手本による基準")
+    policy_id = source.removeprefix("policy ")
+    return Text(f"adopted policy {policy_id}", f"採用したポリシー {policy_id}")
 
 
 def policy_source(policy_id: str) -> str:

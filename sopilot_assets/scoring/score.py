@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -16,7 +16,7 @@ from sopilot_assets.scoring.limits import DecisionLimits, golds_limits
 from sopilot_assets.scoring.points import over_time_ratio, score_interval, score_points
 from sopilot_assets.scoring.procedure import other_work_probability
 from sopilot_assets.scoring.result import Decision, Deviation, Score, StepReading, Verifiability
-from sopilot_assets.scoring.severity import severity_of
+from sopilot_assets.scoring.severity import is_critical
 from sopilot_assets.scoring.suspicions import critical_share, suspicions
 from sopilot_assets.scoring.verifiability import verifiability, worth
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
@@ -37,10 +37,10 @@ def score_alignment(
     """
     compared = Compared(task, alignment, reference, calibration)
     limits = limits or golds_limits(task)
-    other_work = other_work_probability(alignment)
-    known = other_work <= 0.5
+    other_work = other_work_probability(alignment.fit, alignment.order_evidence)
+    known = other_work <= 0.5 and calibration.held_out != "nothing"
     found = _found(compared, known=known)
-    suspected = suspicions(compared, found) if known else ()
+    suspected = suspicions(compared, found) if other_work <= 0.5 else ()
     seen = critical_share(compared) if known else 0.0
     if seen >= limits.fail and not any(d.severity is Severity.CRITICAL for d in found):
         # what is critical is certain, and not which of several it is: the likeliest stands for all
@@ -72,9 +72,9 @@ def score_alignment(
         fit=alignment.fit,
         interval=score_interval(compared, deviations, points) if decided else None,
         steps=tuple(step_readings(compared)),
-        unverifiable=tuple(_weak(compared)),
+        unverifiable=_unverifiable(compared, suspected, limits.review),
         decided_by=limits.source,
-        shows_task=known,
+        shows_task=other_work <= 0.5,
         suspected=suspected,
         cause=ruling.cause,
     )
@@ -96,16 +96,23 @@ def _found(compared: Compared, *, known: bool) -> list[Deviation]:
     return found
 
 
-def _weak(compared: Compared) -> list[Verifiability]:
-    """The critical steps whose absence might go unnoticed."""
-    task, rows = compared.task, verifiability(compared.task, compared.calibration)
-    return [
-        row
-        for row in rows
-        if row.type is DeviationType.MISSING_STEP
-        and not row.verifiable
-        and severity_of(task, row.type, [task.step_ids.index(row.step_id)]) is Severity.CRITICAL
+def _unverifiable(
+    compared: Compared, suspected: Sequence[Deviation], review: float
+) -> tuple[Verifiability, ...]:
+    """What is suspected and golds do not back, and the critical steps whose absence might go unnoticed."""
+    task = compared.task
+    rows = {
+        (row.type, row.step_id): row
+        for row in verifiability(task, compared.calibration, review)
+        if not row.verifiable
+    }
+    doubted = [(d.type, step) for d in suspected for step in d.step_ids]
+    weak = [
+        (DeviationType.MISSING_STEP, step_id)
+        for step, step_id in enumerate(task.step_ids)
+        if is_critical(task, EditKind.MISSING, [step])
     ]
+    return tuple(rows[place] for place in dict.fromkeys([*doubted, *weak]) if place in rows)
 
 
 def step_readings(compared: Compared) -> Iterator[StepReading]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from sopilot_assets.alignment.calibration import Calibration, Tally
+from sopilot_assets.alignment.explanations import PlannedEdit
 from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.scoring.result import Verifiability
+from sopilot_assets.scoring.severity import is_critical
 from sopilot_assets.scoring.text import NOTHING_TO_SAY, sentence
 from sopilot_assets.tasks import DeviationType, TaskSpec
 
@@ -30,24 +34,48 @@ VERIFIED: Final = {
 """The types that golds can be edited for, step by step. A standstill is read off the pixels."""
 
 
-def verifiability(task: TaskSpec, calibration: Calibration) -> tuple[Verifiability, ...]:
-    """One row for each step and type, in that order."""
-    return _rows(tuple(task.step_ids), calibration)
+def verifiability(task: TaskSpec, calibration: Calibration, review: float) -> tuple[Verifiability, ...]:
+    """One row for each step and type, in that order.
+
+    The absence of a critical step counts as found where the recording would not have passed: where something
+    critical is at least ``review`` likely.
+    """
+    critical = tuple(is_critical(task, EditKind.MISSING, [step]) for step in range(len(task.steps)))
+    return _rows(tuple(task.step_ids), critical, calibration, review)
 
 
 @functools.lru_cache(maxsize=16)
-def _rows(step_ids: tuple[str, ...], calibration: Calibration) -> tuple[Verifiability, ...]:
+def _rows(
+    step_ids: tuple[str, ...], critical: tuple[bool, ...], calibration: Calibration, review: float
+) -> tuple[Verifiability, ...]:
+    tallies = tuple(_held_back(calibration, critical, review))
     return tuple(
-        _row(step_id, calibration, kind, step) for step, step_id in enumerate(step_ids) for kind in VERIFIED
+        _row(step_id, tallies, kind, step) for step, step_id in enumerate(step_ids) for kind in VERIFIED
     )
 
 
-def _row(step_id: str, calibration: Calibration, kind: EditKind, step: int) -> Verifiability:
-    tally, kind_name = calibration.tally(kind, step), VERIFIED[kind]
+def _held_back(calibration: Calibration, critical: Sequence[bool], review: float) -> Iterator[Tally]:
+    """The tallies, where that of a critical step counts what was held back beside what was reported."""
+
+    def matters(edit: PlannedEdit) -> bool:
+        return edit.kind is EditKind.MISSING and any(critical[step] for step in edit.steps)
+
+    held = Counter(
+        case.change.steps[0]
+        for case in calibration.tried
+        if case.change and case.change.kind is EditKind.MISSING and case.probability(matters) >= review
+    )
+    for tally in calibration.tallies:
+        counts = tally.kind is EditKind.MISSING and critical[tally.step]
+        yield replace(tally, found=max(tally.found, held[tally.step])) if counts else tally
+
+
+def _row(step_id: str, tallies: Sequence[Tally], kind: EditKind, step: int) -> Verifiability:
+    tally, kind_name = next((t for t in tallies if t.kind is kind and t.step == step), None), VERIFIED[kind]
     if tally is None:
         reason, remedy = sentence("one_gold"), sentence("more_persons", golds=1)
         return Verifiability(kind_name, step_id, None, 0, None, None, 0, False, reason, remedy)
-    of_kind = [other for other in calibration.tallies if other.kind is kind]
+    of_kind = [other for other in tallies if other.kind is kind]
     power = _pooled(tally.found, tally.cases, of_kind, lambda t: (t.found, t.cases))
     false_rate = _pooled(tally.invented, tally.golds, of_kind, lambda t: (t.invented, t.golds))
     reason = remedy = NOTHING_TO_SAY

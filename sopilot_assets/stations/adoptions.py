@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +16,7 @@ from sopilot_assets.capture.registry import Registry
 from sopilot_assets.old_rules.drift import MIN_WINDOW
 from sopilot_assets.reference.ledger import reference_rows
 from sopilot_assets.scoring.ledger import algorithm_version, scores_ledger
-from sopilot_assets.scoring.limits import DecisionLimits, policy_source
+from sopilot_assets.scoring.limits import DecisionLimits, golds_limits, policy_source
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.studies.adoptions import (
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from sopilot_assets.studies.drift import FixedBinDrift
 
 with at_first_use():
-    from sopilot_assets.alignment import decode
     from sopilot_assets.studies import drift
 
 _CONDITIONS: Final = ("task_id", "algorithm", "model_id", "task_fingerprint")
@@ -63,14 +61,13 @@ def adopted_limits(home: Home, task: TaskSpec, *, model_id: str | None) -> Decis
 
     ``model_id`` is that of the task's current reference. The policy's threshold says from where on a person
     has to look: below it the study found few enough misses. From where on a recording fails stays with what
-    the golds show, and is never below that.
+    the task accepts, and no policy lets pass what would fail.
     """
     standing = policy_standing(home, task, model_id=model_id)
     if standing is None or not standing.decides:
         return None
-    review = standing.said.review
-    seen = 1.0 / (1.0 + math.exp(-min(decode.LEAST_LOG_ODDS.values())))
-    return DecisionLimits(max(review, seen), review, policy_source(standing.said.policy_id))
+    fail = golds_limits(task).fail
+    return DecisionLimits(fail, min(standing.said.review, fail), policy_source(standing.said.policy_id))
 
 
 def policy_standing(home: Home, task: TaskSpec | None, *, model_id: str | None) -> PolicyStanding | None:
@@ -97,9 +94,9 @@ def deciding_policies(home: Home, tasks: Mapping[str, TaskSpec]) -> dict[str, st
     return {name: policy_source(one.said.policy_id) for name, one in found if one.decides}
 
 
-def lapse_drifting(home: Home, *, run_id: str, written_at: str) -> list[AdoptionEvent]:
-    """The events that end adoptions since recordings drifted: later ones differ from those before it in their
-    critical probability. Before anything is judged, so that one run judges all in the same way.
+def lapse_drifting(home: Home, *, run_id: str, written_at: str) -> list[str]:
+    """End the adoptions since which recordings drifted, and say which: later ones differ from those before it
+    in their critical probability. To be called before anything is judged: one run judges all in one way.
     """
     lapsed = []
     for task_id in adoptions(home).names():
@@ -112,16 +109,9 @@ def lapse_drifting(home: Home, *, run_id: str, written_at: str) -> list[Adoption
                 f"drift: the critical probability of the last {found.current_n} recordings differs from that "
                 f"of the {found.reference_n} before the adoption (PSI {found.psi:.2f}, limit {found.alarm:g})"
             )
-            event = ended(
-                home,
-                said,
-                AdoptionHappening.LAPSED,
-                who=LAPSED_BY,
-                reason=why,
-                run_id=run_id,
-                written_at=written_at,
-            )
-            lapsed.append(event)
+            how = {"who": LAPSED_BY, "reason": why, "run_id": run_id, "written_at": written_at}
+            ended(home, said, AdoptionHappening.LAPSED, **how)
+            lapsed.append(f"{task_id}: {policy_source(said.policy_id)} does not decide any more: {why}")
     return lapsed
 
 

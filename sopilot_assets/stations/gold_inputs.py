@@ -45,12 +45,16 @@ class GoldInputs:
     """A hash of all that the reference rests on."""
 
     @property
+    def steps_faults(self) -> tuple[Text, ...]:
+        """The first faults of ``steps.csv``, and how many more there are."""
+        return tuple(told(self.annotations.faults))
+
+    @property
     def problem(self) -> Text | None:
         """Why nothing of ``steps.csv`` is taken; None where it has no fault."""
-        faults = self.annotations.faults
-        if not faults:
+        listed = self.steps_faults
+        if not listed:
             return None
-        listed = tuple(told(faults))
         en, ja = ("; ".join(one.en for one in listed), "。".join(one.ja for one in listed))
         return Text(
             f"Nothing of steps.csv is taken until this is mended: {en}.",
@@ -94,9 +98,13 @@ def gold_inputs(home: Home, task: TaskSpec, *, registry: Registry, models: Embed
     )
 
 
-def task_inputs(home: Home, tasks: Mapping[str, TaskSpec]) -> dict[str, GoldInputs]:
-    """What the references of these tasks would be made of now, by task."""
-    registry, models = Registry.read(home), embedding_models(home)
+def task_inputs(
+    home: Home, tasks: Mapping[str, TaskSpec], registry: Registry | None = None
+) -> dict[str, GoldInputs]:
+    """What the references of these tasks would be made of now, by task; ``registry`` is what was read of the
+    registered recordings already.
+    """
+    registry, models = registry or Registry.read(home), embedding_models(home)
     return {
         task_id: gold_inputs(home, task, registry=registry, models=models)
         for task_id, task in sorted(tasks.items())

@@ -20,6 +20,7 @@ from sopilot_assets.reference.annotations import StepInterval, told
 from sopilot_assets.reference.ledger import COLUMNS, reference_rows, reference_states, references_ledger
 from sopilot_assets.reference.model import Gold, Reference, build_reference, proposed_intervals, reference_id
 from sopilot_assets.reference.stored import load_reference, save_reference
+from sopilot_assets.scoring.limits import golds_limits
 from sopilot_assets.scoring.review import verifiability_rows
 from sopilot_assets.scoring.verifiability import verifiability
 from sopilot_assets.stations.clip_embeddings import task_embedder
@@ -131,7 +132,7 @@ def _refresh(
         changed,
         metadata={**row, **_left_out(inputs, left_out)},
         table=_step_rows(task, reference),
-        verifiability=verifiability_rows(verifiability(task, calibration)),
+        verifiability=verifiability_rows(verifiability(task, calibration, golds_limits(task).review)),
     )
 
 

@@ -15,11 +15,12 @@ from sopilot_assets.embedding.clips import ClipEmbedding
 from sopilot_assets.errors import GoldError, SopilotError
 from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.reference.model import Reference
-from sopilot_assets.scoring.limits import GOLDS, DecisionLimits
+from sopilot_assets.scoring.limits import DecisionLimits, golds_limits
 from sopilot_assets.scoring.result import Score
 from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.stations.adoptions import adopted_limits
 from sopilot_assets.stations.clip_embeddings import task_embedder
+from sopilot_assets.stations.gold_inputs import GoldInputs, task_inputs
 from sopilot_assets.stations.gold_references import current_calibration, read_reference
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.tasks import load_task
@@ -88,23 +89,24 @@ class Judge:
         self.task = functools.cache(lambda task_id: load_task(home.tasks / f"{task_id}.yaml"))
         self.embedder = functools.cache(lambda task_id: task_embedder(home, task_id))
         self.limits = functools.cache(self._limits)
+        self.golds = functools.cache(self._golds)
+
+    def _golds(self, task_id: str) -> GoldInputs:
+        return task_inputs(self.home, {task_id: self.task(task_id)}, self.registry)[task_id]
 
     def score(self, task_id: str, alignment: Alignment) -> Score:
         """What an alignment with the task's current reference scores."""
         reference, calibration = self.references[task_id], self.references.calibration(task_id)
-        limits = self.limits(task_id)
-        return score_alignment(self.task(task_id), reference, alignment, calibration, limits)
+        return score_alignment(self.task(task_id), reference, alignment, calibration, self.limits(task_id))
 
     def decided_by(self, task_id: str) -> str:
         """Whose limits decide for a task."""
-        limits = self.limits(task_id)
-        return GOLDS if limits is None else limits.source
+        return self.limits(task_id).source
 
-    def _limits(self, task_id: str) -> DecisionLimits | None:
-        reference = self.references.get(task_id)
-        return adopted_limits(
-            self.home, self.task(task_id), model_id=None if reference is None else reference.model_id
-        )
+    def _limits(self, task_id: str) -> DecisionLimits:
+        reference, task = self.references.get(task_id), self.task(task_id)
+        model_id = None if reference is None else reference.model_id
+        return adopted_limits(self.home, task, model_id=model_id) or golds_limits(task)
 
     def score_embedding(
         self, key: PartitionKey, embedded: ClipEmbedding | SopilotError

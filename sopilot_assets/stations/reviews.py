@@ -20,6 +20,7 @@ from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.store.publish import local_path, publish_text
 from sopilot_assets.store.shared import at_hand
 from sopilot_assets.tasks import TaskSpec
+from sopilot_assets.texts.languages import Text
 
 TIME_LIMIT_S: Final = 600.0
 MEMORY_LIMIT_BYTES: Final = 4 << 30
@@ -29,7 +30,8 @@ MEMORY_LIMIT_BYTES: Final = 4 << 30
 class ReviewWork:
     """All that one review page needs; ``golds``, ``gold_steps`` and ``gold_names`` are by video id.
 
-    ``verifiability`` is the table of the task's reference, empty where there is none.
+    ``verifiability`` is the table of the task's reference, empty where there is none. ``steps_faults`` is why
+    nothing of ``steps.csv`` was taken.
     """
 
     home: Home
@@ -45,6 +47,7 @@ class ReviewWork:
     verifiability: tuple[Verifiability, ...] = ()
     gold_names: Mapping[str, str] = field(default_factory=dict)
     objections: tuple[Objection, ...] = ()
+    steps_faults: tuple[Text, ...] = ()
 
 
 def write_reviews(works: Iterable[ReviewWork], *, processes: int) -> Iterator[StationOutcome]:
@@ -83,6 +86,7 @@ def write_review(work: ReviewWork) -> StationOutcome:
         noise_floor_score=work.noise_floor,
         is_gold=work.key.role == "gold",
         objections=work.objections,
+        steps_faults=work.steps_faults,
         video=f"../{work.home.videos.name}/{quote(work.trainee_video.name)}",
     )
     publish_text(page, html)

@@ -143,9 +143,14 @@ def _review(
             gold.video_id: [(interval.step, interval.segment) for interval in gold.intervals]
             for gold in golds
         },
-        verifiability=verifiability(by.task(recording.task_id), by.references.calibration(recording.task_id)),
+        verifiability=verifiability(
+            by.task(recording.task_id),
+            by.references.calibration(recording.task_id),
+            by.limits(recording.task_id).review,
+        ),
         row={"file_name": row["original_name"]}
         | {name: row[name] for name in shown if name != "original_name"},
+        steps_faults=by.golds(recording.task_id).steps_faults,
         gold_names={
             gold.key.video_id: " · ".join(filter(None, (gold.original_name, gold.person)))
             for gold in by.registry.golds(recording.task_id)

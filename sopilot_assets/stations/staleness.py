@@ -19,7 +19,6 @@ from sopilot_assets.stations.gold_inputs import (
     GoldInputs,
     embedding_models,
     gold_inputs,
-    task_inputs,
 )
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
@@ -79,16 +78,18 @@ def stale_scores(home: Home) -> pd.DataFrame:
     return pd.DataFrame(found, columns=list(STALE_COLUMNS))
 
 
-def outdated_by_golds(home: Home, tasks: Mapping[str, TaskSpec]) -> dict[str, str]:
-    """The tasks with scores that are out of date only because golds, their steps, the adopted policy, or what
-    is known of a recording changed; each with a hash that stays the same as long as nothing else changes.
+def outdated_by_golds(
+    home: Home, tasks: Mapping[str, TaskSpec], inputs: Mapping[str, GoldInputs], registry: Registry
+) -> dict[str, str]:
+    """The tasks with scores that are out of date only because golds, their steps, the adopted policy, or
+    what is known of a recording changed; each with a hash that stays the same as long as nothing else
+    changes. ``inputs`` are those of the tasks (see `task_inputs`), of the same registry.
 
     Unlike `stale_scores` it does not ask a model who it is. Tasks with golds that wait to be embedded are
     left out: the run that does it comes first.
     """
     scored = {str(row["key"]): row for row in plain_rows(scores_ledger(home).query(_NEWEST))}
-    registry, states, inputs = Registry.read(home), reference_states(home), task_inputs(home, tasks)
-    policies = deciding_policies(home, tasks)
+    states, policies = reference_states(home), deciding_policies(home, tasks)
     found: dict[str, str] = {}
     for task_id, its in inputs.items():
         if its.waiting:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from sopilot_assets.old_rules.detectors import DetectorOutcome
 from sopilot_assets.old_rules.errors import known, named, of_types, old_reasons, single
-from sopilot_assets.scoring.procedure import other_work
+from sopilot_assets.scoring.procedure import other_work_probability
 from sopilot_assets.scoring.suspicions import SUSPECTED
 
 Flags = npt.NDArray[np.bool_]
@@ -186,12 +186,8 @@ def error_packet(
 def _other_work(cases: pd.DataFrame) -> Numbers:
     """How likely it is that each case (n,) shows other work; 0 where no fit is known."""
     pairs = zip(cases["fit"], cases["order_evidence"], strict=True)
-    return np.array(
-        [
-            0.0 if np.isnan(fit) else other_work(fit, None if np.isnan(order) else order)
-            for fit, order in pairs
-        ]
-    )
+    likely = [0.0 if np.isnan(fit) else other_work_probability(fit, order) for fit, order in pairs]
+    return np.array(likely, dtype=np.float64)
 
 
 def _finding(types: str) -> str:

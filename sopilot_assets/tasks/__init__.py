@@ -8,6 +8,7 @@ from sopilot_assets.tasks.files import TaskSet, find_tasks, load_task, load_task
 from sopilot_assets.tasks.locking import LockState, LockVerification, lock_task, verify_task
 from sopilot_assets.tasks.locks import LockedTask, locked_versions
 from sopilot_assets.tasks.spec import (
+    NEW_TASKS_USE,
     DeviationType,
     EmbedderName,
     QualityGate,
@@ -19,6 +20,7 @@ from sopilot_assets.tasks.spec import (
 from sopilot_assets.tasks.starter import new_task
 
 __all__ = [
+    "NEW_TASKS_USE",
     "DeviationType",
     "EmbedderName",
     "FieldDifference",

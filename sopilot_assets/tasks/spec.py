@@ -67,6 +67,11 @@ class EmbedderName(StrEnum):
     VJEPA2 = "vjepa2"
 
 
+NEW_TASKS_USE: Final = EmbedderName.LITE0_BOX
+"""What new task files name. One that names none means `EmbedderName.LITE0_FLOW`, which was the only choice
+when it was written.
+"""
+
 DEFAULT_SEVERITY: Final[Mapping[DeviationType, Severity]] = {
     DeviationType.MISSING_STEP: Severity.CRITICAL,
     DeviationType.ORDER_SWAP: Severity.QUALITY,
@@ -159,7 +164,7 @@ class TaskSpec(_Section):
     """One procedure: its steps, the scores that decide, weights, severities, embedder, recording limits.
 
     ``accepted_miss`` is the share of recordings with a critical deviation that may pass unseen,
-    ``accepted_alarm`` that of those without one that may fail; from them follow the probabilities that decide.
+    ``accepted_alarm`` that of those without one that may fail; from them follow the limits of the decision.
     """
 
     task_id: Annotated[str, StringConstraints(pattern=TASK_ID_PATTERN)]

@@ -12,7 +12,7 @@ from sopilot_assets.documents.templates import render_yaml
 from sopilot_assets.errors import TaskError
 from sopilot_assets.store.publish import publish_bytes
 from sopilot_assets.tasks.files import parse_task
-from sopilot_assets.tasks.spec import QualityGate, Step, TaskSpec
+from sopilot_assets.tasks.spec import NEW_TASKS_USE, QualityGate, Step, TaskSpec
 
 EXAMPLE_STEPS: Final = (
     Step(id="first_step", name="The first step, in the words of the shop floor"),
@@ -53,6 +53,6 @@ def render_task(
         name=name,
         name_ja=name_ja,
         steps=steps,
-        defaults=TaskSpec(task_id="any", name="any", version=1, steps=EXAMPLE_STEPS),
+        defaults=TaskSpec(task_id="any", name="any", version=1, steps=EXAMPLE_STEPS, embedder=NEW_TASKS_USE),
         gate=QualityGate(enabled=True),
     )

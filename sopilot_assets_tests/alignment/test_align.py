@@ -13,6 +13,7 @@ from sopilot_assets.alignment.align import align
 from sopilot_assets.alignment.calibration import calibrate
 from sopilot_assets.alignment.clip_scores import clip_scores
 from sopilot_assets.alignment.decode import decode
+from sopilot_assets.alignment.dtw import warp_path
 from sopilot_assets.alignment.explanations import PlannedEdit, Prices
 from sopilot_assets.alignment.spans import DOUBTFUL_LOG_ODDS, FROZEN_LOG_ODDS, Alignment, EditKind, SpanKind
 from sopilot_assets.alignment.stored import load_alignment, save_alignment
@@ -212,3 +213,11 @@ def test_a_stored_alignment_reads_back_as_it_was(reference: Reference, tmp_path:
     path.write_bytes(content[:-200])
     with pytest.raises(StoreError, match="expected an alignment, found a damaged file"):
         load_alignment(path)
+
+
+def test_the_warp_is_that_onto_the_gold_with_the_lowest_cost(reference: Reference) -> None:
+    video = embedding(in_order(0, 1, 2, 3, seconds=4.0), seed=9, person=3)
+    warp = align("x", video, reference).warp
+    costs = {gold.video_id: warp_path(gold.rows, comparable(video))[2] for gold in reference.golds}
+    assert warp.gold_id == min(costs, key=lambda gold_id: (costs[gold_id], gold_id))
+    assert warp.normalized_cost == pytest.approx(costs[warp.gold_id])

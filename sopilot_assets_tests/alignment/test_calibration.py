@@ -6,12 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sopilot_assets.alignment.align import align
-from sopilot_assets.alignment.calibration import KINDS, Calibration, Tally, calibrate
+from sopilot_assets.alignment.calibration import KINDS, MOST_EDITED, Calibration, Tally, calibrate
 from sopilot_assets.alignment.explanations import Prices
 from sopilot_assets.alignment.spans import EditKind
+from sopilot_assets.embedding.clips import ClipEmbedding
+from sopilot_assets.reference.evidence import MOST_FOLDS
 from sopilot_assets.reference.model import Gold, build_reference
 from sopilot_assets_tests.reference.made_up import STEP_IDS, embedding, gold, in_order
 
@@ -44,6 +49,34 @@ def test_the_order_of_golds_and_a_gold_given_twice_change_nothing(
         again = calibrate(reference)
         assert again == clean
         assert align("x", video, reference, prices=again.prices).edits == plain.edits
+
+
+def test_of_many_persons_several_are_left_out_together_whatever_order_they_come_in() -> None:
+    many = [gold(number, person=f"person_{number:02d}", noise=0.8) for number in range(MOST_FOLDS + 2)]
+    plain = calibrated(many)
+    shuffled = [many[place] for place in np.random.default_rng(1).permutation(len(many))]
+    copy = replace(many[2], video_id="f" * 12, embedding=shaken(many[2].embedding))
+    assert calibrated([*shuffled, copy, many[5]]) == plain
+    assert plain.held_out == "person"
+    assert all(t.golds == len(many) for t in plain.tallies)
+    assert {t.cases for t in plain.tallies if t.kind is EditKind.MISSING} == {MOST_EDITED}
+
+
+@given(order=st.permutations(range(4)), twice=st.sampled_from(range(4)))
+@settings(max_examples=5, deadline=None)
+def test_any_order_of_golds_and_any_doubled_one_calibrate_alike(order: list[int], twice: int) -> None:
+    short = [gold(n, person=f"person_{n}", shown=in_order(0, 1, 2, 3, seconds=3.0)) for n in range(4)]
+    assert calibrated([*(short[place] for place in order), short[twice]]) == calibrated(short)
+
+
+def shaken(embedded: ClipEmbedding) -> ClipEmbedding:
+    """The embedding as a copy encoded anew would have it."""
+    rng = np.random.default_rng(0)
+    blocks = {
+        name: block + rng.normal(scale=0.02, size=block.shape).astype(np.float32)
+        for name, block in embedded.blocks.items()
+    }
+    return replace(embedded, blocks=blocks)
 
 
 def test_clear_golds_find_nearly_every_edit_and_invent_none(clean: Calibration) -> None:

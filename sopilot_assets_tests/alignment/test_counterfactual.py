@@ -73,6 +73,16 @@ def test_each_edit_is_what_its_change_says(gold: tuple[np.ndarray, list[StepInte
         if kind is EditKind.LONG:
             assert clips == Counter({c: 2 if owner[c] == steps[0] else 1 for c in everything})
             assert shown(case, owner) == order
+        if kind in (EditKind.WRONG, EditKind.EXTRA) and case.hidden is None:
+            (known,) = (
+                set(shown(case, owner))
+                & {step for step in order if step != steps[0]}
+                & {step for step, times in Counter(shown(case, owner)).items() if times > 1}
+            )
+            place = order.index(steps[0])
+            rest_of_it = order[place + (kind is EditKind.WRONG) :]
+            assert shown(case, owner) == [*order[:place], known, *rest_of_it]
+            continue
         if kind is EditKind.WRONG:
             assert set(clips) == {c for c in everything if owner[c] != steps[0]}
             assert shown(case, owner) == [case.hidden if step == steps[0] else step for step in rest]
@@ -85,7 +95,11 @@ def test_each_edit_is_what_its_change_says(gold: tuple[np.ndarray, list[StepInte
     count = len(order)
     assert kinds[EditKind.MISSING] == kinds[EditKind.LONG] == (count if count > 1 else 0)
     assert kinds[EditKind.SWAP] == count * (count - 1) // 2
-    assert kinds[EditKind.WRONG] == (2 * count if count > 2 else 0)
+    hidden = Counter(case.change.kind for case in made if case.change and case.hidden is not None)
+    assert hidden[EditKind.WRONG] == (2 * count if count > 2 else 0)
+    out_of_place = kinds[EditKind.WRONG] - hidden[EditKind.WRONG]
+    # the first of three stands in for the last only
+    assert out_of_place == sum(abs((k + count // 2) % count - k) > 1 for k in range(count))
 
 
 def test_a_gold_that_shows_a_step_twice_gives_only_itself() -> None:

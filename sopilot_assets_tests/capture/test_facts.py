@@ -94,7 +94,7 @@ def test_a_withdrawn_gold_counts_no_more_until_it_is_restored(home: Home, key: s
     registry = Registry.read(home)
     assert (registry.golds(PLAIN), registry.active(), retired_keys(home)) == ([], {}, {key})
     assert withdrawn_recordings(home)[key].retired == "withdrawn by ann: spilt oil"
-    with pytest.raises(ConfigError, match="withdrawn by ann: spilt oil; `sopilot recording restore`"):
+    with pytest.raises(ConfigError, match="withdrawn by ann: spilt oil; `sopilot recording withdraw --undo`"):
         correct(home, key, person="p1")
     restore(home, key, T0 + timedelta(seconds=1))
     assert [one.original_name for one in Registry.read(home).golds(PLAIN)] == ["IMG_0001.mp4"]
@@ -110,7 +110,7 @@ def test_a_withdrawn_recording_that_is_dropped_again_stays_withdrawn_and_says_so
     write_tiny_video(capture_path(home, f"{GOLDS}/again.mp4"))
     (outcome,) = intake(home, run_id="again").outcomes
     assert outcome.status is IntakeStatus.DUPLICATE
-    assert f"`sopilot recording restore {key}`" in outcome.detail
+    assert f"`sopilot recording withdraw --undo {key}`" in outcome.detail
     assert active_recordings(home) == {}
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -39,6 +38,7 @@ from sopilot_assets_tests.capture.bad_files import (
     two_tasks,
     write_bad_files,
 )
+from sopilot_assets_tests.forkserver import started
 from sopilot_assets_tests.video.tiny import write_tiny_video
 
 TASKS = two_tasks()
@@ -283,14 +283,6 @@ def test_every_reason_says_what_and_what_to_do_in_both_languages() -> None:
 KILLS = int(os.environ.get("SOPILOT_KILLS", "3"))
 """How many kills of each kind are tried; 50 for a thorough run."""
 
-INTAKE_SCRIPT = (
-    "import sys\n"
-    "from sopilot_assets.store.home import Home\n"
-    "from sopilot_assets_tests.capture.test_intake import intake, kill_at_step\n"
-    "kill_at_step(int(sys.argv[3]))\n"
-    "intake(Home.at(sys.argv[1]), run_id=sys.argv[2])\n"
-)
-
 
 def kill_at_step(last: int) -> None:
     """Kill this process just before its ``last``-th rename or removal of a file; never for 0."""
@@ -313,10 +305,10 @@ def _drop_a_batch(home: Home, write: Callable[..., Path]) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in capture_path(home, TRAINEES).iterdir()}
 
 
-def _run_intake(home: Home, run_id: str, *, kill_step: int = 0) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
-    command = [sys.executable, "-c", INTAKE_SCRIPT, str(home.root), run_id, str(kill_step)]
-    return subprocess.Popen(command, env=environment, start_new_session=True)
+def intake_killed_at_step(root: Path, run_id: str, step: int = 0) -> None:
+    """An intake in this process, which is killed there."""
+    kill_at_step(step)
+    intake(Home.at(root), run_id=run_id)
 
 
 def _everything_is_there_once(home: Home, dropped: dict[str, bytes]) -> None:
@@ -339,10 +331,10 @@ def test_an_intake_killed_at_any_moment_loses_and_doubles_nothing(
     dropped = _drop_a_batch(home, tiny_video)
     rng = random.Random(seed)
     for attempt in range(2):
-        process = _run_intake(home, f"killed-{attempt}")
-        time.sleep(rng.uniform(0.6, 2.0))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process = started(intake_killed_at_step, local_path(home.root), f"killed-{attempt}")
+        process.join(rng.uniform(0.0, 1.4))
+        process.kill()
+        process.join()
     intake(home, run_id="after")
     _everything_is_there_once(home, dropped)
 
@@ -352,7 +344,8 @@ def test_an_intake_killed_before_any_rename_or_removal_loses_and_doubles_nothing
     step: int, home: Home, tiny_video: Callable[..., Path]
 ) -> None:
     dropped = _drop_a_batch(home, tiny_video)
-    process = _run_intake(home, "killed", kill_step=step)
-    assert process.wait() == -signal.SIGKILL or step > 19
+    process = started(intake_killed_at_step, local_path(home.root), "killed", step)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL or step > 19
     intake(home, run_id="after")
     _everything_is_there_once(home, dropped)

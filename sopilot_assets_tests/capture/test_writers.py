@@ -19,7 +19,6 @@ from sopilot_assets.capture.scan import scan_capture
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.capture.test_intake import (
-    INTAKE_SCRIPT,
     TASKS,
     TRAINEES,
     capture_path,
@@ -175,12 +174,20 @@ def test_what_lies_in_quarantine_can_be_dropped_again_when_its_rest_is_there(
     assert videos_ledger(home).latest()["original_name"].tolist() == ["take.mp4"]
 
 
+INTAKE = (
+    "import sys\n"
+    "from sopilot_assets.store.home import Home\n"
+    "from sopilot_assets_tests.capture.test_intake import intake\n"
+    "intake(Home.at(sys.argv[1]), run_id=sys.argv[2])\n"
+)
+
+
 def _without_rights(home: Home, run_id: str) -> str:
     """What an intake prints that may neither ignore the rights of folders nor act for their owner."""
     drop = "-dac_override,-dac_read_search,-fowner"
     rights = ["setpriv", f"--bounding-set={drop}", "--inh-caps=-all"] if os.geteuid() == 0 else []
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
-    command = [*rights, sys.executable, "-c", INTAKE_SCRIPT, str(home.root), run_id, "0"]
+    command = [*rights, sys.executable, "-c", INTAKE, str(home.root), run_id]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
     return done.stdout
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,10 @@ DEMO = ("demo", "run", "--golds", "2", "--trainees", "2", "--size", "320x240", "
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, str]:
-    """A home after a small demonstration, and what that printed."""
+def shown(tmp_path_factory: pytest.TempPathFactory, lite0_models: Path) -> tuple[Home, str]:
+    """A home after a small demonstration, and what that printed; its model was prepared before."""
     home = Home.at(tmp_path_factory.mktemp("demo") / "home")
+    shutil.copytree(lite0_models, local_path(home.models))
     return home, sopilot(home, *DEMO).stdout
 
 
@@ -72,7 +74,7 @@ def test_scores_go_to_csv_and_are_chosen_by_role(shown: tuple[Home, str]) -> Non
 
 
 def test_the_reference_names_its_golds(shown: tuple[Home, str]) -> None:
-    reference = rows(shown[0], "reference", "list")[0]
+    reference = rows(shown[0], "task", "list", "--references")[0]
     assert (reference["golds"], reference["persons"], reference["confirmed"]) == (2, 2, True)
 
 

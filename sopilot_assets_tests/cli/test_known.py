@@ -74,7 +74,7 @@ def made(home: Home) -> Home:
         "score list --task oilchange --json",
         "label list oilchange",
         "label list oilchange --count",
-        "label verify oilchange",
+        "label list oilchange --chain",
         "label prefill oilchange",
         "label prepare oilchange s.csv --who ann",
         "label import oilchange s.csv",

@@ -61,7 +61,7 @@ def test_from_sheets_to_settled_labels(registered: Home, tmp_path: Path) -> None
     assert rows(home, "label", "list", "--count", TASK)[0]["labelled"] == 12
     state = {str(row["key"]): row for row in rows(home, "label", "list", TASK)}
     assert (state[key_of(NAMES[0])]["expected"], state[key_of(NAMES[0])]["adjudicated"]) == (1.0, True)
-    assert "25 events" in sopilot(home, "label", "verify", TASK).stdout
+    assert "25 events" in sopilot(home, "label", "list", TASK, "--chain").stdout
 
 
 def test_a_sheet_imported_twice_adds_nothing(registered: Home, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_nothing_of_a_bad_sheet_is_taken(registered: Home, tmp_path: Path) -> No
     assert read_chain(registered, TASK) == []
 
 
-@pytest.mark.parametrize("command", ["list --count", "list", "verify", "list --disputed", "prepare"])
+@pytest.mark.parametrize("command", ["list --count", "list", "list --chain", "list --disputed", "prepare"])
 def test_a_task_that_is_not_there_is_named(registered: Home, tmp_path: Path, command: str) -> None:
     more = (tmp_path / "s.csv", "--who", "ann") if command == "prepare" else ()
     assert (
@@ -150,10 +150,11 @@ def test_prefilled_labels_are_marked_and_give_way(registered: Home) -> None:
 def test_a_chain_without_a_noted_event_is_refused(registered: Home) -> None:
     sopilot(registered, "label", "add", TASK, NAMES[0], "no", "--who", "ann")
     noted = read_chain(registered, TASK)[-1].event_id
-    sopilot(registered, "label", "verify", TASK, "--head", noted[:12])
-    assert (
-        "without it" in sopilot(registered, "label", "verify", TASK, "--head", "0" * 12, exit_code=1).stderr
-    )
+    check = ("label", "list", TASK, "--chain", "--head")
+    sopilot(registered, *check, noted[:12])
+    assert "without it" in sopilot(registered, *check, "0" * 12, exit_code=1).stderr
+    refused = sopilot(registered, "label", "list", TASK, "--head", noted[:12], exit_code=1).stderr
+    assert "--head: expected with --chain" in refused
 
 
 def test_simulated_raters_fill_in_sheets(registered: Home, tmp_path: Path) -> None:

@@ -10,9 +10,6 @@ import pytest
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.cli.running import rows, sopilot
-from sopilot_assets_tests.stations.test_score_repeats import original
-
-__all__ = ["original"]  # the fixture
 
 
 @pytest.fixture

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
 from sopilot_assets.definitions import build_defs
 from sopilot_assets.defs.recordings.capture_sensor import capture_sensor
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
 from sopilot_assets.store.home import Home
+from sopilot_assets_tests.made_once import MadeOnce
 
 START = "2025-06-02T08:00:00+00:00"
 NEXT_DAY = "2025-06-03T08:00:00+00:00"
@@ -113,11 +115,36 @@ def shop(home: Home, tiny_set: SimulatedSet) -> Iterator[Shop]:
 
 
 @dataclass(frozen=True)
+class RecordedRun:
+    """A run as an instance recorded it."""
+
+    run_id: str
+    success: bool
+    all_events: list[dg.DagsterEvent]
+
+    @classmethod
+    def of(cls, instance: dg.DagsterInstance, run_id: str) -> RecordedRun:
+        """The run of that id."""
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        logged = (entry.dagster_event for entry in instance.all_logs(run_id))
+        return cls(run_id, run.is_success, [event for event in logged if event is not None])
+
+    def get_asset_check_evaluations(self) -> list[AssetCheckEvaluation]:
+        """What the checks of the run found."""
+        return [
+            event.asset_check_evaluation_data
+            for event in self.all_events
+            if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+        ]
+
+
+@dataclass(frozen=True)
 class Scored:
     """A shop whose drop went from the capture folder to scores, and the run that did it."""
 
     shop: Shop
-    run: dg.ExecuteInProcessResult
+    run: RecordedRun
 
 
 def take_and_score(shop: Shop, made: SimulatedSet) -> dg.ExecuteInProcessResult:
@@ -131,8 +158,24 @@ def take_and_score(shop: Shop, made: SimulatedSet) -> dg.ExecuteInProcessResult:
     return job.execute_in_process(instance=shop.instance, tags=dict(request.tags))
 
 
+def score_a_drop(folder: Path, made: SimulatedSet) -> tuple[Path, str]:
+    """The folder with a home and the instance that scored it, and the id of the run that did it."""
+    home = Home.at(folder / "home")
+    add_task(home, made)
+    drop_steps(home, made)
+    (folder / "instance").mkdir()
+    with dg.DagsterInstance.local_temp(str(folder / "instance")) as instance:
+        run = take_and_score(Shop(home, instance, build_defs(**resources(home))), made)
+    return folder, run.run_id
+
+
 @pytest.fixture(scope="session")
-def scored(tiny_set: SimulatedSet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scored]:
+def scored(
+    made_once: MadeOnce, tiny_set: SimulatedSet, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scored]:
     """Three golds and three trainees, dropped together and scored in one run."""
-    for shop in open_shop(Home.at(tmp_path_factory.mktemp("scored") / "home"), tiny_set):
-        yield Scored(shop, take_and_score(shop, tiny_set))
+    folder, run_id = made_once.get("scored_by_dagster", lambda place: score_a_drop(place, tiny_set))
+    own = Path(shutil.copytree(folder, tmp_path_factory.mktemp("scored") / "own"))
+    home = Home.at(own / "home")
+    with dg.DagsterInstance.local_temp(str(own / "instance")) as instance:
+        yield Scored(Shop(home, instance, build_defs(**resources(home))), RecordedRun.of(instance, run_id))

@@ -23,6 +23,7 @@ from sopilot_assets.defs.runs import RANGE_END, RANGE_START
 
 SCORING = ("alignments", "captured_videos", "clip_embeddings", "gold_references", "scores")
 EVIDENCE = (
+    "adopted_policies",
     "critical_policies",
     "error_packets",
     "evidence_dossiers",
@@ -33,6 +34,7 @@ EVIDENCE = (
     "split_evaluations",
     "split_manifests",
 )
+OF_TASKS = ("adopted_policies", "labels")
 RESCORING = ("rescoring_plan", "score_repeats", "score_updates")
 OPERATIONS = ("backups", "campaign_cycles", "campaign_summaries", "daily_reports", "retention")
 GROUPS = {
@@ -73,6 +75,7 @@ def test_the_named_assets_are_all_there_are() -> None:
 
 
 JOBS = {
+    "adopt_policy": ("adopted_policies",),
     "apply_retention": ("retention",),
     "campaign_cycle": ("campaign_cycles", "campaign_cycles_nothing_found", "campaign_cycles_steps_succeeded"),
     "campaign_summary": ("campaign_summaries",),
@@ -84,7 +87,7 @@ JOBS = {
     ),
     "drill_backup": ("backups_drill_restores",),
     "evidence_chain": (
-        *(name for name in EVIDENCE if name != "labels"),
+        *(name for name in EVIDENCE if name not in OF_TASKS),
         "gate_reports_gates_pass",
         "split_manifests_nothing_leaks",
     ),
@@ -191,7 +194,7 @@ def test_neighbours_are_one_run_and_a_study_a_run_of_its_own_as_the_dialog_of_a_
     graph = defs.resolve_asset_graph()
     policies = {node.key.to_user_string(): node.backfill_policy for node in graph.asset_nodes}
     together, each = NEIGHBOURS_TOGETHER, dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
-    expected = {name: together if name in (*SCORING, "labels") else each for name in (*SCORING, *EVIDENCE)}
+    expected = {name: together if name in (*SCORING, *OF_TASKS) else each for name in (*SCORING, *EVIDENCE)}
     assert {name: policies[name] for name in expected} == expected
     # Dagster would say "in a single run", and make one for each stretch of neighbours
     assert dg.BackfillPolicy.single_run() not in policies.values()

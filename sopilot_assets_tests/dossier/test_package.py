@@ -15,10 +15,12 @@ import pytest
 from sopilot_assets.dossier.bundle import verify_script
 from sopilot_assets.dossier.inputs import DossierInputs
 from sopilot_assets.dossier.package import Dossier, build_dossier, publish_dossier
+from sopilot_assets.dossier.plain import reason
 from sopilot_assets.dossier.signing import SigningKey
 from sopilot_assets.dossier.verifier.files import read_files
 from sopilot_assets.dossier.verifier.verify import main, report_lines, verify_files
 from sopilot_assets.errors import DossierError
+from sopilot_assets.texts.languages import Text
 from sopilot_assets_tests.dossier.made_up import changed, study_inputs
 
 
@@ -83,6 +85,33 @@ def test_the_page_says_the_verdict_and_what_would_be_needed(files: Mapping[str, 
     page = files["index.html"].decode()
     assert "Gates not passed" in page
     assert "more independent positives" in page
+
+
+def test_the_japanese_part_has_every_error_and_how_it_was_done(
+    files: Mapping[str, bytes], inputs: DossierInputs
+) -> None:
+    page = files["index.html"].decode().split('<section id="ja"')[1]
+    assert inputs.tables.errors is not None
+    listed = inputs.tables.errors.loc[inputs.tables.errors["error"] != "undecided"]
+    assert page.count('<a href="#error-') == len(listed) > 0
+    assert all(str(name) in page for name in listed["original_name"])
+    assert len(re.findall("<td>(?:見逃し|誤警報)</td>", page)) == len(listed)
+    assert not re.search("_reported|_found|_overruled|_threshold|_to_golds", page)
+    for said in ("録画の分割", "分割をまたぐもの", "候補", "ラベルは", "一致度", "旧検出器", "見た記録"):
+        assert said in page
+
+
+@pytest.mark.parametrize(
+    ("name", "english", "japanese"),
+    [
+        ("missing_step_reported", "missing step reported", "手順の抜けを報告"),
+        ("nothing_found", "nothing found", "何も報告されていない"),
+        ("several_reported", "several reported", "複数の逸脱を報告"),
+        ("non_missing_critical", "non missing critical", "non missing critical"),
+    ],
+)
+def test_a_reason_is_told_in_both_languages(name: str, english: str, japanese: str) -> None:
+    assert reason(name) == Text(english, japanese)
 
 
 def test_names_from_outside_are_escaped_in_the_page(inputs: DossierInputs, key: SigningKey) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
+import json
 import os
 import random
 import resource
@@ -12,7 +12,6 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from multiprocessing.context import ForkServerProcess
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -54,11 +53,11 @@ from sopilot_assets_tests.evidence.made_up_study import (
     run_chain,
     score_of,
 )
+from sopilot_assets_tests.forkserver import CONTEXT, started
 
 KILLS = int(os.environ.get("SOPILOT_KILLS", "1"))
 """How many runs are killed in each way; SOPILOT_KILLS=50 for the thorough form."""
 
-MODULE = "sopilot_assets_tests.evidence.test_faults"
 LATER = (datetime.fromisoformat(START) + timedelta(hours=1)).isoformat()
 WRITES = 50
 """About as many as one chain publishes."""
@@ -87,20 +86,6 @@ def fresh(calm: tuple[Path, Path], tmp_path: Path) -> Path:
 def done(calm: tuple[Path, Path], tmp_path: Path) -> Home:
     """A copy of the home after the run."""
     return at(Path(shutil.copytree(calm[1], tmp_path / "home")))
-
-
-@pytest.fixture(scope="module")
-def start() -> Callable[..., ForkServerProcess]:
-    """Starts a function of this module in a process of its own, which has imported everything already."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([MODULE])
-
-    def started(function: Callable[..., None], *arguments: object, **named: object) -> ForkServerProcess:
-        process = context.Process(target=function, args=arguments, kwargs=named)
-        process.start()
-        return process
-
-    return started
 
 
 def at(root: Path) -> Home:
@@ -162,9 +147,9 @@ def chain_killed_at_write(root: Path, number: int, *, renamed: bool) -> None:
 
 @pytest.mark.parametrize("seed", range(KILLS))
 def test_a_chain_killed_at_any_moment_ends_like_an_undisturbed_one(
-    seed: int, fresh: Path, calm: tuple[Path, Path], start: Callable[..., ForkServerProcess]
+    seed: int, fresh: Path, calm: tuple[Path, Path]
 ) -> None:
-    process = start(chain, fresh)
+    process = started(chain, fresh)
     process.join(random.Random(seed).uniform(0.3, 3.0))
     process.kill()
     process.join()
@@ -173,10 +158,10 @@ def test_a_chain_killed_at_any_moment_ends_like_an_undisturbed_one(
 
 @pytest.mark.parametrize("seed", range(KILLS))
 def test_a_chain_killed_between_two_files_ends_like_an_undisturbed_one(
-    seed: int, fresh: Path, calm: tuple[Path, Path], start: Callable[..., ForkServerProcess]
+    seed: int, fresh: Path, calm: tuple[Path, Path]
 ) -> None:
     number = seed + 1 if KILLS >= WRITES else random.Random(f"writes {seed}").randint(1, WRITES)
-    process = start(chain_killed_at_write, fresh, number, renamed=bool(seed % 2))
+    process = started(chain_killed_at_write, fresh, number, renamed=bool(seed % 2))
     process.join()
     assert process.exitcode == -signal.SIGKILL or number > WRITES - 10  # it had ended before
     heals(fresh, calm)
@@ -197,13 +182,13 @@ def chain_killed_at_row(root: Path, station: str) -> None:
 
 @pytest.mark.parametrize("station", UNSEALED if KILLS > 10 else ("split_evaluations",))
 def test_files_without_their_rows_are_not_used_and_are_made_again(
-    station: str, done: Home, calm: tuple[Path, Path], start: Callable[..., ForkServerProcess]
+    station: str, done: Home, calm: tuple[Path, Path]
 ) -> None:
     # other labels, so that every station has something else to say than what its row holds
     _, _, truth = made_up_recordings()
     first = next(iter(truth))
     append_events(done, labels_by("ann", {first: not truth[first]}), run_id="more", written_at=LATER)
-    process = start(chain_killed_at_row, Path(str(done.root)), station)
+    process = started(chain_killed_at_row, Path(str(done.root)), station)
     process.join()
     assert process.exitcode == -signal.SIGKILL
     for name in (name for name, maker in {**OF_LABELS, **OF_CASES}.items() if maker == station):
@@ -222,10 +207,8 @@ def test_files_without_their_rows_are_not_used_and_are_made_again(
     assert mine == theirs
 
 
-def test_a_study_whose_run_was_killed_after_its_split_cannot_be_changed_any_more(
-    fresh: Path, start: Callable[..., ForkServerProcess]
-) -> None:
-    process = start(chain_killed_at_row, fresh, "split_manifests")
+def test_a_study_whose_run_was_killed_after_its_split_cannot_be_changed_any_more(fresh: Path) -> None:
+    process = started(chain_killed_at_row, fresh, "split_manifests")
     process.join()
     registration = read_registration(at(fresh), "spring")
     assert registration is not None
@@ -270,10 +253,8 @@ def chain_on_a_small_disk(root: Path, largest_bytes: int) -> None:
 
 
 @pytest.mark.parametrize("largest_bytes", [100, 3000])
-def test_a_file_that_does_not_fit_is_refused_whole(
-    largest_bytes: int, fresh: Path, start: Callable[..., ForkServerProcess]
-) -> None:
-    process = start(chain_on_a_small_disk, fresh, largest_bytes)
+def test_a_file_that_does_not_fit_is_refused_whole(largest_bytes: int, fresh: Path) -> None:
+    process = started(chain_on_a_small_disk, fresh, largest_bytes)
     process.join()
     assert process.exitcode == 3
     assert temporaries(fresh) == []
@@ -293,11 +274,9 @@ def chain_beside_another(root: Path, run_id: str, barrier: Barrier) -> None:
     run_chain(at(root), run_id=run_id)
 
 
-def test_two_runs_of_a_study_at_once_end_like_one(
-    fresh: Path, calm: tuple[Path, Path], start: Callable[..., ForkServerProcess]
-) -> None:
-    barrier = multiprocessing.get_context("forkserver").Barrier(2)
-    runs = [start(chain_beside_another, fresh, run_id, barrier) for run_id in ("one", "two")]
+def test_two_runs_of_a_study_at_once_end_like_one(fresh: Path, calm: tuple[Path, Path]) -> None:
+    barrier = CONTEXT.Barrier(2)
+    runs = [started(chain_beside_another, fresh, run_id, barrier) for run_id in ("one", "two")]
     for process in runs:
         process.join()
     assert [process.exitcode for process in runs] == [0, 0]
@@ -332,11 +311,9 @@ def label_beside_another(root: Path, who: str, barrier: Barrier) -> None:
         append_events(at(root), drafts[first : first + 8], run_id=f"{who}-{first}", written_at=LATER)
 
 
-def test_two_imports_of_labels_at_once_lose_nothing_and_readers_see_a_sound_chain(
-    fresh: Path, start: Callable[..., ForkServerProcess]
-) -> None:
-    barrier = multiprocessing.get_context("forkserver").Barrier(3)
-    imports = [start(label_beside_another, fresh, who, barrier) for who in ("cho", "dee")]
+def test_two_imports_of_labels_at_once_lose_nothing_and_readers_see_a_sound_chain(fresh: Path) -> None:
+    barrier = CONTEXT.Barrier(3)
+    imports = [started(label_beside_another, fresh, who, barrier) for who in ("cho", "dee")]
     barrier.wait(60)
     while any(process.is_alive() for process in imports):
         read_chain(at(fresh), TASK)
@@ -523,7 +500,7 @@ def test_results_of_older_scores_or_labels_are_refused_by_name(
 def test_a_new_round_of_labels_counts_as_another_look(done: Home) -> None:
     relabel(done)
     run_chain(done, run_id="r2", written_at=LATER, only=GATED)
-    values = Study.open(done, "spring").results.read_json("gate_report.json")["values"]
+    values = json.loads(Study.open(done, "spring").results.read("gate_report.json"))["values"]
     assert values["test_looks"] == 2.0
 
 

@@ -257,11 +257,11 @@ def test_a_lock_of_another_version_is_none(home: Home) -> None:
 
 def test_raters_who_agree_on_other_recordings_show_nothing_about_these(home: Home) -> None:
     run_chain(home, only=CHAIN[:1])
-    before = Study.open(home, "spring").results.read_json("agreement.json")
+    before = Study.open(home, "spring").results.read("agreement.json")
     easy = {f"{TASK}-t-{number:012x}": number % 2 == 0 for number in range(100)}
     append_events(home, [*labels_by("ann", easy), *labels_by("bob", easy)], run_id="l", written_at=LATER)
     run_chain(home, written_at=LATER)
-    assert Study.open(home, "spring").results.read_json("agreement.json") == before
+    assert Study.open(home, "spring").results.read("agreement.json") == before
     assert set(blockers(home)) == {"repeats"}
 
 
@@ -272,7 +272,7 @@ def test_the_sweep_names_its_detector_and_keeps_the_limits_that_were_registered(
     run_chain(home, "strict", only=FITTED)
     outcome = evaluate_study_splits(home, "strict", run_id="r", written_at=START)
     study = Study.open(home, "strict")
-    sweep = study.results.read_json("split_evaluations.json")["sweep"]
+    sweep = json.loads(study.results.read("split_evaluations.json"))["sweep"]
     assert sweep["detector"] == (study.policy.detector if study.policy else "baseline")
     assert sweep["constraints"]["max_critical_miss_rate"] == 0.02
     shown = outcome.tables["thresholds_on_dev"]

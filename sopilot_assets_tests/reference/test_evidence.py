@@ -8,6 +8,7 @@ import pytest
 from sopilot_assets.alignment.align import align
 from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.embedding.clips import comparable
+from sopilot_assets.reference.evidence import NEAREST
 from sopilot_assets.reference.model import build_reference
 from sopilot_assets_tests.reference.made_up import OTHER_WAY, STEP_IDS, embedding, gold, in_order
 
@@ -66,8 +67,40 @@ def test_each_gold_speaks_only_of_the_steps_that_it_shows() -> None:
     evidence = build_reference("job", STEP_IDS, golds).evidence
     rows = comparable(embedding(in_order(0, 1, 2, 3), seed=8, person=1))
     usable = np.ones(len(rows), dtype=np.bool_)
-    complete, lacking = (
-        np.exp(evidence.judge_by_gold(evidence.compare(rows), index, usable=usable)) for index in (0, 2)
-    )
+    complete, _, lacking = map(np.exp, evidence.judge_by_golds(evidence.compare(rows), 3, usable=usable))
     assert complete[12:17].argmax(axis=1).tolist() == [1] * 5
     assert lacking[:, 1].max() < 1e-6
+
+
+@pytest.mark.parametrize("left_out", [[0], [1, 3], [2]])
+def test_some_of_the_golds_say_what_they_would_alone(left_out: list[int]) -> None:
+    golds = [gold(number, person=f"person_{number}") for number in range(5)]
+    whole = build_reference("job", STEP_IDS, golds)
+    kept = [one for number, one in enumerate(whole.golds) if number not in left_out]
+    part, alone = whole.of(kept), build_reference("job", STEP_IDS, kept)
+    assert part.reference_id == alone.reference_id
+    assert (part.durations, part.motion, part.borders) == (alone.durations, alone.motion, alone.borders)
+    assert part.orders == alone.orders
+    for name in ("rows", "step", "gold"):
+        assert np.array_equal(getattr(part.evidence.clips, name), getattr(alone.evidence.clips, name))
+    assert part.evidence.held_out == alone.evidence.held_out
+    # the regression is found in other coordinates, to the optimiser's tolerance
+    assert part.evidence.weights == pytest.approx(alone.evidence.weights, abs=0.02)
+    assert part.evidence.bias == pytest.approx(alone.evidence.bias, abs=0.02)
+    # how clips are judged stays as all golds say
+    assert part.evidence.stack == whole.evidence.stack
+    assert part.evidence.gold_match == whole.evidence.gold_match
+    assert (part.evidence.looks == whole.evidence.looks).all()
+
+
+def test_a_clip_is_compared_with_the_three_nearest_of_each_step() -> None:
+    evidence = build_reference("job", STEP_IDS, SAME).evidence
+    compared = evidence.compare(comparable(embedding(in_order(0, 1, 2, 3), seed=8, person=1)))
+    for step in range(len(STEP_IDS)):
+        best = np.sort(compared.cosines[:, evidence.clips.step == step], axis=1)[:, -NEAREST:]
+        assert compared.nearest[:, step] == pytest.approx(best.mean(axis=1))
+    again = compared.at(np.array([3, 3, 0]))
+    judged, fit = evidence.judge(again)
+    assert judged.shape == (3, len(STEP_IDS) + 1)
+    assert (judged[0] == judged[1]).all()
+    assert fit > 0.0

@@ -33,7 +33,7 @@ from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType, Severity
 from sopilot_assets.texts.languages import Text
 from sopilot_assets.video.write import write_h264
-from sopilot_assets_tests.scoring.test_review import (
+from sopilot_assets_tests.scoring.review_pages import (
     FREEZE,
     GOLD,
     GOLD_STEPS,

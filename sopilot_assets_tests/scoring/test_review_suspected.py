@@ -19,7 +19,6 @@ from sopilot_assets.scoring.review import (
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType
 from sopilot_assets.texts.languages import Text
-from sopilot_assets.video.write import write_h264
 from sopilot_assets_tests.scoring.test_review import (
     FREEZE,
     GOLD,
@@ -28,10 +27,10 @@ from sopilot_assets_tests.scoring.test_review import (
     TASK,
     VIDEO,
     Page,
-    _pictures,
     make_alignment,
     make_score,
 )
+from sopilot_assets_tests.video.tiny import write_tiny_video
 
 OMITTED = dataclasses.replace(
     MISSING,
@@ -63,10 +62,10 @@ def suspected(decision: Decision = Decision.NEEDS_REVIEW, **changes: object) -> 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     folder = tmp_path_factory.mktemp("videos")
-    paths = {name: folder / f"{name}.mp4" for name in (VIDEO, GOLD)}
-    for path in paths.values():
-        write_h264(path, _pictures(60, 0), fps=20)
-    return paths
+    return {
+        name: write_tiny_video(folder / f"{name}.mp4", seconds=3.0, fps=20, seed=seed)
+        for seed, name in enumerate((VIDEO, GOLD))
+    }
 
 
 @pytest.fixture

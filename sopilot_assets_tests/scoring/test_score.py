@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sopilot_assets.alignment.calibration import Calibration, Tally
+from sopilot_assets.alignment.calibration import Calibration, Tally, TriedGold
+from sopilot_assets.alignment.explanations import PlannedEdit
 from sopilot_assets.alignment.spans import (
     DOUBTFUL_LOG_ODDS,
     Alignment,
@@ -29,6 +30,7 @@ from sopilot_assets.reference.model import Reference, build_reference
 from sopilot_assets.scoring.ledger import COLUMNS, score_row
 from sopilot_assets.scoring.result import Decision, GoldVote, StepReading
 from sopilot_assets.scoring.score import score_alignment, score_points
+from sopilot_assets.scoring.verifiability import verifiability
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType, Severity, Weights
 from sopilot_assets_tests.reference.made_up import STEP_IDS, gold
@@ -184,13 +186,14 @@ def test_each_edit_has_its_price_and_consequence(
     [
         pytest.param(1.0, 20.0, True, id="the procedure, as the golds show it"),
         pytest.param(0.3, 15.0, True, id="another site"),
-        pytest.param(0.3, 7.0, False, id="looks different, order not clear"),
+        pytest.param(0.3, 4.0, False, id="looks different, order not clear"),
         pytest.param(0.1, 1.9, False, id="other work"),
-        pytest.param(1.0, 0.0, False, id="looks alike, steps in no order"),
+        pytest.param(0.2, 20.0, False, id="nothing looks alike, though one of many orders fits"),
+        pytest.param(1.0, -2.5, False, id="looks alike, steps against every order"),
         pytest.param(1.0, 2.0, True, id="looks alike, order just clear enough"),
         pytest.param(0.0, 15.0, False, id="no clip matches"),
         pytest.param(0.5, None, True, id="too few steps for an order, looks alike"),
-        pytest.param(0.49, None, False, id="too few steps for an order, looks different"),
+        pytest.param(0.3, None, False, id="too few steps for an order, looks different"),
     ],
 )
 def test_a_recording_is_judged_when_its_looks_and_its_order_together_show_the_procedure(
@@ -246,32 +249,77 @@ def test_a_picture_that_may_have_hung_or_not_is_no_critical_freeze(reference: Re
     assert score.reason.en.startswith("Film again. Nothing moves from 0:05.0 to 0:10.0")
 
 
+MOMENT = Segment(5.0, 5.0)
+
+
+def possible(kind: EditKind, step: int, log_odds: float) -> Alternative:
+    steps = (step, step + 1) if kind is SWAP else (step,)
+    return Alternative(((kind, steps),), log_odds, (MOMENT,))
+
+
 @pytest.mark.parametrize(
     ("others", "likely", "decision"),
     [
-        pytest.param(
-            [((MISSING, 1), -0.2), ((MISSING, 0), -0.3)], 0.6093, Decision.NOT_VERIFIABLE, id="likely"
-        ),
-        pytest.param([((MISSING, 1), -1.35)], 0.2059, Decision.NOT_VERIFIABLE, id="just likely enough"),
-        pytest.param([((MISSING, 1), -1.45)], 0.19, Decision.PASS, id="unlikely"),
-        pytest.param([((MISSING, 2), -0.2), ((SWAP, 1), -0.2)], 0.0, Decision.PASS, id="nothing critical"),
+        pytest.param([(MISSING, 1, 0.5), (MISSING, 0, -1.0)], 0.6686, Decision.FAIL, id="sure, not which"),
+        pytest.param([(MISSING, 1, -0.2), (MISSING, 0, -1.5)], 0.5102, Decision.NEEDS_REVIEW, id="likely"),
+        pytest.param([(MISSING, 1, -1.8)], 0.1419, Decision.NEEDS_REVIEW, id="just likely enough"),
+        pytest.param([(MISSING, 1, -1.9)], 0.1301, Decision.PASS, id="unlikely"),
+        pytest.param([(MISSING, 2, -0.2), (SWAP, 1, -0.2)], 0.0, Decision.PASS, id="nothing critical"),
     ],
 )
-def test_a_likely_critical_deviation_that_cannot_be_named_is_not_verifiable(
+def test_what_may_be_critical_is_named_with_its_moment_and_how_likely_it_is(
     reference: Reference,
-    others: list[tuple[tuple[EditKind, int], float]],
+    others: list[tuple[EditKind, int, float]],
     likely: float,
     decision: Decision,
 ) -> None:
-    alternatives = (UNEDITED, *(Alternative(((kind, (step,)),), odds) for (kind, step), odds in others))
+    alternatives = (UNEDITED, *(possible(*other) for other in others))
     score = score_alignment(TASK, reference, alignment(alternatives=alternatives), CALIBRATED)
     assert score.critical_probability == pytest.approx(likely, abs=1e-4)
-    assert score.deviations == ()
     assert score.decision is decision
-    if decision is Decision.NOT_VERIFIABLE:
-        assert score.score is None
-        assert f"{likely:.0%} likely" in score.reason.en
-        assert f"{likely:.0%}" in score.reason.ja
+    assert score.score is not None
+    named = [*score.deviations, *score.suspected]
+    assert all(d.trainee == MOMENT for d in named)
+    assert bool(score.deviations) is (decision is Decision.FAIL)
+    if decision is Decision.NEEDS_REVIEW:
+        first = score.suspected[0]
+        assert first.step_ids == ("clean",)
+        assert first.text.en in score.reason.en
+        assert first.text.ja in score.reason.ja
+        assert f"{first.confidence:.0%} likely" in score.reason.en
+        assert f"{first.confidence:.0%}" in score.reason.ja
+
+
+def test_what_is_suspected_is_shown_beside_a_pass_too(reference: Reference) -> None:
+    shown = alignment(alternatives=(UNEDITED, possible(SWAP, 1, -1.0), possible(MISSING, 1, -3.0)))
+    score = score_alignment(TASK, reference, shown, CALIBRATED)
+    assert score.decision is Decision.PASS
+    assert [(d.type, d.confidence) for d in score.suspected] == [
+        (DeviationType.ORDER_SWAP, pytest.approx(0.2595, abs=1e-3))
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0.01, 0.4), st.floats(0.01, 0.4), st.floats(-8.0, 4.0))
+def test_a_task_that_accepts_less_never_passes_more_and_never_fails_more(
+    reference: Reference, miss: float, alarm: float, log_odds: float
+) -> None:
+    rank = [Decision.PASS, Decision.NEEDS_REVIEW, Decision.FAIL]
+    shown = alignment(alternatives=(UNEDITED, possible(MISSING, 1, log_odds)))
+    decisions = []
+    for share in (1.0, 0.5):
+        task = TASK.model_copy(update={"accepted_miss": share * miss, "accepted_alarm": share * alarm})
+        decisions.append(score_alignment(task, reference, shown, CALIBRATED).decision)
+    generous, strict = map(rank.index, decisions)
+    assert not (strict == 0 and generous > 0)
+    assert not (strict == 2 and generous < 2)
+
+
+def test_a_recording_that_may_show_something_else_is_looked_at(reference: Reference) -> None:
+    score = score_alignment(TASK, reference, alignment(fit=0.4, order_evidence=6.0), CALIBRATED)
+    assert score.decision is Decision.NEEDS_REVIEW
+    assert "may not be this procedure" in score.reason.en
+    assert "別の作業" in score.reason.ja
 
 
 @pytest.mark.parametrize(
@@ -299,37 +347,13 @@ def test_a_single_gold_says_nothing_about_any_step(reference: Reference, found: 
     assert missing >= critical
 
 
-@pytest.mark.parametrize(
-    ("edits", "by_persons", "by_golds"),
-    [
-        pytest.param([], Decision.PASS, Decision.NEEDS_REVIEW, id="nothing found"),
-        pytest.param([edit(SWAP, 1, 2)], Decision.NEEDS_REVIEW, Decision.NEEDS_REVIEW, id="swapped"),
-        pytest.param([edit(MISSING, 1, end_s=5.0)], Decision.FAIL, Decision.FAIL, id="critical"),
-    ],
-)
-def test_golds_of_one_person_never_pass_a_recording(
-    reference: Reference, edits: list[Edit], by_persons: Decision, by_golds: Decision
-) -> None:
-    decisions = [
-        score_alignment(TASK, reference, alignment(edits), calibration(held_out=held_out)).decision
-        for held_out in ("person", "gold")
-    ]
-    assert decisions == [by_persons, by_golds]
-    score = score_alignment(TASK, reference, alignment(), calibration(held_out="gold"))
-    assert "same person" in score.reason.en
-    assert "同じ人" in score.reason.ja
-
-
-def test_golds_of_unknown_persons_are_not_said_to_show_the_same_one(reference: Reference) -> None:
-    nameless = replace(reference, golds=tuple(replace(gold, person=None) for gold in reference.golds))
-    score = score_alignment(TASK, nameless, alignment(), calibration(held_out="gold"))
-    assert score.decision is Decision.NEEDS_REVIEW
-    assert "nobody said who is seen in some golds" in score.reason.en
-    assert "同じ人" not in score.reason.ja
-    first, *others = reference.golds
-    mixed = replace(reference, golds=(first, *(replace(gold, person=None) for gold in others)))
-    decided = score_alignment(TASK, mixed, alignment(), calibration(held_out="person"))
-    assert (decided.decision, decided.reason) == (Decision.NEEDS_REVIEW, score.reason)
+def test_golds_of_one_person_decide_as_those_of_several(reference: Reference) -> None:
+    for edits in ([], [edit(SWAP, 1, 2)], [edit(MISSING, 1, end_s=5.0)]):
+        decisions = {
+            score_alignment(TASK, reference, alignment(edits), calibration(held_out=held_out)).decision
+            for held_out in ("person", "gold")
+        }
+        assert len(decisions) == 1
 
 
 @pytest.mark.parametrize(
@@ -342,66 +366,70 @@ def test_golds_of_unknown_persons_are_not_said_to_show_the_same_one(reference: R
         pytest.param(edit(PARTIAL, 3, start_s=15.0, end_s=17.0), [3], "missing_step", id="cut"),
     ],
 )
-def test_what_right_golds_show_too_is_no_finding(
+def test_what_right_golds_show_too_is_worth_less_and_then_only_suspected(
     reference: Reference, found: Edit, invented: list[int], type_: str
 ) -> None:
-    shown = alignment([found])
+    whole = Alternative(((found.kind, found.steps),), 0.0, (found.where,))
+    shown = alignment([found], alternatives=(whole,))
     kind = MISSING if found.kind is PARTIAL else found.kind
-    often = [Tally(kind, step, 20, 20, 20, 6) for step in invented]
-    seldom = [replace(tally, invented=2) for tally in often]
-    assert len(score_alignment(TASK, reference, shown, calibration(*seldom)).deviations) == 1
-    score = score_alignment(TASK, reference, shown, calibration(*often))
-    assert score.deviations == ()
-    assert score.score == 100.0
-    assert [(row.type.value, row.step_id) for row in score.unverifiable] == [
-        (type_, STEP_IDS[step]) for step in invented
-    ]
-    for row in score.unverifiable:
-        assert row.false_rate == pytest.approx(0.28, abs=0.02)
-        assert "reported too often" in row.reason.en
-        assert "正しいお手本でも" in row.reason.ja
-        assert "golds by other people" in row.remedy.en
-        assert "別の人のお手本" in row.remedy.ja
-
-
-def test_what_is_never_found_where_it_is_there_is_no_finding_either(reference: Reference) -> None:
-    never = calibration(Tally(WRONG, 1, 20, 0, 20, 0))
-    score = score_alignment(TASK, reference, alignment([edit(WRONG, 1)]), never)
-    assert score.deviations == ()
-    (row,) = score.unverifiable
-    assert (row.type, row.step_id) == (DeviationType.WRONG_STEP, "clean")
-    assert "fewer than half" in row.reason.en
-    unreported = alignment([edit(WRONG, 1, reported=False)])
-    assert score_alignment(TASK, reference, unreported, never).unverifiable == ()
+    confidences = []
+    for times in (0, 2, 6, 20):
+        tallies = [Tally(kind, step, 20, 20, 20, times) for step in invented]
+        score = score_alignment(TASK, reference, shown, calibration(*tallies))
+        if times < 20:
+            (deviation,) = score.deviations
+            assert score.suspected == ()
+        else:
+            assert score.deviations == ()
+            assert score.score == 100.0
+            deviation = score.suspected[0]
+            assert {(row.type.value, row.step_id) for row in score.unverifiable} >= {
+                (type_, STEP_IDS[step]) for step in invented
+            }
+            assert all("reported too often" in row.reason.en for row in score.unverifiable)
+        assert deviation.type.value == type_
+        confidences.append(deviation.confidence)
+    assert confidences[:3] == sorted(confidences[:3], reverse=True)
+    assert confidences[0] == pytest.approx(0.95, abs=0.01)
 
 
 def test_a_finding_at_two_steps_stands_when_golds_back_it_at_one(reference: Reference) -> None:
     doubtful = calibration(Tally(SWAP, 1, 20, 20, 20, 20))
     score = score_alignment(TASK, reference, alignment([edit(SWAP, 1, 2)]), doubtful)
     assert [d.type for d in score.deviations] == [DeviationType.ORDER_SWAP]
-    assert score.unverifiable == ()
 
 
 @pytest.mark.parametrize(
-    ("step", "found", "decision", "listed"),
+    ("step", "found", "listed"),
     [
-        pytest.param(1, 0, Decision.NOT_VERIFIABLE, True, id="critical, never found"),
-        pytest.param(1, 5, Decision.PASS, True, id="critical, seldom found"),
-        pytest.param(1, 15, Decision.PASS, False, id="critical, often found"),
-        pytest.param(2, 0, Decision.PASS, False, id="harmless, never found"),
+        pytest.param(1, 0, True, id="critical, never found"),
+        pytest.param(1, 5, True, id="critical, seldom found"),
+        pytest.param(1, 15, False, id="critical, often found"),
+        pytest.param(2, 0, False, id="harmless, never found"),
     ],
 )
-def test_a_critical_step_whose_absence_is_never_noticed_cannot_be_verified(
-    reference: Reference, step: int, found: int, decision: Decision, listed: bool
+def test_a_critical_step_whose_absence_is_seldom_noticed_is_named_and_holds_nothing_back(
+    reference: Reference, step: int, found: int, listed: bool
 ) -> None:
     blind = calibration(Tally(MISSING, step, 20, found, 20, 0))
     score = score_alignment(TASK, reference, alignment(), blind)
-    assert score.decision is decision
+    assert score.decision is Decision.PASS
     assert [row.step_id for row in score.unverifiable] == ([STEP_IDS[step]] if listed else [])
-    if decision is Decision.NOT_VERIFIABLE:
-        assert score.score is None
-        assert "“Clean”" in score.reason.en
-        assert "「clean作業」" in score.reason.ja
+
+
+def test_the_absence_of_a_step_counts_as_noticed_where_the_recording_is_held_back() -> None:
+    change = PlannedEdit(MISSING, (1,))
+    tried = [
+        TriedGold(f"{n:012d}", change, None, (((), 1.0 - likely), ((change,), likely)))
+        for n, likely in enumerate([0.05, 0.2, 0.3, 0.9])
+    ]
+    made = replace(calibration(Tally(MISSING, 1, 4, 1, 4, 0)), tried=tuple(tried))
+    power = {}
+    for review in (0.1, 0.25, 0.95):
+        rows = verifiability(TASK, made, review)
+        row = next(r for r in rows if r.type is DeviationType.MISSING_STEP and r.step_id == "clean")
+        power[review] = row.power
+    assert power[0.1] > power[0.25] > power[0.95]
 
 
 def test_points_below_the_limits_ask_for_review_and_retraining(reference: Reference) -> None:
@@ -573,13 +601,13 @@ def test_a_ledger_row_holds_what_a_decision_rests_on(reference: Reference) -> No
     shown = alignment(
         [found, edit(LONG, 1, end_s=15.0)], order_evidence=7.5, alternatives=(UNEDITED, HARMLESS_MISSING)
     )
-    doubtful = calibration(Tally(LONG, 1, 20, 20, 20, 9), Tally(MISSING, 0, 20, 6, 20, 0))
+    doubtful = calibration(Tally(LONG, 1, 20, 20, 20, 20), Tally(MISSING, 0, 20, 6, 20, 0))
     score = score_alignment(TASK, reference, shown, doubtful)
     row = score_row(RECORDING, TASK, reference, shown, score)
     assert set(row) == set(COLUMNS)
     assert (row["score"], row["score_low"], row["score_high"]) == (90.0, 90.0, 100.0)
     assert row["order_evidence"] == 7.5
-    assert row["unverifiable"] == "over_time:clean,missing_step:open"
+    assert row["unverifiable"] == "missing_step:open"
     (deviation,) = json.loads(str(row["deviations"]))
     assert deviation["votes"] == {"000000000000": 2.5}
     assert deviation["steps"] == ["fill"]

@@ -19,17 +19,18 @@ from sopilot_assets_tests.reference.made_up import STEP_IDS
 from sopilot_assets_tests.scoring.made_up import TASK, calibration, no_calibration
 
 MISSING, SWAP = EditKind.MISSING, EditKind.SWAP
+REVIEW = 0.13
 
 
 def rows_of(tallies: Sequence[Tally]) -> tuple[Verifiability, ...]:
     """The rows of a calibration with just these tallies."""
-    return verifiability(TASK, Calibration("r", "person", Prices(), tuple(tallies), (None,) * 4))
+    return verifiability(TASK, Calibration("r", "person", Prices(), tuple(tallies), (None,) * 4), REVIEW)
 
 
 def row_of(
     found: Calibration, kind: DeviationType = DeviationType.MISSING_STEP, step: str = "clean"
 ) -> Verifiability:
-    return next(row for row in verifiability(TASK, found) if (row.type, row.step_id) == (kind, step))
+    return next(row for row in verifiability(TASK, found, REVIEW) if (row.type, row.step_id) == (kind, step))
 
 
 @st.composite
@@ -52,7 +53,7 @@ def test_there_is_one_row_for_each_step_and_type_in_that_order() -> None:
         for kind in ("missing_step", "order_swap", "wrong_step", "step_deviation", "over_time")
     ]
     for calibrated in (calibration(), no_calibration()):
-        assert [(row.step_id, row.type) for row in verifiability(TASK, calibrated)] == expected
+        assert [(row.step_id, row.type) for row in verifiability(TASK, calibrated, REVIEW)] == expected
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_a_row_says_how_often_it_is_found_and_invented_and_what_would_help(
 
 
 def test_a_single_gold_verifies_nothing_and_asks_for_another_one() -> None:
-    for row in verifiability(TASK, no_calibration()):
+    for row in verifiability(TASK, no_calibration(), REVIEW):
         assert not row.verifiable
         assert (row.power, row.false_rate, row.false_upper) == (None, None, None)
         assert (row.cases, row.golds) == (0, 0)

@@ -9,34 +9,17 @@ from typing import Final
 
 import pytest
 
-from sopilot_assets.capture.drain import drain_capture
 from sopilot_assets.capture.registry import Registry
-from sopilot_assets.capture.simulate.dataset import SimulatedSet
 from sopilot_assets.labels.chain import append_events
 from sopilot_assets.labels.events import Draft
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations import alignments as compare
 from sopilot_assets.stations.alignments import align_videos
-from sopilot_assets.stations.clip_embeddings import embed_videos
-from sopilot_assets.stations.gold_references import refresh_references
 from sopilot_assets.stations.scores import score_videos
 from sopilot_assets.store.home import Home, PartitionKey
-from sopilot_assets_tests.stations.test_score_repeats import put_in_place
 
 NOW: Final = datetime(2025, 6, 2, 8, tzinfo=UTC)
 AT: Final = NOW.isoformat()
-
-
-@pytest.fixture(scope="module")
-def embedded(tiny_set: SimulatedSet, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Three golds and three trainees, embedded, with a reference."""
-    home = Home.at(tmp_path_factory.mktemp("embedded") / "home")
-    put_in_place(home, tiny_set)
-    drain_capture(home, run_id="intake", now=lambda: NOW, wait=lambda _: None, settle_s=0.0)
-    keys = list(Registry.read(home).recordings)
-    embed_videos(home, keys, processes=1, run_id="run", written_at=AT)
-    refresh_references(home, ["filter_change"], run_id="run", written_at=AT)
-    return home
 
 
 def judged(home: Home, keys: list[PartitionKey], *, processes: int) -> dict[str, object]:
@@ -57,14 +40,14 @@ def judged(home: Home, keys: list[PartitionKey], *, processes: int) -> dict[str,
 
 
 def test_two_processes_come_to_the_same_bytes_as_one(
-    embedded: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    embedded_original: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compare, "WORTH_A_PROCESS", 1)
-    keys = list(Registry.read(embedded).recordings)
+    keys = list(Registry.read(embedded_original).recordings)
     results = []
     for processes in (1, 2):
         home = Home.at(tmp_path / f"{processes}" / "home")
-        shutil.copytree(str(embedded.root), str(home.root))
+        shutil.copytree(str(embedded_original.root), str(home.root))
         results.append(judged(home, keys, processes=processes))
     assert len(results[0]["files"]) == 2 * len(keys) + 1  # type: ignore[arg-type]
     assert results[0]["shown"] == [(done, len(keys)) for done in range(1, len(keys) + 1)]
@@ -72,11 +55,11 @@ def test_two_processes_come_to_the_same_bytes_as_one(
 
 
 def test_a_recording_without_an_embedding_is_a_problem_of_its_own_in_every_process(
-    embedded: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    embedded_original: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compare, "WORTH_A_PROCESS", 1)
     home = Home.at(tmp_path / "home")
-    shutil.copytree(str(embedded.root), str(home.root))
+    shutil.copytree(str(embedded_original.root), str(home.root))
     keys = list(Registry.read(home).recordings)
     lost = next(key for key in keys if key.role == "trainee")
     for embedding in Path(str(home.root / "embeddings")).rglob(f"{lost.video_id}.npz"):
@@ -98,22 +81,22 @@ def test_a_recording_without_an_embedding_is_a_problem_of_its_own_in_every_proce
 
 
 def test_golds_are_judged_before_the_pages_that_show_their_noise_floor(
-    embedded: Home, tmp_path: Path
+    embedded_original: Home, tmp_path: Path
 ) -> None:
     pages = []
     for backwards in (False, True):
         home = Home.at(tmp_path / f"{backwards}" / "home")
-        shutil.copytree(str(embedded.root), str(home.root))
+        shutil.copytree(str(embedded_original.root), str(home.root))
         keys = sorted(Registry.read(home).recordings, reverse=backwards)
         pages.append(judged(home, keys, processes=1)["files"])
     assert pages[0] == pages[1]
 
 
 def test_a_page_shows_what_is_contested_also_when_somebody_objects_while_it_is_made(
-    embedded: Home, tmp_path: Path
+    embedded_original: Home, tmp_path: Path
 ) -> None:
     home = Home.at(tmp_path / "home")
-    shutil.copytree(str(embedded.root), str(home.root))
+    shutil.copytree(str(embedded_original.root), str(home.root))
     keys = sorted(Registry.read(home).recordings)
     one = next(key for key in keys if key.role == "trainee")
     align_videos(home, keys, processes=1)

@@ -11,9 +11,7 @@ from sopilot_assets.capture.damaged_copies import Damage
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.stations.damaged_copies import damage_ledger, golds_to_damage, measure_damage
 from sopilot_assets.store.home import Home, PartitionKey
-from sopilot_assets_tests.stations.test_score_repeats import files, original, parsed
-
-__all__ = ["original"]  # the fixture
+from sopilot_assets_tests.stations.test_score_repeats import files, parsed
 
 AT = "2026-03-02T08:00:00+00:00"
 

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from sopilot_assets.capture.drain import drain_capture
-from sopilot_assets.capture.simulate.dataset import SimulatedSet
 from sopilot_assets.cli import app
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.scoring.ledger import scores_ledger
-from sopilot_assets.stations.alignments import align_videos
-from sopilot_assets.stations.clip_embeddings import embed_videos
-from sopilot_assets.stations.gold_references import refresh_references
 from sopilot_assets.stations.score_repeats import (
     PHASES_S,
     current_repeats,
@@ -24,49 +18,10 @@ from sopilot_assets.stations.score_repeats import (
     repeatable,
     repeats_ledger,
 )
-from sopilot_assets.stations.scores import score_videos
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.studies.repeatability import repeatability
 
 AT = "2025-06-02T08:00:00+00:00"
-
-
-def put_in_place(home: Home, tiny_set: SimulatedSet) -> None:
-    """The set's task (with the embedder that needs no model, and no gate for small pictures), its steps and
-    its recordings.
-    """
-    text = tiny_set.task_file.read_text(encoding="utf-8")
-    text = text.replace("lite0_flow", "color_motion").replace("enabled: true", "enabled: false")
-    places = {"gold": tiny_set.golds, "trainee": tiny_set.trainees}
-    folders = {role: Path(str(home.capture)) / "filter_change" / role / "site_a" for role in places}
-    for folder in (Path(str(home.tasks)), *folders.values()):
-        folder.mkdir(parents=True)
-    (Path(str(home.tasks)) / tiny_set.task_file.name).write_text(text, encoding="utf-8")
-    shutil.copy(tiny_set.steps_csv, str(home.steps_csv("filter_change")))
-    for role, videos in places.items():
-        for video in videos:
-            shutil.copy(video, folders[role])
-            shutil.copy(f"{video}.json", folders[role])
-
-
-@pytest.fixture(scope="module")
-def original(tiny_set: SimulatedSet, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Three golds and three trainees, scored without Dagster."""
-    home = Home.at(tmp_path_factory.mktemp("repeats") / "home")
-    put_in_place(home, tiny_set)
-    drained = drain_capture(
-        home,
-        run_id="intake",
-        now=lambda: datetime.fromisoformat(AT).astimezone(UTC),
-        wait=lambda _: None,
-        settle_s=0.0,
-    )
-    keys = [PartitionKey.parse(key) for key in drained.new_keys]
-    embed_videos(home, keys, processes=1, run_id="first", written_at=AT)
-    refresh_references(home, ["filter_change"], run_id="first", written_at=AT)
-    align_videos(home, keys)
-    score_videos(home, keys, run_id="first", written_at=AT)
-    return home
 
 
 @pytest.fixture

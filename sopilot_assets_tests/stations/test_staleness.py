@@ -6,6 +6,7 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -13,20 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sopilot_assets.capture.ledgers import VIDEO_COLUMNS, videos_ledger
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.reference.ledger import reference_states
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.gold_inputs import reference_problems, task_inputs
 from sopilot_assets.stations.outcome import Progress
 from sopilot_assets.stations.rescoring_plan import plan_scoring
 from sopilot_assets.stations.score_updates import update_scores
+from sopilot_assets.stations.scores import score_videos
 from sopilot_assets.stations.staleness import outdated_by_golds, stale_scores
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.tasks import find_tasks
-from sopilot_assets_tests.stations.test_score_repeats import original
-
-__all__ = ["original"]  # the fixture
 
 TASK = "filter_change"
 _moments = itertools.count(1)
@@ -68,7 +68,7 @@ def bring_up_to_date(home: Home) -> None:
 
 def edited(home: Home, change: Callable[[str], str]) -> None:
     path = steps_csv(home)
-    path.write_text(change(path.read_text("utf-8") if path.exists() else ""), "utf-8")
+    path.write_text(change(path.read_text("utf-8", "replace") if path.exists() else ""), "utf-8")
 
 
 def retimed(home: Home, number: int) -> None:
@@ -128,6 +128,29 @@ def copied(original: Home, folder: Path) -> Home:
     return home
 
 
+def test_a_page_says_that_it_rests_on_steps_of_before_where_the_file_has_a_fault(
+    original: Home, tmp_path: Path
+) -> None:
+    home = copied(original, tmp_path)
+    key = PartitionKey.parse(keys(home, "trainee")[0])
+
+    def judged_again() -> str:
+        (outcome,) = score_videos(home, [key], **later())
+        assert outcome.problem is None
+        return local_path(home.review(key)).read_text("utf-8")
+
+    assert 'id="steps-file"' not in judged_again()
+    text = steps_csv(home).read_text("utf-8")
+    EDITS["a misspelt step"](home, 0)
+    section = unescape(judged_again()).split('<section id="steps-file"')[1].split("</section>")[0]
+    assert "Judged by the golds' steps of before" in section
+    assert "以前のお手本の手順で判定しました" in section
+    assert "line 5, column step: expected one of the task's steps, found 'wipe_set'" in section
+    assert "5 行目 step 列" in section
+    steps_csv(home).write_text(text, "utf-8")
+    assert 'id="steps-file"' not in judged_again()
+
+
 @settings(max_examples=4)
 @given(edits=st.lists(st.tuples(st.sampled_from(sorted(EDITS)), st.integers(0, 40)), min_size=1, max_size=4))
 def test_one_update_brings_everything_to_rest_whatever_was_edited(
@@ -139,7 +162,8 @@ def test_one_update_brings_everything_to_rest_whatever_was_edited(
             EDITS[name](home, number)
         bring_up_to_date(home)
         assert stale_scores(home).empty, edits
-        assert outdated_by_golds(home, find_tasks(home.root).tasks) == {}
+        tasks, registry = find_tasks(home.root).tasks, Registry.read(home)
+        assert outdated_by_golds(home, tasks, task_inputs(home, tasks, registry), registry) == {}
 
 
 ALL_OF_IT = {"reference"}

@@ -1,5 +1,7 @@
 """Laws of splitting, on random data sets: no group spans splits, every label is in exactly one."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,10 @@ from sopilot_assets.studies.spec import SplitPlan, SplitStrategy
 from sopilot_assets.studies.split_manifest import SPLITS
 from sopilot_assets.studies.splits import split_manifest
 
-DATA_SETS, PARTS = 10_000, 4
+PARTS = 4
+DATA_SETS = int(os.environ.get("SOPILOT_DATA_SETS", "2000"))
+"""SOPILOT_DATA_SETS=10000 for the thorough form: `make thorough`."""
+
 UNUSED = ("quality", "efficiency", "miss_steps", "swap_steps", "deviation_steps", "over_time_ratio")
 
 

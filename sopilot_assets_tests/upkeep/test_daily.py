@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.evidence.results import GATES, Results
+from sopilot_assets.labels.audit import is_drawn
 from sopilot_assets.labels.chain import append_events
 from sopilot_assets.labels.events import Draft, Source
+from sopilot_assets.settings import AuditSettings
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
@@ -25,6 +27,7 @@ from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSever
 from sopilot_assets.upkeep.daily import counts
 from sopilot_assets.upkeep.daily.days import days_to_report
 from sopilot_assets.upkeep.daily.facts import Facts
+from sopilot_assets.upkeep.daily.page import page
 from sopilot_assets.upkeep.daily.report import (
     DailyReport,
     WrittenReport,
@@ -115,6 +118,40 @@ def test_a_retired_recording_and_one_scored_again_count_as_they_stood(tea: Home)
     every, new = found.sections["decisions"]
     assert (every["fail"], every["pass"], every["retrain"], new["fail"]) == (1, 0, 0, 1)
     assert found.sections["days"][-1].items() >= {"taken_in": 2, "scored": 1, "scored_again": 1}.items()
+
+
+def test_the_audit_says_how_often_what_passed_is_critical_all_the_same(tea: Home) -> None:
+    set_up(tea, "audit: {share: 0.5}\n")
+    names = [f"r{number}" for number in range(12)]
+    picked = [name for name in names if is_drawn(key(name), AuditSettings(share=0.5))]
+    others = [name for name in names if name not in picked]
+    assert len(picked) > 2 < len(others)
+    record(tea, *names, at=MORNING)
+    score(tea, names[:10], [95] * 10, at=NOON)
+    score(tea, names[10:], [10] * 2, at=NOON, decision="needs_review")
+    passed = [name for name in picked if name in names[:10]]
+    for name, critical in ((passed[0], True), (passed[1], False), (others[0], True)):
+        label(tea, name, "ann", critical=critical, at=LATE)
+    found = report(tea)
+    ever, week = found.sections["audit"]
+    assert (ever["week"], week["week"]) == ("all", "2026-W10")
+    assert (ever["passes"], ever["picked"], ever["audited"], ever["missed"]) == (10, len(passed), 2, 1)
+    assert ever["miss_rate"] == 0.5
+    assert float(ever["low"] or 0) < 0.2
+    assert float(ever["high"] or 0) > 0.8
+    assert found.sections["decisions"][0]["decided_share"] == pytest.approx(10 / 12, abs=1e-4)
+    assert found.by_task()["passes_miss_rate_tea"] == 0.5
+    (asked,) = [row for row in found.sections["needs"] if "picked by chance" in str(row["what_en"])]
+    assert (
+        asked["what_en"]
+        == f"tea: {len(picked) - 2} recordings were picked by chance and have no blind label yet."
+    )
+    assert "無作為" in str(asked["what_ja"])
+    shown = page(found.document())
+    assert "Critical among what passed" in shown
+    assert "合格した録画に残る重大な逸脱" in shown
+    set_up(tea, "audit: {share: 0.0}\n")  # the report of a day stays what it was
+    assert report(tea).sections["audit"] == found.sections["audit"]
 
 
 _EVENTS = st.lists(

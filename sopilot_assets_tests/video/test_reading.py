@@ -176,6 +176,26 @@ def test_two_mp4_files_in_one_are_refused_too(tmp_path: Path) -> None:
         read_index(joined)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.flv", "flv"), ("a.flv", "libx264"), ("a.wmv", "wmv2"), ("a.asf", "mpeg4"), ("a.ivf", "libvpx")],
+)
+def test_recordings_whose_reader_stops_at_a_second_head_are_refused_too(
+    name: str, codec: str, tmp_path: Path
+) -> None:
+    options = {"deadline": "realtime", "cpu-used": "8"} if codec == "libvpx" else None
+    parts = [
+        write_tiny_video(tmp_path / f"{part}_{name}", seconds=seconds, codec=codec, options=options)
+        for part, seconds in (("first", 3.0), ("second", 2.0))
+    ]
+    for part, seconds in zip(parts, (3.0, 2.0), strict=True):
+        assert read_index(part).probe.duration_s == pytest.approx(seconds, abs=0.05)
+    joined = tmp_path / f"joined_{name}"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with pytest.raises(JoinedVideo, match=r"joined_a\..*time runs back at (2\.9|3\.0) s"):
+        read_index(joined)
+
+
 @pytest.mark.parametrize("default", [0, 1])
 def test_a_track_of_stills_before_the_recording_is_not_taken_for_it(default: int, tmp_path: Path) -> None:
     stills = write_tiny_video(

@@ -33,6 +33,7 @@ from sopilot_assets.upkeep.conditions.home import SETTINGS
 from sopilot_assets.upkeep.conditions.instance import CAPTURE_SENSOR
 from sopilot_assets.upkeep.conditions.lateness import OVERDUE, begin_watch
 from sopilot_assets.upkeep.conditions.machine import DISK
+from sopilot_assets.upkeep.conditions.policies import POLICY
 from sopilot_assets.upkeep.conditions.situation import Situation
 
 CONDITIONS_EVERY_S: Final = 60.0
@@ -127,7 +128,7 @@ def _note_conditions(
     if looked_s is not None and abs(now.timestamp() - looked_s) < CONDITIONS_EVERY_S:
         return cursor
     begin_watch(home, now)
-    for kind in (OVERDUE, STEPS_FILE, REFERENCE):
+    for kind in (OVERDUE, STEPS_FILE, REFERENCE, POLICY):
         settle_lasting(asked, kind, repeat_after_hours=again)
     repository = context.repository_def
     if repository is not None:

@@ -110,4 +110,4 @@ def _metadata(report: "station.DailyReport") -> RawMetadata:
         "refused": len(report.sections["quarantine"]),
     }
     figures |= {name: float(value) for name, value in disk.items() if isinstance(value, int | float)}
-    return {**figures, **report.of_the_day(), **tables}
+    return {**figures, **report.of_the_day(), **report.by_task(), **tables}

@@ -47,7 +47,7 @@ def labels(context: dg.AssetExecutionContext, home: HomeResource) -> None:
     """The state of the label events in the ledger ``labels``."""
     for task_id in context.partition_keys:
         outcome = labels_station.describe_labels(home.home, task_id)
-        context.add_asset_metadata(_metadata(outcome, home), partition_key=task_id)
+        context.add_asset_metadata(study_metadata(outcome, home), partition_key=task_id)
 
 
 def _study_asset(
@@ -76,7 +76,7 @@ def _study_asset(
     def study_asset(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
         for study_id in context.partition_keys:
             outcome = station()(home.home, study_id, run_id=context.run.run_id, written_at=clock.written_at)
-            context.add_asset_metadata(_metadata(outcome, home), partition_key=study_id)
+            context.add_asset_metadata(study_metadata(outcome, home), partition_key=study_id)
             for warning in outcome.warnings:
                 context.log.warning(warning)
             if outcome.labels is not None:
@@ -84,7 +84,7 @@ def _study_asset(
                     dg.AssetMaterialization(
                         labels.key,
                         partition=outcome.labels.partition,
-                        metadata=_metadata(outcome.labels, home),
+                        metadata=study_metadata(outcome.labels, home),
                     )
                 )
 
@@ -177,7 +177,8 @@ STUDY_ASSETS: Final = (
 )
 
 
-def _metadata(outcome: StudyOutcome, home: HomeResource) -> RawMetadata:
+def study_metadata(outcome: StudyOutcome, home: HomeResource) -> RawMetadata:
+    """What a station of the evidence says of itself, as Dagster shows it."""
     metadata = scalars(outcome.metadata)
     for name, rows in outcome.tables.items():
         if rows:

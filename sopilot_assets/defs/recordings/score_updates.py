@@ -36,6 +36,7 @@ from sopilot_assets.stations.rescoring_plan import (
 from sopilot_assets.store.publish import only_writer
 
 with at_first_use():
+    from sopilot_assets.stations import adoptions
     from sopilot_assets.stations import score_updates as updates
 
 _STATIONS: Final = {
@@ -78,6 +79,10 @@ def score_updates(
 ) -> dg.MaterializeResult[None]:
     """One update at a time; a second run waits, and then finds what is left to do."""
     with only_writer(home.home.ledgers / "score_updates.lock"):
+        for lapsed in adoptions.lapse_drifting(
+            home.home, run_id=context.run.run_id, written_at=clock.written_at
+        ):
+            context.log.warning(lapsed)
         work = _work(context, config, home, clock)
         shown = ShownHome.of(home.home)
         before = updates.scores_before(home.home, work)

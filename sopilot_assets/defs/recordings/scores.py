@@ -11,6 +11,7 @@ from sopilot_assets.defs.runs import STATION
 from sopilot_assets.scoring.ledger import algorithm_version
 
 with at_first_use():
+    from sopilot_assets.stations import adoptions
     from sopilot_assets.stations import scores as station
 
 
@@ -38,6 +39,8 @@ def scores(
     watcher: dg.ResourceParam[Watcher],
 ) -> None:
     """One row a recording in the ledger ``scores``, and its page below ``reviews/``."""
+    for lapsed in adoptions.lapse_drifting(home.home, run_id=context.run.run_id, written_at=clock.written_at):
+        context.log.warning(lapsed)
     outcomes = station.score_videos(
         home.home,
         video_keys(context),

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from celery import Celery, Task, states
+from celery.exceptions import Ignore
 from dagster import DagsterInstance, DagsterRunStatus
 from redis.exceptions import RedisError
 
@@ -69,6 +70,8 @@ def worker_app(instance: DagsterInstance) -> Celery:
 
     def execute_job(task: Task, execute_job_args_packed: object) -> int:
         run_id = run_id_of(execute_job_args_packed)
+        if _has_begun(instance, run_id):
+            raise Ignore  # what the worker that executes it says of it stays
         note_worker(instance, run_id, task.request.hostname)
         return execute(instance, run_id, patience=patience, show=lambda sign: _show(task, sign))
 
@@ -164,6 +167,14 @@ class _Keeper:
             self.asked_s = time.monotonic()
             if run is None or run.status != DagsterRunStatus.SUCCESS:
                 self.process.terminate()
+
+
+def _has_begun(instance: DagsterInstance, run_id: str) -> bool:
+    """Whether a worker executes the run already: its message came twice. A run that was lost is no such
+    one: it is started anew under another id.
+    """
+    run = instance.get_run_by_id(run_id)
+    return run is not None and run.status == DagsterRunStatus.STARTED
 
 
 def _is_cancelled(instance: DagsterInstance, run_id: str) -> bool:

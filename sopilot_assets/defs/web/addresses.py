@@ -27,7 +27,9 @@ SHOWN: Final[Mapping[str, re.Pattern[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class PageAddresses:
-    """The addresses of a home's pages; ``address`` is the web page's own, without a slash at its end."""
+    """The addresses of a home's pages; ``address`` is the web page's own, without a slash at its end, or
+    empty: a browser then asks the web page that shows the link.
+    """
 
     root: Path
     address: str
@@ -41,7 +43,7 @@ class PageAddresses:
             web = load_settings(home).web
         except ConfigError:
             web = WebSettings()
-        return cls(local_path(home.root).absolute(), web.address)
+        return cls(local_path(home.root).absolute(), web.address or "")
 
     def __getitem__(self, page: Path) -> str:
         """The address of a page. Raises ``ConfigError`` for a file that the web page does not show."""

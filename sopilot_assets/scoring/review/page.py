@@ -72,6 +72,7 @@ class _Review:
     stills: Sequence[StillPair]
     verifiability: Sequence[Verifiability]
     objections: Sequence[Objection]
+    steps_faults: Sequence[Text]
     video: str | None
 
     @property
@@ -107,6 +108,7 @@ def review_page(
     noise_floor_score: float | None = None,
     is_gold: bool = False,
     objections: Sequence[Objection] = (),
+    steps_faults: Sequence[Text] = (),
     video: str | None = None,
 ) -> str:
     """One self-contained HTML file: the decision and what decided it, two players in step, the strip, the
@@ -119,8 +121,9 @@ def review_page(
     that the warp and the deviations name; ``gold_videos`` and ``gold_steps`` may hold more. ``row`` is shown
     as the recording's origin, in its order. ``noise_floor_score`` is what this task's golds score against
     each other; ``is_gold`` says that the recording is one of them. ``objections`` are what people say against
-    the decision, and ``video`` is the address of the recording itself, relative to the page. The same input
-    gives the same bytes. Raises `GoldError` when a gold that is named has no video, and `UnreadableVideo`.
+    the decision, ``steps_faults`` why nothing of the golds' ``steps.csv`` was taken when it was made, and
+    ``video`` is the address of the recording itself, relative to the page. The same input gives the same
+    bytes. Raises ``GoldError`` when a gold that is named has no video, and ``UnreadableVideo``.
     """
     shown = len(score.deviations) + len(score.suspected)
     if len(stills) != shown:
@@ -148,6 +151,7 @@ def review_page(
         stills=stills,
         verifiability=verifiability,
         objections=objections,
+        steps_faults=steps_faults,
         video=video,
     )
     return render(
@@ -182,6 +186,7 @@ def _values(review: _Review) -> dict[str, object]:
         "recorded": _recorded(review.row),
         "video": review.video,
         "contest": contest_section(review.objections),
+        "steps_faults": review.steps_faults,
         "decision": score.decision.value,
         "verdict": told,
         "because": _because(review, told.because),

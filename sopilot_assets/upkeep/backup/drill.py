@@ -13,7 +13,7 @@ from upath import UPath
 from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.capture.registry import active_recordings
 from sopilot_assets.disk import GIB
-from sopilot_assets.errors import BackupError, LabelError, SopilotError
+from sopilot_assets.errors import BackupError, LabelError, LedgerError, SopilotError
 from sopilot_assets.evidence.results import results_ledger
 from sopilot_assets.labels.chain import read_chain, tasks_with_labels
 from sopilot_assets.reference.ledger import current_reference_ids
@@ -24,6 +24,7 @@ from sopilot_assets.stations.outcome import Progress
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.listing import whole_listing
 from sopilot_assets.store.publish import file_sha256, local_path, scratch_folder
+from sopilot_assets.studies.adoptions import adoptions
 from sopilot_assets.upkeep.backup.databases import database_problem
 from sopilot_assets.upkeep.backup.repository import Repository
 from sopilot_assets.upkeep.backup.restore import refuse_full, write_files
@@ -155,12 +156,17 @@ def _unknown_recordings(restored: Home) -> Iterator[Remark]:
 
 
 def _broken_chains(restored: Home) -> Iterator[Remark]:
-    """Label events that were dropped or changed."""
+    """Label events and adoptions that were dropped or changed."""
     for task_id in tasks_with_labels(restored):
         try:
             read_chain(restored, task_id)
         except LabelError as error:
             yield Remark("ledgers/labels", str(error))
+    for task_id in (chains := adoptions(restored)).names():
+        try:
+            chains.read(task_id)
+        except LedgerError as error:
+            yield Remark("ledgers/adoptions", str(error))
 
 
 def _changed_results(restored: Home) -> Iterator[Remark]:

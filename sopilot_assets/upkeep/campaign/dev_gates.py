@@ -7,7 +7,7 @@ held out is not known until then.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -32,6 +32,7 @@ from sopilot_assets.studies.metrics import figures, gate_values
 from sopilot_assets.studies.policy_fits import independent_units
 from sopilot_assets.studies.profiles import gate_profile
 from sopilot_assets.studies.spec import ScoreOrigin, study_ids
+from sopilot_assets.studies.split_manifest import parse_manifest
 
 DEV: Final = "dev"
 
@@ -156,13 +157,12 @@ def _of_dev(profile: GateProfile) -> GateProfile:
     )
 
 
-def _case_ids(home: Home, study_id: str) -> Mapping[str, list[str]]:
+def _case_ids(home: Home, study_id: str) -> Mapping[str, Sequence[str]]:
     """The case ids of a study by split; empty before it was split."""
     results = Results(home, study_id)
     if not results.has(MANIFEST):
         return {}
-    found: Mapping[str, list[str]] = results.read_json(MANIFEST)["case_ids"]
-    return found
+    return parse_manifest(results.read(MANIFEST), name=MANIFEST).case_ids
 
 
 def _recording(case_id: str) -> str:

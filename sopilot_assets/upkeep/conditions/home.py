@@ -16,6 +16,7 @@ from sopilot_assets.labels.chain import read_chain, tasks_with_labels
 from sopilot_assets.settings import settings_path
 from sopilot_assets.store.compaction import fragmented
 from sopilot_assets.store.publish import TEMPORARY_PREFIX, local_path, scratch_folder
+from sopilot_assets.studies.adoptions import adoptions
 from sopilot_assets.upkeep.conditions.condition import Answer, Condition, Fine, found, problem, warning
 from sopilot_assets.upkeep.conditions.situation import Situation
 
@@ -49,7 +50,7 @@ def settings(asked: Situation) -> Answer:
 
 
 def ledgers(asked: Situation) -> Answer:
-    """Ledger files that are cut or changed, broken chains of labels, and ledgers of very many files."""
+    """Ledger files that are cut or changed, broken chains of events, and ledgers of very many files."""
     root = local_path(asked.home.ledgers)
     names = sorted(root.glob("*/*.parquet")) if root.is_dir() else []
     damaged = [path for path in names if not path.name.startswith(".") and not _is_whole(path)]
@@ -57,6 +58,8 @@ def ledgers(asked: Situation) -> Answer:
         return Answer(tuple(_damaged(path.relative_to(root)) for path in damaged))
     for task_id in tasks_with_labels(asked.home):
         read_chain(asked.home, task_id)
+    for task_id in (chains := adoptions(asked.home)).names():
+        chains.read(task_id)
     many = fragmented(asked.home.ledgers, at_least=asked.settings.limits.ledger_files)
     slow = (
         warning(

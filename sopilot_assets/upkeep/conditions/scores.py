@@ -1,11 +1,12 @@
-"""Scores: recordings without one, scores that are out of date, recordings that cannot be scored."""
+"""Scores: recordings without one, scores out of date, what cannot be scored, and contested decisions."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from sopilot_assets.labels.contests import contested, in_a_line
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.ledgers import Cell
@@ -80,3 +81,38 @@ def can_be_scored(asked: Situation) -> Answer:
         [warning("scores", "problems", what, "sopilot score list --problems")] if count else [],
         Fine("scores", "problems", "none"),
     )
+
+
+def nobody_contests(asked: Situation) -> Answer:
+    """Decisions that a person calls wrong and that nobody has answered yet, by task."""
+    by_task: dict[str, list[str]] = {}
+    rows: list[Mapping[str, Cell]] = []
+    for key, objections in sorted(contested(asked.home).items()):
+        if key in asked.recordings:
+            who = ", ".join(one.who for one in objections)
+            by_task.setdefault(objections[0].task_id, []).append(
+                f"{asked.recordings[key]['original_name']} ({who})"
+            )
+            rows.append({"key": key, "who": who})
+    return found(
+        [unanswered(task_id, names) for task_id, names in sorted(by_task.items())],
+        Fine("contested", "", "no verdict waits for an answer"),
+        rows=rows,
+        figures={"contested": len(rows)},
+    )
+
+
+def unanswered(task_id: str, names: Sequence[str]) -> Condition:
+    """That people contest the decisions of these recordings of a task; ``names`` say who, too."""
+    verdicts = f"{len(names)} verdict{'' if len(names) == 1 else 's'}"
+    return warning(
+        "contested",
+        task_id,
+        f"{task_id}: people contest {verdicts}, and nobody has answered: {in_a_line(names)}.",
+        f"sopilot recording show FILE, then {answer_to(task_id)}",
+    )
+
+
+def answer_to(task_id: str) -> str:
+    """The command that answers an objection to a decision of a task."""
+    return f"sopilot label add {task_id} FILE ANSWER --who ID --adjudicates"

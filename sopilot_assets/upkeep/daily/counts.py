@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Final
@@ -13,10 +13,13 @@ import pandas as pd
 
 from sopilot_assets.capture.reasons import REASON_TEXTS, Reason
 from sopilot_assets.disk import GIB
+from sopilot_assets.labels.audit import drawn
 from sopilot_assets.labels.state import label_coverage
 from sopilot_assets.old_rules.drift import MIN_WINDOW
 from sopilot_assets.scoring.result import Decision
+from sopilot_assets.settings import AuditSettings
 from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.studies.audit import audit_rows, decided_share
 from sopilot_assets.studies.drift import PROBABILITY_EDGES, RECENT_DAYS, SCORE_EDGES, SEED, fixed_bin_drift
 from sopilot_assets.upkeep.daily.day import Rows
 from sopilot_assets.upkeep.daily.facts import Facts
@@ -47,6 +50,7 @@ def _task(rows: Rows, facts: Facts, task_id: str) -> dict[str, Cell]:
         "blind": coverage.blind,
         "unlabelled": coverage.unlabelled,
         "disputed": coverage.disputed,
+        "to_audit": _to_audit(rows, facts, task_id, trainees["key"]),
         "scored": int(mine["key"].isin(scored).sum()),
         "without_score": int((~mine["key"].isin(scored | refused)).sum()),
         "cannot_be_scored": int(mine["key"].isin(refused).sum()),
@@ -60,7 +64,12 @@ def decisions(rows: Rows) -> list[dict[str, Cell]]:
     new = {key for key, first in rows.first_scored.items() if _on(first, rows.day.date)}
     today = trainees[trainees["key"].isin(new)]
     return [
-        {"task": task_id, "of": of, **_decisions(frame[frame["task_id"] == task_id])}
+        {
+            "task": task_id,
+            "of": of,
+            **_decisions(frame[frame["task_id"] == task_id]),
+            "decided_share": decided_share(frame[frame["task_id"] == task_id]),
+        }
         for task_id in _tasks(rows)
         for of, frame in (("all", trainees), ("new", today))
     ]
@@ -69,6 +78,31 @@ def decisions(rows: Rows) -> list[dict[str, Cell]]:
 def _decisions(frame: pd.DataFrame) -> dict[str, Cell]:
     counts = Counter(frame["decision"])
     return {decision.value: counts[decision.value] for decision in Decision}
+
+
+def audit(rows: Rows, facts: Facts) -> list[dict[str, Cell]]:
+    """How often what passed is critical all the same, by task, in total and by week; see `studies.audit`."""
+    found: list[dict[str, Cell]] = []
+    for task_id in _tasks(rows):
+        mine = rows.recordings[rows.recordings["task_id"] == task_id]
+        persons = dict(zip(mine["key"], mine["person"], strict=True))
+        passed = {key: at for key, at in rows.first_passed.items() if key in persons}
+        told = audit_rows(passed, persons, rows.blind_labels(task_id), _drawing(facts))
+        found += [{"task": task_id, **row} for row in told]
+    return found
+
+
+def _drawing(facts: Facts) -> AuditSettings:
+    """How the audit drew on the day; days from before it was kept were made with the defaults."""
+    usual, kept = AuditSettings(), facts.settings
+    return AuditSettings(
+        share=kept.get("audit_share", usual.share), seed=int(kept.get("audit_seed", usual.seed))
+    )
+
+
+def _to_audit(rows: Rows, facts: Facts, task_id: str, trainees: Iterable[str]) -> int:
+    """How many trainee recordings that chance picked have no blind label yet."""
+    return len(drawn(trainees, _drawing(facts)) - set(rows.blind_labels(task_id)["key"]))
 
 
 def activity(rows: Rows) -> list[dict[str, Cell]]:

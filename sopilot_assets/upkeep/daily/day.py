@@ -13,9 +13,9 @@ from sopilot_assets.capture.ledgers import ACTIVE, duplicates_ledger, quarantine
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.labels.chain import labels_ledger, read_chain
 from sopilot_assets.labels.contests import open_objections
-from sopilot_assets.labels.events import LabelEvent
+from sopilot_assets.labels.events import LabelEvent, Source
 from sopilot_assets.labels.state import label_state
-from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.ledger import first_passes, scores_ledger
 from sopilot_assets.scoring.result import Objection
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
@@ -84,6 +84,15 @@ class Rows:
         if task_id not in self._labels:
             self._labels[task_id] = label_state(self._events(task_id))
         return self._labels[task_id]
+
+    def blind_labels(self, task_id: str) -> pd.DataFrame:
+        """What the labels of a task that were given blind say together."""
+        return label_state(self._events(task_id), [Source.BLIND_HUMAN])
+
+    @cached_property
+    def first_passed(self) -> Mapping[str, str]:
+        """When each trainee recording that ever passed did so first."""
+        return first_passes(self.home, self.day.moment)
 
     @cached_property
     def contested(self) -> dict[str, tuple[Objection, ...]]:

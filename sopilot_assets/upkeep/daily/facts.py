@@ -91,6 +91,8 @@ def _measured(home: Home, day: Day, now: datetime) -> dict[str, Cell]:
         "trainees": settings.targets.trainees,
         "pause_gib": settings.disk.pause_gib,
         "warn_gib": settings.disk.warn_gib,
+        "audit_share": settings.audit.share,
+        "audit_seed": settings.audit.seed,
     }
     return {
         "date": day.date.isoformat(),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from sopilot_assets.disk import GIB, DiskState, pressure_at
+from sopilot_assets.labels.contests import in_a_line
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.scoring.verdict import DECISIONS
 from sopilot_assets.settings import DiskLimits
@@ -16,7 +17,7 @@ from sopilot_assets.texts.languages import Text
 from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity, warning
 from sopilot_assets.upkeep.conditions.golds import film_golds, no_gold
 from sopilot_assets.upkeep.conditions.machine import short_of_space
-from sopilot_assets.upkeep.conditions.scores import out_of_date, unscored
+from sopilot_assets.upkeep.conditions.scores import answer_to, out_of_date, unanswered, unscored
 from sopilot_assets.upkeep.daily.day import Rows
 from sopilot_assets.upkeep.daily.words import word
 
@@ -167,6 +168,14 @@ def _task(task: Row) -> Iterator[Need]:
     if trainees < (target := int(task["trainees_target"] or 0)):
         film = f"sopilot capture add FOLDER --task {name} --role trainee --site SITE"
         yield _short(name, trainees, target, ("trainee recordings", "受講者の録画"), film)
+    if picked := int(task["to_audit"] or 0):
+        yield _need(
+            name,
+            f"{name}: {picked} recordings were picked by chance and have no blind label yet.",
+            f"{name}：無作為に選ばれた録画 {picked} 件を、判定を見ずに評価してください。",
+            f"sopilot label prepare {name} SHEET.csv --who NAME --picked",
+            _LATER,
+        )
     if unlabeled := int(task["unlabelled"] or 0):
         yield _need(
             name,
@@ -199,21 +208,11 @@ def _contested(rows: Rows) -> Iterator[Need]:
         who = ", ".join(one.who for one in objections)
         by_task.setdefault(objections[0].task_id, []).append(f"{names[key]} ({who})")
     for task_id, told in sorted(by_task.items()):
-        answer = f"sopilot label add {task_id} FILE ANSWER --who ID --adjudicates"
-        shown = ", ".join(told[:_NAMED]) + (", …" if len(told) > _NAMED else "")
-        count = len(told)
-        yield _need(
-            task_id,
-            f"{task_id}: people contest {count} verdict{'' if count == 1 else 's'}, and nobody has answered: "
-            f"{shown}.",
-            f"{task_id}：{count} 件の判定に異議があり、まだ回答がありません：{shown}。",
-            f"sopilot recording show FILE, then {answer}",
-            action_ja=f"sopilot recording show FILE で確認し、{answer} で回答",
+        yield Need(
+            unanswered(task_id, told),
+            f"{task_id}：{len(told)} 件の判定に異議があり、まだ回答がありません：{in_a_line(told)}。",
+            action_ja=f"sopilot recording show FILE で確認し、{answer_to(task_id)} で回答",
         )
-
-
-_NAMED: Final = 5
-"""Recordings that a line names; the list of all has the others."""
 
 
 def _reviews(rows: Rows) -> Iterator[Need]:

@@ -14,6 +14,7 @@ from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
+from sopilot_assets.studies.audit import EVER
 from sopilot_assets.upkeep.daily import counts, happenings
 from sopilot_assets.upkeep.daily.day import Day, Rows
 from sopilot_assets.upkeep.daily.facts import facts_of, known_facts
@@ -42,6 +43,23 @@ class DailyReport:
                 found.update({f"new_{name}": value for name, value in row.items() if isinstance(value, int)})
         del found["refused"]  # counted above, by file
         return dict(found)
+
+    def by_task(self) -> dict[str, float]:
+        """The figures of each task that are to be followed over time, by name: the share that is decided, and
+        the audited miss rate among passes with its interval.
+        """
+        shares = {
+            f"decided_share_{row['task']}": row["decided_share"]
+            for row in self.sections["decisions"]
+            if row["of"] == "all"
+        }
+        rates = {
+            f"passes_{name}_{row['task']}": row[name]
+            for row in self.sections["audit"]
+            if row["week"] == EVER
+            for name in ("miss_rate", "low", "high")
+        }
+        return {name: float(value) for name, value in (shares | rates).items() if value is not None}
 
     def document(self) -> dict[str, object]:
         """The report as plain values."""
@@ -73,6 +91,7 @@ def daily_report(home: Home, day: date, *, now: datetime, run_id: str) -> DailyR
     sections: dict[str, Sequence[Mapping[str, Cell]]] = {
         "tasks": counts.progress(rows, facts),
         "decisions": counts.decisions(rows),
+        "audit": counts.audit(rows, facts),
         "days": counts.activity(rows),
         "gates": facts.gates,
         "drift": counts.drift(rows),

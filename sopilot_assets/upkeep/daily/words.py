@@ -12,6 +12,10 @@ HEADS: Final[Mapping[str, Text]] = {
     "needs": Text("What needs a person", "対応が必要なこと"),
     "tasks": Text("Progress", "進み具合"),
     "decisions": Text("Decisions on trainee recordings", "受講者の録画の判定"),
+    "audit": Text(
+        "Critical among what passed: recordings picked by chance, labelled blind",
+        "合格した録画に残る重大な逸脱：無作為に選び、判定を見ずに評価した録画から",
+    ),
     "days": Text("The last 14 days", "過去 14 日間"),
     "gates": Text("Gates", "ゲート"),
     "drift": Text("Drift", "ドリフト"),
@@ -27,6 +31,7 @@ EMPTY: Final[Mapping[str, Text]] = {
     "needs": Text("Nothing needs a person.", "対応が必要なことはありません。"),
     "tasks": Text("There is no task yet.", "作業がまだありません。"),
     "decisions": Text("There is no recording yet.", "録画がまだありません。"),
+    "audit": Text("Nothing has passed yet.", "合格した録画はまだありません。"),
     "gates": Text("No study has a gate report yet.", "ゲート報告のある研究はまだありません。"),
     "drift": Text("There is no recording yet.", "録画がまだありません。"),
     "quarantine": Text("No file was refused.", "受け付けなかったファイルはありません。"),
@@ -53,6 +58,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, Text]]] = {
         "labelled": Text("Labelled", "ラベルあり"),
         "disputed": Text("In dispute", "判断が不一致"),
         "unlabelled": Text("Without label", "ラベルなし"),
+        "to_audit": Text("Picked by chance, to label blind", "無作為に選ばれ評価待ち"),
         "scored": Text("Scored", "採点済み"),
         "without_score": Text("Without score", "未採点"),
         "cannot_be_scored": Text("Cannot be scored", "採点不能"),
@@ -66,6 +72,19 @@ COLUMNS: Final[Mapping[str, Mapping[str, Text]]] = {
         "retrain": Text("Retrain", "再訓練"),
         "fail": Text("Fail", "不合格"),
         "not_verifiable": Text("Not verifiable", "判定不能"),
+        "decided_share": Text("Decided, of what shows the task", "自動で判定できた割合"),
+    },
+    "audit": {
+        "task": Text("Task", "作業"),
+        "week": Text("Week", "週"),
+        "passes": Text("Passed", "合格"),
+        "picked": Text("Picked by chance", "無作為に選んだ録画"),
+        "audited": Text("Labelled blind", "評価済み"),
+        "people": Text("People", "人数"),
+        "missed": Text("Critical", "重大な逸脱あり"),
+        "miss_rate": Text("Share", "割合"),
+        "low": Text("At least (95 %)", "下限（95 %）"),
+        "high": Text("At most (95 %)", "上限（95 %）"),
     },
     "days": {
         "date": Text("Date (UTC)", "日付（UTC）"),
@@ -154,7 +173,7 @@ VALUES: Final[Mapping[str, Text]] = {
 }
 """Words of cells in the columns `SAID`, where they are not numbers or names."""
 
-SAID: Final = frozenset(("urgency", "of", "state", "severity", "why"))
+SAID: Final = frozenset(("urgency", "of", "state", "severity", "why", "week"))
 
 
 def word(value: str) -> Text:

@@ -23,6 +23,7 @@ from sopilot_assets.labels.recordings import recordings_to_label
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import lock_task
 from sopilot_assets_tests.defs.conftest import NEXT_DAY, START, Shop, open_shop, resources, take_and_score
+from sopilot_assets_tests.evidence.adopting import home_with_dossier
 from sopilot_assets_tests.evidence.made_up_study import (
     CHAIN,
     TASK,
@@ -71,7 +72,10 @@ def metadata(run: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
     return {name: value.value for name, value in event.metadata.items()}
 
 
-def test_one_run_leads_from_labels_to_a_dossier_that_a_stranger_can_verify(tmp_path: Path) -> None:
+def test_one_run_leads_from_labels_to_a_dossier_that_a_stranger_can_verify(
+    tmp_path: Path, lite0_models: Path
+) -> None:
+    shutil.copytree(lite0_models, tmp_path / "home" / "models")
     recorded = simulate(
         tmp_path / "people",
         seed=5,
@@ -138,6 +142,28 @@ def test_a_research_gate_that_fails_blocks_the_dossier_and_leaves_a_plan(shop: S
 def test_the_sensor_gives_registered_studies_their_partition(shop: Shop) -> None:
     shop.tick(now="2025-06-05T08:00:00+00:00")
     assert shop.instance.get_dynamic_partitions("study") == ["spring"]
+
+
+def test_the_job_adopts_a_policy_and_takes_it_back(tmp_path: Path) -> None:
+    home = home_with_dossier(tmp_path / "home")
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("task", [TASK])
+        job = build_defs(**resources(home, now="2026-03-04T08:00:00+00:00")).resolve_job_def("adopt_policy")
+
+        def run(**config: object) -> dg.ExecuteInProcessResult:
+            wish = {"ops": {"adopted_policies": {"config": config}}} if config else {}
+            return job.execute_in_process(
+                instance=instance, partition_key=TASK, run_config=wish, raise_on_error=False
+            )
+
+        assert metadata(run(), "adopted_policies")["decided_by"] == "golds"
+        by = {"by": "sato", "reason": "as agreed"}
+        said = metadata(run(adopt="summer", **by), "adopted_policies")
+        assert said["decided_by"] == f"policy {said['policy_id']}"
+        assert (said["state"], said["who"], said["reason"]) == ("decides", "sato", "as agreed")
+        assert not run(adopt="summer", **by).success
+        assert metadata(run(withdraw=True, **by), "adopted_policies")["state"] == "withdrawn"
+        assert not run(adopt="nothing", **by).success
 
 
 def test_labels_are_described_for_each_task(shop: Shop) -> None:

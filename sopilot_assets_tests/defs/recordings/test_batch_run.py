@@ -15,13 +15,13 @@ from sopilot_assets.stations.scores import score_videos
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.home import PartitionKey
 from sopilot_assets.tasks import load_task
-from sopilot_assets_tests.defs.conftest import NEXT_DAY, Scored
+from sopilot_assets_tests.defs.conftest import NEXT_DAY, RecordedRun, Scored
 
 VIDEO_ASSETS = ("captured_videos", "clip_embeddings", "alignments", "scores")
 
 
 def materializations(
-    run: dg.ExecuteInProcessResult, asset: str
+    run: dg.ExecuteInProcessResult | RecordedRun, asset: str
 ) -> dict[str, Mapping[str, dg.MetadataValue[object]]]:
     """The metadata of each partition that an asset materialized in a run."""
     events = [
@@ -77,7 +77,7 @@ def test_each_score_shows_its_figures_picture_table_and_page(scored: Scored) -> 
         assert (
             Path(str(metadata["review_page"].value)).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
         )
-        assert metadata["review_link"].value == f"http://127.0.0.1:3000/reviews/{key}.html"
+        assert metadata["review_link"].value == f"/reviews/{key}.html"
         assert metadata["file"].value == row["original_name"]
         assert ("deviations" in metadata) == (rows.loc[key, "deviation_types"] != "")
 

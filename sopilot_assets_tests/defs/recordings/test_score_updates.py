@@ -12,7 +12,7 @@ from sopilot_assets.defs.runs import NEW_KEYS, RANGE_END, RANGE_START
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.ledgers import Cell, plain_rows
-from sopilot_assets_tests.defs.conftest import NEXT_DAY, Scored, Shop
+from sopilot_assets_tests.defs.conftest import NEXT_DAY, RecordedRun, Scored, Shop
 
 LATE = "2025-06-02T12:00:00+00:00"
 
@@ -50,7 +50,9 @@ def launch(shop: Shop, job: str = "rescore_stale", **selection: object) -> dg.Ex
     return shop.defs.resolve_job_def(job).execute_in_process(instance=shop.instance, run_config=config)
 
 
-def materializations(shop: Shop, run: dg.ExecuteInProcessResult, asset: str) -> list[dg.AssetMaterialization]:
+def materializations(
+    shop: Shop, run: dg.ExecuteInProcessResult | RecordedRun, asset: str
+) -> list[dg.AssetMaterialization]:
     """What a run recorded for an asset, by partition."""
     logs = shop.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     made = [entry.asset_materialization for entry in logs]

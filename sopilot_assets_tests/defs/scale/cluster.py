@@ -107,7 +107,7 @@ class Cluster:
         while not (found := happened()):
             if time.monotonic() > deadline:
                 pytest.fail(f"{what}: not within {seconds:.0f} s\n{self.last_words()}")
-            time.sleep(0.5)
+            time.sleep(1.0)
         return found
 
     def last_words(self) -> str:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import dagster as dg
 import pytest
-from dagster._core.test_utils import create_run_for_test
+from celery import states
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster._core.test_utils import create_run_for_test, instance_for_test
+from dagster._grpc.types import ExecuteRunArgs
+from dagster._serdes import pack_value
 from redis.exceptions import ConnectionError as NobodyThere
 
+from sopilot_assets.defs.dagster_internals.worker_launcher import WorkerRunLauncher
+from sopilot_assets.defs.dagster_internals.worker_tasks import TASK_NAME
 from sopilot_assets.defs.scale import worker
 from sopilot_assets.defs.scale.worker import SignsOfLife, execute, worker_app
 from sopilot_assets.errors import ConfigError, RunLost
@@ -110,6 +118,39 @@ def test_a_run_that_ended_in_the_queue_is_not_begun(
     found = instance.get_run_by_id(run.run_id)
     assert found is not None
     assert found.is_finished
+
+
+@pytest.fixture
+def shared() -> Iterator[dg.DagsterInstance]:
+    """An instance for workers, with a broker inside this process."""
+    settings = {"default_queue": "dagster", "broker": "memory://", "backend": "cache+memory://"}
+    launcher = {
+        "module": WorkerRunLauncher.__module__,
+        "class": WorkerRunLauncher.__name__,
+        "config": settings,
+    }
+    with instance_for_test(overrides={"run_launcher": launcher}) as instance:
+        yield instance
+
+
+def message(run: dg.DagsterRun) -> object:
+    """What the launcher sends for a run."""
+    repository = RepositoryPythonOrigin(sys.executable, ModuleCodePointer("nowhere", "defs"))
+    return pack_value(ExecuteRunArgs(JobPythonOrigin("job", repository), run.run_id, None))
+
+
+def test_a_message_that_comes_twice_begins_nothing_and_leaves_what_the_first_worker_says(
+    shared: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "run_process", SimpleNamespace(__name__=tidying.__name__))
+    run = run_in(shared, dg.DagsterRunStatus.STARTED)
+    app = worker_app(shared)
+    app.backend.store_result(run.run_id, {"sign": 7}, states.STARTED)
+    again = app.tasks[TASK_NAME].apply(args=[message(run)], task_id=run.run_id)
+    assert again.state == states.IGNORED
+    told = app.AsyncResult(run.run_id)
+    assert (told.state, told.info) == (states.STARTED, {"sign": 7})
+    assert [one for one in shared.all_logs(run.run_id) if "Taken by" in str(one.message)] == []
 
 
 def test_an_instance_of_one_machine_has_nothing_for_workers(instance: dg.DagsterInstance) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from starlette.applications import Starlette
@@ -17,6 +19,7 @@ from sopilot_assets.defs.web.addresses import PageAddresses
 from sopilot_assets.defs.web.home_pages import HomePages
 from sopilot_assets.defs.web.own_pages import LOOPBACK, OwnPagesOnly
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.stations.review_index import write_review_index
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
 from sopilot_assets_tests.video.tiny import write_tiny_video
@@ -64,7 +67,8 @@ def test_the_link_of_a_page_leads_to_it(home: Home, client: TestClient) -> None:
         home.root / "campaigns" / "spring" / "summary.html": "the summary",
     }.items():
         link = page(local_path(path), PageAddresses.of(home))["review_link"].value  # type: ignore[union-attr]
-        assert str(link).startswith("http://127.0.0.1:3000/")
+        for shown_by in ("http://127.0.0.1:3000", "http://127.0.0.1:3001"):  # viewers stay on their page
+            assert urljoin(f"{shown_by}/assets/x", str(link)) == f"{shown_by}{link}"
         answer = client.get(str(link))
         assert (answer.status_code, said in answer.text) == (200, True)
         assert answer.headers["content-type"].startswith("text/html")
@@ -77,7 +81,7 @@ def test_the_settings_say_where_people_open_it(home: Home) -> None:
         f"https://sopilot.example.org/reviews/{KEY}.html"
     )
     publish_text(home.root / "settings.yaml", "web: {address: 'javascript:alert(1)'}\n")
-    assert PageAddresses.of(home)[local_path(home.review(KEY))].startswith("http://127.0.0.1:3000/")
+    assert PageAddresses.of(home)[local_path(home.review(KEY))].startswith("/reviews/")
     with pytest.raises(ConfigError, match="expected a page that the web page shows"):
         PageAddresses.of(home)[local_path(home.root / "settings.yaml")]
 
@@ -129,6 +133,18 @@ def test_a_folder_opens_its_list(home: Home, client: TestClient) -> None:
     assert "the list" in client.get("/reviews/").text
     assert '<a href="2026-03-02.html">' in client.get("/reports/").text
     assert client.get("/videos/").status_code == 404
+
+
+def test_the_list_of_recordings_and_the_daily_reports_lead_to_each_other(
+    home: Home, client: TestClient
+) -> None:
+    reviews = local_path(write_review_index(home))
+    (link,) = re.findall(r'<a class="back screen" href="([^"]+)">(.*?) ›</a>', reviews.read_text("utf-8"))
+    assert link == ("../reports/", '<span lang="en">Daily reports</span><span lang="ja">日報</span>')
+    assert (reviews.parent / link[0]).is_dir()  # from the disk, the folder
+    reports = client.get(urljoin("/reviews/", link[0])).text
+    assert '<a href="2026-03-02.html">' in reports
+    assert '<a href="/reviews/">All recordings / 録画の一覧</a>' in reports
 
 
 def test_it_is_only_looked_at(client: TestClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def test_dev_recordings_are_judged_and_nothing_held_out_is_seen(
 
     monkeypatch.setattr(module, "figures", spied)
     (found,) = dev_gates(split, "legacy_poc")
-    by_split = Results(split, "spring").read_json(MANIFEST)["case_ids"]
+    by_split = json.loads(Results(split, "spring").read(MANIFEST))["case_ids"]
     assert sorted(seen) == sorted(by_split["dev"])
     assert (found.study_id, found.recordings, found.detector) == ("spring", len(seen), "baseline")
     assert looks_ledger(split).latest().empty
@@ -59,7 +60,9 @@ def test_dev_recordings_are_judged_and_nothing_held_out_is_seen(
 def test_a_recording_that_another_study_holds_out_is_not_seen(split: Home) -> None:
     write_study(split, "autumn", split={"seed": 5})
     split_study_cases(split, "autumn", run_id="r", written_at=AT)
-    by_study = {name: Results(split, name).read_json(MANIFEST)["case_ids"] for name in ("spring", "autumn")}
+    by_study = {
+        name: json.loads(Results(split, name).read(MANIFEST))["case_ids"] for name in ("spring", "autumn")
+    }
     held_out = {case for one in by_study.values() for name in ("test", "challenge") for case in one[name]}
     left = {name: len(set(one["dev"]) - held_out) for name, one in by_study.items()}
     assert left["spring"] < len(by_study["spring"]["dev"])

@@ -14,6 +14,8 @@ import pytest
 
 from sopilot_assets.definitions import build_defs
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
+from sopilot_assets.labels.chain import append_events
+from sopilot_assets.labels.events import Draft, Source
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep import conditions
@@ -26,7 +28,7 @@ from sopilot_assets.upkeep.conditions.situation import Situation
 from sopilot_assets.upkeep.daily.report import daily_report
 from sopilot_assets.upkeep.doctor import examine_home
 from sopilot_assets.upkeep.setting_up import prepare_home
-from sopilot_assets_tests.upkeep.made_up_days import add_task, record, refuse, score
+from sopilot_assets_tests.upkeep.made_up_days import add_task, key, record, refuse, score
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 NOON, LATE = (DAY + timedelta(hours=12)).isoformat(), DAY + timedelta(hours=23)
@@ -50,6 +52,14 @@ class Case:
 def full(home: Home, pause_gib: float) -> None:
     text = f"disk: {{warn_gib: 1.0e+6, pause_gib: {pause_gib}, resume_gib: {pause_gib}}}\n"
     (local_path(home.root) / "settings.yaml").write_text(text, "utf-8")
+
+
+def contest(home: Home) -> None:
+    record(home, "a", at=NOON)
+    score(home, ["a"], [10], at=NOON, decision="fail")
+    said = {"task_id": "tea", "key": key("a"), "who": "ann", "source": Source.HUMAN, "at": NOON}
+    objection = Draft(**said, critical_expected=False, verdict="disagree", note="it was seated")
+    append_events(home, [objection], run_id="label", written_at=NOON)
 
 
 CASES = {
@@ -89,6 +99,12 @@ CASES = {
     ),
     "a stored video that is gone": Case(
         lambda home: record(home, "a", at=NOON), "videos", PROBLEM, check="stored_files_are_intact"
+    ),
+    "a verdict that somebody contests": Case(
+        contest,
+        "contested",
+        WARNING,
+        report=("soon", "tea: people contest 1 verdict, and nobody has answered: a.mp4 (ann)."),
     ),
     "refused files": Case(
         lambda home: refuse(home, "x.mp4", at=NOON), "quarantine", WARNING, check="few_files_are_quarantined"

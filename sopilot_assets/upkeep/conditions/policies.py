@@ -1,0 +1,30 @@
+"""Adopted policies: whether each still decides, or a condition is gone under which it was adopted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sopilot_assets.scoring.limits import policy_source
+from sopilot_assets.stations.adoptions import PolicyStanding, standings
+from sopilot_assets.upkeep.conditions.condition import Answer, Condition, Fine, warning
+from sopilot_assets.upkeep.conditions.situation import Situation
+
+POLICY: Final = "policy"
+
+
+def policies_decide(asked: Situation) -> Answer:
+    """The policy of each task that adopted one; where it decides no more, the golds' own rule does."""
+    found = standings(asked.home, asked.tasks.tasks)
+    return Answer(tuple(_told(task_id, standing) for task_id, standing in sorted(found.items())))
+
+
+def _told(task_id: str, standing: PolicyStanding) -> Condition | Fine:
+    said = standing.said
+    if standing.decides:
+        return Fine(POLICY, task_id, f"{policy_source(said.policy_id)} decides since {said.at[:10]}")
+    what = (
+        f"{task_id}: {policy_source(said.policy_id)} does not decide any more, the golds' own rule does "
+        f"({'; '.join(standing.lost)})."
+    )
+    action = f"sopilot policy withdraw {task_id}, or a new study and sopilot policy adopt STUDY"
+    return warning(POLICY, task_id, what, action)
