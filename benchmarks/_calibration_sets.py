@@ -111,8 +111,8 @@ class Finding:
 class Scored:
     """One trainee recording: what is true of it and what was said. ``alone`` says that its label holds one
     edit of one of the types that golds are edited for and nothing else; ``true_score`` is the score that
-    perfect recognition would give (None where the label has other types of edits), ``held_back`` that something
-    critical is likely enough to be looked at.
+    perfect recognition would give (None where the label has other types of edits), ``held_back`` that
+    something critical is likely enough to be looked at.
     """
 
     truth: Truth
