@@ -228,7 +228,7 @@ def confidence_trials(scored: Iterable[Scored], *, steps: bool = True) -> list[T
 
 def covered(one: Scored, *, slack: float = ROUNDING) -> bool:
     """Whether the interval holds the true score, up to ``slack`` points."""
-    if one.interval is None:
+    if one.interval is None or one.true_score is None:
         return False
     low, high = one.interval
     return low - slack <= one.true_score <= high + slack

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 from collections import defaultdict
@@ -12,35 +11,29 @@ from pathlib import Path
 from typing import Final
 
 from threadpoolctl import threadpool_limits
-from upath import UPath
 
-from benchmarks._runs import video_id
-from sopilot_assets.alignment.align import HIDDEN_SHARE, align
-from sopilot_assets.alignment.calibration import calibrate
+from benchmarks._runs import Cache, embedding_of, judge_of, labeled, task_of, video_id
+from benchmarks._variations import BY_NAME, FULL
+from sopilot_assets.alignment.align import HIDDEN_SHARE
 from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.bench.expected import Fault, comparable
-from sopilot_assets.bench.folder import open_folder
 from sopilot_assets.bench.lines import Line
-from sopilot_assets.bench.recordings import BenchTask
 from sopilot_assets.bench.truth import Truth, truth_of
 from sopilot_assets.capture.simulate import simulate
 from sopilot_assets.capture.simulate.people import PEOPLE
-from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding, save_embedding
-from sopilot_assets.embedding.lite0_flow import Lite0Flow
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.reference.durations import Durations
-from sopilot_assets.reference.model import Gold, Reference, build_reference
+from sopilot_assets.reference.model import Reference
 from sopilot_assets.scoring.deviations import PARTIAL_SHARE, PARTIAL_SPREADS
 from sopilot_assets.scoring.limits import DecisionLimits, golds_limits
 from sopilot_assets.scoring.points import score_points
 from sopilot_assets.scoring.result import Deviation, Score, Verifiability
-from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.scoring.severity import is_critical
 from sopilot_assets.scoring.text import NOTHING_TO_SAY
 from sopilot_assets.scoring.verifiability import VERIFIED, verifiability
 from sopilot_assets.segments import Segment
 from sopilot_assets.store.publish import publish_text
-from sopilot_assets.tasks import DeviationType, Severity, TaskSpec, load_task
+from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 
 SETS: Final = 2
 FPS: Final = 15
@@ -72,6 +65,17 @@ for.
 
 MEASURED: Final = tuple(kind for kind in VERIFIED.values() if kind is not DeviationType.STEP_DEVIATION)
 """The types whose power is compared: the simulator adds nothing between two steps."""
+
+
+_SCORED: Final = (
+    "missing_step",
+    "cut_tail",
+    "skip_start",
+    "freeze",
+    "order_swap",
+    "wrong_step",
+    "over_time",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +111,14 @@ class Finding:
 class Scored:
     """One trainee recording: what is true of it and what was said. ``alone`` says that its label holds one
     edit of one of the types that golds are edited for and nothing else; ``true_score`` is the score that
-    perfect recognition would give, and ``held_back`` says that something critical is likely enough to be
-    looked at.
+    perfect recognition would give (None where the label has other types of edits), ``held_back`` that
+    something critical is likely enough to be looked at.
     """
 
     truth: Truth
     at_gold_site: bool
     alone: bool
-    true_score: float
+    true_score: float | None
     score: float | None
     interval: tuple[float, float] | None
     decision: str
@@ -179,108 +183,51 @@ def make_set(job: SetJob) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Embeddings:
-    """A folder of embeddings: ``<model>/<video>.npz``, and the prepared network in ``models``."""
-
-    folder: Path
-
-    def path(self, video: Path) -> Path:
-        """Where the embedding of a video lies, or will."""
-        return self.folder / self.embedder.model_id / f"{video_id(video)}.npz"
-
-    def load(self, video: Path) -> ClipEmbedding:
-        """The stored embedding of a video."""
-        return load_embedding(self.path(video))
-
-    @property
-    def embedder(self) -> Lite0Flow:
-        """The embedder, prepared once in each process."""
-        return _embedder(self.folder / "models")
-
-
-@functools.lru_cache
-def _embedder(models: Path) -> Lite0Flow:
-    return Lite0Flow(models=UPath(models))
-
-
-@dataclass(frozen=True, slots=True)
-class EmbedJob:
-    """One video to be embedded."""
-
-    embeddings: Embeddings
-    video: Path
-
-
-def embed(job: EmbedJob) -> None:
-    """Embed a video, unless that was done before."""
-    target = job.embeddings.path(job.video)
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        save_embedding(target, job.embeddings.embedder.embed(job.video))
-
-
-@dataclass(frozen=True, slots=True)
 class ScoreJob:
-    """A set whose videos are embedded."""
+    """A task of a labeled folder whose videos are embedded."""
 
-    embeddings: Embeddings
+    cache: Cache
     root: Path
+    task_id: str
 
 
 def score_set(job: ScoreJob) -> SetResult:
-    """Build and calibrate the reference of a set's golds, then score its trainees."""
-    folder = open_folder(job.root)
-    (task,) = folder.tasks
-    spec = _spec(job.root, task)
-    sites, limits = {gold.site for gold in task.golds}, golds_limits(spec)
+    """Build and calibrate the reference of a task's golds, then score its trainees that show the task."""
+    task, variation = task_of(job.root, job.task_id), BY_NAME[FULL]
     with threadpool_limits(1):
-        reference = build_reference(
-            spec.task_id, spec.step_ids, _golds(job.embeddings, task), orders=spec.legal_orders()
-        )
-        calibration = calibrate(reference)
+        judge = judge_of(job.cache, task, task.golds, variation)
+        limits, sites = golds_limits(judge.task), {gold.site for gold in task.golds}
         scored = []
         for one in task.trainees:
-            line = folder.labels[task.task_id, one.file]
-            embedding = job.embeddings.load(one.path)
-            alignment = align(video_id(one.path), embedding, reference, prices=calibration.prices)
-            score = score_alignment(spec, reference, alignment, calibration)
+            line = labeled(job.root).labels[task.task_id, one.file]
             truth = truth_of(task, one, line)
-            true_score = labeled_score(spec, line, reference)
-            scored.append(_scored(truth, line, score, true_score, limits, at_gold_site=one.site in sites))
+            if not truth.other_work:
+                embedding = embedding_of(job.cache, variation.backend, one.path)
+                score = judge.score(judge.align(video_id(one.path), embedding))
+                true_score = labeled_score(judge.task, line, judge.reference)
+                scored.append(_scored(truth, line, score, true_score, limits, at_gold_site=one.site in sites))
     return SetResult(
-        job.root.name,
+        f"{job.root.name}/{job.task_id}",
         tuple(sorted({gold.person or "" for gold in task.golds})),
         tuple(sorted(sites)),
         len(task.golds),
         limits,
-        frozenset(one.id for n, one in enumerate(spec.steps) if is_critical(spec, EditKind.MISSING, [n])),
-        verifiability(spec, calibration, limits.review),
+        frozenset(
+            one.id for n, one in enumerate(judge.task.steps) if is_critical(judge.task, EditKind.MISSING, [n])
+        ),
+        verifiability(judge.task, judge.calibration, limits.review),
         tuple(scored),
     )
 
 
-def _spec(root: Path, task: BenchTask) -> TaskSpec:
-    if task.task_file is None:
-        raise ConfigError(f"{root}: expected the task file that the simulator writes, found none.")
-    return load_task(task.task_file)
-
-
-def _golds(embeddings: Embeddings, task: BenchTask) -> list[Gold]:
-    return [
-        Gold(
-            video_id(one.path),
-            one.person,
-            one.site,
-            embeddings.load(one.path),
-            task.gold_steps[one.file],
-            confirmed=True,
-        )
-        for one in task.golds
-    ]
-
-
 def _scored(
-    truth: Truth, line: Line, score: Score, true_score: float, limits: DecisionLimits, *, at_gold_site: bool
+    truth: Truth,
+    line: Line,
+    score: Score,
+    true_score: float | None,
+    limits: DecisionLimits,
+    *,
+    at_gold_site: bool,
 ) -> Scored:
     edits = line.deviations or ()
     return Scored(
@@ -299,14 +246,17 @@ def _scored(
     )
 
 
-def labeled_score(task: TaskSpec, line: Line, reference: Reference) -> float:
-    """The score that perfect recognition of a labeled recording would give, by the product's own rules.
+def labeled_score(task: TaskSpec, line: Line, reference: Reference) -> float | None:
+    """The score that perfect recognition of a labeled recording would give, by the product's own rules; None
+    for edits of other types than the simulator's.
 
     A step counts as missing when it was left out, when a cut left less of it than has to be shown, or when a
     standstill hides at least `HIDDEN_SHARE` of it. An over-long step loses its labeled seconds less the
     golds' usual seconds for it at this recording's own pace (the median ratio over its whole labeled steps);
     the loss is taken against the usual seconds of the whole procedure at that pace.
     """
+    if any(edit.type not in _SCORED for edit in line.deviations or ()):
+        return None
     deviations = tuple(_labeled_deviations(task, line, reference.durations))
     return score_points(task, deviations, over_time_ratio=_labeled_loss(line, reference.durations))
 
@@ -329,8 +279,6 @@ def _labeled_deviations(task: TaskSpec, line: Line, durations: Durations) -> Ite
                 yield _deviation(task, DeviationType.FREEZE, (*edit.missing_gold_steps, *hidden))
             case "order_swap" | "wrong_step" | "over_time":
                 yield _deviation(task, DeviationType(edit.type), edit.steps)
-            case other:
-                raise ConfigError(f"{line.file}: expected an edit of the simulator, found {other!r}.")
 
 
 def _least_shown(durations: Durations, step: int) -> float:

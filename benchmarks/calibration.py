@@ -1,10 +1,12 @@
 """Whether the calibration from golds alone is honest: what it says beforehand against what happens.
 
     python -m benchmarks.calibration [--recordings 80] [--golds 4] [--home DIR] [--out benchmarks]
+    python -m benchmarks.calibration --root DIR [--root DIR2 ...] [--cache DIR] [--out benchmarks]
 
 Two simulated sets are made, each with its own golds. Persons and sites change roles between them: who is seen
 in the golds of one set is among the trainees of the other, and never among the trainees of the same set. Each
-reference is calibrated on its golds; then all trainees are scored and compared with their exact labels.
+reference is calibrated on its golds; then all trainees are scored and compared with their exact labels. With
+``--root`` the tasks of these labeled folders are the sets.
 ``--home`` keeps videos and embeddings for the next run. ``--out`` is where calibration.md and calibration.png
 are written.
 """
@@ -58,17 +60,16 @@ from benchmarks._calibration_figures import (
 from benchmarks._calibration_sets import (
     MEASURED,
     SETS,
-    Embeddings,
-    EmbedJob,
     Scored,
     ScoreJob,
     SetJob,
     SetResult,
-    embed,
     make_set,
     plan_sets,
     score_set,
 )
+from benchmarks._runs import Cache, EmbedJob, embed, labeled
+from benchmarks._variations import Backend
 from sopilot_assets.bench.selective import Trial, expected_calibration_error
 from sopilot_assets.store.publish import publish_path, publish_text
 from sopilot_assets.tasks import DeviationType
@@ -118,12 +119,12 @@ def checks(results: Sequence[SetResult]) -> list[Check]:
     found.append(_check("false events, recordings with other deviations", [e for e in false if not e.alike]))
     groups = groups_of(results)[:3]
     for name, some in groups:
-        known = [one for one in some if one.interval is not None]
+        known = [one for one in some if one.interval is not None and one.true_score is not None]
         found.append(Check(f"interval coverage, {name}", NOMINAL, share(covered(one) for one in known)))
     for name, some in groups:
         found.append(_check(f"probability of something critical, {name}", critical_trials(some)))
     everything = groups[0][1]
-    limits = results[0].limits  # all sets are of one task
+    limits = results[0].limits  # all tasks accept the same
     low = [t for t in critical_trials(everything) if t.stated < limits.review]
     high = [t for t in critical_trials(everything) if t.stated >= limits.fail]
     found.append(_check(f"probability of something critical, where stated below {limits.review:g}", low))
@@ -261,18 +262,23 @@ def _coverage_table(groups: Sequence[Group], everything: Sequence[Scored]) -> Fi
     ]
     rows = []
     for name, some in (*groups, *kinds):
-        known = [(one, one.interval) for one in some if one.interval is not None]
-        widths = [high - low for _, (low, high) in known]
+        known = [
+            (one.score, one.true_score, one.interval)
+            for one in some
+            if one.interval is not None and one.true_score is not None and one.score is not None
+        ]
+        widths = [high - low for _, _, (low, high) in known]
+        scored = [one for one in some if one.interval is not None and one.true_score is not None]
         rows.append(
             (
                 name,
-                str(share(covered(one) for one, _ in known)),
-                digits(share(covered(one, slack=NEAR) for one, _ in known).value),
-                digits(share(one.true_score < low - ROUNDING for one, (low, _) in known).value),
-                digits(share(one.true_score > high + ROUNDING for one, (_, high) in known).value),
+                str(share(covered(one) for one in scored)),
+                digits(share(covered(one, slack=NEAR) for one in scored).value),
+                digits(share(true < low - ROUNDING for _, true, (low, _) in known).value),
+                digits(share(true > high + ROUNDING for _, true, (_, high) in known).value),
                 f"{np.mean(widths):.1f}" if widths else "–",
                 digits(share(width < ROUNDING for width in widths).value),
-                _error(known),
+                f"{np.mean([abs(score - true) for score, true, _ in known]):.1f}" if known else "–",
                 f"{len(some) - len(known)}",
             )
         )
@@ -288,11 +294,6 @@ def _coverage_table(groups: Sequence[Group], everything: Sequence[Scored]) -> Fi
         "no interval",
     )
     return Figures(f"Coverage of the {NOMINAL:.0%} interval of the score", COVERAGE_ABOUT, head, tuple(rows))
-
-
-def _error(known: Sequence[tuple[Scored, tuple[float, float]]]) -> str:
-    errors = [abs(one.score - one.true_score) for one, _ in known if one.score is not None]
-    return f"{np.mean(errors):.1f}" if errors else "–"
 
 
 COVERAGE_ABOUT: Final = (
@@ -402,8 +403,8 @@ def _invented_table(results: Sequence[SetResult]) -> Figures:
     return Figures("What was reported and is not there", "", head, tuple(rows))
 
 
-def document(results: Sequence[SetResult], *, command: str) -> str:
-    """The report as Markdown."""
+def document(results: Sequence[SetResult], *, command: str, what: str) -> str:
+    """The report as Markdown; ``what`` says what kind of recordings they are."""
     everything = [one for result in results for one in result.scored]
     persons = {one.truth.performer for one in everything}
     sites = {one.truth.site for one in everything}
@@ -413,6 +414,7 @@ def document(results: Sequence[SetResult], *, command: str) -> str:
     lines = [
         INTRODUCTION.format(
             command=command,
+            what=what,
             recordings=len(everything),
             persons=len(persons),
             sites=len(sites),
@@ -449,7 +451,7 @@ def _short(results: Sequence[SetResult]) -> Iterator[str]:
                 f"{share(event.hit for event in some)}; error of a row {digits(error.error)}, by chance "
                 f"{digits(error.by_chance)}."
             )
-    known = [one for one in everything if one.interval is not None]
+    known = [one for one in everything if one.interval is not None and one.true_score is not None]
     yield (
         f"The {NOMINAL:.0%} interval of the score holds the true score in "
         f"{share(covered(one) for one in known)} of the recordings that have one, within {NEAR:g} point in "
@@ -483,15 +485,21 @@ beforehand with what happens on recordings of other persons, at the golds' site 
     {command}
 
 on **{recordings} trainee recordings of {persons} persons at {sites} sites**, scored by {sets} references with
-{golds} golds in all. No trainee is seen in the golds of their set. Everything is simulated (one procedure,
-exact labels), and some defaults of the product were chosen on recordings of the same simulator with another
-seed: real work will not come out better. In brackets: cases and Wilson's 95 % interval, which takes the
-cases for independent; those of one person or recording are not, so it is somewhat too narrow.
+{golds} golds in all. {what}
+In brackets: cases and Wilson's 95 % interval, which takes the cases for independent; those of one person or
+recording are not, so it is too narrow.
 
 An edited gold is less than a real deviation in two ways. A step that is moved keeps the look it was filmed
 with, while a step really done too early or too late also happens on another state of the workpiece. And the
 unknown action is another step of the procedure, done with the same care. Power may be overstated by both.
 """
+SIMULATED: Final = """\
+No trainee is seen in the golds of their set. Everything is simulated (one procedure, exact labels), and some
+defaults of the product were chosen on recordings of the same simulator with another seed: real work will not
+come out better."""
+LABELED: Final = """\
+They are composed of real clips with exact labels; defaults of the product were chosen on some of them, so
+other work will not come out better. Recordings of other work are left out."""
 
 
 def plot(results: Sequence[SetResult], path: Path) -> None:
@@ -570,10 +578,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console = Console(highlight=False)
     print_report(results, console if console.is_terminal else Console(highlight=False, width=160))
     if options.out:
-        command = f"python -m benchmarks.calibration --recordings {options.recordings} --seed {options.seed}"
-        command += f" --golds {options.golds}"
+        chosen = f"--recordings {options.recordings} --seed {options.seed} --golds {options.golds}"
+        if options.root:
+            chosen = " ".join(f"--root {root.name}" for root in options.root)
+        command = f"python -m benchmarks.calibration {chosen}"
         plot(results, options.out / "calibration.png")
-        publish_text(options.out / "calibration.md", document(results, command=command))
+        what = LABELED if options.root else SIMULATED
+        publish_text(options.out / "calibration.md", document(results, command=command, what=what))
     print(f"{time.monotonic() - started_s:.0f} s" + (f", written to {options.out}" if options.out else ""))
 
 
@@ -584,7 +595,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--recordings", type=int, default=80, help="trainees in all (default 80)")
     parser.add_argument("--golds", type=int, default=4, help="golds of each set (default 4, at least 2)")
     parser.add_argument("--seed", type=int, default=100, help="of the first set (default 100)")
+    parser.add_argument("--root", type=Path, action="append", help="a labeled folder; none is simulated then")
     parser.add_argument("--home", type=Path, help="where videos and embeddings are kept; nowhere without it")
+    parser.add_argument("--cache", type=Path, help="where embeddings are kept; below --home without it")
     parser.add_argument("--out", type=Path, help="the folder to write calibration.md and calibration.png to")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args(arguments)
@@ -596,22 +609,27 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace, home: Path) -> list[SetResult]:
-    plans = plan_sets(recordings=options.recordings, golds=options.golds, seed=options.seed)
-    jobs = [SetJob(home / f"set_{number}", plan) for number, plan in enumerate(plans, start=1)]
-    embeddings = Embeddings(home / "embeddings")
+    cache, roots = Cache(options.cache or home / "embeddings"), options.root or []
     with (
         Progress(console=Console(stderr=True)) as progress,
         ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as workers,
     ):
-        videos = sum(plan.golds + plan.trainees for plan in plans)
-        _each(progress, "simulating", make_set, jobs, workers, videos, lambda: len([*home.glob(VIDEOS)]))
+        if not roots:
+            plans = plan_sets(recordings=options.recordings, golds=options.golds, seed=options.seed)
+            sets = [SetJob(home / f"set_{number}", plan) for number, plan in enumerate(plans, start=1)]
+            videos = sum(plan.golds + plan.trainees for plan in plans)
+            _each(progress, "simulating", make_set, sets, workers, videos, lambda: len([*home.glob(VIDEOS)]))
+            roots = [one.root for one in sets]
+        tasks = [(root, task) for root in roots for task in labeled(root).tasks]
         todo = [
-            EmbedJob(embeddings, video) for job in jobs for video in sorted(job.root.glob("videos/*/*.mp4"))
+            EmbedJob(cache, Backend(), one.path)
+            for _, task in tasks
+            for one in (*task.golds, *task.trainees)
+            if not cache.path(Backend(), one.path).exists()
         ]
         _each(progress, "embedding", embed, todo, workers)
-        return _each(
-            progress, "scoring", score_set, [ScoreJob(embeddings, job.root) for job in jobs], workers
-        )
+        jobs = [ScoreJob(cache, root, task.task_id) for root, task in tasks]
+        return _each(progress, "scoring", score_set, jobs, workers)
 
 
 VIDEOS: Final = "set_*/videos/*/*.mp4"

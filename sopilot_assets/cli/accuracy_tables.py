@@ -27,8 +27,8 @@ passed: correct recordings that pass. review: left to a person. right moment: re
 moment within 2 s of a labeled deviation, of all reviews. held back: critical recordings without a
 critical finding that are left to a person with a critical suspicion.""",
     """\
-Of the critical probability. risk at 60 %: errors of its likelier outcome when the most certain 60 %
-are decided; area: its mean over all coverages. ECE: expected calibration error in ten bins.""",
+Of the critical probability. 60%: errors of its likelier outcome when the most certain 60 % are decided;
+area: the mean over all coverages. ECE: expected calibration error in ten bins.""",
     """\
 critical: the share of these recordings that is critical; 'stated' is the mean critical probability.""",
     """\
@@ -135,7 +135,7 @@ def _golds(golds: Block | None) -> str:
 
 def _selective_table(blocks: Sequence[tuple[str, Block]]) -> Table:
     coverages = list(blocks[0][1]["selective"]["risk"]) if blocks else []
-    names = [f"risk at {float(coverage):.0%}" for coverage in coverages]
+    names = [f"{float(coverage):.0%}" for coverage in coverages]
     table = _table("Errors by coverage", "recordings", "by", "n", *names, "area", "ECE")
     for name, side, block in _sides(blocks):
         selective = block["selective"]
@@ -152,7 +152,7 @@ def _selective_table(blocks: Sequence[tuple[str, Block]]) -> Table:
 
 def _reliability_table(blocks: Sequence[tuple[str, Block]]) -> Table:
     """Of all recordings together: the last block is the widest."""
-    table = _table("Critical probability, reliability", "stated", "by", "n", "stated", "critical")
+    table = _table("Critical probability, reliability", "probability", "by", "n", "stated", "critical")
     pooled = [block for block in blocks if "golds" in block[1] or block[0] == _ALL][-1:]
     for _, side, block in _sides(pooled):
         for row in block["selective"]["reliability"]:
