@@ -110,10 +110,10 @@ def original(made_once: MadeOnce, embedded_original: Home) -> Home:
 
 @pytest.fixture(scope="session")
 def lite0_models(made_once: MadeOnce) -> Path:
-    """The folder ``models`` of a home that has prepared lite0_flow; to be copied."""
+    """The folder ``models`` of a home that has prepared lite0_box; to be copied."""
 
     def prepare(folder: Path) -> Path:
-        load_embedder("lite0_flow", models=UPath(folder / "models"))
+        load_embedder("lite0_box", models=UPath(folder / "models"))
         return folder / "models"
 
     return made_once.get("lite0", prepare)

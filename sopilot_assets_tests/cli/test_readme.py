@@ -30,7 +30,7 @@ file = Path(sys.argv[1])
 if file.name == "steps.csv":
     shutil.copy(Path(__file__).with_name("steps.csv"), file)
 else:
-    file.write_text(file.read_text("utf-8").replace("lite0_flow", "color_motion"), "utf-8")
+    file.write_text(file.read_text("utf-8").replace("lite0_box", "color_motion"), "utf-8")
 """
 """Writes down when the golds' steps begin and end, and takes the embedder that costs least."""
 

@@ -52,7 +52,7 @@ class Judge:
 @pytest.fixture(scope="module")
 def judge(tiny_set: SimulatedSet, lite0_models: Path) -> Judge:
     task = load_task(tiny_set.task_file)
-    embedder = load_embedder("lite0_flow", models=UPath(lite0_models))
+    embedder = load_embedder("lite0_box", models=UPath(lite0_models))
     names = [GoldNames(path.name, path.name, 0.0) for path in tiny_set.golds]
     steps = read_annotations(UPath(tiny_set.steps_csv), task.step_ids, names, source="steps.csv").steps
     golds = [

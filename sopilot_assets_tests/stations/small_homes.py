@@ -23,7 +23,7 @@ def put_in_place(home: Home, tiny_set: SimulatedSet) -> None:
     its recordings.
     """
     text = tiny_set.task_file.read_text(encoding="utf-8")
-    text = text.replace("lite0_flow", "color_motion").replace("enabled: true", "enabled: false")
+    text = text.replace("lite0_box", "color_motion").replace("enabled: true", "enabled: false")
     places = {"gold": tiny_set.golds, "trainee": tiny_set.trainees}
     folders = {role: Path(str(home.capture)) / "filter_change" / role / "site_a" for role in places}
     for folder in (Path(str(home.tasks)), *folders.values()):

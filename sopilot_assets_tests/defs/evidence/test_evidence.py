@@ -87,7 +87,7 @@ def test_one_run_leads_from_labels_to_a_dossier_that_a_stranger_can_verify(
         fps=8,
         step_seconds=2.5,
     )
-    for shop in open_shop(Home.at(tmp_path / "home"), recorded, embedder="lite0_flow"):
+    for shop in open_shop(Home.at(tmp_path / "home"), recorded, embedder="lite0_box"):
         assert take_and_score(shop, recorded).success
         critical = read_truth(recorded.labels)
         truth = {one.key: critical[one.name] for one in recordings_to_label(shop.home, TASK)}
