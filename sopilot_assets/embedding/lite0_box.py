@@ -11,7 +11,7 @@ from collections import deque
 import onnxruntime
 
 from sopilot_assets.embedding.clips import Features
-from sopilot_assets.embedding.lite0_flow import Lite0Flow, NetworkMeter, Lite0Reading
+from sopilot_assets.embedding.lite0_flow import Lite0Flow, Lite0Reading, NetworkMeter
 from sopilot_assets.embedding.lite0_identity import BOX_EVERY, BOX_REACH_S, CLIP_S, LITE0_BOX, RATE_HZ
 from sopilot_assets.embedding.motion_box import MotionBoxMeter
 from sopilot_assets.embedding.pooling import Image
