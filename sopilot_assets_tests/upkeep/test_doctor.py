@@ -147,7 +147,7 @@ def test_a_damaged_model_is_a_problem(ready: Home) -> None:
     folder = local_path(ready.models) / "lite0_flow" / "0123456789"
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text("{", "utf-8")
-    finding = only(ready, "model", "lite0_flow")
+    finding = only(ready, "model", "lite0_box")
     assert (finding["state"], str(finding["what"]).startswith("damaged")) == ("problem", True)
 
 
