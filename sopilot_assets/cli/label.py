@@ -15,7 +15,7 @@ from sopilot_assets.cli.output import say, show_rows, show_warning
 from sopilot_assets.cli.rows import rows_of
 from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels.agreement import DISAGREEMENT_COLUMNS, disagreements, only_settles, rater_agreement
-from sopilot_assets.labels.chain import append_events, chain_head, read_chain, row_of, tasks_with_labels
+from sopilot_assets.labels.chain import append_events, labels_chain, read_chain, tasks_with_labels
 from sopilot_assets.labels.events import RaterVerdict, Source
 from sopilot_assets.labels.prefill import BAD_FREEZE, prefill_drafts
 from sopilot_assets.labels.recordings import by_key, recordings_to_label
@@ -23,6 +23,7 @@ from sopilot_assets.labels.sheet_files import one_row, read_sheet
 from sopilot_assets.labels.sheets import sheet_drafts, write_template
 from sopilot_assets.labels.state import STATE_COLUMNS, label_coverage, label_state
 from sopilot_assets.stations.contests import show_contests
+from sopilot_assets.store.chain import chain_head
 from sopilot_assets.tasks import find_tasks, load_task
 
 if TYPE_CHECKING:
@@ -311,7 +312,7 @@ def list_labels(
     elif disputed:
         _list_disputed(home, task, sources.split(","), as_json=as_json, as_csv=as_csv)
     elif events:
-        rows = [row_of(event) for event in _chain(home, task)]
+        rows = [labels_chain(home).row_of(event) for event in _chain(home, task)]
         columns = ("seq", "at", "who", "source", "key", "critical_expected", "seen", "note")
         show_rows(rows, columns=columns, empty="No labels yet.", as_json=as_json, as_csv=as_csv)
     else:

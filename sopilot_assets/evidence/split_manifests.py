@@ -15,9 +15,10 @@ from sopilot_assets.evidence.results import Results
 from sopilot_assets.evidence.scored import scored_cases
 from sopilot_assets.evidence.study import AGREEMENT, CASES, LABEL_EVENTS, LEAKAGE, MANIFEST
 from sopilot_assets.labels.agreement import rater_agreement
-from sopilot_assets.labels.chain import chain_head, read_chain
+from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.legacy.importing import imported_cases
 from sopilot_assets.store.canonical import pretty_json
+from sopilot_assets.store.chain import chain_head
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.studies.cases import cases_csv
