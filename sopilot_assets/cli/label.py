@@ -83,7 +83,8 @@ def prepare(
     """
     source = Source.HUMAN if with_findings else Source.BLIND_HUMAN
     events = _chain(home, task)
-    every = list(_recordings(home, task, events).values())
+    known = list(_recordings(home, task, events).values())
+    every = [one for one in known if not one.promoted]
     if not every:
         raise LabelError(
             f"task {task}: expected trainee recordings to label, found none; no sheet was written. `sopilot "
@@ -96,7 +97,7 @@ def prepare(
     if disputed:
         found = disagreements(events)
         open_keys = set(found["key"][found["settled"] == ""])
-        recordings = [one for one in recordings if one.key in open_keys]
+        recordings = [one for one in known if one.key in open_keys]
     elif not everything:
         # an imported job is known by its number alone: there is nothing to watch
         recordings = [one for one in recordings if one.key not in said and one.video]
@@ -390,8 +391,10 @@ def _chain(home: Home, task: str) -> list[LabelEvent]:
 
 
 def _recordings(home: Home, task: str, events: Iterable[LabelEvent]) -> dict[str, RecordingToLabel]:
-    """What can be labeled: the trainee recordings of the task, and what has labels already."""
-    return by_key(recordings_to_label(home, task), (event.key for event in events))
+    """What can be labeled: the trainee recordings of the task, promoted ones included, and what has labels
+    already.
+    """
+    return by_key(recordings_to_label(home, task, with_promoted=True), (event.key for event in events))
 
 
 def _drafts(

@@ -14,12 +14,15 @@ app = typer.Typer()
 
 @app.command("list", epilog=examples("sopilot reference list"))
 def list_references(*, home: HOME, as_json: AS_JSON = False, as_csv: AS_CSV = False) -> None:
-    """List what each task is compared with: its golds, their persons, whether their steps are confirmed."""
+    """List what each task is compared with: its golds, their persons, those promoted, whether all their
+    steps are confirmed.
+    """
     columns = (
         "task_id",
         "reference_id",
         "golds",
         "persons",
+        "promoted",
         "confirmed",
         "held_out",
         "problem",

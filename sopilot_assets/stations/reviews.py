@@ -45,6 +45,7 @@ class ReviewWork:
     verifiability: tuple[Verifiability, ...] = ()
     gold_names: Mapping[str, str] = field(default_factory=dict)
     objections: tuple[Objection, ...] = ()
+    is_gold: bool = False
 
 
 def write_reviews(works: Iterable[ReviewWork], *, processes: int) -> Iterator[StationOutcome]:
@@ -80,7 +81,7 @@ def write_review(work: ReviewWork) -> StationOutcome:
         verifiability=work.verifiability,
         gold_names=work.gold_names,
         noise_floor_score=work.noise_floor,
-        is_gold=work.key.role == "gold",
+        is_gold=work.is_gold,
         objections=work.objections,
         video=f"../{work.home.videos.name}/{quote(work.trainee_video.name)}",
     )
@@ -91,7 +92,7 @@ def write_review(work: ReviewWork) -> StationOutcome:
         score=work.score,
         gold_steps=work.gold_steps[work.alignment.warp.gold_id],
         stills=stills,
-        is_gold=work.key.role == "gold",
+        is_gold=work.is_gold,
     )
     return StationOutcome(
         work.key,

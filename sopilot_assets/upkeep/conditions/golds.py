@@ -85,8 +85,8 @@ def film_golds(task_id: str) -> str:
 
 
 def steps_confirmed(asked: Situation) -> Answer:
-    """Whether the steps of all golds of each task were annotated by a person in steps.csv, and what in that
-    file cannot be taken.
+    """Whether the steps of all golds of each task were annotated by a person in steps.csv or confirmed by
+    promoting them, and what of that cannot be taken.
     """
     told: list[Condition | Fine] = []
     rows: _Rows = []
@@ -110,7 +110,8 @@ def _annotated(task_id: str, count: int, golds: int) -> str:
 def _rows_not_taken(inputs: GoldInputs) -> Iterator[Condition]:
     mend = f"mend {_steps_csv(inputs.task_id)}"
     if inputs.problem is not None:
-        yield problem(STEPS_FILE, inputs.task_id, inputs.problem.en, mend)
+        action = mend if inputs.annotations.faults else "do as it says"
+        yield problem(STEPS_FILE, inputs.task_id, inputs.problem.en, action)
     if strangers := inputs.annotations.strangers:
         what = "; ".join(one.en for one in listed(strangers))
         action = f"{mend}, or add the gold that is meant"
