@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from sopilot_assets.capture.promotions import promoted_golds
 from sopilot_assets.capture.registry import withdrawn_recordings
+from sopilot_assets.labels.blind import NOT_LABELED, why_not_right
+from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.reference.annotations import told as listed
 from sopilot_assets.reference.ledger import reference_states
 from sopilot_assets.scoring.ledger import scores_ledger
@@ -20,6 +23,7 @@ GOLDS: Final = "golds"
 STEPS: Final = "steps"
 STEPS_FILE: Final = "steps.csv"
 REFERENCE: Final = "reference"
+PROMOTED: Final = "promoted"
 _THEN: Final = "do as it says; the sensor `golds` or `sopilot score run --stale` then scores again"
 
 _Rows = list[Mapping[str, Cell]]
@@ -129,6 +133,24 @@ def _guessed(inputs: GoldInputs) -> Iterator[Condition]:
 
 def _steps_csv(task_id: str) -> str:
     return f"capture/{task_id}/gold/steps.csv"
+
+
+def promoted_right(asked: Situation) -> Answer:
+    """Promoted golds of which blind labels do not say any more that they are right."""
+    told: list[Condition | Fine] = []
+    promoted = promoted_golds(asked.home)
+    golds = {key: row for key, row in asked.recordings.items() if key in promoted}
+    for task_id in sorted({str(row["task_id"]) for row in golds.values()}):
+        said = why_not_right(read_chain(asked.home, task_id))
+        mine = {key: row for key, row in golds.items() if row["task_id"] == task_id}
+        wrong = {key: why for key in mine if (why := said.get(key, NOT_LABELED)) is not None}
+        for key, why in wrong.items():
+            what = f"{mine[key]['original_name']} was promoted to gold, but {why.en}"
+            action = f"look at it again; sopilot gold demote {key} --by ID --reason WHY takes it back"
+            told.append(warning(PROMOTED, key, what, action))
+        if not wrong:
+            told.append(Fine(PROMOTED, task_id, f"{len(mine)} promoted, all right by blind labels"))
+    return Answer(tuple(told))
 
 
 def references_made(asked: Situation) -> Answer:
