@@ -51,7 +51,7 @@ def show(
     entries = Registry.read(home).shown()
     key = find_recordings(entries, [recording])[0]
     scored = next((row for row in rows_of(scores_ledger(home).latest()) if row["key"] == key), None)
-    facts = dict(entries[key].row)
+    facts = {**entries[key].row, "role": entries[key].role}
     objections = contested(home).get(key, ())
     if as_json:
         told = {
@@ -114,7 +114,7 @@ def list_recordings(
         _list_refused(home, lang, as_json=as_json, as_csv=as_csv)
         return
     entries = withdrawn_recordings(home) if withdrawn else active_recordings(home)
-    rows = [dict(entry.row) for _, entry in sorted(entries.items())]
+    rows = [{**entry.row, "role": entry.role} for _, entry in sorted(entries.items())]
     wanted = {"task_id": task, "person": person, "site": site, "role": role}
     chosen = [row for row in rows if all(value in (None, row[name]) for name, value in wanted.items())]
     none = f"None of the {len(rows)} recordings is such a one." if rows else "No recordings yet."

@@ -47,6 +47,7 @@ _EARLY_LEDGERS: Final = (
     "scores",
     "references",
     "embeddings",
+    "promotions",
     "labels",
     "looks",
     "quarantine",

@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from sopilot_assets.capture.ledgers import videos_ledger
+from sopilot_assets.capture.promotions import promotions_chain
 from sopilot_assets.capture.registry import active_recordings
 from sopilot_assets.disk import GIB
-from sopilot_assets.errors import BackupError, LabelError, LedgerError, SopilotError
+from sopilot_assets.errors import BackupError, SopilotError
 from sopilot_assets.evidence.results import results_ledger
-from sopilot_assets.labels.chain import read_chain, tasks_with_labels
+from sopilot_assets.labels.chain import labels_chain
 from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.settings import load_settings
@@ -156,17 +157,13 @@ def _unknown_recordings(restored: Home) -> Iterator[Remark]:
 
 
 def _broken_chains(restored: Home) -> Iterator[Remark]:
-    """Label events and adoptions that were dropped or changed."""
-    for task_id in tasks_with_labels(restored):
-        try:
-            read_chain(restored, task_id)
-        except LabelError as error:
-            yield Remark("ledgers/labels", str(error))
-    for task_id in (chains := adoptions(restored)).names():
-        try:
-            chains.read(task_id)
-        except LedgerError as error:
-            yield Remark("ledgers/adoptions", str(error))
+    """Events of labels and promotions that were dropped or changed."""
+    for chain in (labels_chain(restored), promotions_chain(restored)):
+        for task_id in chain.tasks():
+            try:
+                chain.read(task_id)
+            except chain.refuse as error:
+                yield Remark(f"ledgers/{chain.ledger.name}", str(error))
 
 
 def _changed_results(restored: Home) -> Iterator[Remark]:
