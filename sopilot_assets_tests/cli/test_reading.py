@@ -41,6 +41,7 @@ NOTHING = (
     "recording list --refused",
     "recording list --withdrawn",
     "recording list --changes",
+    "gold candidates tea",
     "reference list",
     "score list",
     "label list",
