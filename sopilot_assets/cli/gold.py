@@ -11,11 +11,11 @@ import typer
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.capture.registry import Registry, find_recordings
 from sopilot_assets.cli.known import TASKS
-from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, OF_TASK, TASK, examples
+from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, TASK, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning
 from sopilot_assets.evidence.results import held_out_cases
 from sopilot_assets.stations.gold_candidates import gold_candidates
-from sopilot_assets.stations.gold_promotions import demote_recording, promote_recording, promotion_words
+from sopilot_assets.stations.gold_promotions import demote_recording, promote_recording
 from sopilot_assets.store.home import PartitionKey
 from sopilot_assets.texts.languages import Language
 
@@ -131,36 +131,6 @@ def candidates(
         columns.insert(columns.index("lacks"), "weak_steps")
     empty = "None: no trainee recording that blind labels call right is left."
     show_rows(rows, columns=columns, empty=empty, as_json=as_json, as_csv=as_csv)
-
-
-@app.command("list", epilog=examples("sopilot gold list", "sopilot gold list --task filter_change"))
-def list_golds(
-    *,
-    task: OF_TASK = None,
-    home: HOME,
-    lang: LANG = Language.EN,
-    as_json: AS_JSON = False,
-    as_csv: AS_CSV = False,
-) -> None:
-    """List the golds: who is seen where, and who promoted them, where they were not taken in as golds."""
-    rows: list[dict[str, Cell]] = []
-    for key, one in sorted(Registry.read(home).active(task).items()):
-        if one.role != "gold":
-            continue
-        said, shown = promotion_words(one), None
-        if said is not None:
-            shown = said.ja if lang is Language.JA else said.en
-        rows.append(
-            {
-                "key": key,
-                "file": one.original_name,
-                "person": one.person,
-                "site": one.site,
-                "promoted": shown,
-            }
-        )
-    columns = ("key", "file", "person", "site", "promoted")
-    show_rows(rows, columns=columns, empty="No golds yet.", as_json=as_json, as_csv=as_csv)
 
 
 def _key(home: Home, name: str) -> PartitionKey:

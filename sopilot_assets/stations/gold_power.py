@@ -11,7 +11,9 @@ from sopilot_assets.capture.registry import Recording
 from sopilot_assets.errors import GoldError
 from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.reference.model import Gold, Reference, build_reference
+from sopilot_assets.scoring.limits import golds_limits
 from sopilot_assets.scoring.verifiability import LEAST_POWER, verifiability
+from sopilot_assets.stations.adoptions import adopted_limits
 from sopilot_assets.stations.gold_inputs import step_intervals
 from sopilot_assets.stations.gold_promotions import decoded_steps
 from sopilot_assets.stations.gold_references import EmbeddingsOf, current_calibration, read_reference
@@ -24,16 +26,18 @@ def power_with(home: Home, task_id: str, recordings: Sequence[Recording]) -> dic
     ``seal .25 -> .60``; None where it has no complete steps or no reference can be made with it, and empty
     where no step is weak.
 
-    A step is weak where its absence is found in fewer than half of the golds that were edited to lack it.
+    A step is weak where its absence is found, by the limit that decides now, in fewer than half of the golds
+    that were edited to lack it.
     Raises `GoldError` where the task has no reference.
     """
     task = load_task(home.tasks / f"{task_id}.yaml")
     reference = read_reference(home, task_id, current_reference_ids(home).get(task_id))
-    now = _power(task, current_calibration(home, reference))
+    limits = adopted_limits(home, task, model_id=reference.model_id) or golds_limits(task)
+    now = _power(task, current_calibration(home, reference), limits.review)
     weak = {step: power for step, power in now.items() if power is None or power < LEAST_POWER}
     found: dict[str, str | None] = {}
     for one in recordings:
-        then = _power_with(home, task, reference, one) if weak else {}
+        then = _power_with(home, task, reference, one, limits.review) if weak else {}
         found[str(one.key)] = (
             None
             if then is None
@@ -45,7 +49,7 @@ def power_with(home: Home, task_id: str, recordings: Sequence[Recording]) -> dic
 
 
 def _power_with(
-    home: Home, task: TaskSpec, reference: Reference, recording: Recording
+    home: Home, task: TaskSpec, reference: Reference, recording: Recording, review: float
 ) -> dict[str, float | None] | None:
     try:
         gold = Gold(
@@ -60,16 +64,16 @@ def _power_with(
         # one thread: sums come out the same on every machine
         with threadpool_limits(limits=1):
             made = build_reference(task.task_id, task.step_ids, golds, orders=reference.task_orders)
-            return _power(task, calibrate(made))
+            return _power(task, calibrate(made), review)
     except GoldError:
         return None
 
 
-def _power(task: TaskSpec, calibration: Calibration) -> dict[str, float | None]:
+def _power(task: TaskSpec, calibration: Calibration, review: float) -> dict[str, float | None]:
     """How often the absence of each critical step is found."""
     return {
         row.step_id: row.power
-        for row in verifiability(task, calibration)
+        for row in verifiability(task, calibration, review)
         if row.type is DeviationType.MISSING_STEP and row.step_id in task.critical_ids
     }
 

@@ -34,7 +34,6 @@ from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.stations.gold_inputs import embedding_models, gold_names
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.tasks import TaskSpec, load_task
-from sopilot_assets.texts.languages import Text
 
 DIGITS: Final = 3
 """Decimals of the seconds that an event keeps."""
@@ -124,17 +123,6 @@ def decoded_steps(home: Home, task: TaskSpec, recording: Recording) -> tuple[Con
     steps = _shown(task, found)
     _require_complete(recording, task, steps, "its alignment shows", "Name its steps with --steps FILE")
     return steps
-
-
-def promotion_words(recording: Recording) -> Text | None:
-    """By whom, when and why the recording was promoted; None where it was not."""
-    said = recording.promotion
-    if said is None:
-        return None
-    return Text(
-        f"promoted to gold by {said.who} on {said.at[:10]}: {said.why}",
-        f"{said.at[:10]} に {said.who} がお手本に指定：{said.why}",
-    )
 
 
 def _shown(task: TaskSpec, alignment: Alignment) -> tuple[ConfirmedStep, ...]:

@@ -32,6 +32,9 @@ from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.tasks import find_tasks, load_task
+from sopilot_assets.upkeep.conditions.golds import enough_golds, promoted_right
+from sopilot_assets.upkeep.conditions.situation import Situation
+from sopilot_assets_tests.cli.running import rows, sopilot
 from sopilot_assets_tests.stations.test_score_repeats import original
 from sopilot_assets_tests.stations.test_staleness import bring_up_to_date, keys, later
 
@@ -51,8 +54,7 @@ def scored(original: Home, tmp_path: Path) -> Home:
 def trainees(home: Home) -> list[PartitionKey]:
     """The correct recording first, then the one with a missing step, then the one with steps swapped."""
     named = {one.original_name: key for key, one in Registry.read(home).recordings.items()}
-    found = [key for name, key in sorted(named.items()) if key.role == "trainee"]
-    return sorted(found, key=lambda key: "correct" not in Registry.read(home)[key].original_name)
+    return [key for _, key in sorted(named.items()) if key.role == "trainee"]
 
 
 def label(
@@ -361,6 +363,48 @@ def test_candidates_are_right_by_blind_labels_and_say_what_they_lift(scored: Hom
     assert found[right].lifts.en == f"{found[right].recording.person} is in no gold"
     promote(scored, right)
     assert [one.recording.key for one in gold_candidates(scored, TASK)] == [other]
+
+
+def test_doctor_says_where_labels_contradict_a_promoted_gold(scored: Home) -> None:
+    key = _labelled(("ann", False))(scored)
+
+    def asked() -> Situation:
+        return Situation(scored, BEGIN, {})
+
+    assert promoted_right(asked()).told == ()
+    promote(scored, key)
+    assert [one.what for one in promoted_right(asked()).told] == ["1 promoted, all right by blind labels"]
+    assert asked().recordings[str(key)]["role"] == "gold"
+    (enough,) = enough_golds(asked()).told
+    assert enough.what.startswith("4 by ")
+    label(scored, key, "bob", True)
+    (said,) = promoted_right(asked()).told
+    assert "was promoted to gold, but ann, bob disagree about it" in said.what
+
+
+def test_commands_promote_list_and_take_back(scored: Home) -> None:
+    key = _labelled(("ann", False))(scored)
+    name = Registry.read(scored)[key].original_name
+    (found,) = rows(scored, "gold", "candidates", TASK)
+    assert (found["key"], found["new_person"], found["lacks"]) == (str(key), True, None)
+    assert "のお手本はまだありません" in str(
+        rows(scored, "gold", "candidates", TASK, "--lang", "ja")[0]["lifts"]
+    )
+    signed_by = ("--by", "tess", "--reason", "two people looked at it")
+    other = trainees(scored)[1]
+    refused = sopilot(scored, "gold", "promote", str(other), *signed_by, exit_code=1)
+    assert "nobody labeled it blind" in refused.stderr
+    said = sopilot(scored, "gold", "promote", name, *signed_by).stdout
+    assert f"{key} is a gold of {TASK} now" in " ".join(said.split())
+    assert "nothing changed" in sopilot(scored, "gold", "promote", name, *signed_by).stdout
+    (shown,) = (row for row in rows(scored, "recording", "list", "--role", "gold") if row["key"] == str(key))
+    assert (
+        shown["promoted"] == f"by tess on {promoted_golds(scored)[str(key)].at[:10]}: two people looked at it"
+    )
+    assert rows(scored, "gold", "candidates", TASK) == []
+    sopilot(scored, "gold", "demote", name, *signed_by)
+    assert "nothing changed" in sopilot(scored, "gold", "demote", name, *signed_by).stdout
+    assert promoted_golds(scored) == {}
 
 
 def test_the_power_with_a_candidate_is_computed_and_not_guessed(scored: Home) -> None:

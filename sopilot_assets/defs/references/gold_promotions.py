@@ -1,11 +1,11 @@
 """Promotions from the web page: a trainee recording becomes a gold of its task, or a trainee's again."""
 
 from pathlib import Path
+from typing import Literal
 
 import dagster as dg
 from pydantic import Field
 
-from sopilot_assets.capture.promotions import PromotionChange
 from sopilot_assets.capture.registry import Registry, find_recordings
 from sopilot_assets.defs.partitions import NO_PARTITION_OF
 from sopilot_assets.defs.recordings.scores import scores
@@ -18,7 +18,9 @@ class PromotionOrder(dg.Config):
     """Which recording is promoted or demoted, by whom and why."""
 
     recording: str = Field(description="Its partition key, video id or file name.")
-    change: PromotionChange = Field(default=PromotionChange.PROMOTE, description="promote or demote.")
+    change: Literal["promote", "demote"] = Field(
+        default="promote", description="demote: a promoted recording is a trainee's again."
+    )
     by: str = Field(description="The id of the person who decides, without spaces.")
     reason: str = Field(description="Why, for those who look later.")
     steps_file: str = Field(
@@ -45,17 +47,17 @@ def gold_promotions(
     """An event in the ledger ``promotions``; refused with the reason where the recording cannot be a gold."""
     known = {str(key): one for key, one in Registry.read(home.home).recordings.items()}
     key = PartitionKey.parse(find_recordings(known, [config.recording])[0])
-    said = {"who": config.by, "why": config.reason, "at": clock.now(), "run_id": context.run.run_id}
-    if config.change is PromotionChange.DEMOTE:
-        event = demote_recording(home.home, key, **said)
+    who, why, at, run_id = config.by, config.reason, clock.now(), context.run.run_id
+    if config.change == "demote":
+        event = demote_recording(home.home, key, who=who, why=why, at=at, run_id=run_id)
     else:
         steps = Path(config.steps_file) if config.steps_file else None
-        event = promote_recording(home.home, key, **said, steps_file=steps)
+        event = promote_recording(home.home, key, who=who, why=why, at=at, run_id=run_id, steps_file=steps)
     return dg.MaterializeResult(
         metadata={
             "key": str(key),
             "file": known[str(key)].original_name,
-            "change": config.change.value if event else "none: it is so already",
+            "change": config.change if event else "none: it is so already",
             "by": config.by,
             "reason": config.reason,
         }
