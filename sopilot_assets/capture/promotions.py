@@ -15,7 +15,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from sopilot_assets.errors import GoldError
-from sopilot_assets.store.chain import Chain, ChainDraft, ChainEvent
+from sopilot_assets.store.chain import Chain, ChainDraft, ChainEvent, Key, Who
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Ledger, plain_rows
 
@@ -61,6 +61,8 @@ class PromotionDraft(ChainDraft):
     from: a file, or the alignment with a reference. A demotion has neither.
     """
 
+    key: Key
+    who: Who
     change: Annotated[PromotionChange, Field(strict=False)]
     why: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=WHY_LETTERS)]
     steps: Annotated[tuple[ConfirmedStep, ...], Field(strict=False)] = ()

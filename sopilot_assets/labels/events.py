@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from sopilot_assets.store.chain import ChainDraft, ChainEvent, placed
+from sopilot_assets.store.chain import ChainDraft, ChainEvent, Key, Who, placed
 from sopilot_assets.tasks import DeviationType
 
 NOTE_LETTERS: Final = 2000
@@ -96,6 +96,8 @@ class Draft(ChainDraft):
     product's findings.
     """
 
+    key: Key
+    who: Who
     source: Annotated[Source, Field(strict=False)]
     critical_expected: bool | None
     verdict: Annotated[RaterVerdict, Field(strict=False)] = RaterVerdict.NONE

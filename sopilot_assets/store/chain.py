@@ -1,4 +1,4 @@
-"""Append-only chains of what people said: one for each task, every event naming the one before it by hash.
+"""Append-only chains of what was said: one for each task, every event naming the one before it by hash.
 
 A changed, dropped, added or reordered event breaks the chain at its place. The last events could be dropped
 without a trace in the chain itself; therefore its head is kept in a file beside the ledger as well. A hash
@@ -53,13 +53,11 @@ _PLACE: Final = frozenset({"seq", "previous_hash", "event_id"})
 
 
 class ChainDraft(BaseModel):
-    """What a person says about a recording of a task, before it has its place in the chain."""
+    """What is said about a task or a recording of it, and when, before it has its place in the chain."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     task_id: TaskId
-    key: Key
-    who: Who
     at: Time
 
     def says(self) -> dict[str, Plain]:

@@ -11,12 +11,10 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from sopilot_assets.capture.ledgers import videos_ledger
-from sopilot_assets.capture.promotions import promotions_chain
 from sopilot_assets.capture.registry import active_recordings
 from sopilot_assets.disk import GIB
 from sopilot_assets.errors import BackupError, SopilotError
 from sopilot_assets.evidence.results import results_ledger
-from sopilot_assets.labels.chain import labels_chain
 from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.settings import load_settings
@@ -25,11 +23,11 @@ from sopilot_assets.stations.outcome import Progress
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.listing import whole_listing
 from sopilot_assets.store.publish import file_sha256, local_path, scratch_folder
-from sopilot_assets.studies.adoptions import adoptions
 from sopilot_assets.upkeep.backup.databases import database_problem
 from sopilot_assets.upkeep.backup.repository import Repository
 from sopilot_assets.upkeep.backup.restore import refuse_full, write_files
 from sopilot_assets.upkeep.backup.snapshot import SQLITE, Remark, Snapshot, path_of
+from sopilot_assets.upkeep.chains import event_chains
 
 Look: TypeAlias = Callable[[Home], Iterable[Remark]]
 """What else is wrong with a restored home."""
@@ -157,8 +155,8 @@ def _unknown_recordings(restored: Home) -> Iterator[Remark]:
 
 
 def _broken_chains(restored: Home) -> Iterator[Remark]:
-    """Events of labels and promotions that were dropped or changed."""
-    for chain in (labels_chain(restored), promotions_chain(restored)):
+    """Events of labels, promotions and adoptions that were dropped or changed."""
+    for chain in event_chains(restored):
         for task_id in chain.tasks():
             try:
                 chain.read(task_id)
