@@ -17,7 +17,8 @@ from benchmarks._calibration_sets import (
     SetResult,
 )
 from sopilot_assets.bench.expected import Fault
-from sopilot_assets.scoring.score import INTERVAL
+from sopilot_assets.bench.selective import Trial
+from sopilot_assets.scoring.points import INTERVAL
 from sopilot_assets.tasks import DeviationType
 
 POWER_EDGES: Final = (0.0, 0.5, 0.7, 0.8, 0.9, 1.0)
@@ -78,14 +79,6 @@ def share(hits: Iterable[bool]) -> Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """Something that was said to happen with probability ``stated``, and whether it did."""
-
-    stated: float
-    hit: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Event(Trial):
     """A trial about a type of deviation at steps of a set's procedure; ``alike`` says that the recording is
     one like those that the calibration tried: one edit, or none, and nothing else.
@@ -123,14 +116,6 @@ def bins(trials: Sequence[Trial], edges: Sequence[float]) -> tuple[Bin, ...]:
 def brier(trials: Sequence[Trial]) -> float:
     """The mean squared error of the stated probabilities (G. W. Brier 1950); NaN of nothing."""
     return sum((t.stated - t.hit) ** 2 for t in trials) / len(trials) if trials else math.nan
-
-
-def expected_calibration_error(trials: Sequence[Trial], edges: Sequence[float]) -> float:
-    """The mean over the bins, weighted by cases, of |stated - measured| (M. P. Naeini et al. 2015)."""
-    if not trials:
-        return math.nan
-    found = bins(trials, edges)
-    return sum(abs(one.stated - one.measured.value) * one.measured.cases for one in found) / len(trials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +167,9 @@ def stated_power(result: SetResult) -> Callable[[Fault], float | None]:
 
 
 def power_events(results: Sequence[SetResult]) -> list[Event]:
-    """One event for each labeled deviation of a verified type: was it found, type and steps being right?"""
+    """One event for each labeled deviation of a verified type: was it found, type and steps being right, or,
+    where a critical step is missing, at least held back?
+    """
     events = []
     for result in results:
         power = stated_power(result)
@@ -193,7 +180,9 @@ def power_events(results: Sequence[SetResult]) -> list[Event]:
                 if stated is not None:
                     rows = tuple((result.name, step) for step in fault.steps)
                     kind = DeviationType(fault.type)
-                    events.append(Event(stated, fault in found, kind, rows, one.alone))
+                    held = one.held_back and kind is DeviationType.MISSING_STEP
+                    hit = fault in found or (held and not result.critical_steps.isdisjoint(fault.steps))
+                    events.append(Event(stated, hit, kind, rows, one.alone))
     return events
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from upath import UPath
 from benchmarks._runs import video_id
 from sopilot_assets.alignment.align import HIDDEN_SHARE, align
 from sopilot_assets.alignment.calibration import calibrate
+from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.bench.expected import Fault, comparable
 from sopilot_assets.bench.folder import open_folder
 from sopilot_assets.bench.lines import Line
@@ -28,8 +30,12 @@ from sopilot_assets.embedding.lite0_flow import Lite0Flow
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.reference.durations import Durations
 from sopilot_assets.reference.model import Gold, Reference, build_reference
+from sopilot_assets.scoring.deviations import PARTIAL_SHARE, PARTIAL_SPREADS
+from sopilot_assets.scoring.limits import DecisionLimits, golds_limits
+from sopilot_assets.scoring.points import score_points
 from sopilot_assets.scoring.result import Deviation, Score, Verifiability
-from sopilot_assets.scoring.score import PARTIAL_SHARE, score_alignment, score_points
+from sopilot_assets.scoring.score import score_alignment
+from sopilot_assets.scoring.severity import is_critical
 from sopilot_assets.scoring.text import NOTHING_TO_SAY
 from sopilot_assets.scoring.verifiability import VERIFIED, verifiability
 from sopilot_assets.segments import Segment
@@ -101,7 +107,8 @@ class Finding:
 class Scored:
     """One trainee recording: what is true of it and what was said. ``alone`` says that its label holds one
     edit of one of the types that golds are edited for and nothing else; ``true_score`` is the score that
-    perfect recognition would give.
+    perfect recognition would give, and ``held_back`` says that something critical is likely enough to be
+    looked at.
     """
 
     truth: Truth
@@ -112,6 +119,7 @@ class Scored:
     interval: tuple[float, float] | None
     decision: str
     critical_probability: float
+    held_back: bool
     findings: tuple[Finding, ...]
 
 
@@ -123,6 +131,8 @@ class SetResult:
     gold_persons: tuple[str, ...]
     gold_sites: tuple[str, ...]
     golds: int
+    limits: DecisionLimits
+    critical_steps: frozenset[str]
     rows: tuple[Verifiability, ...]
     scored: tuple[Scored, ...]
 
@@ -222,7 +232,7 @@ def score_set(job: ScoreJob) -> SetResult:
     folder = open_folder(job.root)
     (task,) = folder.tasks
     spec = _spec(job.root, task)
-    sites = {gold.site for gold in task.golds}
+    sites, limits = {gold.site for gold in task.golds}, golds_limits(spec)
     with threadpool_limits(1):
         reference = build_reference(
             spec.task_id, spec.step_ids, _golds(job.embeddings, task), orders=spec.legal_orders()
@@ -236,13 +246,15 @@ def score_set(job: ScoreJob) -> SetResult:
             score = score_alignment(spec, reference, alignment, calibration)
             truth = truth_of(task, one, line)
             true_score = labeled_score(spec, line, reference)
-            scored.append(_scored(truth, line, score, true_score, at_gold_site=one.site in sites))
+            scored.append(_scored(truth, line, score, true_score, limits, at_gold_site=one.site in sites))
     return SetResult(
         job.root.name,
         tuple(sorted({gold.person or "" for gold in task.golds})),
         tuple(sorted(sites)),
         len(task.golds),
-        verifiability(spec, calibration),
+        limits,
+        frozenset(one.id for n, one in enumerate(spec.steps) if is_critical(spec, EditKind.MISSING, [n])),
+        verifiability(spec, calibration, limits.review),
         tuple(scored),
     )
 
@@ -267,7 +279,9 @@ def _golds(embeddings: Embeddings, task: BenchTask) -> list[Gold]:
     ]
 
 
-def _scored(truth: Truth, line: Line, score: Score, true_score: float, *, at_gold_site: bool) -> Scored:
+def _scored(
+    truth: Truth, line: Line, score: Score, true_score: float, limits: DecisionLimits, *, at_gold_site: bool
+) -> Scored:
     edits = line.deviations or ()
     return Scored(
         truth=truth,
@@ -278,6 +292,7 @@ def _scored(truth: Truth, line: Line, score: Score, true_score: float, *, at_gol
         interval=score.interval,
         decision=score.decision.value,
         critical_probability=score.critical_probability,
+        held_back=score.critical_probability >= limits.review,
         findings=tuple(
             Finding(comparable(Fault(d.type, d.step_ids)), d.confidence) for d in score.deviations
         ),
@@ -287,16 +302,16 @@ def _scored(truth: Truth, line: Line, score: Score, true_score: float, *, at_gol
 def labeled_score(task: TaskSpec, line: Line, reference: Reference) -> float:
     """The score that perfect recognition of a labeled recording would give, by the product's own rules.
 
-    A step counts as missing when it was left out, when a cut left less than `PARTIAL_SHARE` of it, or when a
+    A step counts as missing when it was left out, when a cut left less of it than has to be shown, or when a
     standstill hides at least `HIDDEN_SHARE` of it. An over-long step loses its labeled seconds less the
     golds' usual seconds for it at this recording's own pace (the median ratio over its whole labeled steps);
     the loss is taken against the usual seconds of the whole procedure at that pace.
     """
-    deviations = tuple(_labeled_deviations(task, line))
+    deviations = tuple(_labeled_deviations(task, line, reference.durations))
     return score_points(task, deviations, over_time_ratio=_labeled_loss(line, reference.durations))
 
 
-def _labeled_deviations(task: TaskSpec, line: Line) -> Iterator[Deviation]:
+def _labeled_deviations(task: TaskSpec, line: Line, durations: Durations) -> Iterator[Deviation]:
     for edit in line.deviations or ():
         shares = edit.visible_fraction
         match edit.type:
@@ -304,7 +319,9 @@ def _labeled_deviations(task: TaskSpec, line: Line) -> Iterator[Deviation]:
                 for step in edit.steps:
                     yield _deviation(task, DeviationType.MISSING_STEP, (step,))
             case "cut_tail" | "skip_start":
-                barely = [s for s in edit.partial_gold_steps if shares.get(s, 1.0) < PARTIAL_SHARE]
+                barely = [
+                    s for s in edit.partial_gold_steps if shares.get(s, 1.0) < _least_shown(durations, s)
+                ]
                 for step in (*edit.missing_gold_steps, *barely):
                     yield _deviation(task, DeviationType.MISSING_STEP, (step,))
             case "freeze":
@@ -314,6 +331,11 @@ def _labeled_deviations(task: TaskSpec, line: Line) -> Iterator[Deviation]:
                 yield _deviation(task, DeviationType(edit.type), edit.steps)
             case other:
                 raise ConfigError(f"{line.file}: expected an edit of the simulator, found {other!r}.")
+
+
+def _least_shown(durations: Durations, step: int) -> float:
+    """The share of a first or last step that has to be seen for it not to count as missing."""
+    return min(PARTIAL_SHARE, math.exp(-PARTIAL_SPREADS * durations.spread[step]))
 
 
 def _deviation(task: TaskSpec, kind: DeviationType, steps: Sequence[int]) -> Deviation:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from benchmarks._runs import Cache, embedding_of, judge_of, labeled, task_of, video_id
-from benchmarks._variations import BY_NAME, FULL
+from benchmarks._variations import BY_NAME, FULL, Backend
 from sopilot_assets.bench.recordings import BenchTask
 from sopilot_assets.embedding.clips import ClipEmbedding, rearranged
 from sopilot_assets.video.frames import open_frames
@@ -186,18 +186,20 @@ def other_tasks(root: Path, task: BenchTask) -> list[BenchTask]:
 
 @dataclass(frozen=True, slots=True)
 class ControlJob:
-    """All controls of one task of a folder."""
+    """All controls of one task of a folder, by one embedder."""
 
     cache: Cache
     root: Path
     task_id: str
+    embedder: str
     made: tuple[Made, ...]
     reversed_file: Path
 
 
 def controls_of(job: ControlJob) -> Decisions:
     """What was decided about each control."""
-    variation, task = BY_NAME[FULL], task_of(job.root, job.task_id)
+    task = task_of(job.root, job.task_id)
+    variation = replace(BY_NAME[FULL], backend=Backend(job.embedder))
     counts: Decisions = Counter()
     with threadpool_limits(1):
         judge = judge_of(job.cache, task, task.golds, variation)

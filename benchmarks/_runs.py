@@ -23,6 +23,7 @@ from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.bench.expected import Fault, comparable
 from sopilot_assets.bench.folder import LabeledFolder, open_folder
 from sopilot_assets.bench.measures import ScoredRecording
+from sopilot_assets.bench.promotion import promoted
 from sopilot_assets.bench.recordings import BenchRecording, BenchTask
 from sopilot_assets.bench.run import Reported, Result
 from sopilot_assets.bench.truth import truth_of
@@ -31,7 +32,7 @@ from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding, save_e
 from sopilot_assets.embedding.embedder import Embedder
 from sopilot_assets.errors import GoldError
 from sopilot_assets.reference.model import Gold, Reference, build_reference, proposed_intervals
-from sopilot_assets.scoring.result import Score
+from sopilot_assets.scoring.result import Deviation, Score
 from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.store.home import VIDEO_ID_DIGITS
 from sopilot_assets.store.publish import file_sha256
@@ -128,19 +129,22 @@ class Judge:
 
 
 def judge_of(cache: Cache, task: BenchTask, golds: Sequence[BenchRecording], variation: Variation) -> Judge:
-    """The judge of a task by these golds; call it, and score, with the variation applied."""
+    """The judge of a task by these golds, of which some may come more than once; call it, and score, with the
+    variation applied.
+    """
     spec = (
         load_task(task.task_file)
         if task.task_file is not None
         else TaskSpec(task_id=task.task_id, name=task.task_id, version=1, steps=task.steps)
     )
     made = []
-    for recording in golds:
+    for number, recording in enumerate(golds):
+        copies = sum(one.path == recording.path for one in golds[:number])
         embedding = embedding_of(cache, variation.backend, recording.path, variation.blocks)
         steps = task.gold_steps.get(recording.file)
         made.append(
             Gold(
-                video_id=video_id(recording.path),
+                video_id=video_id(recording.path) + "c" * copies,
                 person=recording.person,
                 site=recording.site,
                 embedding=embedding,
@@ -172,8 +176,9 @@ class Outcome:
 
 def cases_of(job: Job) -> Outcome:
     """All trainees of the task, under each variation, once for each choice of golds."""
-    variations, task = [BY_NAME[name] for name in job.variations], task_of(job.root, job.task_id)
+    variations = [BY_NAME[name] for name in job.variations]
     first, found = variations[0], {variation.name: list[ScoredRecording]() for variation in variations}
+    task = promoted(labeled(job.root), task_of(job.root, job.task_id), first.promote, seed=0)
     with threadpool_limits(1):
         for golds in gold_choices(task, first.golds):
             try:
@@ -213,8 +218,11 @@ def result_of(score: Score) -> Result:
         decision=score.decision.value,
         score=score.score,
         probability=score.critical_probability,
-        reported=tuple(
-            Reported(comparable(Fault(d.type, d.step_ids)), d.trainee, d.severity is Severity.CRITICAL)
-            for d in score.deviations
-        ),
+        reported=tuple(map(_reported, score.deviations)),
+        suspected=tuple(map(_reported, score.suspected)),
     )
+
+
+def _reported(deviation: Deviation) -> Reported:
+    fault = comparable(Fault(deviation.type, deviation.step_ids))
+    return Reported(fault, deviation.trainee, deviation.severity is Severity.CRITICAL)

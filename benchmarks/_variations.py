@@ -18,6 +18,9 @@ from sopilot_assets.alignment.explanations import Prices
 from sopilot_assets.alignment.segmental import border_scores
 from sopilot_assets.bench.recordings import BenchRecording, BenchTask, choose_golds
 from sopilot_assets.reference.evidence import FALLBACK_STACK
+from sopilot_assets.scoring.limits import DecisionLimits, golds_limits
+from sopilot_assets.scoring.procedure import UNFAMILIAR, UNFAMILIAR_UNORDERED
+from sopilot_assets.tasks import EmbedderName, TaskSpec
 
 Settings: TypeAlias = tuple[tuple[str, Any], ...]
 _PACKAGE: Final = "sopilot_assets"
@@ -30,7 +33,7 @@ NEVER_IDLE: Final = 50.0
 class Backend:
     """An embedding backend at a clip length in seconds (None: its own)."""
 
-    name: str = "lite0_flow"
+    name: str = EmbedderName.LITE0_BOX.value
     clip_s: float | None = None
 
     @contextmanager
@@ -46,15 +49,17 @@ class Backend:
 class Variation:
     """One changed thing.
 
-    ``golds`` names how they are chosen (see `gold_choices`), ``blocks`` the feature blocks that remain (None:
-    all), ``settings`` what is replaced. Without ``prices`` those of edits are the defaults. ``everywhere``
-    ones run on every folder, the others on the first only. ``after_calibration`` ones change nothing about
-    reference and calibration, and share those of the product.
+    ``golds`` names how they are chosen (see `gold_choices`), ``promote`` is how many correct trainees are
+    golds too, ``blocks`` the feature blocks that remain (None: all), ``settings`` what is replaced. Without
+    ``prices`` those of edits are the defaults. ``everywhere`` ones run on every folder, the others on the
+    first only. ``after_calibration`` ones change nothing about reference and calibration, and share those of
+    the product.
     """
 
     group: str
     name: str
     golds: str = "all"
+    promote: int = 0
     backend: Backend = Backend()
     blocks: tuple[str, ...] | None = None
     settings: Settings = ()
@@ -78,8 +83,9 @@ class Variation:
 
 
 def gold_choices(task: BenchTask, kind: str) -> list[tuple[BenchRecording, ...]]:
-    """Every set of golds of a kind that is tried: ``all`` of them once, ``one`` in turn, pairs of ``one
-    person`` or of ``two persons``.
+    """Every set of golds of a kind that is tried: ``all`` of them once, in the order of their files, from the
+    last to the first (``backwards``) or each ``twice``, ``one`` in turn, pairs of ``one person`` or of ``two
+    persons``.
 
     No gold is in two of the pairs; where a task has no such pair the list is empty.
     """
@@ -88,6 +94,10 @@ def gold_choices(task: BenchTask, kind: str) -> list[tuple[BenchRecording, ...]]
         by_person.setdefault(gold.person or gold.file, []).append(gold)
     if kind == "all":
         return [task.golds]
+    if kind == "backwards":
+        return [task.golds[::-1]]
+    if kind == "twice":
+        return [(*task.golds, *task.golds)]
     if kind == "one":
         return [(gold,) for gold in task.golds]
     if kind == "one person":
@@ -110,17 +120,47 @@ def _not_fitted(_: Sequence[object]) -> tuple[float, float, float, float]:
     return FALLBACK_STACK
 
 
+def _without_a_middle(task: TaskSpec) -> DecisionLimits:
+    """Nobody looks at what is suspected: what does not fail is decided by its points."""
+    limits = golds_limits(task)
+    return DecisionLimits(limits.fail, limits.fail, limits.source)
+
+
+def _looked_at_from(review: float, task: TaskSpec) -> DecisionLimits:
+    limits = golds_limits(task)
+    return DecisionLimits(max(review, limits.fail), review, limits.source)
+
+
+def _fails_from(fail: float, task: TaskSpec) -> DecisionLimits:
+    limits = golds_limits(task)
+    return DecisionLimits(max(fail, limits.review), limits.review, limits.source)
+
+
+def _worth_all(*_: object) -> float:
+    return 1.0
+
+
+def _never(_: object) -> float:
+    return 0.0
+
+
 FULL: Final = "the product as it is"
 
-_NETWORK: Final = ("final", "final_spread", "mid", "mid_spread")
+USUAL_FAMILIARITY: Final = -0.5
+"""log2 of the fit of a recording that shows the task as its golds do, about."""
+_WHOLE: Final = ("final", "final_spread", "mid", "mid_spread")
+_BOX: Final = ("box_final", "box_final_spread", "box_mid", "box_mid_spread")
+_NETWORK: Final = (*_WHOLE, *_BOX)
 _MOTION: Final = ("hof", "hof_whole", "mbh", "mbh_whole")
 
 
 def _features() -> Iterator[Variation]:
     group = "Features"
     yield Variation(group, "without motion (flow) blocks", blocks=_NETWORK, everywhere=True)
-    yield Variation(group, "without spread blocks", blocks=("final", "mid", *_MOTION))
-    yield Variation(group, "the network's last layer only", blocks=("final",))
+    yield Variation(group, "without the motion box", blocks=(*_WHOLE, *_MOTION), everywhere=True)
+    yield Variation(group, "without the whole picture", blocks=(*_BOX, *_MOTION))
+    yield Variation(group, "without spread blocks", blocks=("final", "mid", "box_final", "box_mid", *_MOTION))
+    yield Variation(group, "the network's last layer only", blocks=("final", "box_final"))
     yield Variation(group, "motion (flow) blocks only", blocks=_MOTION)
     # the old system's embedding
     yield Variation(group, "color_motion (clips of 4 s)", backend=Backend("color_motion"))
@@ -131,6 +171,10 @@ def _golds() -> Iterator[Variation]:
     yield Variation(group, "1 gold (each in turn)", golds="one", everywhere=True)
     yield Variation(group, "2 golds of one person", golds="one person", everywhere=True)
     yield Variation(group, "2 golds of two persons", golds="two persons", everywhere=True)
+    for count in (4, 8):
+        yield Variation(group, f"{count} promoted golds more", promote=count, everywhere=True)
+    yield Variation(group, "golds in the opposite order", golds="backwards", everywhere=True)
+    yield Variation(group, "each gold twice", golds="twice", everywhere=True)
 
 
 def _clip_lengths() -> Iterator[Variation]:
@@ -200,43 +244,40 @@ def _decoder() -> Iterator[Variation]:
 
 def _scoring() -> Iterator[Variation]:
     group = "Scoring"
+    constant, by_fit, by_order = UNFAMILIAR
+    for name, log_odds in (
+        ("other work told by fit alone", (*UNFAMILIAR_UNORDERED, 0.0)),
+        ("other work told by order alone", (constant + by_fit * USUAL_FAMILIARITY, 0.0, by_order)),
+    ):
+        settings = (("scoring.procedure.UNFAMILIAR", log_odds),)
+        yield Variation(group, name, settings=settings, everywhere=True, after_calibration=True)
     yield Variation(
         group,
-        "other work told by fit alone",
-        settings=(
-            ("scoring.procedure.LEAST_ORDER_EVIDENCE", -LOTS),
-            ("scoring.procedure.NATS_PER_DOUBLING", LOTS),
-        ),
+        "other work never suspected",
+        settings=(("scoring.score.other_work_probability", _never),),
         everywhere=True,
         after_calibration=True,
     )
     yield Variation(
         group,
-        "other work told by order alone",
-        settings=(("scoring.procedure.LEAST_MATCH", -LOTS),),
+        "findings worth the same however golds bear them out",
+        settings=(("scoring.score.worth", _worth_all), ("scoring.suspicions.worth", _worth_all)),
         everywhere=True,
         after_calibration=True,
     )
-    yield Variation(
-        group,
-        "findings that held-out golds show too are reported",
-        settings=(("scoring.score.MOST_FALSE", 1.1),),
-        everywhere=True,
-        after_calibration=True,
-    )
-    yield Variation(
-        group,
-        "passed although a critical step could not be missed",
-        settings=(("scoring.score.BLIND", -1.0),),
-        after_calibration=True,
-    )
-    yield Variation(
-        group,
-        "likely but unfound deviations decided",
-        settings=(("scoring.score.UNCERTAIN", 1.1),),
-        everywhere=True,
-        after_calibration=True,
-    )
+    limits = {
+        "what is suspected is not held back": _without_a_middle,
+        **{f"looked at from {p:.0%} on": partial(_looked_at_from, p) for p in (0.02, 0.05, 0.1, 0.2)},
+        **{f"fails from {p:.0%} on": partial(_fails_from, p) for p in (0.5, 0.95)},
+    }
+    for name, chosen in limits.items():
+        yield Variation(
+            group,
+            name,
+            settings=(("scoring.score.golds_limits", chosen),),
+            everywhere=True,
+            after_calibration=True,
+        )
 
 
 VARIATIONS: Final[tuple[Variation, ...]] = (

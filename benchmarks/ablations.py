@@ -38,7 +38,7 @@ from benchmarks._variations import FULL, VARIATIONS, Backend, Variation
 from sopilot_assets.bench.measures import ScoredRecording, measure
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.store.publish import publish_text
-from sopilot_assets.tasks import DeviationType
+from sopilot_assets.tasks import DeviationType, EmbedderName
 
 SEED: Final = 0
 TYPES: Final = {
@@ -49,14 +49,16 @@ TYPES: Final = {
     DeviationType.FREEZE: "freeze",
     DeviationType.STEP_DEVIATION: "added",
 }
+CONTROLLED: Final = (EmbedderName.LITE0_BOX.value, EmbedderName.LITE0_FLOW.value)
+"""The embedders whose controls are run."""
 CHOSEN_AMONG: Final = ("Features", "Evidence and calibration", "Decoder", "Scoring")
 
 Results: TypeAlias = dict[tuple[Path, str], list[ScoredRecording]]
 """The cases of each folder under each variation, by its name."""
 Problems: TypeAlias = dict[tuple[Path, str], str]
 """Why a variation could not run on a folder."""
-Controls: TypeAlias = dict[tuple[Path, str], Decisions]
-"""What was decided about the controls of each folder's tasks."""
+Controls: TypeAlias = dict[tuple[Path, str, str], Decisions]
+"""What was decided about the controls of each folder's tasks, by embedder."""
 Figures: TypeAlias = Mapping[str, Any]
 Todo = TypeVar("Todo")
 Done = TypeVar("Done")
@@ -102,7 +104,8 @@ def _run(roots: Sequence[Path], cache: Cache, workers: Executor) -> tuple[Result
             if outcome.problem:
                 problems[job.root, name] = outcome.problem
     control_jobs = [
-        ControlJob(cache, root, task.task_id, tuple(made), turned[root][task.task_id])
+        ControlJob(cache, root, task.task_id, embedder, tuple(made), turned[root][task.task_id])
+        for embedder in CONTROLLED
         for root in roots
         for task in labeled(root).tasks
     ]
@@ -110,7 +113,7 @@ def _run(roots: Sequence[Path], cache: Cache, workers: Executor) -> tuple[Result
     for control, counts in zip(
         control_jobs, _each(controls_of, control_jobs, workers, "controls"), strict=True
     ):
-        controls[control.root, control.task_id] = counts
+        controls[control.root, control.task_id, control.embedder] = counts
     return results, problems, controls
 
 
@@ -128,11 +131,11 @@ def _embed_all(
     turned: Mapping[Path, Mapping[str, Path]],
     workers: Executor,
 ) -> None:
-    """Every video by the product's backend, those of the first folder by all others too."""
+    """Every video by the embedders whose controls are run, those of the first folder by all others too."""
     everything = [one.path for one in made]
     for root in roots:
         everything += [*turned[root].values(), *_videos(root)]
-    wanted = {(Backend(), video) for video in everything}
+    wanted = {(Backend(name), video) for name in CONTROLLED for video in everything}
     wanted |= {(one.backend, video) for one in VARIATIONS for video in _videos(roots[0])}
     jobs = [
         EmbedJob(cache, backend, video)
@@ -195,13 +198,17 @@ def _head(roots: Sequence[Path], results: Results) -> Iterator[str]:
 
 COLUMNS: Final = (
     "missed",
+    "held back",
     "or abstained",
     "false critical",
     "false alarms",
     "abstained",
+    "decided",
     "correct passed",
     "other work passed",
     "AUC",
+    "AURC",
+    "ECE",
     *TYPES.values(),
 )
 
@@ -250,14 +257,18 @@ def _cells(figures: Figures) -> Iterator[str]:
     critical, alarms, passes = figures["critical"], figures["false_alarms"], figures["passes"]
     counts = critical["counts"]
     yield f"{counts['miss']}/{critical['n_critical']}"
+    yield f"{counts['held_back']}/{critical['n_critical']}"
     yield f"{counts['miss_strict']}/{critical['n_critical']}"
     yield f"{counts['fpr']}/{critical['n_not_critical']}"
     yield f"{alarms['counts']['all']}/{alarms['n']['all']}"
     yield _share(figures["abstained"])
+    yield _share(figures["decided"]["share"])
     yield f"{passes['counts']['correct']}/{passes['n']['correct']}"
     other = passes["n"]["other_task"]
     yield f"{passes['counts']['other_task']}/{other}" if other else "–"
     yield _share(figures["auc"]["critical"], digits=3)
+    yield _share(figures["selective"]["aurc"], digits=3)
+    yield _share(figures["selective"]["calibration_error"], digits=3)
     for kind in TYPES:
         of_type = figures["types"][kind.value]
         yield _share(of_type["f1"]) if of_type["n"] else "–"
@@ -320,9 +331,10 @@ def _loss(cases: Iterable[ScoredRecording]) -> float:
 def _control_tables(controls: Controls) -> Iterator[str]:
     decisions = [decision.value for decision in Decision]
     yield CONTROLS
-    for root in dict.fromkeys(root for root, _ in controls):
-        counts = sum((some for (of, _), some in controls.items() if of == root), Counter[tuple[str, str]]())
-        yield f"\n### {root.name}: controls\n"
+    for root, embedder in dict.fromkeys((root, embedder) for root, _, embedder in controls):
+        mine = [some for (of, _, by), some in controls.items() if (of, by) == (root, embedder)]
+        counts = sum(mine, Counter[tuple[str, str]]())
+        yield f"\n### {root.name}: controls, {embedder}\n"
         yield _table_line("control", *decisions)
         yield _table_line("---", *["---:"] * len(decisions))
         for kind in (OTHER, BACKWARDS, BACKWARDS_FILES, *KINDS):
@@ -331,25 +343,27 @@ def _control_tables(controls: Controls) -> Iterator[str]:
         yield _table_line("all noise and still pictures", *totals)
     everything = sum(sum(counts.values()) for counts in controls.values())
     passed = {
-        (root, task_id, kind): count
-        for (root, task_id), counts in controls.items()
+        (root, task_id, embedder, kind): count
+        for (root, task_id, embedder), counts in controls.items()
         for (kind, decision), count in counts.items()
         if decision == Decision.PASS
     }
     yield f"\n{sum(passed.values())} of {everything} controls passed{':' if passed else '.'}\n"
-    for (root, task_id, kind), count in passed.items():
-        yield f"- {root.name}, task {task_id}: {count} of {kind}"
+    for (root, task_id, embedder, kind), count in passed.items():
+        yield f"- {root.name}, task {task_id}, {embedder}: {count} of {kind}"
 
 
 INTRODUCTION: Final = """# Accuracy of the product's parts
 
 Written by `python -m benchmarks.ablations {folders} --out benchmarks/accuracy.md`; the same folders give
 the same figures. Each line changes one thing and leaves the rest as it is. What the figures mean is
-defined in docs/accuracy.md; in short: *missed* critical recordings (not detected, not abstained), *or
-abstained* (not detected), *false critical* among those without a critical deviation, *false alarms* and
-*passed* among correct recordings, *abstained* of all that show the task, the *AUC* of the critical
-probability, and F1 by recording for each type of deviation. A dash: nothing of the kind in the folder.
-With one gold in turn, or pairs, each recording counts once for each choice of golds.
+defined in docs/accuracy.md; in short: *missed* critical recordings (not detected, not held back, not
+abstained), *held back* for a person with a critical suspicion, *or abstained* (not detected at all), *false
+critical* among those without a critical deviation, *false alarms* and *passed* among correct recordings,
+*abstained* and *decided* of all that show the task, of the critical probability the *AUC*, the area under the
+risk-coverage curve (*AURC*) and the expected calibration error (*ECE*), and F1 by recording for each type of
+deviation. A dash: nothing of the kind in the folder. With one gold in turn, or pairs, each recording counts
+once for each choice of golds; promoted golds are not judged.
 """
 
 HISTORY: Final = """

@@ -40,14 +40,12 @@ from benchmarks._calibration_figures import (
     Event,
     Group,
     Share,
-    Trial,
     bins,
     brier,
     confidence_trials,
     covered,
     critical_trials,
     digits,
-    expected_calibration_error,
     false_events,
     grouped,
     groups_of,
@@ -71,7 +69,7 @@ from benchmarks._calibration_sets import (
     plan_sets,
     score_set,
 )
-from sopilot_assets.scoring.score import UNCERTAIN
+from sopilot_assets.bench.selective import Trial, expected_calibration_error
 from sopilot_assets.store.publish import publish_path, publish_text
 from sopilot_assets.tasks import DeviationType
 
@@ -125,10 +123,11 @@ def checks(results: Sequence[SetResult]) -> list[Check]:
     for name, some in groups:
         found.append(_check(f"probability of something critical, {name}", critical_trials(some)))
     everything = groups[0][1]
-    low = [t for t in critical_trials(everything) if t.stated < UNCERTAIN]
-    high = [t for t in critical_trials(everything) if t.stated >= 1 - UNCERTAIN]
-    found.append(_check(f"probability of something critical, where stated below {UNCERTAIN:g}", low))
-    found.append(_check(f"probability of something critical, where stated from {1 - UNCERTAIN:g} on", high))
+    limits = results[0].limits  # all sets are of one task
+    low = [t for t in critical_trials(everything) if t.stated < limits.review]
+    high = [t for t in critical_trials(everything) if t.stated >= limits.fail]
+    found.append(_check(f"probability of something critical, where stated below {limits.review:g}", low))
+    found.append(_check(f"probability of something critical, where stated from {limits.fail:g} on", high))
     for name, some in groups:
         found.append(_check(f"confidence, type and steps right, {name}", confidence_trials(some)))
     found.append(_check("confidence, type right, all", confidence_trials(everything, steps=False)))
@@ -181,7 +180,8 @@ POWER_ABOUT: Final = (
     "Alike: recordings with one such deviation and nothing else, which is what the calibration tried. All: "
     "also those with several deviations, a cut or a standstill. The error is the mean over the rows (set, "
     "step), weighted by cases, of |stated − measured|; by chance is what it would be if every row were "
-    "exactly right. A deviation counts as found when its type and steps are right."
+    "exactly right. A deviation counts as found when its type and steps are right; a missing critical step "
+    "also where something critical is at least as likely as the limit of looking, since it is held back then."
 )
 FALSE_ABOUT: Final = (
     "Alike: recordings without any deviation. All: every recording, at rows that its label neither asks for "

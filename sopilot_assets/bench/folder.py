@@ -101,7 +101,7 @@ class _Reader:
             known.add(line.file)
             if is_gold:
                 golds.append(_recording(line, path))
-                steps[line.file] = tuple(_intervals(line, sop, where))
+                steps[line.file] = tuple(_intervals(line, [step.name for step in sop], where))
             else:
                 trainees.append(_recording(line, path))
                 self._remember(task_id, line, sop, where)
@@ -166,7 +166,7 @@ class _Reader:
         for edit in line.deviations or ():
             named = (*edit.steps, *edit.missing_gold_steps, *edit.partial_gold_steps)
             for step in (*named, *line.physically_missing_gold_steps):
-                _check_step(step, sop, f"{where}, field deviations ({edit.type})")
+                _check_step(step, len(sop), f"{where}, field deviations ({edit.type})")
         self.labels[task_id, line.file] = line
         missing = {
             "site": line.site is None,
@@ -239,24 +239,29 @@ def _recording(line: Line, path: Path) -> BenchRecording:
     return BenchRecording(file=line.file, path=path, site=site, person=line.performer)
 
 
-def _check_step(step: int, sop: Sequence[TaskStep], where: str) -> None:
-    if step >= len(sop):
+def labeled_steps(folder: LabeledFolder, task: BenchTask, file: str) -> tuple[StepInterval, ...]:
+    """When a trainee's steps begin and end, by its label; ``ConfigError`` for steps that cannot be."""
+    names = [step.name for step in task.steps]
+    return tuple(_intervals(folder.labels[task.task_id, file], names, f"{folder.root / LABELS}, {file}"))
+
+
+def _check_step(step: int, count: int, where: str) -> None:
+    if step >= count:
         raise ConfigError(
-            f"{where}: expected steps from 0 to {len(sop) - 1}, found {step}. Steps are "
-            "counted from 0 in sop_steps."
+            f"{where}: expected steps from 0 to {count - 1}, found {step}. Steps are counted from 0 in "
+            "sop_steps."
         )
 
 
-def _intervals(line: Line, sop: Sequence[TaskStep], where: str) -> Iterator[StepInterval]:
-    """When a gold's steps begin and end; by their index, or by their name where no index is given."""
+def _intervals(line: Line, names: Sequence[str], where: str) -> Iterator[StepInterval]:
+    """When a recording's steps begin and end; by their index, or by their name where no index is given."""
     shown = line.steps or ()
-    names = [step.name for step in sop]
     by_name = all(one.gold_step is None for one in shown) and len(set(names)) == len(names)
     for number, one in enumerate(shown):
         step = names.index(one.label) if by_name and one.label in names else one.gold_step
         if step is None:
             continue
-        _check_step(step, sop, f"{where}, field steps[{number}].gold_step")
+        _check_step(step, len(names), f"{where}, field steps[{number}].gold_step")
         if not 0 <= one.start_sec < one.end_sec:
             raise ConfigError(
                 f"{where}, field steps[{number}]: expected 0 <= start_sec < end_sec, found "

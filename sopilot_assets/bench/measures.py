@@ -19,13 +19,24 @@ from sklearn.metrics import roc_auc_score
 from sopilot_assets.bench.expected import Fault
 from sopilot_assets.bench.intervals import share_interval
 from sopilot_assets.bench.run import Reported, Result
+from sopilot_assets.bench.selective import (
+    COVERAGES,
+    Trial,
+    expected_calibration_error,
+    reliability,
+    risk_at,
+    risks,
+)
 from sopilot_assets.bench.truth import LabeledPlace, Truth
 from sopilot_assets.scoring.result import Decision
+from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 _DIGITS: Final = 6
+MOMENT_S: Final = 2.0
+"""A moment that is named at most this far, in seconds, from a deviation leads to it."""
 _STANDS_FOR: Final[Mapping[str, frozenset[str]]] = {
     DeviationType.STEP_DEVIATION: frozenset({DeviationType.STEP_DEVIATION, DeviationType.WRONG_STEP}),
 }
@@ -57,6 +68,9 @@ def measure(cases: Sequence[ScoredRecording], *, seed: int, seconds: float | Non
         "types_not_scored": dict(sorted(Counter(t for c in task for t in c.truth.unscored).items())),
         "false_alarms": _false_alarms(task),
         "passes": _passes(task, other),
+        "decided": _decided(task),
+        "review": _review(task),
+        "selective": _selective(task),
         **_localisation(task),
         "abstained": _share(case.result.abstained for case in task),
         "abstained_other_task": _share(case.result.abstained for case in other),
@@ -79,10 +93,11 @@ def _critical(cases: Sequence[ScoredRecording], *, seed: int) -> dict[str, Json]
     bad = [case for case in cases if case.truth.critical]
     fine = [case for case in cases if case.truth.critical is False]
     hits = {
-        "miss": (bad, [not case.result.critical and not case.result.abstained for case in bad]),
+        "miss": (bad, [_missed(case.result) for case in bad]),
         "fpr": (fine, [case.result.critical for case in fine]),
         "miss_strict": (bad, [not case.result.critical for case in bad]),
         "passed": (bad, [case.result.decision == Decision.PASS for case in bad]),
+        "held_back": (bad, [case.result.held_back for case in bad]),
     }
     intervals = {
         name: share_interval(found, [case.truth.performer for case in some], seed=seed)
@@ -99,6 +114,11 @@ def _critical(cases: Sequence[ScoredRecording], *, seed: int) -> dict[str, Json]
         "n_not_critical": len(fine),
         "n_unknown": len(cases) - len(bad) - len(fine),
     }
+
+
+def _missed(result: Result) -> bool:
+    """Whether something critical is neither found, nor suspected by a recording held back, nor left open."""
+    return not (result.critical or result.held_back or result.abstained)
 
 
 def _auc(cases: Sequence[ScoredRecording]) -> dict[str, Json]:
@@ -207,6 +227,77 @@ def _passes(task: Sequence[ScoredRecording], other: Sequence[ScoredRecording]) -
         **{name: _share(some) for name, some in passed.items()},
         "counts": {name: sum(some) for name, some in passed.items()},
         "n": {name: len(some) for name, some in passed.items()},
+    }
+
+
+def _decided(cases: Sequence[ScoredRecording]) -> dict[str, Json]:
+    """How many recordings of the task were decided without a person."""
+    counts = Counter(case.result.decision for case in cases)
+    return {
+        "share": _share(case.result.decided for case in cases),
+        "counts": {decision.value: counts[decision] for decision in Decision},
+        "n": len(cases),
+    }
+
+
+def _review(cases: Sequence[ScoredRecording]) -> dict[str, Json]:
+    """How many recordings a person has to look at, and whether they are led to what is wrong."""
+    reviews = [case for case in cases if case.result.decision == Decision.NEEDS_REVIEW]
+    placed = [case for case in reviews if case.truth.places]
+    named = sum(_names_a_moment(case) for case in placed)
+    return {
+        "share": _ratio(len(reviews), len(cases)),
+        "right_moment": _ratio(named, len(reviews)),
+        "right_moment_placed": _ratio(named, len(placed)),
+        "counts": {
+            "reviews": len(reviews),
+            "right_moment": named,
+            "placed": len(placed),
+            "correct": sum(case.truth.correct for case in reviews),
+        },
+    }
+
+
+def _names_a_moment(case: ScoredRecording) -> bool:
+    said = (*case.result.reported, *case.result.suspected)
+    return any(
+        _apart_s(one.segment, place.segment) <= MOMENT_S for one in said for place in case.truth.places
+    )
+
+
+def _apart_s(one: Segment, other: Segment) -> float:
+    """The seconds between two stretches or moments; 0 where they overlap."""
+    return max(one.start_s - other.end_s, other.start_s - one.end_s, 0.0)
+
+
+def _selective(cases: Sequence[ScoredRecording]) -> dict[str, Json]:
+    """What the critical probability is worth: errors by the share of recordings it decides, the most certain
+    first, and whether it is what happens.
+    """
+    trials = [
+        Trial(case.result.probability, case.truth.critical)
+        for case in cases
+        if case.result.probability is not None and case.truth.critical is not None
+    ]
+    found = risks(trials)
+    return {
+        "n": len(trials),
+        "aurc": _rounded(found.mean()) if trials else None,
+        "risk": {
+            f"{coverage:.1f}": _rounded(risk_at(found, coverage)) if trials else None
+            for coverage in COVERAGES
+        },
+        "calibration_error": _rounded(expected_calibration_error(trials)) if trials else None,
+        "reliability": [
+            {
+                "low": one.low,
+                "high": one.high,
+                "n": one.n,
+                "stated": _rounded(one.stated),
+                "measured": _rounded(one.measured),
+            }
+            for one in reliability(trials)
+        ],
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ import sopilot_assets
 from sopilot_assets.bench.folder import LabeledFolder
 from sopilot_assets.bench.measures import Json, ScoredRecording, measure
 from sopilot_assets.bench.recordings import NotScored
-from sopilot_assets.bench.run import Result, TaskRun
+from sopilot_assets.bench.run import Reported, Result, TaskRun
 from sopilot_assets.bench.truth import Truth, truth_of
 from sopilot_assets.scoring.ledger import algorithm_version
 
@@ -26,7 +26,9 @@ COLUMNS: Final = (
     "wanted",
     "allowed",
     "reported",
+    "suspected",
     "critical_found",
+    "held_back",
     "decision",
     "score",
     "critical_probability",
@@ -78,13 +80,14 @@ def join(folder: LabeledFolder, run: TaskRun, baseline: TaskRun | None) -> TaskC
 
 
 def report(
-    folder: LabeledFolder, tasks: Sequence[TaskCases], *, golds: int | None, seed: int
+    folder: LabeledFolder, tasks: Sequence[TaskCases], *, golds: int | None, seed: int, promote: int = 0
 ) -> dict[str, Json]:
     """The whole report, ready to be written as JSON; keys are in a fixed order and no number is NaN."""
     return {
         "version": sopilot_assets.__version__,
         "algorithm": algorithm_version(),
         "golds_asked_for": golds,
+        "promotions_asked_for": promote,
         "seed": seed,
         "tasks": {
             one.run.task.title: _task_block(one, folder, seed=seed)
@@ -118,6 +121,7 @@ def _task_block(one: TaskCases, folder: LabeledFolder, *, seed: int) -> dict[str
             "performers": sorted({gold.person for gold in golds if gold.person is not None}),
             "sites": sorted({gold.site for gold in golds}),
             "annotated": sum(gold.file in task.gold_steps for gold in golds),
+            "promoted": sum((task.task_id, gold.file) in folder.labels for gold in golds),
         },
         "not_scored": len(refused),
         **_both(one.product, one.baseline, one.run.seconds, one.baseline_seconds, seed=seed),
@@ -180,7 +184,9 @@ def _row(truth: Truth, result: Result, beside: Result | None) -> dict[str, objec
         "critical": truth.critical,
         "wanted": "; ".join(sorted(map(str, truth.needed))),
         "allowed": "; ".join(sorted(map(str, truth.allowed))),
+        "suspected": _named(result.suspected),
         "critical_found": result.critical,
+        "held_back": result.held_back,
         **dict(_said(result)),
         "problem": result.problem,
         **({f"baseline_{name}": value for name, value in _said(beside)} if beside else {}),
@@ -188,11 +194,14 @@ def _row(truth: Truth, result: Result, beside: Result | None) -> dict[str, objec
 
 
 def _said(result: Result) -> Iterator[tuple[str, object]]:
-    times = [
-        f"{one.fault} {one.segment.start_s:.1f}-{one.segment.end_s:.1f} s"
-        for one in sorted(result.reported, key=lambda one: (one.segment, one.fault))
-    ]
-    yield "reported", "; ".join(times)
+    yield "reported", _named(result.reported)
     yield "decision", result.decision
     yield "score", result.score
     yield "critical_probability", result.probability
+
+
+def _named(deviations: Iterable[Reported]) -> str:
+    return "; ".join(
+        f"{one.fault} {one.segment.start_s:.1f}-{one.segment.end_s:.1f} s"
+        for one in sorted(deviations, key=lambda one: (one.segment, one.fault))
+    )

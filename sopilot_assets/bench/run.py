@@ -52,7 +52,7 @@ def silent(_: str) -> AbstractContextManager[Ticks]:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A reported deviation: what, and where in the recording."""
+    """A reported or suspected deviation: what, and where in the recording."""
 
     fault: Fault
     segment: Segment
@@ -70,11 +70,24 @@ class Result:
     probability: float | None
     reported: tuple[Reported, ...] = ()
     problem: str | None = None
+    suspected: tuple[Reported, ...] = ()
+    """What was not found and is not ruled out either."""
 
     @property
     def critical(self) -> bool:
         """Whether something critical was found."""
         return self.decision == Decision.FAIL or any(one.critical for one in self.reported)
+
+    @property
+    def held_back(self) -> bool:
+        """Whether nothing critical was found, but something critical suspected, so that a person looks."""
+        suspicious = any(one.critical for one in self.suspected)
+        return self.decision == Decision.NEEDS_REVIEW and suspicious and not self.critical
+
+    @property
+    def decided(self) -> bool:
+        """Whether the recording was decided without a person."""
+        return self.decision in (Decision.PASS, Decision.RETRAIN, Decision.FAIL)
 
     @property
     def abstained(self) -> bool:
@@ -132,6 +145,7 @@ def result_of_row(row: Mapping[str, Cell]) -> Result:
         probability=_number(row["critical_probability"]),
         reported=tuple(_reported(str(row["deviations"] or "[]"))),
         problem=None if row["problem"] is None else str(row["problem"]),
+        suspected=tuple(_reported(str(row.get("suspected") or "[]"))),
     )
 
 

@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from sopilot_assets.bench.baseline import run_baseline
 from sopilot_assets.bench.folder import open_folder
+from sopilot_assets.bench.promotion import promoted
 from sopilot_assets.bench.report import dump as dump_csv
 from sopilot_assets.bench.report import join, not_scored, report
 from sopilot_assets.bench.run import run_product
@@ -202,7 +203,7 @@ def _chosen(home: Home, names: Sequence[str], task_id: str | None) -> list[Parti
 @app.command(
     epilog=examples(
         "sopilot measure compare --root ~/labeled",
-        "sopilot measure compare --root ~/labeled --golds 2 --seed 3 --json figures.json --dump rows.csv",
+        "sopilot measure compare --root ~/labeled --golds 2 --promote 4 --json figures.json --dump rows.csv",
     )
 )
 def compare(
@@ -213,6 +214,14 @@ def compare(
     golds: Annotated[
         int | None, typer.Option(min=1, help="Use this many golds of each task. (Default: all.)")
     ] = None,
+    promote: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Make this many correct trainees of each task golds too, with their labeled steps. "
+            "(Default: none.)",
+        ),
+    ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Which golds are drawn, and how intervals are.")] = 0,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.", dir_okay=False)
@@ -246,12 +255,13 @@ def compare(
                 folder,
                 chosen,
                 golds=golds,
+                promote=promote,
                 seed=seed,
                 baseline=not no_baseline,
                 processes=processes or os.cpu_count() or 1,
             )
         )
-    found = report(folder, tasks, golds=golds, seed=seed)
+    found = report(folder, tasks, golds=golds, promote=promote, seed=seed)
     for note in folder.notes:
         say(f"[dim]{escape(note)}[/dim]")
     for one in not_scored(folder, tasks):
@@ -285,12 +295,19 @@ class _TemporaryHome(AbstractContextManager[Home]):
 
 
 def _runs(
-    folder: LabeledFolder, home: Home, *, golds: int | None, seed: int, baseline: bool, processes: int
+    folder: LabeledFolder,
+    home: Home,
+    *,
+    golds: int | None,
+    promote: int,
+    seed: int,
+    baseline: bool,
+    processes: int,
 ) -> Iterator[TaskCases]:
     """Each task through the product and the baseline; only then joined with its labels."""
     for task in folder.tasks:
         run = run_product(
-            task.with_golds(golds, seed=seed),
+            promoted(folder, task.with_golds(golds, seed=seed), promote, seed=seed),
             home,
             processes=processes,
             now=lambda: datetime.now(UTC),

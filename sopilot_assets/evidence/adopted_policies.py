@@ -91,7 +91,7 @@ def adopt_policy(
     if task_id not in (None, task.task_id):
         raise StudyError(f"study {study_id}: is about {task.task_id}, and cannot decide for {task_id}.")
     review = review_limit(policy)
-    _refuse_left_open(dossier, review)
+    refuse_left_open(dossier, review)
     said: dict[str, object] = {
         "happened": AdoptionHappening.ADOPTED.value,
         "who": by,
@@ -180,6 +180,32 @@ def review_limit(policy: Policy) -> float:
     return float(probability[int(np.argmax(critical))])
 
 
+def refuse_left_open(dossier: PolicyDossier, review: float) -> None:
+    """Nothing; `StudyError` for a limit below which critical recordings lie that the detector left open, more
+    than its promise bears: in the study they were no misses, and now they would pass.
+    """
+    policy, cases = dossier.policy, dossier.cases
+    risk = policy.fit.risk
+    if risk is None:
+        raise StudyError(f"policy {policy.policy_id}: says nothing of the misses it allows. Fit it again.")
+    rows = csv.DictReader(io.StringIO(dossier.files[DETECTIONS_FILE].decode(), newline=""))
+    place = {row["case_id"]: (row["split"], row["cluster"]) for row in rows}
+    below = (
+        (cases["expected"] == 1)
+        & (cases["decision"] == "not_verifiable")
+        & (cases["critical_probability"] < review)
+    )
+    people = {place[case][1] for case in cases["case_id"][below] if place[case][0] == DEV}
+    bears = most_misses(risk.persons + len(people), target=risk.target, confidence=risk.confidence)
+    if people and risk.allowed + len(people) > (bears or 0):
+        raise StudyError(
+            f"policy {policy.policy_id}: its limit {review:g} would let critical recordings of {len(people)} "
+            f"people pass that its detector left open on dev; with {risk.allowed} missed before, at most "
+            f"{bears or 0} people are borne by a miss rate of {risk.target:g} at {risk.confidence:.0%} "
+            "confidence. Label more people, then a new study."
+        )
+
+
 def _verified(home: Home, study_id: str, folder: Path, signer: str | None) -> PolicyDossier:
     try:
         files = read_files(folder)
@@ -240,29 +266,3 @@ def _conditions(home: Home, dossier: PolicyDossier, task: TaskSpec) -> dict[str,
 def _one(values: pd.Series) -> str:
     """The one value, or all of them."""
     return ", ".join(sorted(set(values)))
-
-
-def _refuse_left_open(dossier: PolicyDossier, review: float) -> None:
-    """Refuse a limit below which critical recordings lie that the detector left open, more than its promise
-    bears: in the study they were no misses, and now they would pass.
-    """
-    policy, cases = dossier.policy, dossier.cases
-    risk = policy.fit.risk
-    if risk is None:
-        raise StudyError(f"policy {policy.policy_id}: says nothing of the misses it allows. Fit it again.")
-    rows = csv.DictReader(io.StringIO(dossier.files[DETECTIONS_FILE].decode(), newline=""))
-    place = {row["case_id"]: (row["split"], row["cluster"]) for row in rows}
-    below = (
-        (cases["expected"] == 1)
-        & (cases["decision"] == "not_verifiable")
-        & (cases["critical_probability"] < review)
-    )
-    people = {place[case][1] for case in cases["case_id"][below] if place[case][0] == DEV}
-    bears = most_misses(risk.persons + len(people), target=risk.target, confidence=risk.confidence)
-    if people and risk.allowed + len(people) > (bears or 0):
-        raise StudyError(
-            f"policy {policy.policy_id}: its limit {review:g} would let critical recordings of {len(people)} "
-            f"people pass that its detector left open on dev; with {risk.allowed} missed before, at most "
-            f"{bears or 0} people are borne by a miss rate of {risk.target:g} at {risk.confidence:.0%} "
-            "confidence. Label more people, then a new study."
-        )

@@ -29,6 +29,7 @@ from sopilot_assets.evidence.split_evaluations import detector_outcomes, study_r
 from sopilot_assets.evidence.stills import error_stills
 from sopilot_assets.evidence.study import AGREEMENT, EVALUATIONS, LABEL_EVENTS, POLICIES, SHADOW, Study
 from sopilot_assets.labels.chain import read_chain
+from sopilot_assets.scoring.limits import GOLDS
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.errors import error_packet
 from sopilot_assets.studies.leakage import leakage_table
@@ -187,5 +188,9 @@ def _versions(cases: pd.DataFrame) -> dict[str, str]:
         "algorithm": distinct("algorithm"),
         "model": distinct("backend"),
         "reference": distinct("reference_id"),
-        **({"decided by": distinct("decided_by")} if "decided_by" in cases else {}),
+        **({"decided by": _decided_by(cases)} if (cases["origin"] == "scored").any() else {}),
     }
+
+
+def _decided_by(cases: pd.DataFrame) -> str:
+    return ", ".join(sorted(set(cases["decided_by"]))) if "decided_by" in cases else GOLDS

@@ -37,7 +37,7 @@ def score_alignment(
     """
     compared = Compared(task, alignment, reference, calibration)
     limits = limits or golds_limits(task)
-    other_work = other_work_probability(alignment)
+    other_work = other_work_probability(alignment.fit, alignment.order_evidence)
     known = other_work <= 0.5 and calibration.held_out != "nothing"
     found = _found(compared, known=known)
     suspected = suspicions(compared, found) if other_work <= 0.5 else ()

@@ -13,8 +13,8 @@ import pandas as pd
 
 from sopilot_assets.old_rules.detectors import DetectorOutcome
 from sopilot_assets.old_rules.errors import known, named, of_types, old_reasons, single
-from sopilot_assets.scoring.procedure import HALF_FIT, LEAST_ORDER_EVIDENCE
-from sopilot_assets.scoring.score import UNCERTAIN
+from sopilot_assets.scoring.procedure import other_work_probability
+from sopilot_assets.scoring.suspicions import SUSPECTED
 
 Flags = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]
@@ -68,7 +68,7 @@ def reasons(cases: pd.DataFrame, outcome: DetectorOutcome) -> Texts:
     looks like the golds or hardly shows their order. ``freeze_reported``, ``missing_step_reported``...: the
     finding behind an alarm (``several_reported`` when there is more than one type);
     ``probability_without_finding`` when there is none. Without an alarm: ``finding_overruled`` (a critical
-    finding below the detector's threshold), ``uncertain_below_threshold`` (a probability of 20 % or more),
+    finding below the detector's threshold), ``uncertain_below_threshold`` (a probability of 10 % or more),
     ``reported_as_not_critical`` and ``nothing_found``.
     """
     alarm = np.asarray(outcome.detected & outcome.decided)
@@ -76,9 +76,10 @@ def reasons(cases: pd.DataFrame, outcome: DetectorOutcome) -> Texts:
     types = cases["deviation_types"].to_numpy(dtype=object)
     found = np.array([_finding(str(text)) for text in types], dtype=object)
     has_types = np.array([bool(text) for text in types], dtype=bool)
-    weak = (cases["fit"].to_numpy() < HALF_FIT) | (cases["order_evidence"].to_numpy() < LEAST_ORDER_EVIDENCE)
+    looks = cases[["fit", "order_evidence"]].to_numpy(dtype=np.float64)
+    weak = np.array([other_work_probability(fit, order) > 0.5 for fit, order in looks], dtype=bool)
     frozen = np.array(["freeze" in str(text).split(",") for text in types], dtype=bool)
-    likely = known(cases, "critical_probability") >= UNCERTAIN
+    likely = known(cases, "critical_probability") >= SUSPECTED
     chosen = np.select(
         [
             cases["problem"].to_numpy(dtype=object) != "",

@@ -62,14 +62,20 @@ def write_folder(
 
 
 def said(
-    *faults: Fault, decision: str = "pass", critical: bool = False, score: float | None = 90.0
+    *faults: Fault,
+    decision: str = "pass",
+    critical: bool = False,
+    score: float | None = 90.0,
+    suspected: Sequence[Fault] = (),
+    probability: float | None = None,
 ) -> Result:
-    """A result with these deviations, all from 1 to 2 s."""
+    """A result with these deviations, all from 1 to 2 s, and critical suspicions from 5 to 6 s."""
     return Result(
         decision=decision,
         score=score,
-        probability=0.9 if critical else 0.1,
+        probability=(0.9 if critical else 0.1) if probability is None else probability,
         reported=tuple(Reported(fault, Segment(1.0, 2.0), critical=critical) for fault in faults),
+        suspected=tuple(Reported(fault, Segment(5.0, 6.0), critical=True) for fault in suspected),
     )
 
 

@@ -53,6 +53,58 @@ def test_an_abstention_with_a_critical_finding_is_no_miss() -> None:
     assert figures(one)["critical"]["miss_strict"] == 0
 
 
+def test_what_is_held_back_with_a_critical_suspicion_is_missed_by_the_strict_count_only() -> None:
+    results = [
+        said(decision="needs_review", suspected=[NO_POUR]),
+        said(decision="needs_review"),  # left to a person for another reason
+        said(decision="retrain", suspected=[NO_POUR]),  # nobody looks
+        said(NO_POUR, decision="needs_review", critical=True, suspected=[NO_STIR]),  # found
+    ]
+    critical = figures(*(case(one, f"{n}", critical=True) for n, one in enumerate(results)))["critical"]
+    assert [critical[name] for name in ("miss", "held_back", "miss_strict")] == [0.5, 0.25, 0.75]
+
+
+def test_decided_are_pass_retrain_and_fail_of_all_that_show_the_task() -> None:
+    decisions = ["pass", "retrain", "fail", "needs_review", "not_verifiable"]
+    cases = [case(said(decision=one), one) for one in decisions]
+    shown = figures(*cases, case(said(), "other", other_work=True))
+    assert (shown["decided"]["share"], shown["decided"]["n"]) == (0.6, 5)
+    assert shown["decided"]["counts"] == dict.fromkeys(decisions, 1)
+    assert shown["review"]["share"] == 0.2
+
+
+def test_reviews_name_the_right_moment_when_something_is_said_within_two_seconds_of_it() -> None:
+    def review(name: str, start_s: float, *, suspected: bool) -> ScoredRecording:
+        place = LabeledPlace(NO_POUR, Segment(start_s, start_s))
+        result = said(decision="needs_review", suspected=[NO_STIR] if suspected else [])
+        return case(result, name, needed=frozenset({NO_POUR}), places=(place,), critical=True)
+
+    cases = [
+        review("within", 8.0, suspected=True),
+        review("beside", 8.5, suspected=True),
+        review("silent", 5.5, suspected=False),
+        case(said(SLOW, decision="needs_review"), "correct"),
+        case(said(SLOW, decision="retrain"), "decided"),
+    ]
+    shown = figures(*cases)["review"]
+    assert shown["counts"] == {"reviews": 4, "right_moment": 1, "placed": 3, "correct": 1}
+    assert shown["right_moment"] == 0.25
+    assert shown["right_moment_placed"] == pytest.approx(1 / 3, abs=1e-6)
+
+
+def test_errors_by_coverage_and_calibration_error_of_the_critical_probability() -> None:
+    stated = {"a": (0.98, True), "b": (0.05, False), "c": (0.85, False), "d": (0.35, True)}
+    cases = [case(said(probability=p), name, critical=critical) for name, (p, critical) in stated.items()]
+    shown = figures(*cases)["selective"]
+    # the most certain first: a and b right, c and d wrong
+    assert shown["risk"] | {"0.4": 0.0, "0.6": 1 / 3, "1.0": 0.5} == pytest.approx(shown["risk"], abs=1e-6)
+    assert shown["aurc"] == pytest.approx((0 + 0 + 1 / 3 + 1 / 2) / 4, abs=1e-6)
+    assert shown["calibration_error"] == pytest.approx((0.02 + 0.05 + 0.85 + 0.65) / 4, abs=1e-6)
+    assert [row["n"] for row in shown["reliability"]] == [1, 1, 1, 1]
+    unsaid = figures(case(said(), critical=None))["selective"]
+    assert (unsaid["n"], unsaid["aurc"], unsaid["calibration_error"]) == (0, None, None)
+
+
 def test_false_positives_are_critical_findings_where_nothing_critical_is() -> None:
     results = [said(NO_POUR, decision="fail", critical=True), said(SLOW), said()]
     critical = figures(*(case(one, f"{n}") for n, one in enumerate(results)))["critical"]
@@ -161,6 +213,8 @@ FAULTS = st.sampled_from([NO_POUR, NO_STIR, SLOW, SWAP, WRONG, EXTRA, STILL])
 RESULTS = st.builds(
     said,
     FAULTS,
+    suspected=st.lists(FAULTS, max_size=1),
+    probability=st.sampled_from([0.0, 0.2, 0.5, 0.8, 1.0]),
     decision=st.sampled_from(["pass", "fail", "needs_review", "retrain", "not_verifiable"]),
     critical=st.booleans(),
     score=st.one_of(st.none(), st.floats(0, 100)),
@@ -204,6 +258,8 @@ def test_shares_lie_between_0_and_1_and_intervals_hold_them(cases: list[ScoredRe
         row[name] for row in shown["types"].values() for name in ("precision", "recall", "f1", "f1_exact")
     ]
     shares += [shown["auc"]["score"], shown["auc"]["critical"], shown["iou"], shown["abstained"]]
+    shares += [shown["decided"]["share"], *shown["selective"]["risk"].values(), shown["selective"]["aurc"]]
+    shares += [shown["selective"]["calibration_error"], shown["review"]["right_moment"]]
     shares += [shown["false_alarms"]["all"], shown["passes"]["correct"], shown["passes"]["other_task"]]
     assert all(share is None or 0 <= share <= 1 for share in shares)
     assert set(shown["types"]) == set(DeviationType)

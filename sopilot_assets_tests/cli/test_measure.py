@@ -71,10 +71,20 @@ def test_every_figure_is_there_for_task_site_and_pool_with_the_baseline_beside(r
         task["baseline"],
         ran.figures["pooled"]["baseline"],
     ):
-        assert {"miss", "miss_strict", "passed", "fpr", "ci95", "ci95_method", "n_critical"} <= set(
-            block["critical"]
-        )
-        assert set(block["critical"]["ci95"]) == {"miss", "miss_strict", "passed", "fpr"}
+        assert {
+            "miss",
+            "held_back",
+            "miss_strict",
+            "passed",
+            "fpr",
+            "ci95",
+            "ci95_method",
+            "n_critical",
+        } <= set(block["critical"])
+        assert set(block["critical"]["ci95"]) == {"miss", "miss_strict", "passed", "fpr", "held_back"}
+        assert {"share", "counts", "n"} == set(block["decided"])
+        assert {"share", "right_moment", "right_moment_placed", "counts"} == set(block["review"])
+        assert {"n", "aurc", "risk", "calibration_error", "reliability"} == set(block["selective"])
         assert set(block["auc"]) == {"score", "score_n", "critical", "critical_n"}
         assert {"precision", "recall", "f1", "f1_exact"} <= set(block["types"]["missing_step"])
         assert {"all", "same_site", "other_site", "n"} <= set(block["false_alarms"])
@@ -114,7 +124,14 @@ def test_the_tables_fit_a_page(ran: Ran) -> None:
     assert max(len(line.rstrip()) for line in tables) <= 120
     assert [
         title
-        for title in ("Critical deviations", "Everything else", "Types of deviations")
+        for title in (
+            "Critical deviations",
+            "Decided, and left to a person",
+            "Errors by coverage",
+            "Critical probability, reliability",
+            "Everything else",
+            "Types of deviations",
+        )
         if title not in ran.printed
     ] == []
     assert sum("baseline" in line for line in tables) >= 2
@@ -148,3 +165,15 @@ def test_a_folder_that_is_none_ends_with_2(tmp_path: Path) -> None:
 def test_what_scores_knows_nothing_of_labels() -> None:
     source = Path(run.__file__).read_text("utf-8")
     assert [name for name in ("bench.folder", "bench.lines", "bench.truth") if name in source] == []
+
+
+def test_promoted_trainees_are_golds_and_judged_no_more(ran: Ran, tmp_path: Path) -> None:
+    home = shutil.copytree(ran.home, tmp_path / "home")
+    words = ("--root", ran.root, "--home", home, "--no-baseline", "--processes", "1", "--promote", "1")
+    result = sopilot(home, "measure", "compare", *words, "--json", tmp_path / "figures.json")
+    found = json.loads((tmp_path / "figures.json").read_text("utf-8"))
+    task = found["tasks"]["Filter change"]
+    assert (found["promotions_asked_for"], task["n"]) == (1, 2)
+    assert (task["golds"]["n"], task["golds"]["promoted"], task["golds"]["annotated"]) == (4, 1, 4)
+    assert "4 (1)" in result.stdout
+    assert ran.figures["tasks"]["Filter change"]["golds"]["promoted"] == 0

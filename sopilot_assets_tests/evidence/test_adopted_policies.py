@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from sopilot_assets.capture.ledgers import VIDEO_COLUMNS, videos_ledger
 from sopilot_assets.dossier.signing import new_key
 from sopilot_assets.errors import DossierError, LedgerError, StudyError
 from sopilot_assets.evidence.adopted_policies import (
+    PolicyDossier,
     adopt_policy,
     policy_dossier,
+    refuse_left_open,
     review_limit,
     withdraw_policy,
 )
@@ -237,7 +240,29 @@ def test_an_adoption_that_was_changed_or_dropped_is_named(home: Home) -> None:
         limits(home)
 
 
+def test_a_limit_that_lets_pass_what_the_detector_left_open_is_refused(original: Home) -> None:
+    dossier = policy_dossier(original, "summer")
+    limit = review_limit(dossier.policy)
+    refuse_left_open(dossier, limit)
+    critical = (dossier.cases["expected"] == 1).to_numpy()
+
+    def left_open(probability: float) -> PolicyDossier:
+        cases = dossier.cases.copy()
+        cases.loc[critical, "decision"] = "not_verifiable"
+        cases.loc[critical, "critical_probability"] = probability
+        return replace(dossier, cases=cases)
+
+    refuse_left_open(left_open(limit), limit)
+    with pytest.raises(
+        StudyError, match=r"would let critical recordings of \d+ people pass that its detector"
+    ):
+        refuse_left_open(left_open(limit - 0.01), limit)
+
+
 def test_a_study_on_recordings_that_a_policy_decided_says_so(home: Home) -> None:
+    said = policy_dossier(home, "summer").summary["versions"]
+    assert isinstance(said, dict)
+    assert said["decided by"] == "golds"
     event, _ = adopt_policy(home, "summer", **BY)
     rows = plain_rows(scores_ledger(home).latest())
     decided = [

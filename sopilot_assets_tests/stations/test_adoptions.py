@@ -19,10 +19,7 @@ from sopilot_assets.store.publish import local_path
 from sopilot_assets.studies.adoptions import AdoptionEvent, AdoptionHappening, adoptions, ended
 from sopilot_assets.tasks import find_tasks, load_task
 from sopilot_assets_tests.cli.running import rows, sopilot
-from sopilot_assets_tests.stations.test_score_repeats import original
 from sopilot_assets_tests.stations.test_staleness import TASK, bring_up_to_date, later
-
-__all__ = ["original"]  # the fixture
 
 POLICY = "critical-policy-0123456789ab"
 

@@ -68,7 +68,7 @@ def bring_up_to_date(home: Home) -> None:
 
 def edited(home: Home, change: Callable[[str], str]) -> None:
     path = steps_csv(home)
-    path.write_text(change(path.read_text("utf-8") if path.exists() else ""), "utf-8")
+    path.write_text(change(path.read_text("utf-8", "replace") if path.exists() else ""), "utf-8")
 
 
 def retimed(home: Home, number: int) -> None:

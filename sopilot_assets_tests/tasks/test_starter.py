@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sopilot_assets.errors import TaskError
-from sopilot_assets.tasks import QualityGate, Step, TaskSpec, load_task, new_task, parse_task
+from sopilot_assets.tasks import (
+    NEW_TASKS_USE,
+    EmbedderName,
+    QualityGate,
+    Step,
+    TaskSpec,
+    load_task,
+    new_task,
+    parse_task,
+)
 from sopilot_assets.tasks.starter import render_task
 from sopilot_assets_tests.tasks.task_files import contents
 
@@ -31,8 +40,16 @@ def test_a_new_task_loads_as_it_was_asked_for(tmp_path: Path) -> None:
         name_ja="フィルタ交換",
         version=1,
         steps=STEPS,
+        embedder=NEW_TASKS_USE,
         quality_gate=QualityGate(enabled=True),
     )
+
+
+OLD = "task_id: t\nname: T\nversion: 1\nsteps: [{id: a, name: A}]\n"
+
+
+def test_a_task_file_that_names_no_embedder_means_what_it_meant_when_it_was_written() -> None:
+    assert parse_task(OLD, source="t.yaml").embedder is EmbedderName.LITE0_FLOW
 
 
 def test_a_new_task_spells_out_every_field_but_the_optional_ones() -> None:
