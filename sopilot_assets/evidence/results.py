@@ -24,6 +24,7 @@ from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.store.publish import only_writer, publish_bytes
 from sopilot_assets.studies.claims import Claim, claims_carried, claims_of_values
 from sopilot_assets.studies.looks import HELD_OUT
+from sopilot_assets.studies.split_manifest import parse_manifest
 
 COLUMNS: Final = {
     "result": pa.string(),
@@ -224,10 +225,10 @@ def held_out_cases(home: Home) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for study_id in sorted(set(results_ledger(home).latest()["study_id"])):
         try:
-            by_split = Results(home, study_id).read_json(MANIFEST)["case_ids"]
+            manifest = parse_manifest(Results(home, study_id).read(MANIFEST), name=MANIFEST)
         except StudyError:
             continue
-        for case in (case for split in HELD_OUT for case in by_split[split]):
+        for case in (case for split in HELD_OUT for case in manifest.case_ids[split]):
             found.setdefault(case, []).append(study_id)
     return found
 
