@@ -1,7 +1,7 @@
 """Facts of registered recordings corrected, and recordings withdrawn and restored.
 
-Every change is a new row of the videos ledger that says who made it, when and why; the rows of a recording,
-one after the other, are its history. Nothing is overwritten.
+Every such change is a new row of the videos ledger that says who made it, when and why; the rows of a
+recording, one after the other, are its history. Nothing is overwritten.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Final
 
 from sopilot_assets.capture.ledgers import ACTIVE, WITHDRAWN, changed_row, videos_ledger
 from sopilot_assets.capture.lock import only_intake
+from sopilot_assets.capture.promotions import PromotionChange, promotions_ledger
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.capture.sidecar import Sidecar
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.home import ROLES, Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Row, plain_rows
 
 FACTS: Final = ("person", "session", "recorded_at", "source_video", "site", "camera")
@@ -32,7 +33,7 @@ BESIDE_SCORES: Final = frozenset({"recorded_at", "source_video"})
 @dataclass(frozen=True, slots=True)
 class Correction:
     """One fact of a recording that was changed, from what to what, by whom, when (ISO 8601) and why; ``fact``
-    is ``status`` where the recording was withdrawn or restored.
+    is ``status`` where the recording was withdrawn or restored, ``role`` where it was promoted or demoted.
     """
 
     key: str
@@ -125,12 +126,13 @@ def restore_recordings(
 
 
 def corrections(home: Home, key: str | None = None) -> list[Correction]:
-    """What was changed of a recording, or of all, the oldest first."""
+    """What was changed of a recording, or of all, the oldest first; promotions are changes of its role."""
     histories: dict[str, list[Row]] = {}
     for row in plain_rows(videos_ledger(home).all_rows()):
         if key in (None, row["key"]):
             histories.setdefault(str(row["key"]), []).append(row)
     found = [one for rows in histories.values() for pair in pairwise(rows) for one in _between(*pair)]
+    found += _of_role(home, key)
     return sorted(found, key=lambda one: (one.at, one.key))
 
 
@@ -178,6 +180,18 @@ def _require(recording: Recording, wanted: str, registry: Registry) -> None:
         other = registry.of(recording.task_id, recording.sha256)
         if other is not None:
             raise ConfigError(f"{name}: the same bytes count as {other.key}; withdraw that one first.")
+
+
+def _of_role(home: Home, key: str | None) -> Iterator[Correction]:
+    """The promotions and demotions of a recording, or of all."""
+    said = promotions_ledger(home).query(
+        'select key, who, "at", change, why from all_rows order by task_id, seq'
+    )
+    for row in plain_rows(said):
+        if key in (None, row["key"]):
+            was, now = ROLES if row["change"] == PromotionChange.DEMOTE else ROLES[::-1]
+            who, at, why = (str(row[name]) for name in ("who", "at", "why"))
+            yield Correction(str(row["key"]), "role", was, now, who, at, why)
 
 
 def _between(before: Row, after: Row) -> Iterator[Correction]:

@@ -267,7 +267,7 @@ class _Desk:
             return self._refuse(candidate, copy, Refusal(candidate.problem or Reason.WRONG_FOLDER))
         known = self.registry.of(place.task_id, copy.sha256)
         known = known or self.registry.withdrawn(place.task_id, place.role, copy.sha256)
-        if known is not None and known.role == place.role:
+        if known is not None and place.role in (known.role, known.key.role):
             return self._again(candidate, copy, known)
         if known is not None and known.role == "gold":
             return self._refuse(

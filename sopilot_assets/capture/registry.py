@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from sopilot_assets.capture.ledgers import ACTIVE, REPLACED, VIDEO_COLUMNS, WITHDRAWN, videos_ledger
+from sopilot_assets.capture.promotions import Promotion, promoted_golds
 from sopilot_assets.errors import ConfigError, LedgerError
 from sopilot_assets.store.home import ROLES, VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Row, plain_rows
@@ -21,7 +22,7 @@ _KEYS: Final = "select key, task_id from latest"
 @dataclass(frozen=True, slots=True)
 class Recording:
     """One registered recording: who and where, and the name that its file is stored by; ``row`` is its row in
-    the videos ledger.
+    the videos ledger, ``promotion`` says that people made a gold of it.
     """
 
     key: PartitionKey
@@ -35,9 +36,10 @@ class Recording:
     stored_name: str
     duration_s: float
     row: Row
+    promotion: Promotion | None = None
 
     @classmethod
-    def of(cls, row: Row) -> Recording:
+    def of(cls, row: Row, promotion: Promotion | None = None) -> Recording:
         """The recording that a row of the videos ledger is about."""
         return cls(
             key=PartitionKey(str(row["task_id"]), str(row["role"]), str(row["video_id"])),
@@ -51,6 +53,7 @@ class Recording:
             stored_name=str(row["stored_name"]),
             duration_s=float(row["duration_s"] or 0.0),
             row=row,
+            promotion=promotion,
         )
 
     @property
@@ -60,8 +63,8 @@ class Recording:
 
     @property
     def role(self) -> str:
-        """``gold`` or ``trainee``."""
-        return self.key.role
+        """``gold`` or ``trainee``; a promoted recording is a gold, whatever its key says."""
+        return self.key.role if self.promotion is None else "gold"
 
     @property
     def retired(self) -> str | None:
@@ -88,18 +91,20 @@ class Registry:
 
     home: Home
     recordings: dict[PartitionKey, Recording] = field(default_factory=dict)
+    promoted: Mapping[str, Promotion] = field(default_factory=dict)
 
     @classmethod
     def read(cls, home: Home) -> Registry:
-        """What the videos ledger says now."""
-        registry = cls(home)
+        """What the ledgers of videos and of promotions say now."""
+        registry = cls(home, promoted=promoted_golds(home))
         names = ", ".join(VIDEO_COLUMNS)
         registry.add(plain_rows(videos_ledger(home).query(f"select {names} from latest order by key")))  # noqa: S608 - constants
         return registry
 
     def add(self, rows: Iterable[Row]) -> None:
         """Take in rows of the videos ledger."""
-        for recording in map(Recording.of, rows):
+        for row in rows:
+            recording = Recording.of(row, self.promoted.get(str(row["key"])))
             self.recordings[recording.key] = recording
 
     def __getitem__(self, key: PartitionKey) -> Recording:
@@ -116,11 +121,12 @@ class Registry:
         return local_path(self.home.videos / self[key].stored_name)
 
     def gold_path(self, video_id: str, task_id: str) -> Path:
-        """Where the file of a task's gold is stored."""
-        return self.path(PartitionKey(task_id, "gold", video_id))
+        """Where the file of a task's gold is stored, one that was promoted included."""
+        keys = [PartitionKey(task_id, role, video_id) for role in ROLES]
+        return self.path(next((key for key in keys if key in self.recordings), keys[0]))
 
     def golds(self, task_id: str) -> list[Recording]:
-        """The gold recordings of a task that count, by video id."""
+        """The golds of a task that count, those that were taken in as golds and promoted ones, by key."""
         golds = (one for one in self.recordings.values() if one.task_id == task_id and one.role == "gold")
         return sorted((one for one in golds if one.retired is None), key=lambda one: one.key)
 

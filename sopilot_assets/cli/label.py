@@ -16,7 +16,7 @@ from sopilot_assets.cli.rows import rows_of
 from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels.agreement import DISAGREEMENT_COLUMNS, disagreements, only_settles, rater_agreement
 from sopilot_assets.labels.audit import drawn
-from sopilot_assets.labels.chain import append_events, chain_head, read_chain, row_of, tasks_with_labels
+from sopilot_assets.labels.chain import append_events, labels_chain, read_chain, tasks_with_labels
 from sopilot_assets.labels.events import RaterVerdict, Source
 from sopilot_assets.labels.prefill import BAD_FREEZE, prefill_drafts
 from sopilot_assets.labels.recordings import by_key, recordings_to_label
@@ -25,6 +25,7 @@ from sopilot_assets.labels.sheets import sheet_drafts, write_template
 from sopilot_assets.labels.state import STATE_COLUMNS, label_coverage, label_state
 from sopilot_assets.settings import load_settings
 from sopilot_assets.stations.contests import show_contests
+from sopilot_assets.store.chain import chain_head
 from sopilot_assets.tasks import find_tasks, load_task
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def prepare(
         )
     source = Source.HUMAN if with_findings else Source.BLIND_HUMAN
     events = _chain(home, task)
-    every = list(_recordings(home, task, events).values())
+    known = list(_recordings(home, task, events).values())
+    every = [one for one in known if not one.promoted]
     if not every:
         raise LabelError(
             f"task {task}: expected trainee recordings to label, found none; no sheet was written. `sopilot "
@@ -108,7 +110,7 @@ def prepare(
     if disputed:
         found = disagreements(events)
         open_keys = set(found["key"][found["settled"] == ""])
-        recordings = [one for one in recordings if one.key in open_keys]
+        recordings = [one for one in known if one.key in open_keys]
     elif not everything:
         # an imported job is known by its number alone: there is nothing to watch
         recordings = [one for one in recordings if one.key not in said and one.video]
@@ -347,7 +349,7 @@ def list_labels(
     elif disputed:
         _list_disputed(home, task, sources.split(","), as_json=as_json, as_csv=as_csv)
     elif events:
-        rows = [row_of(event) for event in _chain(home, task)]
+        rows = [labels_chain(home).row_of(event) for event in _chain(home, task)]
         columns = ("seq", "at", "who", "source", "key", "critical_expected", "seen", "note")
         show_rows(rows, columns=columns, empty="No labels yet.", as_json=as_json, as_csv=as_csv)
     else:
@@ -411,8 +413,10 @@ def _chain(home: Home, task: str) -> list[LabelEvent]:
 
 
 def _recordings(home: Home, task: str, events: Iterable[LabelEvent]) -> dict[str, RecordingToLabel]:
-    """What can be labeled: the trainee recordings of the task, and what has labels already."""
-    return by_key(recordings_to_label(home, task), (event.key for event in events))
+    """What can be labeled: the trainee recordings of the task, promoted ones included, and what has labels
+    already.
+    """
+    return by_key(recordings_to_label(home, task, with_promoted=True), (event.key for event in events))
 
 
 def _drafts(

@@ -29,6 +29,7 @@ from sopilot_assets.texts.times import minute
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sopilot_assets.capture.registry import Recording
     from sopilot_assets.scoring.result import Objection
     from sopilot_assets.store.ledgers import Cell
 
@@ -51,7 +52,7 @@ def show(
     entries = Registry.read(home).shown()
     key = find_recordings(entries, [recording])[0]
     scored = next((row for row in rows_of(scores_ledger(home).latest()) if row["key"] == key), None)
-    facts = dict(entries[key].row)
+    facts = _row(entries[key])
     objections = contested(home).get(key, ())
     if as_json:
         told = {
@@ -114,13 +115,20 @@ def list_recordings(
         _list_refused(home, lang, as_json=as_json, as_csv=as_csv)
         return
     entries = withdrawn_recordings(home) if withdrawn else active_recordings(home)
-    rows = [dict(entry.row) for _, entry in sorted(entries.items())]
+    rows = [_row(entry) for _, entry in sorted(entries.items())]
     wanted = {"task_id": task, "person": person, "site": site, "role": role}
     chosen = [row for row in rows if all(value in (None, row[name]) for name, value in wanted.items())]
     none = f"None of the {len(rows)} recordings is such a one." if rows else "No recordings yet."
     columns = ("key", "original_name", "person", "site", "camera", "duration_s", "width", "height", "flags")
     more = ("changed_by", "changed_at", "why") if withdrawn else ()
     show_rows(chosen, columns=(*columns, *more), empty=none, as_json=as_json, as_csv=as_csv)
+
+
+def _row(entry: Recording) -> dict[str, Cell]:
+    """What is known of a recording; one that was promoted is a gold."""
+    said = entry.promotion
+    promoted = None if said is None else f"by {said.who} on {said.at[:10]}: {said.why}"
+    return {**entry.row, "role": entry.role, "promoted": promoted}
 
 
 def _list_refused(home: Home, lang: Language, *, as_json: bool, as_csv: bool) -> None:

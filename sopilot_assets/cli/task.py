@@ -60,8 +60,8 @@ def list_tasks(
         bool,
         typer.Option(
             "--references",
-            help="What each task is compared with instead: its golds, their persons, whether their steps "
-            "are confirmed.",
+            help="What each task is compared with instead: its golds, their persons, those promoted, whether "
+            "all their steps are confirmed.",
         ),
     ] = False,
     home: HOME,
@@ -95,8 +95,8 @@ def list_tasks(
 
 def _list_references(home: Home, *, as_json: bool, as_csv: bool) -> None:
     columns = (
-        *("task_id", "reference_id", "golds", "persons", "confirmed", "held_out", "problem"),
-        *("model_id", "written_at"),
+        *("task_id", "reference_id", "golds", "persons", "promoted", "confirmed"),
+        *("held_out", "problem", "model_id", "written_at"),
     )
     rows = rows_of(references_ledger(home).latest())
     show_rows(rows, columns=columns, empty="No references yet.", as_json=as_json, as_csv=as_csv)

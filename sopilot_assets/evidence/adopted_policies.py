@@ -26,7 +26,13 @@ from sopilot_assets.scoring.ledger import algorithm_version
 from sopilot_assets.stations.adoptions import standings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
-from sopilot_assets.studies.adoptions import AdoptionEvent, AdoptionHappening, adoptions, ended
+from sopilot_assets.studies.adoptions import (
+    AdoptionEvent,
+    AdoptionHappening,
+    adoptions,
+    ended,
+    say_adoption,
+)
 from sopilot_assets.studies.calibrated import PROBABILITY_DIGITS
 from sopilot_assets.studies.cases import read_cases
 from sopilot_assets.studies.policies import DEV, Policy, parse_policies
@@ -89,7 +95,6 @@ def adopt_policy(
     said: dict[str, object] = {
         "happened": AdoptionHappening.ADOPTED.value,
         "who": by,
-        "at": written_at,
         "reason": reason,
         "study_id": study_id,
         "policy_id": policy.policy_id,
@@ -107,7 +112,7 @@ def adopt_policy(
             f"policy {policy.policy_id}: decides for {task.task_id} already, since {now.said.at} by "
             f"{now.said.who}. There is nothing to do."
         )
-    return adoptions(home).append(task.task_id, said, run_id=run_id, written_at=written_at), dossier
+    return say_adoption(home, task.task_id, said, run_id=run_id, written_at=written_at), dossier
 
 
 def withdraw_policy(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from sopilot_assets.evidence import plots
 from sopilot_assets.evidence.outcome import StudyOutcome, rows_of
-from sopilot_assets.evidence.study import CASES, MANIFEST, POLICIES, POLICY, Study
+from sopilot_assets.evidence.results import MANIFEST
+from sopilot_assets.evidence.study import CASES, POLICIES, POLICY, Study
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.policies import Policy, fit_table, select

@@ -10,6 +10,7 @@ import pandas as pd
 from sopilot_assets.dossier.inputs import BASELINE
 from sopilot_assets.errors import StudyError
 from sopilot_assets.evidence.outcome import StudyOutcome, csv_of, rows_of
+from sopilot_assets.evidence.results import MANIFEST
 from sopilot_assets.evidence.study import (
     BREAKDOWN,
     CASES,
@@ -17,7 +18,6 @@ from sopilot_assets.evidence.study import (
     EVALUATIONS,
     FULL,
     LEFT_OUT,
-    MANIFEST,
     POLICY,
     Study,
 )

@@ -24,18 +24,10 @@ from sopilot_assets.dossier.signing import DEFAULT_KEY, load_key
 from sopilot_assets.evidence.gate_reports import relevant_looks
 from sopilot_assets.evidence.labels import with_labels
 from sopilot_assets.evidence.outcome import StudyOutcome
-from sopilot_assets.evidence.results import GATES
+from sopilot_assets.evidence.results import GATES, MANIFEST
 from sopilot_assets.evidence.split_evaluations import detector_outcomes, study_repeats
 from sopilot_assets.evidence.stills import error_stills
-from sopilot_assets.evidence.study import (
-    AGREEMENT,
-    EVALUATIONS,
-    LABEL_EVENTS,
-    MANIFEST,
-    POLICIES,
-    SHADOW,
-    Study,
-)
+from sopilot_assets.evidence.study import AGREEMENT, EVALUATIONS, LABEL_EVENTS, POLICIES, SHADOW, Study
 from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.scoring.limits import GOLDS
 from sopilot_assets.store.home import Home

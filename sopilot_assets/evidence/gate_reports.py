@@ -11,18 +11,9 @@ import pandas as pd
 
 from sopilot_assets.evidence import plots
 from sopilot_assets.evidence.outcome import StudyOutcome
-from sopilot_assets.evidence.results import GATES, Results, check_rows
+from sopilot_assets.evidence.results import GATES, MANIFEST, Results, check_rows
 from sopilot_assets.evidence.split_evaluations import study_repeats
-from sopilot_assets.evidence.study import (
-    AGREEMENT,
-    EVALUATIONS,
-    FULL,
-    GATE_SPLIT,
-    LEAKAGE,
-    MANIFEST,
-    POLICY,
-    Study,
-)
+from sopilot_assets.evidence.study import AGREEMENT, EVALUATIONS, FULL, GATE_SPLIT, LEAKAGE, POLICY, Study
 from sopilot_assets.labels.events import Source
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home

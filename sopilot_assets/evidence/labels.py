@@ -10,10 +10,11 @@ import pandas as pd
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.evidence.outcome import StudyOutcome, rows_of
 from sopilot_assets.labels.agreement import disagreements, rater_agreement
-from sopilot_assets.labels.chain import chain_head, read_chain
+from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.labels.events import LabelEvent
 from sopilot_assets.labels.findings import finding_agreement
 from sopilot_assets.labels.state import label_coverage, label_state
+from sopilot_assets.store.chain import chain_head
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 

@@ -23,6 +23,8 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.store.publish import only_writer, publish_bytes
 from sopilot_assets.studies.claims import Claim, claims_carried, claims_of_values
+from sopilot_assets.studies.looks import HELD_OUT
+from sopilot_assets.studies.split_manifest import parse_manifest
 
 COLUMNS: Final = {
     "result": pa.string(),
@@ -34,6 +36,7 @@ COLUMNS: Final = {
 }
 
 GATES: Final = "gate_report.json"
+MANIFEST: Final = "split_manifest.json"
 
 _Rows: TypeAlias = Mapping[str, Mapping[str, str]]
 Content = TypeVar("Content")
@@ -213,6 +216,21 @@ def _after(written_at: str, earlier: Sequence[str]) -> str:
     if newest is None or datetime.fromisoformat(written_at) > newest:
         return written_at
     return (newest + timedelta(microseconds=1)).isoformat()
+
+
+def held_out_cases(home: Home) -> dict[str, list[str]]:
+    """The studies that hold each case out, in test or challenge, by case id; studies whose manifest is not as
+    it was published are left out.
+    """
+    found: dict[str, list[str]] = {}
+    for study_id in sorted(set(results_ledger(home).latest()["study_id"])):
+        try:
+            manifest = parse_manifest(Results(home, study_id).read(MANIFEST), name=MANIFEST)
+        except StudyError:
+            continue
+        for case in (case for split in HELD_OUT for case in manifest.case_ids[split]):
+            found.setdefault(case, []).append(study_id)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import pandas as pd
 
 from sopilot_assets.capture.ledgers import ACTIVE, videos_ledger
+from sopilot_assets.capture.promotions import promoted_golds
 from sopilot_assets.scoring.ledger import row_source, scores_ledger
 from sopilot_assets.scoring.limits import GOLDS
 from sopilot_assets.store.home import Home
@@ -25,10 +26,17 @@ _COUNTED: Final = {
 """What the old detectors count as missing, swapped and deviating steps."""
 
 
-def scored_cases(home: Home, task_id: str, *, task_fingerprint: str | None = None) -> pd.DataFrame:
+def scored_cases(
+    home: Home,
+    task_id: str,
+    *,
+    task_fingerprint: str | None = None,
+    promoted: Collection[str] | None = None,
+) -> pd.DataFrame:
     """The task's trainee recordings with their newest scores, without labels (see `studies.cases`).
 
-    With ``task_fingerprint``, a score by another version of the task is none.
+    With ``task_fingerprint``, a score by another version of the task is none. Promoted recordings are left
+    out; ``promoted`` are their keys where others count than those of now.
 
     They are ordered by the time of recording, or of intake where nobody wrote that down. A registered
     recording that has no score yet is a case with a problem: what could not be scored has to be counted.
@@ -45,7 +53,9 @@ def scored_cases(home: Home, task_id: str, *, task_fingerprint: str | None = Non
         """,  # noqa: S608 - a constant of ours
         wanted=pd.DataFrame({"task_id": [task_id]}),
     )
-    registered = sorted(plain_rows(videos), key=lambda row: (_time(row), str(row["key"])))
+    golds = promoted_golds(home) if promoted is None else promoted
+    trainees = [row for row in plain_rows(videos) if row["key"] not in golds]
+    registered = sorted(trainees, key=lambda row: (_time(row), str(row["key"])))
     cases = case_frame(
         _case(order, video, scores.get(str(video["key"])), task_fingerprint)
         for order, video in enumerate(registered, start=1)

@@ -13,16 +13,8 @@ import pandas as pd
 from sopilot_assets.dossier.inputs import BASELINE
 from sopilot_assets.evidence import plots
 from sopilot_assets.evidence.outcome import StudyOutcome
-from sopilot_assets.evidence.study import (
-    CASES,
-    EVALUATIONS,
-    FULL,
-    GATE_SPLIT,
-    MANIFEST,
-    POLICIES,
-    POLICY,
-    Study,
-)
+from sopilot_assets.evidence.results import MANIFEST
+from sopilot_assets.evidence.study import CASES, EVALUATIONS, FULL, GATE_SPLIT, POLICIES, POLICY, Study
 from sopilot_assets.old_rules.detectors import DetectorOutcome
 from sopilot_assets.old_rules.sweep import Sweep, threshold_sweep
 from sopilot_assets.stations.score_repeats import current_repeats

@@ -8,24 +8,26 @@ import io
 
 import pandas as pd
 
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.evidence.duplicates import near_duplicate_names
 from sopilot_assets.evidence.labels import labels_outcome, with_labels
 from sopilot_assets.evidence.outcome import StudyOutcome, rows_of
-from sopilot_assets.evidence.results import Results
+from sopilot_assets.evidence.results import MANIFEST, Results
 from sopilot_assets.evidence.scored import scored_cases
-from sopilot_assets.evidence.study import AGREEMENT, CASES, LABEL_EVENTS, LEAKAGE, MANIFEST
+from sopilot_assets.evidence.study import AGREEMENT, CASES, LABEL_EVENTS, LEAKAGE
 from sopilot_assets.labels.agreement import rater_agreement
-from sopilot_assets.labels.chain import chain_head, read_chain
+from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.legacy.importing import imported_cases
 from sopilot_assets.store.canonical import pretty_json
+from sopilot_assets.store.chain import chain_head
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.studies.cases import cases_csv
 from sopilot_assets.studies.leakage import leakage_table, leaking_groups, unknown_links
-from sopilot_assets.studies.registration import freeze, registered_study
+from sopilot_assets.studies.registration import GoldsOfStudy, freeze, registered_study
 from sopilot_assets.studies.spec import ScoreOrigin, StudySpec
 from sopilot_assets.studies.split_manifest import SplitManifest
-from sopilot_assets.studies.splits import study_split
+from sopilot_assets.studies.splits import held_out_persons, study_split
 
 
 def split_study_cases(home: Home, study_id: str, *, run_id: str, written_at: str) -> StudyOutcome:
@@ -36,19 +38,20 @@ def split_study_cases(home: Home, study_id: str, *, run_id: str, written_at: str
     """
     spec, registration = registered_study(home, study_id)
     events = read_chain(home, spec.task)
+    golds = registration.golds if registration.frozen else _golds(home, spec)
     cases = with_labels(
-        _unlabeled(home, spec, registration.current.task_fingerprint),
+        _unlabeled(home, spec, registration.current.task_fingerprint, golds),
         events,
         [source.value for source in spec.label_sources],
     )
-    manifest = study_split(cases, spec)
+    manifest = study_split(cases, spec, seen=golds.persons)
     leakage = leakage_table(cases, manifest)
     # what raters agree on elsewhere says nothing about these recordings
     own = set(cases["case_id"])
     agreement = rater_agreement([event for event in events if event.key in own], spec.label_sources)
     document = pretty_json(manifest)
     # before the files: a run killed between them must not leave results of a study that can be changed
-    freeze(home, study_id, hashlib.sha256(document).hexdigest())
+    freeze(home, study_id, hashlib.sha256(document).hexdigest(), golds=golds)
     Results(home, study_id).publish(
         "split_manifests",
         {
@@ -75,7 +78,7 @@ def split_study_cases(home: Home, study_id: str, *, run_id: str, written_at: str
             "leaks": rows_of(leakage[leakage["leaks"]]),
             "groups": rows_of(leakage),
         },
-        warnings=_warnings(cases, manifest),
+        warnings=_warnings(cases, manifest, golds),
         labels=labels_outcome(home, spec.task, events),
     )
 
@@ -86,10 +89,23 @@ def study_leaks(home: Home, study_id: str) -> list[dict[str, Cell]]:
     return [dict(row) for row in csv.DictReader(io.StringIO(document, newline="")) if row["leaks"] == "True"]
 
 
-def _unlabeled(home: Home, spec: StudySpec, task_fingerprint: str | None) -> pd.DataFrame:
+def _golds(home: Home, spec: StudySpec) -> GoldsOfStudy:
+    """What counts as golds of the study's task now; imported scores have none that we know of."""
+    if spec.scores is ScoreOrigin.IMPORTED:
+        return GoldsOfStudy()
+    golds = Registry.read(home).golds(spec.task)
+    return GoldsOfStudy(
+        promoted=tuple(str(one.key) for one in golds if one.promotion is not None),
+        persons=tuple(sorted({one.person for one in golds if one.person is not None})),
+    )
+
+
+def _unlabeled(
+    home: Home, spec: StudySpec, task_fingerprint: str | None, golds: GoldsOfStudy
+) -> pd.DataFrame:
     if spec.scores is ScoreOrigin.IMPORTED:
         return imported_cases(home, spec.task)
-    cases = scored_cases(home, spec.task, task_fingerprint=task_fingerprint)
+    cases = scored_cases(home, spec.task, task_fingerprint=task_fingerprint, promoted=golds.promoted)
     return cases.assign(near_duplicate=near_duplicate_names(home, cases))
 
 
@@ -114,10 +130,16 @@ def _split_rows(manifest: SplitManifest) -> list[dict[str, Cell]]:
     return [{"split": split, **counts.model_dump()} for split, counts in manifest.counts.items()]
 
 
-def _warnings(cases: pd.DataFrame, manifest: SplitManifest) -> list[str]:
-    unknown = {kind: count for kind, count in unknown_links(cases, manifest).items() if count}
-    persons = unknown.get("person", 0)
-    if not persons:
-        return []
-    advice = "Write the person into each recording's sidecar."
-    return [f"{persons} cases have no person: nothing shows that they are not in two splits. {advice}"]
+def _warnings(cases: pd.DataFrame, manifest: SplitManifest, golds: GoldsOfStudy) -> list[str]:
+    said = []
+    if persons := unknown_links(cases, manifest)["person"]:
+        advice = "Write the person into each recording's sidecar."
+        said.append(
+            f"{persons} cases have no person: nothing shows that they are not in two splits. {advice}"
+        )
+    if seen := held_out_persons(cases, manifest, golds.persons):
+        said.append(
+            f"Held-out cases show {', '.join(seen)}, whom the golds show too: they say nothing about people "
+            "whom nothing was learnt from. The split strategy group_person keeps them in dev."
+        )
+    return said

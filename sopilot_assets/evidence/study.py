@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, TypeAdapter
 
-from sopilot_assets.evidence.results import GATES, Results
+from sopilot_assets.evidence.results import GATES, MANIFEST, Results
 from sopilot_assets.labels.agreement import RaterAgreement
 from sopilot_assets.labels.events import LabelEvent
 from sopilot_assets.old_rules.detectors import DetectorOutcome, old_outcome
@@ -30,7 +30,6 @@ from sopilot_assets.studies.spec import StudySpec
 from sopilot_assets.studies.split_manifest import SplitManifest, parse_manifest
 
 CASES: Final = "cases.csv"
-MANIFEST: Final = "split_manifest.json"
 LEAKAGE: Final = "leakage.csv"
 LABEL_EVENTS: Final = "label_events.json"
 AGREEMENT: Final = "agreement.json"

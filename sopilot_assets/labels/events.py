@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from sopilot_assets.store.canonical import Plain, content_sha256
+from sopilot_assets.store.chain import ChainDraft, ChainEvent, Key, Who, placed
 from sopilot_assets.tasks import DeviationType
-
-NO_EVENT: Final = "0" * 64
-"""``previous_hash`` of the first event of a task."""
 
 NOTE_LETTERS: Final = 2000
 
@@ -54,13 +48,6 @@ def _each_once(steps: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(steps))
 
 
-def _utc(text: str) -> str:
-    if not _TIME.fullmatch(text):
-        raise ValueError("expected a time in UTC such as 2026-02-23T09:30:00+00:00")
-    return datetime.fromisoformat(text).astimezone(UTC).isoformat()
-
-
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 _STEP = r"[a-z0-9][a-z0-9_]{0,47}"
 
 Steps = Annotated[
@@ -68,15 +55,7 @@ Steps = Annotated[
     Field(strict=False),
     AfterValidator(_each_once),
 ]
-RATER_PATTERN: Final = r"^[^\s,;\"\x00-\x1f]{1,64}$"
-Who = Annotated[str, StringConstraints(strip_whitespace=True, pattern=RATER_PATTERN)]
-Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.:-]{0,99}$")]
-TaskId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
-Time = Annotated[str, AfterValidator(_utc)]
-Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-"""Who: an id without spaces, commas or semicolons. Key: a partition key, or the case id of an imported job
-such as ``job-12``. Time: ISO 8601 with its offset, kept in UTC. Steps: step ids in the order they are given.
-"""
+"""Step ids in the order they are given."""
 
 
 class Seen(_Strict):
@@ -108,7 +87,7 @@ def _in_one_order(named: tuple[_Named, ...]) -> tuple[_Named, ...]:
     return tuple({str(one): one for one in sorted(named, key=str)}.values())
 
 
-class Draft(_Strict):
+class Draft(ChainDraft):
     """What a person says, before it has its place in the chain.
 
     ``critical_expected`` is None where they cannot say. ``seen`` are deviations that they name: all of them
@@ -117,10 +96,8 @@ class Draft(_Strict):
     product's findings.
     """
 
-    task_id: TaskId
     key: Key
     who: Who
-    at: Time
     source: Annotated[Source, Field(strict=False)]
     critical_expected: bool | None
     verdict: Annotated[RaterVerdict, Field(strict=False)] = RaterVerdict.NONE
@@ -140,31 +117,11 @@ class Draft(_Strict):
             raise ValueError(f"only a person adjudicates, found source {self.source.value}")
         return self
 
-    def says(self) -> dict[str, Plain]:
-        """Everything but the time, as plain JSON values: two drafts that say the same are one label."""
-        return self.model_dump(mode="json", exclude={"at", "seq", "previous_hash", "event_id"})
 
-
-class LabelEvent(Draft):
-    """A draft in its place: ``seq`` counts from 1 in its task, ``previous_hash`` is the ``event_id`` of the
-    event before it, and ``event_id`` the SHA-256 of everything else (see `event_hash`).
-    """
-
-    seq: Annotated[int, Field(ge=1)]
-    previous_hash: Hash
-    event_id: Hash
-
-    def as_dict(self) -> dict[str, Plain]:
-        """All fields as plain JSON values; ``event_hash`` of it is ``event_id``."""
-        return self.model_dump(mode="json")
-
-
-def event_hash(fields: Mapping[str, object]) -> str:
-    """The id that an event with these fields has; ``event_id`` itself is left out."""
-    return content_sha256({name: value for name, value in fields.items() if name != "event_id"})
+class LabelEvent(Draft, ChainEvent):
+    """A draft in its place in the chain of its task."""
 
 
 def place(draft: Draft, *, seq: int, previous_hash: str) -> LabelEvent:
     """The draft as the event at ``seq``, after the event with the id ``previous_hash``."""
-    fields = {**draft.says(), "at": draft.at, "seq": seq, "previous_hash": previous_hash}
-    return LabelEvent.model_validate({**fields, "event_id": event_hash(fields)})
+    return placed(LabelEvent, draft, seq=seq, previous_hash=previous_hash)

@@ -20,7 +20,8 @@ class RecordingToLabel:
     """A recording to be labeled, and what the product says of it.
 
     ``video`` and ``page`` are paths below the home folder. The video lies there under its content hash, so
-    its path gives nothing away; its original ``name`` may. ``score`` is None where there is none.
+    its path gives nothing away; its original ``name`` may. ``score`` is None where there is none;
+    ``promoted`` recordings are golds by now.
     """
 
     key: str
@@ -29,16 +30,19 @@ class RecordingToLabel:
     page: str = ""
     decision: str = ""
     score: float | None = None
+    promoted: bool = False
     findings: tuple[Seen, ...] = ()
 
 
-def recordings_to_label(home: Home, task_id: str) -> list[RecordingToLabel]:
-    """The trainee recordings of a task by key, with their newest scores.
+def recordings_to_label(home: Home, task_id: str, *, with_promoted: bool = False) -> list[RecordingToLabel]:
+    """The trainee recordings of a task by key, with their newest scores; promoted ones only where asked for:
+    they are golds, but a label that says otherwise is still taken.
 
     The keys are hashes of content, so their order says nothing about what is to be seen.
     """
     active = Registry.read(home).active(task_id)
-    trainees = {key: one for key, one in active.items() if one.role == "trainee"}
+    taken = {"trainee"} | ({"gold"} if with_promoted else set())
+    trainees = {key: one for key, one in active.items() if one.role in taken and one.key.role == "trainee"}
     scores = {str(row["key"]): row for row in plain_rows(scores_ledger(home).latest())}
     return [
         RecordingToLabel(
@@ -46,6 +50,7 @@ def recordings_to_label(home: Home, task_id: str) -> list[RecordingToLabel]:
             name=one.original_name,
             video=f"{home.videos.name}/{one.stored_name}",
             page=_page(home, key),
+            promoted=one.promotion is not None,
             **_scored(scores.get(key)),
         )
         for key, one in sorted(trainees.items())

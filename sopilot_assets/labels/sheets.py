@@ -15,9 +15,10 @@ from sopilot_assets.documents.sheets import Sheet, SheetRow, refusal
 from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels import cells
 from sopilot_assets.labels.cells import CellError
-from sopilot_assets.labels.events import RATER_PATTERN, Draft, LabelEvent, Source
+from sopilot_assets.labels.events import Draft, LabelEvent, Source
 from sopilot_assets.labels.recordings import RecordingToLabel
 from sopilot_assets.labels.sheet_files import read_sheet, write_sheet
+from sopilot_assets.store.chain import WHO_PATTERN
 from sopilot_assets.texts.cells import harmless
 
 BLIND_COLUMNS: Final = ("key", "video", "who", "source", "critical_expected", "seen", "note")
@@ -189,7 +190,7 @@ class _Reader:
         who = text or self.who
         if not who:
             raise CellError("expected the id of who labeled, found nothing; fill it in or name it by --who")
-        if not re.fullmatch(RATER_PATTERN, who):
+        if not re.fullmatch(WHO_PATTERN, who):
             raise CellError(f'expected an id of at most 64 characters without spaces or , ; ", found {who!r}')
         return who
 

@@ -21,11 +21,13 @@ COLUMNS: Final = {
     "persons": pa.int64(),
     "confirmed": pa.bool_(),
     "held_out": pa.string(),
+    "promoted": pa.string(),
     "inputs": pa.string(),
     "problem": pa.string(),
     "problem_ja": pa.string(),
 }
-"""``inputs`` is a hash of what it was made of (see `gold_inputs`), null in rows from before it was kept.
+"""``promoted`` are the keys of the golds that were promoted, comma-separated, null where there are none.
+``inputs`` is a hash of what it was made of (see `gold_inputs`), null in rows from before it was kept.
 ``problem`` says why no reference could be made of these inputs; the other columns are then those of the one
 before, which counts on, or null.
 """

@@ -80,7 +80,7 @@ def policy_standing(home: Home, task: TaskSpec | None, *, model_id: str | None) 
 
 def standings(home: Home, tasks: Mapping[str, TaskSpec]) -> dict[str, PolicyStanding]:
     """The standing of each task's policy, by task; tasks without one are left out."""
-    with_events = [name for name in adoptions(home).names() if name in tasks]
+    with_events = [name for name in adoptions(home).tasks() if name in tasks]
     models = reference_rows(home) if with_events else {}
     found = {
         name: policy_standing(home, tasks[name], model_id=_model(models.get(name))) for name in with_events
@@ -99,7 +99,7 @@ def lapse_drifting(home: Home, *, run_id: str, written_at: str) -> list[str]:
     in their critical probability. To be called before anything is judged: one run judges all in one way.
     """
     lapsed = []
-    for task_id in adoptions(home).names():
+    for task_id in adoptions(home).tasks():
         said = last_adoption(home, task_id)
         if said is None or said.happened is not AdoptionHappening.ADOPTED:
             continue

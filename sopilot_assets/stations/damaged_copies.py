@@ -94,8 +94,9 @@ def measure_damage(
     A gold that cannot be copied, or whose copy hits the limits of its process, gives an outcome with the
     problem and no row. Raises ``ConfigError`` for what is no gold.
     """
+    registry = Registry.read(home)
     for key in keys:
-        if key.role != "gold":
+        if registry[key].role != "gold":
             raise ConfigError(f"{key}: expected a gold; only golds are known to be right before the damage.")
     outcomes: list[StationOutcome] = []
     judge, scored = Judge(home), newest_scores(home)

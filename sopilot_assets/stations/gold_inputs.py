@@ -6,18 +6,22 @@ Nothing of this reads a video or an embedding, so that it can be asked at any ti
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from sopilot_assets.capture.promotions import ConfirmedStep, confirmed_steps
 from sopilot_assets.capture.registry import Recording, Registry
+from sopilot_assets.errors import GoldError
 from sopilot_assets.reference.annotations import (
     Annotations,
     GoldNames,
+    StepInterval,
     read_annotations,
     shortest_name,
     told,
 )
 from sopilot_assets.reference.ledger import ReferenceState, reference_states
+from sopilot_assets.segments import Segment
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
@@ -30,15 +34,18 @@ EmbeddingModels: TypeAlias = Mapping[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class GoldInputs:
-    """The golds of a task that are not withdrawn, and what ``steps.csv`` says of them.
+    """The golds of a task that are not withdrawn, and their steps: what ``steps.csv`` says, and of promoted
+    golds what was confirmed by promoting them.
 
-    ``embedded`` holds the model of each gold's embedding, by key; golds without one make no reference.
-    ``waiting`` are the golds that nobody tried to embed yet, by key.
+    ``promotions`` is what is wrong with the steps of promoted golds. ``embedded`` holds the model of each
+    gold's embedding, by key; golds without one make no reference. ``waiting`` are the golds that nobody tried
+    to embed yet, by key.
     """
 
     task_id: str
     golds: tuple[Recording, ...]
     annotations: Annotations
+    promotions: Text | None
     embedded: Mapping[str, str]
     waiting: tuple[str, ...]
     fingerprint: str
@@ -51,10 +58,12 @@ class GoldInputs:
 
     @property
     def problem(self) -> Text | None:
-        """Why nothing of ``steps.csv`` is taken; None where it has no fault."""
+        """Why no reference is made of the golds' steps: of ``steps.csv`` or of promoted golds; None where
+        nothing is wrong with them.
+        """
         listed = self.steps_faults
         if not listed:
-            return None
+            return self.promotions
         en, ja = ("; ".join(one.en for one in listed), "。".join(one.ja for one in listed))
         return Text(
             f"Nothing of steps.csv is taken until this is mended: {en}.",
@@ -64,37 +73,46 @@ class GoldInputs:
     @property
     def unannotated(self) -> tuple[str, ...]:
         """The golds that have no rows, as rows may call them; their steps are guessed."""
-        names, steps = [_names(one) for one in self.golds], self.annotations.steps
+        names, steps = [gold_names(one) for one in self.golds], self.annotations.steps
         return tuple(shortest_name(one, names) for one in names if one.video_id not in steps)
 
     def is_renewed(self, state: ReferenceState | None) -> bool:
         """Whether making the reference now could give another one than ``state``, or another reason why
         there is none.
 
-        A faulty ``steps.csv`` renews nothing where there is a reference: that one counts until it is mended.
+        Faulty steps renew nothing where there is a reference: that one counts until they are mended.
         """
         if self.waiting or state is None:
             return bool(self.golds)
         if state.inputs in (None, self.fingerprint):
             return False
-        return not (self.annotations.faults and state.reference_id is not None)
+        return self.problem is None or state.reference_id is None
+
+    @property
+    def promoted(self) -> tuple[str, ...]:
+        """The keys of the promoted golds."""
+        return tuple(str(one.key) for one in self.golds if one.promotion is not None)
 
 
 def gold_inputs(home: Home, task: TaskSpec, *, registry: Registry, models: EmbeddingModels) -> GoldInputs:
     """What the reference of a task would be made of now."""
-    golds = tuple(one for one in registry.golds(task.task_id) if one.retired is None)
-    names = [_names(one) for one in golds]
+    golds = tuple(registry.golds(task.task_id))
+    names = [gold_names(one) for one in golds if one.promotion is None]
     source = f"capture/{task.task_id}/gold/steps.csv"
     annotations = read_annotations(home.steps_csv(task.task_id), task.step_ids, names, source=source)
+    of_promoted, promotions = _promoted_steps(home, task, golds)
+    if not annotations.faults:
+        annotations = replace(annotations, steps={**annotations.steps, **of_promoted})
     tried = {str(one.key): models.get(str(one.key), "") for one in golds}
     embedded = {key: model for key, model in tried.items() if model}
     return GoldInputs(
         task_id=task.task_id,
         golds=golds,
         annotations=annotations,
+        promotions=promotions,
         embedded=embedded,
         waiting=tuple(key for key, model in tried.items() if model == ""),
-        fingerprint=_fingerprint(task, golds, annotations, embedded),
+        fingerprint=_fingerprint(task, golds, annotations, embedded, promotions),
     )
 
 
@@ -146,14 +164,56 @@ def embedding_models(home: Home) -> dict[str, str | None]:
     }
 
 
-def _names(gold: Recording) -> GoldNames:
+def _promoted_steps(
+    home: Home, task: TaskSpec, golds: Sequence[Recording]
+) -> tuple[dict[str, tuple[StepInterval, ...]], Text | None]:
+    """The steps of the promoted golds by video id, and what is wrong with them: a broken chain, or a step
+    that the task has no more.
+    """
+    try:
+        confirmed = confirmed_steps(home, task.task_id)
+    except GoldError as error:
+        return {}, Text(str(error), str(error))
+    promoted = [one for one in golds if one.promotion is not None]
+    lost = {
+        one.original_name: unknown
+        for one in promoted
+        if (unknown := sorted({step.step for step in confirmed.get(str(one.key), ())} - set(task.step_ids)))
+    }
+    if lost:
+        name, unknown = next(iter(lost.items()))
+        again = f"sopilot gold demote {name}, then sopilot gold promote {name} --steps FILE"
+        return {}, Text(
+            f"{name} was promoted with the steps {', '.join(unknown)}, which task {task.task_id} has no "
+            f"more. Confirm its steps anew: {again}.",
+            f"{name} は手順 {', '.join(unknown)} とともにお手本にされましたが、作業 {task.task_id} に"
+            f"その手順はもうありません。手順を確認し直してください：{again}。",
+        )
+    # one that was demoted between the two looks has no steps here; the next look finds that it is no gold
+    there = [one for one in promoted if str(one.key) in confirmed]
+    return {one.key.video_id: step_intervals(task, confirmed[str(one.key)]) for one in there}, None
+
+
+def step_intervals(task: TaskSpec, steps: Sequence[ConfirmedStep]) -> tuple[StepInterval, ...]:
+    """Confirmed steps as a gold has them."""
+    return tuple(
+        StepInterval(task.step_ids.index(one.step), Segment(one.start_s, one.end_s)) for one in steps
+    )
+
+
+def gold_names(gold: Recording) -> GoldNames:
+    """What a row of ``steps.csv`` may call a recording."""
     folder = gold.capture_path.rpartition("/")[0]
     path = f"{folder}/{gold.original_name}" if folder else gold.original_name
     return GoldNames(gold.key.video_id, path, gold.duration_s, (str(gold.key), gold.sha256))
 
 
 def _fingerprint(
-    task: TaskSpec, golds: Sequence[Recording], annotations: Annotations, embedded: Mapping[str, str]
+    task: TaskSpec,
+    golds: Sequence[Recording],
+    annotations: Annotations,
+    embedded: Mapping[str, str],
+    promotions: Text | None,
 ) -> str:
     steps: list[list[Cell]] = [
         [video_id, one.step, one.segment.start_s, one.segment.end_s]
@@ -170,6 +230,6 @@ def _fingerprint(
                 if str(one.key) in embedded
             ],
             "annotated": steps,
-            "faults": [one.en for one in annotations.faults],
+            "faults": [one.en for one in (*annotations.faults, *filter(None, [promotions]))],
         }
     )[:16]

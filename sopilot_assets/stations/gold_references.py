@@ -26,7 +26,7 @@ from sopilot_assets.scoring.verifiability import verifiability
 from sopilot_assets.stations.clip_embeddings import task_embedder
 from sopilot_assets.stations.gold_inputs import GoldInputs, embedding_models, gold_inputs
 from sopilot_assets.stations.outcome import ReferenceOutcome
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.tasks import TaskSpec, load_task
 from sopilot_assets.texts.languages import Text
@@ -121,6 +121,7 @@ def _refresh(
         "persons": len(reference.persons),
         "confirmed": reference.confirmed,
         "held_out": reference.evidence.held_out,
+        "promoted": _promoted(inputs, reference),
         "inputs": inputs.fingerprint,
         "problem": None,
         "problem_ja": None,
@@ -154,6 +155,13 @@ def _calibration(home: Home, reference: Reference) -> Calibration:
 def current_calibration(home: Home, reference: Reference) -> Calibration:
     """The calibration of a task's current reference; `StoreError` when there is none."""
     return load_calibration(home.calibration(reference.task_id, reference.reference_id))
+
+
+def _promoted(inputs: GoldInputs, reference: Reference) -> str | None:
+    """The keys of the promoted golds that the reference rests on; None where there are none."""
+    resting = {gold.video_id for gold in reference.golds}
+    found = [key for key in inputs.promoted if PartitionKey.parse(key).video_id in resting]
+    return ",".join(found) or None
 
 
 def _left_out(inputs: GoldInputs, without_embedding: str) -> dict[str, Cell]:

@@ -48,6 +48,7 @@ class ReviewWork:
     gold_names: Mapping[str, str] = field(default_factory=dict)
     objections: tuple[Objection, ...] = ()
     steps_faults: tuple[Text, ...] = ()
+    is_gold: bool = False
 
 
 def write_reviews(works: Iterable[ReviewWork], *, processes: int) -> Iterator[StationOutcome]:
@@ -84,7 +85,7 @@ def write_review(work: ReviewWork) -> StationOutcome:
         verifiability=work.verifiability,
         gold_names=work.gold_names,
         noise_floor_score=work.noise_floor,
-        is_gold=work.key.role == "gold",
+        is_gold=work.is_gold,
         objections=work.objections,
         steps_faults=work.steps_faults,
         video=f"../{work.home.videos.name}/{quote(work.trainee_video.name)}",
@@ -96,7 +97,7 @@ def write_review(work: ReviewWork) -> StationOutcome:
         score=work.score,
         gold_steps=work.gold_steps[work.alignment.warp.gold_id],
         stills=stills,
-        is_gold=work.key.role == "gold",
+        is_gold=work.is_gold,
     )
     return StationOutcome(
         work.key,

@@ -49,7 +49,7 @@ def score_videos(
     made of those before them.
     """
     by, unusable = Judge(home), embedding_problem(home, keys)
-    golds = {key: _judge_one(by, key, unusable.get(key)) for key in keys if key.role == "gold"}
+    golds = {key: _judge_one(by, key, unusable.get(key)) for key in keys if by.registry[key].role == "gold"}
     floors = noise_floors((_gold_rows(home) | {str(key): item.row for key, item in golds.items()}).values())
     objections, times = contested(home), recording_times(home)
     judged: list[_Judged] = []
@@ -148,6 +148,7 @@ def _review(
             by.references.calibration(recording.task_id),
             by.limits(recording.task_id).review,
         ),
+        is_gold=recording.role == "gold",
         row={"file_name": row["original_name"]}
         | {name: row[name] for name in shown if name != "original_name"},
         steps_faults=by.golds(recording.task_id).steps_faults,

@@ -4,13 +4,15 @@ events for each task.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Final
 
 import pyarrow as pa
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationError
 
-from sopilot_assets.store.event_chain import EventChain, Hash, LinkedEvent
+from sopilot_assets.errors import LedgerError, StudyError
+from sopilot_assets.store.chain import Chain, ChainDraft, ChainEvent, Hash
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Ledger
 
@@ -50,8 +52,8 @@ class AdoptionHappening(StrEnum):
     LAPSED = "lapsed"
 
 
-class AdoptionEvent(LinkedEvent):
-    """One word on the policy of a task: who said it, when (ISO 8601), why, and of which policy.
+class AdoptionDraft(ChainDraft):
+    """One word on the policy of a task: who said it, when, why, and of which policy.
 
     ``review`` is the policy's threshold as a critical probability of score rows. ``dossier_sha256`` is the
     hash of the dossier's ``manifest.json``, which holds the hashes of all its files; ``signer`` the
@@ -59,10 +61,8 @@ class AdoptionEvent(LinkedEvent):
     and decides: version and fingerprint of the task, embedding model, algorithm.
     """
 
-    task_id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
     happened: Annotated[AdoptionHappening, Field(strict=False)]
     who: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-    at: str
     reason: _Said
     study_id: str
     policy_id: str
@@ -77,15 +77,39 @@ class AdoptionEvent(LinkedEvent):
     algorithm: str
 
 
-def adoptions(home: Home) -> EventChain[AdoptionEvent]:
-    """The chains of adoptions, one a task."""
-    return EventChain(Ledger(home.ledgers, "adoptions", COLUMNS, "event_id"), AdoptionEvent, "task_id")
+class AdoptionEvent(AdoptionDraft, ChainEvent):
+    """A draft in its place in the chain of its task."""
+
+
+def adoptions(home: Home) -> Chain[AdoptionDraft, AdoptionEvent]:
+    """The chains of adoptions; each word on the policy of a task replaces the one before it."""
+    ledger = Ledger(home.ledgers, "adoptions", COLUMNS, "event_id")
+    return Chain(ledger, AdoptionEvent, (), lambda draft: draft.task_id, LedgerError)
 
 
 def last_adoption(home: Home, task_id: str) -> AdoptionEvent | None:
     """The last word on the policy of a task; None where none was ever adopted."""
     events = adoptions(home).read(task_id)
     return events[-1] if events else None
+
+
+def say_adoption(
+    home: Home, task_id: str, fields: Mapping[str, object], *, run_id: str, written_at: str
+) -> AdoptionEvent:
+    """The word on the policy of a task that these fields say, as an event at the end of its chain.
+
+    Raises `StudyError` for fields that cannot be, `LedgerError` where the chain is broken.
+    """
+    try:
+        draft = AdoptionDraft.model_validate({**fields, "task_id": task_id, "at": written_at})
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = {"who": "--by", "reason": "--reason"}.get(str(fault["loc"][0]), str(fault["loc"][0]))
+        raise StudyError(f"{where}: {fault['msg']}; found {fault['input']!r}.") from error
+    chain = adoptions(home)
+    added = chain.append([draft], run_id=run_id, written_at=written_at)
+    # who says the same as somebody else at the same moment said nothing new
+    return added[0] if added else chain.read(task_id)[-1]
 
 
 def ended(
@@ -99,6 +123,5 @@ def ended(
     written_at: str,
 ) -> AdoptionEvent:
     """The event that ends an adoption."""
-    same = adoption.model_dump(exclude={"seq", "previous_hash", "event_id", "who", "at", "reason"})
-    said = {**same, "happened": happened.value, "who": who, "at": written_at, "reason": reason}
-    return adoptions(home).append(adoption.task_id, said, run_id=run_id, written_at=written_at)
+    said = {**adoption.says(), "happened": happened.value, "who": who, "reason": reason}
+    return say_adoption(home, adoption.task_id, said, run_id=run_id, written_at=written_at)

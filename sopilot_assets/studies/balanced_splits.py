@@ -11,6 +11,7 @@ Where each class occurs in three groups or more, each split has both classes.
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,8 +65,18 @@ class _Deal:
         return cost
 
 
-def balanced(positive: Flags, hard: Floats, groups: Names, *, seed: int, ratios: SplitRatios) -> Names:
-    """The split (n,) of each case from its label, how hard it is and its group (n,)."""
+def balanced(
+    positive: Flags,
+    hard: Floats,
+    groups: Names,
+    *,
+    seed: int,
+    ratios: SplitRatios,
+    seen: Collection[str] = (),
+) -> Names:
+    """The split (n,) of each case from its label, how hard it is and its group (n,); groups that were
+    ``seen`` stay in dev.
+    """
     names, group = np.unique(groups.astype(str), return_inverse=True)
     group = group.astype(np.int64)
     counts: Floats = np.stack(
@@ -74,10 +85,12 @@ def balanced(positive: Flags, hard: Floats, groups: Names, *, seed: int, ratios:
     )
     shares = ratios.shares()
     target = np.array([shares[name] for name in SPLITS])[:, None] * counts.sum(axis=0)
-    deal = _Deal(counts, target, np.zeros(len(names)), np.full(len(names), -1, dtype=np.int64))
+    free = ~np.isin(names, sorted(seen))
+    place = np.where(free, -1, _DEV).astype(np.int64)
+    deal = _Deal(counts, target, np.zeros(len(names)), place)
     _start(deal, seed)
-    _improve(deal, np.ones(len(names), dtype=np.bool_), frozenset((_DEV, _TEST, _CHALLENGE)))
-    pool = deal.place != _TEST
+    _improve(deal, free, frozenset((_DEV, _TEST, _CHALLENGE)))
+    pool = free & (deal.place != _TEST)
     deal.bonus = _bonus(positive, hard, group, pool)
     _improve(deal, pool, frozenset((_DEV, _CHALLENGE)))
     return np.array(SPLITS, dtype=object)[deal.place[group]]
@@ -86,6 +99,7 @@ def balanced(positive: Flags, hard: Floats, groups: Names, *, seed: int, ratios:
 def _start(deal: _Deal, seed: int) -> None:
     order = list(range(deal.counts.shape[0]))
     random.Random(seed).shuffle(order)  # noqa: S311 - a split has to be repeatable
+    order = [one for one in order if deal.place[one] < 0]
     has_positive, has_negative = deal.counts.T > 0
     mixed = [one for one in order if has_positive[one] and has_negative[one]]
     pure = ([one for one in order if not has_negative[one]], [one for one in order if not has_positive[one]])

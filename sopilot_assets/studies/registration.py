@@ -12,7 +12,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from upath import UPath
 
 from sopilot_assets.errors import StudyError
@@ -55,8 +63,21 @@ class RegisteredVersion(BaseModel):
         return self
 
 
+class GoldsOfStudy(BaseModel):
+    """What counted as golds of the task when a study got its first result: the promoted recordings, which are
+    none of its cases, and the persons that golds show, who are seen and not held out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    promoted: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    persons: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+
 class Registration(BaseModel):
-    """The registration of one study: what holds, what held before, and the results that came of it."""
+    """The registration of one study: what holds, what held before, the results that came of it, and the golds
+    of the task as they were at the first one (none where it is older than promotions).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -65,6 +86,7 @@ class Registration(BaseModel):
     current: RegisteredVersion
     previous: tuple[RegisteredVersion, ...] = ()
     results: tuple[Sha256, ...] = ()
+    golds: GoldsOfStudy = GoldsOfStudy()
 
     @property
     def frozen(self) -> bool:
@@ -103,14 +125,22 @@ def register(home: Home, study_id: str, *, registered_at: datetime, by: str) -> 
     return registration
 
 
-def freeze(home: Home, study_id: str, result_sha256: str) -> Registration:
-    """Note that a result exists, by its SHA-256: from now on the study cannot change."""
+def freeze(
+    home: Home, study_id: str, result_sha256: str, *, golds: GoldsOfStudy | None = None
+) -> Registration:
+    """Note that a result exists, by its SHA-256: from now on the study cannot change, nor what counts as
+    ``golds`` for it.
+    """
     with only_writer(_lock(home)):
         _, registration = registered_study(home, study_id)
         if result_sha256 in registration.results:
             return registration
         frozen = Registration.model_validate(
-            {**dict(registration), "results": (*registration.results, result_sha256)}
+            {
+                **dict(registration),
+                "results": (*registration.results, result_sha256),
+                "golds": registration.golds if registration.frozen or golds is None else golds,
+            }
         )
         _publish(home, frozen)
     return frozen

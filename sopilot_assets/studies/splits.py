@@ -6,6 +6,7 @@ the splits, so that coverage can count them.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
@@ -36,14 +37,23 @@ DEFAULT_PLAN: Final = SplitPlan()
 
 
 def split_manifest(
-    cases: pd.DataFrame, *, study_id: str, task: str, plan: SplitPlan = DEFAULT_PLAN
+    cases: pd.DataFrame,
+    *,
+    study_id: str,
+    task: str,
+    plan: SplitPlan = DEFAULT_PLAN,
+    seen: Collection[str] = (),
 ) -> SplitManifest:
     """The manifest of the split that ``plan`` makes of these cases; classes are not checked, see
-    `require_both_classes`. Raises `StudyError` for a holdout site that no labeled case has.
+    `require_both_classes`.
+
+    ``seen`` are the persons that the task's golds show. Where persons are kept apart (``group_person``), what
+    belongs to them is in dev: a held-out case is by somebody whom nothing was learnt from. Raises
+    `StudyError` for a holdout site that no labeled case has.
     """
     table = _eligible(cases)
     groups = group_names(table, plan.strategy)
-    split = _split(table, plan, groups)
+    split = _split(table, plan, groups, frozenset(seen))
     return SplitManifest(
         study_id=study_id,
         task=task,
@@ -59,15 +69,25 @@ def split_manifest(
     ).sealed()
 
 
-def study_split(cases: pd.DataFrame, study: StudySpec) -> SplitManifest:
-    """The manifest of a study's split; `StudyError` where a split is empty or holds one class only."""
-    manifest = split_manifest(cases, study_id=study.study_id, task=study.task, plan=study.split)
-    require_both_classes(manifest)
+def study_split(cases: pd.DataFrame, study: StudySpec, *, seen: Collection[str] = ()) -> SplitManifest:
+    """The manifest of a study's split (see `split_manifest`); `StudyError` where a split is empty or holds
+    one class only.
+    """
+    manifest = split_manifest(cases, study_id=study.study_id, task=study.task, plan=study.split, seen=seen)
+    require_both_classes(manifest, seen=sorted(set(seen) & set(_eligible(cases)["person"])))
     return manifest
 
 
-def require_both_classes(manifest: SplitManifest) -> None:
-    """Refuse (`StudyError`) a split that is empty or has only positives or only negatives."""
+def held_out_persons(cases: pd.DataFrame, manifest: SplitManifest, persons: Collection[str]) -> list[str]:
+    """Which of these persons are in cases that are held out."""
+    held_out = np.isin(manifest.split_of(cases["case_id"]), SPLITS[1:])
+    return sorted(set(cases["person"][held_out]) & set(persons))
+
+
+def require_both_classes(manifest: SplitManifest, *, seen: Sequence[str] = ()) -> None:
+    """Refuse (`StudyError`) a split that is empty or has only positives or only negatives; ``seen`` are the
+    persons of cases that the golds show too.
+    """
     lacking = [
         f"{name} has {_counted(counts)}"
         for name, counts in manifest.counts.items()
@@ -75,12 +95,15 @@ def require_both_classes(manifest: SplitManifest) -> None:
     ]
     if lacking:
         total = _total(manifest)
+        golds = ""
+        if seen and manifest.strategy is SplitStrategy.GROUP_PERSON:
+            golds = f" What belongs to {', '.join(seen)} is in dev, since the golds show them."
         raise StudyError(
             f"study {manifest.study_id}: {'; '.join(lacking)}; expected positives and negatives in each of "
             f"{', '.join(SPLITS)}. All in all there are {_counted(total)} in {total.groups} groups by "
-            f"{manifest.strategy.value}, and each class has to occur in three groups at least. Label more "
-            "recordings of other groups (`sopilot label prepare`), or register another split strategy or "
-            "other ratios before any result exists."
+            f"{manifest.strategy.value}, and each class has to occur in three groups at least.{golds} "
+            "Label more recordings of other groups (`sopilot label prepare`), or register another split "
+            "strategy or other ratios before any result exists."
         )
 
 
@@ -89,14 +112,18 @@ def _eligible(cases: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _split(table: pd.DataFrame, plan: SplitPlan, groups: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
+def _split(
+    table: pd.DataFrame, plan: SplitPlan, groups: npt.NDArray[np.object_], seen: frozenset[str]
+) -> npt.NDArray[np.object_]:
     seed, ratios = plan.seed, plan.ratios
     positive = (table["expected"] == 1).to_numpy(dtype=np.bool_)
     hard = hardness(positive, critical_score(table))
     if plan.strategy is SplitStrategy.RANDOM_STRATIFIED:
         return random_stratified(positive, hard, seed=seed, ratios=ratios)
     if plan.strategy is SplitStrategy.GROUP_PERSON:
-        return balanced(positive, _new_hardness(table, positive, hard), groups, seed=seed, ratios=ratios)
+        known = set(groups[table["person"].isin(seen).to_numpy(dtype=np.bool_)])
+        new_hard = _new_hardness(table, positive, hard)
+        return balanced(positive, new_hard, groups, seed=seed, ratios=ratios, seen=known)
     if plan.strategy is SplitStrategy.LEAVE_ONE_SITE_OUT:
         held_out = _held_out(table, plan.holdout_site)
         return leave_one_site_out(positive, hard, groups, held_out, seed=seed, ratios=ratios)

@@ -160,7 +160,7 @@ def test_one_grammar_a_noun_then_a_verb() -> None:
     assert {noun for noun, _ in COMMANDS if noun.endswith("s")} == set()
     assert {verb for _, verb in COMMANDS} <= {
         *("add", "apply", "build", "check", "compare", "correct", "create", "damage", "deliver", "doctor"),
-        *("adopt", "fetch", "withdraw"),
+        *("adopt", "candidates", "demote", "fetch", "promote", "withdraw"),
         *("forget", "import", "init", "label", "list", "lock", "prefill", "preload", "prepare", "register"),
         *("repeat", "restore", "run", "serve", "show", "simulate", "start", "stop", "verify"),
     }

@@ -37,6 +37,7 @@ NOTHING = (
     "recording list --refused",
     "recording list --withdrawn",
     "recording list --changes",
+    "gold candidates tea",
     "task list --references",
     "score list",
     "label list",

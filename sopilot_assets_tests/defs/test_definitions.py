@@ -35,7 +35,7 @@ EVIDENCE = (
     "split_manifests",
 )
 OF_TASKS = ("adopted_policies", "labels")
-RESCORING = ("rescoring_plan", "score_repeats", "score_updates")
+RESCORING = ("gold_candidates", "gold_promotions", "rescoring_plan", "score_repeats", "score_updates")
 OPERATIONS = ("backups", "campaign_cycles", "campaign_summaries", "daily_reports", "retention")
 GROUPS = {
     "scoring": (*SCORING, *RESCORING),
@@ -91,9 +91,11 @@ JOBS = {
         "gate_reports_gates_pass",
         "split_manifests_nothing_leaks",
     ),
+    "list_gold_candidates": ("gold_candidates",),
     "make_backup": ("backups",),
     "make_daily_report": ("daily_reports",),
     "plan_rescoring": ("rescoring_plan",),
+    "promote_gold": ("gold_promotions",),
     "rebuild_references": ("gold_references", "gold_references_checks"),
     "repeat_scores": ("score_repeats",),
     "rescore_stale": ("gold_references_checks", "rescoring_plan", "score_updates", "scores_checks"),

@@ -22,10 +22,11 @@ from sopilot_assets.dossier.inputs import (
     Tables,
 )
 from sopilot_assets.labels.agreement import rater_agreement
-from sopilot_assets.labels.events import NO_EVENT, Draft, LabelEvent, Source, place
+from sopilot_assets.labels.events import Draft, LabelEvent, Source, place
 from sopilot_assets.labels.state import label_state
 from sopilot_assets.old_rules.detectors import DetectorOutcome, old_outcome
 from sopilot_assets.store.canonical import content_sha256
+from sopilot_assets.store.chain import NO_EVENT
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.errors import error_packet
 from sopilot_assets.studies.gates import StudyGates, check_gates, gate_counts

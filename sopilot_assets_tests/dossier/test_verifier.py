@@ -26,9 +26,10 @@ from sopilot_assets.dossier.verifier.numbers import (
 from sopilot_assets.dossier.verifier.tables import CASE_NUMBERS, CaseRow
 from sopilot_assets.intervals import clustered, wilson
 from sopilot_assets.labels.agreement import rater_agreement
-from sopilot_assets.labels.events import NO_EVENT, Draft, LabelEvent, place
+from sopilot_assets.labels.events import Draft, LabelEvent, place
 from sopilot_assets.labels.state import label_state
 from sopilot_assets.old_rules.detectors import DetectorOutcome
+from sopilot_assets.store.chain import NO_EVENT
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.metrics import figures
 from sopilot_assets.studies.shadow import exact_mcnemar, shadow_report

@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sopilot_assets.errors import LabelError
-from sopilot_assets.labels.chain import chain_head, labels_ledger, read_chain, tasks_with_labels, verified
-from sopilot_assets.labels.events import NO_EVENT, Draft, LabelEvent, place
+from sopilot_assets.labels.chain import labels_chain, labels_ledger, read_chain, tasks_with_labels
+from sopilot_assets.labels.events import Draft, LabelEvent, place
+from sopilot_assets.store.chain import NO_EVENT, chain_head
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.labels.made_up import AT, TASK, append, draft
 
+CHAIN = labels_chain(Home.at("."))
 NOTES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 
 
@@ -120,7 +122,7 @@ def test_writers_at_the_same_time_do_not_fork_the_chain(home: Home) -> None:
 
 @given(chains())
 def test_an_untouched_chain_is_verified(rows: list[dict[str, Any]]) -> None:
-    assert [event.as_dict() for event in verified(rows, name="x")] == rows
+    assert [event.as_dict() for event in CHAIN.verified(rows, name="x")] == rows
 
 
 @settings(max_examples=150)
@@ -146,7 +148,7 @@ def test_the_first_event_that_was_touched_is_named(rows: list[dict[str, Any]], d
         changed[at]["event_id"] = ""
     named = {"rehash": at + 2, "double": at + 2}.get(how, at + 1)
     with pytest.raises(LabelError, match=rf"^x: event {named} "):
-        verified(changed, name="x")
+        CHAIN.verified(changed, name="x")
 
 
 def files(home: Home) -> list[Path]:

@@ -6,8 +6,9 @@ import math
 
 import pytest
 
-from sopilot_assets.labels.events import NO_EVENT, Agreement, Draft, LabelEvent, Seen, Source, place
+from sopilot_assets.labels.events import Agreement, Draft, LabelEvent, Seen, Source, place
 from sopilot_assets.labels.findings import finding_agreement
+from sopilot_assets.store.chain import NO_EVENT
 from sopilot_assets.tasks import DeviationType
 
 MISSING, SWAP = DeviationType.MISSING_STEP, DeviationType.ORDER_SWAP

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sopilot_assets.errors import LabelError
-from sopilot_assets.labels.chain import chain_head
 from sopilot_assets.labels.events import Draft, LabelEvent, Source, place
 from sopilot_assets.labels.state import STATE_COLUMNS, Coverage, label_coverage, label_state
+from sopilot_assets.store.chain import chain_head
 from sopilot_assets_tests.labels.made_up import draft
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sopilot_assets.capture.promotions import ConfirmedStep, PromotionChange, PromotionDraft, promotions_chain
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.evidence.results import GATES, Results
 from sopilot_assets.labels.audit import is_drawn
@@ -105,6 +106,29 @@ def test_progress_counts_what_was_there_at_the_end_of_the_day_against_the_target
     today = report(tea, now=datetime(2026, 3, 2, 10, tzinfo=UTC))
     assert (only(today, "tasks")["trainees"], today.day.complete) == (0, False)
     assert today.measured_at.startswith("2026-03-02T10:00")  # also where a clock was ahead before
+
+
+def test_promoted_golds_count_toward_the_target_from_the_day_of_their_promotion_on(tea: Home) -> None:
+    set_up(tea, "targets: {golds: 2, trainees: 1}\n")
+    record(tea, "g1", at=MORNING, role="gold")
+    record(tea, "a", "b", at=MORNING)
+    draft = PromotionDraft(
+        task_id="tea",
+        key=key("a"),
+        who="tess",
+        at=NOON,
+        change=PromotionChange.PROMOTE,
+        why="right",
+        steps=(ConfirmedStep(step="boil", start_s=0.0, end_s=2.0),),
+    )
+    before = only(report(tea), "tasks")
+    promotions_chain(tea).append([draft], run_id="gold", written_at=AFTER)
+    assert only(report(tea), "tasks") == before
+    assert (before["golds"], before["golds_promoted"], before["trainees"]) == (1, 0, 2)
+    found = report(tea, now=datetime.fromisoformat(AFTER) + timedelta(hours=1), day=date(2026, 3, 3))
+    now = only(found, "tasks")
+    assert (now["golds"], now["golds_promoted"], now["trainees"]) == (2, 1, 1)
+    assert not any("--role gold" in one for one in actions(found))
 
 
 def test_a_retired_recording_and_one_scored_again_count_as_they_stood(tea: Home) -> None:

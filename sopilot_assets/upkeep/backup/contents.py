@@ -45,8 +45,10 @@ _NOTES: Final = (".csv", ".json", ".txt", ".yaml")
 _READ_BEFORE: Final = ("dagster", "capture", "studies", "ledgers")
 _EARLY_LEDGERS: Final = (
     "scores",
+    "adoptions",
     "references",
     "embeddings",
+    "promotions",
     "labels",
     "looks",
     "quarantine",

@@ -13,9 +13,8 @@ from upath import UPath
 from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.capture.registry import active_recordings
 from sopilot_assets.disk import GIB
-from sopilot_assets.errors import BackupError, LabelError, LedgerError, SopilotError
+from sopilot_assets.errors import BackupError, SopilotError
 from sopilot_assets.evidence.results import results_ledger
-from sopilot_assets.labels.chain import read_chain, tasks_with_labels
 from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.settings import load_settings
@@ -24,11 +23,11 @@ from sopilot_assets.stations.outcome import Progress
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.listing import whole_listing
 from sopilot_assets.store.publish import file_sha256, local_path, scratch_folder
-from sopilot_assets.studies.adoptions import adoptions
 from sopilot_assets.upkeep.backup.databases import database_problem
 from sopilot_assets.upkeep.backup.repository import Repository
 from sopilot_assets.upkeep.backup.restore import refuse_full, write_files
 from sopilot_assets.upkeep.backup.snapshot import SQLITE, Remark, Snapshot, path_of
+from sopilot_assets.upkeep.chains import event_chains
 
 Look: TypeAlias = Callable[[Home], Iterable[Remark]]
 """What else is wrong with a restored home."""
@@ -156,17 +155,13 @@ def _unknown_recordings(restored: Home) -> Iterator[Remark]:
 
 
 def _broken_chains(restored: Home) -> Iterator[Remark]:
-    """Label events and adoptions that were dropped or changed."""
-    for task_id in tasks_with_labels(restored):
-        try:
-            read_chain(restored, task_id)
-        except LabelError as error:
-            yield Remark("ledgers/labels", str(error))
-    for task_id in (chains := adoptions(restored)).names():
-        try:
-            chains.read(task_id)
-        except LedgerError as error:
-            yield Remark("ledgers/adoptions", str(error))
+    """Events of labels, promotions and adoptions that were dropped or changed."""
+    for chain in event_chains(restored):
+        for task_id in chain.tasks():
+            try:
+                chain.read(task_id)
+            except chain.refuse as error:
+                yield Remark(f"ledgers/{chain.ledger.name}", str(error))
 
 
 def _changed_results(restored: Home) -> Iterator[Remark]:

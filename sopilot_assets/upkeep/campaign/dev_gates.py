@@ -16,9 +16,9 @@ import pandas as pd
 from sopilot_assets.errors import ConfigError, StudyError
 from sopilot_assets.evidence.gate_reports import repeat_values
 from sopilot_assets.evidence.labels import with_labels
-from sopilot_assets.evidence.results import Results
+from sopilot_assets.evidence.results import MANIFEST, Results
 from sopilot_assets.evidence.scored import scored_cases
-from sopilot_assets.evidence.study import MANIFEST, POLICIES, Study
+from sopilot_assets.evidence.study import POLICIES, Study
 from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.old_rules.detectors import old_outcome
 from sopilot_assets.old_rules.profiles import GateProfile
@@ -140,7 +140,13 @@ def _judged(
 def _dev_cases(study: Study, dev: list[str]) -> pd.DataFrame:
     """The dev recordings with their newest scores and labels."""
     task = study.spec.task
-    cases = scored_cases(study.home, task, task_fingerprint=study.registration.current.task_fingerprint)
+    registered = study.registration
+    cases = scored_cases(
+        study.home,
+        task,
+        task_fingerprint=registered.current.task_fingerprint,
+        promoted=registered.golds.promoted,
+    )
     cases = cases[cases["case_id"].isin(dev)].reset_index(drop=True)
     labels = [event for event in read_chain(study.home, task) if event.key in set(dev)]
     cases = with_labels(cases, labels, [source.value for source in study.spec.label_sources])

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from sopilot_assets.capture.promotions import promoted_golds
 from sopilot_assets.capture.registry import withdrawn_recordings
+from sopilot_assets.labels.blind import NOT_LABELED, why_not_right
+from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.reference.annotations import told as listed
 from sopilot_assets.reference.ledger import reference_states
 from sopilot_assets.scoring.ledger import scores_ledger
@@ -20,6 +23,7 @@ GOLDS: Final = "golds"
 STEPS: Final = "steps"
 STEPS_FILE: Final = "steps.csv"
 REFERENCE: Final = "reference"
+PROMOTED: Final = "promoted"
 _THEN: Final = "do as it says; the sensor `golds` or `sopilot score run --stale` then scores again"
 
 _Rows = list[Mapping[str, Cell]]
@@ -85,8 +89,8 @@ def film_golds(task_id: str) -> str:
 
 
 def steps_confirmed(asked: Situation) -> Answer:
-    """Whether the steps of all golds of each task were annotated by a person in steps.csv, and what in that
-    file cannot be taken.
+    """Whether the steps of all golds of each task were annotated by a person in steps.csv or confirmed by
+    promoting them, and what of that cannot be taken.
     """
     told: list[Condition | Fine] = []
     rows: _Rows = []
@@ -110,7 +114,8 @@ def _annotated(task_id: str, count: int, golds: int) -> str:
 def _rows_not_taken(inputs: GoldInputs) -> Iterator[Condition]:
     mend = f"mend {_steps_csv(inputs.task_id)}"
     if inputs.problem is not None:
-        yield problem(STEPS_FILE, inputs.task_id, inputs.problem.en, mend)
+        action = mend if inputs.annotations.faults else "do as it says"
+        yield problem(STEPS_FILE, inputs.task_id, inputs.problem.en, action)
     if strangers := inputs.annotations.strangers:
         what = "; ".join(one.en for one in listed(strangers))
         action = f"{mend}, or add the gold that is meant"
@@ -128,6 +133,24 @@ def _guessed(inputs: GoldInputs) -> Iterator[Condition]:
 
 def _steps_csv(task_id: str) -> str:
     return f"capture/{task_id}/gold/steps.csv"
+
+
+def promoted_right(asked: Situation) -> Answer:
+    """Promoted golds of which blind labels do not say any more that they are right."""
+    told: list[Condition | Fine] = []
+    promoted = promoted_golds(asked.home)
+    golds = {key: row for key, row in asked.recordings.items() if key in promoted}
+    for task_id in sorted({str(row["task_id"]) for row in golds.values()}):
+        said = why_not_right(read_chain(asked.home, task_id))
+        mine = {key: row for key, row in golds.items() if row["task_id"] == task_id}
+        wrong = {key: why for key in mine if (why := said.get(key, NOT_LABELED)) is not None}
+        for key, why in wrong.items():
+            what = f"{mine[key]['original_name']} was promoted to gold, but {why.en}"
+            action = f"look at it again; sopilot gold demote {key} --by ID --reason WHY takes it back"
+            told.append(warning(PROMOTED, key, what, action))
+        if not wrong:
+            told.append(Fine(PROMOTED, task_id, f"{len(mine)} promoted, all right by blind labels"))
+    return Answer(tuple(told))
 
 
 def references_made(asked: Situation) -> Answer:

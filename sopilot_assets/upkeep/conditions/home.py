@@ -12,11 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.labels.chain import read_chain, tasks_with_labels
 from sopilot_assets.settings import settings_path
 from sopilot_assets.store.compaction import fragmented
 from sopilot_assets.store.publish import TEMPORARY_PREFIX, local_path, scratch_folder
-from sopilot_assets.studies.adoptions import adoptions
+from sopilot_assets.upkeep.chains import event_chains
 from sopilot_assets.upkeep.conditions.condition import Answer, Condition, Fine, found, problem, warning
 from sopilot_assets.upkeep.conditions.situation import Situation
 
@@ -56,10 +55,9 @@ def ledgers(asked: Situation) -> Answer:
     damaged = [path for path in names if not path.name.startswith(".") and not _is_whole(path)]
     if damaged:
         return Answer(tuple(_damaged(path.relative_to(root)) for path in damaged))
-    for task_id in tasks_with_labels(asked.home):
-        read_chain(asked.home, task_id)
-    for task_id in (chains := adoptions(asked.home)).names():
-        chains.read(task_id)
+    for chain in event_chains(asked.home):
+        for task_id in chain.tasks():
+            chain.read(task_id)
     many = fragmented(asked.home.ledgers, at_least=asked.settings.limits.ledger_files)
     slow = (
         warning(

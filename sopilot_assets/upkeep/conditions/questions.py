@@ -44,6 +44,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     tasks.models,
     golds.enough_golds,
     golds.steps_confirmed,
+    golds.promoted_right,
     golds.references_made,
     golds.golds_pass,
     recordings.capture_folder,

@@ -12,6 +12,7 @@ from typing import Final
 import pandas as pd
 
 from sopilot_assets.capture.ledgers import ACTIVE, videos_ledger
+from sopilot_assets.capture.promotions import promoted_golds
 from sopilot_assets.settings import Settings, load_settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
@@ -52,11 +53,15 @@ class Situation:
 
     @cached_property
     def recordings(self) -> Mapping[str, Mapping[str, Cell]]:
-        """The active recordings, by key in ascending order."""
+        """The active recordings, by key in ascending order; the role of a promoted one is gold."""
         frame = videos_ledger(self.home).query(
             f"select {_RECORDED} from latest where status = '{ACTIVE}' order by key"  # noqa: S608 - constants
         )
-        return {str(row["key"]): row for row in rows_of(frame)}
+        promoted = promoted_golds(self.home)
+        return {
+            str(row["key"]): {**row, "role": "gold"} if row["key"] in promoted else row
+            for row in rows_of(frame)
+        }
 
 
 def rows_of(frame: pd.DataFrame) -> Sequence[Mapping[str, Cell]]:

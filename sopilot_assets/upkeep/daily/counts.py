@@ -43,6 +43,7 @@ def _task(rows: Rows, facts: Facts, task_id: str) -> dict[str, Cell]:
         "task": task_id,
         "golds": len(golds),
         "golds_target": int(facts.settings["golds"]),
+        "golds_promoted": int(golds["key"].isin(list(rows.promoted)).sum()),
         "gold_persons": int(golds["person"].nunique()),
         "trainees": len(trainees),
         "trainees_target": int(facts.settings["trainees"]),

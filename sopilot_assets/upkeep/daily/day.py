@@ -10,6 +10,7 @@ from functools import cached_property
 import pandas as pd
 
 from sopilot_assets.capture.ledgers import ACTIVE, duplicates_ledger, quarantine_ledger, videos_ledger
+from sopilot_assets.capture.promotions import Promotion, promoted_golds
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.labels.chain import labels_ledger, read_chain
 from sopilot_assets.labels.contests import open_objections
@@ -63,9 +64,15 @@ class Rows:
 
     @cached_property
     def recordings(self) -> pd.DataFrame:
-        """The active recordings, by key."""
+        """The active recordings, by key; the role of promoted ones is gold."""
         rows = videos_ledger(self.home).as_of(self.day.moment)
+        rows.loc[rows["key"].isin(list(self.promoted)), "role"] = "gold"
         return rows[rows["status"] == ACTIVE].reset_index(drop=True)
+
+    @cached_property
+    def promoted(self) -> Mapping[str, Promotion]:
+        """The recordings that were promoted to golds, by key."""
+        return promoted_golds(self.home, before=self.day.moment)
 
     @cached_property
     def scores(self) -> pd.DataFrame:

@@ -52,6 +52,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, Text]]] = {
         "task": Text("Task", "作業"),
         "golds": Text("Golds", "お手本"),
         "golds_target": Text("of", "目標"),
+        "golds_promoted": Text("Promoted", "うち指定"),
         "gold_persons": Text("Persons", "人数"),
         "trainees": Text("Trainee recordings", "受講者の録画"),
         "trainees_target": Text("of", "目標"),

@@ -9,11 +9,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
 from sopilot_assets.definitions import build_defs
 from sopilot_assets.defs.alerts.sensor import alerts_sensor
 from sopilot_assets.defs.references.golds_sensor import golds_sensor
-from sopilot_assets.reference.ledger import reference_states
+from sopilot_assets.labels.chain import append_events
+from sopilot_assets.labels.events import Draft, Source
+from sopilot_assets.reference.ledger import reference_rows, reference_states
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.home import Home
@@ -114,6 +117,45 @@ def test_a_faulty_row_is_named_and_the_reference_before_it_counts_until_it_is_me
     path.write_text(text, "utf-8")
     assert [daemon.look(after_s) for after_s in (90, 160)] == [0, 0]
     assert daemon.said == "no score is out of date because of golds"
+
+
+def test_a_promotion_from_the_web_page_is_scored_with_and_taken_back(shop: Shop) -> None:
+    daemon, before = Daemon(shop), decisions(shop)
+    trainees = [one for one in Registry.read(shop.home).active().values() if one.role == "trainee"]
+    key = str(min(trainees, key=lambda one: one.original_name).key)  # the one that is done right
+    label = Draft(
+        task_id="filter_change",
+        key=key,
+        who="ann",
+        at=NEXT_DAY,
+        source=Source.BLIND_HUMAN,
+        critical_expected=False,
+    )
+    append_events(shop.home, [label], run_id="labels", written_at=NEXT_DAY)
+
+    listed = shop.defs.resolve_job_def("list_gold_candidates").execute_in_process(
+        instance=shop.instance, partition_key="filter_change"
+    )
+    (made,) = listed.asset_materializations_for_node("gold_candidates")
+    assert made.metadata["candidates"].value == 1
+
+    def order(change: str, **more: str) -> dg.ExecuteInProcessResult:
+        said = {"recording": key, "change": change, "by": "tess", "reason": "right", **more}
+        return shop.defs.resolve_job_def("promote_gold").execute_in_process(
+            instance=shop.instance,
+            run_config={"ops": {"gold_promotions": {"config": said}}},
+            raise_on_error=False,
+        )
+
+    assert not order("promote", steps_file="gone.csv").success
+    assert order("promote").success
+    assert [daemon.look(after_s) for after_s in (0, 70)] == [0, 1]
+    assert stale_scores(shop.home).empty
+    assert reference_rows(shop.home)["filter_change"]["promoted"] == key
+    assert decisions(shop) != before
+    assert order("demote").success
+    assert [daemon.look(after_s) for after_s in (100, 170)] == [0, 1]
+    assert decisions(shop) == before
 
 
 def test_a_gold_whose_steps_are_too_short_is_told_as_the_cause_and_ends_the_day_at_rest(shop: Shop) -> None:

@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 
 from sopilot_assets.errors import StudyError
-from sopilot_assets.evidence.results import Results
+from sopilot_assets.evidence.results import MANIFEST, Results
 from sopilot_assets.evidence.split_manifests import split_study_cases
-from sopilot_assets.evidence.study import MANIFEST
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.looks import looks_ledger
 from sopilot_assets.studies.metrics import figures

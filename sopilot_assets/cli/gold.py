@@ -1,0 +1,150 @@
+"""`sopilot gold`: recordings made golds by people, and taken back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sopilot_assets.at_first_use import at_first_use
+from sopilot_assets.capture.registry import Registry, find_recordings
+from sopilot_assets.cli.known import TASKS
+from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, TASK, examples
+from sopilot_assets.cli.output import say, show_rows, show_warning
+from sopilot_assets.evidence.results import held_out_cases
+from sopilot_assets.stations.gold_candidates import gold_candidates
+from sopilot_assets.stations.gold_promotions import demote_recording, promote_recording
+from sopilot_assets.store.home import PartitionKey
+from sopilot_assets.texts.languages import Language
+
+if TYPE_CHECKING:
+    from sopilot_assets.store.home import Home
+    from sopilot_assets.store.ledgers import Cell
+
+with at_first_use():
+    from sopilot_assets.stations import gold_power
+
+app = typer.Typer()
+
+RECORDING = Annotated[str, typer.Argument(help="Its partition key, video id or file name.")]
+BY = Annotated[str, typer.Option("--by", help="The id of the person who decides, without spaces.")]
+REASON = Annotated[str, typer.Option("--reason", help="Why, for those who look later.")]
+
+
+@app.command(
+    epilog=examples(
+        "sopilot gold promote take_07.mp4 --by ann --reason 'two raters call it right, steps looked at'",
+        "sopilot gold promote take_07.mp4 --by ann --reason 'steps marked by hand' --steps marked.csv",
+    )
+)
+def promote(
+    recording: RECORDING,
+    *,
+    by: BY,
+    reason: REASON,
+    steps: Annotated[
+        Path | None,
+        typer.Option(
+            help="Its steps, with columns as in steps.csv. (Default: those that the scoring found.)",
+            dir_okay=False,
+        ),
+    ] = None,
+    task: Annotated[str | None, typer.Option("--task", help="The task that is meant."), TASKS] = None,
+    home: HOME,
+) -> None:
+    """Make a trainee recording a gold of its task; whoever does it confirms its steps.
+
+    Blind labels have to call it right. It leaves the cases of studies that have no result yet.
+    """
+    key, now = _key(home, recording), datetime.now(UTC)
+    event = promote_recording(
+        home, key, who=by, why=reason, at=now, run_id=_run_id(now), steps_file=steps, task_id=task
+    )
+    if event is None:
+        say(f"{key} is a gold already, with these steps; nothing changed.")
+        return
+    one = Registry.read(home)[key]
+    spans = ", ".join(f"{step.step} {step.start_s:g}-{step.end_s:g} s" for step in event.steps)
+    say(f"{key} is a gold of {key.task_id} now, with the steps of {event.steps_from}: {spans}")
+    if one.person is None:
+        show_warning(
+            f"Nobody said who is seen in {one.original_name}: it vouches for no further person. "
+            f"`sopilot recording correct {key} --person CODE` says so."
+        )
+    if studies := held_out_cases(home).get(str(key)):
+        show_warning(
+            f"It is held out in the study {', '.join(studies)}, which stays as it is; a look at it from now "
+            "on judges a recording that the golds know."
+        )
+    _say_stale()
+
+
+@app.command(epilog=examples("sopilot gold demote take_07.mp4 --by ann --reason 'the cap was left open'"))
+def demote(recording: RECORDING, *, by: BY, reason: REASON, home: HOME) -> None:
+    """Take a promotion back: the recording is a trainee's again."""
+    key, now = _key(home, recording), datetime.now(UTC)
+    event = demote_recording(home, key, who=by, why=reason, at=now, run_id=_run_id(now))
+    if event is None:
+        say(f"{key} was not promoted; nothing changed.")
+        return
+    say(f"{key} is a trainee recording again.")
+    _say_stale()
+
+
+@app.command(
+    epilog=examples(
+        "sopilot gold candidates filter_change",
+        "sopilot gold candidates filter_change --lang ja",
+        "sopilot gold candidates filter_change --power",
+    )
+)
+def candidates(
+    task: TASK,
+    *,
+    power: Annotated[
+        bool,
+        typer.Option("--power", help="Also how often weak steps would be found then; takes seconds each."),
+    ] = False,
+    home: HOME,
+    lang: LANG = Language.EN,
+    as_json: AS_JSON = False,
+    as_csv: AS_CSV = False,
+) -> None:
+    """List the trainee recordings that could become golds, and what each would lift.
+
+    They are right by blind labels and no golds yet. Those of other persons and sites come first.
+    """
+    found, held_out = gold_candidates(home, task), held_out_cases(home)
+    rows: list[dict[str, Cell]] = []
+    for one in found:
+        key = str(one.recording.key)
+        row = {**one.row(), "held_out_in": ", ".join(held_out.get(key, ())) or None}
+        if lang is Language.JA:
+            row |= {name: row[f"{name}_ja"] for name in ("lifts", "lacks")}
+        rows.append(row)
+    columns = ["key", "file", "person", "site", "lifts", "lacks", "held_out_in"]
+    if power and found:
+        powers = gold_power.power_with(home, task, [one.recording for one in found])
+        rows = [{**row, "weak_steps": powers[str(row["key"])]} for row in rows]
+        columns.insert(columns.index("lacks"), "weak_steps")
+    empty = "None: no trainee recording that blind labels call right is left."
+    show_rows(rows, columns=columns, empty=empty, as_json=as_json, as_csv=as_csv)
+
+
+def _key(home: Home, name: str) -> PartitionKey:
+    registry = Registry.read(home)
+    known = {str(key): one for key, one in registry.recordings.items()}
+    return PartitionKey.parse(find_recordings(known, [name])[0])
+
+
+def _run_id(now: datetime) -> str:
+    return f"gold-{now:%Y%m%dT%H%M%S%f}"
+
+
+def _say_stale() -> None:
+    say(
+        "Its task's reference and scores are stale: the sensor `golds` or `sopilot score run --stale` makes "
+        "them again."
+    )

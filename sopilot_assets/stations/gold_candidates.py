@@ -1,0 +1,104 @@
+"""Which trainee recordings could become golds of their task, and what each would lift."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sopilot_assets.capture.registry import Recording, Registry
+from sopilot_assets.errors import GoldError
+from sopilot_assets.labels.blind import why_not_right
+from sopilot_assets.labels.chain import read_chain
+from sopilot_assets.stations.gold_inputs import embedding_models
+from sopilot_assets.stations.gold_promotions import decoded_steps
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.tasks import TaskSpec, load_task
+from sopilot_assets.texts.languages import Text
+
+_NO_EMBEDDING = Text("it has no embedding", "解析されていません")
+
+
+@dataclass(frozen=True, slots=True)
+class GoldCandidate:
+    """A trainee recording that blind labels call right and that is no gold.
+
+    ``new_person`` says that no gold shows this person, None where nobody said who is seen; ``new_site`` that
+    no gold is from there. ``lacks`` is what has to be done before it can be promoted with its decoded steps,
+    None where nothing has.
+    """
+
+    recording: Recording
+    new_person: bool | None
+    new_site: bool
+    lacks: Text | None
+
+    @property
+    def lifts(self) -> Text:
+        """What it would add to the golds."""
+        one = self.recording
+        en, ja = list[str](), list[str]()
+        if self.new_person:
+            en.append(f"{one.person} is in no gold")
+            ja.append(f"{one.person} のお手本はまだありません")
+        elif self.new_person is None:
+            en.append("nobody said who is seen")
+            ja.append("人物が分かりません")
+        if self.new_site:
+            en.append(f"no gold is from {one.site}")
+            ja.append(f"{one.site} のお手本はまだありません")
+        return Text("; ".join(en) or "one more gold", "。".join(ja) or "お手本が 1 本増えます")
+
+    def row(self) -> dict[str, Cell]:
+        """The candidate as plain values."""
+        one = self.recording
+        return {
+            "key": str(one.key),
+            "file": one.original_name,
+            "person": one.person,
+            "new_person": self.new_person,
+            "site": one.site,
+            "new_site": self.new_site,
+            "lifts": self.lifts.en,
+            "lifts_ja": self.lifts.ja,
+            "lacks": None if self.lacks is None else self.lacks.en,
+            "lacks_ja": None if self.lacks is None else self.lacks.ja,
+        }
+
+
+def gold_candidates(home: Home, task_id: str) -> list[GoldCandidate]:
+    """The candidates of a task: those first that show somebody whom no gold shows, then those from a site
+    that no gold is from, then by key.
+
+    Raises `TaskError` where the task cannot be used, `LabelError` where its chain of labels is broken.
+    """
+    task, registry = load_task(home.tasks / f"{task_id}.yaml"), Registry.read(home)
+    golds = registry.golds(task_id)
+    persons, sites = {one.person for one in golds}, {one.site for one in golds}
+    right = {key for key, why in why_not_right(read_chain(home, task_id)).items() if why is None}
+    models = embedding_models(home)
+    found = [
+        GoldCandidate(
+            one,
+            new_person=None if one.person is None else one.person not in persons,
+            new_site=one.site not in sites,
+            lacks=_NO_EMBEDDING if models.get(key) is None else _lacks(home, task, one),
+        )
+        for key, one in registry.active(task_id).items()
+        if one.role == "trainee" and key in right
+    ]
+    return sorted(found, key=lambda one: (not one.new_person, not one.new_site, one.recording.key))
+
+
+def candidate_rows(candidates: Sequence[GoldCandidate]) -> list[dict[str, Cell]]:
+    """The candidates as rows of a table."""
+    return [one.row() for one in candidates]
+
+
+def _lacks(home: Home, task: TaskSpec, recording: Recording) -> Text | None:
+    """Why its decoded steps cannot be confirmed; None where they can."""
+    try:
+        decoded_steps(home, task, recording)
+    except GoldError as error:
+        return Text(str(error), error.ja or str(error))
+    return None

@@ -1,0 +1,23 @@
+"""The chains of events of a home: of labels, of promotions and of adopted policies."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from sopilot_assets.capture.promotions import PromotionDraft, PromotionEvent, promotions_chain
+from sopilot_assets.labels.chain import labels_chain
+from sopilot_assets.labels.events import Draft, LabelEvent
+from sopilot_assets.store.chain import Chain
+from sopilot_assets.store.home import Home
+from sopilot_assets.studies.adoptions import AdoptionDraft, AdoptionEvent, adoptions
+
+Chains: TypeAlias = tuple[
+    Chain[Draft, LabelEvent],
+    Chain[PromotionDraft, PromotionEvent],
+    Chain[AdoptionDraft, AdoptionEvent],
+]
+
+
+def event_chains(home: Home) -> Chains:
+    """All of them, to be verified."""
+    return labels_chain(home), promotions_chain(home), adoptions(home)
