@@ -53,7 +53,7 @@ STYLES: Final[Mapping[str, str]] = {
 """How single words in cells are coloured."""
 
 
-JSON_TEXT: Final = frozenset({"deviations", "seen"})
+JSON_TEXT: Final = frozenset({"deviations", "suspected", "seen"})
 """Columns of ledgers that hold JSON as text."""
 
 _CONTROLS: Final = dict.fromkeys({*range(32), *range(127, 160)} - {ord("\n"), ord("\t")}, "\ufffd")

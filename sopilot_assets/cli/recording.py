@@ -140,9 +140,6 @@ def _backing(votes: Mapping[str, float]) -> str:
 
 
 def _show_score(home: Home, row: dict[str, Cell], objections: Sequence[Objection], lang: Language) -> None:
-    if not isinstance(row["deviations"], str | None):
-        raise ConfigError(f"{row['key']}: expected deviations as JSON text in the scores ledger.")
-    found: list[dict[str, Any]] = json.loads(row["deviations"] or "[]")
     told = verdict_of_row(row, find_tasks(home.root).tasks.get(str(row["task_id"])))
     name, headline, points = (
         escape(getattr(text, lang.value)) for text in (told.name, told.headline, told.points)
@@ -150,12 +147,27 @@ def _show_score(home: Home, row: dict[str, Cell], objections: Sequence[Objection
     say(f"[bold]{name}[/bold]: {headline}")
     say(points)
     say(f"{getattr(_DECIDED_BY, lang.value)}{escape(getattr(source_text(row_source(row)), lang.value))}")
+    say(getattr(told.to_do, lang.value))
     for one in objections:
         said = f"{one.who}, {minute(one.at)}" + (f": {one.note}" if one.note else "")
         say(f"[bold red]{_CONTESTED[lang]}[/bold red]: {escape(said)}")
     if objections:
         say(f"Answer it: `sopilot label add {row['task_id']} {row['key']} ANSWER --who ID --adjudicates`")
-    lines: list[dict[str, Cell]] = [
+    columns = ("type", "severity", "from_s", "to_s", "confidence", "golds", "what")
+    show_rows(_lines(row, "deviations", lang), columns=columns, empty="No deviations.")
+    if suspected := _lines(row, "suspected", lang):
+        show_rows(suspected, columns=columns, title=_SUSPECTED[lang])
+
+
+_SUSPECTED: Final = {Language.EN: "Possible, but not certain", Language.JA: "可能性のあるもの(確定ではない)"}
+
+
+def _lines(row: Mapping[str, Cell], name: str, lang: Language) -> list[dict[str, Cell]]:
+    """The deviations in one column of a score's row, as rows of a table."""
+    if not isinstance(row[name], str | None):
+        raise ConfigError(f"{row['key']}: expected {name} as JSON text in the scores ledger.")
+    found: list[dict[str, Any]] = json.loads(str(row[name] or "[]"))
+    return [
         {
             "type": one["type"],
             "severity": one["severity"],
@@ -167,8 +179,6 @@ def _show_score(home: Home, row: dict[str, Cell], objections: Sequence[Objection
         }
         for one in found
     ]
-    columns = ("type", "severity", "from_s", "to_s", "confidence", "golds", "what")
-    show_rows(lines, columns=columns, empty="No deviations.")
 
 
 app.command(epilog=corrections.CORRECT)(corrections.correct)

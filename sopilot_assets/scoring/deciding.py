@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sopilot_assets.scoring.compared import Compared
 from sopilot_assets.scoring.limits import DecisionLimits
-from sopilot_assets.scoring.result import Decision, Deviation
+from sopilot_assets.scoring.result import Cause, Decision, Deviation
 from sopilot_assets.scoring.text import sentence
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 from sopilot_assets.texts.languages import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A decision, what led to it, and the same in a sentence."""
+
+    decision: Decision
+    cause: Cause
+    reason: Text
 
 
 def decide(
@@ -21,8 +31,8 @@ def decide(
     seen: float,
     other_work: float,
     limits: DecisionLimits,
-) -> tuple[Decision, Text]:
-    """The decision and its reason.
+) -> Ruling:
+    """The decision with its cause and reason.
 
     ``seen`` is the probability of a critical deviation by the explanations, ``other_work`` that of a
     recording of something else. In this order: golds that nothing was tried on and other work say nothing;
@@ -32,22 +42,36 @@ def decide(
     frozen = [
         d for d in deviations if d.type is DeviationType.FREEZE and d.severity is not Severity.EFFICIENCY
     ]
-    again = sentence("film_again", first=frozen[0].text) if frozen else None
-    if compared.calibration.held_out == "nothing":
-        return Decision.NOT_VERIFIABLE, again or sentence("one_gold_only")
-    if other_work > 0.5:
-        return Decision.NOT_VERIFIABLE, again or sentence("unverifiable", fit=compared.alignment.fit)
+    nothing = _says_nothing(compared, other_work)
+    again = None
+    if frozen:
+        decision = nothing.decision if nothing else Decision.NEEDS_REVIEW
+        again = Ruling(decision, Cause.FILM_AGAIN, sentence("film_again", first=frozen[0].text))
+    if nothing:
+        return again or nothing
     critical = _seen_to_be_critical(compared, deviations)
     seen = max([seen, *(d.confidence for d in critical)])
     if critical and seen >= limits.fail:
-        return Decision.FAIL, sentence("fail", first=max(critical, key=lambda d: d.confidence).text)
+        reason = sentence("fail", first=max(critical, key=lambda d: d.confidence).text)
+        return Ruling(Decision.FAIL, Cause.CRITICAL, reason)
     if again:
-        return Decision.NEEDS_REVIEW, again
+        return again
     if 1.0 - (1.0 - seen) * (1.0 - other_work) >= limits.review:
         if other_work > seen:
-            return Decision.NEEDS_REVIEW, sentence("hardly_familiar", share=other_work)
-        return Decision.NEEDS_REVIEW, _suspected([*critical, *suspected], seen)
+            reason = sentence("hardly_familiar", share=other_work)
+            return Ruling(Decision.NEEDS_REVIEW, Cause.HARDLY_FAMILIAR, reason)
+        return _suspected([*critical, *suspected], seen)
     return _decide_on_points(compared.task, deviations, points)
+
+
+def _says_nothing(compared: Compared, other_work: float) -> Ruling | None:
+    """That golds which nothing was tried on, or a recording of other work, say nothing."""
+    if compared.calibration.held_out == "nothing":
+        return Ruling(Decision.NOT_VERIFIABLE, Cause.ONE_GOLD, sentence("one_gold_only"))
+    if other_work > 0.5:
+        reason = sentence("unverifiable", fit=compared.alignment.fit)
+        return Ruling(Decision.NOT_VERIFIABLE, Cause.OTHER_WORK, reason)
+    return None
 
 
 def _seen_to_be_critical(compared: Compared, deviations: Sequence[Deviation]) -> list[Deviation]:
@@ -61,26 +85,27 @@ def _seen_to_be_critical(compared: Compared, deviations: Sequence[Deviation]) ->
     ]
 
 
-def _suspected(suspected: Sequence[Deviation], seen: float) -> Text:
+def _suspected(suspected: Sequence[Deviation], seen: float) -> Ruling:
     """What to look at, and how likely it is; where no single deviation is likely, how likely any is."""
     named = [d for d in suspected if d.severity is Severity.CRITICAL]
     if not named:
-        return sentence("uncertain", share=seen)
+        return Ruling(Decision.NEEDS_REVIEW, Cause.UNCERTAIN, sentence("uncertain", share=seen))
     first = max(named, key=lambda d: d.confidence)
-    return sentence("suspected", first=first.text, share=first.confidence)
+    reason = sentence("suspected", first=first.text, share=first.confidence)
+    return Ruling(Decision.NEEDS_REVIEW, Cause.SUSPECTED, reason)
 
 
-def _decide_on_points(
-    task: TaskSpec, deviations: Sequence[Deviation], points: float
-) -> tuple[Decision, Text]:
+def _decide_on_points(task: TaskSpec, deviations: Sequence[Deviation], points: float) -> Ruling:
     """The decision on a recording in which nothing critical is likely."""
     if points < task.retrain_score:
-        return Decision.RETRAIN, sentence("retrain", score=points, limit=task.retrain_score)
+        reason = sentence("retrain", score=points, limit=task.retrain_score)
+        return Ruling(Decision.RETRAIN, Cause.RETRAIN_POINTS, reason)
     if points < task.pass_score:
-        return Decision.NEEDS_REVIEW, sentence("review_score", score=points, limit=task.pass_score)
+        reason = sentence("review_score", score=points, limit=task.pass_score)
+        return Ruling(Decision.NEEDS_REVIEW, Cause.REVIEW_POINTS, reason)
     quality = [d for d in deviations if d.severity is Severity.QUALITY]
     if quality:
-        return Decision.NEEDS_REVIEW, sentence(
-            "review_deviation", first=max(quality, key=lambda d: d.confidence).text
-        )
-    return Decision.PASS, sentence("pass", score=points, limit=task.pass_score)
+        reason = sentence("review_deviation", first=max(quality, key=lambda d: d.confidence).text)
+        return Ruling(Decision.NEEDS_REVIEW, Cause.QUALITY, reason)
+    reason = sentence("pass", score=points, limit=task.pass_score)
+    return Ruling(Decision.PASS, Cause.PASS_POINTS, reason)

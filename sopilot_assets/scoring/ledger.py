@@ -16,7 +16,7 @@ from sopilot_assets.capture.registry import Recording
 from sopilot_assets.reference import REFERENCE_VERSION
 from sopilot_assets.scoring import SCORING_VERSION
 from sopilot_assets.scoring.limits import GOLDS
-from sopilot_assets.scoring.result import Deviation, Score
+from sopilot_assets.scoring.result import Cause, Deviation, Score
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.tasks import Severity, TaskSpec
@@ -64,10 +64,13 @@ COLUMNS: Final = {
     "algorithm": _TEXT,
     "decided_by": _TEXT,
     "shows_task": _FLAG,
+    "cause": _TEXT,
+    "suspected": _TEXT,
 }
 """``decided_by`` says whose limits decided (`scoring.limits`), ``shows_task`` whether the recording shows the
 task's procedure, null where that could not be said. Both are null in rows from before they were kept: then
-the golds' own rule decided.
+the golds' own rule decided. ``cause`` is a `Cause`; ``suspected`` is a JSON list like ``deviations``: what
+was not found and is not ruled out, the most likely first. Both are null in older rows too.
 """
 
 
@@ -145,6 +148,8 @@ def score_row(
         "gold_id": alignment.warp.gold_id,
         "decided_by": score.decided_by,
         "shows_task": score.shows_task,
+        "cause": score.cause and score.cause.value,
+        "suspected": deviations_json(score.suspected),
     }
 
 
@@ -171,6 +176,7 @@ def problem_row(
         "reason_en": problem,
         "reason_ja": problem_ja or problem,
         "decided_by": decided_by,
+        "cause": Cause.NOT_SCORED.value,
     }
 
 

@@ -21,6 +21,23 @@ class Decision(StrEnum):
     NOT_VERIFIABLE = "not_verifiable"
 
 
+class Cause(StrEnum):
+    """What led to a decision."""
+
+    NOT_SCORED = "not_scored"
+    ONE_GOLD = "one_gold"
+    OTHER_WORK = "other_work"
+    FILM_AGAIN = "film_again"
+    CRITICAL = "critical"
+    HARDLY_FAMILIAR = "hardly_familiar"
+    SUSPECTED = "suspected"
+    UNCERTAIN = "uncertain"
+    QUALITY = "quality"
+    RETRAIN_POINTS = "retrain_points"
+    REVIEW_POINTS = "review_points"
+    PASS_POINTS = "pass_points"  # noqa: S105 - a cause, not a password
+
+
 @dataclass(frozen=True, slots=True)
 class GoldVote:
     """Whether one gold alone supports a finding: ``log_odds`` (nats) of the explanation with it against the
@@ -115,6 +132,8 @@ class Score:
     """What could not be verified in this recording."""
     suspected: tuple[Deviation, ...] = ()
     """What was not found and is not ruled out either, the most likely first."""
+    cause: Cause | None = None
+    """What led to the decision; None in scores from before it was kept."""
     decided_by: str = GOLDS
     """Whose limits decided: the golds' own, or ``policy <id>``."""
     shows_task: bool = True

@@ -49,7 +49,7 @@ def score_alignment(
     deviations = tuple(sorted(found, key=lambda d: (d.trainee, d.type, d.step_ids)))
     over_time = over_time_ratio(compared, deviations)
     points = score_points(task, deviations, over_time_ratio=over_time)
-    decision, reason = decide(
+    ruling = decide(
         compared,
         deviations,
         suspected,
@@ -58,13 +58,13 @@ def score_alignment(
         other_work=other_work,
         limits=limits,
     )
-    decided = decision is not Decision.NOT_VERIFIABLE
+    decided = ruling.decision is not Decision.NOT_VERIFIABLE
     confidence = max((d.confidence for d in deviations if d.severity is Severity.CRITICAL), default=0.0)
     return Score(
         video_id=alignment.video_id,
         score=points if decided else None,
-        decision=decision,
-        reason=reason,
+        decision=ruling.decision,
+        reason=ruling.reason,
         deviations=deviations,
         critical_probability=max(critical_share(compared), confidence),
         dtw_normalized_cost=alignment.warp.normalized_cost,
@@ -76,6 +76,7 @@ def score_alignment(
         decided_by=limits.source,
         shows_task=other_work <= 0.5,
         suspected=suspected,
+        cause=ruling.cause,
     )
 
 

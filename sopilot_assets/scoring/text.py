@@ -20,6 +20,20 @@ def clock(seconds: float) -> str:
     return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
 
 
+def chance(probability: float) -> Text:
+    """A probability in words that need no knowledge of probabilities.
+
+    >>> chance(0.43).en, chance(0.43).ja, chance(0.02).en
+    ('about 4 in 10', '約4割', 'less than 1 in 10')
+    """
+    tenths = round(10 * probability)
+    if tenths < 1:
+        return Text("less than 1 in 10", "1割未満")
+    if tenths > 9:
+        return Text("almost certain", "ほぼ確実")
+    return Text(f"about {tenths} in 10", f"約{tenths}割")
+
+
 _TEMPLATES: Final[dict[str, Text]] = {
     "missing": Text(
         "“{step}” is missing; it was expected at {start}.",

@@ -13,7 +13,7 @@ from sopilot_assets.labels.contests import contested
 from sopilot_assets.scoring.ledger import noise_floors, scores_ledger
 from sopilot_assets.scoring.result import Decision, Objection
 from sopilot_assets.scoring.review import IndexRow, index_page
-from sopilot_assets.scoring.verdict import points_decide
+from sopilot_assets.scoring.verdict import verdict_of_row
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.store.publish import local_path, only_writer, publish_text
@@ -91,7 +91,7 @@ def _line(
         task_name=None if task is None else Text(task.name, task.name_ja or task.name),
         interval=None if low is None or high is None else (float(low), float(high)),
         noise_floor=noise_floor,
-        points_decide=points_decide(decision, score, task),
+        points_decide=verdict_of_row(row, task).points_decide,
         recorded_at=_text(times.get("recorded_at")),
         taken_in_at=_text(times.get("taken_in_at")),
         objections=objections,

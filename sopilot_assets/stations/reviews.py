@@ -69,7 +69,8 @@ def write_review(work: ReviewWork) -> StationOutcome:
     """Publish one review page; runs in a child process."""
     work = _with_videos(work)
     page = work.home.review(work.key)
-    stills = deviation_stills(work.score.deviations, trainee_video=work.trainee_video, gold_videos=work.golds)
+    shown = (*work.score.deviations, *work.score.suspected)
+    stills = deviation_stills(shown, trainee_video=work.trainee_video, gold_videos=work.golds)
     html = review_page(
         task=work.task,
         score=work.score,
@@ -99,7 +100,10 @@ def write_review(work: ReviewWork) -> StationOutcome:
     )
     return StationOutcome(
         work.key,
-        table=[_row(deviation) for deviation in work.score.deviations],
+        table=[
+            *(_row(deviation, "found") for deviation in work.score.deviations),
+            *(_row(deviation, "suspected") for deviation in work.score.suspected),
+        ],
         picture_png=picture,
         page=local_path(page),
     )
@@ -111,8 +115,9 @@ def _with_videos(work: ReviewWork) -> ReviewWork:
     return replace(work, trainee_video=at_hand(work.trainee_video), golds=golds)
 
 
-def _row(deviation: Deviation) -> dict[str, Cell]:
+def _row(deviation: Deviation, state: str) -> dict[str, Cell]:
     return {
+        "state": state,
         "type": deviation.type.value,
         "severity": deviation.severity.value,
         "from_s": round(deviation.trainee.start_s, 2),

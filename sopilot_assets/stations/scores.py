@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -128,7 +129,7 @@ def _review(
         "algorithm",
         "decided_by",
     )
-    named = {alignment.warp.gold_id, *(deviation.gold_id for deviation in score.deviations)}
+    named = {alignment.warp.gold_id, *(one.gold_id for one in (*score.deviations, *score.suspected))}
     golds = [gold for gold in by.references[recording.task_id].golds if gold.video_id in named]
     return ReviewWork(
         home=by.home,
@@ -172,6 +173,7 @@ def _outcome(item: _Judged, made: StationOutcome | None, *, noise_floor: float |
         "log_odds",
         "unverifiable",
         "decided_by",
+        "cause",
     )
     headline = verdict_of_row(item.row).headline
     metadata: dict[str, Cell] = {name: item.row[name] for name in scalars}
@@ -181,6 +183,7 @@ def _outcome(item: _Judged, made: StationOutcome | None, *, noise_floor: float |
         "noise_floor": noise_floor,
         "reason": headline.en,
         "reason_ja": headline.ja,
+        "suspected": len(json.loads(str(item.row["suspected"] or "[]"))),
     }
     problem = item.row["problem"]
     if problem is not None:

@@ -64,11 +64,12 @@ PACKET_COLUMNS: Final = (
 def reasons(cases: pd.DataFrame, outcome: DetectorOutcome) -> Texts:
     """Why a case (n,) is judged as it is, in one word; of imported cases the old reason.
 
-    ``not_scored`` and ``not_verifiable``: nothing was decided. ``weak_match_to_golds``: the recording hardly
-    looks like the golds or hardly shows their order. ``freeze_reported``, ``missing_step_reported``...: the
+    ``not_scored`` and ``not_verifiable``: nothing was decided. ``weak_match_to_golds``: by its fit and the
+    order of its steps, other work is at least as likely as anything critical, and likely enough to be shown
+    (`SUSPECTED`). ``freeze_reported``, ``missing_step_reported``...: the
     finding behind an alarm (``several_reported`` when there is more than one type);
     ``probability_without_finding`` when there is none. Without an alarm: ``finding_overruled`` (a critical
-    finding below the detector's threshold), ``uncertain_below_threshold`` (a probability of 10 % or more),
+    finding below the detector's threshold), ``uncertain_below_threshold`` (a probability that is shown),
     ``reported_as_not_critical`` and ``nothing_found``.
     """
     alarm = np.asarray(outcome.detected & outcome.decided)
@@ -76,10 +77,10 @@ def reasons(cases: pd.DataFrame, outcome: DetectorOutcome) -> Texts:
     types = cases["deviation_types"].to_numpy(dtype=object)
     found = np.array([_finding(str(text)) for text in types], dtype=object)
     has_types = np.array([bool(text) for text in types], dtype=bool)
-    looks = cases[["fit", "order_evidence"]].to_numpy(dtype=np.float64)
-    weak = np.array([other_work_probability(fit, order) > 0.5 for fit, order in looks], dtype=bool)
+    unlike, probability = _other_work(cases), known(cases, "critical_probability")
+    weak = (unlike >= SUSPECTED) & (unlike >= probability)
     frozen = np.array(["freeze" in str(text).split(",") for text in types], dtype=bool)
-    likely = known(cases, "critical_probability") >= SUSPECTED
+    likely = probability >= SUSPECTED
     chosen = np.select(
         [
             cases["problem"].to_numpy(dtype=object) != "",
@@ -180,6 +181,13 @@ def error_packet(
     table["_surprise"] = np.where(error == "false_negative", 1.0, -1.0) * table["detector_score"].fillna(0.0)
     table = table[error != ""].sort_values(["_kind", "_surprise", "order", "case_id"], ignore_index=True)
     return pd.DataFrame(table, columns=list(PACKET_COLUMNS))
+
+
+def _other_work(cases: pd.DataFrame) -> Numbers:
+    """How likely it is that each case (n,) shows other work; 0 where no fit is known."""
+    pairs = zip(cases["fit"], cases["order_evidence"], strict=True)
+    likely = [0.0 if np.isnan(fit) else other_work_probability(fit, order) for fit, order in pairs]
+    return np.array(likely, dtype=np.float64)
 
 
 def _finding(types: str) -> str:

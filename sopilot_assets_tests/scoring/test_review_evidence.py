@@ -178,7 +178,7 @@ def test_the_page_shows_the_stills_with_their_times(make_page) -> None:
 
 
 def test_each_deviation_needs_its_stills(make_page) -> None:
-    with pytest.raises(ValueError, match="2 deviations need as many pairs"):
+    with pytest.raises(ValueError, match="2 deviations, found or suspected, need as many pairs"):
         make_page(stills=())
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sopilot_assets.capture.ledgers import QUARANTINE_COLUMNS, VIDEO_COLUMNS, quarantine_ledger, videos_ledger
 from sopilot_assets.scoring.ledger import COLUMNS, scores_ledger
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.tasks import new_task
 
@@ -58,8 +59,9 @@ def score(
     at: str,
     decision: str = "pass",
     role: str = "trainee",
+    **cells: Cell,
 ) -> None:
-    """Score recordings; ``values`` are their points."""
+    """Score recordings; ``values`` are their points, ``cells`` what else their rows say."""
     rows = [
         {
             **dict.fromkeys(COLUMNS),
@@ -74,6 +76,7 @@ def score(
             "algorithm": "1",
             "model_id": "m",
             "task_fingerprint": "f",
+            **cells,
         }
         for name, value in zip(names, values, strict=True)
     ]

@@ -241,6 +241,28 @@ def test_what_waits_is_told_in_words_of_both_languages(tea: Home) -> None:
     assert "reviews/index.html を見て" in page
 
 
+def suspicion(at_s: float, probability: float, en: str, ja: str) -> dict[str, Any]:
+    of = {"type": "missing_step", "severity": "critical", "steps": [], "votes": {}}
+    return of | {"trainee_start_s": at_s, "confidence": probability, "en": en, "ja": ja}
+
+
+def test_recordings_that_need_a_review_are_listed_with_what_is_suspected_and_when(tea: Home) -> None:
+    record(tea, "a", "b", "c", at=NOON)
+    lid = suspicion(32.0, 0.43, "“Close” is missing.", "「閉める」がありません。")
+    asked: dict[str, Cell] = {"cause": "suspected", "suspected": json.dumps([lid])}
+    score(tea, ["a"], [97], at=NOON, decision="needs_review", **asked)
+    score(tea, ["b"], [40], at=NOON, decision="needs_review", reason_en="Why.", reason_ja="理由。")
+    score(tea, ["c"], [10], at=NOON, decision="fail")
+    listed = report(tea).sections["reviews"]
+    assert [(row["file"], row["at"]) for row in listed] == [("b.mp4", None), ("a.mp4", "0:32.0")]
+    assert listed[0]["what_ja"] == "理由。"
+    assert listed[1]["what_en"] == "Perhaps (about 4 in 10): “Close” is missing. Look at 0:32.0."
+    page = write(tea).page.read_text("utf-8")
+    assert "可能性あり（約4割）：「閉める」がありません。" in page
+    label(tea, "a", "ann", critical=True, at=NOON)
+    assert [row["file"] for row in report(tea).sections["reviews"]] == ["b.mp4"]
+
+
 def test_a_contested_verdict_waits_until_somebody_answers(tea: Home) -> None:
     record(tea, "a", at=MORNING)
     score(tea, ["a"], [10], at=NOON, decision="fail")

@@ -12,11 +12,11 @@ from upath import UPath
 
 from sopilot_assets.alignment.spans import Alignment, Span, SpanKind
 from sopilot_assets.errors import GoldError
-from sopilot_assets.scoring.result import Deviation, Objection, Score, StepReading, Verifiability
+from sopilot_assets.scoring.result import Decision, Deviation, Objection, Score, StepReading, Verifiability
 from sopilot_assets.scoring.review import readings, words
 from sopilot_assets.scoring.review.contest import contest_section
 from sopilot_assets.scoring.review.document import Json, bytes_uri, data_uri, render, script_json
-from sopilot_assets.scoring.review.drawing import Drawing, svg
+from sopilot_assets.scoring.review.drawing import INK, Drawing, svg
 from sopilot_assets.scoring.review.gauge import draw_gauge
 from sopilot_assets.scoring.review.marks import NO_STEP, ON_SEVERITY, icon, step_colour
 from sopilot_assets.scoring.review.proxy import PROXY_FPS, playable
@@ -33,7 +33,7 @@ from sopilot_assets.scoring.review.strip import (
 )
 from sopilot_assets.scoring.review.sync import sync_table
 from sopilot_assets.scoring.review.verifiability import concerns, verifiability_table
-from sopilot_assets.scoring.verdict import verdict
+from sopilot_assets.scoring.verdict import Verdict, verdict
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.texts.languages import Text
@@ -76,6 +76,11 @@ class _Review:
     video: str | None
 
     @property
+    def shown(self) -> tuple[Deviation, ...]:
+        """What was found, and then what is suspected."""
+        return (*self.score.deviations, *self.score.suspected)
+
+    @property
     def calibrated(self) -> bool:
         """Whether some gold could be held out, so that the golds say how much right recordings differ."""
         return self.alignment.held_out != "nothing"
@@ -107,22 +112,23 @@ def review_page(
     video: str | None = None,
 ) -> str:
     """One self-contained HTML file: the decision and what decided it, two players in step, the strip, the
-    deviations with their stills, the steps' times, its origin; and behind a switch for experts how it came
-    to that: points and limits, evidence, what can be verified, figures.
+    deviations with their stills, what else is possible, the steps' times, its origin; and behind a switch for
+    experts how it came to that: points and limits, evidence, what can be verified, figures.
 
-    ``stills`` has a pair for each deviation (see `deviation_stills`), ``verifiability`` is the table of the
-    task's reference, ``gold_names`` are the golds' names for people, by id. The page embeds small copies (see
-    `proxy`, kept in ``proxy_folder``) of the recording and of the golds that the warp and the deviations
-    name; ``gold_videos`` and ``gold_steps`` may hold more. ``row`` is shown as the recording's origin, in its
-    order. ``noise_floor_score`` is what this task's golds score against each other; ``is_gold`` says that the
-    recording is one of them. ``objections`` are what people say against the decision, ``steps_faults`` why
-    nothing of the golds' ``steps.csv`` was taken when it was made, and ``video`` is the address of the
-    recording itself, relative to the page. The same input gives the same bytes. Raises
-    ``GoldError`` when a gold that is named has no video, and ``UnreadableVideo``.
+    ``stills`` has a pair for each deviation and then for each suspicion (see `deviation_stills`),
+    ``verifiability`` is the table of the task's reference, ``gold_names`` are the golds' names for people, by
+    id. The page embeds small copies (see `proxy`, kept in ``proxy_folder``) of the recording and of the golds
+    that the warp and the deviations name; ``gold_videos`` and ``gold_steps`` may hold more. ``row`` is shown
+    as the recording's origin, in its order. ``noise_floor_score`` is what this task's golds score against
+    each other; ``is_gold`` says that the recording is one of them. ``objections`` are what people say against
+    the decision, ``steps_faults`` why nothing of the golds' ``steps.csv`` was taken when it was made, and
+    ``video`` is the address of the recording itself, relative to the page. The same input gives the same
+    bytes. Raises ``GoldError`` when a gold that is named has no video, and ``UnreadableVideo``.
     """
-    if len(stills) != len(score.deviations):
+    shown = len(score.deviations) + len(score.suspected)
+    if len(stills) != shown:
         raise ValueError(
-            f"{len(score.deviations)} deviations need as many pairs of stills, got {len(stills)}"
+            f"{shown} deviations, found or suspected, need as many pairs of stills, got {len(stills)}"
         )
     named = _named_golds(score, alignment, gold_videos)
     review = _Review(
@@ -156,7 +162,7 @@ def review_page(
 def _named_golds(score: Score, alignment: Alignment, gold_videos: Mapping[str, Path]) -> list[str]:
     """The golds a page needs, the warp's first."""
     named = [alignment.warp.gold_id]
-    named += [deviation.gold_id for deviation in score.deviations if deviation.gold is not None]
+    named += [one.gold_id for one in (*score.deviations, *score.suspected) if one.gold is not None]
     golds = list(dict.fromkeys(named))
     missing = [gold_id for gold_id in golds if gold_id not in gold_videos]
     if missing:
@@ -183,7 +189,8 @@ def _values(review: _Review) -> dict[str, object]:
         "steps_faults": review.steps_faults,
         "decision": score.decision.value,
         "verdict": told,
-        "because": _because(score, told.because),
+        "because": _because(review, told.because),
+        "look": _look(review, told),
         "to_do": told.to_do,
         "interval": None if score.interval is None else words.interval_range(score.interval),
         "interval_meaning": words.interval_meaning(score, calibrated=review.calibrated),
@@ -210,17 +217,17 @@ def _values(review: _Review) -> dict[str, object]:
         ],
         "strip_label": words.STRIP,
         "duration_s": round(review.alignment.duration_s, 3),
-        "deviations": [
-            _deviation(review, deviation, pair)
-            for deviation, pair in zip(score.deviations, review.stills, strict=True)
-        ],
+        "deviations": [_found(review, index) for index in range(len(score.deviations))],
+        "suspected": [_possible(review, index) for index in range(len(score.deviations), len(review.shown))],
+        "possible_head": words.possible_head(score),
+        "quiet": score.decision is Decision.PASS,
         "readings": _readings(review),
         "reading_notes": _reading_notes(score),
         "reading_keys": _reading_keys(),
         "verifiability": verifiability_table(task, review.verifiability, unverifiable=score.unverifiable),
         "verifiability_types": words.TYPES,
         "no_verifiability": words.no_verifiability(calibrated=review.calibrated),
-        "none_found": words.none_found(score.decision),
+        "none_found": words.none_found(score.decision, suspected=bool(score.suspected)),
         "spans": list(_spans(review)),
         "provenance": [
             (_label(name), "–" if value is None else value, name in words.FOR_EXPERTS)
@@ -231,10 +238,17 @@ def _values(review: _Review) -> dict[str, object]:
     }
 
 
-def _because(score: Score, because: Sequence[Text]) -> list[dict[str, object]]:
+def _because(review: _Review, because: Sequence[Text]) -> list[dict[str, object]]:
     """What decided, each finding with the number of its deviation to jump to."""
-    texts = [deviation.text for deviation in score.deviations]
+    texts = [deviation.text for deviation in review.shown]
     return [{"text": text, "deviation": texts.index(text) if text in texts else None} for text in because]
+
+
+def _look(review: _Review, told: Verdict) -> int | None:
+    """The number of the deviation whose moment a person has to look at; None where it is not one."""
+    if told.decision is not Decision.NEEDS_REVIEW or told.at_s is None:
+        return None
+    return [deviation.text for deviation in review.shown].index(told.because[0])
 
 
 def _recorded(row: Mapping[str, Field]) -> Text | None:
@@ -265,9 +279,30 @@ def _markup(drawing: Drawing, attributes: str) -> Markup:
     return Markup(svg(drawing, attributes=attributes))  # noqa: S704 - the drawing escapes its labels
 
 
-def _deviation(review: _Review, deviation: Deviation, pair: StillPair) -> dict[str, object]:
-    shapes = icon(deviation.type, left=0, top=0, size=16, colour=ON_SEVERITY)
+def _found(review: _Review, index: int) -> dict[str, object]:
+    deviation = review.shown[index]
     return {
+        **_deviation(review, index, colour=ON_SEVERITY),
+        "backing": words.backing(deviation, calibrated=review.calibrated),
+        "support": words.support(deviation, review.gold_names),
+    }
+
+
+def _possible(review: _Review, index: int) -> dict[str, object]:
+    deviation = review.shown[index]
+    return {
+        **_deviation(review, index, colour=INK),
+        "severity_name": words.would_be(deviation.severity),
+        "backing": words.likelihood(deviation),
+        "support": None,
+    }
+
+
+def _deviation(review: _Review, index: int, *, colour: str) -> dict[str, object]:
+    deviation, pair = review.shown[index], review.stills[index]
+    shapes = icon(deviation.type, left=0, top=0, size=16, colour=colour)
+    return {
+        "index": index,
         "severity": deviation.severity.value,
         "severity_name": words.SEVERITIES[deviation.severity],
         "icon": _markup(Drawing(16, 16, shapes), 'aria-hidden="true"'),
@@ -280,8 +315,6 @@ def _deviation(review: _Review, deviation: Deviation, pair: StillPair) -> dict[s
         "confidence": f"{deviation.confidence:.2f}",
         "percent": f"{deviation.confidence * 100:.0f}",
         "text": deviation.text,
-        "backing": words.backing(deviation, calibrated=review.calibrated),
-        "support": words.support(deviation, review.gold_names),
         "stills": [_still(review.trainee_label, pair.trainee, expected=not deviation.trainee)]
         + ([] if pair.gold is None else [_still(words.GOLD, pair.gold, name=_gold_name(review, deviation))]),
     }
@@ -410,6 +443,7 @@ def _figures(review: _Review) -> list[tuple[Text, str]]:
 
 
 def _payload(review: _Review) -> Json:
+    found = review.score.deviations
     return {
         "fps": float(PROXY_FPS),
         "lead_s": LEAD_S,
@@ -420,12 +454,13 @@ def _payload(review: _Review) -> Json:
         "golds": [_gold_payload(review, gold) for gold in review.golds],
         "deviations": [
             {
-                "severity": deviation.severity.value,
+                "severity": "suspected" if number >= len(found) else deviation.severity.value,
+                "quiet": number >= len(found) and review.score.decision is Decision.PASS,
                 "trainee": _pair(deviation.trainee),
                 "gold": review.gold_index(deviation),
                 "gold_time": None if deviation.gold is None else _pair(deviation.gold),
             }
-            for deviation in review.score.deviations
+            for number, deviation in enumerate(review.shown)
         ],
         "strip": {"left": LEFT, "right": RIGHT, "gold": GOLD_ROW, "trainee": TRAINEE_ROW, "width": WIDTH},
     }

@@ -24,6 +24,7 @@ from sopilot_assets.scoring.review.drawing import (
 from sopilot_assets.scoring.review.readings import draw_readings
 from sopilot_assets.scoring.review.stills import Moment, Still, StillPair, most_severe
 from sopilot_assets.scoring.review.strip import WIDTH, GoldStep, draw_strip
+from sopilot_assets.scoring.text import chance
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.texts.languages import Text
 
@@ -49,8 +50,8 @@ def score_picture_png(
     stills: Sequence[StillPair] = (),
     is_gold: bool = False,
 ) -> bytes:
-    """A PNG below 100 kB, 1100 pixels wide, labeled in English; ``stills`` has a pair for each deviation;
-    ``is_gold`` says that the recording is a gold itself.
+    """A PNG below 100 kB, 1100 pixels wide, labeled in English; ``stills`` has a pair for each deviation
+    and then for each suspicion; ``is_gold`` says that the recording is a gold itself.
     """
     trainee_label = words.GOLD_UNDER_TEST if is_gold else words.TRAINEE
     strip = draw_strip(
@@ -59,9 +60,11 @@ def score_picture_png(
     parts = [raster(strip)]
     if 0 < len(score.steps) <= _LONGEST:
         parts.append(raster(draw_readings(task, score.steps, top=6)))
-    gravest = most_severe(score.deviations)
+    shown = (*score.deviations, *score.suspected)
+    gravest = most_severe(shown)
     if gravest is not None and stills:
-        parts.append(_moments(score.deviations[gravest], stills[gravest], trainee_label))
+        possible = gravest >= len(score.deviations)
+        parts.append(_moments(shown[gravest], stills[gravest], trainee_label, possible=possible))
     if len(parts) == 1:
         return encoded(parts[0])
     return _within_limit(_stacked(parts))
@@ -86,7 +89,7 @@ def _stacked(parts: Sequence[Image.Image]) -> Image.Image:
     return whole
 
 
-def _moments(deviation: Deviation, pair: StillPair, trainee_label: Text) -> Image.Image:
+def _moments(deviation: Deviation, pair: StillPair, trainee_label: Text, *, possible: bool) -> Image.Image:
     """The stills side by side with their times above them, and what was seen to the right."""
     shown: list[tuple[str, Moment]] = [(_trainee_caption(deviation, pair, trainee_label), pair.trainee)]
     if pair.gold is not None:
@@ -101,7 +104,7 @@ def _moments(deviation: Deviation, pair: StillPair, trainee_label: Text) -> Imag
             pastes.append((picture, (left, _CAPTION)))
         width = 0 if picture is None else picture.width
         left += max(width, round(text_width(caption, _TEXT_SIZE) * PNG_SCALE)) + _GAP
-    labels += list(_told(deviation, left))
+    labels += list(_told(deviation, left, possible=possible))
     height = _CAPTION + max((p.height for p in pictures if p is not None), default=_CAPTION) + _GAP
     canvas = raster(Drawing(WIDTH, height / PNG_SCALE, tuple(labels)))
     for picture, at in pastes:
@@ -114,8 +117,9 @@ def _trainee_caption(deviation: Deviation, pair: StillPair, trainee_label: Text)
     return f"{trainee_label.en} {words.timecode(pair.trainee.time_s)}{expected}"
 
 
-def _told(deviation: Deviation, left: float) -> Iterator[TextLine]:
+def _told(deviation: Deviation, left: float, *, possible: bool) -> Iterator[TextLine]:
     title = f"{words.SEVERITIES[deviation.severity].en}: {words.TYPES[deviation.type].en}"
+    title = f"Possible ({chance(deviation.confidence).en}). {title}" if possible else title
     room = WIDTH - left / PNG_SCALE - 8
     for row, line in enumerate([title, *_lines(deviation.text.en, room)]):
         yield _label(left, _CAPTION + (row + 0.5) * _LINE * PNG_SCALE, line)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -38,6 +38,7 @@ from sopilot_assets.scoring.review.marks import (
     icon,
     step_colour,
 )
+from sopilot_assets.scoring.text import chance
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.texts.languages import Text
@@ -79,6 +80,7 @@ class _Band:
     lane: int
     left: float
     right: float
+    suspected: bool = False
 
     @property
     def top(self) -> float:
@@ -126,7 +128,8 @@ def alignment_strip_svg(
 ) -> str:
     """The strip as an ``<svg>`` element that takes its text colour from the page; ``attributes`` join it.
 
-    Bands carry ``data-deviation``, the index of their deviation. ``gold_steps`` are those of ``gold_id`` (the
+    Bands carry ``data-deviation``, the index of their deviation; what is suspected counts on after what was
+    found, and has dashed outlines and a question mark. ``gold_steps`` are those of ``gold_id`` (the
     warp's gold unless given), as index into the task's steps and stretch of the gold.
     """
     drawing = draw_strip(
@@ -173,7 +176,8 @@ def draw_strip(
     """The strip as a drawing; see `alignment_strip_svg`."""
     scale = strip_scale(alignment, gold_steps)
     gold_id = gold_id or alignment.warp.gold_id
-    bands = _bands(score.deviations, scale)
+    found = _bands(score.deviations, scale)
+    bands = [*found, *_possible_bands(score.suspected, found, scale)]
     bottom = _FIRST_LANE + (max((band.lane for band in bands), default=0) + 1) * (_LANE_HEIGHT + _LANE_GAP)
     blocks = [*_gold_blocks(task, gold_steps, scale), *_trainee_blocks(task, alignment.spans, scale)]
     shapes: list[Shape] = [
@@ -308,6 +312,15 @@ def _bands(deviations: Sequence[Deviation], scale: Scale) -> list[_Band]:
     return bands
 
 
+def _possible_bands(suspected: Sequence[Deviation], found: Sequence[_Band], scale: Scale) -> list[_Band]:
+    """What is suspected, on lanes of its own below those of what was found."""
+    below = max((band.lane for band in found), default=0) + 1
+    return [
+        replace(band, index=len(found) + band.index, lane=below + band.lane, suspected=True)
+        for band in _bands(suspected, scale)
+    ]
+
+
 def _reach(where: Segment, scale: Scale) -> tuple[float, float]:
     """Left and right of a band, widened around its middle until its icon fits, and kept on the axis."""
     left, right = scale.x(where.start_s), scale.x(where.end_s)
@@ -319,25 +332,42 @@ def _reach(where: Segment, scale: Scale) -> tuple[float, float]:
 def _veil(band: _Band, scale: Scale) -> Iterator[Area]:
     """From the recording's row down to the band of what happened there."""
     where, colour = band.deviation.trainee, SEVERITY_COLOURS[band.deviation.severity]
-    if where:
+    if where and not band.suspected:
         left, right = scale.x(where.start_s), scale.x(where.end_s)
         yield Area(rectangle(left, TRAINEE_ROW[1], right, band.top), colour, opacity=0.2)
 
 
 def _frames(band: _Band, gold_id: str, scale: Scale) -> Iterator[Shape]:
     """Around what a deviation concerns in both rows, or a pin where something is missing."""
-    deviation, colour = band.deviation, SEVERITY_COLOURS[band.deviation.severity]
+    deviation, dashed = band.deviation, band.suspected
+    colour = INK if dashed else SEVERITY_COLOURS[deviation.severity]
     if deviation.gold is not None and deviation.gold_id == gold_id:
-        yield _frame(deviation.gold, GOLD_ROW, colour, scale)
+        yield _frame(deviation.gold, GOLD_ROW, colour, scale, dashed=dashed)
     if deviation.trainee:
-        yield _frame(deviation.trainee, TRAINEE_ROW, colour, scale)
+        yield _frame(deviation.trainee, TRAINEE_ROW, colour, scale, dashed=dashed)
     else:
         x, top = scale.x(deviation.trainee.start_s), TRAINEE_ROW[0] - 4
-        yield Stroke(((x, top), (x, band.top)), colour=colour, width=2.4)
-        yield Area(((x - 5, top - 5), (x + 5, top - 5), (x, top + 3)), colour)
+        yield Stroke(((x, top), (x, band.top)), colour=colour, width=1.6 if dashed else 2.4, dashed=dashed)
+        tip = ((x - 5, top - 5), (x + 5, top - 5), (x, top + 3))
+        yield Stroke((*tip, tip[0]), colour=colour, width=1.4) if dashed else Area(tip, colour)
 
 
 def _bar(band: _Band) -> Iterator[Shape]:
+    return _possible_bar(band) if band.suspected else _found_bar(band)
+
+
+def _possible_bar(band: _Band) -> Iterator[Shape]:
+    low, name = band.top + _LANE_HEIGHT, words.TYPES[band.deviation.type]
+    box = rectangle(band.left, band.top, band.right, low)
+    how = chance(band.deviation.confidence)
+    title = _both(Text(f"{how.en}: {band.deviation.text.en}", f"{how.ja}：{band.deviation.text.ja}"))
+    yield Area(box, INK, opacity=0.07, title=title, deviation=band.index)
+    yield Stroke((*box, box[0]), width=1.3, dashed=True)
+    asked = _fitted(Text(f"? {name.en}", f"? {name.ja}"), Text("?", "?"), band.right - band.left - 10, 10.5)
+    yield TextLine((band.left + 7, (band.top + low) / 2), asked, 10.5)
+
+
+def _found_bar(band: _Band) -> Iterator[Shape]:
     deviation, low = band.deviation, band.top + _LANE_HEIGHT
     colour, title = SEVERITY_COLOURS[deviation.severity], _both(deviation.text)
     box = rectangle(band.left, band.top, band.right, low)
@@ -347,18 +377,23 @@ def _bar(band: _Band) -> Iterator[Shape]:
     yield TextLine((band.left + _PIN_WIDTH, (band.top + low) / 2), name, 10.5, "start", ON_SEVERITY)
 
 
-def _frame(where: Segment, row: tuple[float, float], colour: str, scale: Scale) -> Stroke:
+def _frame(
+    where: Segment, row: tuple[float, float], colour: str, scale: Scale, *, dashed: bool = False
+) -> Stroke:
     left, right = _sides(where, scale)
     corners = rectangle(left + 1, row[0] + 1, right - 1, row[1] - 1)
-    return Stroke((*corners, corners[0]), colour=colour, width=2.2)
+    return Stroke((*corners, corners[0]), colour=colour, width=2.2, dashed=dashed)
 
 
 def _row_names(trainee_label: Text, bands: Sequence[_Band]) -> Iterator[TextLine]:
     rows = [(GOLD_ROW, words.GOLD), (TRAINEE_ROW, trainee_label), (_EVIDENCE_ROW, words.EVIDENCE)]
     rows.append(((_FIRST_LANE, _FIRST_LANE + _LANE_HEIGHT), words.DEVIATIONS))
+    possible = [band.top for band in bands if band.suspected]
+    if possible:
+        rows.append(((min(possible), min(possible) + _LANE_HEIGHT), words.POSSIBLE))
     for (top, low), name in rows:
         yield TextLine((LEFT - 8, (top + low) / 2), name, 11, "end")
-    if not bands:
+    if len(bands) == len(possible):
         yield TextLine((LEFT, _FIRST_LANE + _LANE_HEIGHT / 2), Text("none found", "検出なし"), 11)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from sopilot_assets.scoring.result import Decision, Deviation, Score
+from sopilot_assets.scoring.text import chance
 from sopilot_assets.tasks import DeviationType, Severity, Step, TaskSpec
 from sopilot_assets.texts.languages import Text
 
@@ -61,6 +62,7 @@ TRAINEE: Final = Text("Trainee", "受講者")
 GOLD_UNDER_TEST: Final = Text("Gold under test", "検査中のお手本")
 EVIDENCE: Final = Text("Evidence", "根拠")
 DEVIATIONS: Final = Text("Deviations", "逸脱")
+POSSIBLE: Final = Text("Possible", "可能性")
 
 
 def step_name(step: Step) -> Text:
@@ -262,11 +264,44 @@ def no_verifiability(*, calibrated: bool) -> Text:
     )
 
 
-def none_found(decision: Decision) -> Text:
+def none_found(decision: Decision, *, suspected: bool) -> Text:
     """What an empty list of deviations means under a decision."""
     if decision is Decision.NOT_VERIFIABLE:
         return Text(
             "Nothing can be said about this recording; an empty list does not mean that it is correct.",
             "この動画については判定できません。一覧が空でも、手順が正しいことを意味しません。",
         )
+    if suspected and decision is Decision.NEEDS_REVIEW:
+        return Text(
+            "No deviation is certain; what is possible stands below.",
+            "確実な逸脱はありません。可能性のあるものは下に示します。",
+        )
     return Text("No deviation was found.", "逸脱は見つかりませんでした。")
+
+
+def possible_head(score: Score) -> Text:
+    """The heading above what is suspected in a recording."""
+    count = len(score.suspected)
+    if score.decision is Decision.PASS:
+        return Text(
+            f"Also possible, but too unlikely to hold up a pass ({count})",
+            f"その他の可能性（合格を妨げない程度）（{count}）",
+        )
+    if score.deviations:
+        return Text(f"Also possible ({count})", f"その他の可能性（{count}）")
+    return Text(f"Possible, but not certain ({count})", f"可能性のあるもの（{count}）")
+
+
+def would_be(severity: Severity) -> Text:
+    """How grave a suspicion is where it is true."""
+    name = SEVERITIES[severity]
+    return Text(f"{name.en}, if so", f"事実であれば{name.ja}")
+
+
+def likelihood(deviation: Deviation) -> Text:
+    """How likely a suspicion is, for who looks at it."""
+    how = chance(deviation.confidence)
+    return Text(
+        f"{how.en[0].upper()}{how.en[1:]}: this would explain the recording, and it may be something else.",
+        f"{how.ja}：この録画の説明として考えられますが、そうでない可能性もあります。",
+    )

@@ -9,7 +9,6 @@ from typing import Final, TypeAlias
 
 from sopilot_assets.disk import GIB, DiskState, pressure_at
 from sopilot_assets.labels.contests import in_a_line
-from sopilot_assets.scoring.result import Decision
 from sopilot_assets.scoring.verdict import DECISIONS
 from sopilot_assets.settings import DiskLimits
 from sopilot_assets.store.ledgers import Cell
@@ -19,11 +18,11 @@ from sopilot_assets.upkeep.conditions.golds import film_golds, no_gold
 from sopilot_assets.upkeep.conditions.machine import short_of_space
 from sopilot_assets.upkeep.conditions.scores import answer_to, out_of_date, unanswered, unscored
 from sopilot_assets.upkeep.daily.day import Rows
+from sopilot_assets.upkeep.daily.waiting import LOOK_AT, waiting
 from sopilot_assets.upkeep.daily.words import word
 
 Row: TypeAlias = Mapping[str, Cell]
 
-_LOOK_AT: Final = (Decision.FAIL, Decision.NOT_VERIFIABLE, Decision.NEEDS_REVIEW)
 _URGENT: Final = "urgent"
 _SOON: Final = "soon"
 _LATER: Final = "later"
@@ -217,13 +216,10 @@ def _contested(rows: Rows) -> Iterator[Need]:
 
 def _reviews(rows: Rows) -> Iterator[Need]:
     """Recordings whose decision asks for a person, and which nobody labeled yet."""
-    trainees = rows.scores[rows.scores["role"] == "trainee"]
-    for task_id in sorted(set(trainees["task_id"])):
-        labeled = set(rows.labels(task_id)["key"])
-        mine = trainees[(trainees["task_id"] == task_id) & ~trainees["key"].isin(labeled)]
-        counts = Counter(mine["decision"])
-        if total := sum(counts[one.value] for one in _LOOK_AT):
-            there = [one for one in _LOOK_AT if counts[one.value]]
+    for task_id in sorted(set(rows.scores["task_id"])):
+        counts = Counter(waiting(rows, task_id)["decision"])
+        if total := counts.total():
+            there = [one for one in LOOK_AT if counts[one.value]]
             en = ", ".join(f"{counts[one.value]} {DECISIONS[one].en.lower()}" for one in there)
             ja = "、".join(f"{DECISIONS[one].ja} {counts[one.value]} 件" for one in there)
             yield _need(

@@ -20,6 +20,7 @@ from sopilot_assets.upkeep.daily.day import Day, Rows
 from sopilot_assets.upkeep.daily.facts import facts_of, known_facts
 from sopilot_assets.upkeep.daily.needs import needs
 from sopilot_assets.upkeep.daily.page import page
+from sopilot_assets.upkeep.daily.waiting import reviews
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def daily_report(home: Home, day: date, *, now: datetime, run_id: str) -> DailyR
     sections: dict[str, Sequence[Mapping[str, Cell]]] = {
         "tasks": counts.progress(rows, facts),
         "decisions": counts.decisions(rows),
+        "reviews": reviews(rows),
         "audit": counts.audit(rows, facts),
         "days": counts.activity(rows),
         "gates": facts.gates,

@@ -16,6 +16,7 @@ HEADS: Final[Mapping[str, Text]] = {
         "Critical among what passed: recordings picked by chance, labelled blind",
         "合格した録画に残る重大な逸脱：無作為に選び、判定を見ずに評価した録画から",
     ),
+    "reviews": Text("What to look at, the likeliest first", "確認する録画（可能性の高い順）"),
     "days": Text("The last 14 days", "過去 14 日間"),
     "gates": Text("Gates", "ゲート"),
     "drift": Text("Drift", "ドリフト"),
@@ -32,6 +33,7 @@ EMPTY: Final[Mapping[str, Text]] = {
     "tasks": Text("There is no task yet.", "作業がまだありません。"),
     "decisions": Text("There is no recording yet.", "録画がまだありません。"),
     "audit": Text("Nothing has passed yet.", "合格した録画はまだありません。"),
+    "reviews": Text("No recording waits for a review.", "確認待ちの録画はありません。"),
     "gates": Text("No study has a gate report yet.", "ゲート報告のある研究はまだありません。"),
     "drift": Text("There is no recording yet.", "録画がまだありません。"),
     "quarantine": Text("No file was refused.", "受け付けなかったファイルはありません。"),
@@ -85,6 +87,12 @@ COLUMNS: Final[Mapping[str, Mapping[str, Text]]] = {
         "miss_rate": Text("Share", "割合"),
         "low": Text("At least (95 %)", "下限（95 %）"),
         "high": Text("At most (95 %)", "上限（95 %）"),
+    },
+    "reviews": {
+        "task": Text("Task", "作業"),
+        "file": Text("Recording", "録画"),
+        "at": Text("Moment", "時刻"),
+        "what": Text("What is suspected", "疑われる内容"),
     },
     "days": {
         "date": Text("Date (UTC)", "日付（UTC）"),

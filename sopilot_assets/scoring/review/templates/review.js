@@ -74,7 +74,8 @@
   }
   function neighbour(direction) {
     const now = trainee.currentTime + data.lead_s;
-    const starts = data.deviations.map((deviation, index) => [deviation.trainee[0], index]);
+    const loud = data.deviations.map((deviation, index) => [deviation.trainee[0], index, deviation.quiet]);
+    const starts = loud.filter(([, , quiet]) => !quiet).sort((one, other) => one[0] - other[0]);
     const rest = starts.filter(([start]) => (direction > 0 ? start > now + 0.05 : start < now - 0.55));
     if (rest.length) jump(rest[direction > 0 ? 0 : rest.length - 1][1]);
   }
@@ -278,7 +279,7 @@
   trainee.controls = false;
   golds.forEach((video) => (video.controls = false));
   all("[data-scripted]").forEach((element) => (element.hidden = false));
-  $("deviations").firstElementChild.classList.add("scripted");
+  all(".cards").forEach((cards) => cards.classList.add("scripted"));
   goldFigures.forEach((figure, at) => (figure.hidden = at !== 0));
   strips.forEach((element, at) => { element.hidden = at !== 0; strip(element); });
   fitSlider();
@@ -297,6 +298,7 @@
   $("free").addEventListener("change", refollow);
   $("gold-choice").addEventListener("change", (event) => choose(Number(event.target.value)));
   seek.addEventListener("input", () => moveTo(Number(seek.value)));
+  all("a.look").forEach((link) => link.addEventListener("click", () => jump(Number(link.dataset.deviation))));
   all(".jump").forEach((button) => button.addEventListener("click", (event) => {
     jump(Number(button.dataset.deviation));
     if (event.detail > 0) $("stage").focus({ preventScroll: true }); // after a mouse click, Space plays
