@@ -168,9 +168,8 @@ def test_what_scores_knows_nothing_of_labels() -> None:
 
 
 def test_promoted_trainees_are_golds_and_judged_no_more(ran: Ran, tmp_path: Path) -> None:
-    home = shutil.copytree(ran.home, tmp_path / "home")
-    words = ("--root", ran.root, "--home", home, "--no-baseline", "--processes", "1", "--promote", "1")
-    result = sopilot(home, "measure", "compare", *words, "--json", tmp_path / "figures.json")
+    words = ("--root", ran.root, "--no-baseline", "--processes", "2", "--promote", "1")
+    result = sopilot(tmp_path, "measure", "compare", *words, "--json", tmp_path / "figures.json")
     found = json.loads((tmp_path / "figures.json").read_text("utf-8"))
     task = found["tasks"]["Filter change"]
     assert (found["promotions_asked_for"], task["n"]) == (1, 2)
