@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +43,39 @@ def test_persons_are_given_afterwards_and_the_list_of_changes_says_by_whom(filme
         [("IMG_1.mp4", None, "p1"), ("IMG_2.mp4", None, "p1"), ("IMG_2.mp4", "p1", None)], key=str
     )
     assert "ann" in sopilot(filmed, "recording", "show", "IMG_1.mp4").stdout
+
+
+def test_what_is_suspected_is_shown_with_its_moment_and_is_json_in_json(filmed: Home) -> None:
+    (recording, _) = rows(filmed, "recording", "list")
+    lid = {"type": "missing_step", "severity": "critical", "steps": ["lid"], "votes": {}, "confidence": 0.43}
+    lid |= {
+        "trainee_start_s": 3.0,
+        "trainee_end_s": 3.0,
+        "en": "The lid is open.",
+        "ja": "蓋が開いています。",
+    }
+    said = {
+        "decision": "needs_review",
+        "cause": "suspected",
+        "deviations": "[]",
+        "suspected": json.dumps([lid]),
+    }
+    row = dict.fromkeys(COLUMNS) | {"key": recording["key"], "task_id": "tea", "score": 97.0} | said
+    scores_ledger(filmed).append([row], run_id="r", written_at="2026-01-01T00:00:00+00:00")
+    shown = sopilot(filmed, "recording", "show", str(recording["key"])).stdout
+    assert "Perhaps (about 4 in 10): The lid is open. Look at 0:03.0." in shown
+    assert "Look at 0:03.0 in the recording and decide." in shown
+    assert "No deviations." in shown
+    assert "Possible, but not certain" in shown
+    assert "43%" in shown
+    japanese = sopilot(filmed, "recording", "show", str(recording["key"]), "--lang", "ja").stdout
+    assert "録画の 0:03.0 を見て判断してください。" in japanese
+    assert "可能性のあるもの" in japanese
+    for words in (("recording", "show", str(recording["key"]), "--json"), ("score", "list", "--json")):
+        told = json.loads(sopilot(filmed, *words).stdout)
+        score = told["score"] if isinstance(told, dict) else told[0]
+        assert score["suspected"] == [lid]
+        assert score["cause"] == "suspected"
 
 
 def test_a_gold_is_withdrawn_listed_with_the_reason_and_restored(filmed: Home) -> None:

@@ -12,7 +12,7 @@ from sopilot_assets.scoring.result import Cause
 from sopilot_assets.scoring.verdict import verdict_of_row
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
-from sopilot_assets_tests.scoring.test_review import MISSING
+from sopilot_assets_tests.scoring.review_pages import MISSING
 
 ROW: dict[str, Cell] = {
     **dict.fromkeys(COLUMNS),

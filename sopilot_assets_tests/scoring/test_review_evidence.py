@@ -314,7 +314,10 @@ def test_the_page_shows_the_table_with_reasons_and_remedies(make_page) -> None:
     page = make_page(score, verifiability=TABLE)
     for said in ("100 % / 0 %", "25 % / –", "8 / 4, ≤ 43 %", UNSEEN.en, MORE.ja):
         assert said in page.words()
-    assert "Could not be verified here, so nothing is said about it: Missing step (step 2)." in page.words()
+    assert (
+        f"Could not be verified here, so nothing is said about it: Missing step (step 2). {MORE.en}"
+        in page.words()
+    )
 
 
 @pytest.mark.parametrize(("held_out", "said"), [("nothing", "With a single gold"), ("gold", "rebuild it")])

@@ -19,7 +19,7 @@ from sopilot_assets.scoring.review import (
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType
 from sopilot_assets.texts.languages import Text
-from sopilot_assets_tests.scoring.test_review import (
+from sopilot_assets_tests.scoring.review_pages import (
     FREEZE,
     GOLD,
     GOLD_STEPS,

@@ -202,9 +202,7 @@ def _values(review: _Review) -> dict[str, object]:
         ),
         "limits": words.limits(task),
         "noise_floor": words.noise_floor(review.noise_floor_score),
-        "not_verified": words.not_verified(concerns(task, score.unverifiable))
-        if score.unverifiable
-        else None,
+        "not_verified": _not_verified(review) if score.unverifiable else None,
         "trainee_label": review.trainee_label,
         "trainee_source": review.trainee_source,
         "golds": [
@@ -249,6 +247,11 @@ def _look(review: _Review, told: Verdict) -> int | None:
     if told.decision is not Decision.NEEDS_REVIEW or told.at_s is None:
         return None
     return [deviation.text for deviation in review.shown].index(told.because[0])
+
+
+def _not_verified(review: _Review) -> Text:
+    lacking = review.score.unverifiable
+    return words.not_verified(concerns(review.task, lacking), (item.remedy for item in lacking))
 
 
 def _recorded(row: Mapping[str, Field]) -> Text | None:

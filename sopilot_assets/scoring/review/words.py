@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from sopilot_assets.scoring.result import Decision, Deviation, Score
@@ -141,11 +141,15 @@ def short_noise_floor(noise_floor_score: float | None) -> Text:
     return Text(f"noise floor {noise_floor_score:.1f}", f"ノイズフロア {noise_floor_score:.1f}")
 
 
-def not_verified(lacking: Text) -> Text:
-    """That something could not be verified in a recording, so that its absence is no finding."""
+def not_verified(lacking: Text, remedies: Iterable[Text]) -> Text:
+    """That something could not be verified in a recording, so that its absence is no finding, and what would
+    help.
+    """
+    helps = list(dict.fromkeys(remedies))
+    en, ja = " ".join(text.en for text in helps), "".join(text.ja for text in helps)
     return Text(
-        f"Could not be verified here, so nothing is said about it: {lacking.en}.",
-        f"次の項目はこの録画では検証できず、判定していません：{lacking.ja}。",
+        f"Could not be verified here, so nothing is said about it: {lacking.en}. {en}",
+        f"次の項目はこの録画では検証できず、判定していません：{lacking.ja}。{ja}",
     )
 
 

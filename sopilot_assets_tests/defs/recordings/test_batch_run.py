@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,7 +80,9 @@ def test_each_score_shows_its_figures_picture_table_and_page(scored: Scored) -> 
         )
         assert metadata["review_link"].value == f"/reviews/{key}.html"
         assert metadata["file"].value == row["original_name"]
-        assert ("deviations" in metadata) == (rows.loc[key, "deviation_types"] != "")
+        shown = json.loads(rows.loc[key, "deviations"]) + json.loads(rows.loc[key, "suspected"])
+        assert ("deviations" in metadata) == bool(shown)
+        assert metadata["cause"].value == rows.loc[key, "cause"]
 
 
 def test_the_checks_are_evaluated_once_for_the_whole_batch(scored: Scored) -> None:
