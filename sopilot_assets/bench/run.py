@@ -145,7 +145,7 @@ def result_of_row(row: Mapping[str, Cell]) -> Result:
         probability=_number(row["critical_probability"]),
         reported=tuple(_reported(str(row["deviations"] or "[]"))),
         problem=None if row["problem"] is None else str(row["problem"]),
-        suspected=tuple(_reported(str(row.get("suspected") or "[]"))),
+        suspected=tuple(_reported(str(row["suspected"] or "[]"))),
     )
 
 
