@@ -33,10 +33,10 @@ def decide(
         d for d in deviations if d.type is DeviationType.FREEZE and d.severity is not Severity.EFFICIENCY
     ]
     again = sentence("film_again", first=frozen[0].text) if frozen else None
-    if compared.calibration.held_out == "nothing":
-        return Decision.NOT_VERIFIABLE, again or sentence("one_gold_only")
-    if other_work > 0.5:
-        return Decision.NOT_VERIFIABLE, again or sentence("unverifiable", fit=compared.alignment.fit)
+    alone = compared.calibration.held_out == "nothing"
+    if alone or other_work > 0.5:
+        unknown = sentence("one_gold_only" if alone else "unverifiable", fit=compared.alignment.fit)
+        return Decision.NOT_VERIFIABLE, again or unknown
     critical = _seen_to_be_critical(compared, deviations)
     seen = max([seen, *(d.confidence for d in critical)])
     if critical and seen >= limits.fail:
