@@ -35,10 +35,7 @@ from sopilot_assets.tasks import find_tasks, load_task
 from sopilot_assets.upkeep.conditions.golds import enough_golds, promoted_right
 from sopilot_assets.upkeep.conditions.situation import Situation
 from sopilot_assets_tests.cli.running import rows, sopilot
-from sopilot_assets_tests.stations.test_score_repeats import original
 from sopilot_assets_tests.stations.test_staleness import bring_up_to_date, keys, later
-
-__all__ = ["original"]  # the fixture
 
 TASK = "filter_change"
 BEGIN = datetime(2026, 1, 20, 8, tzinfo=UTC)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from sopilot_assets.capture.promotions import ConfirmedStep, PromotionDraft, promotions_chain
 from sopilot_assets.errors import BackupError
 from sopilot_assets.settings import settings_path
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
+from sopilot_assets.studies.adoptions import say_adoption
 from sopilot_assets.upkeep.backup.create import create_backup
 from sopilot_assets.upkeep.backup.drill import drill
 from sopilot_assets.upkeep.backup.forget import forget
@@ -21,6 +23,8 @@ from sopilot_assets.upkeep.backup.routine import back_up, drill_newest
 from sopilot_assets.upkeep.backup.snapshot import Remark
 from sopilot_assets.upkeep.backup.verify import verify_repository
 from sopilot_assets_tests.upkeep.backup.made_up import after, happen, tree
+
+AT = "2026-03-02T10:00:00+00:00"
 
 
 def first(folder: Path, pattern: str) -> Path:
@@ -70,11 +74,36 @@ def change_a_result(home: Home) -> None:
     publish_text(home.study("study1") / "cases.csv", "better figures")
 
 
-def drop_the_last_labels(home: Home) -> None:
-    files = sorted(
-        local_path(home.ledgers / "labels").glob("*.parquet"), key=lambda path: path.stat().st_mtime
-    )
+def drop_the_last(home: Home, ledger: str) -> None:
+    files = sorted(local_path(home.ledgers / ledger).glob("*.parquet"), key=lambda path: path.stat().st_mtime)
     files[-1].unlink()
+
+
+def drop_the_last_labels(home: Home) -> None:
+    drop_the_last(home, "labels")
+
+
+def drop_a_demotion(home: Home) -> None:
+    said = {"task_id": "tea", "key": "tea-t-000000000001", "who": "tess", "at": AT, "why": "looked at it"}
+    steps = (ConfirmedStep(step="boil", start_s=0.0, end_s=2.0),)
+    for change, shown in (("promote", steps), ("demote", ())):
+        draft = PromotionDraft.model_validate({**said, "change": change, "steps": shown})
+        promotions_chain(home).append([draft], run_id=change, written_at=AT)
+    drop_the_last(home, "promotions")
+
+
+def drop_a_withdrawal(home: Home) -> None:
+    texts = ("who", "reason", "study_id", "policy_id", "detector", "dossier_id", "signer")
+    made = ("task_fingerprint", "model_id", "algorithm")
+    said = {
+        **dict.fromkeys((*texts, *made), "x"),
+        "review": 0.3,
+        "dossier_sha256": "0" * 64,
+        "task_version": 1,
+    }
+    for happened in ("adopted", "withdrawn"):
+        say_adoption(home, "tea", {**said, "happened": happened}, run_id=happened, written_at=AT)
+    drop_the_last(home, "adoptions")
 
 
 @pytest.mark.parametrize(
@@ -84,6 +113,8 @@ def drop_the_last_labels(home: Home) -> None:
         (lose_an_embedding, r"embeddings/color-1/[0-9a-f]+\.npz: is not there"),
         (change_a_result, r"studies/study1/cases\.csv: is not the file that the ledger study_results"),
         (drop_the_last_labels, r"ledgers/labels: labels of tea: .*Restore ledgers/labels"),
+        (drop_a_demotion, r"ledgers/promotions: promotions of tea: .*Restore ledgers/promotions"),
+        (drop_a_withdrawal, r"ledgers/adoptions: adoptions of tea: .*Restore ledgers/adoptions"),
     ],
 )
 def test_a_backup_of_a_damaged_home_does_not_pass(
