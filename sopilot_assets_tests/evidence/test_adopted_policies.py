@@ -204,6 +204,22 @@ def test_recordings_that_drift_end_an_adoption_for_good(home: Home) -> None:
     assert current_standings(home) == {}
 
 
+def test_recordings_that_become_golds_are_no_drift(home: Home) -> None:
+    adopt_policy(home, "summer", **BY)
+    take_in(home, [0.01 + 0.001 * number for number in range(48)] + [0.9] * 24, tag="alike")
+    moment = "2026-03-10T08:00:00+00:00"
+    assert lapse_drifting(home, run_id="r", written_at=moment) == []
+    as_golds = [
+        {name: "gold" if name == "role" else row[name] for name in SCORE_COLUMNS}
+        for row in plain_rows(scores_ledger(home).latest())
+        if str(row["person"]).startswith("alike") and float(row["critical_probability"] or 0.0) < 0.5
+    ]
+    assert len(as_golds) == 48
+    scores_ledger(home).append(as_golds, run_id="promoted", written_at=moment)
+    assert lapse_drifting(home, run_id="r", written_at="2026-03-11T08:00:00+00:00") == []
+    assert limits(home) is not None
+
+
 def take_in(
     home: Home, probabilities: list[float], *, tag: str, at: str = "2026-03-05T08:00:00+00:00"
 ) -> None:
