@@ -101,7 +101,7 @@ def test_a_detector_of_other_figures_cannot_set_the_limits(original: Home, tmp_p
     run_chain(home, "old_rule")
     with pytest.raises(StudyError, match=r"legacy_binary goes by other figures than that; expected one that"):
         adopt_policy(home, "old_rule", **BY)
-    assert adoptions(home).names() == []
+    assert adoptions(home).tasks() == []
 
 
 def _edit(home: Home) -> None:
@@ -138,7 +138,7 @@ def test_only_a_dossier_that_verifies_by_a_known_key_is_adopted(
     change(home)
     with pytest.raises(DossierError, match=why):
         adopt_policy(home, "summer", **BY)
-    assert adoptions(home).names() == []
+    assert adoptions(home).tasks() == []
 
 
 def test_one_of_several_dossiers_has_to_be_named(home: Home) -> None:
