@@ -120,14 +120,17 @@ def drift_since(home: Home, said: AdoptionEvent, *, now: datetime) -> FixedBinDr
     None where either are too few.
 
     Of the later ones those of the last seven days count, and at least 20. Only scores made under the
-    adoption's conditions are compared.
+    adoption's conditions are compared. Trainee recordings that became golds since count too: people chose
+    them because they are right, and without them the others would seem to differ.
     """
     rows = scores_ledger(home).query(
         f"select latest.key, critical_probability from latest join made using ({', '.join(_CONDITIONS)}) "  # noqa: S608 - constants
-        "where role = 'trainee' and problem is null and critical_probability is not null",
+        "where problem is null and critical_probability is not null",
         made=_frame(said),
     )
-    seen = videos_ledger(home).query("select key, min(written_at) as seen from written group by key")
+    seen = videos_ledger(home).query(
+        "select key, min(written_at) as seen from written where role = 'trainee' group by key"
+    )
     ordered = rows.merge(seen, on="key").sort_values(["seen", "key"])
     active: Collection[str] = Registry.read(home).active(said.task_id)
     ordered = ordered[ordered["key"].isin(list(active))]

@@ -102,7 +102,7 @@ def test_a_detector_of_other_figures_cannot_set_the_limits(original: Home, tmp_p
     run_chain(home, "old_rule")
     with pytest.raises(StudyError, match=r"legacy_binary goes by other figures than that; expected one that"):
         adopt_policy(home, "old_rule", **BY)
-    assert adoptions(home).names() == []
+    assert adoptions(home).tasks() == []
 
 
 def _edit(home: Home) -> None:
@@ -139,7 +139,7 @@ def test_only_a_dossier_that_verifies_by_a_known_key_is_adopted(
     change(home)
     with pytest.raises(DossierError, match=why):
         adopt_policy(home, "summer", **BY)
-    assert adoptions(home).names() == []
+    assert adoptions(home).tasks() == []
 
 
 def test_one_of_several_dossiers_has_to_be_named(home: Home) -> None:
@@ -220,6 +220,22 @@ def test_recordings_that_drift_end_an_adoption_for_good(home: Home) -> None:
     withdraw_policy(home, TASK, **AFTERWARDS)
     assert told(home) == []
     assert current_standings(home) == {}
+
+
+def test_recordings_that_become_golds_are_no_drift(home: Home) -> None:
+    adopt_policy(home, "summer", **BY)
+    take_in(home, [0.01 + 0.001 * number for number in range(48)] + [0.9] * 24, tag="alike")
+    moment = "2026-03-10T08:00:00+00:00"
+    assert lapse_drifting(home, run_id="r", written_at=moment) == []
+    as_golds = [
+        {name: "gold" if name == "role" else row[name] for name in SCORE_COLUMNS}
+        for row in plain_rows(scores_ledger(home).latest())
+        if str(row["person"]).startswith("alike") and float(row["critical_probability"] or 0.0) < 0.5
+    ]
+    assert len(as_golds) == 48
+    scores_ledger(home).append(as_golds, run_id="promoted", written_at=moment)
+    assert lapse_drifting(home, run_id="r", written_at="2026-03-11T08:00:00+00:00") == []
+    assert limits(home) is not None
 
 
 def take_in(

@@ -16,7 +16,7 @@ from sopilot_assets.stations.staleness import outdated_by_golds, stale_scores
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.store.publish import local_path
-from sopilot_assets.studies.adoptions import AdoptionEvent, AdoptionHappening, adoptions, ended
+from sopilot_assets.studies.adoptions import AdoptionEvent, AdoptionHappening, adoptions, ended, say_adoption
 from sopilot_assets.tasks import find_tasks, load_task
 from sopilot_assets_tests.cli.running import rows, sopilot
 from sopilot_assets_tests.stations.test_staleness import TASK, bring_up_to_date, later
@@ -49,7 +49,7 @@ def adopt(home: Home, *, review: float = 0.0, policy_id: str = POLICY) -> Adopti
         "model_id": str(reference_rows(home)[TASK]["model_id"]),
         "algorithm": algorithm_version(),
     }
-    return adoptions(home).append(TASK, said, **writer)
+    return say_adoption(home, TASK, said, **writer)
 
 
 def withdraw(home: Home) -> None:
