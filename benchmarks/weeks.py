@@ -275,6 +275,9 @@ below which, by the labels, at most {accepted:.0%} of the critical recordings li
 recording fails stays {fail:.2f}. *Passes that are critical* is what really happened, *by blind labels* what
 the floor knows of it. *Correct that fail* are false alarms that nobody looks at.
 
+Fewer than ten labeled critical recordings make no policy; where the limit of looking does not change,
+none was adopted.
+
 A swap, another action and an addition are matters of quality, which a person looks at however sure they
 are: about one recording in six, so no more than five in six can be decided.
 """
