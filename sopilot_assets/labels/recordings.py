@@ -30,8 +30,8 @@ class RecordingToLabel:
     page: str = ""
     decision: str = ""
     score: float | None = None
-    promoted: bool = False
     findings: tuple[Seen, ...] = ()
+    promoted: bool = False
 
 
 def recordings_to_label(home: Home, task_id: str, *, with_promoted: bool = False) -> list[RecordingToLabel]:

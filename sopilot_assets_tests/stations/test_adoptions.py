@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.reference.ledger import reference_rows
 from sopilot_assets.scoring.ledger import COLUMNS, algorithm_version, scores_ledger
+from sopilot_assets.stations.gold_inputs import task_inputs
 from sopilot_assets.stations.staleness import outdated_by_golds, stale_scores
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
@@ -79,7 +81,9 @@ def test_scores_made_without_an_adopted_policy_are_stale_until_it_decided_them(h
     adopt(home)
     assert why(home) == {"policy"}
     assert set(stale_scores(home)["current"]) == {f"policy {POLICY}"}
-    assert outdated_by_golds(home, find_tasks(home.root).tasks).keys() == {TASK}
+    tasks, registry = find_tasks(home.root).tasks, Registry.read(home)
+    inputs = task_inputs(home, tasks, registry)
+    assert outdated_by_golds(home, tasks, inputs, registry).keys() == {TASK}
     bring_up_to_date(home)
     assert stale_scores(home).empty
     assert decided_by(home) == {f"policy {POLICY}"}

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from sopilot_assets.capture.damaged_copies import Damage
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.stations.damaged_copies import damage_ledger, golds_to_damage, measure_damage
 from sopilot_assets.store.home import Home, PartitionKey
-from sopilot_assets_tests.stations.test_score_repeats import files, parsed
+from sopilot_assets_tests.stations.test_score_repeats import files
 
 AT = "2026-03-02T08:00:00+00:00"
 
@@ -58,7 +59,7 @@ def test_a_gold_whose_file_is_gone_is_a_problem_and_no_row(scored: Home) -> None
 
 
 def test_only_golds_are_damaged(scored: Home) -> None:
-    trainee = parsed(["filter_change-t-0123456789ab"])
+    trainee = [key for key in Registry.read(scored).recordings if key.role == "trainee"][:1]
     with pytest.raises(ConfigError, match="expected a gold"):
         measure_damage(scored, trainee, processes=1, run_id="c", written_at=AT)
 

@@ -27,6 +27,8 @@ SCORING_ASSETS: Final = frozenset(
         "alignments",
         "captured_videos",
         "clip_embeddings",
+        "gold_candidates",
+        "gold_promotions",
         "gold_references",
         "rescoring_plan",
         "score_repeats",
