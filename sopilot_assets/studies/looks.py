@@ -54,8 +54,8 @@ def record_look(
 ) -> str:
     """Enter a look at a held-out split; returns its id.
 
-    ``station`` is what looked (an asset or a command), ``by`` the person or account. The same person's same
-    look entered again, by a retried run, adds nothing and keeps its first time. Raises `StudyError` for a split that is not held out, or a time
+    ``station`` is what looked (an asset or a command), ``by`` the person or account. The same look entered
+    again, by a retried run, adds nothing. Raises `StudyError` for a split that is not held out, or a time
     without a zone.
     """
     if split not in HELD_OUT:
@@ -66,13 +66,15 @@ def record_look(
         raise StudyError(
             f"look at study {study_id}: expected a time with a zone, found {looked_at.isoformat()}."
         )
-    stamp = looked_at.isoformat(timespec="seconds")
-    what = {"study_id": study_id, "split": split, "station": station, "inputs_sha256": inputs_sha256}
-    row: dict[str, Cell] = {**what, "looked_at": stamp, "by": by}
-    known = looks_ledger(home).all_rows()
-    same = known.loc[(known[[*what, "by"]] == [*what.values(), by]).all(axis=1), "look_id"]
-    if not same.empty:
-        return str(same.iloc[0])
+    stamp = looked_at.isoformat(timespec="milliseconds")  # stations look within a second
+    row: dict[str, Cell] = {
+        "study_id": study_id,
+        "split": split,
+        "station": station,
+        "inputs_sha256": inputs_sha256,
+        "looked_at": stamp,
+        "by": by,
+    }
     look_id = content_id(row, digits=16)
     looks_ledger(home).append([{"look_id": look_id, **row}], run_id=run_id, written_at=stamp)
     return look_id
@@ -82,7 +84,7 @@ def looks(home: Home, study_id: str) -> pd.DataFrame:
     """All looks at a study's held-out splits, oldest first; columns as `COLUMNS`."""
     rows = looks_ledger(home).all_rows()
     mine = rows.loc[rows["study_id"] == study_id, list(COLUMNS)]
-    return mine.sort_values(["looked_at", "station", "split", "look_id"], ignore_index=True)
+    return mine.sort_values(["looked_at", "look_id"], ignore_index=True)
 
 
 def distinct_looks(looks: pd.DataFrame, split: str = "test") -> int:
