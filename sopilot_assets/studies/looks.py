@@ -84,7 +84,7 @@ def looks(home: Home, study_id: str) -> pd.DataFrame:
     """All looks at a study's held-out splits, oldest first; columns as `COLUMNS`."""
     rows = looks_ledger(home).all_rows()
     mine = rows.loc[rows["study_id"] == study_id, list(COLUMNS)]
-    return mine.sort_values(["looked_at", "look_id"], ignore_index=True)
+    return mine.sort_values(["looked_at", "split", "look_id"], ignore_index=True)
 
 
 def distinct_looks(looks: pd.DataFrame, split: str = "test") -> int:

@@ -62,9 +62,8 @@ def content_of(home: Path) -> Content:
 def _rows_as_text(folder: Path) -> Iterable[str]:
     rows = rows_of(folder)
     if folder.name == "looks":  # a run that was killed and repeated looked twice, at the same
-        return {
-            _plain(str({name: value for name, value in row.items() if name != "look_id"})) for row in rows
-        }
+        told = ({name: row[name] for name in row if name != "look_id"} for row in rows)
+        return {_plain(str(row)) for row in told}
     return [_plain(str(row)) for row in rows]
 
 
