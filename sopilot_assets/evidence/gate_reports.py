@@ -120,7 +120,7 @@ def relevant_looks(study: Study) -> pd.DataFrame:
         name for name in set(rows["study_id"]) if mine & _recordings(Results(study.home, str(name)))
     }
     chosen = rows.loc[rows["study_id"].isin(counting), list(LOOK_COLUMNS)]
-    return chosen.sort_values(["looked_at", "look_id"], ignore_index=True)
+    return chosen.sort_values(["looked_at", "split", "look_id"], ignore_index=True)
 
 
 def _recordings(results: Results) -> set[str]:
