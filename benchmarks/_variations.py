@@ -264,7 +264,7 @@ def _scoring() -> Iterator[Variation]:
     yield Variation(
         group,
         "findings worth the same however golds bear them out",
-        settings=(("scoring.score.worth", _worth_all), ("scoring.suspicions.worth", _worth_all)),
+        settings=(("scoring.compared.worth", _worth_all),),
         everywhere=True,
         after_calibration=True,
     )

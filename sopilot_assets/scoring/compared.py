@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sopilot_assets.alignment.calibration import Calibration
 from sopilot_assets.alignment.spans import Alignment, EditKind, SpanKind
 from sopilot_assets.reference.model import Gold, Reference
+from sopilot_assets.scoring.verifiability import worth
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import TaskSpec
 
@@ -21,6 +22,17 @@ class Compared:
     alignment: Alignment
     reference: Reference
     calibration: Calibration
+
+    def worth(self, kind: EditKind, steps: tuple[int, ...]) -> float:
+        """What a finding of a kind at these steps is worth (see `verifiability.worth`)."""
+        key = (kind, steps)
+        if key not in self._worths:
+            self._worths[key] = worth(self.calibration, kind, steps)
+        return self._worths[key]
+
+    @functools.cached_property
+    def _worths(self) -> dict[tuple[EditKind, tuple[int, ...]], float]:
+        return {}
 
     @functools.cached_property
     def gold(self) -> Gold:

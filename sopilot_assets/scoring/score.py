@@ -18,7 +18,7 @@ from sopilot_assets.scoring.procedure import other_work_probability
 from sopilot_assets.scoring.result import Decision, Deviation, Score, StepReading, Verifiability
 from sopilot_assets.scoring.severity import is_critical
 from sopilot_assets.scoring.suspicions import critical_share, suspicions
-from sopilot_assets.scoring.verifiability import verifiability, worth
+from sopilot_assets.scoring.verifiability import verifiability
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 
 LEAST_CONFIDENCE: Final = 0.5
@@ -41,7 +41,8 @@ def score_alignment(
     known = other_work <= 0.5 and calibration.held_out != "nothing"
     found = _found(compared, known=known)
     suspected = suspicions(compared, found) if other_work <= 0.5 else ()
-    seen = critical_share(compared) if known else 0.0
+    share = critical_share(compared)
+    seen = share if known else 0.0
     if seen >= limits.fail and not any(d.severity is Severity.CRITICAL for d in found):
         # what is critical is certain, and not which of several it is: the likeliest stands for all
         found += [d for d in suspected if d.severity is Severity.CRITICAL][:1]
@@ -66,7 +67,7 @@ def score_alignment(
         decision=ruling.decision,
         reason=ruling.reason,
         deviations=deviations,
-        critical_probability=max(critical_share(compared), confidence),
+        critical_probability=max(share, confidence),
         dtw_normalized_cost=alignment.warp.normalized_cost,
         over_time_ratio=over_time,
         fit=alignment.fit,
@@ -87,7 +88,7 @@ def _found(compared: Compared, *, known: bool) -> list[Deviation]:
         if edit.kind is EditKind.FROZEN:
             found += deviations_of(compared, edit)
         elif edit.reported and known:
-            weight = worth(compared.calibration, edit.kind, edit.steps)
+            weight = compared.worth(edit.kind, edit.steps)
             found += [
                 replace(deviation, confidence=round(weight * deviation.confidence, 6))
                 for deviation in deviations_of(compared, edit)

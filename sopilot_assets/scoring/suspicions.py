@@ -13,7 +13,6 @@ from sopilot_assets.scoring.compared import Compared
 from sopilot_assets.scoring.deviations import deviations_of, is_cut_short
 from sopilot_assets.scoring.result import Deviation
 from sopilot_assets.scoring.severity import is_critical
-from sopilot_assets.scoring.verifiability import worth
 from sopilot_assets.segments import Segment
 
 SUSPECTED: Final = 0.1
@@ -34,7 +33,7 @@ def suspicions(compared: Compared, found: Sequence[Deviation]) -> tuple[Deviatio
         for kind, steps, where in _placed(other):
             for step in steps if kind is EditKind.MISSING else steps[:1]:
                 # two swaps of one step with different ones are told apart by their first step only here
-                shares[kind, step] += share * worth(compared.calibration, kind, (step,))
+                shares[kind, step] += share * compared.worth(kind, (step,))
                 likeliest.setdefault((kind, step), (kind, steps, where))
     named = {(deviation.type, step) for deviation in found for step in deviation.step_ids}
     suspected = []
@@ -86,5 +85,5 @@ def _critical(compared: Compared, other: Alternative) -> float:
             continue
         counted = EditKind.MISSING if kind is EditKind.PARTIAL else kind
         if is_critical(compared.task, counted, steps) and not compared.beside_still(where):
-            found = max(found, worth(compared.calibration, kind, steps))
+            found = max(found, compared.worth(kind, steps))
     return found
