@@ -125,10 +125,6 @@ class Calibration:
     """Every comparison that all this rests on."""
     version: str = CALIBRATION_VERSION
 
-    def tally(self, kind: EditKind, step: int) -> Tally | None:
-        """The tally of a kind at a step; None when nothing could be held out."""
-        return next((t for t in self.tallies if t.kind is kind and t.step == step), None)
-
 
 def calibrate(reference: Reference) -> Calibration:
     """Calibrate a reference on its own golds, leaving a person out, or a gold where all show one person."""

@@ -15,15 +15,12 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from sopilot_assets.errors import GoldError
-from sopilot_assets.store.chain import Chain, ChainDraft, ChainEvent, Key, Who
+from sopilot_assets.store.chain import CHAIN_COLUMNS, Chain, ChainDraft, ChainEvent, Key, Who
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Ledger, plain_rows
 
 COLUMNS: Final = {
-    "event_id": pa.string(),
-    "task_id": pa.string(),
-    "seq": pa.int64(),
-    "previous_hash": pa.string(),
+    **CHAIN_COLUMNS,
     "key": pa.string(),
     "who": pa.string(),
     "at": pa.string(),

@@ -12,15 +12,12 @@ import pyarrow as pa
 
 from sopilot_assets.errors import LabelError
 from sopilot_assets.labels.events import Draft, LabelEvent
-from sopilot_assets.store.chain import Chain
+from sopilot_assets.store.chain import CHAIN_COLUMNS, Chain
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Ledger
 
 COLUMNS: Final = {
-    "event_id": pa.string(),
-    "task_id": pa.string(),
-    "seq": pa.int64(),
-    "previous_hash": pa.string(),
+    **CHAIN_COLUMNS,
     "key": pa.string(),
     "who": pa.string(),
     "at": pa.string(),

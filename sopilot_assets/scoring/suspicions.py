@@ -18,6 +18,7 @@ from sopilot_assets.segments import Segment
 SUSPECTED: Final = 0.1
 """What is at least one to nine likely is shown."""
 
+_Edited: TypeAlias = tuple[EditKind, tuple[int, ...]]
 _Placed: TypeAlias = tuple[EditKind, tuple[int, ...], Segment]
 
 
@@ -27,32 +28,33 @@ def suspicions(compared: Compared, found: Sequence[Deviation]) -> tuple[Deviatio
     The confidence of each is its share of the posterior mass of all explanations, and its place that in the
     most probable explanation that has it.
     """
-    shares: dict[tuple[EditKind, int], float] = defaultdict(float)
-    likeliest: dict[tuple[EditKind, int], _Placed] = {}
+    shares: dict[_Edited, float] = defaultdict(float)
+    likeliest: dict[_Edited, _Placed] = {}
     for other, share in _weighted(compared):
         for kind, steps, where in _placed(other):
-            for step in steps if kind is EditKind.MISSING else steps[:1]:
-                # two swaps of one step with different ones are told apart by their first step only here
-                shares[kind, step] += share * compared.worth(kind, (step,))
-                likeliest.setdefault((kind, step), (kind, steps, where))
-    named = {(deviation.type, step) for deviation in found for step in deviation.step_ids}
-    suspected = []
-    for key, share in shares.items():
-        if share >= SUSPECTED:
-            suspected += [
-                deviation
-                for deviation in _as_deviations(compared, likeliest[key], key[1], min(share, 1.0))
-                if not any((deviation.type, step) in named for step in deviation.step_ids)
-            ]
+            # of a run of missing steps each is missing; other edits are about all their steps together
+            for each in [(step,) for step in steps] if kind is EditKind.MISSING else [steps]:
+                shares[kind, each] += share * compared.worth(kind, each)
+                likeliest.setdefault((kind, each), (kind, steps, where))
+    named = {(deviation.type, deviation.step_ids) for deviation in found}
+    suspected = [
+        deviation
+        for edited, share in shares.items()
+        if share >= SUSPECTED
+        for deviation in _as_deviations(compared, likeliest[edited], edited[1], share)
+        if (deviation.type, deviation.step_ids) not in named
+    ]
     return tuple(sorted(suspected, key=lambda d: (-d.confidence, d.trainee, d.type, d.step_ids)))
 
 
-def _as_deviations(compared: Compared, placed: _Placed, step: int, share: float) -> Iterator[Deviation]:
-    kind, steps, where = placed
-    odds = math.log(max(share, 1e-12) / max(1.0 - share, 1e-12))
-    wanted = compared.task.steps[step].id if step < len(compared.task.steps) else None
-    for deviation in deviations_of(compared, Edit(kind, steps, where, odds)):
-        if kind is not EditKind.MISSING or wanted in deviation.step_ids:
+def _as_deviations(
+    compared: Compared, placed: _Placed, steps: tuple[int, ...], share: float
+) -> Iterator[Deviation]:
+    kind, run, where = placed
+    odds = math.log(share / max(1.0 - share, 1e-12))
+    wanted = {compared.task.steps[step].id for step in steps if step < len(compared.task.steps)}
+    for deviation in deviations_of(compared, Edit(kind, run, where, odds)):
+        if kind is not EditKind.MISSING or wanted.issuperset(deviation.step_ids):
             yield replace(deviation, confidence=round(share, 6))
 
 

@@ -18,6 +18,7 @@ from typing import Annotated, Final, Generic, TypeVar
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from upath import UPath
 
@@ -49,6 +50,13 @@ Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 such as ``job-12``. Time: ISO 8601 with its offset, kept in UTC.
 """
 
+CHAIN_COLUMNS: Final = {
+    "event_id": pa.string(),
+    "task_id": pa.string(),
+    "seq": pa.int64(),
+    "previous_hash": pa.string(),
+}
+"""The first columns of every chain's ledger: the event, and its place."""
 _PLACE: Final = frozenset({"seq", "previous_hash", "event_id"})
 
 

@@ -12,15 +12,12 @@ import pyarrow as pa
 from pydantic import Field, StringConstraints, ValidationError
 
 from sopilot_assets.errors import LedgerError, StudyError
-from sopilot_assets.store.chain import Chain, ChainDraft, ChainEvent, Hash
+from sopilot_assets.store.chain import CHAIN_COLUMNS, Chain, ChainDraft, ChainEvent, Hash
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Ledger
 
 COLUMNS: Final = {
-    "event_id": pa.string(),
-    "task_id": pa.string(),
-    "seq": pa.int64(),
-    "previous_hash": pa.string(),
+    **CHAIN_COLUMNS,
     "happened": pa.string(),
     "who": pa.string(),
     "at": pa.string(),

@@ -299,6 +299,23 @@ def test_what_is_suspected_is_shown_beside_a_pass_too(reference: Reference) -> N
     ]
 
 
+def test_what_is_found_is_not_suspected_once_more(reference: Reference) -> None:
+    for found in (edit(EXTRA, 2), edit(SWAP, 1, 2), edit(WRONG, 1), edit(MISSING, 1, end_s=5.0)):
+        only = Alternative(((found.kind, found.steps),), 0.0, (found.where,))
+        score = score_alignment(TASK, reference, alignment([found], alternatives=(only,)), CALIBRATED)
+        assert (len(score.deviations), score.suspected) == (1, ()), found.kind
+
+
+def test_swaps_of_one_step_with_others_are_suspected_each_by_itself(reference: Reference) -> None:
+    swaps = [Alternative(((SWAP, (0, other)),), odds, (MOMENT,)) for other, odds in ((1, -0.5), (3, -1.0))]
+    score = score_alignment(TASK, reference, alignment(alternatives=(UNEDITED, *swaps)), CALIBRATED)
+    assert [d.step_ids for d in score.suspected] == [("open", "clean"), ("open", "close")]
+    total = 1.0 + np.exp(-0.5) + np.exp(-1.0)
+    assert [d.confidence for d in score.suspected] == pytest.approx(
+        [np.exp(-0.5) / total, np.exp(-1.0) / total], abs=1e-4
+    )
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.floats(0.01, 0.4), st.floats(0.01, 0.4), st.floats(-8.0, 4.0))
 def test_a_task_that_accepts_less_never_passes_more_and_never_fails_more(
