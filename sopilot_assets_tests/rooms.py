@@ -40,7 +40,7 @@ FLOORS: Final = (
     ),
     ("what assets call", ("stations", "evidence")),
     ("upkeep and measuring", ("upkeep", "bench")),
-    ("on top", ("defs", "definitions", "local_run", "cli")),
+    ("on top", ("desk", "defs", "definitions", "local_run", "cli")),
 )
 """From the lowest to the highest: a room imports only from those before it."""
 

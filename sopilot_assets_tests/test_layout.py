@@ -70,6 +70,11 @@ def test_a_domain_module_knows_neither_dagster_nor_the_web(path: Path) -> None:
     assert not {dotted.split(".")[0] for dotted in imports(path)} & WEB
 
 
+@pytest.mark.parametrize("path", [path for path in MODULES if part_of(path) == "desk"], ids=name_of)
+def test_the_desk_knows_nothing_of_dagster(path: Path) -> None:
+    assert not {dotted.split(".")[0] for dotted in imports(path)} & (WEB - {"starlette"})
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_the_private_parts_of_dagster_are_in_one_folder(path: Path) -> None:
     private = [

@@ -1,0 +1,70 @@
+"""Who is at the desk, and until when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from starlette.testclient import TestClient
+
+from sopilot_assets.desk.accounts import IDLE, LONGEST
+from sopilot_assets.desk.app import create_app
+from sopilot_assets.desk.config import DeskConfig
+from sopilot_assets.store.home import Home
+from sopilot_assets_tests.desk.conftest import HERE, NOW, PASSWORD, signed_in, visitor
+
+
+def test_without_accounts_it_asks_who_you_are_and_no_password(home: Home) -> None:
+    browser = visitor(home)
+    assert browser.get("/").headers["location"] == "/sign-in?then=/"
+    assert 'type="password"' not in browser.get("/sign-in").text
+    assert browser.post("/sign-in", data={"who": "ada"}).headers["location"] == "/"
+    assert "ada" in browser.get("/").text
+
+
+@pytest.mark.parametrize("who", ["", "two words", "a,b", "x" * 65, "a\x00b"])
+def test_a_name_that_no_event_can_hold_is_not_taken(home: Home, who: str) -> None:
+    answer = visitor(home).post("/sign-in", data={"who": who})
+    assert answer.status_code == 422
+    assert "set-cookie" not in answer.headers
+
+
+def test_with_accounts_a_wrong_password_lets_nobody_in(home: Home) -> None:
+    signed_in(home, "ada")
+    browser = visitor(home)
+    for who, password in (("ada", "wrong password!"), ("bob", PASSWORD), ("ada", "")):
+        answer = browser.post("/sign-in", data={"who": who, "password": password})
+        assert (answer.status_code, "set-cookie" in answer.headers) == (422, False)
+    assert browser.get("/").status_code == 303
+
+
+def test_a_session_ends_by_signing_out_also_for_who_kept_the_cookie(home: Home) -> None:
+    browser = signed_in(home)
+    kept = dict(browser.cookies)
+    assert browser.post("/sign-out").status_code == 303
+    other = visitor(home)
+    other.cookies.update(kept)
+    assert other.get("/").status_code == 303
+
+
+@pytest.mark.parametrize("later", [IDLE + timedelta(seconds=1), LONGEST + timedelta(seconds=1)])
+def test_a_session_ends_by_itself(home: Home, later: timedelta) -> None:
+    browser = signed_in(home)
+    app = create_app(DeskConfig(home), clock=lambda: NOW + later)
+    afterwards = TestClient(app, base_url=HERE, cookies=dict(browser.cookies), follow_redirects=False)
+    assert afterwards.get("/", headers={"accept": "text/html"}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "then", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:x"]
+)
+def test_it_leads_nowhere_else_after_signing_in(home: Home, then: str) -> None:
+    answer = visitor(home).post("/sign-in", data={"who": "ada", "then": then})
+    assert answer.headers["location"] == "/"
+
+
+def test_the_language_is_kept(home: Home) -> None:
+    browser = visitor(home)
+    assert 'lang="en"' in browser.get("/sign-in").text
+    browser.post("/language", data={"language": "ja"})
+    assert "お名前" in browser.get("/sign-in").text
