@@ -1,0 +1,52 @@
+"""A real browser at a real server: Debian's Chromium, driven by Playwright.
+
+Where there is no Chromium the tests that need it are skipped, and say so; with SOPILOT_BROWSER=required they
+fail.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, sync_playwright
+
+from sopilot_assets.desk.app import create_app
+from sopilot_assets.desk.config import DeskConfig
+from sopilot_assets.store.home import Home
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The browser, for one module's tests."""
+    path = shutil.which("chromium")
+    if path is None:
+        if os.environ.get("SOPILOT_BROWSER") == "required":
+            pytest.fail("no chromium on the path, and SOPILOT_BROWSER=required")
+        pytest.skip("no chromium on the path (on Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def served(home: Home) -> Iterator[str]:
+    """The address at which the desk of a home is served, with the real clock, by uvicorn in a thread."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(create_app(DeskConfig(home)), log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(10)
