@@ -2,7 +2,8 @@
 
 SopilotError
 ├── ConfigError            a setting or environment that cannot work
-│   └── TaskError          a task file that is missing, invalid or locked
+│   ├── TaskError          a task file that is missing, invalid or locked
+│   └── AccountError       an account of the desk that cannot be made, changed or removed
 ├── VideoError             a video that cannot be used
 │   ├── UnreadableVideo    no frames can be decoded from it
 │   │   ├── NotAVideo      it is something else
@@ -41,6 +42,14 @@ class ConfigError(SopilotError):
 
 class TaskError(ConfigError):
     """A task file that is missing, invalid or locked."""
+
+
+class AccountError(ConfigError):
+    """An account of the desk that cannot be made, changed or removed; ``ja`` says so in Japanese."""
+
+    def __init__(self, message: str, *, ja: str) -> None:
+        super().__init__(message)
+        self.ja = ja
 
 
 class VideoError(SopilotError):

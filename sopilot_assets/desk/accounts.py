@@ -1,39 +1,25 @@
-"""Accounts and sessions: who may sign in, and who is signed in.
-
-Passwords are kept as Argon2id hashes with the parameters that argon2-cffi recommends (RFC 9106, low memory).
-Of a session's token only the SHA-256 is kept, so that who reads the database cannot take a session over.
-"""
+"""Accounts: who may sign in, with which role. Whatever changes one is in the log, and ends its sessions."""
 
 from __future__ import annotations
 
-import hashlib
-import secrets
+import re
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 
-from argon2 import PasswordHasher
-from argon2.exceptions import VerifyMismatchError
-from argon2.profiles import RFC_9106_LOW_MEMORY
-
+from sopilot_assets.desk.attempts import begin_attempt, take_back
 from sopilot_assets.desk.database import reading, transaction
+from sopilot_assets.desk.log import Doer, LogEvent, note
+from sopilot_assets.desk.passwords import hash_of, is_outdated, is_right, refuse_weak
 from sopilot_assets.desk.roles import Role
-from sopilot_assets.errors import ConfigError
+from sopilot_assets.errors import AccountError
+from sopilot_assets.store.chain import WHO_PATTERN
 from sopilot_assets.store.home import Home
+from sopilot_assets.texts.names import composed, printable
 
-IDLE: Final = timedelta(hours=12)
-"""A session ends when nothing was asked for so long."""
-LONGEST: Final = timedelta(days=7)
-"""A session ends after this time whatever happens."""
-_NOTED_EVERY: Final = timedelta(minutes=1)
-SHORTEST_PASSWORD: Final = 12
-
-_HASHER: Final = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
-_NOBODYS: Final = _HASHER.hash(secrets.token_urlsafe())
-"""What the password for an unknown name is compared with, so that the time tells nobody which names there
-are.
-"""
+_NOTED: Final = 64
+"""Letters of a name that the log keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,78 +31,176 @@ class Account:
     person: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What came of a password: the account where it was right; ``wait_s`` are the seconds to wait where too
+    many were wrong.
+    """
+
+    account: Account | None = None
+    wait_s: int = 0
+
+
 def has_accounts(home: Home) -> bool:
     """Whether anybody has an account; without any, the desk is for this machine only and asks no password."""
     with reading(home) as database:
         return database.execute("select 1 from accounts limit 1").fetchone() is not None
 
 
-def add_account(home: Home, account: Account, *, password: str, at: datetime) -> None:
-    """Make an account. Raises ``ConfigError`` where there is one of that name or the password is short."""
-    if len(password) < SHORTEST_PASSWORD:
-        raise ConfigError(
-            f"the password of {account.who}: expected at least {SHORTEST_PASSWORD} characters, found "
-            f"{len(password)}. A sentence is easy to remember."
+def list_accounts(home: Home) -> Sequence[Account]:
+    """All accounts, by name."""
+    with reading(home) as database:
+        return [_account(row) for row in database.execute("select * from accounts order by who")]
+
+
+def add_account(home: Home, account: Account, *, password: str, by: Doer) -> None:
+    """Make an account. Whoever said only who they are, before there was any, has to sign in now.
+
+    Raises ``AccountError`` where there is one of that name, where the name or the person can be none, and for
+    a password that others guess.
+    """
+    must_be_who(account.who)
+    if account.person is not None:
+        must_be_who(account.person)
+    refuse_weak(password, who=account.who)
+    row = (account.who, account.role.value, account.person, hash_of(password), by.at.isoformat())
+    with transaction(home) as database:
+        if _row(database, account.who) is not None:
+            raise AccountError(
+                f"account {account.who}: there is one of this name already; nothing was made.",
+                ja=f"「{account.who}」というアカウントはすでにあります。作成しませんでした。",
+            )
+        database.execute("insert into accounts values (?, ?, ?, ?, ?)", row)
+        database.execute("delete from sessions where not has_account or who = ?", (account.who,))
+        note(database, by, LogEvent.ADDED, account.who, account.role.value)
+
+
+def change_role(home: Home, who: str, role: Role, *, person: str | None, by: Doer) -> None:
+    """Give an account another role, and say which person's recordings are its own; its sessions end.
+
+    Raises ``AccountError`` where there is no such account, and for the last administrator.
+    """
+    if person is not None:
+        must_be_who(person)
+    with transaction(home) as database:
+        before = _existing(database, who)
+        if before.role is Role.ADMIN and role is not Role.ADMIN:
+            _keep_an_admin(database, who)
+        database.execute("update accounts set role = ?, person = ? where who = ?", (role.value, person, who))
+        database.execute("delete from sessions where who = ?", (who,))
+        note(database, by, LogEvent.ROLE_CHANGED, who, f"{before.role.value} > {role.value}")
+
+
+def remove_account(home: Home, who: str, *, by: Doer) -> None:
+    """Remove an account; its sessions end. What the person said stays under their name.
+
+    Raises ``AccountError`` where there is no such account, and for the last administrator while others have
+    accounts.
+    """
+    with transaction(home) as database:
+        if _existing(database, who).role is Role.ADMIN:
+            _keep_an_admin(database, who, alone=True)
+        for table in ("accounts", "sessions", "places"):
+            database.execute(f"delete from {table} where who = ?", (who,))  # noqa: S608 - constants
+        note(database, by, LogEvent.REMOVED, who)
+
+
+def set_password(home: Home, who: str, password: str, *, by: Doer) -> None:
+    """Give an account another password; its sessions end.
+
+    Raises ``AccountError`` where there is no such account, and for a password that others guess.
+    """
+    refuse_weak(password, who=who)
+    kept = hash_of(password)
+    with transaction(home) as database:
+        _existing(database, who)
+        database.execute("update accounts set password_hash = ? where who = ?", (kept, who))
+        database.execute("delete from sessions where who = ?", (who,))
+        note(database, by, LogEvent.PASSWORD_CHANGED, who)
+
+
+def try_password(home: Home, who: str, password: str, *, at: Doer) -> SignIn:
+    """Whose name and password these are. ``at`` is the unknown person at the door: who they are to be is not
+    known yet.
+
+    Tries are counted (see `attempts`), and those that have to wait cost no comparison. An unknown name takes
+    as long as a wrong password.
+    """
+    attempt = begin_attempt(home, who, at)
+    if attempt.wait_s:
+        return SignIn(wait_s=attempt.wait_s)
+    with reading(home) as database:
+        row = _row(database, who)
+    kept = row["password_hash"] if row else None
+    if row is None or not is_right(kept, password):
+        if row is None:
+            is_right(None, password)
+        _note_wrong(home, who if row else "", at, last=attempt.last)
+        return SignIn()
+    take_back(home, attempt, who, at)
+    if is_outdated(kept):
+        _refresh(home, who, old=kept, password=password)
+    return SignIn(_account(row))
+
+
+def who_of(text: str) -> str:
+    """The name that was typed, the same however a keyboard put its letters together."""
+    return composed(text.strip())
+
+
+def must_be_who(name: str) -> None:
+    """Nothing; ``AccountError`` for a name that no event and no recording can hold."""
+    if not re.fullmatch(WHO_PATTERN, name) or printable(name) != name:
+        raise AccountError(
+            f"{printable(name[:_NOTED])!r}: expected a name of at most 64 letters without spaces, commas, "
+            "semicolons or quotation marks.",
+            ja="名前は 64 文字以内で、空白・コンマ・セミコロン・引用符なしで入力してください。",
         )
-    row = (account.who, account.role.value, account.person, _HASHER.hash(password), at.isoformat())
-    try:
-        with transaction(home) as database:
-            database.execute(
-                "insert into accounts (who, role, person, password_hash, created_at) values (?, ?, ?, ?, ?)",
-                row,
-            )
-    except sqlite3.IntegrityError as error:
-        raise ConfigError(
-            f"account {account.who}: there is one of this name already; nothing was made."
-        ) from error
 
 
-def account_of(home: Home, who: str, password: str) -> Account | None:
-    """The account with this name and password; None where either is wrong."""
-    with reading(home) as database:
-        row = database.execute("select * from accounts where who = ?", (who,)).fetchone()
-    try:
-        _HASHER.verify(row["password_hash"] if row else _NOBODYS, password)
-    except VerifyMismatchError:
-        return None
-    return _account(row) if row else None
-
-
-def begin_session(home: Home, account: Account, *, at: datetime) -> str:
-    """Begin a session; returns its token, which the browser keeps."""
-    token = secrets.token_urlsafe(32)
-    row = (_digest(token), account.who, account.role.value, account.person, at.isoformat(), at.isoformat())
+def _note_wrong(home: Home, about: str, at: Doer, *, last: bool) -> None:
     with transaction(home) as database:
-        database.execute("delete from sessions where seen_at < ?", ((at - IDLE).isoformat(),))
-        database.execute("insert into sessions values (?, ?, ?, ?, ?, ?)", row)
-    return token
+        note(database, at, LogEvent.WRONG_PASSWORD, about, "the next one has to wait" if last else "")
 
 
-def session_of(home: Home, token: str, *, at: datetime) -> Account | None:
-    """Who is signed in with the token; None where nobody is any more."""
-    began, seen = (at - LONGEST).isoformat(), (at - IDLE).isoformat()
-    with reading(home) as database:
-        row = database.execute(
-            "select * from sessions where token_hash = ? and began_at >= ? and seen_at >= ?",
-            (_digest(token), began, seen),
-        ).fetchone()
-    if row is not None and row["seen_at"] < (at - _NOTED_EVERY).isoformat():
-        with transaction(home) as database:
-            database.execute(
-                "update sessions set seen_at = ? where token_hash = ?", (at.isoformat(), row["token_hash"])
-            )
-    return _account(row) if row else None
-
-
-def end_session(home: Home, token: str) -> None:
-    """End a session, if it has not ended."""
+def _refresh(home: Home, who: str, *, old: str, password: str) -> None:
+    """Keep the password under the parameters of now, unless it was changed meanwhile."""
+    new = hash_of(password)
     with transaction(home) as database:
-        database.execute("delete from sessions where token_hash = ?", (_digest(token),))
+        database.execute(
+            "update accounts set password_hash = ? where who = ? and password_hash = ?", (new, who, old)
+        )
+
+
+def _keep_an_admin(database: sqlite3.Connection, who: str, *, alone: bool = False) -> None:
+    """Nothing; ``AccountError`` where nobody else could look after the accounts that would be left. ``alone``
+    lets the last of all go.
+    """
+    others = database.execute("select role from accounts where who != ?", (who,)).fetchall()
+    if (alone and not others) or any(row["role"] == Role.ADMIN.value for row in others):
+        return
+    raise AccountError(
+        f"account {who}: is the only administrator, so nobody could look after accounts; nothing was "
+        "changed. Make another one first.",
+        ja=f"「{who}」は唯一の管理者です。アカウントを管理する人がいなくなるため変更しませんでした。"
+        "先に別の管理者を作成してください。",
+    )
+
+
+def _existing(database: sqlite3.Connection, who: str) -> Account:
+    row = _row(database, who)
+    if row is None:
+        raise AccountError(
+            f"account {printable(who[:_NOTED])}: there is none of this name; nothing was changed.",
+            ja="その名前のアカウントはありません。変更しませんでした。",
+        )
+    return _account(row)
+
+
+def _row(database: sqlite3.Connection, who: str) -> sqlite3.Row | None:
+    found: sqlite3.Row | None = database.execute("select * from accounts where who = ?", (who,)).fetchone()
+    return found
 
 
 def _account(row: sqlite3.Row) -> Account:
     return Account(row["who"], Role(row["role"]), row["person"])
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

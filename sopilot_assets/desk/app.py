@@ -8,20 +8,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import Guards
-from sopilot_assets.desk.pages import marking, recordings, review, sign_in, tasks, today, uploads
-from sopilot_assets.desk.routing import DeskRoute
+from sopilot_assets.desk.pages import (
+    accounts,
+    marking,
+    own_account,
+    recordings,
+    review,
+    sign_in,
+    tasks,
+    today,
+    uploads,
+)
+from sopilot_assets.desk.routing import DeskRoute, unanswered
 from sopilot_assets.scoring.review import document as review_document
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-PAGES: Final = (sign_in, today, recordings, review, marking, uploads, tasks)
+PAGES: Final = (sign_in, today, recordings, review, marking, uploads, tasks, own_account, accounts)
 STATIC: Final = Path(__file__).parent / "static"
 REVIEW: Final = Path(review_document.__file__).parent / "templates"
 """Styles and scripts that the desk has in common with review pages."""
@@ -48,4 +59,5 @@ def create_app(
             *(route.route(config, clock) for route in routes()),
         ],
         middleware=[Middleware(Guards, config=config)],
+        exception_handlers={HTTPException: unanswered(config, clock)},
     )

@@ -13,6 +13,8 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from sopilot_assets.desk.accounts import Account
 from sopilot_assets.desk.config import DeskConfig
+from sopilot_assets.desk.guards import address_of
+from sopilot_assets.desk.log import Doer
 from sopilot_assets.desk.rendering import render_page
 from sopilot_assets.desk.roles import Role
 from sopilot_assets.store.home import Home
@@ -51,6 +53,12 @@ class Call:
         return self.account
 
     @property
+    def doer(self) -> Doer:
+        """Who asks, for the log; without a name where nobody is signed in."""
+        who = self.account.who if self.account is not None else ""
+        return Doer(who, address_of(self.request.scope, self.config), self.now)
+
+    @property
     def language(self) -> Language:
         """The language chosen on any page before, else the browser's."""
         chosen = self.request.cookies.get(LANGUAGE_COOKIE)
@@ -80,6 +88,7 @@ class Call:
                 "account": self.account,
                 "trains": self.account is not None and self.account.role in (Role.TRAINER, Role.ADMIN),
                 "here": self.request.url.path,
+                "dagster": self.config.dagster,
                 **(values or {}),
             },
         )

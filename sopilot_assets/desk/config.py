@@ -12,25 +12,44 @@ from typing import Final
 from sopilot_assets.store.home import DEFAULT_HOME, HOME_VARIABLE, Home
 
 _ADDRESS: Final = "SOPILOT_DESK_ADDRESS"
+_BEHIND_PROXY: Final = "SOPILOT_DESK_BEHIND_PROXY"
+_DAGSTER: Final = "SOPILOT_DESK_DAGSTER"
+
+DESK_ADDRESS: Final = "http://127.0.0.1:8000"
+DAGSTER_ADDRESS: Final = "http://127.0.0.1:3000"
 
 
 @dataclass(frozen=True, slots=True)
 class DeskConfig:
-    """``address`` is where browsers reach the desk, such as https://desk.example.org; None: on this machine
-    only, at the address that the server listens on.
+    """``address`` is where browsers of other machines reach the desk, such as https://desk.example.org; None:
+    on this machine only, at the address that the server listens on. ``behind_proxy`` says that a proxy of
+    ours answers there and says in ``X-Forwarded-For`` whom it asks for. ``dagster`` is where Dagster's page
+    is.
     """
 
     home: Home
     address: str | None = None
+    behind_proxy: bool = False
+    dagster: str = DAGSTER_ADDRESS
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> DeskConfig:
         """What the command that started the server left for its processes."""
-        return cls(Home.at(environment.get(HOME_VARIABLE, DEFAULT_HOME)), environment.get(_ADDRESS) or None)
+        return cls(
+            Home.at(environment.get(HOME_VARIABLE, DEFAULT_HOME)),
+            environment.get(_ADDRESS) or None,
+            bool(environment.get(_BEHIND_PROXY)),
+            environment.get(_DAGSTER) or DAGSTER_ADDRESS,
+        )
 
     def to_environment(self) -> dict[str, str]:
         """The variables from which each server process makes the same."""
-        return {HOME_VARIABLE: str(self.home.root), _ADDRESS: self.address or ""}
+        return {
+            HOME_VARIABLE: str(self.home.root),
+            _ADDRESS: self.address or "",
+            _BEHIND_PROXY: "1" if self.behind_proxy else "",
+            _DAGSTER: self.dagster,
+        }
 
     @property
     def secure(self) -> bool:

@@ -1,52 +1,76 @@
-"""The desk's own database: accounts and sessions, in one SQLite file that any number of server processes
-share.
+"""The desk's own database: accounts, sessions, what was tried at the door and the log of all that, in one
+SQLite file that any number of server processes share.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from sopilot_assets.errors import StoreError
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 
 _BUSY_S: Final = 20.0
-_VERSION: Final = 1
-_SCHEMA: Final = """
-create table if not exists accounts (
-    who text primary key, role text not null, person text, language text, password_hash text not null,
-    created_at text not null
-) strict;
-create table if not exists sessions (
-    token_hash text primary key, who text not null, role text not null, person text, began_at text not null,
-    seen_at text not null
-) strict;
-create index if not exists sessions_of on sessions (who);
-pragma user_version = 1;
-"""
+_VERSION: Final = 2
+_SCHEMA: Final = (
+    "drop table if exists sessions",  # of version 1; whoever was signed in signs in again
+    """create table if not exists accounts (
+        who text primary key, role text not null, person text, password_hash text not null,
+        created_at text not null
+    ) strict""",
+    """create table sessions (
+        token_hash text primary key, who text not null, has_account integer not null, began_at text not null,
+        seen_at text not null
+    ) strict""",
+    "create index sessions_of on sessions (who)",
+    "create table attempts (subject text primary key, until_s real not null) strict",
+    """create table places (
+        who text not null, address text not null, at text not null, primary key (who, address)
+    ) strict""",
+    """create table log (
+        number integer primary key autoincrement, at text not null, event text not null, by text not null,
+        about text not null, address text not null, detail text not null
+    ) strict""",
+    "create index log_at on log (at)",
+    """create trigger log_is_never_changed before update on log
+        begin select raise(abort, 'the log is only added to'); end""",
+    """create trigger log_is_never_shortened before delete on log
+        begin select raise(abort, 'the log is only added to'); end""",
+    f"pragma user_version = {_VERSION}",
+)
 
 
 def desk_database(home: Home) -> Path:
     """Where the desk's database of a home lies."""
-    return local_path(home.root) / "desk" / "desk.sqlite"
+    return local_path(home.desk_database)
 
 
 @contextmanager
 def reading(home: Home) -> Iterator[sqlite3.Connection]:
-    """The database, made where it is not there yet, to read what it says now."""
+    """The database, made where it is not there yet, to read what it says now.
+
+    Raises ``StoreError`` where it cannot be opened or is damaged.
+    """
     path = desk_database(home)
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-    with closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as connection:
-        connection.row_factory = sqlite3.Row
-        if connection.execute("pragma user_version").fetchone()[0] < _VERSION:
-            connection.execute("pragma journal_mode = wal")
-            connection.executescript(_SCHEMA)
-        yield connection
+    try:
+        _make_private(path)
+        with closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as connection:
+            connection.row_factory = sqlite3.Row
+            if _version(connection) < _VERSION:
+                _set_up(connection)
+            yield connection
+    except (OSError, sqlite3.DatabaseError) as error:
+        if isinstance(error, sqlite3.IntegrityError):
+            raise
+        raise StoreError(
+            f"{path}: expected the desk's database, found that it cannot be used ({error}). "
+            "`sopilot home doctor` looks at it; `sopilot backup restore` brings an older one back."
+        ) from error
 
 
 @contextmanager
@@ -62,3 +86,24 @@ def transaction(home: Home) -> Iterator[sqlite3.Connection]:
             connection.execute("rollback")
             raise
         connection.execute("commit")
+
+
+def _make_private(path: Path) -> None:
+    """An empty file that only its owner can read, where there is none."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _set_up(connection: sqlite3.Connection) -> None:
+    """Make the tables; one process does, others wait for it."""
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("begin immediate")
+    if _version(connection) < _VERSION:
+        for statement in _SCHEMA:
+            connection.execute(statement)
+    connection.execute("commit")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("pragma user_version").fetchone()[0])

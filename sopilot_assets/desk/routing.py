@@ -4,43 +4,60 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from sopilot_assets.desk.accounts import Account, session_of
+from sopilot_assets.desk.accounts import Account
+from sopilot_assets.desk.bodies import LONGEST_BODY, limited
 from sopilot_assets.desk.call import Call
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.roles import Role
+from sopilot_assets.desk.sessions import session_of
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.texts.languages import Text
 
 Answer: TypeAlias = Callable[[Call], Response | Awaitable[Response]]
+Clock: TypeAlias = Callable[[], datetime]
 
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _FIELDS: Final = 2000
-_FIELD_BYTES: Final = 1 << 20
 ASKS_WHO: Final = "/sign-in"
+WHY: Final = {
+    400: Text("The form could not be understood.", "フォームの内容を読み取れませんでした。"),
+    404: Text("There is no such page.", "このページはありません。"),
+    405: Text("This page does not do that.", "このページではその操作はできません。"),
+    408: Text("The connection was too slow; try again.", "通信が途切れました。もう一度お試しください。"),
+    413: Text(
+        f"That is more than {LONGEST_BODY >> 10} KiB, which this page does not take.",
+        f"{LONGEST_BODY >> 10} KiB を超えるデータは受け付けません。",
+    ),
+}
+"""What is said of a request that no page has answered, by HTTP status."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeskRoute:
     """One address of the desk. ``roles`` may see it; None: also whoever is not signed in. What ``answer``
-    does runs in a thread, unless it is a coroutine, which must not wait for a disk.
+    does runs in a thread, unless it is a coroutine, which must not wait for a disk. Of a request no more is
+    read than `LONGEST_BODY`, unless the page ``streams``: it then says itself how much it takes.
     """
 
     path: str
     answer: Answer
     roles: Collection[Role] | None
     methods: tuple[str, ...] = ("GET",)
+    streams: bool = False
 
-    def route(self, config: DeskConfig, clock: Callable[[], datetime]) -> Route:
+    def route(self, config: DeskConfig, clock: Clock) -> Route:
         """The route of the app."""
 
         async def endpoint(request: Request) -> Response:
@@ -48,23 +65,31 @@ class DeskRoute:
 
         return Route(self.path, endpoint, methods=list(self.methods), name=self.path)
 
-    async def _answered(
-        self, request: Request, config: DeskConfig, clock: Callable[[], datetime]
-    ) -> Response:
-        account = await run_in_threadpool(signed_in, request, config, clock())
-        call = Call(request, config, clock, account, await _form(request))
-        if self.roles is not None and account is None:
+    async def _answered(self, request: Request, config: DeskConfig, clock: Clock) -> Response:
+        call = await call_of(request, config, clock)
+        if self.roles is not None and call.account is None:
             return _asked_who(request)
-        if self.roles is not None and account is not None and account.role not in self.roles:
+        if self.roles is not None and call.account is not None and call.account.role not in self.roles:
             return failed(call, 403, Text("This page is not for you.", "このページを見る権限がありません。"))
         try:
-            if inspect.iscoroutinefunction(self.answer):
-                answered: Response = await self.answer(call)
-                return answered
-            return await run_in_threadpool(self.answer, call)  # type: ignore[arg-type]
+            return await self._page(call if self.streams else await _with_form(call))
         except SopilotError as error:
             why = config.home.relative_text(str(error))
             return failed(call, 422, Text(why, getattr(error, "ja", None) or why))
+        except HTTPException as error:
+            return failed(call, error.status_code, _why(error))
+
+    async def _page(self, call: Call) -> Response:
+        if inspect.iscoroutinefunction(self.answer):
+            answered: Response = await self.answer(call)
+            return answered
+        return await run_in_threadpool(self.answer, call)  # type: ignore[arg-type]
+
+
+async def call_of(request: Request, config: DeskConfig, clock: Clock) -> Call:
+    """The request with who sent it; nothing of its form has been read."""
+    account = await run_in_threadpool(signed_in, request, config, clock())
+    return Call(request, config, clock, account, FormData())
 
 
 def signed_in(request: Request, config: DeskConfig, now: datetime) -> Account | None:
@@ -86,14 +111,37 @@ def failed(call: Call, status: int, why: Text) -> Response:
     return call.page("failed.html.j2", title=title, status=status, values={"why": why})
 
 
-async def _form(request: Request) -> FormData:
+def unanswered(config: DeskConfig, clock: Clock) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """What answers where no route does."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        call = await call_of(request, config, clock)
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        response = failed(call, status, _why(error))
+        response.headers.update(getattr(error, "headers", None) or {})
+        return response
+
+    return answer
+
+
+def _why(error: Exception) -> Text:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return WHY.get(status, Text(f"That was not possible ({status}).", f"実行できませんでした ({status})。"))
+
+
+async def _with_form(call: Call) -> Call:
+    """The same with the fields of the posted form, if it is one, and with a request of limited length."""
+    request = limited(call.request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if request.method != "POST" or kind not in _FORMS:
-        return FormData()
-    return await request.form(max_files=0, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
+        return replace(call, request=request)
+    form = await request.form(max_files=0, max_fields=_FIELDS, max_part_size=LONGEST_BODY)
+    return replace(call, request=request, form=form)
 
 
 def _asked_who(request: Request) -> Response:
     if request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", ""):
-        return RedirectResponse(f"{ASKS_WHO}?then={request.url.path}", status_code=303)
+        query = f"?{request.url.query}" if request.url.query else ""
+        then = quote(quote(request.url.path) + query, safe="/")
+        return RedirectResponse(f"{ASKS_WHO}?then={then}", status_code=303)
     return HTMLResponse("Sign in first. / 先にサインインしてください。", 401)

@@ -106,6 +106,11 @@ class Home:
         """Alerts, and those that could not be delivered yet."""
         return self.root / "alerts"
 
+    @property
+    def desk_database(self) -> UPath:
+        """The accounts and sessions of the desk, in SQLite."""
+        return self.root / "desk" / "desk.sqlite"
+
     def relative_text(self, text: str) -> str:
         """The text with paths below the home written from there, so that it does not say where the home lies.
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from sopilot_assets.desk.accounts import Account, add_account
+from sopilot_assets.desk.accounts import Account, add_account, list_accounts
 from sopilot_assets.desk.app import create_app
 from sopilot_assets.desk.config import DeskConfig
+from sopilot_assets.desk.log import Doer
 from sopilot_assets.desk.roles import Role
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.setting_up import prepare_home
@@ -19,6 +20,8 @@ from sopilot_assets.upkeep.setting_up import prepare_home
 HERE = "http://127.0.0.1:8000"
 NOW = datetime(2026, 2, 23, 9, 30, tzinfo=UTC)
 PASSWORD = "the door is green on Mondays"
+BOSS = Doer("boss", "127.0.0.1", NOW)
+"""Who makes accounts in tests."""
 
 Visitor = Callable[[Home], TestClient]
 
@@ -41,7 +44,8 @@ def visitor(home: Home) -> TestClient:
 def signed_in(home: Home, who: str = "ada", role: Role = Role.ADMIN, person: str | None = None) -> TestClient:
     """A browser in which a person is signed in; makes their account where they have none."""
     browser = visitor(home)
-    add_account(home, Account(who, role, person), password=PASSWORD, at=NOW)
+    if who not in {account.who for account in list_accounts(home)}:
+        add_account(home, Account(who, role, person), password=PASSWORD, by=BOSS)
     answer = browser.post("/sign-in", data={"who": who, "password": PASSWORD})
     assert answer.status_code == 303
     return browser

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from sopilot_assets.desk.accounts import IDLE, LONGEST
 from sopilot_assets.desk.app import create_app
 from sopilot_assets.desk.config import DeskConfig
+from sopilot_assets.desk.sessions import IDLE, LONGEST
 from sopilot_assets.store.home import Home
 from sopilot_assets_tests.desk.conftest import HERE, NOW, PASSWORD, signed_in, visitor
 

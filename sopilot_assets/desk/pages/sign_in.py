@@ -7,16 +7,18 @@ from typing import Final
 
 from starlette.responses import Response
 
-from sopilot_assets.desk.accounts import Account, account_of, begin_session, end_session, has_accounts
+from sopilot_assets.desk.accounts import Account, SignIn, has_accounts, must_be_who, try_password, who_of
 from sopilot_assets.desk.call import LANGUAGE_COOKIE, Call
 from sopilot_assets.desk.roles import EVERYBODY, Role
 from sopilot_assets.desk.routing import ASKS_WHO, DeskRoute, session_cookie
-from sopilot_assets.store.chain import WHO_PATTERN
+from sopilot_assets.desk.sessions import begin_session, end_session
+from sopilot_assets.errors import AccountError
 from sopilot_assets.texts.languages import Language, Text
 
 _YEAR_S: Final = 365 * 24 * 3600
 _HERE: Final = re.compile(r"/(?![/\\])[\x21-\x7e]*")
 """A path of the desk itself, nothing that leads a browser elsewhere."""
+WRONG: Final = Text("The name or the password is wrong.", "名前またはパスワードが違います。")
 
 
 def sign_in(call: Call) -> Response:
@@ -26,29 +28,25 @@ def sign_in(call: Call) -> Response:
 
 def signed_in(call: Call) -> Response:
     """The form was sent: begin a session, or say what is wrong."""
-    who = call.field("who")
+    who = who_of(call.field("who"))
     if has_accounts(call.home):
-        account = account_of(call.home, who, str(call.form.get("password", "")))
-        if account is None:
-            wrong = Text("The name or the password is wrong.", "名前またはパスワードが違います。")
-            return _form(call, wrong)
-    elif re.fullmatch(WHO_PATTERN, who):
-        account = Account(who, Role.ADMIN)
+        found = try_password(call.home, who, str(call.form.get("password", "")), at=call.doer)
     else:
-        return _form(
-            call,
-            Text(
-                "Expected a name of at most 64 letters without spaces, commas or semicolons.",
-                "名前は 64 文字以内で、空白・コンマ・セミコロンなしで入力してください。",
-            ),
-        )
-    answer = call.go(_then(call))
+        try:
+            must_be_who(who)
+        except AccountError as error:
+            return _form(call, Text(str(error), error.ja))
+        found = SignIn(Account(who, Role.ADMIN))
+    if found.wait_s:
+        return _wait(call, found.wait_s)
+    token = _begun(call, found.account) if found.account is not None else None
+    return _form(call, WRONG) if token is None else with_session(call, call.go(_then(call)), token)
+
+
+def with_session(call: Call, answer: Response, token: str) -> Response:
+    """The answer, which gives the browser the token of a session."""
     answer.set_cookie(
-        session_cookie(call.config),
-        begin_session(call.home, account, at=call.now),
-        httponly=True,
-        secure=call.config.secure,
-        samesite="lax",
+        session_cookie(call.config), token, httponly=True, secure=call.config.secure, samesite="lax"
     )
     return answer
 
@@ -56,9 +54,10 @@ def signed_in(call: Call) -> Response:
 def sign_out(call: Call) -> Response:
     """End the session."""
     cookie = session_cookie(call.config)
-    end_session(call.home, call.request.cookies.get(cookie, ""))
+    end_session(call.home, call.request.cookies.get(cookie, ""), by=call.doer)
     answer = call.go(ASKS_WHO)
     answer.delete_cookie(cookie, secure=call.config.secure, httponly=True, samesite="lax")
+    answer.headers["Clear-Site-Data"] = '"cache"'
     return answer
 
 
@@ -72,11 +71,30 @@ def choose_language(call: Call) -> Response:
     return answer
 
 
-def _form(call: Call, wrong: Text | None) -> Response:
+def wait_text(wait_s: int) -> Text:
+    """That there were too many wrong passwords."""
+    return Text(
+        f"Too many wrong passwords. Wait {wait_s} s, then try again.",
+        f"パスワードの誤りが続いています。{wait_s} 秒待ってから、もう一度お試しください。",
+    )
+
+
+def _begun(call: Call, account: Account) -> str | None:
+    before = call.request.cookies.get(session_cookie(call.config), "")
+    return begin_session(call.home, account, by=call.doer, instead_of=before)
+
+
+def _wait(call: Call, wait_s: int) -> Response:
+    answer = _form(call, wait_text(wait_s), status=429)
+    answer.headers["Retry-After"] = str(wait_s)
+    return answer
+
+
+def _form(call: Call, wrong: Text | None, *, status: int = 422) -> Response:
     return call.page(
         "sign_in.html.j2",
         title=Text("Who are you?", "お名前は?"),
-        status=200 if wrong is None else 422,
+        status=200 if wrong is None else status,
         values={
             "password": has_accounts(call.home),
             "wrong": wrong,
