@@ -14,14 +14,14 @@ from starlette.staticfiles import StaticFiles
 
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import Guards
-from sopilot_assets.desk.pages import marking, recordings, review, sign_in, tasks, today, uploads
+from sopilot_assets.desk.pages import marking, media, recordings, review, sign_in, tasks, today, uploads
 from sopilot_assets.desk.routing import DeskRoute
 from sopilot_assets.scoring.review import document as review_document
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-PAGES: Final = (sign_in, today, recordings, review, marking, uploads, tasks)
+PAGES: Final = (sign_in, today, recordings, review, media, marking, uploads, tasks)
 STATIC: Final = Path(__file__).parent / "static"
 REVIEW: Final = Path(review_document.__file__).parent / "templates"
 """Styles and scripts that the desk has in common with review pages."""

@@ -40,9 +40,9 @@ def on_grid(time_s: float) -> int:
     return round(max(time_s, 0.0) * 1000 / STILL_GRID_MS) * STILL_GRID_MS
 
 
-def thumbnail_ms(recording: Recording) -> int:
+def thumbnail_ms(duration_s: float) -> int:
     """The moment of a recording's thumbnail, in milliseconds: a third of the way, when work has begun."""
-    return on_grid(recording.duration_s / 3)
+    return on_grid(duration_s / 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,9 @@ class Made:
         return self.path is None and self.why is None
 
 
-def still_of(home: Home, recording: Recording, at_ms: int) -> Made:
+def still_of(home: Home, video_id: str, at_ms: int) -> Made:
     """The picture of a recording at ``at_ms`` (see `on_grid`), as far as it is made."""
-    target = _still_file(home, recording, at_ms)
+    target = _still_file(home, video_id, at_ms)
     if target.exists():
         return Made(target)
     return Made(why=_why_not(target))
@@ -127,9 +127,10 @@ class _Stills:
 def _waiting(home: Home, wanted: Sequence[tuple[Recording, int]]) -> list[_Stills]:
     by_video: dict[str, tuple[Recording, dict[int, Path]]] = {}
     for recording, at_ms in wanted:
-        if still_of(home, recording, at_ms).waits:
-            its = by_video.setdefault(recording.key.video_id, (recording, {}))[1]
-            its[at_ms] = _still_file(home, recording, at_ms)
+        video_id = recording.key.video_id
+        if still_of(home, video_id, at_ms).waits:
+            its = by_video.setdefault(video_id, (recording, {}))[1]
+            its[at_ms] = _still_file(home, video_id, at_ms)
     return [_Stills(_source(home, recording), targets) for recording, targets in by_video.values()]
 
 
@@ -154,8 +155,8 @@ def _source(home: Home, recording: Recording) -> Path:
     return local_path(home.videos / recording.stored_name)
 
 
-def _still_file(home: Home, recording: Recording, at_ms: int) -> Path:
-    return local_path(home.proxies) / f"{recording.key.video_id}-still-{at_ms}.jpg"
+def _still_file(home: Home, video_id: str, at_ms: int) -> Path:
+    return local_path(home.proxies) / f"{video_id}-still-{at_ms}.jpg"
 
 
 def _playable_file(home: Home, recording: Recording) -> Path:

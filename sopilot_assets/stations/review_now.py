@@ -1,7 +1,7 @@
 """The result of one recording as it stands in the ledger, judged once more to be shown.
 
-Nothing of it is published, and no page that was made before is read: what is shown is what the row says, or it
-is not shown.
+Nothing of it is published, and no page that was made before is read: what is shown is what the row says, or
+it is not shown.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from sopilot_assets.texts.languages import Text
 
 @dataclass(frozen=True, slots=True)
 class ResultNow:
-    """What is said of a recording now: ``row`` is its newest row of scores, ``work`` what its page shows, None
-    where ``waits`` says why that cannot be shown. ``golds`` are the recordings that the page plays beside it,
-    by video id. ``outdated`` says that golds, their steps or the task changed since.
+    """What is said of a recording now: ``row`` is its newest row of scores, ``work`` what its page shows.
+
+    ``work`` is None where ``waits`` says why that cannot be shown. ``golds`` are the recordings that the page
+    plays beside it, by video id. ``outdated``: golds, their steps or the task changed since.
     """
 
     row: Row
@@ -83,8 +84,8 @@ class Addresses:
 
 
 def served_review(told: ResultNow, recording: Recording, at: Addresses) -> Review:
-    """What the page of a result shows where videos and pictures are served; raises ``ValueError`` for one that
-    cannot be shown, and ``GoldError`` where a gold is gone.
+    """What the page of a result shows where videos and pictures are served; raises ``ValueError`` for one
+    that cannot be shown, and ``GoldError`` where a gold is gone.
     """
     if told.work is None or told.golds is None:
         raise ValueError(f"{recording.key}: {told.waits}")
@@ -116,7 +117,7 @@ def served_review(told: ResultNow, recording: Recording, at: Addresses) -> Revie
         stills=[pair(one) for one in (*score.deviations, *score.suspected)],
         verifiability=work.verifiability,
         steps_faults=work.steps_faults,
-        video=at.video(recording),
+        video=None,
     )
 
 
@@ -125,7 +126,9 @@ _RESULT: Final = ("decision", "cause", "score", "deviations", "suspected", "crit
 _ANOTHER: Final = Text(
     "This result was made by an earlier version of the task or of the software, and waits to be brought up to "
     "date. Until then only its words are shown.",
-    "この判定は以前の版の手順書またはソフトウェアによるもので、更新を待っています。それまでは判定の文だけを表示します。",
+    "この判定は以前の版の手順書またはソフトウェアによるもので、"
+    "更新を待っています。"
+    "それまでは判定の文だけを表示します。",
 )
 
 

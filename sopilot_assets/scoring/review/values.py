@@ -290,7 +290,7 @@ def _readings(review: Review) -> list[dict[str, object]]:
 def _reading(task: TaskSpec, reading: StepReading, span_s: float) -> dict[str, object]:
     step, look = (
         task.step_ids.index(reading.step_id),
-        'class="bar" preserveAspectRatio="none" aria-hidden="true"',
+        'class="reading-bar" preserveAspectRatio="none" aria-hidden="true"',
     )
     return {
         "name": words.numbered(task, step),
