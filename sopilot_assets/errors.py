@@ -108,7 +108,13 @@ class LedgerError(SopilotError):
 
 
 class LabelError(SopilotError):
-    """A label, or a sheet of labels, that cannot be taken."""
+    """A label, or a sheet of labels, that cannot be taken; ``ja`` says so in Japanese, where it is said on a
+    page.
+    """
+
+    def __init__(self, message: str, *, ja: str | None = None) -> None:
+        super().__init__(message)
+        self.ja = ja
 
 
 class StudyError(SopilotError):

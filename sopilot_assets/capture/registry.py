@@ -161,6 +161,15 @@ class Registry:
         return sorted(found, key=lambda one: one.key)
 
 
+def registered_recording(home: Home, key: PartitionKey) -> Recording | None:
+    """The recording of a key, whatever its status; None where none was registered. Reads only its row."""
+    names = ", ".join(VIDEO_COLUMNS)
+    found = videos_ledger(home).query(f"select {names} from latest where key = '{key}'")  # noqa: S608 - partition keys hold no quotes
+    if found.empty:
+        return None
+    return Recording.of(plain_rows(found)[0], promoted_golds(home).get(str(key)))
+
+
 def active_keys(home: Home) -> dict[str, str]:
     """The task of each active recording, by partition key: all that most questions need of the registry."""
     found = videos_ledger(home).query(f"{_KEYS} where status = '{ACTIVE}' order by key")

@@ -18,6 +18,7 @@ from sopilot_assets.desk.guards import Guards
 from sopilot_assets.desk.pages import (
     accounts,
     marking,
+    media,
     own_account,
     recordings,
     review,
@@ -32,7 +33,7 @@ from sopilot_assets.scoring.review import document as review_document
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-PAGES: Final = (sign_in, today, recordings, review, marking, uploads, tasks, own_account, accounts)
+PAGES: Final = (sign_in, today, recordings, review, media, marking, uploads, tasks, own_account, accounts)
 STATIC: Final = Path(__file__).parent / "static"
 REVIEW: Final = Path(review_document.__file__).parent / "templates"
 """Styles and scripts that the desk has in common with review pages."""

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
 
 from sopilot_assets.texts.languages import Language, Text
 
 PACKAGE: Final = "sopilot_assets.desk"
+REVIEW: Final = "sopilot_assets.scoring.review"
+"""What the desk has in common with review pages, as ``review/<template>``."""
 
 
 def render_page(template: str, *, language: Language, values: Mapping[str, object]) -> str:
@@ -35,7 +37,7 @@ def _in(text: Text, *, japanese: bool) -> str:
 def _environment() -> Environment:
     """Compiled templates are kept; compiling takes longer than rendering."""
     return Environment(
-        loader=PackageLoader(PACKAGE),
+        loader=ChoiceLoader([PackageLoader(PACKAGE), PrefixLoader({"review": PackageLoader(REVIEW)})]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -86,7 +86,7 @@ def agreements(text: str, steps: Collection[str]) -> tuple[Agreement, ...]:
 
 def questions(findings: Iterable[Seen], answered: Iterable[Agreement] = ()) -> str:
     """The cell that asks for agreement with each finding; those ``answered`` hold their answer."""
-    said = {(one.type, one.steps): str(one) for one in answered}
+    said = {(one.type, one.steps): str(one) for one in answered if not one.suspected}
     asked = {(one.type, one.steps): f"{one}={OPEN}" for one in findings}
     return " ".join((asked | said).values())
 

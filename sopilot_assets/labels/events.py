@@ -5,7 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Final, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
 from sopilot_assets.store.chain import ChainDraft, ChainEvent, Key, Who, placed
 from sopilot_assets.tasks import DeviationType
@@ -70,13 +79,21 @@ class Seen(_Strict):
 
 class Agreement(Seen):
     """What a person says of one deviation that the product reports: ``agree`` is None where they cannot
-    say.
+    say. ``suspected``: the product did not find it, and only says that it is possible.
     """
 
     agree: bool | None = None
+    suspected: bool = False
 
     def __str__(self) -> str:
-        return f"{super().__str__()}={ {True: 'yes', False: 'no', None: 'unsure'}[self.agree] }"
+        said = {True: "yes", False: "no", None: "unsure"}[self.agree]
+        return f"{super().__str__()}{'?' if self.suspected else ''}={said}"
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_said(self, plain: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Of a finding the same fields as in events from before suspicions were asked about."""
+        fields: dict[str, object] = plain(self)
+        return fields if self.suspected else {k: v for k, v in fields.items() if k != "suspected"}
 
 
 _Named = TypeVar("_Named", bound=Seen)

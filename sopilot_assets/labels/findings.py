@@ -20,14 +20,14 @@ def finding_agreement(events: Sequence[LabelEvent]) -> pd.DataFrame:
     The newest label of each person and recording counts. ``confirmed``, ``refused`` and ``unsure`` count
     findings, ``overlooked`` what people named and the product did not report. ``precision`` is the share
     confirmed of those that somebody could judge, with Wilson's 95 % interval, NaN where there is none; it
-    takes findings as independent.
+    takes findings as independent. What was only suspected is no finding.
     """
     newest = newest_labels(events, (Source.HUMAN,))
     said: dict[str, dict[bool | None, int]] = {}
     overlooked: dict[str, int] = {}
     for of_recording in newest.values():
         for event in of_recording.values():
-            for finding in event.deviations:
+            for finding in (one for one in event.deviations if not one.suspected):
                 counts = said.setdefault(finding.type.value, {True: 0, False: 0, None: 0})
                 counts[finding.agree] += 1
             for seen in event.seen:

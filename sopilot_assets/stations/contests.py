@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sopilot_assets.labels.contests import contested
+from sopilot_assets.labels.events import LabelEvent
+from sopilot_assets.labels.saying import Answered, say_of_result
 from sopilot_assets.scoring.result import Objection
 from sopilot_assets.scoring.review.contest import with_contest
 from sopilot_assets.stations.review_index import write_review_index
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.publish import local_path, only_writer, publish_text
 from sopilot_assets.store.shared import at_hand
 
@@ -23,6 +25,16 @@ def show_contests(home: Home, keys: Iterable[str]) -> None:
         changed = [key for key in wanted if _shown(home, key, objections)]
     if changed:
         write_review_index(home)
+
+
+def say_and_show(
+    home: Home, key: PartitionKey, said: Answered, *, row_id: str, who: str, at: str
+) -> list[LabelEvent]:
+    """Append what a person says of a result (see `say_of_result`), and put on its page what is contested."""
+    events = say_of_result(home, key, said, row_id=row_id, who=who, at=at)
+    if events:
+        show_contests(home, [str(key)])
+    return events
 
 
 def _shown(home: Home, key: str, objections: Mapping[str, tuple[Objection, ...]]) -> bool:

@@ -14,7 +14,7 @@ from sopilot_assets.scoring.ledger import noise_floors, scores_ledger
 from sopilot_assets.scoring.result import Decision, Objection
 from sopilot_assets.scoring.review import IndexRow, index_page
 from sopilot_assets.scoring.verdict import verdict_of_row
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.store.publish import local_path, only_writer, publish_text
 from sopilot_assets.store.shared import names_in_store
@@ -55,9 +55,11 @@ def _write_review_index(home: Home) -> Path:
     return path
 
 
-def recording_times(home: Home) -> dict[str, Mapping[str, Cell]]:
-    """When each recording was made, as far as known, and when it was taken in, by key."""
-    rows = plain_rows(videos_ledger(home).query(_TIMES))
+def recording_times(home: Home, key: PartitionKey | None = None) -> dict[str, Mapping[str, Cell]]:
+    """When each recording was made, as far as known, and when it was taken in, by key; of one alone where
+    ``key`` names it.
+    """
+    rows = plain_rows(videos_ledger(home).query(_TIMES + (f" where key = '{key}'" if key else "")))
     return {str(row["key"]): row for row in rows}
 
 

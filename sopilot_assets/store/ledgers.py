@@ -13,7 +13,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -34,6 +34,7 @@ BOOKKEEPING: Final = ("written_at", "run_id")
 """Columns that every row has besides its content: ISO 8601 time in UTC and the run that wrote it."""
 
 _MOST_TRIES: Final = 20
+_FIRST: Final = "min(written_at) over (partition by {}) as first_written_at"
 _NEWEST_FIRST: Final = "order by written_at desc, run_id desc, row_id"
 
 
@@ -129,24 +130,55 @@ class Ledger:
         """The result of a DuckDB ``select`` over ``written`` (every stored row), ``all_rows`` and
         ``latest``, and the frames given by name.
         """
-        for _ in range(_MOST_TRIES):
-            files = self.files()
-            try:
-                return self._queried(files, sql, tables)
-            except duckdb.Error as error:
-                if all(map(os.path.exists, files)):
-                    _refuse_damaged(files, error)
-                    raise
-        raise LedgerError(
-            f"ledger {self.name}: its files were merged {_MOST_TRIES} times while it was read. See what "
-            "compacts ledgers again and again, then run the same step again."
-        )
 
-    def _queried(self, files: Sequence[str], sql: str, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-        with _database(os.getpid()).cursor() as connection:
-            for name, frame in tables.items():
-                connection.register(name, frame)
-            return connection.execute(f"{views_sql(files, self.schema, self.subject)} {sql}").df()
+        def with_views(files: Sequence[Sequence[str]]) -> str:
+            return f"{views_sql(files[0], self.schema, self.subject)} {sql}"
+
+        return _queried([self], with_views, tables)
+
+
+def query_together(ledgers: Mapping[str, Ledger], sql: str, **tables: pd.DataFrame) -> pd.DataFrame:
+    """The result of a DuckDB ``select`` over the newest rows of several ledgers, each by its name here, and
+    over the frames given by name. A newest row also has ``first_written_at``, when the first row of its
+    subject was written.
+    """
+
+    def with_views(files: Sequence[Sequence[str]]) -> str:
+        views = [
+            f"{name} as ({views_sql(its, one.schema, one.subject)} select *, {_FIRST.format(one.subject)} "  # noqa: S608 - names of ours
+            f"from written qualify row_number() over (partition by {one.subject} {_NEWEST_FIRST}) = 1)"
+            for its, (name, one) in zip(files, ledgers.items(), strict=True)
+        ]
+        return f"with {', '.join(views)} {sql}"
+
+    return _queried(list(ledgers.values()), with_views, tables)
+
+
+def _queried(
+    ledgers: Sequence[Ledger],
+    sql_of: Callable[[Sequence[Sequence[str]]], str],
+    tables: Mapping[str, pd.DataFrame],
+) -> pd.DataFrame:
+    """The answer to a query over the files that the ledgers have now; once more where they are merged
+    meanwhile.
+    """
+    for _ in range(_MOST_TRIES):
+        files = [one.files() for one in ledgers]
+        try:
+            with _database(os.getpid()).cursor() as connection:
+                for name, frame in tables.items():
+                    connection.register(name, frame)
+                return connection.execute(sql_of(files)).df()
+        except duckdb.Error as error:
+            every = [name for names in files for name in names]
+            if all(map(os.path.exists, every)):
+                _refuse_damaged(every, error)
+                raise
+    names = ", ".join(one.name for one in ledgers)
+    raise LedgerError(
+        f"ledger {names}: its files were merged {_MOST_TRIES} times while it was read. See what "
+        "compacts ledgers again and again, then run the same step again."
+    )
 
 
 def plain_rows(frame: pd.DataFrame) -> list[dict[str, Cell]]:

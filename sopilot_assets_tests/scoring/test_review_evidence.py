@@ -231,7 +231,7 @@ def test_the_score_stands_with_its_interval_and_the_noise_floor(make_page) -> No
 
 def test_the_bars_say_how_each_step_stands_to_the_golds(make_page) -> None:
     page = make_page(make_score(steps=STEPS))
-    bars = [a for a in page.attributes("svg") if a.get("class") == "bar"]
+    bars = [a for a in page.attributes("svg") if a.get("class") == "reading-bar"]
     assert len(bars) == 2 * len(STEPS)
     for said in ("longer than the golds", "shorter than the golds", "below floor", "above floor", "82 %"):
         assert said in page.words()

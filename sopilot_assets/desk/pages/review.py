@@ -2,8 +2,240 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from sopilot_assets.desk.routing import DeskRoute
+from starlette.background import BackgroundTask
+from starlette.responses import Response
 
-ROUTES: Final[tuple[DeskRoute, ...]] = ()
+from sopilot_assets.capture.registry import Recording
+from sopilot_assets.desk.call import Call
+from sopilot_assets.desk.pages.media import still_address, video_address
+from sopilot_assets.desk.roles import EVERYBODY, TRAINERS, Role
+from sopilot_assets.desk.routing import DeskRoute, failed
+from sopilot_assets.desk.viewing import hides_result, not_there, visible_recording
+from sopilot_assets.errors import LabelError
+from sopilot_assets.labels.contests import open_objections
+from sopilot_assets.labels.events import Agreement, LabelEvent, RaterVerdict, Seen
+from sopilot_assets.labels.history import history
+from sopilot_assets.labels.saying import Answered, events_of, own_words, reported_by
+from sopilot_assets.scoring.review.values import review_values
+from sopilot_assets.stations.contests import say_and_show
+from sopilot_assets.stations.media import make_stills, make_video, on_grid, video_of
+from sopilot_assets.stations.review_now import (
+    Addresses,
+    ResultNow,
+    result_now,
+    score_row_of,
+    served_review,
+)
+from sopilot_assets.store.ledgers import Row
+from sopilot_assets.tasks import TaskSpec, find_tasks
+from sopilot_assets.texts.languages import Text
+
+_CRITICAL: Final = {"yes": True, "no": False, "unsure": None}
+_ADDRESSES: Final = Addresses(video=video_address, still=still_address)
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What others say of one finding: who agrees, who does not; and ``own``, what who asks says: yes, no or
+    unsure, empty where they said nothing.
+    """
+
+    agree: tuple[str, ...]
+    disagree: tuple[str, ...]
+    own: str
+
+
+def review(call: Call) -> Response:
+    """The page of a recording."""
+    recording = visible_recording(call)
+    if recording is None:
+        return not_there(call)
+    events = events_of(call.home, recording.key)
+    if hides_result(call, recording, events):
+        return _page(call, recording, "recording_hidden.html.j2", {}, [(recording, _ready(call, recording))])
+    told = result_now(call.home, recording.key)
+    if told is None:
+        return _page(call, recording, "recording_waits.html.j2", {}, [(recording, _ready(call, recording))])
+    return _result(call, recording, told, events)
+
+
+def say(call: Call) -> Response:
+    """Something was said of the result, or of a finding."""
+    recording = visible_recording(call)
+    if recording is None or hides_result(call, recording, events_of(call.home, recording.key)):
+        return not_there(call)
+    row = score_row_of(call.home, recording.key)
+    said = _answered(call, row)
+    if said is None:
+        return failed(call, 403, Text("This is not yours to say.", "この入力を行う権限がありません。"))
+    say_and_show(
+        call.home,
+        recording.key,
+        said,
+        row_id=call.field("row"),
+        who=call.who.who,
+        at=call.now.isoformat(timespec="seconds"),
+    )
+    return call.go(f"/recordings/{recording.key}#said")
+
+
+def _result(call: Call, recording: Recording, told: ResultNow, events: list[LabelEvent]) -> Response:
+    golds = told.golds or {}
+    shown: dict[str, object] = {}
+    if told.work is not None:
+        content = served_review(told, recording, _ADDRESSES)
+        shown = {name: value for name, value in review_values(content).items() if name != "title"}
+        playing = [recording, *(golds[gold.gold_id] for gold in content.golds)]
+    else:
+        playing = [recording]
+    own, task = own_words(events, call.who.who), find_tasks(call.home.root).tasks.get(recording.task_id)
+    reported = reported_by(told.row)
+    values = {
+        **shown,
+        "told": told,
+        "shows": told.work is not None,
+        "own": own,
+        "opinions": [_opinion(one, events, call.who.who) for one in reported],
+        "objections": _objections(events, recording),
+        "history": _history(call, events, task),
+        "may_settle": call.who.role in TRAINERS,
+        "worker": call.who.role is Role.TRAINEE,
+    }
+    answer = _page(
+        call, recording, "recording.html.j2", values, [(one, _ready(call, one)) for one in playing]
+    )
+    answer.background = BackgroundTask(_prepare, call, _stills(told, recording, golds), playing)
+    return answer
+
+
+def _page(
+    call: Call,
+    recording: Recording,
+    template: str,
+    values: Mapping[str, object],
+    videos: Iterable[tuple[Recording, bool]],
+) -> Response:
+    task = find_tasks(call.home.root).tasks.get(recording.task_id)
+    name = recording.original_name
+    hidden = template == "recording_hidden.html.j2"
+    return call.page(
+        template,
+        title=Text(recording.key.video_id, recording.key.video_id) if hidden else Text(name, name),
+        values={
+            "recording": recording,
+            "task_title": Text(task.name, task.name_ja or task.name)
+            if task
+            else Text(recording.task_id, recording.task_id),
+            "hidden": hidden,
+            "video": video_address(recording),
+            "preparing": [f"{video_address(one)}/state" for one, ready in videos if not ready],
+            **values,
+        },
+    )
+
+
+def _ready(call: Call, recording: Recording) -> bool:
+    return video_of(call.home, recording).path is not None
+
+
+def _prepare(call: Call, stills: list[tuple[Recording, int]], videos: list[Recording]) -> None:
+    """Make what the page shows, once it is sent: pictures first, they take least."""
+    make_stills(call.home, stills)
+    for one in videos:
+        if video_of(call.home, one).waits:
+            make_video(call.home, one)
+
+
+def _stills(
+    told: ResultNow, recording: Recording, golds: Mapping[str, Recording]
+) -> list[tuple[Recording, int]]:
+    if told.work is None:
+        return []
+    shown = (*told.work.score.deviations, *told.work.score.suspected)
+    its = [(recording, on_grid(min(one.trainee.middle_s, recording.duration_s))) for one in shown]
+    return its + [
+        (golds[one.gold_id], on_grid(min(one.gold.middle_s, golds[one.gold_id].duration_s)))
+        for one in shown
+        if one.gold is not None
+    ]
+
+
+def _history(call: Call, events: list[LabelEvent], task: TaskSpec | None) -> object:
+    return history(events, task, blind=call.who.role is not Role.TRAINEE)
+
+
+def _objections(events: list[LabelEvent], recording: Recording) -> object:
+    rows: list[Row] = [
+        {**one.model_dump(mode="json", include=_SPOKEN), "source": one.source.value} for one in events
+    ]
+    return open_objections(rows).get(str(recording.key), ())
+
+
+_SPOKEN: Final = {"task_id", "key", "who", "at", "seq", "verdict", "note", "adjudicates"}
+
+
+def _opinion(one: Agreement, events: list[LabelEvent], who: str) -> Opinion:
+    newest = {event.who: event for event in events if not event.adjudicates and event.source.value == "human"}
+    said = {
+        name: its.agree
+        for name, event in newest.items()
+        for its in event.deviations
+        if (its.type, its.steps, its.suspected) == (one.type, one.steps, one.suspected)
+    }
+    own = {True: "yes", False: "no", None: "unsure"}[said[who]] if who in said else ""
+    return Opinion(
+        agree=tuple(sorted(name for name, agrees in said.items() if agrees and name != who)),
+        disagree=tuple(sorted(name for name, agrees in said.items() if agrees is False and name != who)),
+        own=own,
+    )
+
+
+def _answered(call: Call, row: Row | None) -> Answered | None:
+    """What the form says; None for what who asks may not say."""
+    kind, note = call.field("kind"), call.field("note")
+    critical = call.field("critical")
+    answer = (_CRITICAL[critical],) if critical in _CRITICAL else None
+    contests = kind == "whole" and call.field("verdict") == RaterVerdict.DISAGREE.value and answer is None
+    if call.who.role is Role.TRAINEE and not contests:
+        return None  # what else a worker says would count as if somebody had looked at the recording
+    if kind == "settle":
+        return Answered(critical=answer, note=note, settles=True) if call.who.role in TRAINERS else None
+    if kind == "finding":
+        return _of_finding(call, row, note)
+    verdict = RaterVerdict(said) if (said := call.field("verdict")) in set(RaterVerdict) and said else None
+    if call.who.role is Role.TRAINEE and verdict is RaterVerdict.DISAGREE and not note:
+        raise LabelError(
+            "A reason is missing: say in a few words what is wrong with the result.",
+            ja="理由が入力されていません。判定のどこが違うのかを短く書いてください。",
+        )
+    if verdict is None and answer is None and not note:
+        raise LabelError("Nothing was said: choose an answer or write a comment.", ja=_NOTHING_JA)
+    return Answered(verdict=verdict, critical=answer, note=note)
+
+
+_NOTHING_JA: Final = "入力がありません。答えを選ぶか、コメントを書いてください。"
+
+
+def _of_finding(call: Call, row: Row | None, note: str) -> Answered:
+    reported = () if row is None else reported_by(row)
+    number = call.field("finding")
+    if not (number.isascii() and number.isdigit() and int(number) < len(reported)):
+        raise LabelError(
+            f"finding {number!r}: the result reports {len(reported)} findings. Open the recording again.",
+            ja="その指摘はこの判定にありません。もう一度録画を開いてください。",
+        )
+    one, agree = reported[int(number)], call.field("agree")
+    if agree not in _CRITICAL and not note:
+        raise LabelError("Nothing was said: choose an answer or write a comment.", ja=_NOTHING_JA)
+    said = one.model_copy(update={"agree": _CRITICAL[agree]}) if agree in _CRITICAL else None
+    return Answered(finding=said, note=note, about=Seen(type=one.type, steps=one.steps))
+
+
+ROUTES: Final = (
+    DeskRoute("/recordings/{key}", review, EVERYBODY),
+    DeskRoute("/recordings/{key}/say", say, EVERYBODY, ("POST",)),
+)

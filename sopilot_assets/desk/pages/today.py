@@ -2,19 +2,83 @@
 
 from __future__ import annotations
 
+import hashlib
+from datetime import datetime, timedelta
 from typing import Final
 
 from starlette.responses import Response
 
 from sopilot_assets.desk.call import Call
-from sopilot_assets.desk.roles import EVERYBODY
+from sopilot_assets.desk.pages.media import thumbnail_address
+from sopilot_assets.desk.roles import EVERYBODY, TRAINERS
 from sopilot_assets.desk.routing import DeskRoute
+from sopilot_assets.desk.viewing import eyes_of
+from sopilot_assets.scoring.review.words import TYPES
+from sopilot_assets.stations.recording_list import NOT_JUDGED, ListFilter, list_recordings
+from sopilot_assets.tasks import find_tasks
 from sopilot_assets.texts.languages import Text
+from sopilot_assets.upkeep.today import waiting_now
+
+_NEWEST: Final = 10
+_ANOTHER_VISIT: Final = timedelta(minutes=30)
+"""Who was away for so long comes again."""
+_YEAR_S: Final = 365 * 24 * 3600
 
 
 def today(call: Call) -> Response:
     """The first page."""
-    return call.page("today.html.j2", title=Text("Today", "今日"))
+    since, latest = _visits(call)
+    trains = call.who.role in TRAINERS
+    eyes, tasks = eyes_of(call.who), find_tasks(call.home.root).tasks
+    own = None if trains else list_recordings(call.home, eyes, ListFilter(), tasks=tasks)
+    waiting = waiting_now(call.home, call.now, since=since) if trains else None
+    answer = call.page(
+        "today.html.j2",
+        title=Text("Today", "今日"),
+        values={
+            "waiting": waiting,
+            "types": TYPES,
+            "own": None if own is None else own.rows[:_NEWEST],
+            "own_count": 0 if own is None else own.total,
+            "since": since,
+            "waits": waiting.not_judged > 0
+            if waiting
+            else any(row.verdict is None and not row.hidden for row in (own.rows if own else ())),
+            "not_judged": NOT_JUDGED,
+            "thumbnail": thumbnail_address,
+        },
+    )
+    answer.set_cookie(
+        _cookie(call),
+        f"{since or ''}~{latest}",
+        max_age=_YEAR_S,
+        httponly=True,
+        secure=call.config.secure,
+        samesite="lax",
+    )
+    return answer
+
+
+def _visits(call: Call) -> tuple[str | None, str]:
+    """When the visit before this one ended, None where nobody knows, and when this one was seen last: now."""
+    before, _, latest = call.request.cookies.get(_cookie(call), "").strip('"').partition("~")
+    now, since, seen = call.now, _moment(before), _moment(latest)
+    if seen is not None and now - seen > _ANOTHER_VISIT:
+        since = seen
+    return None if since is None else since.isoformat(), now.isoformat(timespec="seconds")
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
+def _cookie(call: Call) -> str:
+    """The cookie of this person in this browser."""
+    return f"sopilot_visit_{hashlib.sha256(call.who.who.encode()).hexdigest()[:12]}"
 
 
 ROUTES: Final = (DeskRoute("/", today, EVERYBODY),)

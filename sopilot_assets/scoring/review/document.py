@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 Json: TypeAlias = str | int | float | bool | Sequence["Json"] | Mapping[str, "Json"] | None
@@ -63,9 +63,13 @@ def bytes_uri(content: bytes, *, kind: str) -> str:
 def _template(name: str, package: str) -> Template:
     """The compiled template; compiling takes longer than rendering."""
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        loader=FunctionLoader(lambda included: _text(included, package)),
     )
-    return environment.from_string(_text(name, package))
+    return environment.get_template(name)
 
 
 @cache

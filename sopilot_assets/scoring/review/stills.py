@@ -45,7 +45,15 @@ class Unreadable:
     why: str
 
 
-Moment: TypeAlias = Still | Unreadable
+@dataclass(frozen=True, slots=True)
+class ServedStill:
+    """A picture that a server shows at ``address``, at ``time_s`` seconds."""
+
+    time_s: float
+    address: str
+
+
+Moment: TypeAlias = Still | ServedStill | Unreadable
 
 
 @dataclass(frozen=True, slots=True)

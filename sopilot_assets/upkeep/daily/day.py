@@ -108,6 +108,10 @@ class Rows:
         active = set(self.recordings["key"])
         return {key: objections for key, objections in sorted(found.items()) if key in active}
 
+    def said_since(self, moment: str) -> int:
+        """How many label events were written after a moment (ISO 8601 in UTC)."""
+        return int((labels_ledger(self.home).as_of(self.day.moment)["written_at"] > moment).sum())
+
     def _events(self, task_id: str) -> list[LabelEvent]:
         return [event for event in read_chain(self.home, task_id) if event.event_id in self._known_events]
 

@@ -77,6 +77,12 @@ def facts_of(home: Home, day: Day, *, now: datetime, run_id: str) -> Facts:
     return known_facts(home)[day.date.isoformat()]
 
 
+def facts_for_counts(home: Home, now: datetime) -> Facts:
+    """Of the facts of now only those that cost nothing to know: settings and tasks."""
+    date, tasks = now.date().isoformat(), tuple(sorted(find_tasks(home.root).tasks))
+    return Facts(date, now.isoformat(), None, None, None, (), _kept(home), tasks)
+
+
 def known_facts(home: Home) -> dict[str, Facts]:
     """The facts that were kept, by date."""
     rows = plain_rows(facts_ledger(home).all_rows())
@@ -85,15 +91,6 @@ def known_facts(home: Home) -> dict[str, Facts]:
 
 def _measured(home: Home, day: Day, now: datetime) -> dict[str, Cell]:
     late = now - day.until > IN_TIME
-    settings = load_settings(home)
-    kept = {
-        "golds": settings.targets.golds,
-        "trainees": settings.targets.trainees,
-        "pause_gib": settings.disk.pause_gib,
-        "warn_gib": settings.disk.warn_gib,
-        "audit_share": settings.audit.share,
-        "audit_seed": settings.audit.seed,
-    }
     return {
         "date": day.date.isoformat(),
         "measured_at": now.isoformat(),
@@ -102,8 +99,21 @@ def _measured(home: Home, day: Day, now: datetime) -> dict[str, Cell]:
         "home_bytes": None if late else folder_bytes(home),
         "stale": None if late else json.dumps(_stale(home), sort_keys=True),
         "gates": json.dumps(_gates(home, day), sort_keys=True),
-        "settings": json.dumps(kept, sort_keys=True),
+        "settings": json.dumps(_kept(home), sort_keys=True),
         "tasks": json.dumps(sorted(find_tasks(home.root).tasks)),
+    }
+
+
+def _kept(home: Home) -> dict[str, float]:
+    """The settings that a report counts by."""
+    settings = load_settings(home)
+    return {
+        "golds": settings.targets.golds,
+        "trainees": settings.targets.trainees,
+        "pause_gib": settings.disk.pause_gib,
+        "warn_gib": settings.disk.warn_gib,
+        "audit_share": settings.audit.share,
+        "audit_seed": settings.audit.seed,
     }
 
 

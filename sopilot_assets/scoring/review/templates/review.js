@@ -17,7 +17,7 @@
   const following = () => $("follow").checked;
   const speed = () => Number($("speed").value);
   const playing = () => !trainee.paused && !trainee.ended;
-  const language = () => ($("lang-ja").checked ? "ja" : "en");
+  const language = () => (document.documentElement.lang === "ja" ? "ja" : "en");
   const within = (time, [start, end], before, after) => time >= start - before && time < end + after;
 
   function timecode(time) {
@@ -251,6 +251,7 @@
     const scrolled = event.target.closest(".strip, .wide");
     const scrolls = scrolled && scrolled.scrollWidth > scrolled.clientWidth;
     const own = event.target.closest(event.key.startsWith("Arrow") ? "select, [type=radio]" : "select")
+      || event.target.closest("textarea, input[type=text], input[type=search]")
       || (scrolls && event.key.startsWith("Arrow"));
     if (!action || own || pressed || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
@@ -307,6 +308,9 @@
   document.addEventListener("keydown", onKey);
   $("expert").addEventListener("change", () => remember($("expert").checked ? "yes" : "no", "sopilot-expert"));
   $("expert").checked = remembered("sopilot-expert") === "yes";
-  const known = remembered();
-  speak(known === "en" || known === "ja" ? known : navigator.language.startsWith("ja") ? "ja" : "en");
+  if ($("lang-en")) { // at the desk the page is in one language
+    const known = remembered();
+    speak(known === "en" || known === "ja" ? known : navigator.language.startsWith("ja") ? "ja" : "en");
+  }
+  wake();
 })();

@@ -1,0 +1,187 @@
+"""Pictures and videos of recordings as browsers show them, made when somebody looks, and kept.
+
+They lie beside the proxies, where retention removes them after their time; all can be made again.
+What reads a recording runs in a limited child process. What cannot be made leaves a file that says why, and
+is not tried again as long as that is there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sopilot_assets.capture.registry import Recording
+from sopilot_assets.errors import SopilotError
+from sopilot_assets.processes.held_file import take
+from sopilot_assets.processes.limited import map_limited, run_limited
+from sopilot_assets.scoring.review.proxy import browsers_play, proxy
+from sopilot_assets.scoring.review.stills import Still, read_stills
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
+from sopilot_assets.store.shared import at_hand
+
+STILL_GRID_MS: Final = 100
+"""Pictures are kept at whole tenths of a second, so that their number has a bound."""
+STILL_LIMIT_S: Final = 60.0
+VIDEO_LIMIT_S: Final = 600.0
+MEMORY_LIMIT_BYTES: Final = 4 << 30
+
+
+def on_grid(time_s: float) -> int:
+    """The nearest time at which a picture is kept, in milliseconds.
+
+    >>> on_grid(3.26)
+    3300
+    """
+    return round(max(time_s, 0.0) * 1000 / STILL_GRID_MS) * STILL_GRID_MS
+
+
+def thumbnail_ms(duration_s: float) -> int:
+    """The moment of a recording's thumbnail, in milliseconds: a third of the way, when work has begun."""
+    return on_grid(duration_s / 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What there is of a picture or a video by now: the file to show, or why there is none; neither as long
+    as nobody has made it.
+    """
+
+    path: Path | None = None
+    why: str | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has to be made yet."""
+        return self.path is None and self.why is None
+
+
+def still_of(home: Home, video_id: str, at_ms: int) -> Made:
+    """The picture of a recording at ``at_ms`` (see `on_grid`), as far as it is made."""
+    target = _still_file(home, video_id, at_ms)
+    if target.exists():
+        return Made(target)
+    return Made(why=_why_not(target))
+
+
+def make_stills(home: Home, wanted: Sequence[tuple[Recording, int]]) -> bool:
+    """Make those of the pictures that wait, in one child process, a video at a time; False, and nothing made,
+    where somebody else is at it.
+    """
+    with _only_maker(home, "stills") as alone:
+        if alone:
+            work = _waiting(home, wanted)
+            results = map_limited(
+                _write_stills,
+                work,
+                processes=1,
+                time_limit_s=STILL_LIMIT_S,
+                memory_limit_bytes=MEMORY_LIMIT_BYTES,
+            )
+            for item, result in results:
+                if isinstance(result, SopilotError):
+                    for target in item.targets.values():
+                        _note(target, home.relative_text(str(result)))
+    return alone
+
+
+def video_of(home: Home, recording: Recording) -> Made:
+    """The file of a recording that browsers play: itself, or its proxy; as far as that is known and made."""
+    known = _playable_file(home, recording)
+    if not known.exists():
+        return Made(why=_why_not(known))
+    chosen = known.read_text(encoding="utf-8").strip()
+    path = _source(home, recording) if not chosen else local_path(home.proxies) / Path(chosen).name
+    return Made(path) if path.exists() else Made()
+
+
+def make_video(home: Home, recording: Recording) -> bool:
+    """Find out whether browsers play a recording, and make its proxy where they do not, in a child process;
+    False, and nothing made, where somebody else is at it.
+    """
+    with _only_maker(home, "videos") as alone:
+        if alone and video_of(home, recording).waits:
+            args = (_source(home, recording), local_path(home.proxies), recording.key.video_id)
+            try:
+                chosen = run_limited(
+                    _playable, args, time_limit_s=VIDEO_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES
+                )
+                publish_text(_playable_file(home, recording), f"{chosen}\n")
+            except SopilotError as error:
+                _note(_playable_file(home, recording), home.relative_text(str(error)))
+    return alone
+
+
+@dataclass(frozen=True, slots=True)
+class _Stills:
+    """Pictures of one video to be made: the file of each, by milliseconds."""
+
+    source: Path
+    targets: Mapping[int, Path]
+
+
+def _waiting(home: Home, wanted: Sequence[tuple[Recording, int]]) -> list[_Stills]:
+    by_video: dict[str, tuple[Recording, dict[int, Path]]] = {}
+    for recording, at_ms in wanted:
+        video_id = recording.key.video_id
+        if still_of(home, video_id, at_ms).waits:
+            its = by_video.setdefault(video_id, (recording, {}))[1]
+            its[at_ms] = _still_file(home, video_id, at_ms)
+    return [_Stills(_source(home, recording), targets) for recording, targets in by_video.values()]
+
+
+def _write_stills(work: _Stills) -> None:
+    """Runs in a child process."""
+    found = read_stills(at_hand(work.source), [at_ms / 1000 for at_ms in work.targets])
+    for at_ms, target in work.targets.items():
+        still = found[at_ms / 1000]
+        if isinstance(still, Still):
+            publish_bytes(target, still.jpeg)
+        else:
+            _note(target, still.why)
+
+
+def _playable(source: Path, proxies: Path, video_id: str) -> str:
+    """The name of the proxy that is played, empty where it is the recording; runs in a child process."""
+    source = at_hand(source)
+    return "" if browsers_play(source) else proxy(source, proxies, video_id).name
+
+
+def _source(home: Home, recording: Recording) -> Path:
+    return local_path(home.videos / recording.stored_name)
+
+
+def _still_file(home: Home, video_id: str, at_ms: int) -> Path:
+    return local_path(home.proxies) / f"{video_id}-still-{at_ms}.jpg"
+
+
+def _playable_file(home: Home, recording: Recording) -> Path:
+    return local_path(home.proxies) / f"{recording.key.video_id}-plays.txt"
+
+
+def _note(target: Path, why: str) -> None:
+    publish_text(_failure(target), f"{why}\n")
+
+
+def _why_not(target: Path) -> str | None:
+    told = _failure(target)
+    return told.read_text(encoding="utf-8").strip() if told.exists() else None
+
+
+def _failure(target: Path) -> Path:
+    return target.with_suffix(".failed")
+
+
+@contextmanager
+def _only_maker(home: Home, what: str) -> Iterator[bool]:
+    """Whether nobody else on this machine makes any of these now; then nobody else does meanwhile."""
+    held = take(local_path(home.proxies) / f".{what}.lock")
+    try:
+        yield held is not None
+    finally:
+        if held is not None:
+            os.close(held)

@@ -1,0 +1,284 @@
+"""The list of recordings: searched, filtered, sorted and cut into pages where the rows lie, in the ledgers.
+
+What somebody may not see is left out, or hidden, before anything is searched or filtered, so that no filter
+says more than the rows it gives.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import pandas as pd
+
+from sopilot_assets.capture.ledgers import videos_ledger
+from sopilot_assets.capture.promotions import promoted_golds
+from sopilot_assets.labels.chain import labels_ledger
+from sopilot_assets.labels.contests import contested
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.result import Decision
+from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
+from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.ledgers import Cell, Row, plain_rows, query_together
+from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
+from sopilot_assets.texts.names import composed
+
+PER_PAGE: Final = 50
+NOT_JUDGED: Final = "not_judged"
+"""What stands for a decision where there is none yet."""
+URGENCY: Final = (
+    Decision.FAIL,
+    Decision.NOT_VERIFIABLE,
+    Decision.NEEDS_REVIEW,
+    Decision.RETRAIN,
+    Decision.PASS,
+)
+"""The gravest decision first."""
+
+
+class ListOrder(StrEnum):
+    """What the list is sorted by."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    NAME = "name"
+    PERSON = "person"
+    SITE = "site"
+    URGENT = "urgent"
+    LOWEST = "lowest"
+
+
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """Whose eyes look: with ``own_only`` only the recordings of ``person`` are there (none where that is
+    None); of what ``rater`` has not labeled yet there is no result, name or person.
+    """
+
+    own_only: bool = False
+    person: str | None = None
+    rater: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListFilter:
+    """Which recordings are listed. ``text`` is searched in file name, key, person and site. ``decision`` is
+    one of `Decision` or `NOT_JUDGED`. ``since`` and ``until`` are dates (both included) of when it was
+    recorded, or taken in where nobody knows. None, empty or False: all.
+    """
+
+    text: str = ""
+    task: str | None = None
+    decision: str | None = None
+    deviation: DeviationType | None = None
+    person: str | None = None
+    site: str | None = None
+    since: str | None = None
+    until: str | None = None
+    contested: bool = False
+    order: ListOrder = ListOrder.NEWEST
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRecording:
+    """A line of the list. ``at`` is when it was recorded (ISO 8601), or taken in where ``recorded`` is
+    False; ``verdict`` is None where it was not judged yet, and where ``hidden`` says that nobody may tell.
+    """
+
+    key: str
+    task_id: str
+    role: str
+    name: str
+    person: str | None
+    site: str | None
+    duration_s: float
+    at: str
+    recorded: bool
+    hidden: bool
+    contested: bool
+    verdict: Verdict | None
+    score: float | None
+    deviations: tuple[tuple[DeviationType, Severity, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPage:
+    """One page of the list, counted from 1; ``total`` is how many recordings all pages hold."""
+
+    rows: tuple[ListedRecording, ...]
+    page: int
+    total: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are, at least one."""
+        return max(1, -(-self.total // PER_PAGE))
+
+
+def list_recordings(
+    home: Home, eyes: Eyes, wanted: ListFilter, *, page: int = 1, tasks: Mapping[str, TaskSpec] | None = None
+) -> RecordingPage:
+    """A page of the recordings that count, as ``eyes`` may see them; the last one where there are fewer
+    pages. ``tasks`` tell the limits that a verdict names.
+    """
+    found = _page(home, eyes, wanted, max(page, 1))
+    if not found and page > 1:
+        total = _page(home, eyes, wanted, 1)
+        page = 1 if not total else -(-int(total[0]["total"] or 0) // PER_PAGE)
+        found = _page(home, eyes, wanted, page)
+    told = [str(row["key"]) for row in found if row["decision"] is not None]
+    judged = _judged(home, list(map(PartitionKey.parse, told)))
+    rows = tuple(_listed(row, judged.get(str(row["key"])), tasks or {}) for row in found)
+    return RecordingPage(rows, max(page, 1), int(found[0]["total"] or 0) if found else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ListChoices:
+    """What there is to choose from in the filters, each sorted."""
+
+    tasks: tuple[str, ...]
+    persons: tuple[str, ...]
+    sites: tuple[str, ...]
+
+
+def list_choices(home: Home, eyes: Eyes) -> ListChoices:
+    """The tasks, persons and sites of the recordings that ``eyes`` may see; a rater chooses no person."""
+    return _choices(home, tuple(videos_ledger(home).files()), eyes)
+
+
+@functools.lru_cache(maxsize=32)
+def _choices(home: Home, _: tuple[str, ...], eyes: Eyes) -> ListChoices:
+    """Kept as long as the files of the ledger are the same."""
+    rows = videos_ledger(home).query(
+        "select distinct task_id, person, site from latest, asked where status = 'active' "
+        "and (asked.its_own is null or person = asked.its_own_person)",
+        asked=_asked(own="yes" if eyes.own_only else None, own_person=eyes.person),
+    )
+    persons = () if eyes.rater else tuple(sorted(set(rows["person"].dropna())))
+    return ListChoices(
+        tuple(sorted(set(rows["task_id"]))), persons, tuple(sorted(set(rows["site"].dropna())))
+    )
+
+
+_ORDERS: Final[Mapping[ListOrder, str]] = {
+    ListOrder.NEWEST: "at_text desc",
+    ListOrder.OLDEST: "at_text",
+    ListOrder.NAME: "lower(name)",
+    ListOrder.PERSON: "person nulls last, at_text desc",
+    ListOrder.SITE: "site nulls last, at_text desc",
+    ListOrder.URGENT: "contested desc, urgency, score nulls first, at_text desc",
+    ListOrder.LOWEST: "score nulls last, at_text desc",
+}
+_URGENCY: Final = " ".join(f"when '{one.value}' then {rank}" for rank, one in enumerate(URGENCY))
+_LISTED: Final = f"""
+, labeled as (
+    select distinct key from labels, asked
+    where who = asked.its_rater and source in ('human', 'blind_human')
+), every as (
+    select key, task_id, video_id, original_name, videos.person, site, duration_s, recorded_at,
+        case when promoted.key is not null then 'gold' else videos.role end as role,
+        asked.its_rater is not null and videos.role = 'trainee' and labeled.key is null as hidden,
+        coalesce(recorded_at, videos.first_written_at) as at_text
+    from videos left join labeled using (key) left join promoted using (key), asked
+    where status = 'active' and (asked.its_own is null or videos.person = asked.its_own_person)
+), seen as (
+    select key, every.task_id, every.role, every.site, duration_s, hidden, recorded_at, at_text,
+        case when hidden then every.video_id else every.original_name end as name,
+        case when not hidden then every.person end as person,
+        case when not hidden then decision end as decision,
+        case when not hidden then score end as score,
+        case when not hidden then deviation_types end as deviation_types,
+        not hidden and objected.key is not null as contested,
+        case decision {_URGENCY} else {len(URGENCY)} end as urgency
+    from every left join scores using (key) left join objected using (key)
+) select seen.*, count(*) over () as total from seen, asked
+where (asked.its_task is null or task_id = asked.its_task)
+    and (asked.its_decision is null
+        or (not hidden and coalesce(decision, '{NOT_JUDGED}') = asked.its_decision))
+    and (asked.its_deviation is null
+        or list_contains(string_split(deviation_types, ','), asked.its_deviation))
+    and (asked.its_person is null or seen.person = asked.its_person)
+    and (asked.its_site is null or site = asked.its_site)
+    and (asked.its_since is null or substr(at_text, 1, 10) >= asked.its_since)
+    and (asked.its_until is null or substr(at_text, 1, 10) <= asked.its_until)
+    and (asked.its_contested is null or contested)
+    and (asked.its_text is null
+        or contains(lower(concat_ws(' ', name, key, seen.person, site)), asked.its_text))
+"""  # noqa: S608 - constants of ours; what is asked for stands in a table
+
+
+def _page(home: Home, eyes: Eyes, wanted: ListFilter, page: int) -> list[dict[str, Cell]]:
+    asked = _asked(
+        own="yes" if eyes.own_only else None,
+        own_person=eyes.person,
+        rater=eyes.rater,
+        task=wanted.task,
+        decision=wanted.decision,
+        deviation=None if wanted.deviation is None else wanted.deviation.value,
+        person=wanted.person,
+        site=wanted.site,
+        since=wanted.since,
+        until=wanted.until,
+        contested="yes" if wanted.contested else None,
+        text=composed(wanted.text.strip()).lower() or None,
+    )
+    order = f"order by {_ORDERS[wanted.order]}, key limit {PER_PAGE} offset {(page - 1) * PER_PAGE}"
+    ledgers = {"videos": videos_ledger(home), "scores": scores_ledger(home), "labels": labels_ledger(home)}
+    frame = query_together(
+        ledgers,
+        f"{_LISTED} {order}",
+        asked=asked,
+        promoted=_keys(promoted_golds(home)),
+        objected=_keys(contested(home)),
+    )
+    return plain_rows(frame)
+
+
+def _judged(home: Home, keys: Sequence[PartitionKey]) -> dict[str, Row]:
+    """The rows of scores of so few recordings, by key."""
+    if not keys:
+        return {}
+    columns = "key, decision, cause, reason_en, reason_ja, score, deviations, suspected"
+    named = ", ".join(f"'{key}'" for key in keys)  # faster than joining a table of them
+    rows = scores_ledger(home).query(f"select {columns} from latest where key in ({named})")  # noqa: S608 - partition keys hold no quotes
+    return {str(row["key"]): row for row in plain_rows(rows)}
+
+
+def _listed(row: Row, judged: Row | None, tasks: Mapping[str, TaskSpec]) -> ListedRecording:
+    stored = [] if judged is None else json.loads(str(judged["deviations"] or "[]"))
+    counts = Counter((DeviationType(one["type"]), Severity(one["severity"])) for one in stored)
+    kinds = [(kind, severity) for severity in Severity for kind in DeviationType]
+    task_id = str(row["task_id"])
+    return ListedRecording(
+        key=str(row["key"]),
+        task_id=task_id,
+        role=str(row["role"]),
+        name=str(row["name"]),
+        person=_text(row["person"]),
+        site=_text(row["site"]),
+        duration_s=float(row["duration_s"] or 0.0),
+        at=str(row["at_text"]),
+        recorded=row["recorded_at"] is not None,
+        hidden=bool(row["hidden"]),
+        contested=bool(row["contested"]),
+        verdict=None if judged is None else verdict_of_row(judged, tasks.get(task_id)),
+        score=None if row["score"] is None else float(row["score"]),
+        deviations=tuple((*one, counts[one]) for one in kinds if counts[one]),
+    )
+
+
+def _asked(**values: str | None) -> pd.DataFrame:
+    """One row that a query joins: each value as the column ``its_<name>``."""
+    return pd.DataFrame({f"its_{name}": [value] for name, value in values.items()}, dtype="string")
+
+
+def _keys(keyed: Mapping[str, object]) -> pd.DataFrame:
+    return pd.DataFrame({"key": list(keyed)}, dtype="string")
+
+
+def _text(value: Cell) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,170 @@
+"""What waits for people now, and what happened since a moment: the questions of the daily report, asked for
+the first page of the desk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sopilot_assets.capture.reasons import REASON_TEXTS, Reason
+from sopilot_assets.capture.registry import Registry
+from sopilot_assets.scoring.result import Objection
+from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
+from sopilot_assets.stations.gold_inputs import task_inputs
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell, Row
+from sopilot_assets.tasks import TaskSpec, find_tasks
+from sopilot_assets.texts.languages import Text
+from sopilot_assets.upkeep.daily import counts
+from sopilot_assets.upkeep.daily.day import Day, Rows
+from sopilot_assets.upkeep.daily.facts import facts_for_counts
+from sopilot_assets.upkeep.daily.waiting import looks
+
+MOST: Final = 12
+"""So many of a kind are named; the list of recordings has the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAt:
+    """A recording that a person has to look at, or whose decision is contested."""
+
+    key: str
+    name: str
+    verdict: Verdict | None
+    objections: tuple[Objection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file that intake refused: why, and what to do; ``at`` is ISO 8601 in UTC."""
+
+    file: str
+    at: str
+    what: Text
+    action: Text
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """How far a task is: recordings against the targets, and what waits in it."""
+
+    task_id: str
+    name: Text
+    golds: int
+    golds_target: int
+    trainees: int
+    trainees_target: int
+    not_judged: int
+    to_audit: int
+    disputed: int
+    without_steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """How much happened since a moment."""
+
+    taken_in: int
+    judged: int
+    refused: int
+    said: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingNow:
+    """All of it; ``look_count`` counts also those that `MOST` leaves out of ``look``, and so on."""
+
+    look: tuple[LookAt, ...]
+    look_count: int
+    contested: tuple[LookAt, ...]
+    refused: tuple[Refused, ...]
+    refused_count: int
+    progress: tuple[TaskProgress, ...]
+    since: Since | None
+
+    @property
+    def not_judged(self) -> int:
+        """How many recordings were taken in and not judged yet."""
+        return sum(task.not_judged for task in self.progress)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nobody has to do anything."""
+        waits = self.look or self.contested or self.refused or self.not_judged
+        return not waits and not any(task.without_steps or task.to_audit for task in self.progress)
+
+
+def waiting_now(home: Home, now: datetime, *, since: str | None) -> WaitingNow:
+    """What waits for a trainer; ``since`` is when they were here last (ISO 8601 in UTC), None where nobody
+    knows.
+    """
+    rows, tasks = Rows(home, Day.at(now.date(), now)), find_tasks(home.root).tasks
+    names = dict(zip(rows.recordings["key"], rows.recordings["original_name"], strict=True))
+    scores = {str(row["key"]): row for row in looks(rows)}
+    refused = [_refused(row) for row in reversed(rows.quarantine)]
+    return WaitingNow(
+        look=tuple(_look(row, tasks) for row in list(scores.values())[:MOST]),
+        look_count=len(scores),
+        contested=tuple(
+            LookAt(key, str(names[key]), None, objections) for key, objections in rows.contested.items()
+        ),
+        refused=tuple(refused[:MOST]),
+        refused_count=len(refused),
+        progress=_progress(home, rows, now, tasks),
+        since=None if since is None else _since(rows, since),
+    )
+
+
+def _look(row: Row, tasks: Mapping[str, TaskSpec]) -> LookAt:
+    verdict = verdict_of_row(row, tasks.get(str(row["task_id"])))
+    return LookAt(str(row["key"]), str(row["original_name"]), verdict)
+
+
+def _refused(row: Row) -> Refused:
+    text = REASON_TEXTS[Reason(str(row["reason"]))]
+    return Refused(
+        str(row["original_name"]),
+        str(row["written_at"]),
+        Text(text.english, text.japanese),
+        Text(text.do_english, text.do_japanese),
+    )
+
+
+def _progress(
+    home: Home, rows: Rows, now: datetime, tasks: Mapping[str, TaskSpec]
+) -> tuple[TaskProgress, ...]:
+    inputs = task_inputs(home, tasks, Registry.read(home))
+    return tuple(
+        TaskProgress(
+            task_id=str(row["task"]),
+            name=_name(tasks.get(str(row["task"])), str(row["task"])),
+            **{name: _count(row[name]) for name in _COUNTS},
+            not_judged=_count(row["without_score"]),
+            without_steps=inputs[str(row["task"])].unannotated if row["task"] in inputs else (),
+        )
+        for row in counts.progress(rows, facts_for_counts(home, now))
+    )
+
+
+_COUNTS: Final = ("golds", "golds_target", "trainees", "trainees_target", "to_audit", "disputed")
+
+
+def _name(task: TaskSpec | None, task_id: str) -> Text:
+    return Text(task_id, task_id) if task is None else Text(task.name, task.name_ja or task.name)
+
+
+def _count(cell: Cell) -> int:
+    return int(cell or 0)
+
+
+def _since(rows: Rows, since: str) -> Since:
+    active = set(rows.recordings["key"])
+    return Since(
+        taken_in=sum(at > since for key, at in rows.first_seen.items() if key in active),
+        judged=sum(at > since for key, at in rows.first_scored.items() if key in active),
+        refused=sum(str(row["written_at"]) > since for row in rows.quarantine),
+        said=rows.said_since(since),
+    )
