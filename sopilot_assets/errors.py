@@ -14,6 +14,7 @@ SopilotError
 ├── ModelError             an embedding model that is missing, damaged or not the one expected
 │   └── ModelMismatch      two embeddings of different models were about to be compared
 ├── GoldError              the golds of a task do not make a reference
+│   └── MarkConflict       somebody else confirmed the steps of a gold meanwhile
 ├── LedgerError            a ledger file or row that is not what it should be
 ├── LabelError             a label, or a sheet of labels, that cannot be taken
 ├── StudyError             a study that cannot be registered, split, fitted or evaluated
@@ -101,6 +102,10 @@ class GoldError(SopilotError):
     def __init__(self, message: str, *, ja: str | None = None) -> None:
         super().__init__(message)
         self.ja = ja
+
+
+class MarkConflict(GoldError):
+    """Somebody else confirmed the steps of a gold meanwhile."""
 
 
 class LedgerError(SopilotError):

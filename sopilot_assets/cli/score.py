@@ -250,8 +250,8 @@ def _show_what_is_left(home: Home, tasks: Collection[str], *, quiet: bool) -> No
         show_warning(outdated)
     inputs = _inputs(home, tasks)
     for its in inputs.values():
-        for stranger in told(its.annotations.strangers):
-            show_warning(f"{stranger.en}.")
+        for remark in (*told(its.annotations.strangers), *told(its.overruled)):
+            show_warning(f"{remark.en}.")
     problems = [*_broken(home, tasks), *(one.en for one in reference_problems(home, inputs).values())]
     for problem in problems:
         show_error(problem)

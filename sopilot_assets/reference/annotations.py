@@ -73,14 +73,23 @@ def read_annotations(
 ) -> Annotations:
     """The annotated steps in a file, empty when there is no such file; ``source`` is its name in messages."""
     try:
-        text = sheet_text(path.read_bytes(), source=source, refuse=GoldError)
-        sheet = csv_sheet(
-            text, source=source, needed=COLUMNS, refuse=GoldError, advice="Mend the first line."
-        )
+        data = path.read_bytes()
     except FileNotFoundError:
         return Annotations()
     except OSError as error:
         return Annotations(faults=(Text(*[f"{source}: cannot be read ({error.strerror})"] * 2),))
+    return annotations_of(data, step_ids, golds, source=source)
+
+
+def annotations_of(
+    data: bytes, step_ids: Sequence[str], golds: Sequence[GoldNames], *, source: str
+) -> Annotations:
+    """The annotated steps in the bytes of a sheet, which messages call ``source``."""
+    try:
+        text = sheet_text(data, source=source, refuse=GoldError)
+        sheet = csv_sheet(
+            text, source=source, needed=COLUMNS, refuse=GoldError, advice="Mend the first line."
+        )
     except GoldError as error:
         why = str(error).rstrip(".")
         return Annotations(faults=(Text(why, f"読めません（{why}）"),))

@@ -1,4 +1,8 @@
-"""What a task's reference would be made of now: its golds, their persons and their steps in ``steps.csv``.
+"""What a task's reference would be made of now: its golds, their persons and their steps.
+
+The steps of a gold are those of its newest confirmed mark; without one, of a promoted gold those that were
+confirmed by promoting it, and of any other its rows in ``steps.csv``. A promotion is a word like a mark: the
+later one of the two counts.
 
 Nothing of this reads a video or an embedding, so that it can be asked at any time.
 """
@@ -6,9 +10,11 @@ Nothing of this reads a video or an embedding, so that it can be asked at any ti
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, TypeAlias
 
+from sopilot_assets.capture.marks import MarkEvent, deciding_marks, marks_chain
 from sopilot_assets.capture.promotions import ConfirmedStep, confirmed_steps
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.errors import GoldError
@@ -34,22 +40,25 @@ EmbeddingModels: TypeAlias = Mapping[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class GoldInputs:
-    """The golds of a task that are not withdrawn, and their steps: what ``steps.csv`` says, and of promoted
-    golds what was confirmed by promoting them.
+    """The golds of a task that are not withdrawn, and their steps: ``annotations`` has what counts of marks,
+    promotions and ``steps.csv``.
 
-    ``promotions`` is what is wrong with the steps of promoted golds. ``embedded`` holds the model of each
-    gold's embedding, by key; golds without one make no reference. ``waiting`` are the golds that nobody tried
-    to embed yet, by key.
+    ``confirmed`` is what is wrong with marks or with the steps of promoted golds. ``marks`` are the marks
+    that count, by key, and ``overruled`` says where ``steps.csv`` says something else. ``embedded`` holds the
+    model of each gold's embedding, by key; golds without one make no reference. ``waiting`` are the golds
+    that nobody tried to embed yet, by key.
     """
 
     task_id: str
     golds: tuple[Recording, ...]
     annotations: Annotations
-    promotions: Text | None
+    confirmed: Text | None
     embedded: Mapping[str, str]
     waiting: tuple[str, ...]
     fingerprint: str
     """A hash of all that the reference rests on."""
+    marks: Mapping[str, MarkEvent] = field(default_factory=dict)
+    overruled: tuple[Text, ...] = ()
 
     @property
     def steps_faults(self) -> tuple[Text, ...]:
@@ -58,12 +67,12 @@ class GoldInputs:
 
     @property
     def problem(self) -> Text | None:
-        """Why no reference is made of the golds' steps: of ``steps.csv`` or of promoted golds; None where
-        nothing is wrong with them.
+        """Why no reference is made of the golds' steps: of ``steps.csv``, of marks or of promoted golds;
+        None where nothing is wrong with them.
         """
         listed = self.steps_faults
         if not listed:
-            return self.promotions
+            return self.confirmed
         en, ja = ("; ".join(one.en for one in listed), "。".join(one.ja for one in listed))
         return Text(
             f"Nothing of steps.csv is taken until this is mended: {en}.",
@@ -72,7 +81,7 @@ class GoldInputs:
 
     @property
     def unannotated(self) -> tuple[str, ...]:
-        """The golds that have no rows, as rows may call them; their steps are guessed."""
+        """The golds that nobody marked, as rows may call them; their steps are guessed."""
         names, steps = [gold_names(one) for one in self.golds], self.annotations.steps
         return tuple(shortest_name(one, names) for one in names if one.video_id not in steps)
 
@@ -97,22 +106,23 @@ class GoldInputs:
 def gold_inputs(home: Home, task: TaskSpec, *, registry: Registry, models: EmbeddingModels) -> GoldInputs:
     """What the reference of a task would be made of now."""
     golds = tuple(registry.golds(task.task_id))
+    said, confirmed = _confirmed(home, task, golds)
     names = [gold_names(one) for one in golds if one.promotion is None]
     source = f"capture/{task.task_id}/gold/steps.csv"
-    annotations = read_annotations(home.steps_csv(task.task_id), task.step_ids, names, source=source)
-    of_promoted, promotions = _promoted_steps(home, task, golds)
-    if not annotations.faults:
-        annotations = replace(annotations, steps={**annotations.steps, **of_promoted})
+    read = read_annotations(home.steps_csv(task.task_id), task.step_ids, names, source=source)
+    annotations, overruled = _counting(read, said, names, source)
     tried = {str(one.key): models.get(str(one.key), "") for one in golds}
     embedded = {key: model for key, model in tried.items() if model}
     return GoldInputs(
         task_id=task.task_id,
         golds=golds,
         annotations=annotations,
-        promotions=promotions,
+        confirmed=confirmed,
         embedded=embedded,
         waiting=tuple(key for key, model in tried.items() if model == ""),
-        fingerprint=_fingerprint(task, golds, annotations, embedded, promotions),
+        fingerprint=_fingerprint(task, golds, annotations, embedded, confirmed),
+        marks=said.marks,
+        overruled=overruled,
     )
 
 
@@ -146,11 +156,12 @@ def reference_problems(home: Home, inputs: Mapping[str, GoldInputs]) -> dict[str
 
 def gold_remarks(home: Home, inputs: Mapping[str, GoldInputs]) -> list[str]:
     """What is wrong with the golds of tasks, one line each, for logs: why they give no reference, and rows of
-    ``steps.csv`` that are about none of them.
+    ``steps.csv`` that are about none of them or that a mark overrules.
     """
     problems = [f"{task_id}: {one.en}" for task_id, one in reference_problems(home, inputs).items()]
     strangers = [one.en for its in inputs.values() for one in told(its.annotations.strangers)]
-    return [*problems, *strangers]
+    overruled = [one.en for its in inputs.values() for one in told(its.overruled)]
+    return [*problems, *strangers, *overruled]
 
 
 def embedding_models(home: Home) -> dict[str, str | None]:
@@ -164,34 +175,110 @@ def embedding_models(home: Home) -> dict[str, str | None]:
     }
 
 
-def _promoted_steps(
-    home: Home, task: TaskSpec, golds: Sequence[Recording]
-) -> tuple[dict[str, tuple[StepInterval, ...]], Text | None]:
-    """The steps of the promoted golds by video id, and what is wrong with them: a broken chain, or a step
-    that the task has no more.
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The steps that people confirmed, by video id, and the marks among that, by key."""
+
+    steps: Mapping[str, tuple[StepInterval, ...]] = field(default_factory=dict)
+    marks: Mapping[str, MarkEvent] = field(default_factory=dict)
+
+
+def _confirmed(home: Home, task: TaskSpec, golds: Sequence[Recording]) -> tuple[_Said, Text | None]:
+    """The confirmed steps of golds, and what is wrong with them: a broken chain, or a step that the task has
+    no more.
     """
     try:
-        confirmed = confirmed_steps(home, task.task_id)
+        promoted = confirmed_steps(home, task.task_id)
+        marks = deciding_marks(marks_chain(home).read(task.task_id))
     except GoldError as error:
-        return {}, Text(str(error), str(error))
-    promoted = [one for one in golds if one.promotion is not None]
-    lost = {
-        one.original_name: unknown
-        for one in promoted
-        if (unknown := sorted({step.step for step in confirmed.get(str(one.key), ())} - set(task.step_ids)))
-    }
-    if lost:
-        name, unknown = next(iter(lost.items()))
+        return _Said(), Text(str(error), str(error))
+    steps: dict[str, tuple[ConfirmedStep, ...]] = {}
+    marked: dict[str, MarkEvent] = {}
+    for one in golds:
+        key = str(one.key)
+        if key in marks and _is_later(marks[key], one):
+            marked[key], steps[key] = marks[key], marks[key].steps
+        elif one.promotion is not None and key in promoted:
+            # one that was demoted between the two looks has no steps here; the next look finds no gold
+            steps[key] = promoted[key]
+    for one in golds:
+        lost = sorted({step.step for step in steps.get(str(one.key), ())} - set(task.step_ids))
+        if lost:
+            return _Said(marks=marked), _lost(task, one, lost, promoted=str(one.key) not in marked)
+    by_video = {one.key.video_id: one for one in golds if str(one.key) in steps}
+    found = {video: step_intervals(task, steps[str(one.key)]) for video, one in by_video.items()}
+    return _Said(found, marked), None
+
+
+def _is_later(mark: MarkEvent, gold: Recording) -> bool:
+    """Whether the mark was made after the gold was promoted, if it was."""
+    if gold.promotion is None:
+        return True
+    return datetime.fromisoformat(mark.at) > datetime.fromisoformat(gold.promotion.at)
+
+
+def _lost(task: TaskSpec, gold: Recording, unknown: Sequence[str], *, promoted: bool) -> Text:
+    """That steps were confirmed which the task has no more, and what to do."""
+    name, steps = gold.original_name, ", ".join(unknown)
+    if promoted:
         again = f"sopilot gold demote {name}, then sopilot gold promote {name} --steps FILE"
-        return {}, Text(
-            f"{name} was promoted with the steps {', '.join(unknown)}, which task {task.task_id} has no "
-            f"more. Confirm its steps anew: {again}.",
-            f"{name} は手順 {', '.join(unknown)} とともにお手本にされましたが、作業 {task.task_id} に"
+        return Text(
+            f"{name} was promoted with the steps {steps}, which task {task.task_id} has no more. Confirm its "
+            f"steps anew: {again}.",
+            f"{name} は手順 {steps} とともにお手本にされましたが、作業 {task.task_id} に"
             f"その手順はもうありません。手順を確認し直してください：{again}。",
         )
-    # one that was demoted between the two looks has no steps here; the next look finds that it is no gold
-    there = [one for one in promoted if str(one.key) in confirmed]
-    return {one.key.video_id: step_intervals(task, confirmed[str(one.key)]) for one in there}, None
+    return Text(
+        f"{name} was marked with the steps {steps}, which task {task.task_id} has no more. Mark it anew at "
+        f"the desk, or with sopilot gold mark {task.task_id}.",
+        f"{name} には手順 {steps} の時刻が記録されていますが、作業 {task.task_id} に"
+        f"その手順はもうありません。デスクまたは sopilot gold mark {task.task_id} で記録し直してください。",
+    )
+
+
+SAME_S: Final = 0.0015
+"""Times that differ by no more say the same: marks are kept to the millisecond."""
+
+
+def _counting(
+    read: Annotations, said: _Said, names: Sequence[GoldNames], source: str
+) -> tuple[Annotations, tuple[Text, ...]]:
+    """What counts of ``steps.csv`` and of what people confirmed, and where a mark overrules the file.
+
+    Faults of the file matter as long as a gold without confirmed steps needs it.
+    """
+    needs_file = [one for one in names if one.video_id not in said.steps]
+    if read.faults and (needs_file or not said.steps):
+        return read, ()
+    overruled = [
+        _overruled(one, names, source)
+        for one in names
+        if one.video_id in said.steps
+        and one.video_id in read.steps
+        and not same_steps(read.steps[one.video_id], said.steps[one.video_id])
+    ]
+    counting = replace(read, steps={**read.steps, **said.steps}, faults=())
+    return counting, (*read.faults, *overruled)
+
+
+def same_steps(one: Sequence[StepInterval], other: Sequence[StepInterval]) -> bool:
+    """Whether both say the same steps at the same times, to the millisecond."""
+    return len(one) == len(other) and all(
+        a.step == b.step
+        and abs(a.segment.start_s - b.segment.start_s) <= SAME_S
+        and abs(a.segment.end_s - b.segment.end_s) <= SAME_S
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def _overruled(gold: GoldNames, names: Sequence[GoldNames], source: str) -> Text:
+    name, task_id = shortest_name(gold, names), source.split("/")[1]
+    return Text(
+        f"{source}: says other steps of {name} than its confirmed mark, which counts. If the file is right, "
+        f"import it at the desk or with sopilot gold mark {task_id}",
+        f"{source}：{name} の時刻が、確定済みの記録と違います。確定済みの記録が使われます。"
+        f"ファイルが正しい場合は、デスクまたは sopilot gold mark {task_id} で取り込んでください",
+    )
 
 
 def step_intervals(task: TaskSpec, steps: Sequence[ConfirmedStep]) -> tuple[StepInterval, ...]:
@@ -213,7 +300,7 @@ def _fingerprint(
     golds: Sequence[Recording],
     annotations: Annotations,
     embedded: Mapping[str, str],
-    promotions: Text | None,
+    confirmed: Text | None,
 ) -> str:
     steps: list[list[Cell]] = [
         [video_id, one.step, one.segment.start_s, one.segment.end_s]
@@ -230,6 +317,6 @@ def _fingerprint(
                 if str(one.key) in embedded
             ],
             "annotated": steps,
-            "faults": [one.en for one in (*annotations.faults, *filter(None, [promotions]))],
+            "faults": [one.en for one in (*annotations.faults, *filter(None, [confirmed]))],
         }
     )[:16]

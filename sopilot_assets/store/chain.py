@@ -127,11 +127,19 @@ class Chain(Generic[DraftT, EventT]):
     voice: Callable[[DraftT | EventT], Hashable]
     refuse: type[SopilotError]
 
-    def append(self, drafts: Iterable[DraftT], *, run_id: str, written_at: str) -> list[EventT]:
+    def append(
+        self,
+        drafts: Iterable[DraftT],
+        *,
+        run_id: str,
+        written_at: str,
+        require: Callable[[Sequence[EventT]], None] | None = None,
+    ) -> list[EventT]:
         """Append the drafts to the chains of their tasks; returns the new events.
 
         A draft that says what its voice said last adds nothing. All drafts are taken or none. A lock keeps
-        two writers from forking a chain. Raises ``refuse`` where a chain is broken already.
+        two writers from forking a chain; while it is held, ``require`` gets each task's events before
+        anything is added, and may raise. Raises ``refuse`` where a chain is broken already.
         """
         wanted = list(drafts)
         if not wanted:
@@ -141,6 +149,8 @@ class Chain(Generic[DraftT, EventT]):
             heads: dict[str, Head] = {}
             for task_id in sorted({draft.task_id for draft in wanted}):
                 before = self.read(task_id)
+                if require is not None:
+                    require(before)
                 new = self._placed(before, [draft for draft in wanted if draft.task_id == task_id])
                 heads[task_id] = chain_head([*before, *new])
                 added += new

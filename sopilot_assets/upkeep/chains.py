@@ -1,9 +1,10 @@
-"""The chains of events of a home: of labels, of promotions and of adopted policies."""
+"""The chains of events of a home: of labels, of promotions, of marks and of adopted policies."""
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
+from sopilot_assets.capture.marks import MarkDraft, MarkEvent, marks_chain
 from sopilot_assets.capture.promotions import PromotionDraft, PromotionEvent, promotions_chain
 from sopilot_assets.labels.chain import labels_chain
 from sopilot_assets.labels.events import Draft, LabelEvent
@@ -14,10 +15,11 @@ from sopilot_assets.studies.adoptions import AdoptionDraft, AdoptionEvent, adopt
 Chains: TypeAlias = tuple[
     Chain[Draft, LabelEvent],
     Chain[PromotionDraft, PromotionEvent],
+    Chain[MarkDraft, MarkEvent],
     Chain[AdoptionDraft, AdoptionEvent],
 ]
 
 
 def event_chains(home: Home) -> Chains:
     """All of them, to be verified."""
-    return labels_chain(home), promotions_chain(home), adoptions(home)
+    return labels_chain(home), promotions_chain(home), marks_chain(home), adoptions(home)

@@ -120,6 +120,9 @@ def _rows_not_taken(inputs: GoldInputs) -> Iterator[Condition]:
         what = "; ".join(one.en for one in listed(strangers))
         action = f"{mend}, or add the gold that is meant"
         yield warning(STEPS_FILE, f"{inputs.task_id}: rows of no gold", what, action)
+    if overruled := inputs.overruled:
+        what = "; ".join(one.en for one in listed(overruled))
+        yield warning(STEPS_FILE, f"{inputs.task_id}: other steps than confirmed", what, mend)
 
 
 def _guessed(inputs: GoldInputs) -> Iterator[Condition]:
