@@ -71,9 +71,10 @@ def is_right(kept: str | None, password: str) -> bool:
         return False
     with _AT_ONCE:
         try:
-            return _HASHER.verify(kept or _nobodys(), _same(password)) and kept is not None
+            _HASHER.verify(kept or _nobodys(), _same(password))
         except (VerificationError, InvalidHashError):
             return False
+    return kept is not None
 
 
 def is_outdated(kept: str) -> bool:
