@@ -70,7 +70,9 @@ def add_account(home: Home, account: Account, *, password: str, by: Doer) -> Non
                 f"account {account.who}: there is one of this name already; nothing was made.",
                 ja=f"「{account.who}」というアカウントはすでにあります。作成しませんでした。",
             )
-        database.execute("insert into accounts values (?, ?, ?, ?, ?)", row)
+        database.execute(
+            "insert into accounts (who, role, person, password_hash, created_at) values (?, ?, ?, ?, ?)", row
+        )
         database.execute("delete from sessions where not has_account or who = ?", (account.who,))
         note(database, by, LogEvent.ADDED, account.who, account.role.value)
 

@@ -89,7 +89,7 @@ def _same(password: str) -> str:
 
 def _runs_on(plain: str) -> bool:
     """Whether it goes through the alphabet, the digits or the keyboard, on or back."""
-    rows = ("abcdefghijklmnopqrstuvwxyz" * 2, "01234567890" * 3, "qwertyuiopasdfghjklzxcvbnm" * 2)
+    rows = ("abcdefghijklmnopqrstuvwxyz" * 2, "0123456789" * 4, "qwertyuiopasdfghjklzxcvbnm" * 2)
     return any(plain in row or plain in row[::-1] for row in rows)
 
 
