@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
@@ -23,6 +24,7 @@ with at_first_use():
         campaign,
         capture,
         demo,
+        desk,
         dossier,
         gold,
         home,
@@ -51,16 +53,20 @@ DEVELOPERS: Final = "Developers: samples and measurements"
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One noun: its panel in the help, what it says of itself, and the module with its verbs."""
+    """One noun: its panel in the help, what it says of itself, and the module with its verbs. The verb
+    ``alone`` is meant where the noun stands alone.
+    """
 
     name: str
     panel: str
     about: str
     module: ModuleType
+    alone: str | None = None
 
 
 GROUPS: Final = (
     Group("demo", PEOPLE, "The whole way on simulated recordings: begin here.", demo),
+    Group("desk", PEOPLE, "The web app for people on the floor; alone, it serves.", desk, "serve"),
     Group("task", PEOPLE, "Procedures: how recordings of them are judged, and by which golds.", task),
     Group("capture", PEOPLE, "Recordings in: copied, checked, registered.", capture),
     Group("recording", PEOPLE, "Registered recordings, and refused ones.", recording),
@@ -86,24 +92,49 @@ GROUPS: Final = (
 )
 
 
+_HELP: Final = ("-h", "--help")
+
+
+def commands_in(commands: Mapping[str, Any], *before: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """All commands of a group, those of groups in it too, each by its words."""
+    for name, command in commands.items():
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield (*before, name), command
+        else:
+            yield from commands_in(inner, *before, name)
+
+
 class LazyGroup(TyperGroup):
     """The commands of one noun; its module is loaded when one of them is looked for."""
 
     def __init__(self, group: Group) -> None:
-        self._module = group.module
-        super().__init__(name=group.name, help=group.about, rich_help_panel=group.panel, no_args_is_help=True)
+        self._group = group
+        super().__init__(
+            name=group.name,
+            help=group.about,
+            rich_help_panel=group.panel,
+            no_args_is_help=group.alone is None,
+        )
 
     @property
     def commands(self) -> dict[str, Any]:
         """The verbs and what they do."""
-        found = dict(get_group(self._module.app).commands)
-        for command in found.values():
+        found = dict(get_group(self._group.module.app).commands)
+        for _, command in commands_in(found):
             command.callback = checked(command.callback) if command.callback else None
         return found
 
     @commands.setter
     def commands(self, _: object) -> None:
         """Nothing: the module has them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What is left of the words when the options of the noun itself are read."""
+        alone = self._group.alone
+        if alone is not None and (not args or (args[0].startswith("-") and args[0] not in _HELP)):
+            args = [alone, *args]
+        return super().parse_args(ctx, args)
 
 
 class Commands(TyperGroup):
@@ -117,7 +148,7 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The group that is meant; exit code 2, and the new name, for what had another one."""
         group = self.commands.get(args[0])
-        known = isinstance(group, LazyGroup) and (args[1:2] == ["--help"] or args[1:2] == ["-h"])
+        known = isinstance(group, LazyGroup) and args[1:2] in (["--help"], ["-h"])
         if not known and not (isinstance(group, LazyGroup) and args[1:] and args[1] in group.commands):
             said = renamed(args, self.commands)
             if said is not None:

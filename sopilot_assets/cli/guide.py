@@ -9,7 +9,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 
-from sopilot_assets.cli.groups import GROUPS, Group, LazyGroup
+from sopilot_assets.cli.groups import GROUPS, Group, LazyGroup, commands_in
 from sopilot_assets.cli.renamed import NEW_NAMES
 
 _HEAD = """\
@@ -55,10 +55,10 @@ def _panel(name: str) -> str:
 
 
 def _rows(group: Group) -> Iterator[str]:
-    for verb, command in LazyGroup(group).commands.items():
+    for words, command in commands_in(LazyGroup(group).commands):
         first = inspect.cleandoc(command.help or "").split("\n\n", 1)[0]
         does = " ".join(first.split()).partition("; exit code")[0].removesuffix(".")
-        yield f"| `sopilot {group.name} {verb}` | {does} |\n"
+        yield f"| `sopilot {group.name} {' '.join(words)}` | {does} |\n"
 
 
 def _old_names() -> Iterator[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from typing import Annotated
 
 import typer
@@ -11,7 +9,7 @@ import typer
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.cli.options import HOME, examples
 from sopilot_assets.cli.output import say
-from sopilot_assets.errors import ConfigError
+from sopilot_assets.cli.ports import refuse_taken
 from sopilot_assets.settings import load_settings
 from sopilot_assets.upkeep.setting_up import prepare_home
 
@@ -46,7 +44,7 @@ def serve(
     are launched wait until a daemon runs.
     """
     prepare_home(home)
-    _refuse_taken(port)
+    refuse_taken(webserver.HOST, port)
     say(f"Open http://127.0.0.1:{port}{' (to look only)' if read_only else ''}; stop with Ctrl-C")
     say(f"Recordings: http://127.0.0.1:{port}/reviews/   Daily reports: http://127.0.0.1:{port}/reports/")
     address = load_settings(home).web.address
@@ -54,15 +52,3 @@ def serve(
     if on_this_machine and not read_only and address != f"http://127.0.0.1:{port}":
         say(f"Links to pages lead to {address}; web.address in settings.yaml names another place.")
     webserver.serve(home, port=port, read_only=read_only, public_names=public_name or ())
-
-
-def _refuse_taken(port: int) -> None:
-    """Raise ``ConfigError`` where nothing can listen on the port."""
-    try:
-        socket.create_server((webserver.HOST, port)).close()
-    except OSError as error:
-        raise ConfigError(
-            f"{webserver.HOST}:{port}: expected a port that is free, found: "
-            f"{os.strerror(error.errno or 0)}. Open the page that runs there, end it, or take another port "
-            "with --port."
-        ) from error

@@ -70,7 +70,9 @@ def add_account(home: Home, account: Account, *, password: str, by: Doer) -> Non
                 f"account {account.who}: there is one of this name already; nothing was made.",
                 ja=f"「{account.who}」というアカウントはすでにあります。作成しませんでした。",
             )
-        database.execute("insert into accounts values (?, ?, ?, ?, ?)", row)
+        database.execute(
+            "insert into accounts (who, role, person, password_hash, created_at) values (?, ?, ?, ?, ?)", row
+        )
         database.execute("delete from sessions where not has_account or who = ?", (account.who,))
         note(database, by, LogEvent.ADDED, account.who, account.role.value)
 
@@ -131,15 +133,12 @@ def try_password(home: Home, who: str, password: str, *, at: Doer) -> SignIn:
         return SignIn(wait_s=attempt.wait_s)
     with reading(home) as database:
         row = _row(database, who)
-    kept = row["password_hash"] if row else None
-    if row is None or not is_right(kept, password):
-        if row is None:
-            is_right(None, password)
+    if not is_right(row["password_hash"] if row else None, password) or row is None:
         _note_wrong(home, who if row else "", at, last=attempt.last)
         return SignIn()
     take_back(home, attempt, who, at)
-    if is_outdated(kept):
-        _refresh(home, who, old=kept, password=password)
+    if is_outdated(row["password_hash"]):
+        _refresh(home, who, old=row["password_hash"], password=password)
     return SignIn(_account(row))
 
 

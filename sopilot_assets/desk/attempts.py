@@ -41,7 +41,7 @@ OF_ADDRESS: Final = Pace(30, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class PasswordTry:
     """A try, and by what it was counted, so that it can be taken back. It may go on where ``wait_s`` is 0,
     else after so many seconds. ``last`` says that the next one has to wait.
     """
@@ -51,7 +51,7 @@ class Attempt:
     last: bool = False
 
 
-def begin_attempt(home: Home, who: str, doer: Doer) -> Attempt:
+def begin_attempt(home: Home, who: str, doer: Doer) -> PasswordTry:
     """Count a try of the name ``who`` from the doer's address; one that has to wait is not counted."""
     now_s = doer.at.timestamp()
     with transaction(home) as database:
@@ -60,16 +60,16 @@ def begin_attempt(home: Home, who: str, doer: Doer) -> Attempt:
         ends = {name: _until(database, name, now_s, pace) for name, pace in subjects}
         wait_s = max(ends[name] - now_s - (pace.at_once - 1) * pace.every_s for name, pace in subjects)
         if wait_s > 0:
-            return Attempt(wait_s=math.ceil(wait_s))
+            return PasswordTry(wait_s=math.ceil(wait_s))
         for name, pace in subjects:
             database.execute(
                 "insert or replace into attempts values (?, ?)", (name, ends[name] + pace.every_s)
             )
     full = (ends[name] - now_s > (pace.at_once - 2) * pace.every_s for name, pace in subjects)
-    return Attempt(subjects, last=any(full))
+    return PasswordTry(subjects, last=any(full))
 
 
-def take_back(home: Home, attempt: Attempt, who: str, doer: Doer) -> None:
+def take_back(home: Home, attempt: PasswordTry, who: str, doer: Doer) -> None:
     """The try was right: it does not count, and the address is one of the person's own."""
     with transaction(home) as database:
         for name, pace in attempt.subjects:

@@ -5,10 +5,12 @@ process.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import DEFAULT_HOME, HOME_VARIABLE, Home
 
 _ADDRESS: Final = "SOPILOT_DESK_ADDRESS"
@@ -50,6 +52,12 @@ class DeskConfig:
             _BEHIND_PROXY: "1" if self.behind_proxy else "",
             _DAGSTER: self.dagster,
         }
+
+    @staticmethod
+    def must_be_address(text: str) -> None:
+        """Nothing; ``ConfigError`` for what is no https address of a host."""
+        if not re.fullmatch(r"https://([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?/?", text):
+            raise ConfigError(f"expected an address such as https://desk.example.org, found {text!r}.")
 
     @property
     def secure(self) -> bool:

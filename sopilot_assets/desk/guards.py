@@ -41,7 +41,14 @@ send it in place of an origin.
 """
 LONGEST_HEADERS: Final = 32 << 10
 """Bytes of all headers of a request together."""
-_OF_PROXIES: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+_OF_PROXIES: Final = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+)
 
 
 class Guards:

@@ -71,9 +71,10 @@ def is_right(kept: str | None, password: str) -> bool:
         return False
     with _AT_ONCE:
         try:
-            return _HASHER.verify(kept or _nobodys(), _same(password)) and kept is not None
+            _HASHER.verify(kept or _nobodys(), _same(password))
         except (VerificationError, InvalidHashError):
             return False
+    return kept is not None
 
 
 def is_outdated(kept: str) -> bool:
@@ -88,7 +89,7 @@ def _same(password: str) -> str:
 
 def _runs_on(plain: str) -> bool:
     """Whether it goes through the alphabet, the digits or the keyboard, on or back."""
-    rows = ("abcdefghijklmnopqrstuvwxyz" * 2, "01234567890" * 3, "qwertyuiopasdfghjklzxcvbnm" * 2)
+    rows = ("abcdefghijklmnopqrstuvwxyz" * 2, "0123456789" * 4, "qwertyuiopasdfghjklzxcvbnm" * 2)
     return any(plain in row or plain in row[::-1] for row in rows)
 
 

@@ -17,7 +17,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from sopilot_assets.cli import app, guide
-from sopilot_assets.cli.groups import GROUPS, LazyGroup
+from sopilot_assets.cli.groups import GROUPS, LazyGroup, commands_in
 from sopilot_assets.cli.renamed import NEW_NAMES
 from sopilot_assets_tests.cli.running import sopilot
 from sopilot_assets_tests.legacy.conftest import ARCHIVE
@@ -25,11 +25,15 @@ from sopilot_assets_tests.legacy.conftest import ARCHIVE
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "sopilot_assets"
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SHELL = {"|", ">", ">>", "&&", ";"}
+SHELL = {"|", "<", ">", ">>", "&&", ";"}
 LISTS_OLD_NAMES = {ROOT / "docs" / "commands.md", PACKAGE / "cli" / "renamed.py"}
 COMMANDS = {
-    (group.name, verb): command for group in GROUPS for verb, command in LazyGroup(group).commands.items()
+    (group.name, *words): command
+    for group in GROUPS
+    for words, command in commands_in(LazyGroup(group).commands)
 }
+ALONE = {(group.name,): COMMANDS[group.name, group.alone] for group in GROUPS if group.alone}
+"""Nouns that are a command by themselves."""
 TEXTS = sorted(
     {
         *(
@@ -126,15 +130,19 @@ def test_a_line_of_a_guide_parses(line: str) -> None:
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_command_that_a_text_names_exists_with_its_options(path: Path) -> None:
+    known = {**COMMANDS, **ALONE}
     for mention in mentions(path):
         words = mention.split()
         if words[0] in NO_COMMAND:
             continue
-        assert words[0] in {noun for noun, _ in COMMANDS}, f"{mention}: no such noun"
+        assert words[0] in {noun for noun, *_ in COMMANDS}, f"{mention}: no such noun"
         if len(words) == 1:
             continue
-        assert tuple(words[:2]) in COMMANDS, f"{mention}: no such command"
-        options = {option for parameter in COMMANDS[words[0], words[1]].params for option in parameter.opts}
+        found = [command for path, command in known.items() if tuple(words[: len(path)]) == path]
+        assert found, f"{mention}: no such command"
+        options = {
+            option for parameter in found[0].params for option in (*parameter.opts, *parameter.secondary_opts)
+        }
         named = {word.split("=")[0].rstrip("].") for word in words if word.startswith("--")}
         assert named <= options | {"--help"}, mention
 
@@ -143,7 +151,7 @@ def test_the_changelog_names_commands_as_they_were_called() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     old = {name.split()[0] for name in NEW_NAMES}
     named = {words.split()[0] for words in re.findall(r"`sopilot ([a-z][^`\n]*)`", text)}
-    assert named <= old | {noun for noun, _ in COMMANDS}
+    assert named <= old | {noun for noun, *_ in COMMANDS}
 
 
 def test_the_page_of_commands_is_what_the_command_line_says() -> None:
@@ -152,17 +160,17 @@ def test_the_page_of_commands_is_what_the_command_line_says() -> None:
 
 
 def test_there_are_no_more_commands_than_a_person_can_survey() -> None:
-    assert len(GROUPS) <= 23
-    assert len(COMMANDS) <= 66
+    assert len(GROUPS) <= 24
+    assert len(COMMANDS) <= 71
 
 
 def test_one_grammar_a_noun_then_a_verb() -> None:
-    assert {noun for noun, _ in COMMANDS if noun.endswith("s")} == set()
-    assert {verb for _, verb in COMMANDS} <= {
+    assert {noun for path in COMMANDS for noun in path[:-1] if noun.endswith("s")} == set()
+    assert {path[-1] for path in COMMANDS if path != ("desk", "user", "role")} <= {
         *("add", "apply", "build", "check", "compare", "correct", "create", "damage", "deliver", "doctor"),
         *("adopt", "candidates", "demote", "fetch", "promote", "withdraw"),
         *("forget", "import", "init", "label", "list", "lock", "prefill", "preload", "prepare", "register"),
-        *("repeat", "restore", "run", "serve", "show", "simulate", "start", "stop", "verify"),
+        *("remove", "repeat", "restore", "run", "serve", "show", "simulate", "start", "stop", "verify"),
     }
 
 

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
+from sopilot_assets.desk import passwords
 from sopilot_assets.desk.accounts import Account, add_account, list_accounts
 from sopilot_assets.desk.app import create_app
 from sopilot_assets.desk.config import DeskConfig
@@ -24,6 +26,20 @@ BOSS = Doer("boss", "127.0.0.1", NOW)
 """Who makes accounts in tests."""
 
 Visitor = Callable[[Home], TestClient]
+
+
+@pytest.fixture
+def real_hashes() -> None:
+    """Passwords are hashed as they are in use, which takes a while."""
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed with parameters that cost next to nothing, unless a test says otherwise."""
+    passwords._nobodys.cache_clear()
+    if "real_hashes" not in request.fixturenames:
+        quick = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+        monkeypatch.setattr(passwords, "_HASHER", quick)
 
 
 @pytest.fixture

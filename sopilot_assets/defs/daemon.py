@@ -1,0 +1,146 @@
+"""Dagster's daemon beside another server: started where none is alive, started again when it dies, ended
+with whoever keeps it.
+
+It is a program of its own; nothing of Dagster is loaded here.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from sopilot_assets.processes.held_file import take
+from sopilot_assets.processes.tied import tied
+from sopilot_assets.store.home import HOME_VARIABLE, Home
+from sopilot_assets.upkeep.conditions.dagster_files import read_dagster
+from sopilot_assets.upkeep.setting_up import dagster_home
+
+ALIVE_FOR: Final = timedelta(seconds=90)
+"""A daemon gives a sign of life every 30 s."""
+PAUSE_S: Final = 10.0
+"""Seconds between the end of a daemon and its next start, and between two looks at somebody else's."""
+_ASKED_S: Final = 60.0
+_POLL_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What keeps a daemon alive for ``home``; ``told`` gets a sentence whenever something becomes of it."""
+
+    home: Home
+    stop: threading.Event
+    told: Callable[[str], None]
+    pause_s: float = PAUSE_S
+
+    def run(self) -> None:
+        """Keep it, until `stop` is set."""
+        waiting = False
+        while not self.stop.is_set():
+            held = take(lock_file(self.home))
+            if held is None or another_lives(self.home, now=datetime.now(UTC)):
+                if held is not None:
+                    os.close(held)
+                if not waiting:
+                    self.told("Dagster's daemon is alive already; should it end, another one is started here")
+                waiting = True
+            else:
+                waiting = False
+                self._one(held)
+            self.stop.wait(self.pause_s)
+
+    def _one(self, held: int) -> None:
+        """Run a daemon, which holds the lock's descriptor, until it ends or is to end."""
+        log = log_file(self.home)
+        if log.exists():
+            log.replace(log.with_suffix(".log.1"))
+        try:
+            with log.open("wb") as output:
+                process = subprocess.Popen(
+                    tied(
+                        [
+                            str(Path(sys.executable).with_name("dagster-daemon")),
+                            "run",
+                            "-w",
+                            _workspace(self.home),
+                        ]
+                    ),
+                    env={**os.environ, **environment(self.home)},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=(held,),
+                    start_new_session=True,  # Ctrl-C is for who keeps it
+                )
+            self.told(f"Dagster's daemon looks after recordings and scores; what it says is in {log}")
+            while process.poll() is None and not self.stop.wait(_POLL_S):
+                pass
+            _end(process)
+            os.write(held, f"{datetime.now(UTC).isoformat()}\n".encode())
+        finally:
+            os.close(held)
+        if not self.stop.is_set():
+            self.told(f"Dagster's daemon ended ({process.returncode}) and is started again; see {log}")
+
+
+@contextmanager
+def kept_daemon(home: Home, *, told: Callable[[str], None], pause_s: float = PAUSE_S) -> Iterator[None]:
+    """While the block runs, a daemon works on the home: one that is alive already, or one of ours."""
+    stop = threading.Event()
+    thread = threading.Thread(target=Keeping(home, stop, told, pause_s).run, name="daemon")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def lock_file(home: Home) -> Path:
+    """What a daemon of ours holds as long as it lives. In it are the times when such daemons ended."""
+    return dagster_home(home) / "daemon.lock"
+
+
+def log_file(home: Home) -> Path:
+    """What the daemon says; of the one before, ``daemon.log.1``."""
+    return dagster_home(home) / "daemon.log"
+
+
+def environment(home: Home) -> Mapping[str, str]:
+    """The variables that the daemon of a home needs beside those of this process."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {"DAGSTER_HOME": str(dagster_home(home)), HOME_VARIABLE: str(home.root), "PATH": path}
+
+
+def another_lives(home: Home, *, now: datetime) -> bool:
+    """Whether a daemon that is none of ours gave a sign of life lately: one of `make dev` or of a service."""
+    beats = [one.at for one in read_dagster(home).heartbeats or ()]
+    return bool(beats) and max(beats) > max(now - ALIVE_FOR, _ended(home))
+
+
+def _ended(home: Home) -> datetime:
+    """When the last daemon of ours ended; long ago where there was none."""
+    lines = lock_file(home).read_text("ascii").split() if lock_file(home).exists() else []
+    return datetime.fromisoformat(lines[-1]) if lines else datetime.min.replace(tzinfo=UTC)
+
+
+def _workspace(home: Home) -> str:
+    return str(dagster_home(home) / "workspace.yaml")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask it to end, and end it where it does not."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(_ASKED_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
