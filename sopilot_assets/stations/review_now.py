@@ -126,9 +126,7 @@ _RESULT: Final = ("decision", "cause", "score", "deviations", "suspected", "crit
 _ANOTHER: Final = Text(
     "This result was made by an earlier version of the task or of the software, and waits to be brought up to "
     "date. Until then only its words are shown.",
-    "この判定は以前の版の手順書またはソフトウェアによるもので、"
-    "更新を待っています。"
-    "それまでは判定の文だけを表示します。",
+    "この判定は以前の版の手順書またはソフトウェアによるものです。それまでは判定の文だけを表示します。",
 )
 
 
