@@ -155,7 +155,13 @@ def _draft(
     events: Sequence[LabelEvent],
     reported: Sequence[Agreement],
 ) -> Draft:
-    fixed = {"task_id": key.task_id, "key": str(key), "who": who, "at": at, "source": Source.HUMAN}
+    fixed: dict[str, object] = {
+        "task_id": key.task_id,
+        "key": str(key),
+        "who": who,
+        "at": at,
+        "source": Source.HUMAN,
+    }
     if said.settles:
         if said.critical is None or said.critical[0] is None:
             raise LabelError(

@@ -84,8 +84,9 @@ def make_stills(home: Home, wanted: Sequence[tuple[Recording, int]]) -> bool:
             )
             for item, result in results:
                 if isinstance(result, SopilotError):
-                    for target in item.targets.values():
-                        _note(target, home.relative_text(str(result)))
+                    result = dict.fromkeys(item.targets, str(result))  # noqa: PLW2901 - all of them failed
+                for at_ms, why in result.items():
+                    _note(item.targets[at_ms], home.relative_text(why))
     return alone
 
 
@@ -134,15 +135,16 @@ def _waiting(home: Home, wanted: Sequence[tuple[Recording, int]]) -> list[_Still
     return [_Stills(_source(home, recording), targets) for recording, targets in by_video.values()]
 
 
-def _write_stills(work: _Stills) -> None:
-    """Runs in a child process."""
-    found = read_stills(at_hand(work.source), [at_ms / 1000 for at_ms in work.targets])
+def _write_stills(work: _Stills) -> dict[int, str]:
+    """Why some of the pictures cannot be made, by milliseconds; runs in a child process."""
+    found, failed = read_stills(at_hand(work.source), [at_ms / 1000 for at_ms in work.targets]), {}
     for at_ms, target in work.targets.items():
         still = found[at_ms / 1000]
         if isinstance(still, Still):
             publish_bytes(target, still.jpeg)
         else:
-            _note(target, still.why)
+            failed[at_ms] = still.why
+    return failed
 
 
 def _playable(source: Path, proxies: Path, video_id: str) -> str:

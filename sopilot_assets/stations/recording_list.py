@@ -193,7 +193,7 @@ _LISTED: Final = f"""
         case when not hidden then score end as score,
         case when not hidden then deviation_types end as deviation_types,
         not hidden and objected.key is not null as contested,
-        case decision {_URGENCY} else {len(URGENCY)} end as urgency
+        case case when not hidden then decision end {_URGENCY} else {len(URGENCY)} end as urgency
     from every left join scores using (key) left join objected using (key)
 ) select seen.*, count(*) over () as total from seen, asked
 where (asked.its_task is null or task_id = asked.its_task)

@@ -124,11 +124,9 @@ def served_review(told: ResultNow, recording: Recording, at: Addresses) -> Revie
 _RESULT: Final = ("decision", "cause", "score", "deviations", "suspected", "critical_probability")
 """What has to come out the same as in the ledger."""
 _ANOTHER: Final = Text(
-    "This result was made by an earlier version of the task or of the software, and waits to be brought up to "
-    "date. Until then only its words are shown.",
-    "この判定は以前の版の手順書またはソフトウェアによるもので、"
-    "更新を待っています。"
-    "それまでは判定の文だけを表示します。",
+    "This result was made by an earlier version of the task or the software. Until it is brought up to date "
+    "only its words are shown.",
+    "この判定は以前の版の手順書またはソフトウェアによるものです。更新されるまで判定の文だけを表示します。",
 )
 
 

@@ -53,7 +53,8 @@ class ServedStill:
     address: str
 
 
-Moment: TypeAlias = Still | ServedStill | Unreadable
+ReadMoment: TypeAlias = Still | Unreadable
+Moment: TypeAlias = ReadMoment | ServedStill
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,12 @@ def deviation_stills(
 
 
 @kept(most=512)
-def _gold_still(path: Path, time_s: float) -> Moment:
+def _gold_still(path: Path, time_s: float) -> ReadMoment:
     """The picture of a gold; the middle of one of its steps is shown by page after page."""
     return read_stills(path, [time_s])[time_s]
 
 
-def read_stills(path: Path, times_s: Sequence[float]) -> dict[float, Moment]:
+def read_stills(path: Path, times_s: Sequence[float]) -> dict[float, ReadMoment]:
     """The pictures displayed at ``times_s`` (any order, seconds); past its end a video shows its last one."""
     found: Mapping[float, Still] = {}
     why = f"{path}: the picture cannot be decoded; copy or record it again."
