@@ -33,9 +33,14 @@ def playable(source: Path, target_folder: Path | UPath, video_id: str) -> Path:
     return source if plays_as_it_is(source) else proxy(source, target_folder, video_id)
 
 
-@kept(most=16)
 def plays_as_it_is(source: Path) -> bool:
-    """Whether browsers play ``source`` whole, upright and from its start, at `SMALL_BYTES_PER_S` or less.
+    """Whether browsers play ``source`` (see `browsers_play`) at `SMALL_BYTES_PER_S` or less."""
+    return browsers_play(source) and source.stat().st_size <= SMALL_BYTES_PER_S * index_of(source).end_s
+
+
+@kept(most=16)
+def browsers_play(source: Path) -> bool:
+    """Whether browsers play ``source`` whole, upright and from its start.
 
     That takes undamaged H.264 with 4:2:0 colour in an MP4 file without edits.
     """
@@ -45,12 +50,11 @@ def plays_as_it_is(source: Path) -> bool:
         return False
     with open_video(source) as container:
         tracks = container.streams.video
-        plays = (
+        return (
             container.format.name.startswith("mov,mp4")
             and len(tracks) == 1
             and tracks[0].pix_fmt == "yuv420p"
         )
-    return plays and source.stat().st_size <= SMALL_BYTES_PER_S * index.end_s
 
 
 def proxy(source: Path, target_folder: Path | UPath, video_id: str) -> Path:
