@@ -1,4 +1,4 @@
-"""`sopilot gold`: recordings made golds by people, and taken back."""
+"""`sopilot gold`: recordings made golds by people, and taken back; when the steps of golds begin and end."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from sopilot_assets.capture.registry import Registry, find_recordings
 from sopilot_assets.cli.known import TASKS
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, TASK, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning
+from sopilot_assets.errors import GoldError
 from sopilot_assets.evidence.results import held_out_cases
 from sopilot_assets.stations.gold_candidates import gold_candidates
+from sopilot_assets.stations.gold_inputs import task_inputs
+from sopilot_assets.stations.gold_marks import import_steps, steps_rows
 from sopilot_assets.stations.gold_promotions import demote_recording, promote_recording
 from sopilot_assets.store.home import PartitionKey
+from sopilot_assets.store.publish import local_path
+from sopilot_assets.tasks import load_task
 from sopilot_assets.texts.languages import Language
 
 if TYPE_CHECKING:
@@ -131,6 +136,55 @@ def candidates(
         columns.insert(columns.index("lacks"), "weak_steps")
     empty = "None: no trainee recording that blind labels call right is left."
     show_rows(rows, columns=columns, empty=empty, as_json=as_json, as_csv=as_csv)
+
+
+@app.command(
+    epilog=examples("sopilot gold steps filter_change", "sopilot gold steps filter_change --csv >marked.csv")
+)
+def steps(task: TASK, *, home: HOME, as_json: AS_JSON = False, as_csv: AS_CSV = False) -> None:
+    """Show when the steps of a task's golds begin and end; with --csv as in steps.csv."""
+    spec = load_task(home.tasks / f"{task}.yaml")
+    rows = steps_rows(spec, task_inputs(home, {task: spec})[task])
+    empty = "No gold has steps yet: mark them at the desk, or write them into steps.csv."
+    columns = ["video", "step", "start_s", "end_s"]
+    show_rows(rows, columns=columns, empty=empty, as_json=as_json, as_csv=as_csv)
+
+
+@app.command(
+    epilog=examples(
+        "sopilot gold mark filter_change --by ann",
+        "sopilot gold mark filter_change --by ann --steps marked.csv",
+    )
+)
+def mark(
+    task: TASK,
+    *,
+    by: BY,
+    steps: Annotated[
+        Path | None,
+        typer.Option(help="A sheet with columns as in steps.csv. (Default: the task's.)", dir_okay=False),
+    ] = None,
+    home: HOME,
+) -> None:
+    """Take the steps of golds from a sheet as confirmed marks, which count from then on.
+
+    All of it is taken or nothing; faults are named by line and column.
+    """
+    spec, now = load_task(home.tasks / f"{task}.yaml"), datetime.now(UTC)
+    path = steps or local_path(home.steps_csv(task))
+    if not path.exists():
+        raise GoldError(f"{path}: expected a file with rows as in steps.csv, found none.")
+    inputs = task_inputs(home, {task: spec})[task]
+    done = import_steps(
+        home, inputs, path.read_bytes(), source=path.name, who=by, at=now, run_id=_run_id(now)
+    )
+    for stranger in done.strangers:
+        show_warning(f"{stranger}.")
+    if not done.taken:
+        say("It says nothing new of any gold; nothing changed.")
+        return
+    say(f"Steps taken of {', '.join(done.taken)}.")
+    _say_stale()
 
 
 def _key(home: Home, name: str) -> PartitionKey:

@@ -38,6 +38,7 @@ from sopilot_assets.reference.annotations import (
 )
 from sopilot_assets.stations.gold_inputs import GoldInputs, gold_names, same_steps, step_intervals
 from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.tasks import TaskSpec, load_task
 
 DIGITS: Final = 3
@@ -196,16 +197,27 @@ def import_steps(
     return ImportedSteps(tuple(taken), tuple(same), tuple(one.en for one in found.strangers))
 
 
+def steps_rows(task: TaskSpec, inputs: GoldInputs) -> list[dict[str, Cell]]:
+    """The steps of all golds that have some, a row each with the columns of ``steps.csv``."""
+    names = [gold_names(one) for one in inputs.golds]
+    return [
+        {
+            "video": shortest_name(called, names),
+            "step": task.step_ids[one.step],
+            "start_s": round(one.segment.start_s, DIGITS),
+            "end_s": round(one.segment.end_s, DIGITS),
+        }
+        for called in sorted(names, key=lambda one: one.path)
+        for one in inputs.annotations.steps.get(called.video_id, ())
+    ]
+
+
 def steps_sheet(task: TaskSpec, inputs: GoldInputs) -> str:
-    """The steps of all golds that have some, as ``steps.csv`` says them; reading it back says the same."""
-    names = {gold_names(one): one for one in inputs.golds}
+    """The same as a file; reading it back says the same."""
     out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    for called in names:
-        for one in inputs.annotations.steps.get(called.video_id, ()):
-            times = (f"{value:.{DIGITS}f}" for value in (one.segment.start_s, one.segment.end_s))
-            rows.writerow((shortest_name(called, list(names)), task.step_ids[one.step], *times))
+    rows = csv.DictWriter(out, fieldnames=COLUMNS, lineterminator="\n")
+    rows.writeheader()
+    rows.writerows(steps_rows(task, inputs))
     return out.getvalue()
 
 

@@ -29,6 +29,7 @@ from sopilot_assets.tasks import TaskSpec, find_tasks, load_task
 from sopilot_assets.upkeep.chains import event_chains
 from sopilot_assets.upkeep.conditions.golds import steps_confirmed
 from sopilot_assets.upkeep.conditions.situation import Situation
+from sopilot_assets_tests.cli.running import rows, sopilot
 from sopilot_assets_tests.stations.test_gold_promotions import demote, label, promote, reference_bytes
 from sopilot_assets_tests.stations.test_staleness import bring_up_to_date, keys, later, steps_csv
 
@@ -147,6 +148,23 @@ def test_what_is_written_as_a_sheet_reads_back_the_same(scored: Home) -> None:
     _import(scored, sheet.encode())
     steps_csv(scored).unlink()
     assert inputs(scored).fingerprint == was
+
+
+def test_commands_show_steps_and_take_them_from_a_sheet(scored: Home, tmp_path: Path) -> None:
+    key = golds(scored)[0]
+    before = steps_now(scored, key)
+    assert len(rows(scored, "gold", "steps", TASK)) == 21
+    sheet = tmp_path / "marked.csv"
+    shown = sopilot(scored, "gold", "steps", TASK, "--csv").stdout
+    sheet.write_text(shown.replace(f",{before[0].end_s:g}\n", f",{before[0].end_s - 0.1:.3f}\n"), "utf-8")
+    said = sopilot(scored, "gold", "mark", TASK, "--by", "ann", "--steps", str(sheet)).stdout
+    assert "are stale" in said
+    assert steps_now(scored, key)[0].end_s == pytest.approx(before[0].end_s - 0.1)
+    again = sopilot(scored, "gold", "mark", TASK, "--by", "ann", "--steps", str(sheet)).stdout
+    assert "nothing changed" in again
+    sheet.write_text(shown.replace("wipe_seat", "wipe_set"), "utf-8")
+    refused = sopilot(scored, "gold", "mark", TASK, "--by", "ann", "--steps", str(sheet), exit_code=1)
+    assert "did you mean wipe_seat" in refused.stderr.replace("\n", " ")
 
 
 def test_faults_of_a_sheet_are_named_by_line_and_nothing_is_taken(scored: Home) -> None:

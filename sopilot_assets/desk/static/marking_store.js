@@ -1,0 +1,52 @@
+// What the marking page keeps in the browser, and what it says to the desk.
+//
+// A draft is one person's unfinished work on one gold; it knows the mark that it is based on, so that a mark
+// which somebody else confirmed meanwhile is seen. It stays in this browser: the desk keeps confirmed marks only.
+
+const place = ({ who, key, alone }) => `sopilot-marks ${who} ${key}${alone ? " alone" : ""}`;
+
+export function keepDraft(data, draft) {
+  try {
+    localStorage.setItem(place(data), JSON.stringify(draft));
+  } catch (error) {
+    console.warn("The draft could not be kept in this browser.", error);
+  }
+}
+
+/** The draft that was kept; null where there is none, or none that can be read. */
+export function keptDraft(data) {
+  try {
+    const found = JSON.parse(localStorage.getItem(place(data)));
+    return found && Array.isArray(found.marks) && found.marks.length ? found : null;
+  } catch {
+    return null;
+  }
+}
+
+export function dropDraft(data) {
+  localStorage.removeItem(place(data));
+}
+
+/** The JSON at an address; {error} with the reason where there is none. */
+export async function loaded(address) {
+  try {
+    const answer = await fetch(address, { headers: { Accept: "application/json" } });
+    return await answer.json();
+  } catch (error) {
+    return { error: String(error) };
+  }
+}
+
+/** What became of confirmed steps: state `taken`, `clash` (somebody was first), `refused`, or `lost`. */
+export async function confirmed(address, said) {
+  let answer, told;
+  try {
+    const body = new URLSearchParams({ said: JSON.stringify(said) });
+    answer = await fetch(address, { method: "POST", body, headers: { Accept: "application/json" } });
+    told = await answer.json();
+  } catch {
+    return { state: "lost" };
+  }
+  if (answer.ok) return { state: "taken", ...told };
+  return { state: answer.status === 409 ? "clash" : answer.status >= 500 ? "lost" : "refused", ...told };
+}
