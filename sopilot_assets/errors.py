@@ -21,6 +21,7 @@ SopilotError
 ├── BackupError            a backup that cannot be made, read or restored, or is damaged
 ├── DossierError           a dossier, key or signature that is missing, damaged or not what it claims
 ├── SourceError            a site or server outside did not give what was asked for
+├── UploadError            an upload that cannot be begun, or go on
 ├── RunLost                a worker's process ended before the run it executed
 └── StoreError             a file could not be published or is not what its name says
 
@@ -30,7 +31,20 @@ do next.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
+
+UploadProblem: TypeAlias = Literal[
+    "invalid",
+    "kind",
+    "too_large",
+    "too_many",
+    "no_room",
+    "busy",
+    "offset",
+    "checksum",
+    "over",
+    "landed",
+]
 
 
 class SopilotError(Exception):
@@ -132,6 +146,21 @@ class DossierError(SopilotError):
 
 class BackupError(SopilotError):
     """A backup that cannot be made, read or restored, or is damaged."""
+
+
+class UploadError(SopilotError):
+    """An upload that cannot be begun, or cannot go on; ``why`` says which, ``ja`` the message in Japanese.
+
+    ``invalid``: what was said of it; ``kind``: no recording by its name; ``too_large``; ``too_many``
+    unfinished ones; ``no_room`` on the disk; ``busy``: another process writes it; ``offset``: its bytes end
+    elsewhere; ``checksum``: they arrived changed; ``over``: its time is over; ``landed``: nothing of it is
+    left to be cancelled.
+    """
+
+    def __init__(self, why: UploadProblem, message: str, *, ja: str) -> None:
+        super().__init__(message)
+        self.why: UploadProblem = why
+        self.ja = ja
 
 
 class RunLost(SopilotError):

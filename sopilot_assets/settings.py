@@ -130,7 +130,14 @@ class RetentionSettings(_Section):
     event_logs_days: _Days = 90
     proxies_days: _Days = 30
     campaign_logs_days: _Days = 90
+    uploads_days: _Days = 7
     compact_ledger_files: int = Field(default=200, ge=2)
+
+
+class UploadSettings(_Section):
+    """What the desk takes: the largest file."""
+
+    largest_gib: float = Field(default=64.0, gt=0)
 
 
 class Targets(_Section):
@@ -203,6 +210,7 @@ class Settings(_Section):
     limits: ConditionLimits = ConditionLimits()
     disk: DiskLimits = DiskLimits()
     retention: RetentionSettings = RetentionSettings()
+    uploads: UploadSettings = UploadSettings()
     targets: Targets = Targets()
     backup: BackupSettings = BackupSettings()
     web: WebSettings = WebSettings()

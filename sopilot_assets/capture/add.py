@@ -7,14 +7,14 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from sopilot_assets.capture.facts import Correction, correct_recordings, facts_of
 from sopilot_assets.capture.identity import copy_hashed, file_state
 from sopilot_assets.capture.names import SIDECAR_SUFFIX, is_ignored, is_system_folder
 from sopilot_assets.capture.registry import Recording, Registry
-from sopilot_assets.capture.scan import paired_sidecars, sidecar_of
+from sopilot_assets.capture.scan import CapturePlace, paired_sidecars, sidecar_of
 from sopilot_assets.capture.sidecar import Sidecar, read_sidecar
 from sopilot_assets.disk import Room, any_room
 from sopilot_assets.errors import ConfigError
@@ -23,6 +23,9 @@ from sopilot_assets.store.publish import file_sha256, local_path, publish_path, 
 from sopilot_assets.texts.names import printable, safe_name
 
 STEPS_FILE: Final = "steps.csv"
+_STEM_BYTES: Final = 60
+_SUFFIX_BYTES: Final = 9
+"""What is left of a long name beside a hash; `safe_name` would cut the hash off."""
 NOTHING_KNOWN: Final = Sidecar()
 _NOT_RECORDINGS: Final = frozenset(
     {
@@ -113,20 +116,31 @@ def capture_add(
 
 
 def _folder(source: Path, home: Home, *, task_id: str, role: str, site: str, camera: str | None) -> Path:
-    if not source.is_dir() and (file_state(source) is None or _is_no_recording(source)):
+    if not source.is_dir() and (file_state(source) is None or is_no_recording(source.name)):
         found = "something else" if source.exists() else "nothing"
         raise ConfigError(f"{source}: expected a recording or a folder of recordings, found {found}.")
-    if role not in ROLES:
-        raise ConfigError(f"role {role!r}: expected {' or '.join(ROLES)}.")
-    for what, name in (
-        ("task", task_id),
-        ("site", site),
-        *([("camera", camera)] if camera is not None else []),
-    ):
-        if name != safe_name(name) or name.startswith("."):
-            raise ConfigError(f"{what} {name!r}: expected a plain folder name, e.g. {safe_name(name)!r}.")
-    folder = local_path(home.capture) / task_id / role / site
-    return folder / camera if camera is not None else folder
+    return capture_folder(home, CapturePlace(task_id, role, site, camera))
+
+
+def capture_folder(home: Home, place: CapturePlace) -> Path:
+    """The folder of the capture folder that says this; raises ``ConfigError`` where no folder can."""
+    if place.role not in ROLES:
+        raise ConfigError(f"role {place.role!r}: expected {' or '.join(ROLES)}.")
+    folder = local_path(home.capture)
+    for what in ("task_id", "role", "site", "camera"):
+        name = getattr(place, what)
+        if name is None:
+            continue
+        if name != safe_name(name) or is_system_folder(name):
+            shown = what.removesuffix("_id")
+            raise ConfigError(f"{shown} {name!r}: expected a plain folder name, e.g. {_plain(name)!r}.")
+        folder /= name
+    return folder
+
+
+def _plain(name: str) -> str:
+    plain = safe_name(name)
+    return f"{plain}_1" if is_system_folder(plain) else plain
 
 
 def _files(source: Path, pattern: str) -> Iterator[Path]:
@@ -135,12 +149,13 @@ def _files(source: Path, pattern: str) -> Iterator[Path]:
     """
     for path in sorted(source.rglob(pattern)):
         folders = path.relative_to(source).parts[:-1]
-        if not any(map(is_system_folder, folders)) and not _is_no_recording(path) and file_state(path):
+        if not any(map(is_system_folder, folders)) and not is_no_recording(path.name) and file_state(path):
             yield path
 
 
-def _is_no_recording(path: Path) -> bool:
-    return is_ignored(path.name) or path.suffix.lower() in _NOT_RECORDINGS
+def is_no_recording(name: str) -> bool:
+    """Whether a file cannot be a recording, or is none that intake looks at, by its name alone."""
+    return is_ignored(name) or PurePath(name).suffix.lower() in _NOT_RECORDINGS
 
 
 def _sidecars(files: Sequence[Path]) -> dict[Path, Path]:
@@ -149,7 +164,7 @@ def _sidecars(files: Sequence[Path]) -> dict[Path, Path]:
     for folder in dict.fromkeys(path.parent for path in files):
         beside = [path for path in sorted(folder.iterdir()) if file_state(path)]
         notes = [path for path in beside if path.suffix.lower() == SIDECAR_SUFFIX]
-        found |= paired_sidecars([path for path in beside if not _is_no_recording(path)], notes)
+        found |= paired_sidecars([path for path in beside if not is_no_recording(path.name)], notes)
     return found
 
 
@@ -171,7 +186,7 @@ class _Adding:
         try:
             told = self._told(sidecar)
             sha256 = file_sha256(path)
-            target, is_there = _target(path, self.top, self.folder, sha256)
+            target, is_there = free_target(self.folder, _names(path, self.top, sha256), sha256)
             if (known := registered(sha256)) is not None:
                 return self._correct(shown, known, told)
             if is_there:
@@ -230,13 +245,24 @@ class _Adding:
             publish_path(sidecar_of(target), lambda temporary: _copy(sidecar, temporary))
 
 
-def _target(path: Path, source: Path, folder: Path, sha256: str) -> tuple[Path, bool]:
-    """Where the file goes, and whether it is there already: under its own name where that is free, else with
-    its subfolders', else with its hash.
+def _names(path: Path, source: Path, sha256: str) -> list[str]:
+    """What the file may be called: its own name, that with its subfolders', that with its hash."""
+    return [path.name, "-".join(path.relative_to(source).parts), hashed_name(path.name, sha256)]
+
+
+def hashed_name(name: str, sha256: str) -> str:
+    """A file's name with the beginning of its hash, for a folder that has another file of its name."""
+    path = PurePath(safe_name(name))
+    suffix = path.suffix if len(path.suffix.encode()) <= _SUFFIX_BYTES else ""
+    stem = path.name.removesuffix(suffix).encode()[:_STEM_BYTES].decode("utf-8", "ignore")
+    return f"{stem}-{sha256[:8]}{suffix}"
+
+
+def free_target(folder: Path, names: Sequence[str], sha256: str) -> tuple[Path, bool]:
+    """Where a file with these bytes goes: under the first of its names that is free, made safe; and whether
+    it lies there already.
     """
-    flat = "-".join(path.relative_to(source).parts)
-    hashed = f"{path.stem}-{sha256[:8]}{path.suffix}"
-    targets = [folder / safe_name(name) for name in (path.name, flat, hashed)]
+    targets = [folder / safe_name(name) for name in names]
     for target in targets:
         if not target.exists():
             return target, False

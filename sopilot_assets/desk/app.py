@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from sopilot_assets.capture.landing import land_complete
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import Guards
 from sopilot_assets.desk.pages import (
@@ -25,6 +28,7 @@ from sopilot_assets.desk.pages import (
     sign_in,
     tasks,
     today,
+    tus,
     uploads,
 )
 from sopilot_assets.desk.routing import DeskRoute, unanswered
@@ -33,7 +37,19 @@ from sopilot_assets.scoring.review import document as review_document
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-PAGES: Final = (sign_in, today, recordings, review, media, marking, uploads, tasks, own_account, accounts)
+PAGES: Final = (
+    sign_in,
+    today,
+    recordings,
+    review,
+    media,
+    marking,
+    uploads,
+    tus,
+    tasks,
+    own_account,
+    accounts,
+)
 STATIC: Final = Path(__file__).parent / "static"
 REVIEW: Final = Path(review_document.__file__).parent / "templates"
 """Styles and scripts that the desk has in common with review pages."""
@@ -61,4 +77,12 @@ def create_app(
         ],
         middleware=[Middleware(Guards, config=config)],
         exception_handlers={HTTPException: unanswered(config, clock)},
+        lifespan=lambda _: _started(config),
     )
+
+
+@asynccontextmanager
+async def _started(config: DeskConfig) -> AsyncIterator[None]:
+    """Land what a server that was killed had received whole."""
+    await run_in_threadpool(land_complete, config.home)
+    yield

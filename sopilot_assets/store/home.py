@@ -47,6 +47,11 @@ class Home:
         return self.root / "capture"
 
     @property
+    def uploads(self) -> UPath:
+        """Recordings that are being uploaded, a folder each, until all of their bytes are there."""
+        return self.root / "uploads"
+
+    @property
     def quarantine(self) -> UPath:
         """Files that intake refused, each with its reason beside it."""
         return self.root / "quarantine"

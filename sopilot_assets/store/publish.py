@@ -8,6 +8,7 @@ flushed too.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import itertools
@@ -56,27 +57,34 @@ def publish_path(target: Path | UPath, write: Callable[[Path], None]) -> None:
         temporary = Path(name)
         os.close(handle)
         write(temporary)
-        temporary.chmod(0o644)
-        flush(temporary)
-        if (shared := shared_home(local)) is not None:
-            shared.put(temporary, local)  # first, so that no machine has what the others cannot get
-        temporary.replace(local)
+        _place(temporary, local)
         placed = True
         flush(local.parent)
     except OSError as error:
-        state = (
-            "the new file is there, but the disk did not confirm that it would survive a power cut"
-            if placed
-            else "the file that was there before, if any, is unchanged"
-        )
-        raise StoreError(
-            f"{local}: could not be published ({error.strerror or error}); {state}. "
-            "Free disk space or mend the folder's permissions, then run the same step again."
-        ) from error
+        raise _unpublished(local, error, placed=placed) from error
     finally:
         if temporary is not None and not placed:
             with contextlib.suppress(OSError):  # what cannot be removed now is swept later
                 temporary.unlink(missing_ok=True)
+
+
+def publish_moved(source: Path, target: Path | UPath) -> None:
+    """Publish a file that is complete by moving it, without copying where both are on one disk.
+
+    Where they are not, a process that is killed may leave both; never none, and never half of ``target``.
+    """
+    local = local_path(target)
+    placed = False
+    try:
+        _make_folder(local.parent)
+        _place(source, local)
+        placed = True
+        flush(local.parent)
+    except OSError as error:
+        if placed or error.errno != errno.EXDEV:
+            raise _unpublished(local, error, placed=placed) from error
+        publish_path(local, lambda temporary: _copy(source, temporary))
+        source.unlink()
 
 
 @contextlib.contextmanager
@@ -178,6 +186,31 @@ def _make_folder(folder: Path) -> None:
 def _release(descriptor: int) -> None:
     with contextlib.suppress(OSError):  # nothing was written through it, and the lock goes in any case
         os.close(descriptor)
+
+
+def _place(finished: Path, local: Path) -> None:
+    """Give a finished file of the same disk its name."""
+    finished.chmod(0o644)
+    flush(finished)
+    if (shared := shared_home(local)) is not None:
+        shared.put(finished, local)  # first, so that no machine has what the others cannot get
+    finished.replace(local)
+
+
+def _unpublished(local: Path, error: OSError, *, placed: bool) -> StoreError:
+    state = (
+        "the new file is there, but the disk did not confirm that it would survive a power cut"
+        if placed
+        else "the file that was there before, if any, is unchanged"
+    )
+    return StoreError(
+        f"{local}: could not be published ({error.strerror or error}); {state}. "
+        "Free disk space or mend the folder's permissions, then run the same step again."
+    )
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
 
 
 def _write_all(path: Path, data: bytes) -> None:

@@ -1,17 +1,21 @@
-"""What is removed after its time: proxies and logs, which can be made again or are only bookkeeping, and
-temporary files; and ledgers of many small files are merged. Scores, labels, studies, dossiers and recordings
-are never touched.
+"""What is removed after its time: proxies and logs, which can be made again or are only bookkeeping, uploads
+that were not finished, and temporary files; and ledgers of many small files are merged. Scores, labels,
+studies, dossiers and recordings are never touched.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from sopilot_assets.capture.landing import forget_expired_uploads
+from sopilot_assets.capture.uploads import all_uploads, left_over_folders, upload_data
 from sopilot_assets.settings import RetentionSettings
 from sopilot_assets.store.compaction import compact_ledgers, fragmented
 from sopilot_assets.store.home import Home
@@ -50,6 +54,7 @@ def remove_expired_files(
     return [
         _expire("proxies", proxies, days, now_s=now_s, dry_run=dry_run),
         _expire("campaign logs", _logs(home), limits.campaign_logs_days, now_s=now_s, dry_run=dry_run),
+        _uploads(home, limits.uploads_days, now_s=now_s, dry_run=dry_run),
         _unfinished(home, now_s=now_s, dry_run=dry_run),
         _ledgers(home, at_least=limits.compact_ledger_files, dry_run=dry_run),
     ]
@@ -73,6 +78,19 @@ def _expire(what: str, files: Iterable[Path], days: int, *, now_s: float, dry_ru
     for path in () if dry_run else old:
         path.unlink(missing_ok=True)
     return Expired(what, len(old), _bytes(old), len(known) - len(old), f"not used for {days} days")
+
+
+def _uploads(home: Home, days: int, *, now_s: float, dry_run: bool) -> Expired:
+    """Uploads that may not go on any more, and what is remembered of those that landed."""
+    known = list(all_uploads(home))
+    at = datetime.fromtimestamp(now_s, UTC)
+    old = [upload for upload in known if upload.expires_at <= at]
+    freed = _bytes(_states(upload_data(home, upload) for upload in old))
+    removed = len(old) if dry_run else forget_expired_uploads(home, old)
+    for left in () if dry_run else left_over_folders(home):
+        if now_s - left.stat().st_mtime > UNFINISHED_S:
+            shutil.rmtree(left)
+    return Expired("uploads", removed, freed, len(known) - removed, f"began more than {days} days ago")
 
 
 def _unfinished(home: Home, *, now_s: float, dry_run: bool) -> Expired:

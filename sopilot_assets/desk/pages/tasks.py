@@ -1,9 +1,154 @@
-"""Procedures: begin a new one."""
+"""Procedures: which there are, what their files say, and how to begin a new one."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-from sopilot_assets.desk.routing import DeskRoute
+from starlette.responses import Response
 
-ROUTES: Final[tuple[DeskRoute, ...]] = ()
+from sopilot_assets.capture.registry import Registry
+from sopilot_assets.desk.call import Call
+from sopilot_assets.desk.roles import TRAINERS
+from sopilot_assets.desk.routing import DeskRoute, failed
+from sopilot_assets.store.home import plain_id
+from sopilot_assets.tasks import DeviationType, LockState, Severity, TaskSpec, find_tasks, verify_task
+from sopilot_assets.tasks.drafts import LONGEST_NAME, StepDraft, TaskDraft, begin_task, draft_faults
+from sopilot_assets.texts.languages import Text
+
+_ROWS: Final = 3
+"""Empty steps of a new form."""
+
+LOCK_NAMES: Final = {
+    LockState.UNLOCKED: Text("not locked", "未確定"),
+    LockState.OK: Text("locked", "確定済み"),
+    LockState.CHANGED: Text("changed since it was locked", "確定後に変更あり"),
+    LockState.DAMAGED: Text("lock damaged", "確定記録の破損"),
+}
+_SEVERITIES: Final = {
+    Severity.CRITICAL: Text("fails the recording", "不合格"),
+    Severity.QUALITY: Text("costs points (quality)", "減点（品質）"),
+    Severity.EFFICIENCY: Text("costs points (efficiency)", "減点（効率）"),
+}
+_DEVIATIONS: Final = {
+    DeviationType.MISSING_STEP: Text("missing step", "手順の抜け"),
+    DeviationType.ORDER_SWAP: Text("swapped steps", "順序の入れ替わり"),
+    DeviationType.WRONG_STEP: Text("wrong step", "誤った手順"),
+    DeviationType.STEP_DEVIATION: Text("step done otherwise", "やり方の違い"),
+    DeviationType.OVER_TIME: Text("step takes too long", "時間超過"),
+    DeviationType.FREEZE: Text("frozen picture (film again)", "映像の停止（撮り直し）"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    task_id: str
+    task: TaskSpec
+    lock: Text
+    golds: int
+
+
+def task_list(call: Call) -> Response:
+    """All procedures."""
+    found = find_tasks(call.home.root)
+    registry = Registry.read(call.home)
+    rows = [
+        _Row(task_id, task, _lock(call, task_id), len(registry.golds(task_id)))
+        for task_id, task in found.tasks.items()
+    ]
+    return call.page(
+        "tasks.html.j2",
+        title=Text("Procedures", "手順書"),
+        values={
+            "rows": rows,
+            "refused": {
+                task_id: call.home.relative_text(str(error)) for task_id, error in found.refused.items()
+            },
+        },
+    )
+
+
+def task_page(call: Call) -> Response:
+    """What one procedure's file says."""
+    task_id = plain_id(call.param("task_id"), "procedure")
+    task = find_tasks(call.home.root).tasks.get(task_id)
+    if task is None:
+        return failed(
+            call,
+            404,
+            Text(
+                f"There is no procedure {task_id} that can be used.",
+                f"使用できる手順書 {task_id} はありません。",
+            ),
+        )
+    before = task.predecessors()
+    return call.page(
+        "task.html.j2",
+        title=Text(task.name, task.name_ja or task.name),
+        values={
+            "task": task,
+            "lock": _lock(call, task_id),
+            "golds": len(Registry.read(call.home).golds(task_id)),
+            "before": {
+                step.id: [other for other in task.steps if other.id in _directly(before, step.id)]
+                for step in task.steps
+            },
+            "severities": [
+                (_DEVIATIONS[kind], _SEVERITIES[severity]) for kind, severity in task.severity.items()
+            ],
+        },
+    )
+
+
+def new_task_page(call: Call) -> Response:
+    """The form of a new procedure."""
+    return _form(call, TaskDraft("", "", (StepDraft("", ""),) * _ROWS), {})
+
+
+def new_task_sent(call: Call) -> Response:
+    """The form was sent: write the task file, or say at each field what is wrong."""
+    draft = _draft(call)
+    faults = {fault.field: fault.why for fault in draft_faults(call.home.root, draft)}
+    if faults:
+        return _form(call, draft, faults)
+    return call.go(f"/tasks/{begin_task(call.home.root, draft)}")
+
+
+def _draft(call: Call) -> TaskDraft:
+    names, in_japanese, critical = (
+        [str(one).strip() for one in call.form.getlist(field)]
+        for field in ("step_name", "step_name_ja", "step_critical")
+    )
+    steps = (
+        StepDraft(name, name_ja, critical=weight != "no")
+        for name, name_ja, weight in zip(names, in_japanese, critical, strict=False)
+    )
+    return TaskDraft(
+        call.field("name"), call.field("name_ja"), tuple(steps), fixed_order=call.field("order") != "any"
+    )
+
+
+def _form(call: Call, draft: TaskDraft, faults: dict[str, Text]) -> Response:
+    return call.page(
+        "task_new.html.j2",
+        title=Text("Begin a procedure", "手順書を作る"),
+        status=422 if faults else 200,
+        values={"draft": draft, "faults": faults, "longest": LONGEST_NAME, "blank": StepDraft("", "")},
+    )
+
+
+def _lock(call: Call, task_id: str) -> Text:
+    return LOCK_NAMES[verify_task(call.home.tasks / f"{task_id}.yaml").state]
+
+
+def _directly(before: dict[str, frozenset[str]], step: str) -> set[str]:
+    """The steps before a step that are not implied by another one."""
+    return {one for one in before[step] if not any(one in before[other] for other in before[step])}
+
+
+ROUTES: Final = (
+    DeskRoute("/tasks", task_list, TRAINERS),
+    DeskRoute("/tasks/new", new_task_page, TRAINERS),
+    DeskRoute("/tasks/new", new_task_sent, TRAINERS, ("POST",)),
+    DeskRoute("/tasks/{task_id}", task_page, TRAINERS),
+)

@@ -27,7 +27,10 @@ RESTORING: Final = ".restoring-"
 SETTLED_S: Final = 60.0
 """A dropped recording that changed within these seconds may still be on its way."""
 
-MADE_AGAIN: Final = {"proxies": "small copies of videos, made again where they are missing"}
+MADE_AGAIN: Final = {
+    "proxies": "small copies of videos, made again where they are missing",
+    "uploads": "parts of uploads; who sends a recording still has it, and sends it again",
+}
 """Folders of the home that no backup holds, and why."""
 
 YOUNG: Final = f"changed less than {SETTLED_S:.0f} s ago, so perhaps not complete; the next backup has it"

@@ -1,0 +1,42 @@
+// The form of a new procedure: steps added, removed and moved.
+const steps = document.getElementById("steps");
+const blank = document.getElementById("blank");
+
+function marked() {
+  const rows = [...steps.children];
+  rows.forEach((row, number) => {
+    row.querySelector(".up").disabled = number === 0;
+    row.querySelector(".down").disabled = number === rows.length - 1;
+    row.querySelector(".remove").disabled = rows.length === 1;
+  });
+}
+
+function add() {
+  steps.append(blank.content.cloneNode(true));
+  marked();
+  steps.lastElementChild.querySelector("input").focus();
+}
+
+steps.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  const row = button?.closest(".step");
+  if (!row) return;
+  if (button.matches(".up")) row.previousElementSibling.before(row);
+  if (button.matches(".down")) row.nextElementSibling.after(row);
+  if (button.matches(".remove")) {
+    (row.nextElementSibling ?? row.previousElementSibling).querySelector("input").focus();
+    row.remove();
+  } else if (!button.disabled) button.focus();
+  marked();
+});
+
+steps.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !event.target.matches("input")) return;
+  event.preventDefault(); // Enter goes on to the next step instead of sending the form
+  const next = event.target.closest(".step").nextElementSibling;
+  if (next) next.querySelector("input").focus();
+  else add();
+});
+
+document.getElementById("add").addEventListener("click", add);
+marked();
