@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from urllib.parse import quote
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -88,6 +89,7 @@ class Call:
                 "account": self.account,
                 "trains": self.account is not None and self.account.role in (Role.TRAINER, Role.ADMIN),
                 "here": self.request.url.path,
+                "asked": asked_for(self.request),
                 "dagster": self.config.dagster,
                 **(values or {}),
             },
@@ -97,3 +99,9 @@ class Call:
     def go(self, path: str) -> RedirectResponse:
         """The answer to a form that was taken: look at ``path``, a path of the desk."""
         return RedirectResponse(path, status_code=303)
+
+
+def asked_for(request: Request) -> str:
+    """The address of a request below the desk, with its query, as a browser writes it."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return quote(request.url.path) + query
