@@ -6,6 +6,7 @@ VENV ?= .venv
 SOPILOT_HOME ?= ./sopilot_home
 PORT ?= 3000
 VIEW_PORT ?= 3001
+DESK_PORT ?= 8000
 WORKERS ?= 3
 ARGS ?=
 # make soak: cycles of the campaign, seconds from one to the next, and the seed of drops and faults
@@ -46,7 +47,7 @@ help: ## Show this help
 	@echo
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 	@echo
-	@echo "  Variables: PYTHON=$(PYTHON) VENV=$(VENV) SOPILOT_HOME=$(SOPILOT_HOME) PORT=$(PORT) VIEW_PORT=$(VIEW_PORT) WORKERS=$(WORKERS) ARGS TORCH_INDEX"
+	@echo "  Variables: PYTHON=$(PYTHON) VENV=$(VENV) SOPILOT_HOME=$(SOPILOT_HOME) PORT=$(PORT) VIEW_PORT=$(VIEW_PORT) DESK_PORT=$(DESK_PORT) WORKERS=$(WORKERS) ARGS TORCH_INDEX"
 
 .PHONY: setup
 setup: $(INSTALLED) ## Make the virtual environment and install the pinned packages (the other targets do this)
@@ -103,13 +104,13 @@ commands: $(INSTALLED) ## Write docs/commands.md from the command line
 	@$(BIN)/python -m sopilot_assets.cli.guide >docs/commands.md
 
 .PHONY: dev
-dev: $(INSTALLED) ## Run Dagster: the daemon with sensors and schedules, and the web page on 127.0.0.1:PORT
+dev: $(INSTALLED) ## Run the desk on 127.0.0.1:DESK_PORT, Dagster's web page on PORT, and its daemon
 	@$(BIN)/sopilot home init
 	@echo "[dev] Recordings go to $(SOPILOT_HOME)/capture"
-	@export DAGSTER_HOME=$(SOPILOT_HOME)/dagster PATH="$(abspath $(BIN)):$$PATH"; \
-	  $(BIN)/dagster-daemon run -w $(SOPILOT_HOME)/dagster/workspace.yaml & daemon=$$!; \
-	  trap 'kill $$daemon 2>/dev/null; wait $$daemon || true' EXIT; \
-	  $(BIN)/sopilot web serve --port $(PORT) $(ARGS)
+	@export PATH="$(abspath $(BIN)):$$PATH"; \
+	  $(BIN)/sopilot desk serve --port $(DESK_PORT) & desk=$$!; \
+	  $(BIN)/sopilot web serve --port $(PORT) $(ARGS) & web=$$!; \
+	  trap 'kill $$desk $$web 2>/dev/null; wait' EXIT; wait -n
 
 .PHONY: view
 view: $(INSTALLED) ## Show the web page for viewers, who can change nothing, on 127.0.0.1:VIEW_PORT

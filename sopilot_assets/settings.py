@@ -185,6 +185,7 @@ class ConditionLimits(_Section):
     campaign_slack_s: _Seconds = 120.0
     files_read_again: Annotated[int, Field(ge=0)] = 5
     web_ports: tuple[int, ...] = (3000, 3001)
+    desk_ports: tuple[int, ...] = (8000,)
 
 
 class WebSettings(_Section):
@@ -193,6 +194,12 @@ class WebSettings(_Section):
     """
 
     address: Annotated[str, AfterValidator(_web_address)] | None = None
+
+
+class DeskSettings(_Section):
+    """Where people open the desk: Dagster's page and the daily reports beside it link there."""
+
+    address: Annotated[str, AfterValidator(_web_address)] = "http://127.0.0.1:8000"
 
 
 class AuditSettings(_Section):
@@ -214,6 +221,7 @@ class Settings(_Section):
     targets: Targets = Targets()
     backup: BackupSettings = BackupSettings()
     web: WebSettings = WebSettings()
+    desk: DeskSettings = DeskSettings()
     audit: AuditSettings = AuditSettings()
 
 

@@ -47,7 +47,9 @@ def serve(
     refuse_taken(webserver.HOST, port)
     say(f"Open http://127.0.0.1:{port}{' (to look only)' if read_only else ''}; stop with Ctrl-C")
     say(f"Recordings: http://127.0.0.1:{port}/reviews/   Daily reports: http://127.0.0.1:{port}/reports/")
-    address = load_settings(home).web.address
+    settings = load_settings(home)
+    say(f"The desk, for people on the floor: {settings.desk.address}   (`sopilot desk`)")
+    address = settings.web.address
     on_this_machine = address is not None and address.startswith("http://127.0.0.1")
     if on_this_machine and not read_only and address != f"http://127.0.0.1:{port}":
         say(f"Links to pages lead to {address}; web.address in settings.yaml names another place.")

@@ -17,10 +17,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from sopilot_assets.errors import StoreError
 from sopilot_assets.processes.held_file import take
 from sopilot_assets.processes.tied import tied
 from sopilot_assets.store.home import HOME_VARIABLE, Home
-from sopilot_assets.upkeep.conditions.dagster_files import read_dagster
+from sopilot_assets.upkeep.conditions.dagster_files import read_heartbeats
+from sopilot_assets.upkeep.conditions.instance import has_records_elsewhere
 from sopilot_assets.upkeep.setting_up import dagster_home
 
 ALIVE_FOR: Final = timedelta(seconds=90)
@@ -42,50 +44,54 @@ class Keeping:
 
     def run(self) -> None:
         """Keep it, until `stop` is set."""
-        waiting = False
+        before = ""
         while not self.stop.is_set():
-            held = take(lock_file(self.home))
-            if held is None or another_lives(self.home, now=datetime.now(UTC)):
-                if held is not None:
-                    os.close(held)
-                if not waiting:
-                    self.told("Dagster's daemon is alive already; should it end, another one is started here")
-                waiting = True
-            else:
-                waiting = False
-                self._one(held)
+            try:
+                why_not = self._turn()
+            except (StoreError, OSError) as error:
+                why_not = f"Dagster's daemon could not be started, which is tried again: {error}"
+            if why_not and why_not != before:
+                self.told(why_not)
+            before = why_not
             self.stop.wait(self.pause_s)
+
+    def _turn(self) -> str:
+        """Run one until it ends; why not, where another one is alive."""
+        if has_records_elsewhere(self.home):
+            return "Dagster's records are in PostgreSQL: docs/scale.md says where its daemon is started"
+        held = take(lock_file(self.home))
+        try:
+            if held is None or another_lives(self.home, now=datetime.now(UTC)):
+                return "Dagster's daemon is alive already; should it end, another one is started here"
+            self._one(held)
+        finally:
+            if held is not None:
+                os.close(held)
+        return ""
 
     def _one(self, held: int) -> None:
         """Run a daemon, which holds the lock's descriptor, until it ends or is to end."""
         log = log_file(self.home)
         if log.exists():
             log.replace(log.with_suffix(".log.1"))
-        try:
-            with log.open("wb") as output:
-                process = subprocess.Popen(
-                    tied(
-                        [
-                            str(Path(sys.executable).with_name("dagster-daemon")),
-                            "run",
-                            "-w",
-                            _workspace(self.home),
-                        ]
-                    ),
-                    env={**os.environ, **environment(self.home)},
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    pass_fds=(held,),
-                    start_new_session=True,  # Ctrl-C is for who keeps it
-                )
-            self.told(f"Dagster's daemon looks after recordings and scores; what it says is in {log}")
-            while process.poll() is None and not self.stop.wait(_POLL_S):
-                pass
-            _end(process)
-            os.write(held, f"{datetime.now(UTC).isoformat()}\n".encode())
-        finally:
-            os.close(held)
+        program = str(Path(sys.executable).with_name("dagster-daemon"))
+        workspace = str(dagster_home(self.home) / "workspace.yaml")
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                tied([program, "run", "-w", workspace]),
+                env={**os.environ, **environment(self.home)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=(held,),
+                start_new_session=True,  # Ctrl-C is for who keeps it
+            )
+        self.told(f"Dagster's daemon looks after recordings and scores; what it says is in {log}")
+        while process.poll() is None and not self.stop.wait(_POLL_S):
+            pass
+        _end(process)
+        os.ftruncate(held, 0)
+        os.pwrite(held, f"{datetime.now(UTC).isoformat()}\n".encode(), 0)
         if not self.stop.is_set():
             self.told(f"Dagster's daemon ended ({process.returncode}) and is started again; see {log}")
 
@@ -104,7 +110,7 @@ def kept_daemon(home: Home, *, told: Callable[[str], None], pause_s: float = PAU
 
 
 def lock_file(home: Home) -> Path:
-    """What a daemon of ours holds as long as it lives. In it are the times when such daemons ended."""
+    """What a daemon of ours holds as long as it lives. In it is when the last one ended."""
     return dagster_home(home) / "daemon.lock"
 
 
@@ -121,18 +127,14 @@ def environment(home: Home) -> Mapping[str, str]:
 
 def another_lives(home: Home, *, now: datetime) -> bool:
     """Whether a daemon that is none of ours gave a sign of life lately: one of `make dev` or of a service."""
-    beats = [one.at for one in read_dagster(home).heartbeats or ()]
+    beats = [one.at for one in read_heartbeats(home) or ()]
     return bool(beats) and max(beats) > max(now - ALIVE_FOR, _ended(home))
 
 
 def _ended(home: Home) -> datetime:
     """When the last daemon of ours ended; long ago where there was none."""
-    lines = lock_file(home).read_text("ascii").split() if lock_file(home).exists() else []
-    return datetime.fromisoformat(lines[-1]) if lines else datetime.min.replace(tzinfo=UTC)
-
-
-def _workspace(home: Home) -> str:
-    return str(dagster_home(home) / "workspace.yaml")
+    said = lock_file(home).read_text("ascii").strip() if lock_file(home).exists() else ""
+    return datetime.fromisoformat(said) if said else datetime.min.replace(tzinfo=UTC)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

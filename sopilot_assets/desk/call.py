@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from urllib.parse import quote
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -20,7 +20,10 @@ from sopilot_assets.desk.roles import Role
 from sopilot_assets.store.home import Home
 from sopilot_assets.texts.languages import Language, Text
 
-LANGUAGE_COOKIE: Final = "sopilot_language"
+
+def language_cookie(config: DeskConfig) -> str:
+    """The name of the cookie with the chosen language; browsers take ``__Host-`` over TLS only."""
+    return "__Host-sopilot_language" if config.secure else "sopilot_language"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Call:
     @property
     def language(self) -> Language:
         """The language chosen on any page before, else the browser's."""
-        chosen = self.request.cookies.get(LANGUAGE_COOKIE)
+        chosen = self.request.cookies.get(language_cookie(self.config))
         if chosen in set(Language):
             return Language(chosen)
         first = self.request.headers.get("accept-language", "").strip().lower()
@@ -88,6 +91,7 @@ class Call:
                 "account": self.account,
                 "trains": self.account is not None and self.account.role in (Role.TRAINER, Role.ADMIN),
                 "here": self.request.url.path,
+                "asked": asked_for(self.request),
                 "dagster": self.config.dagster,
                 **(values or {}),
             },
@@ -97,3 +101,9 @@ class Call:
     def go(self, path: str) -> RedirectResponse:
         """The answer to a form that was taken: look at ``path``, a path of the desk."""
         return RedirectResponse(path, status_code=303)
+
+
+def asked_for(request: Request) -> str:
+    """The address of a request below the desk, with its query, as a browser writes it."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return quote(request.url.path) + query

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from sopilot_assets.desk.accounts import Account
 from sopilot_assets.desk.bodies import LONGEST_BODY, limited
-from sopilot_assets.desk.call import Call
+from sopilot_assets.desk.call import Call, asked_for
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.roles import Role
 from sopilot_assets.desk.sessions import session_of
@@ -141,7 +141,5 @@ async def _with_form(call: Call) -> Call:
 
 def _asked_who(request: Request) -> Response:
     if request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", ""):
-        query = f"?{request.url.query}" if request.url.query else ""
-        then = quote(quote(request.url.path) + query, safe="/")
-        return RedirectResponse(f"{ASKS_WHO}?then={then}", status_code=303)
+        return RedirectResponse(f"{ASKS_WHO}?then={quote(asked_for(request), safe='/')}", status_code=303)
     return HTMLResponse("Sign in first. / 先にサインインしてください。", 401)

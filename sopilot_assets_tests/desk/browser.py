@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import uvicorn
@@ -39,10 +40,11 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def served(home: Home) -> Iterator[str]:
+def served(home: Home, **settings: Any) -> Iterator[str]:
     """The address at which the desk of a home is served, with the real clock, by uvicorn in a thread."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(create_app(DeskConfig(home)), log_level="warning"))
+        config = uvicorn.Config(create_app(DeskConfig(home)), log_level="warning", **settings)
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:

@@ -11,7 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from sopilot_assets.defs.web.addresses import SHOWN, shown_file
+from sopilot_assets.errors import ConfigError
 from sopilot_assets.scoring.review import index_page
+from sopilot_assets.settings import DeskSettings, load_settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.store.shared import at_hand
@@ -57,22 +59,30 @@ class HomePages:
         if path == "/reviews/":
             path = "/reviews/index.html"
         if path == "/reports/":
-            return HTMLResponse(self._reports(), headers=HEADERS)
+            return HTMLResponse(self._reports(self._desk()), headers=HEADERS)
         file = shown_file(self._home, path)
         if file is not None and at_hand(file).is_file():
             return FileResponse(file, headers=HEADERS, media_type=_kind(file))
         if path == "/reviews/index.html":
             return HTMLResponse(index_page(()), headers=HEADERS)
-        return HTMLResponse(_page("Not found", f"<p>There is no {escape(path)}.</p>"), 404, HEADERS)
+        missing = _page("Not found", f"<p>There is no {escape(path)}.</p>", self._desk())
+        return HTMLResponse(missing, 404, HEADERS)
 
-    def _reports(self) -> str:
+    def _desk(self) -> str:
+        """Where the desk is; where the settings cannot be read, which doctor says, where it is by default."""
+        try:
+            return load_settings(self._home).desk.address
+        except ConfigError:
+            return DeskSettings().address
+
+    def _reports(self, desk: str) -> str:
         """A list of the daily reports, the newest first."""
         folder = local_path(self._home.reports)
         shown = [path for path in folder.glob("*.html") if SHOWN["reports"].fullmatch(path.name)]
         days = sorted((path.stem for path in shown), reverse=True)
         listed = "".join(f'<li><a href="{day}.html">{day}</a></li>' for day in days)
         body = f"<ul>{listed}</ul>" if days else "<p>None yet. / まだありません。</p>"
-        return _page("Daily reports / 日報", body)
+        return _page("Daily reports / 日報", body, desk)
 
 
 def _kind(file: Path) -> str:
@@ -80,10 +90,11 @@ def _kind(file: Path) -> str:
     return kind or ("text/plain" if file.suffix in {".py", ".md", ".sha256"} else "application/octet-stream")
 
 
-def _page(title: str, body: str) -> str:
+def _page(title: str, body: str, desk: str) -> str:
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title></head><body><h1>{title}</h1>{body}"
-        '<p><a href="/reviews/">All recordings / 録画の一覧</a></p></body></html>'
+        '<p><a href="/reviews/">All recordings / 録画の一覧</a></p>'
+        f'<p><a href="{escape(desk)}">Desk: upload, mark steps, results / デスク</a></p></body></html>'
     )

@@ -8,7 +8,7 @@ from typing import Final
 from starlette.responses import Response
 
 from sopilot_assets.desk.accounts import Account, SignIn, has_accounts, must_be_who, try_password, who_of
-from sopilot_assets.desk.call import LANGUAGE_COOKIE, Call
+from sopilot_assets.desk.call import Call, language_cookie
 from sopilot_assets.desk.roles import EVERYBODY, Role
 from sopilot_assets.desk.routing import ASKS_WHO, DeskRoute, session_cookie
 from sopilot_assets.desk.sessions import begin_session, end_session
@@ -66,7 +66,7 @@ def choose_language(call: Call) -> Response:
     chosen = Language.JA if call.field("language") == Language.JA.value else Language.EN
     answer = call.go(_then(call))
     answer.set_cookie(
-        LANGUAGE_COOKIE, chosen.value, max_age=_YEAR_S, samesite="lax", secure=call.config.secure
+        language_cookie(call.config), chosen.value, max_age=_YEAR_S, samesite="lax", secure=call.config.secure
     )
     return answer
 

@@ -71,14 +71,25 @@ def read_dagster(home: Home) -> DagsterState:
 
     Raises `StoreError` for one that cannot be read.
     """
-    runs = dagster_home(home) / "history" / "runs.db"
-    heartbeats = _rows(runs, _HEARTBEATS)
     ticks = _rows(dagster_home(home) / "schedules" / "schedules.db", _NEWEST_TICKS)
     return DagsterState(
-        None if heartbeats is None else tuple(_heartbeat(*row) for row in heartbeats),
-        tuple(_run(*row) for row in _rows(runs, _UNFINISHED) or ()),
+        read_heartbeats(home),
+        tuple(_run(*row) for row in _rows(_runs(home), _UNFINISHED) or ()),
         tuple(_tick(*row) for row in ticks or ()),
     )
+
+
+def read_heartbeats(home: Home) -> tuple[Heartbeat, ...] | None:
+    """The last signs of life; None where there is no database, as with PostgreSQL.
+
+    Raises `StoreError` where it cannot be read.
+    """
+    rows = _rows(_runs(home), _HEARTBEATS)
+    return None if rows is None else tuple(_heartbeat(*row) for row in rows)
+
+
+def _runs(home: Home) -> Path:
+    return dagster_home(home) / "history" / "runs.db"
 
 
 def _heartbeat(daemon: str, at: str, body: str | None) -> Heartbeat:

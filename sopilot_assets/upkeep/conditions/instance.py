@@ -89,10 +89,15 @@ def daemon(asked: Situation) -> Answer:
 
 def _unseen(home: Home, unknown: bool) -> Condition:
     """What to say without a sign of life: Dagster's storage is elsewhere, or nobody ever started it."""
-    if unknown and "postgres" in str(_instance_settings(home).get("storage")).lower():
+    if unknown and has_records_elsewhere(home):
         what = "Dagster's storage is PostgreSQL, so daemon, queue and sensors are not looked at here"
         return warning("daemon", "", what, "look at Deployment > Daemons in the web page")
     return warning("daemon", "", "was never started here: nothing happens by itself", _MAKE_DEV)
+
+
+def has_records_elsewhere(home: Home) -> bool:
+    """Whether Dagster keeps its records in PostgreSQL, so that the home tells nothing of a daemon."""
+    return "postgres" in str(_instance_settings(home).get("storage")).lower()
 
 
 def _instance_settings(home: Home) -> Mapping[str, Any]:

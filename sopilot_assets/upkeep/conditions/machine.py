@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -58,16 +60,32 @@ def _newest(ledger: Ledger) -> datetime | None:
 
 def web_pages(asked: Situation) -> Answer:
     """Whether somebody else on the network can reach the web pages."""
-    ports = asked.settings.limits.web_ports
-    listening = [one for one in _connections() if one.status == psutil.CONN_LISTEN and one.laddr]
-    ours = [one.laddr for one in listening if one.laddr.port in ports]
+    ours = listening_at(asked.settings.limits.web_ports)
     shown = ", ".join(str(port) for port in sorted({one.port for one in ours}))
     fine = f"port {shown} listens on this machine only" if ours else "not running"
-    reachable = [one for one in ours if not one.ip.startswith(("127.", "::1", "::ffff:127."))]
-    return found((_reachable(one) for one in reachable), Fine("web page", "", fine))
+    return found((_reachable(one) for one in ours if one.from_outside), Fine("web page", "", fine))
 
 
-def _reachable(address: Any) -> Condition:
+@dataclass(frozen=True, slots=True)
+class ListeningAddress:
+    """An address of this machine at which some program listens."""
+
+    ip: str
+    port: int
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether other machines can reach it."""
+        return not self.ip.startswith(("127.", "::1", "::ffff:127."))
+
+
+def listening_at(ports: Collection[int]) -> list[ListeningAddress]:
+    """The addresses at which somebody listens on these ports, as far as the system says."""
+    listening = [one for one in _connections() if one.status == psutil.CONN_LISTEN and one.laddr]
+    return [ListeningAddress(one.laddr.ip, one.laddr.port) for one in listening if one.laddr.port in ports]
+
+
+def _reachable(address: ListeningAddress) -> Condition:
     what = f"port {address.port} listens on {address.ip}: whoever reaches this machine can operate Dagster"
     action = "start it with -h 127.0.0.1 (make dev does), and put a proxy with authentication before it"
     return problem("web page", f"{address.ip}:{address.port}", what, action)

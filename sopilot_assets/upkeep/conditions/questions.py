@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.upkeep.conditions import (
     campaign,
+    desk,
     golds,
     home,
     instance,
@@ -32,6 +33,8 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     machine.free_space,
     machine.clock,
     machine.web_pages,
+    desk.desk_reach,
+    desk.desk_accounts,
     instance.dagster_settings,
     instance.daemon,
     instance.queue,
