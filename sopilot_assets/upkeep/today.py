@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sopilot_assets.capture.reasons import REASON_TEXTS, Reason
@@ -101,7 +101,8 @@ def waiting_now(home: Home, now: datetime, *, since: str | None) -> WaitingNow:
     """What waits for a trainer; ``since`` is when they were here last (ISO 8601 in UTC), None where nobody
     knows.
     """
-    rows, tasks = Rows(home, Day.at(now.date(), now)), find_tasks(home.root).tasks
+    until = now + timedelta(seconds=1)  # what was written at this moment counts
+    rows, tasks = Rows(home, Day.at(now.date(), until)), find_tasks(home.root).tasks
     names = dict(zip(rows.recordings["key"], rows.recordings["original_name"], strict=True))
     scores = {str(row["key"]): row for row in looks(rows)}
     refused = [_refused(row) for row in reversed(rows.quarantine)]

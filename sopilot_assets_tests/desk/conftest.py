@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +10,14 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.desk.accounts import Account, add_account
 from sopilot_assets.desk.app import create_app
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.roles import Role
+from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.upkeep.setting_up import prepare_home
 
 HERE = "http://127.0.0.1:8000"
@@ -45,3 +49,16 @@ def signed_in(home: Home, who: str = "ada", role: Role = Role.ADMIN, person: str
     answer = browser.post("/sign-in", data={"who": who, "password": PASSWORD})
     assert answer.status_code == 303
     return browser
+
+
+@pytest.fixture
+def judged(original: Home, tmp_path: Path) -> Home:
+    """A home with three golds and three trainee recordings, all of them judged."""
+    return Home.at(shutil.copytree(str(original.root), tmp_path / "judged"))
+
+
+def of_role(home: Home, role: str) -> list[Recording]:
+    """The recordings of a role, those first of whom most is reported."""
+    scores = {str(row["key"]): row for row in plain_rows(scores_ledger(home).latest())}
+    found = [one for one in Registry.read(home).recordings.values() if one.role == role]
+    return sorted(found, key=lambda one: -len(str(scores[str(one.key)]["deviations"])))
