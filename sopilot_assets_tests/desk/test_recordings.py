@@ -98,14 +98,14 @@ def test_a_rater_finds_no_result_of_what_they_have_yet_to_label(judged: Home) ->
     assert one.original_name in rater.get("/recordings").text
 
 
-def test_a_thumbnail_is_made_once_and_one_that_cannot_be_made_has_a_stand_in(judged: Home) -> None:
-    one, other, *_ = of_role(judged, "trainee")
-    (local_path(judged.videos) / other.stored_name).write_bytes(b"no video" * 100)
-    browser = signed_in(judged)
+def test_a_thumbnail_is_made_once_and_one_that_cannot_be_made_has_a_stand_in(unseen: Home) -> None:
+    one, other, *_ = of_role(unseen, "trainee")
+    (local_path(unseen.videos) / other.stored_name).write_bytes(b"no video" * 100)
+    browser = signed_in(unseen)
     made = browser.get(f"/thumbnails/{one.key}.jpg")
     assert (made.status_code, made.headers["content-type"]) == (200, "image/jpeg")
     assert "max-age" in made.headers["cache-control"]
-    (local_path(judged.videos) / one.stored_name).unlink()  # it is not read again
+    (local_path(unseen.videos) / one.stored_name).unlink()  # it is not read again
     assert browser.get(f"/thumbnails/{one.key}.jpg").content == made.content
     for _ in range(2):
         assert browser.get(f"/thumbnails/{other.key}.jpg").headers["content-type"] == "image/svg+xml"

@@ -215,14 +215,14 @@ def test_a_recording_without_a_result_is_played_and_waits(judged: Home) -> None:
     assert browser.post(f"/recordings/{one.key}/say", data={"kind": "whole", "note": "x"}).status_code == 422
 
 
-def test_videos_come_in_ranges_once_they_are_made(judged: Home) -> None:
-    one = of_role(judged, "trainee")[0]
-    browser = signed_in(judged)
+def test_videos_come_in_ranges_once_they_are_made(unseen: Home) -> None:
+    one = of_role(unseen, "trainee")[0]
+    browser = signed_in(unseen)
     assert browser.get(f"/media/{one.key}").status_code == 503
     state = browser.get(f"/media/{one.key}/state").json()
     assert state["ready"] is True  # the first request had it made
     whole = browser.get(f"/media/{one.key}")
-    stored = (local_path(judged.videos) / one.stored_name).read_bytes()
+    stored = (local_path(unseen.videos) / one.stored_name).read_bytes()
     assert whole.content == stored
     part = browser.get(f"/media/{one.key}", headers={"range": "bytes=100-199"})
     assert (part.status_code, part.content) == (206, stored[100:200])
@@ -231,20 +231,20 @@ def test_videos_come_in_ranges_once_they_are_made(judged: Home) -> None:
     assert beyond.status_code == 416
 
 
-def test_a_video_that_cannot_be_read_says_why(judged: Home) -> None:
-    one = of_role(judged, "trainee")[0]
-    (local_path(judged.videos) / one.stored_name).write_bytes(b"no video" * 100)
-    browser = signed_in(judged)
+def test_a_video_that_cannot_be_read_says_why(unseen: Home) -> None:
+    one = of_role(unseen, "trainee")[0]
+    (local_path(unseen.videos) / one.stored_name).write_bytes(b"no video" * 100)
+    browser = signed_in(unseen)
     browser.get(f"/media/{one.key}/state")
     state = browser.get(f"/media/{one.key}/state").json()
     assert state["failed"] is True
-    assert str(judged.root) not in state["text"]
+    assert str(unseen.root) not in state["text"]
     assert browser.get(f"/media/{one.key}").status_code == 422
 
 
-def test_pictures_of_moments_are_served_also_past_the_end(judged: Home) -> None:
-    one = of_role(judged, "trainee")[0]
-    browser = signed_in(judged)
+def test_pictures_of_moments_are_served_also_past_the_end(unseen: Home) -> None:
+    one = of_role(unseen, "trainee")[0]
+    browser = signed_in(unseen)
     for at_ms in (0, 1234, 10**9):
         assert browser.get(f"/stills/{one.key}/{at_ms}.jpg").headers["content-type"] == "image/jpeg"
     assert browser.get(f"/stills/{one.key}/-5.jpg").status_code == 404
