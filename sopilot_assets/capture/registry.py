@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import pandas as pd
+
 from sopilot_assets.capture.ledgers import ACTIVE, REPLACED, VIDEO_COLUMNS, WITHDRAWN, videos_ledger
 from sopilot_assets.capture.promotions import Promotion, promoted_golds, promotions_ledger
 from sopilot_assets.errors import ConfigError, LedgerError
@@ -100,6 +102,19 @@ class Registry:
         registry = cls(home, promoted=promoted_golds(home))
         names = ", ".join(VIDEO_COLUMNS)
         registry.add(plain_rows(videos_ledger(home).query(f"select {names} from latest order by key")))  # noqa: S608 - constants
+        return registry
+
+    @classmethod
+    def read_golds(cls, home: Home) -> Registry:
+        """The same of golds alone, promoted ones included."""
+        registry = cls(home, promoted=promoted_golds(home))
+        names, keys = ", ".join(VIDEO_COLUMNS), list(registry.promoted)
+        found = videos_ledger(home).query(
+            f"select {names} from latest "  # noqa: S608 - constants
+            "where role = 'gold' or key in (select key from promoted) order by key",
+            promoted=pd.DataFrame({"key": keys}, dtype="string"),
+        )
+        registry.add(plain_rows(found))
         return registry
 
     def add(self, rows: Iterable[Row]) -> None:
