@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import pandas as pd
+
 from sopilot_assets.capture.ledgers import ACTIVE, REPLACED, VIDEO_COLUMNS, WITHDRAWN, videos_ledger
-from sopilot_assets.capture.promotions import Promotion, promoted_golds
+from sopilot_assets.capture.promotions import Promotion, promoted_golds, promotions_ledger
 from sopilot_assets.errors import ConfigError, LedgerError
 from sopilot_assets.store.home import ROLES, VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Row, plain_rows
@@ -101,6 +104,19 @@ class Registry:
         registry.add(plain_rows(videos_ledger(home).query(f"select {names} from latest order by key")))  # noqa: S608 - constants
         return registry
 
+    @classmethod
+    def read_golds(cls, home: Home) -> Registry:
+        """The same of golds alone, promoted ones included."""
+        registry = cls(home, promoted=promoted_golds(home))
+        names, keys = ", ".join(VIDEO_COLUMNS), list(registry.promoted)
+        found = videos_ledger(home).query(
+            f"select {names} from latest "  # noqa: S608 - constants
+            "where role = 'gold' or key in (select key from promoted) order by key",
+            promoted=pd.DataFrame({"key": keys}, dtype="string"),
+        )
+        registry.add(plain_rows(found))
+        return registry
+
     def add(self, rows: Iterable[Row]) -> None:
         """Take in rows of the videos ledger."""
         for row in rows:
@@ -162,7 +178,15 @@ class Registry:
 
 
 def registered_recording(home: Home, key: PartitionKey) -> Recording | None:
-    """The recording of a key, whatever its status; None where none was registered. Reads only its row."""
+    """The recording of a key, whatever its status; None where none was registered. Reads only its row, and
+    that once as long as nothing was registered or promoted since.
+    """
+    return _registered(home, key, tuple(videos_ledger(home).files()), tuple(promotions_ledger(home).files()))
+
+
+@functools.lru_cache(maxsize=512)
+def _registered(home: Home, key: PartitionKey, *_: tuple[str, ...]) -> Recording | None:
+    """Kept by the names of the ledgers' files, which are never written twice."""
     names = ", ".join(VIDEO_COLUMNS)
     found = videos_ledger(home).query(f"select {names} from latest where key = '{key}'")  # noqa: S608 - partition keys hold no quotes
     if found.empty:

@@ -9,21 +9,22 @@ from __future__ import annotations
 import functools
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 import pandas as pd
+import pyarrow as pa
 
 from sopilot_assets.capture.ledgers import videos_ledger
-from sopilot_assets.capture.promotions import promoted_golds
+from sopilot_assets.capture.promotions import promoted_golds, promotions_ledger
 from sopilot_assets.labels.chain import labels_ledger
 from sopilot_assets.labels.contests import contested
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
-from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Row, plain_rows, query_together
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 from sopilot_assets.texts.names import composed
@@ -130,9 +131,7 @@ def list_recordings(
         total = _page(home, eyes, wanted, 1)
         page = 1 if not total else -(-int(total[0]["total"] or 0) // PER_PAGE)
         found = _page(home, eyes, wanted, page)
-    told = [str(row["key"]) for row in found if row["decision"] is not None]
-    judged = _judged(home, list(map(PartitionKey.parse, told)))
-    rows = tuple(_listed(row, judged.get(str(row["key"])), tasks or {}) for row in found)
+    rows = tuple(_listed(row, tasks or {}) for row in found)
     return RecordingPage(rows, max(page, 1), int(found[0]["total"] or 0) if found else 0)
 
 
@@ -147,15 +146,11 @@ class ListChoices:
 
 def list_choices(home: Home, eyes: Eyes) -> ListChoices:
     """The tasks, persons and sites of the recordings that ``eyes`` may see; a rater chooses no person."""
-    return _choices(home, tuple(videos_ledger(home).files()), eyes)
-
-
-@functools.lru_cache(maxsize=32)
-def _choices(home: Home, _: tuple[str, ...], eyes: Eyes) -> ListChoices:
-    """Kept as long as the files of the ledger are the same."""
-    rows = videos_ledger(home).query(
-        "select distinct task_id, person, site from latest, asked where status = 'active' "
-        "and (asked.its_own is null or person = asked.its_own_person)",
+    rows = query_together(
+        {},
+        "select distinct task_id, person, site from known, asked "
+        "where asked.its_own is null or known.person = asked.its_own_person",
+        known=_known(home),
         asked=_asked(own="yes" if eyes.own_only else None, own_person=eyes.person),
     )
     persons = () if eyes.rater else tuple(sorted(set(rows["person"].dropna())))
@@ -164,6 +159,41 @@ def _choices(home: Home, _: tuple[str, ...], eyes: Eyes) -> ListChoices:
     )
 
 
+def _known(home: Home) -> pa.Table:
+    """What filters and orders need of every recording that counts, and of its newest result."""
+    ledgers = (videos_ledger(home), scores_ledger(home), promotions_ledger(home))
+    return _known_in(home, *(tuple(one.files()) for one in ledgers))
+
+
+@functools.lru_cache(maxsize=1)
+def _known_in(home: Home, *_: tuple[str, ...]) -> pa.Table:
+    """Kept as long as the ledgers have the same files, which are never written twice."""
+    frame = query_together(
+        {"videos": videos_ledger(home), "scores": scores_ledger(home)},
+        _KNOWN,
+        promoted=_keys(promoted_golds(home)),
+    )
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+_RESULT: Final = (
+    "decision",
+    "cause",
+    "reason_en",
+    "reason_ja",
+    "score",
+    "deviation_types",
+    "deviations",
+    "suspected",
+)
+_KNOWN: Final = f"""
+select key, videos.task_id, videos.video_id, videos.original_name, videos.person, videos.site, duration_s,
+    recorded_at, coalesce(recorded_at, videos.first_written_at) as at_text, videos.role as taken_as,
+    case when promoted.key is not null then 'gold' else videos.role end as role,
+    {", ".join(_RESULT)}
+from videos left join scores using (key) left join promoted using (key)
+where status = 'active'
+"""  # noqa: S608 - constants of ours
 _ORDERS: Final[Mapping[ListOrder, str]] = {
     ListOrder.NEWEST: "at_text desc",
     ListOrder.OLDEST: "at_text",
@@ -174,27 +204,20 @@ _ORDERS: Final[Mapping[ListOrder, str]] = {
     ListOrder.LOWEST: "score nulls last, at_text desc",
 }
 _URGENCY: Final = " ".join(f"when '{one.value}' then {rank}" for rank, one in enumerate(URGENCY))
+_JUDGED: Final = ", ".join(f"case when not hidden then every.{name} end as {name}" for name in _RESULT)
 _LISTED: Final = f"""
-, labeled as (
-    select distinct key from labels, asked
-    where who = asked.its_rater and source in ('human', 'blind_human')
-), every as (
-    select key, task_id, video_id, original_name, videos.person, site, duration_s, recorded_at,
-        case when promoted.key is not null then 'gold' else videos.role end as role,
-        asked.its_rater is not null and videos.role = 'trainee' and labeled.key is null as hidden,
-        coalesce(recorded_at, videos.first_written_at) as at_text
-    from videos left join labeled using (key) left join promoted using (key), asked
-    where status = 'active' and (asked.its_own is null or videos.person = asked.its_own_person)
+with every as (
+    select known.*, asked.its_rater is not null and taken_as = 'trainee' and labeled.key is null as hidden
+    from known left join labeled using (key), asked
+    where asked.its_own is null or known.person = asked.its_own_person
 ), seen as (
-    select key, every.task_id, every.role, every.site, duration_s, hidden, recorded_at, at_text,
-        case when hidden then every.video_id else every.original_name end as name,
+    select key, task_id, role, site, duration_s, hidden, recorded_at, at_text,
+        case when hidden then video_id else original_name end as name,
         case when not hidden then every.person end as person,
-        case when not hidden then decision end as decision,
-        case when not hidden then score end as score,
-        case when not hidden then deviation_types end as deviation_types,
+        {_JUDGED},
         not hidden and objected.key is not null as contested,
-        case case when not hidden then decision end {_URGENCY} else {len(URGENCY)} end as urgency
-    from every left join scores using (key) left join objected using (key)
+        case case when not hidden then every.decision end {_URGENCY} else {len(URGENCY)} end as urgency
+    from every left join objected using (key)
 ) select seen.*, count(*) over () as total from seen, asked
 where (asked.its_task is null or task_id = asked.its_task)
     and (asked.its_decision is null
@@ -227,29 +250,30 @@ def _page(home: Home, eyes: Eyes, wanted: ListFilter, page: int) -> list[dict[st
         text=composed(wanted.text.strip()).lower() or None,
     )
     order = f"order by {_ORDERS[wanted.order]}, key limit {PER_PAGE} offset {(page - 1) * PER_PAGE}"
-    ledgers = {"videos": videos_ledger(home), "scores": scores_ledger(home), "labels": labels_ledger(home)}
     frame = query_together(
-        ledgers,
+        {},
         f"{_LISTED} {order}",
-        asked=asked,
-        promoted=_keys(promoted_golds(home)),
+        known=_known(home),
+        labeled=_labeled_by(home, eyes.rater),
         objected=_keys(contested(home)),
+        asked=asked,
     )
     return plain_rows(frame)
 
 
-def _judged(home: Home, keys: Sequence[PartitionKey]) -> dict[str, Row]:
-    """The rows of scores of so few recordings, by key."""
-    if not keys:
-        return {}
-    columns = "key, decision, cause, reason_en, reason_ja, score, deviations, suspected"
-    named = ", ".join(f"'{key}'" for key in keys)  # faster than joining a table of them
-    rows = scores_ledger(home).query(f"select {columns} from latest where key in ({named})")  # noqa: S608 - partition keys hold no quotes
-    return {str(row["key"]): row for row in plain_rows(rows)}
+def _labeled_by(home: Home, rater: str | None) -> pd.DataFrame:
+    """The recordings that a rater labeled, by their key."""
+    if rater is None:
+        return _keys({})
+    return labels_ledger(home).query(
+        "select distinct key from all_rows, asked "
+        "where who = asked.its_rater and source in ('human', 'blind_human')",
+        asked=_asked(rater=rater),
+    )
 
 
-def _listed(row: Row, judged: Row | None, tasks: Mapping[str, TaskSpec]) -> ListedRecording:
-    stored = [] if judged is None else json.loads(str(judged["deviations"] or "[]"))
+def _listed(row: Row, tasks: Mapping[str, TaskSpec]) -> ListedRecording:
+    stored = json.loads(str(row["deviations"] or "[]"))
     counts = Counter((DeviationType(one["type"]), Severity(one["severity"])) for one in stored)
     kinds = [(kind, severity) for severity in Severity for kind in DeviationType]
     task_id = str(row["task_id"])
@@ -265,7 +289,7 @@ def _listed(row: Row, judged: Row | None, tasks: Mapping[str, TaskSpec]) -> List
         recorded=row["recorded_at"] is not None,
         hidden=bool(row["hidden"]),
         contested=bool(row["contested"]),
-        verdict=None if judged is None else verdict_of_row(judged, tasks.get(task_id)),
+        verdict=None if row["decision"] is None else verdict_of_row(row, tasks.get(task_id)),
         score=None if row["score"] is None else float(row["score"]),
         deviations=tuple((*one, counts[one]) for one in kinds if counts[one]),
     )

@@ -21,6 +21,7 @@ from sopilot_assets.scoring.review.values import Review, ReviewGold, named_golds
 from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
 from sopilot_assets.stations.judged import gold_scores, judge_recording
 from sopilot_assets.stations.judging import Judge, References
+from sopilot_assets.stations.media import on_grid
 from sopilot_assets.stations.review_index import recording_times
 from sopilot_assets.stations.reviews import ReviewWork
 from sopilot_assets.store.home import Home, PartitionKey
@@ -119,6 +120,18 @@ def served_review(told: ResultNow, recording: Recording, at: Addresses) -> Revie
         steps_faults=work.steps_faults,
         video=None,
     )
+
+
+def stills_shown(told: ResultNow, recording: Recording) -> list[tuple[Recording, int]]:
+    """The pictures that the page of a result shows, each by its recording and in milliseconds (see
+    `on_grid`).
+    """
+    if told.work is None or told.golds is None:
+        return []
+    shown = (*told.work.score.deviations, *told.work.score.suspected)
+    moments = [(recording, one.trainee.middle_s) for one in shown]
+    moments += [(told.golds[one.gold_id], one.gold.middle_s) for one in shown if one.gold is not None]
+    return [(one, on_grid(min(at_s, one.duration_s))) for one, at_s in moments]
 
 
 _RESULT: Final = ("decision", "cause", "score", "deviations", "suspected", "critical_probability")

@@ -137,10 +137,12 @@ class Ledger:
         return _queried([self], with_views, tables)
 
 
-def query_together(ledgers: Mapping[str, Ledger], sql: str, **tables: pd.DataFrame) -> pd.DataFrame:
+def query_together(
+    ledgers: Mapping[str, Ledger], sql: str, **tables: pd.DataFrame | pa.Table
+) -> pd.DataFrame:
     """The result of a DuckDB ``select`` over the newest rows of several ledgers, each by its name here, and
-    over the frames given by name. A newest row also has ``first_written_at``, when the first row of its
-    subject was written.
+    over the tables given by name; of these alone where there are no ledgers. A newest row also has
+    ``first_written_at``, when the first row of its subject was written.
     """
 
     def with_views(files: Sequence[Sequence[str]]) -> str:
@@ -149,7 +151,7 @@ def query_together(ledgers: Mapping[str, Ledger], sql: str, **tables: pd.DataFra
             f"from written qualify row_number() over (partition by {one.subject} {_NEWEST_FIRST}) = 1)"
             for its, (name, one) in zip(files, ledgers.items(), strict=True)
         ]
-        return f"with {', '.join(views)} {sql}"
+        return f"with {', '.join(views)} {sql}" if views else sql
 
     return _queried(list(ledgers.values()), with_views, tables)
 
@@ -157,7 +159,7 @@ def query_together(ledgers: Mapping[str, Ledger], sql: str, **tables: pd.DataFra
 def _queried(
     ledgers: Sequence[Ledger],
     sql_of: Callable[[Sequence[Sequence[str]]], str],
-    tables: Mapping[str, pd.DataFrame],
+    tables: Mapping[str, pd.DataFrame | pa.Table],
 ) -> pd.DataFrame:
     """The answer to a query over the files that the ledgers have now; once more where they are merged
     meanwhile.

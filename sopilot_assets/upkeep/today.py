@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sopilot_assets.capture.reasons import REASON_TEXTS, Reason
@@ -15,7 +15,7 @@ from sopilot_assets.scoring.result import Objection
 from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
 from sopilot_assets.stations.gold_inputs import task_inputs
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell, Row
+from sopilot_assets.store.ledgers import Cell, Row, plain_rows
 from sopilot_assets.tasks import TaskSpec, find_tasks
 from sopilot_assets.texts.languages import Text
 from sopilot_assets.upkeep.daily import counts
@@ -101,13 +101,14 @@ def waiting_now(home: Home, now: datetime, *, since: str | None) -> WaitingNow:
     """What waits for a trainer; ``since`` is when they were here last (ISO 8601 in UTC), None where nobody
     knows.
     """
-    rows, tasks = Rows(home, Day.at(now.date(), now)), find_tasks(home.root).tasks
+    until = now + timedelta(seconds=1)  # what was written at this moment counts
+    rows, tasks = Rows(home, Day.at(now.date(), until)), find_tasks(home.root).tasks
     names = dict(zip(rows.recordings["key"], rows.recordings["original_name"], strict=True))
-    scores = {str(row["key"]): row for row in looks(rows)}
+    look = looks(rows)
     refused = [_refused(row) for row in reversed(rows.quarantine)]
     return WaitingNow(
-        look=tuple(_look(row, tasks) for row in list(scores.values())[:MOST]),
-        look_count=len(scores),
+        look=tuple(_look(row, tasks) for row in plain_rows(look.head(MOST))),
+        look_count=len(look),
         contested=tuple(
             LookAt(key, str(names[key]), None, objections) for key, objections in rows.contested.items()
         ),
@@ -136,7 +137,7 @@ def _refused(row: Row) -> Refused:
 def _progress(
     home: Home, rows: Rows, now: datetime, tasks: Mapping[str, TaskSpec]
 ) -> tuple[TaskProgress, ...]:
-    inputs = task_inputs(home, tasks, Registry.read(home))
+    inputs = task_inputs(home, tasks, Registry.read_golds(home))
     return tuple(
         TaskProgress(
             task_id=str(row["task"]),

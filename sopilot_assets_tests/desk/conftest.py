@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,14 +11,21 @@ import pytest
 from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
+from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.desk import passwords
 from sopilot_assets.desk.accounts import Account, add_account, list_accounts
 from sopilot_assets.desk.app import create_app
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.log import Doer
 from sopilot_assets.desk.roles import Role
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.stations.media import make_stills, make_video, thumbnail_ms
+from sopilot_assets.stations.review_now import result_now, stills_shown
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import plain_rows
+from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.setting_up import prepare_home
+from sopilot_assets_tests.made_once import MadeOnce
 
 HERE = "http://127.0.0.1:8000"
 NOW = datetime(2026, 2, 23, 9, 30, tzinfo=UTC)
@@ -65,3 +73,40 @@ def signed_in(home: Home, who: str = "ada", role: Role = Role.ADMIN, person: str
     answer = browser.post("/sign-in", data={"who": who, "password": PASSWORD})
     assert answer.status_code == 303
     return browser
+
+
+@pytest.fixture(scope="session")
+def pictured_original(made_once: MadeOnce, original: Home) -> Home:
+    """The judged home with the pictures and videos that its list and pages show; to be copied."""
+    return Home.at(made_once.get("pictured", lambda folder: _pictured(folder, original)))
+
+
+def _pictured(folder: Path, original: Home) -> Path:
+    home = Home.at(shutil.copytree(str(original.root), folder / "home"))
+    recordings = list(Registry.read(home).recordings.values())
+    make_stills(home, [(one, thumbnail_ms(one.duration_s)) for one in recordings])
+    for one in recordings:
+        told = result_now(home, one.key)
+        make_stills(home, [] if told is None else stills_shown(told, one))
+        make_video(home, one)
+    return folder / "home"
+
+
+@pytest.fixture
+def judged(pictured_original: Home, tmp_path: Path) -> Home:
+    """A home with three golds and three trainee recordings, all of them judged and looked at before."""
+    return Home.at(shutil.copytree(str(pictured_original.root), tmp_path / "judged"))
+
+
+@pytest.fixture
+def unseen(judged: Home) -> Home:
+    """The same before anybody looked at it: no picture and no video is made."""
+    shutil.rmtree(local_path(judged.proxies))
+    return judged
+
+
+def of_role(home: Home, role: str) -> list[Recording]:
+    """The recordings of a role, those first of whom most is reported."""
+    scores = {str(row["key"]): row for row in plain_rows(scores_ledger(home).latest())}
+    found = [one for one in Registry.read(home).recordings.values() if one.role == role]
+    return sorted(found, key=lambda one: -len(str(scores[str(one.key)]["deviations"])))

@@ -155,7 +155,7 @@ def _page_links(found: RecordingPage, wanted: ListFilter) -> dict[str, str | Non
 def _make_thumbnails(home: Home, rows: tuple[ListedRecording, ...]) -> None:
     """Make the pictures that this page shows, all of them by one child process."""
     found = (registered_recording(home, PartitionKey.parse(row.key)) for row in rows if _lacks(home, row))
-    make_stills(home, [(one, thumbnail_ms(one)) for one in found if one is not None])
+    make_stills(home, [(one, thumbnail_ms(one.duration_s)) for one in found if one is not None])
 
 
 def _lacks(home: Home, row: ListedRecording) -> bool:

@@ -22,13 +22,14 @@ from sopilot_assets.labels.history import history
 from sopilot_assets.labels.saying import Answered, events_of, own_words, reported_by
 from sopilot_assets.scoring.review.values import review_values
 from sopilot_assets.stations.contests import say_and_show
-from sopilot_assets.stations.media import make_stills, make_video, on_grid, video_of
+from sopilot_assets.stations.media import make_stills, make_video, video_of
 from sopilot_assets.stations.review_now import (
     Addresses,
     ResultNow,
     result_now,
     score_row_of,
     served_review,
+    stills_shown,
 )
 from sopilot_assets.store.ledgers import Row
 from sopilot_assets.tasks import TaskSpec, find_tasks
@@ -108,7 +109,7 @@ def _result(call: Call, recording: Recording, told: ResultNow, events: list[Labe
     answer = _page(
         call, recording, "recording.html.j2", values, [(one, _ready(call, one)) for one in playing]
     )
-    answer.background = BackgroundTask(_prepare, call, _stills(told, recording, golds), playing)
+    answer.background = BackgroundTask(_prepare, call, stills_shown(told, recording), playing)
     return answer
 
 
@@ -148,20 +149,6 @@ def _prepare(call: Call, stills: list[tuple[Recording, int]], videos: list[Recor
     for one in videos:
         if video_of(call.home, one).waits:
             make_video(call.home, one)
-
-
-def _stills(
-    told: ResultNow, recording: Recording, golds: Mapping[str, Recording]
-) -> list[tuple[Recording, int]]:
-    if told.work is None:
-        return []
-    shown = (*told.work.score.deviations, *told.work.score.suspected)
-    its = [(recording, on_grid(min(one.trainee.middle_s, recording.duration_s))) for one in shown]
-    return its + [
-        (golds[one.gold_id], on_grid(min(one.gold.middle_s, golds[one.gold_id].duration_s)))
-        for one in shown
-        if one.gold is not None
-    ]
 
 
 def _history(call: Call, events: list[LabelEvent], task: TaskSpec | None) -> object:

@@ -26,26 +26,33 @@ def waiting(rows: Rows, task_id: str) -> pd.DataFrame:
     return trainees[asks & ~trainees["key"].isin(labeled)]
 
 
-def looks(rows: Rows) -> list[dict[str, Cell]]:
-    """The rows of scores of all recordings that ask for a person, the gravest decision first."""
-    found = [
-        row for task_id in sorted(set(rows.scores["task_id"])) for row in plain_rows(waiting(rows, task_id))
-    ]
-    gravest = [one.value for one in LOOK_AT]
-    found.sort(key=lambda row: (gravest.index(str(row["decision"])), *_likeliest(row)))
-    return found
+def looks(rows: Rows) -> pd.DataFrame:
+    """The scores of all recordings that ask for a person, the gravest decision and then the likeliest to be
+    critical first.
+    """
+    frames = [waiting(rows, task_id) for task_id in sorted(set(rows.scores["task_id"]))]
+    if not frames:
+        return rows.scores
+    found = pd.concat(frames)
+    gravest = {one.value: rank for rank, one in enumerate(LOOK_AT)}
+    order = pd.DataFrame(
+        {
+            "decision": found["decision"].map(gravest).astype("int64"),
+            "likely": -found["critical_probability"].fillna(0.0),
+            "key": found["key"],
+        },
+        index=found.index,
+    )
+    return found.loc[order.sort_values(["decision", "likely", "key"]).index]
 
 
 def reviews(rows: Rows) -> list[dict[str, Cell]]:
     """What is suspected in each recording that needs a review, and when, the likeliest to be critical first;
     at most `MOST`.
     """
-    found = [row for row in looks(rows) if row["decision"] == Decision.NEEDS_REVIEW.value]
-    return [_review(row) for row in found[:MOST]]
-
-
-def _likeliest(row: dict[str, Cell]) -> tuple[float, str]:
-    return -float(row["critical_probability"] or 0.0), str(row["key"])
+    found = looks(rows)
+    asking = found[found["decision"] == Decision.NEEDS_REVIEW.value]
+    return [_review(row) for row in plain_rows(asking.head(MOST))]
 
 
 def _review(row: dict[str, Cell]) -> dict[str, Cell]:
