@@ -137,7 +137,7 @@ def test_a_sheet_is_written_and_taken_with_faults_named_by_line(
     assert refused.status_code == 422
     assert "CSV, line 5, column step" in refused.json()["error"]
     assert len(events(home)) == 3
-    moved = sheet.text.replace(",0.000,", ",0.200,", 1)
+    moved = sheet.text.replace(",0.0,", ",0.2,", 1)
     assert len(browser.post(address, content=moved.encode(), headers=json_please).json()["taken"]) == 1
     assert events(home)[-1].proposed_by == "steps.csv"
     large = browser.post(address, content=b"x" * (SHEET_BYTES + 1), headers=json_please)
