@@ -138,10 +138,8 @@ def candidates(
     show_rows(rows, columns=columns, empty=empty, as_json=as_json, as_csv=as_csv)
 
 
-@app.command(
-    epilog=examples("sopilot gold steps filter_change", "sopilot gold steps filter_change --csv >marked.csv")
-)
-def steps(task: TASK, *, home: HOME, as_json: AS_JSON = False, as_csv: AS_CSV = False) -> None:
+@app.command(epilog=examples("sopilot gold show filter_change", "sopilot gold show filter_change --csv"))
+def show(task: TASK, *, home: HOME, as_json: AS_JSON = False, as_csv: AS_CSV = False) -> None:
     """Show when the steps of a task's golds begin and end; with --csv as in steps.csv."""
     spec = load_task(home.tasks / f"{task}.yaml")
     rows = steps_rows(spec, task_inputs(home, {task: spec})[task])
@@ -151,12 +149,13 @@ def steps(task: TASK, *, home: HOME, as_json: AS_JSON = False, as_csv: AS_CSV = 
 
 
 @app.command(
+    "import",
     epilog=examples(
-        "sopilot gold mark filter_change --by ann",
-        "sopilot gold mark filter_change --by ann --steps marked.csv",
-    )
+        "sopilot gold import filter_change --by ann",
+        "sopilot gold import filter_change --by ann --steps marked.csv",
+    ),
 )
-def mark(
+def import_marks(
     task: TASK,
     *,
     by: BY,

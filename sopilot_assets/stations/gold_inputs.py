@@ -230,9 +230,9 @@ def _lost(task: TaskSpec, gold: Recording, unknown: Sequence[str], *, promoted: 
         )
     return Text(
         f"{name} was marked with the steps {steps}, which task {task.task_id} has no more. Mark it anew at "
-        f"the desk, or with sopilot gold mark {task.task_id}.",
+        f"the desk, or with sopilot gold import {task.task_id}.",
         f"{name} には手順 {steps} の時刻が記録されていますが、作業 {task.task_id} に"
-        f"その手順はもうありません。デスクまたは sopilot gold mark {task.task_id} で記録し直してください。",
+        f"その手順はもうありません。デスクまたは sopilot gold import {task.task_id} で記録し直してください。",
     )
 
 
@@ -275,9 +275,9 @@ def _overruled(gold: GoldNames, names: Sequence[GoldNames], source: str) -> Text
     name, task_id = shortest_name(gold, names), source.split("/")[1]
     return Text(
         f"{source}: says other steps of {name} than its confirmed mark, which counts. If the file is right, "
-        f"import it at the desk or with sopilot gold mark {task_id}",
+        f"import it at the desk or with sopilot gold import {task_id}",
         f"{source}：{name} の時刻が、確定済みの記録と違います。確定済みの記録が使われます。"
-        f"ファイルが正しい場合は、デスクまたは sopilot gold mark {task_id} で取り込んでください",
+        f"ファイルが正しい場合は、デスクまたは sopilot gold import {task_id} で取り込んでください",
     )
 
 

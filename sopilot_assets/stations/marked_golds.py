@@ -4,7 +4,7 @@ people are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sopilot_assets.capture.marks import MarkEvent, marks_chain
@@ -79,10 +79,19 @@ class MarkedTask:
         return found
 
 
-def marked_task(home: Home, task: TaskSpec, registry: Registry | None = None) -> MarkedTask:
+def marked_tasks(home: Home, tasks: Mapping[str, TaskSpec]) -> list[MarkedTask]:
+    """The golds of tasks, by their ids, and what was said of their steps."""
+    registry = Registry.read(home)
+    inputs = task_inputs(home, tasks, registry)
+    return [_marked_task(home, tasks[task_id], its, registry) for task_id, its in inputs.items()]
+
+
+def marked_task(home: Home, task: TaskSpec) -> MarkedTask:
     """The golds of a task and what was said of their steps."""
-    registry = registry or Registry.read(home)
-    inputs = task_inputs(home, {task.task_id: task}, registry)[task.task_id]
+    return marked_tasks(home, {task.task_id: task})[0]
+
+
+def _marked_task(home: Home, task: TaskSpec, inputs: GoldInputs, registry: Registry) -> MarkedTask:
     said, problem = _said(home, task.task_id)
     golds = tuple(
         sorted(

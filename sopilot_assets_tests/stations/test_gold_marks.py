@@ -122,7 +122,7 @@ def test_steps_csv_that_says_otherwise_is_told_and_can_be_imported(scored: Home)
     (remark,) = inputs(scored).overruled
     name = Registry.read(scored)[key].original_name
     assert f"says other steps of {name} than its confirmed mark, which counts" in remark.en
-    assert "sopilot gold mark filter_change" in remark.ja
+    assert "sopilot gold import filter_change" in remark.ja
     assert remark.en in gold_remarks(scored, {TASK: inputs(scored)})
     told = steps_confirmed(Situation(scored, BEGIN, {})).told
     assert any("other steps than confirmed" in str(one) for one in told)
@@ -153,17 +153,17 @@ def test_what_is_written_as_a_sheet_reads_back_the_same(scored: Home) -> None:
 def test_commands_show_steps_and_take_them_from_a_sheet(scored: Home, tmp_path: Path) -> None:
     key = golds(scored)[0]
     before = steps_now(scored, key)
-    assert len(rows(scored, "gold", "steps", TASK)) == 21
+    assert len(rows(scored, "gold", "show", TASK)) == 21
     sheet = tmp_path / "marked.csv"
-    shown = sopilot(scored, "gold", "steps", TASK, "--csv").stdout
+    shown = sopilot(scored, "gold", "show", TASK, "--csv").stdout
     sheet.write_text(shown.replace(f",{before[0].end_s:g}\n", f",{before[0].end_s - 0.1:.3f}\n"), "utf-8")
-    said = sopilot(scored, "gold", "mark", TASK, "--by", "ann", "--steps", str(sheet)).stdout
+    said = sopilot(scored, "gold", "import", TASK, "--by", "ann", "--steps", str(sheet)).stdout
     assert "are stale" in said
     assert steps_now(scored, key)[0].end_s == pytest.approx(before[0].end_s - 0.1)
-    again = sopilot(scored, "gold", "mark", TASK, "--by", "ann", "--steps", str(sheet)).stdout
+    again = sopilot(scored, "gold", "import", TASK, "--by", "ann", "--steps", str(sheet)).stdout
     assert "nothing changed" in again
     sheet.write_text(shown.replace("wipe_seat", "wipe_set"), "utf-8")
-    refused = sopilot(scored, "gold", "mark", TASK, "--by", "ann", "--steps", str(sheet), exit_code=1)
+    refused = sopilot(scored, "gold", "import", TASK, "--by", "ann", "--steps", str(sheet), exit_code=1)
     assert "did you mean wipe_seat" in refused.stderr.replace("\n", " ")
 
 

@@ -11,7 +11,6 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from sopilot_assets.capture.marks import MOST_STEPS
 from sopilot_assets.capture.promotions import ConfirmedStep
-from sopilot_assets.capture.registry import Registry
 from sopilot_assets.desk.call import Call
 from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.desk.routing import DeskRoute, failed
@@ -25,7 +24,7 @@ from sopilot_assets.stations.gold_marks import (
     marked_gold,
     steps_sheet,
 )
-from sopilot_assets.stations.marked_golds import MarkedGold, MarkedTask, SaidSteps, marked_task
+from sopilot_assets.stations.marked_golds import MarkedGold, MarkedTask, SaidSteps, marked_task, marked_tasks
 from sopilot_assets.stations.marking_media import film_of, played_video, strip_of
 from sopilot_assets.stations.step_proposals import propose_steps, usual_seconds
 from sopilot_assets.store.home import PartitionKey
@@ -34,6 +33,8 @@ from sopilot_assets.texts.languages import Language, Text
 
 SHEET_BYTES: Final = 1 << 20
 """The largest sheet that is taken: some 20,000 rows."""
+_KEPT: Final = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}
+"""A recording never changes; the browser keeps it for the session that it was asked in."""
 
 
 class _Shown(BaseModel):
@@ -58,9 +59,7 @@ class _Said(BaseModel):
 
 def golds(call: Call) -> Response:
     """The golds of all tasks: who marked them, which lack steps, how far apart two people are."""
-    found = find_tasks(call.home.root).tasks
-    registry = Registry.read(call.home)
-    tasks = [marked_task(call.home, found[task_id], registry) for task_id in sorted(found)]
+    tasks = marked_tasks(call.home, find_tasks(call.home.root).tasks)
     values = {"tasks": [one for one in tasks if one.golds], "without": [t for t in tasks if not t.golds]}
     return call.page("golds.html.j2", title=Text("Mark steps", "手順の記録"), values=values)
 
@@ -89,12 +88,13 @@ def film(call: Call) -> Response:
 def video(call: Call) -> Response:
     """The gold's video, in ranges."""
     path = played_video(call.home, marked_gold(call.home, _key(call)))
-    return FileResponse(path, media_type="video/mp4")
+    return FileResponse(path, media_type="video/mp4", headers=_KEPT)
 
 
 def strip(call: Call) -> Response:
     """The small pictures of the gold's timeline."""
-    return FileResponse(strip_of(call.home, marked_gold(call.home, _key(call))), media_type="image/jpeg")
+    path = strip_of(call.home, marked_gold(call.home, _key(call)))
+    return FileResponse(path, media_type="image/jpeg", headers=_KEPT)
 
 
 def proposal(call: Call) -> Response:
