@@ -237,14 +237,15 @@ function enqueue(file) {
   const same = [...list.children].find((one) => one.row?.file && one.row.file.name === file.name && one.row.file.size === file.size
     && one.row.file.lastModified === file.lastModified && !["canceled", "failed"].includes(one.row.state));
   if (same) return;
-  const row = added(new Row(file.name, file.size));
-  row.send(file, about);
+  const row = new Row(file.name, file.size);
+  row.file = file;
+  added(row).send(file, about);
 }
 
 function added(row, { last = false } = {}) {
   row.element.row = row;
   if (last) list.append(row.element);
-  else list.prepend(row.element);
+  else list.insertBefore(row.element, [...list.children].find((one) => !one.row.file) ?? null);
   document.getElementById("none").hidden = true;
   return row;
 }

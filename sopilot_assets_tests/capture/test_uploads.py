@@ -1,0 +1,232 @@
+"""Uploads: whatever way a file is cut and interrupted, its bytes arrive once and whole."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sopilot_assets.capture.add import hashed_name
+from sopilot_assets.capture.fate import Stage, check_upload, fate_of
+from sopilot_assets.capture.landing import land, land_complete, read_landing
+from sopilot_assets.capture.reasons import Reason
+from sopilot_assets.capture.scan import CapturePlace
+from sopilot_assets.capture.sidecar import Sidecar
+from sopilot_assets.capture.uploads import (
+    MOST_UNFINISHED,
+    Upload,
+    UploadLimits,
+    begin_upload,
+    find_upload,
+    received_bytes,
+    receiving,
+    upload_data,
+)
+from sopilot_assets.disk import any_room
+from sopilot_assets.errors import UploadError
+from sopilot_assets.settings import RetentionSettings
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import local_path
+from sopilot_assets.tasks import Step, new_task
+from sopilot_assets.upkeep.retention import remove_expired_files
+from sopilot_assets_tests.capture.bad_files import PLAIN
+from sopilot_assets_tests.capture.test_intake import capture_path, files_below, intake
+from sopilot_assets_tests.video.tiny import write_tiny_video
+
+NOW = datetime(2026, 2, 23, 9, 30, tzinfo=UTC)
+PLACE = CapturePlace(PLAIN, "trainee", "line1", None)
+LIMITS = UploadLimits(1 << 30, 7)
+DATA = bytes(range(251)) * 20
+
+
+def began(
+    home: Home, data: bytes, *, name: str = "take.mp4", role: str = "trainee", person: str | None = None
+) -> Upload:
+    return begin_upload(
+        home,
+        who="ada",
+        name=name,
+        size_bytes=len(data),
+        place=CapturePlace(PLAIN, role, "line1", None),
+        facts=Sidecar(person=person),
+        sha256=None,
+        at=NOW,
+        limits=LIMITS,
+        room=any_room,
+    )
+
+
+def send(home: Home, upload: Upload, data: bytes, *, offset: int = 0, checksum: str | None = None) -> int:
+    with receiving(home, upload, offset=offset, checksum=checksum, room=any_room) as one:
+        one.write(data)
+        return one.finish()
+
+
+def uploaded(home: Home, data: bytes, **told: str) -> Upload:
+    upload = began(home, data, **told)  # type: ignore[arg-type]
+    send(home, upload, data)
+    land(home, upload)
+    return upload
+
+
+def checksum(data: bytes) -> str:
+    return f"sha256 {base64.b64encode(hashlib.sha256(data).digest()).decode()}"
+
+
+ENDS = ("whole", "broken", "checked", "changed", "checked_broken", "misplaced")
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 2000), st.sampled_from(ENDS), st.integers(0, 2000)), max_size=12))
+def test_however_it_is_cut_and_interrupted_it_arrives_whole(pieces: list[tuple[int, str, int]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home.at(folder)
+        upload = began(home, DATA)
+        for length, end, arrives in pieces:
+            _interrupted(home, upload, length, end, arrives)
+        there = received_bytes(home, upload)
+        assert upload_data(home, upload).read_bytes()[:there] == DATA[:there]
+        send(home, upload, DATA[there:], offset=there)
+        assert land(home, upload) == land(home, upload)
+        assert files_below(local_path(home.capture)) == {f"{PLAIN}/trainee/line1/take.mp4"}
+        assert capture_path(home, f"{PLAIN}/trainee/line1/take.mp4").read_bytes() == DATA
+
+
+def _interrupted(home: Home, upload: Upload, length: int, end: str, arrives: int) -> None:
+    """One request that sends ``length`` bytes and ends so; of a broken one ``arrives`` bytes come."""
+    there = received_bytes(home, upload)
+    piece = DATA[there : there + length]
+    said = checksum(piece) if "check" in end else checksum(piece + b"!") if end == "changed" else None
+    offset = there + 1 if end == "misplaced" else there
+    whole = end in ("whole", "checked") or (end == "broken" and arrives >= len(piece))
+    refused = None
+    try:
+        with receiving(home, upload, offset=offset, checksum=said, room=any_room) as one:
+            if "broken" in end:
+                one.write(piece[:arrives])
+            else:
+                one.write(piece)
+                one.finish()
+    except UploadError as error:
+        refused = error.why
+    assert refused == {"changed": "checksum", "misplaced": "offset"}.get(end)
+    kept = len(piece) if whole else arrives if end == "broken" else 0
+    assert received_bytes(home, upload) == there + min(kept, len(piece))
+
+
+@pytest.mark.parametrize("step", ["noted", "moved", "told"])
+def test_landing_goes_on_from_wherever_it_was_killed(
+    home: Home, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = began(home, DATA, person="p1")
+    send(home, upload, DATA)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    wrong = {"noted": "publish_moved", "moved": "publish_text", "told": "replace"}[step]
+    with monkeypatch.context() as patched:
+        patched.setattr(f"sopilot_assets.capture.landing.{wrong}", killed)
+        with pytest.raises(Killed):
+            land(home, upload)
+    other = began(home, DATA[::-1])  # takes the name meanwhile, where it is free
+    send(home, other, DATA[::-1])
+    land(home, other)
+    assert land_complete(home) == (step == "noted")
+    landing = land(home, upload)
+    assert landing is not None
+    assert landing.done
+    target = capture_path(home, str(landing.target))
+    assert target.read_bytes() == DATA
+    assert '"p1"' in target.with_name(f"{target.name}.json").read_text()
+    assert len(files_below(local_path(home.capture))) == 3
+
+
+def test_what_becomes_of_it_is_followed_until_it_is_registered(home: Home, tmp_path: Path) -> None:
+    video = write_tiny_video(tmp_path / "a.mp4", seconds=3).read_bytes()
+    new_task(home.root, PLAIN, name="Bolt check", steps=[Step(id="one", name="One")])
+    upload = began(home, video)
+    assert (fate_of(home, upload).stage, fate_of(home, upload).received_bytes) == (Stage.RECEIVING, 0)
+    send(home, upload, video)
+    assert fate_of(home, upload).stage is Stage.WAITING
+    checked = check_upload(home, upload)
+    assert checked is not None
+    assert Reason.TOO_SMALL in checked.reasons
+    assert fate_of(home, upload).checked == checked
+    key = intake(home).new_keys[0]
+    assert (fate_of(home, upload).stage, fate_of(home, upload).key) == (Stage.REGISTERED, key)
+    again = uploaded(home, video, name="b.mp4")
+    fate = fate_of(home, again)
+    assert (fate.stage, fate.key, fate.known_before) == (Stage.REGISTERED, key, True)
+    assert files_below(local_path(home.capture)) == set()
+
+
+def test_a_refused_file_says_why(home: Home) -> None:
+    upload = uploaded(home, b"no video at all" * 100)
+    intake(home)
+    fate = fate_of(home, upload)
+    assert (fate.stage, fate.reason) == (Stage.REFUSED, Reason.NOT_A_VIDEO)
+
+
+def test_a_file_that_somebody_took_out_is_said_to_be_gone(home: Home) -> None:
+    upload = uploaded(home, DATA)
+    capture_path(home, f"{PLAIN}/trainee/line1/take.mp4").unlink()
+    assert fate_of(home, upload).stage is Stage.REMOVED
+
+
+def test_nobody_begins_more_uploads_than_can_be_looked_after(home: Home) -> None:
+    for _ in range(MOST_UNFINISHED):
+        began(home, DATA)
+    with pytest.raises(UploadError) as refused:
+        began(home, DATA)
+    assert refused.value.why == "too_many"
+
+
+def test_uploads_go_when_their_time_is_over_and_complete_ones_land_first(home: Home) -> None:
+    half, whole = began(home, DATA), began(home, DATA)
+    send(home, half, DATA[:100])
+    send(home, whole, DATA)
+    tidied = {}
+    for days in (6, 8):
+        now_s = (NOW + timedelta(days=days)).timestamp()
+        found = remove_expired_files(home, RetentionSettings(), now_s=now_s)
+        tidied[days] = {one.what: (one.removed, one.kept) for one in found}["uploads"]
+    assert tidied == {6: (0, 2), 8: (2, 0)}
+    assert find_upload(home, half.upload_id, "ada") is None
+    assert files_below(local_path(home.capture)) == {f"{PLAIN}/trainee/line1/take.mp4"}
+
+
+def test_a_file_comes_whole_from_another_disk_too(home: Home, tmp_path: Path) -> None:
+    shm = Path("/dev/shm")
+    if not shm.is_dir() or shm.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second file system to try it with")
+    with tempfile.TemporaryDirectory(dir=shm) as other:
+        local_path(home.root).mkdir(parents=True)
+        local_path(home.capture).symlink_to(other)
+        upload = uploaded(home, DATA)
+        landing = read_landing(home, upload)
+        assert landing is not None
+        assert capture_path(home, str(landing.target)).read_bytes() == DATA
+        assert files_below(Path(other)) == {f"{PLAIN}/trainee/line1/take.mp4"}
+
+
+@pytest.mark.parametrize(
+    ("name", "hashed"),
+    [
+        ("take.mp4", "take-01234567.mp4"),
+        ("take", "take-01234567"),
+        ("y" * 300 + ".mp4", "y" * 60 + "-01234567.mp4"),
+        ("a.longer_than_any_suffix", "a.longer_than_any_suffix-01234567"),
+    ],
+)
+def test_a_name_with_its_hash_keeps_the_hash(name: str, hashed: str) -> None:
+    assert hashed_name(name, "0123456789abcdef" * 4) == hashed
