@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +23,9 @@ from sopilot_assets_tests.video.tiny import write_tiny_video
 # the same examples in every run, however busy the machine; `HYPOTHESIS_PROFILE=default` looks for new ones
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+# what is imported and collected stays; looking through it for garbage took a tenth of the tests' time
+gc.disable()
 
 # no test works on the home of whoever runs them; without one, days begin long before those of any test
 os.environ["SOPILOT_HOME"] = "/nonexistent/sopilot_home"
@@ -46,6 +51,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((n for n, name in enumerate(LONGEST_FIRST) if path.endswith(name)), len(LONGEST_FIRST))
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there now out of every later look for garbage."""
+    gc.freeze()
+    gc.enable()
+    atexit.register(gc.unfreeze)  # nanobind counts what is left
 
 
 @pytest.fixture(autouse=True)
