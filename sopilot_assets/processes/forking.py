@@ -194,12 +194,12 @@ atexit.register(_all.end)
 os.register_at_fork(after_in_child=_all.forget)
 
 
-def serve() -> None:
+def serve(idle_s: float = IDLE_S) -> None:
     """The template: import and fork as asked, until the other end closes or asks for nothing any more."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers leave no zombies
     gc.disable()  # what is imported stays
     with socket.socket(fileno=int(sys.argv[1])) as orders:
-        orders.settimeout(IDLE_S)
+        orders.settimeout(idle_s)
         with contextlib.suppress(TimeoutError):
             while order := _next(orders):
                 _obey(*order, orders)
