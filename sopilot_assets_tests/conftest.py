@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from dagster._core.storage.defs_state.base import set_defs_state_storage
 from hypothesis import settings
 from upath import UPath
@@ -29,6 +31,20 @@ gc.disable()
 
 # no test works on the home of whoever runs them; without one, days begin long before those of any test
 os.environ["SOPILOT_HOME"] = "/nonexistent/sopilot_home"
+
+# Dagster reads the list of its migrations anew for each of the three parts of each new instance
+_revisions: dict[str | None, ScriptDirectory] = {}
+_read_revisions = ScriptDirectory.from_config
+
+
+def _revisions_read_once(config: Config) -> ScriptDirectory:
+    place = config.get_main_option("script_location")
+    if place not in _revisions:
+        _revisions[place] = _read_revisions(config)
+    return _revisions[place]
+
+
+ScriptDirectory.from_config = staticmethod(_revisions_read_once)
 
 LONGEST_FIRST = (
     "soak/test_soak.py",
