@@ -34,7 +34,7 @@ def test_what_a_reader_does_to_its_rows_reaches_no_other_reader(ledger: Ledger) 
     for rows in (0, 1):
         mine = ledger.latest()
         mine["more"] = "mine"
-        mine.drop(columns="key", inplace=True)
+        del mine["key"]
         assert len(ledger.latest()) == rows
         assert list(ledger.latest().columns) == [*COLUMNS, "row_id", "written_at", "run_id"]
         ledger.append([row("a")], run_id="r1", written_at="2026-01-01T00:00:00+00:00")
