@@ -5,14 +5,15 @@ has a memory limit, a time limit per task, and is killed with everything it star
 its task fails; the next task gets a new child. A child ends by itself when its parent is gone, even when the
 parent was killed.
 
-Children are started with ``exec``, not forked: that works from threads, from daemonic processes and with
-libraries that must not be forked. Starting one costs about a third of a second (mostly imports), so they are
-kept from task to task.
+Children are forked from a process that has imported what they need (`processes.forking`): that works from
+threads, from daemonic processes and with libraries that must not be forked, and costs little. They are kept
+from task to task all the same.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pickle
 import queue
@@ -20,19 +21,18 @@ import resource
 import select
 import signal
 import struct
-import subprocess
-import sys
 import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, TypeVar
 
 from sopilot_assets.errors import ConfigError, SopilotError, WorkerLimit
+from sopilot_assets.processes.forking import fork
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,8 +41,6 @@ START_LIMIT_S: Final = 180.0
 """How long a child may take to start and to run its initializer (compiling a model takes a while)."""
 
 _LENGTH = struct.Struct("!Q")
-_WATCH_S = 0.5
-_SERVE = "from sopilot_assets.processes.limited import serve; serve()"
 _ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -82,14 +80,15 @@ class LimitedWorker:
         if self._child is not None:
             self._child.interrupt()
 
-    def start(self) -> None:
-        """Make sure that a child is ready; raises the initializer's own ``SopilotError``, or
+    def start(self, function: Callable[..., object]) -> None:
+        """Make sure that a child is ready for ``function``; raises the initializer's own ``SopilotError``, or
         ``ConfigError`` when no child can be started.
         """
         if self._child is not None and self._child.alive:
             return
         self.close()
-        self._child = _Child(self.memory_limit_bytes)
+        needed = [one.__module__ for one in (self.initializer, function) if one is not None]
+        self._child = _Child(self.memory_limit_bytes, needed)
         if self.initializer is not None:
             try:
                 self._child.run(self.initializer, (), START_LIMIT_S)
@@ -106,7 +105,8 @@ class LimitedWorker:
         Raises the child's own ``SopilotError``, and ``WorkerLimit`` when the task ran past ``time_limit_s``
         (wall clock), asked for too much memory, or killed the child.
         """
-        self.start()
+        _require_importable(function)
+        self.start(function)
         assert self._child is not None
         try:
             result: Result = self._child.run(function, args, time_limit_s)  # type: ignore[assignment]
@@ -186,7 +186,8 @@ class _Pool:
     ) -> Result | SopilotError:
         worker = self.idle.get()
         try:
-            worker.start()
+            _require_importable(function)
+            worker.start(function)
             if self.ended:
                 raise WorkerLimit("the batch was ended before this item's turn.")
             try:
@@ -198,37 +199,28 @@ class _Pool:
 
 
 class _Child:
-    """One child process and the pipes to it: requests go to its standard input, answers come from a pipe
-    of its own.
-    """
+    """One child process and the pipes to it: one for requests, one for answers. What it prints is kept."""
 
-    def __init__(self, memory_limit_bytes: int) -> None:
-        answers, answers_end = os.pipe()
-        self.stderr = os.memfd_create("stderr")
+    def __init__(self, memory_limit_bytes: int, modules: Sequence[str]) -> None:
+        its_requests, self.requests = os.pipe()
+        self.answers, its_answers = os.pipe()
+        self.said = os.memfd_create("said")
         try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", _SERVE, str(answers_end), str(memory_limit_bytes), str(os.getpid())],
-                stdin=subprocess.PIPE,
-                stdout=self.stderr,
-                stderr=self.stderr,
-                pass_fds=(answers_end,),
-                start_new_session=True,
-                env={
-                    **os.environ,
-                    **_ONE_THREAD,
-                    "PYTHONPATH": os.pathsep.join(part for part in sys.path if part),
-                },
+            self.process = fork(
+                functools.partial(serve, memory_limit_bytes),
+                (its_requests, its_answers, self.said),
+                modules=modules,
+                environment={**os.environ, **_ONE_THREAD},
             )
         except OSError as error:
-            os.close(answers)
-            os.close(self.stderr)
+            self._let_go()
             raise ConfigError(
                 f"a worker process could not be started ({error.strerror}); check the limits on processes "
                 "and memory."
             ) from error
         finally:
-            os.close(answers_end)
-        self.answers = answers
+            os.close(its_requests)
+            os.close(its_answers)
 
     @property
     def alive(self) -> bool:
@@ -236,31 +228,23 @@ class _Child:
 
     def interrupt(self) -> None:
         """Kill the child and everything it started; whoever waits for its answer finds it dead."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
 
     def kill(self) -> None:
         """Kill the child and let go of its pipes."""
         self.interrupt()
         self.process.wait()
-        assert self.process.stdin is not None
-        with contextlib.suppress(OSError):
-            self.process.stdin.close()
-        os.close(self.stderr)
-        os.close(self.answers)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for file in (self.requests, self.answers, self.said):
+            os.close(file)
 
     def run(self, function: Callable[..., object], args: tuple[object, ...], time_limit_s: float) -> object:
-        if getattr(function, "__module__", None) == "__main__":
-            raise ConfigError(
-                f"{function!r}: a child process can only import functions from a module, found one in "
-                "__main__."
-            )
         deadline = time.monotonic() + time_limit_s
         request = pickle.dumps((function, args, time_limit_s))
-        assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(_LENGTH.pack(len(request)) + request)
-            self.process.stdin.flush()
+            _write(self.requests, _LENGTH.pack(len(request)) + request)
         (length,) = _LENGTH.unpack(self._read(_LENGTH.size, deadline, time_limit_s))
         answer = pickle.loads(self._read(length, deadline, time_limit_s))  # noqa: S301 - from our own child
         assert isinstance(answer, _Answer)
@@ -305,8 +289,8 @@ class _Child:
         )
 
     def _last_words(self) -> str:
-        size = os.fstat(self.stderr).st_size
-        text = os.pread(self.stderr, 2000, max(size - 2000, 0)).decode("utf-8", "replace")
+        size = os.fstat(self.said).st_size
+        text = os.pread(self.said, 2000, max(size - 2000, 0)).decode("utf-8", "replace")
         return " / ".join(text.strip().splitlines()[-2:])[-300:]
 
 
@@ -316,19 +300,31 @@ class _Answer:
     error: SopilotError | None = field(default=None)
 
 
-def serve() -> None:
-    """Run the child's side: read tasks from standard input and answer them until it closes. Started by
-    `LimitedWorker` only.
+def _require_importable(function: Callable[..., object]) -> None:
+    if getattr(function, "__module__", None) == "__main__":
+        raise ConfigError(
+            f"{function!r}: a child process can only import functions from a module, found one in __main__."
+        )
+
+
+def serve(memory_limit_bytes: int, requests: int, answers: int, said: int) -> None:
+    """The child's side: read tasks from one pipe and answer them on the other until the first one closes.
+    Started by `LimitedWorker` only.
     """
-    answers, memory_limit_bytes, parent = (int(value) for value in sys.argv[1:4])
+    for stream in (1, 2):
+        os.dup2(said, stream)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_DATA, (memory_limit_bytes, memory_limit_bytes))
-    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
-    requests = sys.stdin.buffer
-    while len(head := requests.read(_LENGTH.size)) == _LENGTH.size:
-        answer = _answer(requests.read(*_LENGTH.unpack(head)))
-        with os.fdopen(answers, "wb", closefd=False) as stream:
-            stream.write(_LENGTH.pack(len(answer)) + answer)
+    threading.Thread(target=_end_with_parent, args=(requests,), daemon=True).start()
+    with os.fdopen(requests, "rb") as asked:
+        while len(head := asked.read(_LENGTH.size)) == _LENGTH.size:
+            answer = _answer(asked.read(*_LENGTH.unpack(head)))
+            _write(answers, _LENGTH.pack(len(answer)) + answer)
+
+
+def _write(file: int, text: bytes) -> None:
+    with os.fdopen(file, "wb", closefd=False) as stream:
+        stream.write(text)
 
 
 def _answer(request: bytes) -> bytes:
@@ -356,7 +352,9 @@ def _limit_cpu(time_limit_s: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), resource.RLIM_INFINITY))
 
 
-def _end_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_WATCH_S)
+def _end_with_parent(requests: int) -> None:
+    """End when nobody can ask for anything any more: the pipe has no other end."""
+    poller = select.poll()
+    poller.register(requests, 0)
+    poller.poll()
     os._exit(1)

@@ -6,8 +6,6 @@ import itertools
 import json
 import random
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,7 +14,9 @@ from pathlib import Path
 from typing import Final
 
 import yaml
+from typer.testing import CliRunner
 
+from sopilot_assets.cli import app
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import lock_task
 from sopilot_assets.upkeep.setting_up import prepare_home
@@ -271,10 +271,9 @@ def _status(home: Home) -> dict[str, object]:
 
 def sopilot(home: Home, *words: str, check: bool = True) -> str:
     """What a command prints."""
-    command = [sys.executable, "-m", "sopilot_assets.cli", "--home", str(home.root), *words]
-    ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
-    if check and ran.returncode:
-        raise RuntimeError(f"sopilot {' '.join(words)}: {ran.stderr or ran.stdout}")
+    ran = CliRunner().invoke(app, ["--home", str(home.root), *words])
+    if check and ran.exit_code:
+        raise RuntimeError(f"sopilot {' '.join(words)}: {ran.stderr or ran.stdout}") from ran.exception
     return ran.stdout or ran.stderr
 
 

@@ -30,6 +30,16 @@ def test_an_empty_ledger_reads_as_no_rows(ledger: Ledger) -> None:
     assert list(ledger.latest().columns) == [*COLUMNS, "row_id", "written_at", "run_id"]
 
 
+def test_what_a_reader_does_to_its_rows_reaches_no_other_reader(ledger: Ledger) -> None:
+    for rows in (0, 1):
+        mine = ledger.latest()
+        mine["more"] = "mine"
+        del mine["key"]
+        assert len(ledger.latest()) == rows
+        assert list(ledger.latest().columns) == [*COLUMNS, "row_id", "written_at", "run_id"]
+        ledger.append([row("a")], run_id="r1", written_at="2026-01-01T00:00:00+00:00")
+
+
 def test_a_retried_run_adds_nothing(ledger: Ledger) -> None:
     first = ledger.append([row("a"), row("b")], run_id="r1", written_at="2026-01-01T00:00:00+00:00")
     again = ledger.append([row("a"), row("b")], run_id="r2", written_at="2026-01-02T00:00:00+00:00")
