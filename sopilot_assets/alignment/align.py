@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sopilot_assets.alignment.clip_scores import clip_scores
 from sopilot_assets.alignment.decode import DecodedExplanation, Decoding, decode, order_evidence
 from sopilot_assets.alignment.dtw import Indices, cheapest_path
-from sopilot_assets.alignment.explanations import UNKNOWN, PlannedEdit, Prices
+from sopilot_assets.alignment.explanations import UNKNOWN, PlannedEdit, Prices, Procedure
 from sopilot_assets.alignment.spans import (
     DOUBTFUL_LOG_ODDS,
     FROZEN_LOG_ODDS,
@@ -193,11 +193,21 @@ def _where(change: PlannedEdit, best: DecodedExplanation, edges: Floats) -> Segm
         if (state.stands_for in change.steps and state.expected is (change.kind is not EditKind.WRONG))
     ]
     if change.kind is EditKind.EXTRA:
-        concerned = [index for index, state in enumerate(states) if state.stands_for is None]
+        concerned = _added(change.steps[0], states)
     if change.kind is EditKind.MISSING or not concerned:
         moment = _moment_before(change.steps[0], best, edges)
         return Segment(moment, moment)
     return Segment(float(edges[best.start[concerned[0]]]), float(edges[best.end[concerned[-1]]]))
+
+
+def _added(before: int, states: Procedure) -> list[int]:
+    """Which states are what was added before a step, or at the end; all that was added where neither is left
+    as it was.
+    """
+    added = [index for index, state in enumerate(states) if state.stands_for is None]
+    followed_by = [states[index + 1].stands_for if index + 1 < len(states) else None for index in added]
+    step = before if before in followed_by else None
+    return [i for i, following in zip(added, followed_by, strict=True) if following == step] or added
 
 
 def _moment_before(step: int, best: DecodedExplanation, edges: Floats) -> float:

@@ -70,6 +70,17 @@ def test_each_deviation_of_a_person_not_seen_before_is_named(
     assert reported(align("x", embedding(shown, seed=20 + person, person=person), reference)) == expected
 
 
+def test_two_added_things_have_a_moment_each(reference: Reference) -> None:
+    shown = in_order(0, STRANGE, 1, 2, STRANGE, 3)
+    found = align("x", embedding(shown, seed=24, person=4), reference)
+    first, last = (edit for edit in found.edits if edit.kind is EditKind.EXTRA)
+    assert (first.steps, last.steps) == ((1,), (3,))
+    assert (first.where.start_s, first.where.end_s) == pytest.approx((5.0, 10.0), abs=0.6)
+    assert (last.where.start_s, last.where.end_s) == pytest.approx((20.0, 25.0), abs=0.6)
+    whole = next(one for one in found.alternatives if len(one.edits) == 2)
+    assert whole.where == (first.where, last.where)
+
+
 @pytest.mark.parametrize(
     "shown", [in_order(0, 1, 3), in_order(0, 1), in_order(0, 2, 1, 3), in_order(0, 1, STRANGE, 3)]
 )
