@@ -58,7 +58,8 @@ class ClipScores:
     unknown, ``idle`` (n,) about a pause, ``border`` (n + 1,) about a border between two steps at each place.
 
     ``frozen`` (n,) marks clips that show nothing: they fit every state equally. ``trust`` in (0, 1] scales
-    everything.
+    everything. Beside its own stride the first clip stands for ``lead`` strides before it, up to the video's
+    beginning, and the last one for ``trail`` up to its end.
     """
 
     states: Floats
@@ -66,6 +67,8 @@ class ClipScores:
     border: Floats
     frozen: Mask
     trust: float = 1.0
+    lead: float = 0.0
+    trail: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,6 +203,8 @@ class _Video:
     emissions: Floats
     idle: Floats
     border: Floats
+    lead: float
+    trail: float
     prices: Prices
     tempo_spread: float
     stride_s: float
@@ -213,6 +218,8 @@ def _video(clips: ClipScores, prices: Prices, durations: Durations, stride_s: fl
         emissions,
         np.where(clips.frozen, 0.0, idle),
         border_scores(emissions) + clips.trust * clips.border,
+        clips.lead,
+        clips.trail,
         prices,
         durations.tempo_spread,
         stride_s,
@@ -229,6 +236,8 @@ def _segment(explanations: Sequence[Explanation], video: _Video) -> list[Decoded
         state_sequences(explanations, unknown_column=video.emissions.shape[1] - 1, stride_s=video.stride_s),
         idle_entry=video.prices.idle,
         border=video.border,
+        lead=video.lead,
+        trail=video.trail,
         log_tempi=TEMPI,
         tempo_scores=[-0.5 * (log_tempo / video.tempo_spread) ** 2 for log_tempo in TEMPI],
     )

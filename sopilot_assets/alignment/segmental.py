@@ -20,6 +20,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.int64]
 
 IMPOSSIBLE: Final = -1e18
+_ROUNDING: Final = 1e-9
 BORDER_SHARE: Final = 0.375
 """The share of the other state in a clip beside a border: clips of 2 s every 0.5 s, the border half-way
 between the middles of two clips.
@@ -58,6 +59,8 @@ def segment(
     *,
     idle_entry: float,
     border: Floats | None = None,
+    lead: float = 0.0,
+    trail: float = 0.0,
     reach: float = 3.5,
     log_tempi: Sequence[float] = (0.0,),
     tempo_scores: Sequence[float] = (0.0,),
@@ -67,7 +70,8 @@ def segment(
 
     ``idle_entry`` (nats, >= 0) is paid for each idle stretch. ``border`` (E, E, n + 1) is added where one
     state follows another without idle clips between (see `border_scores`). Durations beyond ``reach``
-    spreads of the prior are not tried. Of the overall tempi ``log_tempi`` (above 0 is slower), each with its
+    spreads of the prior are not tried. A state that begins with the first clip is ``lead`` clips longer than
+    it has clips, and one that ends with the last clip ``trail``. Of the overall tempi ``log_tempi`` (above 0 is slower), each with its
     score in nats, the best one is taken, of equal ones the first.
     """
     columns = emissions.shape[1]
@@ -83,6 +87,8 @@ def segment(
             _by_beginning(sequences),
             idle_entry,
             np.ascontiguousarray(border),
+            lead,
+            trail,
             reach,
             np.array(log_tempi, dtype=np.float64),
             np.array(tempo_scores, dtype=np.float64),
@@ -123,21 +129,26 @@ def border_scores(emissions: Floats, *, share: float = BORDER_SHARE) -> Floats:
 
 
 @numba.njit(cache=True)
-def _segment_all(sums, idle, sequences, rows, idle_entry, border, reach, log_tempi, tempo_scores):  # type: ignore[no-untyped-def]
+def _segment_all(sums, idle, sequences, rows, idle_entry, border, lead, trail, reach, log_tempi, tempo_scores):  # type: ignore[no-untyped-def]
     emission, log_duration, spread, length = sequences
     n = sums.shape[1] - 1
     count, width = emission.shape
     score = np.full(count, IMPOSSIBLE)
     start = np.zeros((count, width), dtype=np.int64)
     end = np.zeros((count, width), dtype=np.int64)
-    log_clips = np.log(np.arange(1, n + 1).astype(np.float64))
+    clips = np.arange(1, n + 1).astype(np.float64)
+    # of runs of clips inside, of those that begin with the first clip, and of those that end with the last
+    log_clips, log_leading, log_trailing = np.log(clips), np.log(clips + lead), np.log(clips + trail)
+    log_clips_at = np.stack((log_clips, log_leading, log_trailing))
+    log_clips_at[1, n - 1] = math.log(n + lead + trail)
+    log_clips_at[2, n - 1] = log_clips_at[1, n - 1]
     # done[s, t]: the best score of the first s states that ends with the s-th at t; rest: with idle clips
     # after it; opened[s, t]: that of the s - 1 states before a state that begins at t, without its clips
     done = np.empty((width + 1, n + 1))
     rest = np.empty((width + 1, n + 1))
     opened = np.empty((width + 1, n + 1))
     resting = np.zeros((width + 1, n + 1), dtype=np.bool_)
-    prior = np.empty(n + 1)
+    prior = np.empty((3, n + 1))
     for tempo in range(log_tempi.shape[0]):
         slower = log_tempi[tempo]
         done[0, :] = IMPOSSIBLE
@@ -161,7 +172,7 @@ def _segment_all(sums, idle, sequences, rows, idle_entry, border, reach, log_tem
                 else:
                     _open(n, sums[column], done[0], rest[0], np.zeros(n + 1), opened[s], resting[s])
                 shortest, longest = _prior(
-                    n, log_clips, log_duration[h, s - 1] + slower, spread[h, s - 1], reach, prior
+                    n, log_clips_at, log_duration[h, s - 1] + slower, spread[h, s - 1], reach, prior
                 )
                 _extend(n, sums[column], opened[s], shortest, longest, prior, done[s])
                 _rest(n, idle, idle_entry, done[s], rest[s])
@@ -176,10 +187,8 @@ def _segment_all(sums, idle, sequences, rows, idle_entry, border, reach, log_tem
                         t -= 1
                         resting_now = rest[s, t] > done[s, t] - idle_entry
                     end[h, s - 1] = t
-                    shortest, longest = _prior(
-                        n, log_clips, log_duration[h, s - 1] + slower, spread[h, s - 1], reach, prior
-                    )
-                    t -= _taken(t, opened[s], shortest, longest, prior)
+                    _prior(n, log_clips_at, log_duration[h, s - 1] + slower, spread[h, s - 1], reach, prior)
+                    t -= _taken(n, t, opened[s], prior)
                     start[h, s - 1] = t
                     # whether idle clips lie before this state
                     resting_now = resting[s, t]
@@ -211,14 +220,19 @@ def _open(n, sums, done, rest, border, opened, resting):  # type: ignore[no-unty
 
 
 @numba.njit(cache=True)
-def _prior(n, log_clips, log_duration, spread, reach, prior):  # type: ignore[no-untyped-def]
-    """Fills ``prior`` between the shortest and the longest duration that are tried, and returns these."""
-    shortest = max(1, math.floor(math.exp(log_duration - reach * spread)))
-    longest = min(n, math.ceil(math.exp(log_duration + reach * spread)))
+def _prior(n, log_clips_at, log_duration, spread, reach, prior):  # type: ignore[no-untyped-def]
+    """Fills ``prior`` (3, n + 1) of each number of clips inside, from the first clip on and to the last one;
+    returns the least and the greatest number inside that are tried.
+    """
+    low, high = math.exp(log_duration - reach * spread), math.exp(log_duration + reach * spread)
+    shortest, longest = max(1, math.floor(low)), min(n, math.ceil(high))
+    least, most = math.log(shortest) - _ROUNDING, math.log(max(math.ceil(high), 1)) + _ROUNDING
     constant = -math.log(spread) - 0.5 * math.log(2.0 * math.pi)
-    for d in range(shortest, longest + 1):
-        z = (log_clips[d - 1] - log_duration) / spread
-        prior[d] = constant - 0.5 * z * z
+    for where in range(3):
+        for d in range(1, n + 1):
+            log_clips = log_clips_at[where, d - 1]
+            z = (log_clips - log_duration) / spread
+            prior[where, d] = constant - 0.5 * z * z if least <= log_clips <= most else IMPOSSIBLE
     return shortest, longest
 
 
@@ -227,20 +241,24 @@ def _extend(n, sums, opened, shortest, longest, prior, done):  # type: ignore[no
     done[:] = IMPOSSIBLE
     # the inner loop is over ends, so that it needs no reduction
     for d in range(shortest, longest + 1):
-        of_duration = prior[d]
-        for t in range(d, n + 1):
+        of_duration = prior[0, d]
+        for t in range(d + 1, n):
             value = opened[t - d] + of_duration
             done[t] = value if value > done[t] else done[t]
+    for d in range(1, n + 1):
+        from_first, to_last = opened[0] + prior[1, d], opened[n - d] + prior[2, d]
+        done[d] = from_first if from_first > done[d] else done[d]
+        done[n] = to_last if to_last > done[n] else done[n]
     for t in range(n + 1):
         done[t] = done[t] + sums[t] if done[t] > IMPOSSIBLE / 2 else IMPOSSIBLE
 
 
 @numba.njit(cache=True)
-def _taken(t, opened, shortest, longest, prior):  # type: ignore[no-untyped-def]
+def _taken(n, t, opened, prior):  # type: ignore[no-untyped-def]
     """The duration of a state that ends at t; of equally good ones the shortest."""
     best, choice = IMPOSSIBLE, 0
-    for d in range(shortest, min(longest, t) + 1):
-        value = opened[t - d] + prior[d]
+    for d in range(1, t + 1):
+        value = opened[t - d] + prior[1 if d == t else 2 if t == n else 0, d]
         if value > best:
             best, choice = value, d
     return choice

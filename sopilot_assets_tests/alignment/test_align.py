@@ -100,7 +100,7 @@ def test_a_gold_that_shows_a_step_in_the_same_way_supports_less_that_it_is_wrong
     usable, evidence = np.ones(len(rows), dtype=np.bool_), reference.evidence
     compared = evidence.compare(rows)
     log_posterior, _ = evidence.judge(compared)
-    clips = clip_scores(reference, rows, log_posterior, np.zeros(len(rows)), usable=usable, fit=1.0)
+    clips = clip_scores(reference, rows, log_posterior, np.zeros(len(rows)), usable=usable, fit=1.0, ends=(0.0, 0.0))
     decoding = decode(
         clips,
         durations=reference.durations,
