@@ -71,8 +71,8 @@ def segment(
     ``idle_entry`` (nats, >= 0) is paid for each idle stretch. ``border`` (E, E, n + 1) is added where one
     state follows another without idle clips between (see `border_scores`). Durations beyond ``reach``
     spreads of the prior are not tried. A state that begins with the first clip is ``lead`` clips longer than
-    it has clips, and one that ends with the last clip ``trail``. Of the overall tempi ``log_tempi`` (above 0 is slower), each with its
-    score in nats, the best one is taken, of equal ones the first.
+    it has clips, and one that ends with the last clip ``trail``. Of the overall tempi ``log_tempi`` (above 0
+    is slower), each with its score in nats, the best one is taken, of equal ones the first.
     """
     columns = emissions.shape[1]
     if border is None:
@@ -87,8 +87,7 @@ def segment(
             _by_beginning(sequences),
             idle_entry,
             np.ascontiguousarray(border),
-            lead,
-            trail,
+            (lead, trail),
             reach,
             np.array(log_tempi, dtype=np.float64),
             np.array(tempo_scores, dtype=np.float64),
@@ -129,19 +128,18 @@ def border_scores(emissions: Floats, *, share: float = BORDER_SHARE) -> Floats:
 
 
 @numba.njit(cache=True)
-def _segment_all(sums, idle, sequences, rows, idle_entry, border, lead, trail, reach, log_tempi, tempo_scores):  # type: ignore[no-untyped-def]
+def _segment_all(sums, idle, sequences, rows, idle_entry, border, ends, reach, log_tempi, tempo_scores):  # type: ignore[no-untyped-def]
     emission, log_duration, spread, length = sequences
     n = sums.shape[1] - 1
     count, width = emission.shape
     score = np.full(count, IMPOSSIBLE)
     start = np.zeros((count, width), dtype=np.int64)
     end = np.zeros((count, width), dtype=np.int64)
+    lead, trail = ends
     clips = np.arange(1, n + 1).astype(np.float64)
     # of runs of clips inside, of those that begin with the first clip, and of those that end with the last
-    log_clips, log_leading, log_trailing = np.log(clips), np.log(clips + lead), np.log(clips + trail)
-    log_clips_at = np.stack((log_clips, log_leading, log_trailing))
-    log_clips_at[1, n - 1] = math.log(n + lead + trail)
-    log_clips_at[2, n - 1] = log_clips_at[1, n - 1]
+    log_clips_at = np.log(np.stack((clips, clips + lead, clips + trail)))
+    log_clips_at[1:, n - 1] = math.log(n + lead + trail)
     # done[s, t]: the best score of the first s states that ends with the s-th at t; rest: with idle clips
     # after it; opened[s, t]: that of the s - 1 states before a state that begins at t, without its clips
     done = np.empty((width + 1, n + 1))
