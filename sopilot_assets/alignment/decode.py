@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise, permutations
 from typing import Final, TypeAlias
@@ -95,11 +95,15 @@ class Decoding:
     candidates: tuple[DecodedExplanation, ...]
 
     @functools.cached_property
+    def _kinds(self) -> list[_Kinds]:
+        """The kinds of each candidate's edits."""
+        return [_kinds(candidate.explanation.changes) for candidate in self.candidates]
+
+    @functools.cached_property
     def _by_kinds(self) -> dict[_Kinds, float]:
         top = self.candidates[0].score
         mass: dict[_Kinds, float] = {}
-        for candidate in self.candidates:
-            kinds = _kinds(candidate)
+        for candidate, kinds in zip(self.candidates, self._kinds, strict=True):
             mass[kinds] = mass.get(kinds, 0.0) + math.exp(candidate.score - top)
         return mass
 
@@ -107,7 +111,7 @@ class Decoding:
     def best(self) -> DecodedExplanation:
         """The best explanation of the most probable group of kinds."""
         chosen = max(self._by_kinds, key=lambda kinds: (self._by_kinds[kinds], kinds))
-        return next(candidate for candidate in self.candidates if _kinds(candidate) == chosen)
+        return self.candidates[self._kinds.index(chosen)]
 
     @property
     def reported(self) -> tuple[PlannedEdit, ...]:
@@ -152,11 +156,11 @@ MOST_LOG_ODDS: Final = 30.0
 _Kinds: TypeAlias = tuple[EditKind, ...]
 
 
-def _kinds(candidate: DecodedExplanation) -> _Kinds:
-    """The kinds of an explanation's edits; a first or last step cut short goes with every group."""
-    return tuple(
-        sorted(change.kind for change in candidate.explanation.changes if change.kind is not EditKind.PARTIAL)
-    )
+def _kinds(changes: Sequence[PlannedEdit]) -> _Kinds:
+    """The kinds of an explanation's edits, which are ordered by kind; a first or last step cut short goes
+    with every group.
+    """
+    return tuple(change.kind for change in changes if change.kind is not EditKind.PARTIAL)
 
 
 def decode(
@@ -176,18 +180,35 @@ def decode(
     # two ways to the same states are one explanation: the cheaper one
     tried: dict[Procedure, DecodedExplanation] = {}
     for depth in range(max_edits + 1):
-        dearest_first = sorted(beam, key=lambda e: (e.price, e.changes), reverse=True)
-        fresh = {e.states: e for e in dearest_first if e.states not in tried}
-        found = _segment(list(fresh.values()), video)
+        found = _segment(_cheapest(beam, tried), video)
         if depth >= 2 and max((c.score for c in found), default=IMPOSSIBLE) <= max(
             c.score for c in tried.values()
         ):
             tried.update({c.explanation.states: c for c in found})
             break
         tried.update({c.explanation.states: c for c in found})
-        best = sorted(found, key=lambda c: -c.score)[: BEAM if depth else len(orders)]
+        best = sorted(found, key=_rank)[: BEAM if depth else len(orders)]
         beam = [edited for candidate in best for edited in _edited(candidate.explanation, prices)]
-    return Decoding(tuple(sorted(tried.values(), key=lambda c: (-c.score, c.explanation.changes))))
+    return Decoding(tuple(sorted(tried.values(), key=_rank)))
+
+
+def _rank(candidate: DecodedExplanation) -> tuple[float, int, tuple[PlannedEdit, ...]]:
+    """The best first, of equally good ones the shortest (a recording may be too short for all that were
+    tried), then by their edits.
+    """
+    return -candidate.score, len(candidate.explanation.states), candidate.explanation.changes
+
+
+def _cheapest(beam: Iterable[Explanation], tried: Container[Procedure]) -> list[Explanation]:
+    """The cheapest explanation for each sequence of states that was not tried, of equally dear ones the first
+    by its edits.
+    """
+    fresh: dict[Procedure, Explanation] = {}
+    for one in beam:
+        other = fresh.setdefault(one.states, one)
+        if other is not one and (one.price, one.changes) < (other.price, other.changes):
+            fresh[one.states] = one
+    return [one for states, one in fresh.items() if states not in tried]
 
 
 @functools.lru_cache(maxsize=256)

@@ -20,7 +20,6 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.int64]
 
 IMPOSSIBLE: Final = -1e18
-_ROUNDING: Final = 1e-9
 BORDER_SHARE: Final = 0.375
 """The share of the other state in a clip beside a border: clips of 2 s every 0.5 s, the border half-way
 between the middles of two clips.
@@ -135,18 +134,17 @@ def _segment_all(sums, idle, sequences, rows, idle_entry, border, ends, reach, l
     score = np.full(count, IMPOSSIBLE)
     start = np.zeros((count, width), dtype=np.int64)
     end = np.zeros((count, width), dtype=np.int64)
-    lead, trail = ends
-    clips = np.arange(1, n + 1).astype(np.float64)
-    # of runs of clips inside, of those that begin with the first clip, and of those that end with the last
-    log_clips_at = np.log(np.stack((clips, clips + lead, clips + trail)))
-    log_clips_at[1:, n - 1] = math.log(n + lead + trail)
+    # of a run of clips inside, of one from the first clip on and of one to the last, which all clips are both
+    longer = np.array((0.0, ends[0], ends[1]))
+    log_clips_at = np.log(np.arange(1, n + 1) + longer.reshape(3, 1))
+    log_clips_at[1:, n - 1] = math.log(n + ends[0] + ends[1])
     # done[s, t]: the best score of the first s states that ends with the s-th at t; rest: with idle clips
     # after it; opened[s, t]: that of the s - 1 states before a state that begins at t, without its clips
     done = np.empty((width + 1, n + 1))
     rest = np.empty((width + 1, n + 1))
     opened = np.empty((width + 1, n + 1))
     resting = np.zeros((width + 1, n + 1), dtype=np.bool_)
-    prior = np.empty((3, n + 1))
+    prior, tried = np.empty((3, n + 1)), np.empty((3, 2), dtype=np.int64)
     for tempo in range(log_tempi.shape[0]):
         slower = log_tempi[tempo]
         done[0, :] = IMPOSSIBLE
@@ -169,10 +167,9 @@ def _segment_all(sums, idle, sequences, rows, idle_entry, border, ends, reach, l
                     )
                 else:
                     _open(n, sums[column], done[0], rest[0], np.zeros(n + 1), opened[s], resting[s])
-                shortest, longest = _prior(
-                    n, log_clips_at, log_duration[h, s - 1] + slower, spread[h, s - 1], reach, prior
-                )
-                _extend(n, sums[column], opened[s], shortest, longest, prior, done[s])
+                of_state = log_duration[h, s - 1] + slower, spread[h, s - 1]
+                _prior(n, log_clips_at, longer, of_state[0], of_state[1], reach, prior, tried)
+                _extend(n, sums[column], opened[s], prior, tried, done[s])
                 _rest(n, idle, idle_entry, done[s], rest[s])
             before = h
             found = max(done[states, n], rest[states, n])
@@ -185,8 +182,9 @@ def _segment_all(sums, idle, sequences, rows, idle_entry, border, ends, reach, l
                         t -= 1
                         resting_now = rest[s, t] > done[s, t] - idle_entry
                     end[h, s - 1] = t
-                    _prior(n, log_clips_at, log_duration[h, s - 1] + slower, spread[h, s - 1], reach, prior)
-                    t -= _taken(n, t, opened[s], prior)
+                    of_state = log_duration[h, s - 1] + slower, spread[h, s - 1]
+                    _prior(n, log_clips_at, longer, of_state[0], of_state[1], reach, prior, tried)
+                    t -= _taken(n, t, opened[s], prior, tried)
                     start[h, s - 1] = t
                     # whether idle clips lie before this state
                     resting_now = resting[s, t]
@@ -218,47 +216,47 @@ def _open(n, sums, done, rest, border, opened, resting):  # type: ignore[no-unty
 
 
 @numba.njit(cache=True)
-def _prior(n, log_clips_at, log_duration, spread, reach, prior):  # type: ignore[no-untyped-def]
-    """Fills ``prior`` (3, n + 1) of each number of clips inside, from the first clip on and to the last one;
-    returns the least and the greatest number inside that are tried.
+def _prior(n, log_clips_at, longer, log_duration, spread, reach, prior, tried):  # type: ignore[no-untyped-def]
+    """Fills ``prior`` (3, n + 1) of each number of clips inside, from the first clip on and to the last one,
+    between the least and the greatest number that are ``tried`` (3, 2).
     """
-    low, high = math.exp(log_duration - reach * spread), math.exp(log_duration + reach * spread)
-    shortest, longest = max(1, math.floor(low)), min(n, math.ceil(high))
-    least, most = math.log(shortest) - _ROUNDING, math.log(max(math.ceil(high), 1)) + _ROUNDING
+    shortest = max(1, math.floor(math.exp(log_duration - reach * spread)))
+    longest = max(1, math.ceil(math.exp(log_duration + reach * spread)))
     constant = -math.log(spread) - 0.5 * math.log(2.0 * math.pi)
-    for where in range(3):
-        for d in range(1, n + 1):
-            log_clips = log_clips_at[where, d - 1]
-            z = (log_clips - log_duration) / spread
-            prior[where, d] = constant - 0.5 * z * z if least <= log_clips <= most else IMPOSSIBLE
-    return shortest, longest
+    for place in range(3):
+        tried[place, 0] = max(1, math.ceil(shortest - longer[place]))
+        tried[place, 1] = min(n, math.floor(longest - longer[place]))
+        for d in range(tried[place, 0], tried[place, 1] + 1):
+            z = (log_clips_at[place, d - 1] - log_duration) / spread
+            prior[place, d] = constant - 0.5 * z * z
 
 
 @numba.njit(cache=True)
-def _extend(n, sums, opened, shortest, longest, prior, done):  # type: ignore[no-untyped-def]
+def _extend(n, sums, opened, prior, tried, done):  # type: ignore[no-untyped-def]
     done[:] = IMPOSSIBLE
     # the inner loop is over ends, so that it needs no reduction
-    for d in range(shortest, longest + 1):
+    for d in range(tried[0, 0], tried[0, 1] + 1):
         of_duration = prior[0, d]
         for t in range(d + 1, n):
             value = opened[t - d] + of_duration
             done[t] = value if value > done[t] else done[t]
-    for d in range(1, n + 1):
-        from_first, to_last = opened[0] + prior[1, d], opened[n - d] + prior[2, d]
-        done[d] = from_first if from_first > done[d] else done[d]
-        done[n] = to_last if to_last > done[n] else done[n]
+    if opened[0] > IMPOSSIBLE / 2:
+        for d in range(tried[1, 0], tried[1, 1] + 1):
+            done[d] = max(done[d], opened[0] + prior[1, d])
+    for d in range(tried[2, 0], tried[2, 1] + 1):
+        done[n] = max(done[n], opened[n - d] + prior[2, d])
     for t in range(n + 1):
         done[t] = done[t] + sums[t] if done[t] > IMPOSSIBLE / 2 else IMPOSSIBLE
 
 
 @numba.njit(cache=True)
-def _taken(n, t, opened, prior):  # type: ignore[no-untyped-def]
+def _taken(n, t, opened, prior, tried):  # type: ignore[no-untyped-def]
     """The duration of a state that ends at t; of equally good ones the shortest."""
     best, choice = IMPOSSIBLE, 0
     for d in range(1, t + 1):
-        value = opened[t - d] + prior[1 if d == t else 2 if t == n else 0, d]
-        if value > best:
-            best, choice = value, d
+        place = 1 if d == t else 2 if t == n else 0
+        if tried[place, 0] <= d <= tried[place, 1] and opened[t - d] + prior[place, d] > best:
+            best, choice = opened[t - d] + prior[place, d], d
     return choice
 
 
