@@ -26,12 +26,14 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
-from sopilot_assets.studies.grid import GridPoint, fit_grid
 from threadpoolctl import threadpool_limits
 
 from sopilot_assets.legacy.database import as_old, installed_cases, read_installation
 from sopilot_assets.legacy.labels import read_labels
-from sopilot_assets.studies.metrics import figures, old_outcome
+from sopilot_assets.old_rules.detectors import old_outcome
+from sopilot_assets.old_rules.figures import label_figures, score_figures
+from sopilot_assets.old_rules.grid import GridPoint, fit_grid
+from sopilot_assets.studies.metrics import figures
 from sopilot_assets_tests.legacy import old_studies, old_system
 from sopilot_assets_tests.legacy.installations import Recipe, make_installation
 
@@ -111,8 +113,12 @@ def _measure_figures(n: int, repeats: int) -> None:
     cases = many_cases(few.cases, n)
     outcome = old_outcome(cases, "guarded_binary_v2")
     clusters = cases["person"].to_numpy(dtype=object)
-    plain, clustered = _medians(
-        [lambda: figures(cases, outcome), lambda: figures(cases, outcome, clusters=clusters)], repeats
+    old, clustered = _medians(
+        [
+            lambda: (score_figures(cases, outcome), label_figures(cases, outcome)),
+            lambda: figures(cases, outcome, clusters=clusters),
+        ],
+        repeats,
     )
     detection = _medians([lambda: old_outcome(cases, "guarded_binary_v2")], repeats)[0]
 
@@ -122,7 +128,7 @@ def _measure_figures(n: int, repeats: int) -> None:
     slow = _medians([by_hand], 1)[0] * n / len(few.old)
     table = Table("metrics", "seconds", title=f"{n} cases")
     table.add_row("detection", f"{detection:.2f}")
-    table.add_row("figures of the old system", f"{plain:.2f}")
+    table.add_row("figures of the old system", f"{old:.2f}")
     table.add_row("the same, clustered intervals and drift too", f"{clustered:.2f}")
     table.add_row("plain Python, old figures (from 10,000 jobs)", f"{slow:.1f}")
     Console().print(table)

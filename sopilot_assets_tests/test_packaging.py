@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -142,3 +143,16 @@ def test_every_package_that_is_imported_is_declared(folder: str, extras: list[st
         if not {canonicalize_name(name) for name in providers.get(module, [module])} & declared
     }
     assert undeclared == set()
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py")))
+def test_every_benchmark_can_be_imported(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    importlib.import_module(f"benchmarks.{name}")
+
+
+def test_what_variations_replace_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    for variation in importlib.import_module("benchmarks._variations").VARIATIONS:
+        with variation.applied():
+            pass

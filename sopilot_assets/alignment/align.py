@@ -11,10 +11,10 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from sopilot_assets.alignment.clip_scores import clip_scores
+from sopilot_assets.alignment.clip_scores import clip_edges, clip_scores, strides_at_ends
 from sopilot_assets.alignment.decode import DecodedExplanation, Decoding, decode, order_evidence
 from sopilot_assets.alignment.dtw import Indices, cheapest_path
-from sopilot_assets.alignment.explanations import UNKNOWN, PlannedEdit, Prices
+from sopilot_assets.alignment.explanations import UNKNOWN, PlannedEdit, Prices, Procedure
 from sopilot_assets.alignment.spans import (
     DOUBTFUL_LOG_ODDS,
     FROZEN_LOG_ODDS,
@@ -55,7 +55,15 @@ def align(
     rows = comparable(embedding, live)
     compared = reference.evidence.compare(rows)
     log_posterior, fit = reference.evidence.judge(compared, usable=live)
-    clips = clip_scores(reference, rows, log_posterior, clip_motion(embedding, live), usable=live, fit=fit)
+    clips = clip_scores(
+        reference,
+        rows,
+        log_posterior,
+        clip_motion(embedding, live),
+        usable=live,
+        fit=fit,
+        ends=strides_at_ends(embedding, reference.stride_s),
+    )
     decoding = decode(
         clips,
         durations=reference.durations,
@@ -63,7 +71,7 @@ def align(
         orders=reference.orders,
         stride_s=reference.stride_s,
     )
-    edges = _clip_edges(embedding)
+    edges = clip_edges(embedding)
     best = decoding.best
     frozen = tuple(_frozen(embedding, stills, _hidden_steps(decoding.best, edges, stills)))
     votes = GoldVotes(reference, compared, clips, decoding, log_posterior, usable=live, scale=prices.scale)
@@ -111,16 +119,6 @@ def _alternatives(decoding: Decoding, edges: Floats) -> Iterator[Alternative]:
 
 NEGLIGIBLE: Final = 12.0
 """Explanations this many nats below the best are not kept."""
-
-
-def _clip_edges(embedding: ClipEmbedding) -> Floats:
-    """The times (n + 1,) between which each clip speaks: half-way between clip middles, and the video's
-    ends.
-    """
-    middles = embedding.clip_middle_s
-    first_s = float(embedding.clip_start_s[0])
-    begin_s = first_s if first_s >= embedding.clip_length_s / 4 else 0.0  # less is a shift of the sampling
-    return np.concatenate([[begin_s], (middles[1:] + middles[:-1]) / 2, [embedding.duration_s]])
 
 
 def _spans(
@@ -193,11 +191,21 @@ def _where(change: PlannedEdit, best: DecodedExplanation, edges: Floats) -> Segm
         if (state.stands_for in change.steps and state.expected is (change.kind is not EditKind.WRONG))
     ]
     if change.kind is EditKind.EXTRA:
-        concerned = [index for index, state in enumerate(states) if state.stands_for is None]
+        concerned = _added(change.steps[0], states)
     if change.kind is EditKind.MISSING or not concerned:
         moment = _moment_before(change.steps[0], best, edges)
         return Segment(moment, moment)
     return Segment(float(edges[best.start[concerned[0]]]), float(edges[best.end[concerned[-1]]]))
+
+
+def _added(before: int, states: Procedure) -> list[int]:
+    """Which states are what was added before a step, or at the end; all that was added where neither is left
+    as it was.
+    """
+    added = [index for index, state in enumerate(states) if state.stands_for is None]
+    followed_by = [states[index + 1].stands_for if index + 1 < len(states) else None for index in added]
+    step = before if before in followed_by else None
+    return [i for i, following in zip(added, followed_by, strict=True) if following == step] or added
 
 
 def _moment_before(step: int, best: DecodedExplanation, edges: Floats) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise, permutations
 from typing import Final, TypeAlias
@@ -58,7 +58,8 @@ class ClipScores:
     unknown, ``idle`` (n,) about a pause, ``border`` (n + 1,) about a border between two steps at each place.
 
     ``frozen`` (n,) marks clips that show nothing: they fit every state equally. ``trust`` in (0, 1] scales
-    everything.
+    everything. Beside its own stride the first clip stands for ``lead`` strides before it, up to the video's
+    beginning, and the last one for ``trail`` up to its end.
     """
 
     states: Floats
@@ -66,6 +67,8 @@ class ClipScores:
     border: Floats
     frozen: Mask
     trust: float = 1.0
+    lead: float = 0.0
+    trail: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,11 +95,15 @@ class Decoding:
     candidates: tuple[DecodedExplanation, ...]
 
     @functools.cached_property
+    def _kinds(self) -> list[_Kinds]:
+        """The kinds of each candidate's edits."""
+        return [_kinds(candidate.explanation.changes) for candidate in self.candidates]
+
+    @functools.cached_property
     def _by_kinds(self) -> dict[_Kinds, float]:
         top = self.candidates[0].score
         mass: dict[_Kinds, float] = {}
-        for candidate in self.candidates:
-            kinds = _kinds(candidate)
+        for candidate, kinds in zip(self.candidates, self._kinds, strict=True):
             mass[kinds] = mass.get(kinds, 0.0) + math.exp(candidate.score - top)
         return mass
 
@@ -104,7 +111,7 @@ class Decoding:
     def best(self) -> DecodedExplanation:
         """The best explanation of the most probable group of kinds."""
         chosen = max(self._by_kinds, key=lambda kinds: (self._by_kinds[kinds], kinds))
-        return next(candidate for candidate in self.candidates if _kinds(candidate) == chosen)
+        return self.candidates[self._kinds.index(chosen)]
 
     @property
     def reported(self) -> tuple[PlannedEdit, ...]:
@@ -149,11 +156,11 @@ MOST_LOG_ODDS: Final = 30.0
 _Kinds: TypeAlias = tuple[EditKind, ...]
 
 
-def _kinds(candidate: DecodedExplanation) -> _Kinds:
-    """The kinds of an explanation's edits; a first or last step cut short goes with every group."""
-    return tuple(
-        sorted(change.kind for change in candidate.explanation.changes if change.kind is not EditKind.PARTIAL)
-    )
+def _kinds(changes: Sequence[PlannedEdit]) -> _Kinds:
+    """The kinds of an explanation's edits, which are ordered by kind; a first or last step cut short goes
+    with every group.
+    """
+    return tuple(change.kind for change in changes if change.kind is not EditKind.PARTIAL)
 
 
 def decode(
@@ -173,18 +180,35 @@ def decode(
     # two ways to the same states are one explanation: the cheaper one
     tried: dict[Procedure, DecodedExplanation] = {}
     for depth in range(max_edits + 1):
-        dearest_first = sorted(beam, key=lambda e: (e.price, e.changes), reverse=True)
-        fresh = {e.states: e for e in dearest_first if e.states not in tried}
-        found = _segment(list(fresh.values()), video)
+        found = _segment(_cheapest(beam, tried), video)
         if depth >= 2 and max((c.score for c in found), default=IMPOSSIBLE) <= max(
             c.score for c in tried.values()
         ):
             tried.update({c.explanation.states: c for c in found})
             break
         tried.update({c.explanation.states: c for c in found})
-        best = sorted(found, key=lambda c: -c.score)[: BEAM if depth else len(orders)]
+        best = sorted(found, key=_rank)[: BEAM if depth else len(orders)]
         beam = [edited for candidate in best for edited in _edited(candidate.explanation, prices)]
-    return Decoding(tuple(sorted(tried.values(), key=lambda c: (-c.score, c.explanation.changes))))
+    return Decoding(tuple(sorted(tried.values(), key=_rank)))
+
+
+def _rank(candidate: DecodedExplanation) -> tuple[float, int, tuple[PlannedEdit, ...]]:
+    """The best first, of equally good ones the shortest (a recording may be too short for all that were
+    tried), then by their edits.
+    """
+    return -candidate.score, len(candidate.explanation.states), candidate.explanation.changes
+
+
+def _cheapest(beam: Iterable[Explanation], tried: Container[Procedure]) -> list[Explanation]:
+    """The cheapest explanation for each sequence of states that was not tried, of equally dear ones the first
+    by its edits.
+    """
+    fresh: dict[Procedure, Explanation] = {}
+    for one in beam:
+        other = fresh.setdefault(one.states, one)
+        if other is not one and (one.price, one.changes) < (other.price, other.changes):
+            fresh[one.states] = one
+    return [one for states, one in fresh.items() if states not in tried]
 
 
 @functools.lru_cache(maxsize=256)
@@ -200,6 +224,8 @@ class _Video:
     emissions: Floats
     idle: Floats
     border: Floats
+    lead: float
+    trail: float
     prices: Prices
     tempo_spread: float
     stride_s: float
@@ -213,6 +239,8 @@ def _video(clips: ClipScores, prices: Prices, durations: Durations, stride_s: fl
         emissions,
         np.where(clips.frozen, 0.0, idle),
         border_scores(emissions) + clips.trust * clips.border,
+        clips.lead,
+        clips.trail,
         prices,
         durations.tempo_spread,
         stride_s,
@@ -229,6 +257,8 @@ def _segment(explanations: Sequence[Explanation], video: _Video) -> list[Decoded
         state_sequences(explanations, unknown_column=video.emissions.shape[1] - 1, stride_s=video.stride_s),
         idle_entry=video.prices.idle,
         border=video.border,
+        lead=video.lead,
+        trail=video.trail,
         log_tempi=TEMPI,
         tempo_scores=[-0.5 * (log_tempo / video.tempo_spread) ** 2 for log_tempo in TEMPI],
     )

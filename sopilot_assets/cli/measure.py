@@ -101,7 +101,10 @@ def repeat(
     tasks = sorted({key.task_id for key in keys})
     show_rows(
         repeat_summary(home, tasks),
-        columns=("task", "kind", "pairs", "videos", "mean_delta", "max_delta", "decision_changes"),
+        columns=(
+            *("task", "kind", "phase_s", "videos", "mean_delta", "max_delta"),
+            *("decision_changes", "changed_low", "changed_high"),
+        ),
         title="Repeats of scores that are up to date",
         as_json=as_json,
     )

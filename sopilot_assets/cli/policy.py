@@ -85,7 +85,16 @@ def show(
     now = datetime.now(UTC)
     if task is None:
         found = [policy_standings.describe_policy(home, one, now=now) for one in find_tasks(home.root).tasks]
-        columns = ("task", "decided_by", "state", "at", "who", "decided_share", "not_any_more")
+        columns = (
+            "task",
+            "decided_by",
+            "state",
+            "at",
+            "who",
+            "decided_share",
+            "not_any_more",
+            "not_measured",
+        )
         rows = [{name: _figure(one.metadata.get(name)) for name in columns} for one in found]
         show_rows(rows, columns=columns, empty="No tasks yet.", as_json=as_json)
         return

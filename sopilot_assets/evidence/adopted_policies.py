@@ -245,7 +245,9 @@ def _verdict(path: Path) -> tuple[str, str]:
 
 
 def _conditions(home: Home, dossier: PolicyDossier, task: TaskSpec) -> dict[str, object]:
-    """The conditions of the study's cases, which have to be those of now; `StudyError` else."""
+    """The conditions of the study's cases, which have to be those of now, `StudyError` else; and by which
+    reference they were scored.
+    """
     registered = json.loads(dossier.files[REGISTRATION])["current"]["task_fingerprint"]
     judged = dossier.cases[(dossier.cases["problem"] == "") & dossier.cases["expected"].notna()]
     reference = reference_rows(home).get(task.task_id, {})
@@ -260,7 +262,9 @@ def _conditions(home: Home, dossier: PolicyDossier, task: TaskSpec) -> dict[str,
             f"policy {dossier.policy.policy_id}: was fitted on scores made otherwise than now "
             f"({'; '.join(other)}). `sopilot score run --stale`, then a new study."
         )
-    return {name: now for name, (_, now) in pairs.items()}
+    conditions: dict[str, object] = {name: now for name, (_, now) in pairs.items()}
+    # no condition: golds may become better, and `PolicyStanding.other_reference` says that they changed
+    return {**conditions, "reference_id": _one(judged["reference_id"])}
 
 
 def _one(values: pd.Series) -> str:

@@ -38,6 +38,8 @@ def describe_policy(home: Home, task_id: str, *, now: datetime) -> StudyOutcome:
         metadata |= {name: getattr(said, name) for name in _TOLD}
         metadata["state"] = "decides" if source != GOLDS else said.happened.value
         metadata["not_any_more"] = "; ".join(standing.lost) if standing else ""
+        metadata["fitted_on_reference"] = said.reference_id
+        metadata["not_measured"] = standing.other_reference if standing and standing.decides else ""
     metadata |= {
         "scores_by_it": sum(row_source(row) == source for row in plain_rows(mine[["decided_by"]])),
         "decided_share": decided_share(mine),

@@ -36,15 +36,23 @@ def suspicions(compared: Compared, found: Sequence[Deviation]) -> tuple[Deviatio
             for each in [(step,) for step in steps] if kind is EditKind.MISSING else [steps]:
                 shares[kind, each] += share * compared.worth(kind, each)
                 likeliest.setdefault((kind, each), (kind, steps, where))
-    named = {(deviation.type, deviation.step_ids) for deviation in found}
     suspected = [
         deviation
         for edited, share in shares.items()
         if share >= SUSPECTED
         for deviation in _as_deviations(compared, likeliest[edited], edited[1], share)
-        if (deviation.type, deviation.step_ids) not in named
+        if not any(_is_the_same(deviation, other) for other in found)
     ]
     return tuple(sorted(suspected, key=lambda d: (-d.confidence, d.trainee, d.type, d.step_ids)))
+
+
+def _is_the_same(suspected: Deviation, found: Deviation) -> bool:
+    """Whether that was found: something added has no step, and is told from another by its moment, where that
+    was kept.
+    """
+    alike = suspected.type is found.type and suspected.step_ids == found.step_ids
+    elsewhere = bool(suspected.trainee) and not suspected.trainee & found.trainee
+    return alike and (bool(suspected.step_ids) or not elsewhere)
 
 
 def _as_deviations(

@@ -40,15 +40,35 @@ _CONDITIONS: Final = ("task_id", "algorithm", "model_id", "task_fingerprint")
 
 @dataclass(frozen=True, slots=True)
 class PolicyStanding:
-    """The last word on a task's policy; ``gone`` are the conditions, in words, that do not hold any more."""
+    """The last word on a task's policy; ``gone`` are the conditions, in words, that do not hold any more.
+
+    ``reference_id`` is the task's reference of now, None where there is none.
+    """
 
     said: AdoptionEvent
     gone: tuple[str, ...]
+    reference_id: str | None
 
     @property
     def decides(self) -> bool:
         """Whether the policy sets the limits now."""
         return self.said.happened is AdoptionHappening.ADOPTED and not self.gone
+
+    @property
+    def other_reference(self) -> str:
+        """That the golds are others than those by which the study's recordings were scored; empty where they
+        are not, or where that was not kept.
+
+        Such a policy goes on deciding, since otherwise every promoted gold would end it. But nobody has
+        measured what its dossier says of the probabilities by the golds of now.
+        """
+        then, now = self.said.reference_id, self.reference_id
+        if None in (then, now) or then == now:
+            return ""
+        return (
+            f"its study was scored by the reference {then}, and recordings are now by {now}: what its "
+            "dossier says was not measured with these golds"
+        )
 
     @property
     def lost(self) -> tuple[str, ...]:
@@ -63,27 +83,35 @@ def adopted_limits(home: Home, task: TaskSpec, *, model_id: str | None) -> Decis
     has to look: below it the study found few enough misses. From where on a recording fails stays with what
     the task accepts, and no policy lets pass what would fail.
     """
-    standing = policy_standing(home, task, model_id=model_id)
+    standing = policy_standing(home, task, model_id=model_id, reference_id=None)
     if standing is None or not standing.decides:
         return None
     fail = golds_limits(task).fail
     return DecisionLimits(fail, min(standing.said.review, fail), policy_source(standing.said.policy_id))
 
 
-def policy_standing(home: Home, task: TaskSpec | None, *, model_id: str | None) -> PolicyStanding | None:
+def policy_standing(
+    home: Home, task: TaskSpec | None, *, model_id: str | None, reference_id: str | None
+) -> PolicyStanding | None:
     """Where the policy of a task stands; None where none was ever adopted, or the last one was taken back."""
     said = None if task is None else last_adoption(home, task.task_id)
     if said is None or task is None or said.happened is AdoptionHappening.WITHDRAWN:
         return None
-    return PolicyStanding(said, tuple(_gone(said, task, model_id)))
+    return PolicyStanding(said, tuple(_gone(said, task, model_id)), reference_id)
 
 
 def standings(home: Home, tasks: Mapping[str, TaskSpec]) -> dict[str, PolicyStanding]:
     """The standing of each task's policy, by task; tasks without one are left out."""
     with_events = [name for name in adoptions(home).tasks() if name in tasks]
-    models = reference_rows(home) if with_events else {}
+    references = reference_rows(home) if with_events else {}
     found = {
-        name: policy_standing(home, tasks[name], model_id=_model(models.get(name))) for name in with_events
+        name: policy_standing(
+            home,
+            tasks[name],
+            model_id=_of(references.get(name), "model_id"),
+            reference_id=_of(references.get(name), "reference_id"),
+        )
+        for name in with_events
     }
     return {name: standing for name, standing in found.items() if standing is not None}
 
@@ -157,9 +185,9 @@ def _gone(said: AdoptionEvent, task: TaskSpec, model_id: str | None) -> list[str
     ]
 
 
-def _model(reference: Mapping[str, Cell] | None) -> str | None:
-    model = None if reference is None else reference["model_id"]
-    return None if model is None else str(model)
+def _of(reference: Mapping[str, Cell] | None, name: str) -> str | None:
+    value = None if reference is None else reference[name]
+    return None if value is None else str(value)
 
 
 def _frame(said: AdoptionEvent) -> pd.DataFrame:

@@ -8,7 +8,7 @@ out is kept, in the ledger ``repeats``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -31,7 +31,7 @@ from sopilot_assets.store.canonical import content_id
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
 from sopilot_assets.store.shared import at_hand
-from sopilot_assets.studies.repeatability import EXACT, SHIFTED, repeatability
+from sopilot_assets.studies.repeatability import EXACT, SHIFTED, Repeats, by_phase, repeatability
 
 PHASES_S: Final = (0.0, 0.0625, 0.25)
 """The usual phases: none, half the time between two samples (every picture is another one), and half the
@@ -116,13 +116,38 @@ def chosen_for_repeats(
 
 
 def repeat_summary(home: Home, task_ids: Sequence[str]) -> list[dict[str, Cell]]:
-    """How far the repeats of the tasks' newest scores differ from them, a row for each task and kind."""
-    names = ("pairs", "videos", "mean_delta", "p90_delta", "max_delta", "decision_changes")
-    return [
-        {"task": task_id, "kind": kind, **{name: figures[name] for name in names}}
-        for task_id in task_ids
-        for kind, figures in asdict(repeatability(current_repeats(home, task_id))).items()
-    ]
+    """How far the repeats of the tasks' newest scores differ from them: a row for each task and kind, and,
+    where a task has several shifts, for each of them (``phase_s``, null for all of a kind).
+
+    ``changed_low`` and ``changed_high`` are the 95 % interval of the share of recordings whose decision
+    changed.
+    """
+    return [row for task_id in task_ids for row in _summary(current_repeats(home, task_id), task_id)]
+
+
+def _summary(repeats: pd.DataFrame, task_id: str) -> Iterator[dict[str, Cell]]:
+    found, shifts = repeatability(repeats), by_phase(repeats)
+    yield _summed(task_id, EXACT, None, found.exact)
+    yield _summed(task_id, SHIFTED, None, found.shifted)
+    for phase_s, figures in shifts.items() if len(shifts) > 1 else ():
+        yield _summed(task_id, SHIFTED, phase_s, figures)
+
+
+def _summed(task_id: str, kind: str, phase_s: float | None, figures: Repeats) -> dict[str, Cell]:
+    changed = figures.decision_change_rate_ci95
+    return {
+        "task": task_id,
+        "kind": kind,
+        "phase_s": phase_s,
+        "pairs": figures.pairs,
+        "videos": figures.videos,
+        "mean_delta": figures.mean_delta,
+        "p90_delta": figures.p90_delta,
+        "max_delta": figures.max_delta,
+        "decision_changes": figures.decision_changes,
+        "changed_low": changed.low if changed else None,
+        "changed_high": changed.high if changed else None,
+    }
 
 
 def measure_repeats(

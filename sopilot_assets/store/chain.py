@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Final, Generic, TypeVar
+from typing import Annotated, ClassVar, Final, Generic, TypeVar
 
 import duckdb
 import numpy as np
@@ -65,6 +65,9 @@ class ChainDraft(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    later_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields that older events lack: where they are null, they are no part of an event's hash."""
+
     task_id: TaskId
     at: Time
 
@@ -112,7 +115,14 @@ def event_hash(fields: Mapping[str, object]) -> str:
 def placed(event: type[EventT], draft: ChainDraft, *, seq: int, previous_hash: str) -> EventT:
     """The draft as the event at ``seq``, after the event with the id ``previous_hash``."""
     fields = {**draft.says(), "at": draft.at, "seq": seq, "previous_hash": previous_hash}
-    return event.model_validate({**fields, "event_id": event_hash(fields)})
+    return event.model_validate({**fields, "event_id": event_hash(_told(event, fields))})
+
+
+def _told(event: type[ChainEvent], fields: Mapping[str, object]) -> dict[str, object]:
+    """The fields of an event without those that came later and that it lacks."""
+    return {
+        name: value for name, value in fields.items() if value is not None or name not in event.later_fields
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +207,7 @@ class Chain(Generic[DraftT, EventT]):
                     f"{str(row.get('previous_hash'))[:12]}; an event was dropped, added or replaced here. "
                     f"{self._restore}"
                 )
-            if event_hash(row) != row.get("event_id"):
+            if event_hash(_told(self.event, row)) != row.get("event_id"):
                 raise self.refuse(
                     f"{which}: expected the content that its hash says, found other content; "
                     f"it was changed after it was written. {self._restore}"

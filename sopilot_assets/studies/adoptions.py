@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 import pyarrow as pa
 from pydantic import Field, StringConstraints, ValidationError
@@ -33,6 +33,7 @@ COLUMNS: Final = {
     "task_fingerprint": pa.string(),
     "model_id": pa.string(),
     "algorithm": pa.string(),
+    "reference_id": pa.string(),
 }
 
 LAPSED_BY: Final = "sopilot"
@@ -54,9 +55,12 @@ class AdoptionDraft(ChainDraft):
 
     ``review`` is the policy's threshold as a critical probability of score rows. ``dossier_sha256`` is the
     hash of the dossier's ``manifest.json``, which holds the hashes of all its files; ``signer`` the
-    fingerprint of the key that signed it. The last four are the conditions under which the policy was fitted
-    and decides: version and fingerprint of the task, embedding model, algorithm.
+    fingerprint of the key that signed it. The next four are the conditions under which the policy was fitted
+    and decides: version and fingerprint of the task, embedding model, algorithm. ``reference_id`` is the
+    reference by which the study's recordings were scored; None in events from before it was kept.
     """
+
+    later_fields: ClassVar[frozenset[str]] = frozenset({"reference_id"})
 
     happened: Annotated[AdoptionHappening, Field(strict=False)]
     who: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
@@ -72,6 +76,7 @@ class AdoptionDraft(ChainDraft):
     task_fingerprint: str
     model_id: str
     algorithm: str
+    reference_id: str | None = None
 
 
 class AdoptionEvent(AdoptionDraft, ChainEvent):

@@ -77,6 +77,15 @@ def repeatability(repeats: pd.DataFrame) -> Repeatability:
     return Repeatability(*(_of_kind(repeats.loc[repeats["kind"] == kind]) for kind in KINDS))
 
 
+def by_phase(repeats: pd.DataFrame) -> dict[float, Repeats]:
+    """The shifted repeats of each phase alone, by its seconds, with the columns that `repeatability` wants: a
+    part of the time between two samples shows other pictures, half the time between two clips also cuts them
+    elsewhere.
+    """
+    shifted = repeats.loc[repeats["kind"] == SHIFTED]
+    return {float(phase): _of_kind(rows) for phase, rows in shifted.groupby("phase_s")}
+
+
 def _of_kind(rows: pd.DataFrame) -> Repeats:
     rows = rows.loc[rows["score"].notna() | rows["base_score"].notna()]
     again, before = (rows[name].to_numpy(dtype=np.float64) for name in ("score", "base_score"))

@@ -25,7 +25,7 @@ from sopilot_assets.evidence.adopted_policies import (
     withdraw_policy,
 )
 from sopilot_assets.evidence.evidence_dossiers import publish_study_dossier
-from sopilot_assets.evidence.policy_standings import current_standings
+from sopilot_assets.evidence.policy_standings import current_standings, describe_policy
 from sopilot_assets.evidence.study import Study
 from sopilot_assets.reference.ledger import COLUMNS as REFERENCE_COLUMNS
 from sopilot_assets.reference.ledger import references_ledger
@@ -34,8 +34,9 @@ from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.limits import DecisionLimits
 from sopilot_assets.stations.adoptions import adopted_limits, lapse_drifting
 from sopilot_assets.store.canonical import content_sha256
+from sopilot_assets.store.chain import event_hash
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell, plain_rows
+from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.studies.adoptions import COLUMNS, AdoptionHappening, adoptions
 from sopilot_assets.tasks import load_task
@@ -171,6 +172,50 @@ def test_what_decides_already_is_not_adopted_again_and_what_was_withdrawn_may_be
     withdraw_policy(home, TASK, **AFTERWARDS)
     adopt_policy(home, "summer", **AFTERWARDS)
     assert limits(home) is not None
+
+
+def refer_to(home: Home, reference_id: str, *, day: int = 20) -> None:
+    """Golds were promoted, say, and the task has this reference now."""
+    reference = {"task_id": TASK, "reference_id": reference_id, "model_id": "made_up"}
+    references_ledger(home).append(
+        [{**dict.fromkeys(REFERENCE_COLUMNS), **reference}],
+        run_id=reference_id,
+        written_at=f"2026-03-{day}T09:00:00+00:00",
+    )
+
+
+def test_a_policy_goes_on_deciding_with_other_golds_and_that_is_told(home: Home) -> None:
+    event, _ = adopt_policy(home, "summer", **BY)
+    assert event.reference_id == "r1"
+    before, now = limits(home), datetime(2026, 3, 21, tzinfo=UTC)
+    refer_to(home, "r2")
+    assert limits(home) == before
+    (what,) = told(home)
+    assert "decides, but its study was scored by the reference r1, and recordings are now by r2" in what
+    assert "was not measured with these golds" in str(
+        describe_policy(home, TASK, now=now).metadata["not_measured"]
+    )
+    refer_to(home, "r1", day=21)  # demoted again
+    assert told(home) == []
+    assert describe_policy(home, TASK, now=now).metadata["not_measured"] == ""
+
+
+def test_adoptions_from_before_references_were_kept_stay_readable(home: Home) -> None:
+    old = {name: kind for name, kind in COLUMNS.items() if name != "reference_id"}
+    event, _ = adopt_policy(home, "summer", **BY)
+    fields = {name: value for name, value in event.as_dict().items() if name in old}
+    for path in local_path(home.ledgers).glob("adoptions*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    Ledger(home.ledgers, "adoptions", old, "event_id").append(
+        [{**fields, "event_id": event_hash(fields)}], run_id="old", written_at=str(BY["written_at"])
+    )
+    (read,) = adoptions(home).read(TASK)
+    assert (read.policy_id, read.reference_id) == (event.policy_id, None)
+    refer_to(home, "r2")
+    assert limits(home) is not None
+    assert told(home) == []
+    withdraw_policy(home, TASK, **AFTERWARDS)
+    assert [one.happened.value for one in adoptions(home).read(TASK)] == ["adopted", "withdrawn"]
 
 
 def test_a_condition_that_is_gone_is_told_and_the_golds_decide_again(home: Home) -> None:

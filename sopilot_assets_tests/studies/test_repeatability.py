@@ -11,7 +11,7 @@ import pytest
 from sopilot_assets.errors import StudyError
 from sopilot_assets.old_rules.figures import Jitter, rescore_jitter
 from sopilot_assets.studies.cases import case_frame
-from sopilot_assets.studies.repeatability import REPEAT_COLUMNS, repeatability
+from sopilot_assets.studies.repeatability import REPEAT_COLUMNS, by_phase, repeatability
 
 
 def scored(*rows: tuple[str, str, float]) -> pd.DataFrame:
@@ -81,3 +81,17 @@ def test_missing_columns_and_unknown_kinds_are_named() -> None:
         repeatability(pd.DataFrame({"kind": ["exact"]}))
     with pytest.raises(StudyError, match="sideways"):
         repeatability(pd.DataFrame([repeat("sideways", "a", 1.0, "pass")]))
+
+
+def test_each_shift_is_told_alone() -> None:
+    rows = [
+        repeat("exact", "a", 80.0, "pass") | {"phase_s": 0.0},
+        repeat("shifted", "a", 77.0, "needs_review") | {"phase_s": 0.0625},
+        repeat("shifted", "a", 81.0, "pass") | {"phase_s": 0.25},
+        repeat("shifted", "b", 80.0, "fail") | {"phase_s": 0.25},
+    ]
+    found = by_phase(pd.DataFrame(rows))
+    assert {phase: (one.videos, one.decision_changes, one.max_delta) for phase, one in found.items()} == {
+        0.0625: (1, 1, 3.0),
+        0.25: (2, 1, 1.0),
+    }
