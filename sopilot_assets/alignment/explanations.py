@@ -116,8 +116,8 @@ def single_edits(base: Explanation, prices: Prices) -> Iterator[Explanation]:
         *_partial(states, prices),
     ):
         if change not in base.changes and any(state.expected for state in edited):
-            price += prices.further if _counts(change) and any(map(_counts, base.changes)) else 0.0
-            yield Explanation(edited, tuple(sorted((*base.changes, change))), base.price + price)
+            further = prices.further if _counts(change) and any(map(_counts, base.changes)) else 0.0
+            yield Explanation(edited, tuple(sorted((*base.changes, change))), base.price + price + further)
 
 
 def _counts(change: PlannedEdit) -> bool:

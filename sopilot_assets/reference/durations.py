@@ -35,9 +35,7 @@ class Durations:
         return math.exp(self.log_mean[step])
 
 
-def fit_durations(
-    golds: Sequence[Sequence[StepInterval]], step_count: int, *, persons: int
-) -> Durations:
+def fit_durations(golds: Sequence[Sequence[StepInterval]], step_count: int, *, persons: int) -> Durations:
     """The priors from each gold's steps; a step that no gold shows gets the usual duration of the others.
 
     Durations are log-normal. A gold's overall pace is the median of its steps' deviations and is taken out

@@ -18,7 +18,7 @@ from sopilot_assets.texts.languages import Text
 
 LONG_RATIO: Final = 1.5
 """A step is over-long from this multiple of its usual duration at the recording's own pace."""
-PARTIAL_SHARE: Final = 0.75
+PARTIAL_SHARE: Final = 0.7
 """A first or last step of which less than this share is in the recording counts as missing."""
 
 
@@ -93,7 +93,7 @@ def _partial(compared: Compared, edit: Edit) -> Iterator[Deviation]:
     yield _deviation(compared, edit, DeviationType.MISSING_STEP, text, edit.steps)
 
 
-def weight(compared: Compared, kind: EditKind, steps: tuple[int, ...], where: Segment) -> float:
+def counts_for(compared: Compared, kind: EditKind, steps: tuple[int, ...], where: Segment) -> float:
     """What an edit counts, in [0, 1], if the explanation that has it is right: what findings of its kind are
     worth and, of a first or last step cut short, how likely it is that too little of it is left.
     """

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from sopilot_assets.alignment.spans import Alternative, Edit, EditKind
 from sopilot_assets.scoring.compared import Compared
-from sopilot_assets.scoring.deviations import deviations_of, weight
+from sopilot_assets.scoring.deviations import counts_for, deviations_of
 from sopilot_assets.scoring.result import Deviation
 from sopilot_assets.scoring.severity import is_critical
 from sopilot_assets.segments import Segment
@@ -34,7 +34,7 @@ def suspicions(compared: Compared, found: Sequence[Deviation]) -> tuple[Deviatio
         for kind, steps, where in _placed(other):
             # of a run of missing steps each is missing; other edits are about all their steps together
             for each in [(step,) for step in steps] if kind is EditKind.MISSING else [steps]:
-                shares[kind, each] += share * weight(compared, kind, each, where)
+                shares[kind, each] += share * counts_for(compared, kind, each, where)
                 likeliest.setdefault((kind, each), (kind, steps, where))
     named = {(deviation.type, deviation.step_ids) for deviation in found}
     suspected = [
@@ -85,5 +85,5 @@ def _critical(compared: Compared, other: Alternative) -> float:
     for kind, steps, where in _placed(other):
         counted = EditKind.MISSING if kind is EditKind.PARTIAL else kind
         if is_critical(compared.task, counted, steps) and not compared.beside_still(where):
-            found = max(found, weight(compared, kind, steps, where))
+            found = max(found, counts_for(compared, kind, steps, where))
     return found
