@@ -43,7 +43,7 @@ class Prices:
     swap: float = 3.5
     wrong: float = 3.0
     extra: float = 4.0
-    long: float = 3.0
+    long: float = 1.75
     partial: float = 2.75
     further: float = 1.5
     """Each edit after the first, beside its own price; a step cut short is none of them. There are many more
