@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +23,7 @@ from sopilot_assets.capture.simulate.people import PEOPLE
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.reference.durations import Durations
 from sopilot_assets.reference.model import Reference
-from sopilot_assets.scoring.deviations import PARTIAL_SHARE, PARTIAL_SPREADS
+from sopilot_assets.scoring.deviations import PARTIAL_SHARE
 from sopilot_assets.scoring.limits import DecisionLimits, golds_limits
 from sopilot_assets.scoring.points import score_points
 from sopilot_assets.scoring.result import Deviation, Score, Verifiability
@@ -257,11 +256,11 @@ def labeled_score(task: TaskSpec, line: Line, reference: Reference) -> float | N
     """
     if any(edit.type not in _SCORED for edit in line.deviations or ()):
         return None
-    deviations = tuple(_labeled_deviations(task, line, reference.durations))
+    deviations = tuple(_labeled_deviations(task, line))
     return score_points(task, deviations, over_time_ratio=_labeled_loss(line, reference.durations))
 
 
-def _labeled_deviations(task: TaskSpec, line: Line, durations: Durations) -> Iterator[Deviation]:
+def _labeled_deviations(task: TaskSpec, line: Line) -> Iterator[Deviation]:
     for edit in line.deviations or ():
         shares = edit.visible_fraction
         match edit.type:
@@ -269,9 +268,7 @@ def _labeled_deviations(task: TaskSpec, line: Line, durations: Durations) -> Ite
                 for step in edit.steps:
                     yield _deviation(task, DeviationType.MISSING_STEP, (step,))
             case "cut_tail" | "skip_start":
-                barely = [
-                    s for s in edit.partial_gold_steps if shares.get(s, 1.0) < _least_shown(durations, s)
-                ]
+                barely = [s for s in edit.partial_gold_steps if shares.get(s, 1.0) < PARTIAL_SHARE]
                 for step in (*edit.missing_gold_steps, *barely):
                     yield _deviation(task, DeviationType.MISSING_STEP, (step,))
             case "freeze":
@@ -279,11 +276,6 @@ def _labeled_deviations(task: TaskSpec, line: Line, durations: Durations) -> Ite
                 yield _deviation(task, DeviationType.FREEZE, (*edit.missing_gold_steps, *hidden))
             case "order_swap" | "wrong_step" | "over_time":
                 yield _deviation(task, DeviationType(edit.type), edit.steps)
-
-
-def _least_shown(durations: Durations, step: int) -> float:
-    """The share of a first or last step that has to be seen for it not to count as missing."""
-    return min(PARTIAL_SHARE, math.exp(-PARTIAL_SPREADS * durations.spread[step]))
 
 
 def _deviation(task: TaskSpec, kind: DeviationType, steps: Sequence[int]) -> Deviation:

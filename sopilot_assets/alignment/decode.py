@@ -43,11 +43,14 @@ FLOOR: Final = -4.0
 """The least log-probability of a clip, so that no single clip decides."""
 LEAST_LOG_ODDS: Final[Mapping[EditKind, float]] = {
     **dict.fromkeys(EditKind, 0.5),
+    EditKind.WRONG: 0.0,
+    EditKind.LONG: 0.0,
     EditKind.EXTRA: 1.0,
     EditKind.PARTIAL: 1.5,
 }
-"""From which log-odds (nats) on an edit is reported: odds below 1.6 to 1 are no finding. Something added
-needs more, since a pause or a clumsy moment resembles it."""
+"""From which log-odds (nats) on an edit is reported. What takes long or is done instead of a step fails
+nobody and is reported from even odds on; what is missing or swapped from 1.6 to 1 on. Something added needs
+more, since a pause or a clumsy moment resembles it."""
 BEAM: Final = 6
 MAX_EDITS: Final = 3
 

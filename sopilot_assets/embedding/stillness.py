@@ -61,6 +61,10 @@ JUMP_PAIRS: Final = 2
 MINIMUM_DURATION_S: Final = 2.0
 """Shorter stillness is not a freeze: more than twice what a waiting person was seen to do."""
 
+HUNG_DURATION_S: Final = 1.25
+"""Where the picture jumps on afterwards, this is long enough: nobody's rest of 400 recordings was longer than
+0.9 s and ended in a jump; the shortest camera that hung did so for 1.5 s."""
+
 CLIP_SHARE: Final = 0.5
 """A clip is frozen when at least this share of it is."""
 
@@ -79,7 +83,8 @@ def block_change(before: GreyImage, after: GreyImage) -> float:
 
 
 def frozen_segments(embedding: ClipEmbedding, *, min_duration_s: float = MINIMUM_DURATION_S) -> list[Segment]:
-    """The spans in which the picture stands still for at least ``min_duration_s`` seconds, in order.
+    """The spans in which the picture stands still for at least ``min_duration_s`` seconds, in order; shorter
+    ones, down to `HUNG_DURATION_S`, count where it jumps on afterwards.
 
     A pair whose picture could not be read (stillness NaN) ends a span: nothing is known about it.
     """
@@ -90,7 +95,12 @@ def frozen_segments(embedding: ClipEmbedding, *, min_duration_s: float = MINIMUM
         for first, last in _settled(_runs(_without_pulses(stillness)), stillness)
         if np.mean(stillness[first:last] < DEAD_LEVELS) >= DEAD_SHARE
     ]
-    return [span for span in spans if span.duration_s >= min_duration_s]
+    return [
+        span
+        for span in spans
+        if span.duration_s >= min_duration_s
+        or (span.duration_s >= HUNG_DURATION_S and jumps_after(embedding, span))
+    ]
 
 
 def jumps_after(embedding: ClipEmbedding, span: Segment) -> bool | None:

@@ -20,8 +20,8 @@ LEAST_TEMPO_SPREAD: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """Per step the mean and spread of the log of its duration in seconds, and ``tempo_spread``: how much
-    whole recordings differ in pace (log).
+    """Per step the mean and spread of the log of its duration in seconds, in a recording of somebody else,
+    and ``tempo_spread``: how much whole recordings differ in pace (log).
     """
 
     log_mean: tuple[float, ...]
@@ -35,11 +35,12 @@ class Durations:
         return math.exp(self.log_mean[step])
 
 
-def fit_durations(golds: Sequence[Sequence[StepInterval]], step_count: int) -> Durations:
+def fit_durations(golds: Sequence[Sequence[StepInterval]], step_count: int, *, persons: int) -> Durations:
     """The priors from each gold's steps; a step that no gold shows gets the usual duration of the others.
 
     Durations are log-normal. A gold's overall pace is the median of its steps' deviations and is taken out
-    before steps are compared.
+    before steps are compared. What is usual is itself the mean of no more than ``persons`` people's ways, so
+    the spread is that of a prediction for one more: its square is 1 + 1 / persons times theirs.
     """
     logs = np.full((len(golds), step_count), np.nan)
     for row, intervals in enumerate(golds):
@@ -52,7 +53,8 @@ def fit_durations(golds: Sequence[Sequence[StepInterval]], step_count: int) -> D
     mean = _median(steady, float(np.nanmedian(steady)))
     seen = np.isfinite(steady).sum(axis=0)
     squares = np.nansum((steady - mean) ** 2, axis=0)
-    spread = np.sqrt((PRIOR_GOLDS * PRIOR_SPREAD**2 + squares) / (PRIOR_GOLDS + np.maximum(seen - 1, 0)))
+    variance = (PRIOR_GOLDS * PRIOR_SPREAD**2 + squares) / (PRIOR_GOLDS + np.maximum(seen - 1, 0))
+    spread = np.sqrt(variance * (1.0 + 1.0 / persons))
     return Durations(
         tuple(float(value) for value in mean),
         tuple(float(value) for value in spread),

@@ -209,7 +209,11 @@ def _assembled(
         model_id=golds[0].embedding.model_id,
         golds=golds,
         evidence=evidence,
-        durations=fit_durations([gold.intervals for gold in golds], len(step_ids)),
+        durations=fit_durations(
+            [gold.intervals for gold in golds],
+            len(step_ids),
+            persons=len({_person(gold) for gold in golds}),
+        ),
         motion=fit_motion([gold.motion for gold in golds], [gold.taught for gold in golds], len(step_ids)),
         borders=_borders(golds),
         task_orders=allowed,

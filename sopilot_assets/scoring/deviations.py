@@ -18,11 +18,8 @@ from sopilot_assets.texts.languages import Text
 
 LONG_RATIO: Final = 1.5
 """A step is over-long from this multiple of its usual duration at the recording's own pace."""
-PARTIAL_SHARE: Final = 0.6
+PARTIAL_SHARE: Final = 0.7
 """A first or last step of which less than this share is in the recording counts as missing."""
-PARTIAL_SPREADS: Final = 2.5
-"""That share is this many spreads below the usual duration where golds differ as little as is assumed; where
-they differ more, a shorter step is still a whole one."""
 
 
 def deviations_of(compared: Compared, edit: Edit) -> tuple[Deviation, ...]:
@@ -91,17 +88,38 @@ def _long(compared: Compared, edit: Edit) -> Iterator[Deviation]:
 
 def _partial(compared: Compared, edit: Edit) -> Iterator[Deviation]:
     step = edit.steps[0]
-    if is_cut_short(compared, step, edit.where):
-        share = compared.seen_s(edit.where) / compared.usual_s(step)
-        text = sentence("cut", step=compared.task.steps[step], share=f"{share:.0%}")
-        yield _deviation(compared, edit, DeviationType.MISSING_STEP, text, edit.steps)
+    share = compared.seen_s(edit.where) / compared.usual_s(step)
+    text = sentence("cut", step=compared.task.steps[step], share=f"{share:.0%}")
+    yield _deviation(compared, edit, DeviationType.MISSING_STEP, text, edit.steps)
 
 
-def is_cut_short(compared: Compared, step: int, where: Segment) -> bool:
-    """Whether so little of a first or last step is in the recording that it counts as missing."""
-    share = compared.seen_s(where) / compared.usual_s(step)
-    least = min(PARTIAL_SHARE, math.exp(-PARTIAL_SPREADS * compared.reference.durations.spread[step]))
-    return share < least and not compared.beside_still(where)
+def counts_for(compared: Compared, kind: EditKind, steps: tuple[int, ...], where: Segment) -> float:
+    """What an edit counts, in [0, 1], if the explanation that has it is right: what findings of its kind are
+    worth and, of a first or last step cut short, how likely it is that too little of it is left.
+    """
+    worth = compared.worth(kind, steps)
+    if kind is not EditKind.PARTIAL:
+        return worth
+    return worth * too_little_left(compared, steps[0], where)
+
+
+def too_little_left(compared: Compared, step: int, where: Segment) -> float:
+    """The probability that less than `PARTIAL_SHARE` of a first or last step is in a recording that cuts into
+    it and shows it in ``where``; 0 without such a stretch, and beside a picture that stands still.
+
+    How long this person would have taken for all of it is log-normal around the usual, and longer than what
+    is seen.
+    """
+    if not where or compared.beside_still(where):
+        return 0.0
+    seen = math.log(max(compared.seen_s(where), 1e-3) / compared.usual_s(step))
+    spread = compared.reference.durations.spread[step]
+    return _beyond((seen - math.log(PARTIAL_SHARE)) / spread) / max(_beyond(seen / spread), 1e-300)
+
+
+def _beyond(z: float) -> float:
+    """The probability that a standard normal value exceeds ``z``."""
+    return 0.5 * math.erfc(z / math.sqrt(2.0))
 
 
 def _frozen(compared: Compared, edit: Edit) -> Iterator[Deviation]:

@@ -11,7 +11,7 @@ from sopilot_assets.alignment.spans import Alignment, EditKind, SpanKind
 from sopilot_assets.reference.model import Reference
 from sopilot_assets.scoring.compared import Compared
 from sopilot_assets.scoring.deciding import decide
-from sopilot_assets.scoring.deviations import deviations_of
+from sopilot_assets.scoring.deviations import counts_for, deviations_of
 from sopilot_assets.scoring.limits import DecisionLimits, golds_limits
 from sopilot_assets.scoring.points import over_time_ratio, score_interval, score_points
 from sopilot_assets.scoring.procedure import other_work_probability
@@ -88,11 +88,11 @@ def _found(compared: Compared, *, known: bool) -> list[Deviation]:
         if edit.kind is EditKind.FROZEN:
             found += deviations_of(compared, edit)
         elif edit.reported and known:
-            weight = compared.worth(edit.kind, edit.steps)
+            counted = counts_for(compared, edit.kind, edit.steps, edit.where)
             found += [
-                replace(deviation, confidence=round(weight * deviation.confidence, 6))
+                replace(deviation, confidence=round(counted * deviation.confidence, 6))
                 for deviation in deviations_of(compared, edit)
-                if weight * deviation.confidence >= LEAST_CONFIDENCE
+                if counted * deviation.confidence >= LEAST_CONFIDENCE
             ]
     return found
 

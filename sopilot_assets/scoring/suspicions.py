@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from sopilot_assets.alignment.spans import Alternative, Edit, EditKind
 from sopilot_assets.scoring.compared import Compared
-from sopilot_assets.scoring.deviations import deviations_of, is_cut_short
+from sopilot_assets.scoring.deviations import counts_for, deviations_of
 from sopilot_assets.scoring.result import Deviation
 from sopilot_assets.scoring.severity import is_critical
 from sopilot_assets.segments import Segment
@@ -34,7 +34,7 @@ def suspicions(compared: Compared, found: Sequence[Deviation]) -> tuple[Deviatio
         for kind, steps, where in _placed(other):
             # of a run of missing steps each is missing; other edits are about all their steps together
             for each in [(step,) for step in steps] if kind is EditKind.MISSING else [steps]:
-                shares[kind, each] += share * compared.worth(kind, each)
+                shares[kind, each] += share * counts_for(compared, kind, each, where)
                 likeliest.setdefault((kind, each), (kind, steps, where))
     suspected = [
         deviation
@@ -91,9 +91,7 @@ def _critical(compared: Compared, other: Alternative) -> float:
     """What the critical edits of an explanation are worth; 0 where it has none."""
     found = 0.0
     for kind, steps, where in _placed(other):
-        if kind is EditKind.PARTIAL and not (other.where and is_cut_short(compared, steps[0], where)):
-            continue
         counted = EditKind.MISSING if kind is EditKind.PARTIAL else kind
         if is_critical(compared.task, counted, steps) and not compared.beside_still(where):
-            found = max(found, compared.worth(kind, steps))
+            found = max(found, counts_for(compared, kind, steps, where))
     return found

@@ -84,7 +84,7 @@ def test_clear_golds_find_nearly_every_edit_and_invent_none(clean: Calibration) 
     assert {(t.kind, t.step) for t in clean.tallies} == {
         (kind, step) for kind in KINDS if kind is not EditKind.PARTIAL for step in range(len(STEP_IDS))
     }
-    assert found_share(clean) >= 0.85
+    assert found_share(clean) >= 0.8
     assert sum(t.invented for t in clean.tallies) == 0
     assert all(t.golds == 3 for t in clean.tallies)
     cases = {(t.kind, t.step): t.cases for t in clean.tallies}

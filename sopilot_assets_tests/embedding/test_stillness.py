@@ -127,6 +127,18 @@ def test_a_camera_that_hung_shows_the_work_further_on_afterwards(
     assert jumps_after(made, span) is jumped
 
 
+def test_a_camera_that_hung_for_a_moment_is_known_by_the_jump() -> None:
+    lively = [20.0, 30.0, 40.0] * 8
+    for after, found in (([JUMP], [Segment(3.0, 4.5)]), ([MOVING], [])):
+        still = lively + [STILL] * 12 + after + [MOVING] * 20
+        assert frozen_segments(made_embedding(seconds=8.0, stillness=still)) == found
+
+
+def test_a_moment_of_stillness_is_no_camera_that_hung_whatever_comes_afterwards() -> None:
+    still = [20.0, 30.0, 40.0] * 8 + [STILL] * 8 + [JUMP] + [MOVING] * 20
+    assert frozen_segments(made_embedding(seconds=8.0, stillness=still)) == []
+
+
 def test_a_scene_at_rest_before_the_work_is_no_camera_that_hung() -> None:
     made = made_embedding(seconds=8.0, stillness=[STILL] * 24 + [JUMP] + [MOVING] * 38)
     (span,) = frozen_segments(made)

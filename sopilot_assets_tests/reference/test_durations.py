@@ -15,7 +15,7 @@ def steps(*seconds: float) -> list[StepInterval]:
 
 
 def test_golds_that_differ_only_in_pace_agree_on_the_steps() -> None:
-    durations = fit_durations([steps(2, 4, 8), steps(3, 6, 12), steps(1, 2, 4)], 3)
+    durations = fit_durations([steps(2, 4, 8), steps(3, 6, 12), steps(1, 2, 4)], 3, persons=3)
     assert durations.seconds(1) / durations.seconds(0) == pytest.approx(2.0)
     assert durations.seconds(2) == pytest.approx(8.0)
     assert all(spread < PRIOR_SPREAD for spread in durations.spread)
@@ -23,8 +23,16 @@ def test_golds_that_differ_only_in_pace_agree_on_the_steps() -> None:
 
 
 def test_a_step_whose_duration_varies_gets_a_wider_spread() -> None:
-    durations = fit_durations([steps(5, 5, 2), steps(5, 5, 5), steps(5, 5, 12)], 3)
+    durations = fit_durations([steps(5, 5, 2), steps(5, 5, 5), steps(5, 5, 12)], 3, persons=3)
     assert durations.spread[2] > 2 * durations.spread[0]
+
+
+def test_what_few_people_show_says_less_about_somebody_else() -> None:
+    golds = [steps(5, 5, 2), steps(5, 5, 5), steps(5, 5, 12), steps(5, 5, 5)]
+    spreads = [fit_durations(golds, 3, persons=persons).spread for persons in (1, 2, 4)]
+    for alone, two, four in zip(*spreads, strict=True):
+        assert alone > two > four
+        assert alone / four == pytest.approx((2.0 / 1.25) ** 0.5)
 
 
 def test_a_step_done_in_two_parts_counts_with_both() -> None:
@@ -33,8 +41,8 @@ def test_a_step_done_in_two_parts_counts_with_both() -> None:
         StepInterval(1, Segment(3, 5)),
         StepInterval(0, Segment(5, 6)),
     ]
-    assert fit_durations([parts], 2).seconds(0) == pytest.approx(4.0)
+    assert fit_durations([parts], 2, persons=1).seconds(0) == pytest.approx(4.0)
 
 
 def test_a_step_no_gold_shows_gets_the_usual_duration() -> None:
-    assert fit_durations([steps(4, 4)], 3).seconds(2) == pytest.approx(4.0)
+    assert fit_durations([steps(4, 4)], 3, persons=1).seconds(2) == pytest.approx(4.0)
