@@ -123,9 +123,10 @@ def add(
     *,
     role: Annotated[Role, typer.Option(help="What the person may do.")],
     person: PERSON = None,
-    home: HOME,
+    home: NEW_HOME,
 ) -> None:
     """Make an account; the password is asked for, or is the first line of the standard input."""
+    prepare_home(home)
     account = Account(who_of(who), role, who_of(person) if person else None)
     add_account(home, account, password=_password(), by=_by())
     say(f"{escape(account.who)} may sign in as {role.value}.")

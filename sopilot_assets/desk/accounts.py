@@ -10,7 +10,7 @@ from typing import Final
 
 from sopilot_assets.desk.attempts import begin_attempt, take_back
 from sopilot_assets.desk.database import reading, transaction
-from sopilot_assets.desk.log import Doer, LogEvent, note
+from sopilot_assets.desk.log import WAITS, Doer, LogEvent, note
 from sopilot_assets.desk.passwords import hash_of, is_outdated, is_right, refuse_weak
 from sopilot_assets.desk.roles import Role
 from sopilot_assets.errors import AccountError
@@ -90,7 +90,7 @@ def change_role(home: Home, who: str, role: Role, *, person: str | None, by: Doe
             _keep_an_admin(database, who)
         database.execute("update accounts set role = ?, person = ? where who = ?", (role.value, person, who))
         database.execute("delete from sessions where who = ?", (who,))
-        note(database, by, LogEvent.ROLE_CHANGED, who, f"{before.role.value} > {role.value}")
+        note(database, by, LogEvent.ROLE_CHANGED, who, f"{before.role.value} {role.value}")
 
 
 def remove_account(home: Home, who: str, *, by: Doer) -> None:
@@ -159,7 +159,7 @@ def must_be_who(name: str) -> None:
 
 def _note_wrong(home: Home, about: str, at: Doer, *, last: bool) -> None:
     with transaction(home) as database:
-        note(database, at, LogEvent.WRONG_PASSWORD, about, "the next one has to wait" if last else "")
+        note(database, at, LogEvent.WRONG_PASSWORD, about, WAITS if last else "")
 
 
 def _refresh(home: Home, who: str, *, old: str, password: str) -> None:

@@ -19,6 +19,8 @@ from sopilot_assets.texts.languages import Text
 
 SHELL: Final = "command line"
 """The address of whoever uses ``sopilot desk user``."""
+WAITS: Final = "waits"
+"""The detail of a wrong password after which the next one has to wait."""
 
 
 class LogEvent(StrEnum):

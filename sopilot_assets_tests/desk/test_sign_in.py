@@ -41,7 +41,8 @@ def test_with_accounts_a_wrong_password_lets_nobody_in(home: Home) -> None:
 def test_a_session_ends_by_signing_out_also_for_who_kept_the_cookie(home: Home) -> None:
     browser = signed_in(home)
     kept = dict(browser.cookies)
-    assert browser.post("/sign-out").status_code == 303
+    left = browser.post("/sign-out")
+    assert (left.status_code, left.headers["clear-site-data"]) == (303, '"cache"')
     other = visitor(home)
     other.cookies.update(kept)
     assert other.get("/").status_code == 303

@@ -18,11 +18,15 @@ from sopilot_assets.desk.accounts import (
     who_of,
 )
 from sopilot_assets.desk.call import Call
-from sopilot_assets.desk.log import EVENT_NAMES, last_entries
+from sopilot_assets.desk.log import EVENT_NAMES, SHELL, WAITS, LogEntry, last_entries
 from sopilot_assets.desk.roles import ADMINS, ROLE_NAMES, Role
 from sopilot_assets.desk.routing import DeskRoute
 from sopilot_assets.errors import AccountError
 from sopilot_assets.texts.languages import Text
+
+_HERE: Final = Text("this machine", "この端末")
+_SHELL: Final = Text("command line", "コマンド")
+_WAITS: Final = Text("the next try has to wait", "次の試行まで待機")
 
 
 def accounts(call: Call) -> Response:
@@ -80,9 +84,17 @@ def _shown(call: Call, wrong: Text | None) -> Response:
             "wrong": wrong,
             "accounts": list_accounts(call.home),
             "roles": [(role.value, ROLE_NAMES[role]) for role in Role],
-            "log": [(entry, EVENT_NAMES[entry.event]) for entry in last_entries(call.home)],
+            "log": [(entry, EVENT_NAMES[entry.event], _told(entry)) for entry in last_entries(call.home)],
         },
     )
+
+
+def _told(entry: LogEntry) -> list[Text]:
+    """From where it was done, and its detail: roles before and after, or that the next try waits."""
+    words = {**{role.value: name for role, name in ROLE_NAMES.items()}, WAITS: _WAITS, SHELL: _SHELL}
+    address = entry.address
+    place = words.get(address, Text(address, address)) if address else _HERE
+    return [place] + [words[word] for word in entry.detail.split() if word in words]
 
 
 def _whose(call: Call) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,7 @@ from sopilot_assets.upkeep.conditions.machine import ListeningAddress, listening
 from sopilot_assets.upkeep.conditions.situation import Situation
 
 DESK: Final = "desk"
-_OF_OTHERS: Final = 0o077
+_OF_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _ROLES: Final = "select role, count(*) from accounts group by role"
 
 
