@@ -52,9 +52,11 @@ def test_a_trainer_looks_jumps_to_a_finding_disagrees_and_finds_it_in_the_histor
     page.locator("#deviation-0 .jump").click()
     page.wait_for_function("document.querySelector('#deviation-0[aria-current]') !== null")
     there = page.evaluate("document.getElementById('trainee-video').currentTime")
+    page.locator("#whole-note").fill("not sent yet")
     page.locator("#agree-0-no").click()
     expect(page.locator("#agree-0-no")).to_have_attribute("aria-pressed", "true", timeout=PATIENCE_MS)
     expect(page.locator("#agree-0-no")).to_be_focused()
+    expect(page.locator("#whole-note")).to_have_value("not sent yet")
     page.locator("#answers-0 summary").click()
     page.get_by_label("Comment on this finding").first.fill("np, hidden by the hand")  # keys of the player
     page.keyboard.press("Enter")
