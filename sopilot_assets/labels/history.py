@@ -53,7 +53,6 @@ _VERDICTS: Final = {
     RaterVerdict.AGREE: Text("agrees with the result", "判定に同意"),
     RaterVerdict.DISAGREE: Text("says that the result is wrong", "判定は誤りだと申し立て"),
     RaterVerdict.UNSURE: Text("cannot say whether the result is right", "判定が正しいか判断できない"),
-    RaterVerdict.NONE: Text("says nothing of the result any more", "判定への意見を取り下げ"),
 }
 _CRITICAL: Final = {
     True: Text("There is a critical deviation", "重大な逸脱がある"),
@@ -90,7 +89,7 @@ def _sentences(event: LabelEvent, before: LabelEvent | None, task: TaskSpec | No
     if event.source is Source.BLIND_HUMAN:
         yield _BLIND
     spoken = before.verdict if before else RaterVerdict.NONE
-    if event.verdict is not spoken:
+    if event.verdict not in (spoken, RaterVerdict.NONE):
         yield _VERDICTS[event.verdict]
     asked = event.critical_expected is not None or event.source is Source.BLIND_HUMAN
     if event.critical_expected != before.critical_expected if before else asked:

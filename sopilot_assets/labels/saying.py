@@ -98,9 +98,16 @@ def events_of(home: Home, key: PartitionKey) -> list[LabelEvent]:
 
 
 def own_words(events: Sequence[LabelEvent], who: str) -> LabelEvent | None:
-    """What a person says now with the findings in view; None where they said nothing."""
+    """What a person says now with the findings in view; None where they said nothing. Who contested and was
+    answered contests no more, whatever else they say later; ``events`` are those of the recording.
+    """
     own = [one for one in events if (one.who, one.source, one.adjudicates) == (who, Source.HUMAN, False)]
-    return own[-1] if own else None
+    if not own:
+        return None
+    answered = any(one.adjudicates and one.seq > own[-1].seq for one in events)
+    if answered and own[-1].verdict is RaterVerdict.DISAGREE:
+        return own[-1].model_copy(update={"verdict": RaterVerdict.NONE, "note": ""})
+    return own[-1]
 
 
 def has_labeled(events: Collection[LabelEvent], who: str) -> bool:
@@ -207,7 +214,8 @@ def _note(said: Answered, before: LabelEvent | None) -> str:
     kept = before.note if before else ""
     if not note:
         return kept
-    contests = before is not None and before.verdict is RaterVerdict.DISAGREE and said.verdict is None
+    contested = before is not None and before.verdict is RaterVerdict.DISAGREE
+    contests = contested and said.verdict in (None, RaterVerdict.DISAGREE)
     if not (kept and contests):
         return note
     return kept if note in kept.split("\n") else f"{kept}\n{note}"

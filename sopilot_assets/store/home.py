@@ -78,7 +78,7 @@ class Home:
 
     @property
     def proxies(self) -> UPath:
-        """Small copies of videos for the review pages; can be made again."""
+        """Small copies of videos, and pictures of them, for whoever looks; can be made again."""
         return self.root / "proxies"
 
     @property

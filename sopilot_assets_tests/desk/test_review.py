@@ -182,6 +182,16 @@ def test_a_worker_gets_nothing_of_anothers_recording(judged: Home) -> None:
         assert nobody.get(f"/media/{one.key}").status_code == 404
 
 
+def test_a_worker_is_not_told_who_is_filmed_in_a_gold(judged: Home) -> None:
+    one = of_role(judged, "trainee")[0]
+    address = f"/recordings/{one.key}"
+    persons = {str(gold.person) for gold in of_role(judged, "gold")} - {str(one.person)}
+    worker = signed_in(judged, "wanda", Role.TRAINEE, one.person).get(address).text
+    trainer = signed_in(judged, "tom", Role.TRAINER).get(address).text
+    assert [person for person in persons if f"· {person}" in worker] == []
+    assert [person for person in persons if f"· {person}" in trainer] != []
+
+
 def test_a_rater_watches_what_they_have_to_label_without_its_result(judged: Home) -> None:
     one = of_role(judged, "trainee")[0]
     rater = signed_in(judged, "bob", Role.RATER)

@@ -16,6 +16,7 @@ from sopilot_assets.desk.roles import Role
 from sopilot_assets.scoring.ledger import COLUMNS, scores_ledger
 from sopilot_assets.stations.review_now import score_row_of
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.desk.conftest import HERE, NOW, of_role, signed_in
 
@@ -47,7 +48,7 @@ def test_golds_without_steps_lead_to_marking_them(judged: Home) -> None:
 
 
 def test_what_intake_refused_is_told_with_the_reason_and_what_to_do(judged: Home) -> None:
-    row = {
+    row: dict[str, Cell] = {
         "quarantine_id": "0123456789ab:x",
         "sha256": "0" * 64,
         "capture_path": "filter_change/trainee/site_a/dark.mp4",

@@ -146,3 +146,15 @@ def test_the_history_says_what_each_event_added_the_newest_first(home: Home) -> 
     assert told[2].note == ""
     assert told[3].what[0].ja == "判定は誤りだと申し立て"
     assert told[3].note == "it was there"
+
+
+def test_who_contested_and_was_answered_does_not_contest_again_by_saying_something_else(home: Home) -> None:
+    row = a_row(home)
+    key, first = str(row["key"]), reported_by(row)[0]
+    say(home, row, Answered(verdict=RaterVerdict.DISAGREE, note="it was there"))
+    say(home, row, Answered(critical=(True,), note="it was not", settles=True), "chief")
+    say(home, row, Answered(finding=first.model_copy(update={"agree": True})))
+    assert key not in contested(home)
+    say(home, row, Answered(verdict=RaterVerdict.DISAGREE, note="look at 0:12"))
+    say(home, row, Answered(verdict=RaterVerdict.DISAGREE, note="and at 0:14"))
+    assert [one.note for one in contested(home)[key]] == ["look at 0:12\nand at 0:14"]

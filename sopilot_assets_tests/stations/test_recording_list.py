@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,7 +110,7 @@ def test_contested_results_can_be_asked_for_alone(home: Home) -> None:
 def test_each_order_lists_the_same_recordings(home: Home, order: ListOrder) -> None:
     rows = listed(home, ListFilter(order=order))
     assert sorted(row.key for row in rows) == sorted(row.key for row in listed(home))
-    by = {
+    by: dict[ListOrder, list[Any]] = {
         ListOrder.OLDEST: [row.at for row in rows],
         ListOrder.NAME: [row.name.lower() for row in rows],
         ListOrder.PERSON: [row.person or "" for row in rows],
@@ -117,7 +118,7 @@ def test_each_order_lists_the_same_recordings(home: Home, order: ListOrder) -> N
         ListOrder.LOWEST: [row.score for row in rows if row.score is not None],
     }
     if order in by:
-        assert by[order] == sorted(by[order])  # type: ignore[type-var]
+        assert by[order] == sorted(by[order])
 
 
 def test_pages_hold_every_recording_once_and_the_last_stands_for_those_after_it(home: Home) -> None:

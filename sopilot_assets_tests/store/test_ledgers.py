@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from sopilot_assets.errors import LedgerError
-from sopilot_assets.store.ledgers import Ledger
+from sopilot_assets.store.ledgers import Ledger, query_together
 
 COLUMNS = {"key": pa.string(), "value": pa.float64(), "count": pa.int64(), "fine": pa.bool_()}
 
@@ -110,3 +110,23 @@ def test_a_column_that_no_file_has_yet_reads_as_missing(ledger: Ledger) -> None:
     assert later.query("select count(*) as n from latest where more is null")["n"].tolist() == [1]
     assert later.append([row("b") | {"more": "x"}], run_id="r", written_at="2026-01-02T00:00:00+00:00")
     assert [value if value == "x" else None for value in later.latest()["more"]] == [None, "x"]
+
+
+def test_several_ledgers_are_asked_together_by_the_newest_row_of_each_subject(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    others = Ledger(UPath(tmp_path), "others", COLUMNS, "key")
+    for day, value in ((1, 1.0), (2, 2.0)):
+        ledger.append([row("a", value)], run_id=f"r{day}", written_at=f"2026-01-0{day}T00:00:00+00:00")
+    others.append([row("a", 9.0), row("b", 8.0)], run_id="r3", written_at="2026-01-03T00:00:00+00:00")
+    found = query_together(
+        {"one": ledger, "other": others},
+        "select key, one.value as mine, other.value as theirs, one.first_written_at as since "
+        "from other left join one using (key) join wanted using (key) order by key",
+        wanted=pa.table({"key": ["a", "b", "c"]}),
+    )
+    assert found["mine"].fillna(0).tolist() == [2.0, 0.0]
+    assert found["theirs"].tolist() == [9.0, 8.0]
+    assert found["since"][0] == "2026-01-01T00:00:00+00:00"
+    alone = query_together({}, "select count(*) as n from wanted", wanted=pa.table({"key": ["a"]}))
+    assert alone["n"].tolist() == [1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from starlette.background import BackgroundTask
@@ -89,6 +89,9 @@ def _result(call: Call, recording: Recording, told: ResultNow, events: list[Labe
     shown: dict[str, object] = {}
     if told.work is not None:
         content = served_review(told, recording, _ADDRESSES)
+        if call.who.role is Role.TRAINEE:  # who was filmed in a gold is not theirs to know
+            names = {gold.gold_id: golds[gold.gold_id].original_name for gold in content.golds}
+            content = replace(content, gold_names=names)
         shown = {name: value for name, value in review_values(content).items() if name != "title"}
         playing = [recording, *(golds[gold.gold_id] for gold in content.golds)]
     else:

@@ -4,14 +4,26 @@ import { localTimes } from "/static/desk.js";
 
 const EVERY_MS = 4000;
 
-export function takeParts(html) {
+// What somebody has typed or chosen and not sent, by the id of the field.
+function unsent(part, sent) {
+  const fields = [...part.querySelectorAll("textarea, input[type=text], input[type=radio]")];
+  const changed = (field) => (field.type === "radio" ? field.checked && !field.defaultChecked : field.value !== field.defaultValue);
+  return fields.filter((field) => field.id && field.form !== sent && changed(field));
+}
+
+export function takeParts(html, sent = null) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
   const focused = document.activeElement?.id;
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
     if (other && other.outerHTML !== part.dataset.seen) {
       other.dataset.seen = other.outerHTML;
+      const kept = unsent(part, sent);
       part.replaceWith(document.adoptNode(other));
+      for (const field of kept) {
+        const now = document.getElementById(field.id);
+        if (now) [now.value, now.checked] = [field.value, field.checked];
+      }
     }
   }
   localTimes();

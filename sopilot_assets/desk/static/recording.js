@@ -8,7 +8,7 @@ async function send(form, button) {
   const answer = await fetch(form.action, {
     method: "POST", headers: { accept: "application/json" }, body: new URLSearchParams(fields),
   });
-  if (answer.ok) return takeParts(await answer.text());
+  if (answer.ok) return takeParts(await answer.text(), form);
   const refused = form.querySelector(".refused");
   refused.textContent = (await answer.json()).error;
   refused.hidden = false;
