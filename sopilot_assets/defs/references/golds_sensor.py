@@ -30,7 +30,8 @@ SETTLED_S: Final = 60.0
     description=(
         "Looks at the golds of every task: their number, their persons, and their steps, marked or in "
         "steps.csv. What cannot be taken of that file is named in every tick, by line. When something "
-        "changed and then stayed the same for a minute, one run makes the reference and the task's scores again."
+        "changed and then stayed the same for a minute, one run makes the reference and the task's scores "
+        "again."
     ),
     tags={STATION: "0"},
 )
