@@ -69,6 +69,16 @@ class MarkedTask:
     inputs: GoldInputs
     scored: int
 
+    @property
+    def name(self) -> Text:
+        """The task's name."""
+        return Text(self.task.name, self.task.name_ja or self.task.name)
+
+    @property
+    def step_names(self) -> tuple[Text, ...]:
+        """The names of its steps, in the order of the file."""
+        return tuple(Text(step.name, step.name_ja or step.name) for step in self.task.steps)
+
     def gold(self, key: str) -> MarkedGold:
         """The gold with this key; raises `GoldError` where it is none of them."""
         found = next((one for one in self.golds if str(one.recording.key) == key), None)

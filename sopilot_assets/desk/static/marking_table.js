@@ -21,9 +21,10 @@ export class StepTable {
     const [go, start, end, remove] = [...line.cells].map((one) => one.firstChild);
     line.classList.toggle("selected", selected);
     line.classList.toggle("proposed", mark.proposed);
-    go.textContent = `${mark.step + 1} ${step.name}`;
+    const name = `${mark.step + 1} ${step.name}`;
+    go.textContent = name;
     go.style.setProperty("--colour", step.colour);
-    go.setAttribute("aria-label", `${this.words.go} ${go.textContent}${mark.proposed ? `, ${this.words.proposal}` : ""}`);
+    go.setAttribute("aria-label", `${this.words.go} ${name}${mark.proposed ? `, ${this.words.proposal}` : ""}`);
     remove.setAttribute("aria-label", `${this.words.remove} ${step.name}`);
     for (const [input, side] of [[start, "start"], [end, "end"]]) {
       input.setAttribute("aria-label", `${step.name} ${side === "start" ? this.words.from : this.words.to}`);
