@@ -80,7 +80,6 @@ def marking(call: Call) -> Response:
         "gold": gold,
         "alone": alone,
         "data": _data(call, task, gold, alone=alone),
-        "next": _next(task, gold),
         "history": () if alone else gold.history,
     }
     return call.page("marking.html.j2", title=title, values=values)
