@@ -91,7 +91,9 @@ def test_whoever_marks_independently_sees_nothing_of_others_and_is_compared(
     assert not any(text in page for text in ('"ann"', ">ann<", "data-event"))
     confirm(bob, key, said(shifted(true[key], 0.5), independent=True))
     assert inputs(home).fingerprint == was
-    assert "at most 0.50 s from what counts" in ann.get(f"/golds/{key}/steps").text
+    page = ann.get(f"/golds/{key}/steps").text
+    assert "at most 0.50 s from what counts" in page
+    assert "begins +0.00 s, ends +0.50 s" in page
     assert "0.00 s" in ann.get("/golds").text  # the median of all borders, of which two differ
 
 
