@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from sopilot_assets.capture.marks import MarkEvent, marks_chain
 from sopilot_assets.capture.registry import Recording, Registry
@@ -67,6 +68,16 @@ class MarkedTask:
     remarks: tuple[Text, ...]
     inputs: GoldInputs
     scored: int
+
+    @property
+    def name(self) -> Text:
+        """The task's name."""
+        return Text(self.task.name, self.task.name_ja or self.task.name)
+
+    @property
+    def step_names(self) -> tuple[Text, ...]:
+        """The names of its steps, in the order of the file."""
+        return tuple(Text(step.name, step.name_ja or step.name) for step in self.task.steps)
 
     def gold(self, key: str) -> MarkedGold:
         """The gold with this key; raises `GoldError` where it is none of them."""
@@ -136,3 +147,17 @@ def _agreement(task: TaskSpec, counts: Sequence[StepInterval], event: MarkEvent)
     if not counts or any(one.step not in known for one in event.steps):
         return None
     return border_agreement(counts, step_intervals(task, event.steps))
+
+
+def usual_seconds(task: TaskSpec, inputs: GoldInputs, *, without: str) -> dict[str, float]:
+    """How long each step takes in the golds that have steps, by step: the median over the golds but the one
+    with the video id ``without``; steps that none of them shows are left out.
+    """
+    totals: dict[int, list[float]] = {}
+    for video_id, steps in inputs.annotations.steps.items():
+        if video_id == without:
+            continue
+        for step in {one.step for one in steps}:
+            lasted = sum(one.segment.duration_s for one in steps if one.step == step)
+            totals.setdefault(step, []).append(lasted)
+    return {task.step_ids[step]: median(values) for step, values in sorted(totals.items())}

@@ -133,17 +133,3 @@ def _intervals(best: DecodedExplanation, embedding: ClipEmbedding) -> tuple[Step
         for state, start, end in zip(best.explanation.states, best.start, best.end, strict=True)
     )
     return tuple(interval for interval in found if interval.segment)
-
-
-def usual_seconds(task: TaskSpec, inputs: GoldInputs, *, without: str) -> dict[str, float]:
-    """How long each step takes in the golds that have steps, by step: the median over the golds but the one
-    with the video id ``without``; steps that none of them shows are left out.
-    """
-    totals: dict[int, list[float]] = {}
-    for video_id, steps in inputs.annotations.steps.items():
-        if video_id == without:
-            continue
-        for step in {one.step for one in steps}:
-            lasted = sum(one.segment.duration_s for one in steps if one.step == step)
-            totals.setdefault(step, []).append(lasted)
-    return {task.step_ids[step]: float(np.median(values)) for step, values in sorted(totals.items())}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,7 +91,9 @@ def test_whoever_marks_independently_sees_nothing_of_others_and_is_compared(
     assert not any(text in page for text in ('"ann"', ">ann<", "data-event"))
     confirm(bob, key, said(shifted(true[key], 0.5), independent=True))
     assert inputs(home).fingerprint == was
-    assert "at most 0.50 s from what counts" in ann.get(f"/golds/{key}/steps").text
+    page = ann.get(f"/golds/{key}/steps").text
+    assert "at most 0.50 s from what counts" in page
+    assert "begins +0.00 s, ends +0.50 s" in page
     assert "0.00 s" in ann.get("/golds").text  # the median of all borders, of which two differ
 
 
@@ -179,6 +183,12 @@ def test_golds_are_marked_by_trainers_only(home: Home, role: Role) -> None:
         path = route.path.replace("{key}", "filter_change-g-000000000000").replace("{task}", TASK)
         assert browser.request(route.methods[0], path).status_code == 403, path
         assert visitor(home).request(route.methods[0], path).status_code in (303, 401), path
+
+
+def test_the_desk_starts_without_what_only_proposals_need() -> None:
+    program = "import sys, sopilot_assets.desk; print('sklearn' in sys.modules, 'numba' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert ran.stdout.split() == ["False", "False"]
 
 
 def test_without_a_gold_it_says_what_to_do(home: Home) -> None:

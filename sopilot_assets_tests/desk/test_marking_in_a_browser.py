@@ -90,8 +90,21 @@ def test_a_gold_is_marked_by_keys_nudged_taken_back_confirmed_and_found(
         )
         page.keyboard.press("Control+z")
         assert page.get_by_role("slider").nth(1).get_attribute("aria-valuenow") == before
+        typed = page.get_by_label("Lift off the cover ends at")
+        was = typed.input_value()
+        typed.fill("99:00")
+        typed.press("Tab")
+        assert typed.get_attribute("aria-invalid") == "true"
+        typed.fill(f"{true[key][1].end_s + 0.1:.2f}".replace(".", ","))
+        typed.press("Tab")
+        assert typed.input_value() != was
+        assert page.evaluate("document.activeElement.ariaLabel").startswith("Remove Lift off")
+        page.keyboard.press("Control+z")
+        assert typed.input_value() == was
         page.keyboard.press("Control+Shift+z")
         page.keyboard.press("Control+z")
+        page.keyboard.press("Escape")
+        page.get_by_role("heading").first.click()
         page.keyboard.press("Enter")
         message(page, "Confirmed. 6 recordings will be judged again.")
         page.get_by_role("link", name="All golds").first.click()

@@ -10,22 +10,27 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_opener, urlopen
 
+import uvicorn
+
 from sopilot_assets.capture.promotions import ConfirmedStep
+from sopilot_assets.desk.app import create_app
+from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import SCRIPTED
 from sopilot_assets.store.chain import NO_EVENT
-from sopilot_assets.store.home import HOME_VARIABLE, Home
+from sopilot_assets.store.home import Home
 from sopilot_assets_tests.desk.marked_home import counting, events, said, unmarked_home
+from sopilot_assets_tests.forkserver import started
 
 KILLS = int(os.environ.get("SOPILOT_KILLS", "4"))
 LONGEST_S = 0.5
@@ -33,24 +38,25 @@ LONGEST_S = 0.5
 _STARTS_S = 60.0
 
 
+def serve(root: str, port: int) -> None:
+    """The desk of a home, until it is killed."""
+    uvicorn.run(create_app(DeskConfig(Home.at(root))), port=port, log_level="error")
+
+
 @contextmanager
-def server(home: Home, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def server(home: Home, port: int) -> Iterator[ForkServerProcess]:
     """The desk in a process of its own, ready to answer."""
-    command = [sys.executable, "-m", "uvicorn", "--factory", "sopilot_assets.desk:create_app"]
-    process = subprocess.Popen(
-        [*command, "--port", str(port), "--log-level", "error"],
-        env={**os.environ, HOME_VARIABLE: str(home.root)},
-    )
+    process = started(serve, str(home.root), port)
     try:
         until = time.monotonic() + _STARTS_S
         while time.monotonic() < until:
             with suppress(URLError), urlopen(f"http://127.0.0.1:{port}/sign-in"):
                 break
-            time.sleep(0.05)
+            time.sleep(0.02)
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.join()
 
 
 def sent(browser: OpenerDirector, address: str, fields: dict[str, str]) -> bytes:
@@ -86,22 +92,22 @@ def test_what_was_confirmed_is_there_once_and_what_was_not_can_be_confirmed_agai
     for number in range(1, KILLS + 1):
         wanted = moved(steps, number)
         with server(home, port) as running:
-            browser = signed_in(address)
-            wait_s = chance.uniform(0, LONGEST_S)
-            killer = subprocess.Popen(["sh", "-c", f"sleep {wait_s:.3f}; kill -9 {running.pid}"])
+            browser, pid = signed_in(address), running.pid
+            assert pid is not None
+            killer = threading.Timer(chance.uniform(0, LONGEST_S), os.kill, (pid, signal.SIGKILL))
+            killer.start()
             with suppress(OSError, HTTPException):  # the server is gone
                 sent(browser, f"{address}/golds/{key}/steps", said(wanted, based_on))
-            killer.wait()
-            assert running.wait() == -signal.SIGKILL
+            killer.join()
+            running.join()
+            assert running.exitcode == -signal.SIGKILL
         # the chain holds, and the new mark is whole or not there
         assert counting(home, key) in (wanted, moved(steps, number - 1) if number > 1 else ())
         assert len(events(home)) in (number - 1, number)
         # the draft is sent once more, as a person does: now it is there, once
         with server(home, port):
-            again = json.loads(
-                sent(signed_in(address), f"{address}/golds/{key}/steps", said(wanted, based_on))
-            )
-        based_on = again["based_on"]
+            again = sent(signed_in(address), f"{address}/golds/{key}/steps", said(wanted, based_on))
+        based_on = json.loads(again)["based_on"]
         assert counting(home, key) == wanted
         assert len(events(home)) == number
     assert [event.based_on for event in events(home)][1:] == [e.event_id for e in events(home)][:-1]

@@ -20,8 +20,9 @@ from sopilot_assets.reference.ledger import reference_rows
 from sopilot_assets.stations.gold_inputs import GoldInputs, gold_remarks, task_inputs
 from sopilot_assets.stations.gold_marks import confirm_steps, confirmed_of, import_steps, steps_sheet
 from sopilot_assets.stations.gold_references import refresh_references
+from sopilot_assets.stations.marked_golds import usual_seconds
 from sopilot_assets.stations.staleness import outdated_by_golds, stale_scores
-from sopilot_assets.stations.step_proposals import propose_steps, usual_seconds
+from sopilot_assets.stations.step_proposals import propose_steps
 from sopilot_assets.store.chain import NO_EVENT
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.publish import local_path

@@ -18,8 +18,8 @@ gold_references_checks = checks_of(
         "steps_are_confirmed": (
             golds.steps_confirmed,
             (
-                "The steps of every gold were annotated by a person in steps.csv, and every row of it is "
-                "taken; proposals are used where there are no rows, but may be wrong."
+                "The steps of every gold were marked by a person, or written into steps.csv, and every row "
+                "of it is taken; where nobody did, they are guessed and may be wrong."
             ),
         ),
         "reference_is_made": (

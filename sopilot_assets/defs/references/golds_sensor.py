@@ -28,9 +28,10 @@ SETTLED_S: Final = 60.0
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Looks at the golds of every task: their number, their persons, and their steps in steps.csv. What "
-        "cannot be taken of that file is named in every tick, by line. When something changed and "
-        "then stayed the same for a minute, one run makes the reference and the task's scores again."
+        "Looks at the golds of every task: their number, their persons, and their steps, marked or in "
+        "steps.csv. What cannot be taken of that file is named in every tick, by line. When something "
+        "changed and then stayed the same for a minute, one run makes the reference and the task's scores "
+        "again."
     ),
     tags={STATION: "0"},
 )

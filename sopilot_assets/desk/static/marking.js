@@ -2,7 +2,7 @@
 import { Edits, begin, endHere, frameFrom, markAt, marksOf, removed, same, settled, snapped, stepsOf, timeText, warnings } from "./marking_model.js";
 import { confirmed, keepDraft, keptDraft, loaded, dropDraft } from "./marking_store.js";
 import { Player } from "./marking_player.js";
-import { fillTable, warningTexts } from "./marking_table.js";
+import { StepTable, warningTexts } from "./marking_table.js";
 import { Timeline } from "./marking_timeline.js";
 
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
@@ -12,7 +12,7 @@ const ids = data.steps.map((step) => step.id);
 const $ = (id) => document.getElementById(id);
 const SPEEDS = [0.25, 0.5, 1, 1.5, 2];
 
-let film, player, timeline;
+let film, player, timeline, table;
 let edits = new Edits([]);
 let selected = null;
 let shown = { steps: [], by: "" };
@@ -45,8 +45,7 @@ function keep() {
 
 function draw() {
   timeline.draw(marks(), selected);
-  const here = { marks: marks(), selected, data, words };
-  fillTable($("table").tBodies[0], here, { select: choose, seek, change, remove: (place) => change(removed(marks(), place)) }, film.end_ms);
+  table.draw(marks(), selected);
   $("warnings").replaceChildren(...warningTexts(warnings(marks(), data.steps, data.usual_s), data, words));
   $("undo").disabled = !edits.past.length;
   $("redo").disabled = !edits.future.length;
@@ -287,6 +286,8 @@ async function begun() {
     snap: (moment) => snapped(film.frames_ms, moment, film.end_ms),
   });
   timeline.sprite.src = `${address}/strip`;
+  const acts = { select: choose, seek, change, remove: (place) => change(removed(marks(), place)) };
+  table = new StepTable($("table").tBodies[0], data, words, acts, film.end_ms);
   stepButtons();
   say(words.start);
   listen();

@@ -1,45 +1,73 @@
 // The table of steps beside the video, with times to type, and warnings as sentences.
 import { retimed, timeIn, timeText } from "./marking_model.js";
 
-/** Fill the table's body; `acts` are select, seek, change and remove. */
-export function fillTable(body, { marks, selected, data, words }, acts, end) {
-  if (body.contains(document.activeElement) && document.activeElement.matches("input")) {
-    document.activeElement.blur();
+export class StepTable {
+  /** `acts` are select, seek, change and remove; `end` is the end of the recording in milliseconds. */
+  constructor(body, data, words, acts, end) {
+    Object.assign(this, { body, data, words, acts, end, marks: [] });
   }
-  body.replaceChildren(...marks.map((mark, place) => row(mark, place)));
 
-  function row(mark, place) {
-    const step = data.steps[mark.step];
-    const line = document.createElement("tr");
-    line.classList.toggle("selected", place === selected);
+  /** Show the marks; rows stay in place, so that whoever types in one keeps the focus. */
+  draw(marks, selected) {
+    this.marks = marks;
+    const rows = this.body.rows;
+    while (rows.length > marks.length) rows[rows.length - 1].remove();
+    while (rows.length < marks.length) this.body.append(this.#row(rows.length));
+    marks.forEach((mark, place) => this.#fill(rows[place], mark, place === selected));
+  }
+
+  #fill(line, mark, selected) {
+    const step = this.data.steps[mark.step];
+    const [go, start, end, remove] = [...line.cells].map((one) => one.firstChild);
+    line.classList.toggle("selected", selected);
     line.classList.toggle("proposed", mark.proposed);
-    const go = Object.assign(document.createElement("button"), { className: "go", textContent: `${mark.step + 1} ${step.name}` });
+    const name = `${mark.step + 1} ${step.name}`;
+    go.textContent = name;
     go.style.setProperty("--colour", step.colour);
-    go.dataset.proposal = words.proposal;
-    go.setAttribute("aria-label", `${words.go} ${go.textContent}${mark.proposed ? `, ${words.proposal}` : ""}`);
-    go.addEventListener("click", () => { acts.select(place); acts.seek(mark.start); });
+    go.setAttribute("aria-label", `${this.words.go} ${name}${mark.proposed ? `, ${this.words.proposal}` : ""}`);
+    remove.setAttribute("aria-label", `${this.words.remove} ${step.name}`);
+    for (const [input, side] of [[start, "start"], [end, "end"]]) {
+      input.setAttribute("aria-label", `${step.name} ${side === "start" ? this.words.from : this.words.to}`);
+      if (Number(input.dataset.at) !== mark[side]) this.#show(input, mark[side]);
+    }
+  }
+
+  #show(input, at) {
+    input.dataset.at = at;
+    input.value = timeText(at);
+    this.#complain(input, false);
+  }
+
+  #complain(input, wrong) {
+    input.setAttribute("aria-invalid", String(wrong));
+    input.title = wrong ? this.words.wrong_time : "";
+  }
+
+  #row(place) {
+    const line = document.createElement("tr");
+    const go = Object.assign(document.createElement("button"), { className: "go" });
+    go.dataset.proposal = this.words.proposal;
+    go.addEventListener("click", () => { this.acts.select(place); this.acts.seek(this.marks[place].start); });
     const remove = Object.assign(document.createElement("button"), { textContent: "✕", className: "quiet" });
-    remove.setAttribute("aria-label", `${words.remove} ${step.name}`);
-    remove.addEventListener("click", () => acts.remove(place));
-    line.append(...[go, time(place, "start"), time(place, "end"), remove].map(cell));
+    remove.addEventListener("click", () => this.acts.remove(place));
+    line.append(...[go, this.#time(place, "start"), this.#time(place, "end"), remove].map(cell));
     return line;
   }
 
-  function time(place, side) {
-    const mark = marks[place];
-    const input = Object.assign(document.createElement("input"), { value: timeText(mark[side]), inputMode: "decimal" });
-    input.setAttribute("aria-label", `${data.steps[mark.step].name} ${side === "start" ? words.from : words.to}`);
-    input.addEventListener("focus", () => acts.seek(mark[side]));
+  #time(place, side) {
+    const input = Object.assign(document.createElement("input"), { inputMode: "decimal", autocomplete: "off" });
+    input.addEventListener("focus", () => this.acts.seek(this.marks[place][side]));
     input.addEventListener("keydown", (event) => { if (event.key === "Enter") input.blur(); });
-    input.addEventListener("change", () => {
-      const typed = timeIn(input.value);
-      const times = { start: mark.start, end: mark.end, [side]: typed };
-      const changed = typed === null ? null : retimed(marks, place, times.start, times.end, end);
-      input.setAttribute("aria-invalid", String(changed === null));
-      input.title = changed === null ? words.wrong_time : "";
-      if (changed) acts.change(changed);
-    });
+    input.addEventListener("change", () => this.#typed(input, place, side));
     return input;
+  }
+
+  #typed(input, place, side) {
+    const times = { ...this.marks[place], [side]: timeIn(input.value) };
+    const changed = times[side] === null ? null : retimed(this.marks, place, times.start, times.end, this.end);
+    if (changed === null) return this.#complain(input, true);
+    this.#show(input, times[side]);
+    this.acts.change(changed);
   }
 }
 

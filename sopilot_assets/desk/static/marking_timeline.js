@@ -94,8 +94,10 @@ export class Timeline {
     block.style.left = this.#share(mark.start);
     block.style.width = this.#share(mark.end - mark.start);
     block.style.setProperty("--colour", this.steps[mark.step].colour);
-    block.textContent = `${mark.step + 1} ${this.steps[mark.step].name}`;
-    block.title = `${block.textContent} ${timeText(mark.start)} – ${timeText(mark.end)}`;
+    const name = `${mark.step + 1} ${this.steps[mark.step].name}`;
+    const times = `${name} ${timeText(mark.start)} – ${timeText(mark.end)}`;
+    block.textContent = name;
+    block.title = times;
     block.addEventListener("pointerdown", () => this.desk.select(place));
     return block;
   }
