@@ -140,5 +140,12 @@ def _registered(home: Home, upload: Upload, sha256: str) -> str | None:
     place = {"task_id": [upload.place.task_id], "role": [upload.place.role]}
     asked = pd.DataFrame({"sha256": [sha256], "status": [ACTIVE], **place})
     sql = "select latest.key from latest join asked using (sha256, status, task_id, role) order by key"
+    rows = plain_rows(videos_ledger(home).query(sql, asked=asked))
+    return str(rows[0]["key"]) if rows else None
+
+
+def _refused(home: Home, landing: Landing) -> Row | None:
+    asked = pd.DataFrame({"sha256": [landing.sha256], "capture_path": [landing.target]})
+    sql = "select reason, detail from latest join asked using (sha256, capture_path)"
     rows = plain_rows(quarantine_ledger(home).query(sql, asked=asked))
     return rows[0] if rows else None
