@@ -292,7 +292,7 @@ class Receiving:
 
 
 _UNCHECKED: Final = "unchecked_from_"
-"""What an empty file is called, before the number of bytes that were checked: a name is never there in half."""
+"""An empty file is called so, and by the number of bytes that were checked: no name is there in half."""
 
 
 def cancel_upload(home: Home, upload: Upload) -> None:
