@@ -1,5 +1,6 @@
-"""What comes in: scanning the capture folder, intake, quarantine; and simulated, damaged and free recordings.
+"""What comes in: uploads, the capture folder, intake, quarantine; and simulated, damaged and free recordings.
 
-Reads the capture folder; writes ``videos/``, ``quarantine/`` and the ledgers of intake, in which facts of
-recordings are corrected too, and the chain of promotions, by which trainee recordings become golds.
+Reads the capture folder, into which uploads go from ``uploads/``; writes ``videos/``, ``quarantine/`` and the
+ledgers of intake, in which facts of recordings are corrected too, and the chain of promotions, by which
+trainee recordings become golds.
 """

@@ -24,7 +24,7 @@ from sopilot_assets.store.publish import local_path, publish_bytes
 from sopilot_assets.tasks import QualityGate, load_task
 
 
-class Stage(StrEnum):
+class UploadStage(StrEnum):
     """How far an upload is.
 
     ``receiving``: bytes are missing. ``landing``: all are there, and are being looked over. ``waiting``: in
@@ -49,7 +49,7 @@ class Fate:
     in the capture folder, was there before. ``checked`` is how well it is filmed, where that is known yet.
     """
 
-    stage: Stage
+    stage: UploadStage
     received_bytes: int
     key: str | None = None
     reason: Reason | None = None
@@ -71,7 +71,7 @@ def fate_of(home: Home, upload: Upload) -> Fate:
         landing = read_landing(home, upload)
     if landing is None:
         there = received_bytes(home, upload)
-        stage = Stage.RECEIVING if there < upload.size_bytes else Stage.LANDING
+        stage = UploadStage.RECEIVING if there < upload.size_bytes else UploadStage.LANDING
         return Fate(stage, there)
     return _of_landed(home, upload, landing)
 
@@ -79,19 +79,21 @@ def fate_of(home: Home, upload: Upload) -> Fate:
 def _of_landed(home: Home, upload: Upload, landing: Landing) -> Fate:
     size = upload.size_bytes
     if landing.changed:
-        return Fate(Stage.CHANGED, 0)
+        return Fate(UploadStage.CHANGED, 0)
     checked = _read_check(home, upload)
     key = landing.key or _registered(home, upload, landing.sha256)
     before = landing.key is not None or landing.was_there
     if key is not None:
-        return Fate(Stage.REGISTERED, size, key=key, known_before=before, checked=checked)
+        return Fate(UploadStage.REGISTERED, size, key=key, known_before=before, checked=checked)
     if landing.target is not None and (local_path(home.capture) / landing.target).exists():
-        return Fate(Stage.WAITING, size, known_before=before, checked=checked)
+        return Fate(UploadStage.WAITING, size, known_before=before, checked=checked)
     refused = _refused(home, landing)
     if refused is None:
-        return Fate(Stage.REMOVED, size, checked=checked)
+        return Fate(UploadStage.REMOVED, size, checked=checked)
     reason = Reason(str(refused["reason"]))
-    return Fate(Stage.REFUSED, size, reason=reason, detail=str(refused["detail"] or ""), checked=checked)
+    return Fate(
+        UploadStage.REFUSED, size, reason=reason, detail=str(refused["detail"] or ""), checked=checked
+    )
 
 
 def check_upload(home: Home, upload: Upload) -> Checked | None:
@@ -140,5 +142,12 @@ def _registered(home: Home, upload: Upload, sha256: str) -> str | None:
     place = {"task_id": [upload.place.task_id], "role": [upload.place.role]}
     asked = pd.DataFrame({"sha256": [sha256], "status": [ACTIVE], **place})
     sql = "select latest.key from latest join asked using (sha256, status, task_id, role) order by key"
+    rows = plain_rows(videos_ledger(home).query(sql, asked=asked))
+    return str(rows[0]["key"]) if rows else None
+
+
+def _refused(home: Home, landing: Landing) -> Row | None:
+    asked = pd.DataFrame({"sha256": [landing.sha256], "capture_path": [landing.target]})
+    sql = "select reason, detail from latest join asked using (sha256, capture_path)"
     rows = plain_rows(quarantine_ledger(home).query(sql, asked=asked))
     return rows[0] if rows else None

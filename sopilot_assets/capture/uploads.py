@@ -32,7 +32,7 @@ from sopilot_assets.disk import GIB, Room
 from sopilot_assets.errors import ConfigError, UploadError
 from sopilot_assets.processes.held_file import take
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
+from sopilot_assets.store.publish import local_path, publish_bytes
 from sopilot_assets.texts.names import composed, printable, safe_name
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def received_bytes(home: Home, upload: Upload) -> int:
         there = upload_data(home, upload).stat().st_size
     except FileNotFoundError:
         return upload.size_bytes
-    return min(there, _checked_bytes(upload_folder(home, upload), there))
+    return _checked_bytes(upload_folder(home, upload), there)
 
 
 @contextmanager
@@ -251,10 +251,10 @@ class Receiving:
         nothing unchecked behind.
         """
         if self.expected is None:
-            (self.folder / _UNCHECKED).unlink(missing_ok=True)
+            self._forget_marks()
         else:
             self._digest = hashlib.new(self.expected[0], usedforsecurity=False)
-            publish_text(self.folder / _UNCHECKED, str(self.begins))
+            (self.folder / f"{_UNCHECKED}{self.begins}").touch()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append them. Raises ``UploadError`` where they are more than the upload has, or do not fit on the
@@ -283,11 +283,16 @@ class Receiving:
             if not hmac.compare_digest(self._digest.digest(), self.expected[1]):
                 raise changed_bytes(self.upload)
             os.fsync(self.descriptor)
-            (self.folder / _UNCHECKED).unlink()
+            self._forget_marks()
         return self.ends
 
+    def _forget_marks(self) -> None:
+        for mark in self.folder.glob(f"{_UNCHECKED}*"):
+            mark.unlink()
 
-_UNCHECKED: Final = "unchecked_from"
+
+_UNCHECKED: Final = "unchecked_from_"
+"""An empty file is called so, and by the number of bytes that were checked: no name is there in half."""
 
 
 def cancel_upload(home: Home, upload: Upload) -> None:
@@ -390,10 +395,8 @@ def _checksum(text: str) -> tuple[str, bytes]:
 
 
 def _checked_bytes(folder: Path, there: int) -> int:
-    try:
-        return int((folder / _UNCHECKED).read_text("ascii"))
-    except FileNotFoundError:
-        return there
+    marks = (path.name.removeprefix(_UNCHECKED) for path in folder.glob(f"{_UNCHECKED}*"))
+    return min([there, *map(int, marks)])
 
 
 def _read(folder: Path) -> Upload | None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sopilot_assets.capture.add import hashed_name
-from sopilot_assets.capture.fate import Stage, check_upload, fate_of
+from sopilot_assets.capture.fate import UploadStage, check_upload, fate_of
 from sopilot_assets.capture.landing import land, land_complete, read_landing
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.scan import CapturePlace
@@ -155,18 +155,18 @@ def test_what_becomes_of_it_is_followed_until_it_is_registered(home: Home, tmp_p
     video = write_tiny_video(tmp_path / "a.mp4", seconds=3).read_bytes()
     new_task(home.root, PLAIN, name="Bolt check", steps=[Step(id="one", name="One")])
     upload = began(home, video)
-    assert (fate_of(home, upload).stage, fate_of(home, upload).received_bytes) == (Stage.RECEIVING, 0)
+    assert (fate_of(home, upload).stage, fate_of(home, upload).received_bytes) == (UploadStage.RECEIVING, 0)
     send(home, upload, video)
-    assert fate_of(home, upload).stage is Stage.WAITING
+    assert fate_of(home, upload).stage is UploadStage.WAITING
     checked = check_upload(home, upload)
     assert checked is not None
     assert Reason.TOO_SMALL in checked.reasons
     assert fate_of(home, upload).checked == checked
     key = intake(home).new_keys[0]
-    assert (fate_of(home, upload).stage, fate_of(home, upload).key) == (Stage.REGISTERED, key)
+    assert (fate_of(home, upload).stage, fate_of(home, upload).key) == (UploadStage.REGISTERED, key)
     again = uploaded(home, video, name="b.mp4")
     fate = fate_of(home, again)
-    assert (fate.stage, fate.key, fate.known_before) == (Stage.REGISTERED, key, True)
+    assert (fate.stage, fate.key, fate.known_before) == (UploadStage.REGISTERED, key, True)
     assert files_below(local_path(home.capture)) == set()
 
 
@@ -174,13 +174,13 @@ def test_a_refused_file_says_why(home: Home) -> None:
     upload = uploaded(home, b"no video at all" * 100)
     intake(home)
     fate = fate_of(home, upload)
-    assert (fate.stage, fate.reason) == (Stage.REFUSED, Reason.NOT_A_VIDEO)
+    assert (fate.stage, fate.reason) == (UploadStage.REFUSED, Reason.NOT_A_VIDEO)
 
 
 def test_a_file_that_somebody_took_out_is_said_to_be_gone(home: Home) -> None:
     upload = uploaded(home, DATA)
     capture_path(home, f"{PLAIN}/trainee/line1/take.mp4").unlink()
-    assert fate_of(home, upload).stage is Stage.REMOVED
+    assert fate_of(home, upload).stage is UploadStage.REMOVED
 
 
 def test_nobody_begins_more_uploads_than_can_be_looked_after(home: Home) -> None:

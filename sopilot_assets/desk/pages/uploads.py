@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.responses import JSONResponse, Response
 
-from sopilot_assets.capture.fate import Fate, Stage, check_upload, fate_of, refuses
+from sopilot_assets.capture.fate import Fate, UploadStage, check_upload, fate_of, refuses
 from sopilot_assets.capture.filming import Checked
 from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.capture.reasons import Reason
@@ -28,22 +28,22 @@ _SHOWN: Final = 30
 """Uploads of before that the page lists, the newest first."""
 
 _STAGES: Final = {
-    Stage.RECEIVING: Text("Not all of it has arrived.", "まだすべて届いていません。"),
-    Stage.LANDING: Text("It has arrived and is being checked.", "届きました。確認しています。"),
-    Stage.WAITING: Text(
+    UploadStage.RECEIVING: Text("Not all of it has arrived.", "まだすべて届いていません。"),
+    UploadStage.LANDING: Text("It has arrived and is being checked.", "届きました。確認しています。"),
+    UploadStage.WAITING: Text(
         "It has arrived whole, and is taken in within a minute or two.",
         "すべて届きました。1～2 分ほどで取り込まれます。",
     ),
-    Stage.REGISTERED: Text("It has been taken in.", "取り込みました。"),
-    Stage.REFUSED: Text(
+    UploadStage.REGISTERED: Text("It has been taken in.", "取り込みました。"),
+    UploadStage.REFUSED: Text(
         "It was refused; the file is kept in quarantine.",
         "受け付けられませんでした。ファイルは隔離フォルダに残っています。",
     ),
-    Stage.CHANGED: Text(
+    UploadStage.CHANGED: Text(
         "The bytes that arrived are not those that were sent. Send it again.",
         "届いたデータが送信元と一致しません。もう一度送信してください。",
     ),
-    Stage.REMOVED: Text(
+    UploadStage.REMOVED: Text(
         "Somebody took it out of the capture folder before it was taken in.",
         "取り込まれる前に capture フォルダから取り出されました。",
     ),
@@ -96,7 +96,7 @@ def fate(call: Call) -> Response:
         return failed(call, 404, Text("There is no such upload.", "そのアップロードはありません。"))
     found = fate_of(call.home, upload)
     checked = found.checked
-    if checked is None and found.stage is Stage.WAITING:
+    if checked is None and found.stage is UploadStage.WAITING:
         checked = check_upload(call.home, upload)
     return JSONResponse(_told(call, upload, found, checked))
 
@@ -130,7 +130,7 @@ def _told(call: Call, upload: Upload, found: Fate, checked: Checked | None) -> d
         "received": found.received_bytes,
         "size": upload.size_bytes,
         "text": f"{_in(call, _KNOWN_BEFORE)} {text}" if found.known_before else text,
-        "over": found.stage not in (Stage.RECEIVING, Stage.LANDING, Stage.WAITING),
+        "over": found.stage not in (UploadStage.RECEIVING, UploadStage.LANDING, UploadStage.WAITING),
         "refused": _reason(call, found.reason) if found.reason else None,
         "link": _link(call, upload, found),
         "filming": _filming(call, upload, checked) if checked is not None else None,
