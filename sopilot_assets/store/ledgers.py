@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import duckdb
@@ -34,6 +35,8 @@ BOOKKEEPING: Final = ("written_at", "run_id")
 """Columns that every row has besides its content: ISO 8601 time in UTC and the run that wrote it."""
 
 _MOST_TRIES: Final = 20
+_MOST_KEPT_BYTES: Final = 1 << 17
+"""The size of the files up to which the result of a query is kept for the next time."""
 _NEWEST_FIRST: Final = "order by written_at desc, run_id desc, row_id"
 
 
@@ -133,7 +136,7 @@ class Ledger:
             files = self.files()
             try:
                 return self._queried(files, sql, tables)
-            except duckdb.Error as error:
+            except (duckdb.Error, FileNotFoundError) as error:
                 if all(map(os.path.exists, files)):
                     _refuse_damaged(files, error)
                     raise
@@ -144,8 +147,9 @@ class Ledger:
 
     def _queried(self, files: Sequence[str], sql: str, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         text = f"{views_sql(files, self.schema, self.subject)} {sql}"
-        if not files and not tables:
-            return _from_nothing(text).copy()
+        found = [Path(name).stat() for name in files]
+        if not tables and sum(one.st_size for one in found) <= _MOST_KEPT_BYTES:
+            return _kept(text, tuple((one.st_ino, one.st_size, one.st_mtime_ns) for one in found)).copy()
         with _database(os.getpid()).cursor() as connection:
             for name, frame in tables.items():
                 connection.register(name, frame)
@@ -174,9 +178,11 @@ def _database(process: int) -> duckdb.DuckDBPyConnection:  # noqa: ARG001 - what
     return duckdb.connect(":memory:", config={"threads": 1, "async_threads": 0})
 
 
-@functools.lru_cache(maxsize=256)
-def _from_nothing(sql: str) -> pd.DataFrame:
-    """What a query gives that reads no file: always the same. Many ledgers of a home stay without rows."""
+@functools.lru_cache(maxsize=64)
+def _kept(sql: str, files: tuple[tuple[int, int, int], ...]) -> pd.DataFrame:  # noqa: ARG001 - kept by them
+    """What a query gave that read these files, which nobody changes: a new row is a new file. The same small
+    ledgers are read again and again, and many of a home stay without any file.
+    """
     with _database(os.getpid()).cursor() as connection:
         return connection.execute(sql).df()
 
