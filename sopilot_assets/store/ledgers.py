@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import duckdb
@@ -34,6 +35,8 @@ BOOKKEEPING: Final = ("written_at", "run_id")
 """Columns that every row has besides its content: ISO 8601 time in UTC and the run that wrote it."""
 
 _MOST_TRIES: Final = 20
+_MOST_KEPT_BYTES: Final = 1 << 17
+"""The size of the files up to which the result of a query is kept for the next time."""
 _FIRST: Final = "min(written_at) over (partition by {}) as first_written_at"
 _NEWEST_FIRST: Final = "order by written_at desc, run_id desc, row_id"
 
@@ -167,13 +170,15 @@ def _queried(
     for _ in range(_MOST_TRIES):
         files = [one.files() for one in ledgers]
         try:
-            if not any(files) and not tables:
-                return _from_nothing(sql_of(files)).copy()
+            found = [Path(name).stat() for names in files for name in names]
+            if not tables and sum(one.st_size for one in found) <= _MOST_KEPT_BYTES:
+                state = tuple((one.st_ino, one.st_size, one.st_mtime_ns) for one in found)
+                return _kept(sql_of(files), state).copy()
             with _database(os.getpid()).cursor() as connection:
                 for name, frame in tables.items():
                     connection.register(name, frame)
                 return connection.execute(sql_of(files)).df()
-        except duckdb.Error as error:
+        except (duckdb.Error, FileNotFoundError) as error:
             every = [name for names in files for name in names]
             if all(map(os.path.exists, every)):
                 _refuse_damaged(every, error)
@@ -207,9 +212,11 @@ def _database(process: int) -> duckdb.DuckDBPyConnection:  # noqa: ARG001 - what
     return duckdb.connect(":memory:", config={"threads": 1, "async_threads": 0})
 
 
-@functools.lru_cache(maxsize=256)
-def _from_nothing(sql: str) -> pd.DataFrame:
-    """What a query gives that reads no file: always the same. Many ledgers of a home stay without rows."""
+@functools.lru_cache(maxsize=64)
+def _kept(sql: str, files: tuple[tuple[int, int, int], ...]) -> pd.DataFrame:  # noqa: ARG001 - kept by them
+    """What a query gave that read these files, which nobody changes: a new row is a new file. The same small
+    ledgers are read again and again, and many of a home stay without any file.
+    """
     with _database(os.getpid()).cursor() as connection:
         return connection.execute(sql).df()
 

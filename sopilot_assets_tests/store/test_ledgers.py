@@ -40,6 +40,20 @@ def test_what_a_reader_does_to_its_rows_reaches_no_other_reader(ledger: Ledger) 
         ledger.append([row("a")], run_id="r1", written_at="2026-01-01T00:00:00+00:00")
 
 
+def test_a_file_that_is_changed_or_lost_is_not_read_from_memory(ledger: Ledger) -> None:
+    ledger.append([row("a")], run_id="r1", written_at="2026-01-01T00:00:00+00:00")
+    assert ledger.latest()["key"].tolist() == ["a"]
+    (name,) = ledger.files()
+    whole = Path(name).read_bytes()
+    Path(name).write_bytes(whole[:-20])
+    with pytest.raises(LedgerError, match="expected a whole Parquet file"):
+        ledger.latest()
+    Path(name).write_bytes(whole)
+    assert ledger.latest()["key"].tolist() == ["a"]
+    Path(name).unlink()
+    assert ledger.latest().empty
+
+
 def test_a_retried_run_adds_nothing(ledger: Ledger) -> None:
     first = ledger.append([row("a"), row("b")], run_id="r1", written_at="2026-01-01T00:00:00+00:00")
     again = ledger.append([row("a"), row("b")], run_id="r2", written_at="2026-01-02T00:00:00+00:00")
