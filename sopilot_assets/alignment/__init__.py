@@ -8,5 +8,5 @@ from typing import Final
 ALIGNMENT_VERSION: Final = "alignment-4"
 """The version of what compares a recording with a reference."""
 
-CALIBRATION_VERSION: Final = "calibration-2"
+CALIBRATION_VERSION: Final = "calibration-3"
 """The version of what says how reliable a reference is."""
