@@ -28,7 +28,7 @@ from sopilot_assets.alignment.explanations import (
     single_edits,
     state_sequences,
 )
-from sopilot_assets.alignment.segmental import IMPOSSIBLE, border_scores, segment
+from sopilot_assets.alignment.segmental import IMPOSSIBLE, Places, Segmentations, border_scores, segment
 from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.reference.durations import Durations
 
@@ -76,14 +76,22 @@ class ClipScores:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedExplanation:
-    """An explanation with its score (nats, price paid) and each state's run of clips: ``start`` and ``end``
-    (S,).
-    """
+    """An explanation with its score (nats, price paid), and the ``row`` of the segmentations that is its."""
 
     explanation: Explanation
     score: float
-    start: npt.NDArray[np.int64]
-    end: npt.NDArray[np.int64]
+    segmentations: Segmentations
+    row: int
+
+    @property
+    def start(self) -> Places:
+        """The first clip (S,) of each state."""
+        return self.segmentations.start[self.row, : len(self.explanation.states)]
+
+    @property
+    def end(self) -> Places:
+        """The clip (S,) after the last one of each state."""
+        return self.segmentations.end[self.row, : len(self.explanation.states)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,15 +273,12 @@ def _segment(explanations: Sequence[Explanation], video: _Video) -> list[Decoded
         log_tempi=TEMPI,
         tempo_scores=[-0.5 * (log_tempo / video.tempo_spread) ** 2 for log_tempo in TEMPI],
     )
+    prices = np.array([explanation.price for explanation in explanations])
+    # rounded, so that explanations that fit equally well stay equal whatever is added up first
+    scores = np.round(video.prices.scale * found.score - prices, 9).tolist()
     return [
-        DecodedExplanation(
-            explanation,
-            # rounded, so that explanations that fit equally well stay equal whatever is added up first
-            round(video.prices.scale * float(found.score[row]) - explanation.price, 9),
-            found.start[row, : len(explanation.states)],
-            found.end[row, : len(explanation.states)],
-        )
-        for row, explanation in enumerate(explanations)
+        DecodedExplanation(explanation, score, found, row)
+        for row, (explanation, score) in enumerate(zip(explanations, scores, strict=True))
     ]
 
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.int64]
+Places: TypeAlias = npt.NDArray[np.int32]
 
 IMPOSSIBLE: Final = -1e18
 BORDER_SHARE: Final = 0.375
@@ -47,8 +48,8 @@ class Segmentations:
     """
 
     score: Floats
-    start: Indices
-    end: Indices
+    start: Places
+    end: Places
 
 
 def segment(
@@ -132,8 +133,8 @@ def _segment_all(sums, idle, sequences, rows, idle_entry, border, ends, reach, l
     n = sums.shape[1] - 1
     count, width = emission.shape
     score = np.full(count, IMPOSSIBLE)
-    start = np.zeros((count, width), dtype=np.int64)
-    end = np.zeros((count, width), dtype=np.int64)
+    start = np.zeros((count, width), dtype=np.int32)
+    end = np.zeros((count, width), dtype=np.int32)
     # of a run of clips inside, of one from the first clip on and of one to the last, which all clips are both
     longer = np.array((0.0, ends[0], ends[1]))
     log_clips_at = np.log(np.arange(1, n + 1) + longer.reshape(3, 1))

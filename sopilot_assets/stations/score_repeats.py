@@ -129,8 +129,9 @@ def _summary(repeats: pd.DataFrame, task_id: str) -> Iterator[dict[str, Cell]]:
     found, shifts = repeatability(repeats), by_phase(repeats)
     yield _summed(task_id, EXACT, None, found.exact)
     yield _summed(task_id, SHIFTED, None, found.shifted)
-    for phase_s, figures in shifts.items() if len(shifts) > 1 else ():
-        yield _summed(task_id, SHIFTED, phase_s, figures)
+    if len(shifts) > 1:
+        for phase_s, figures in shifts.items():
+            yield _summed(task_id, SHIFTED, phase_s, figures)
 
 
 def _summed(task_id: str, kind: str, phase_s: float | None, figures: Repeats) -> dict[str, Cell]:

@@ -83,7 +83,8 @@ def by_phase(repeats: pd.DataFrame) -> dict[float, Repeats]:
     elsewhere.
     """
     shifted = repeats.loc[repeats["kind"] == SHIFTED]
-    return {float(phase): _of_kind(rows) for phase, rows in shifted.groupby("phase_s")}
+    phases = sorted(set(shifted["phase_s"].to_numpy(dtype=np.float64).tolist()))
+    return {phase: _of_kind(shifted.loc[shifted["phase_s"] == phase]) for phase in phases}
 
 
 def _of_kind(rows: pd.DataFrame) -> Repeats:
