@@ -139,13 +139,13 @@ def _summed(task_id: str, kind: str, phase_s: float | None, figures: Repeats) ->
     return {
         "task": task_id,
         "kind": kind,
-        "phase_s": phase_s,
         "pairs": figures.pairs,
         "videos": figures.videos,
         "mean_delta": figures.mean_delta,
         "p90_delta": figures.p90_delta,
         "max_delta": figures.max_delta,
         "decision_changes": figures.decision_changes,
+        "phase_s": phase_s,
         "changed_low": changed.low if changed else None,
         "changed_high": changed.high if changed else None,
     }
