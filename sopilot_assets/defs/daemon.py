@@ -71,6 +71,7 @@ class Keeping:
 
     def _one(self, held: int) -> None:
         """Run a daemon, which holds the lock's descriptor, until it ends or is to end."""
+        _make_databases(self.home)
         log = log_file(self.home)
         if log.exists():
             log.replace(log.with_suffix(".log.1"))
@@ -129,6 +130,13 @@ def another_lives(home: Home, *, now: datetime) -> bool:
     """Whether a daemon that is none of ours gave a sign of life lately: one of `make dev` or of a service."""
     beats = [one.at for one in read_heartbeats(home) or ()]
     return bool(beats) and max(beats) > max(now - ALIVE_FOR, _ended(home))
+
+
+def _make_databases(home: Home) -> None:
+    """Dagster's databases, where they are not there yet, made by one process alone."""
+    if not (dagster_home(home) / "schedules" / "schedules.db").exists():
+        words = [sys.executable, "-m", "sopilot_assets.defs.instance", str(home.root)]
+        subprocess.run(words, check=False, stdin=subprocess.DEVNULL, env={**os.environ, **environment(home)})
 
 
 def _ended(home: Home) -> datetime:

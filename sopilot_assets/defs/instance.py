@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from dagster import DagsterInstance
@@ -21,10 +24,28 @@ def local_instance(home: Home) -> Iterator[DagsterInstance]:
     folder, before = str(dagster_home(home)), os.environ.get(_DAGSTER_HOME)
     os.environ[_DAGSTER_HOME] = folder
     try:
-        with DagsterInstance.from_config(folder) as instance:
+        with _one_at_a_time(Path(folder)):
+            opened = DagsterInstance.from_config(folder)
+        with opened as instance:
             yield instance
     finally:
         if before is None:
             del os.environ[_DAGSTER_HOME]
         else:
             os.environ[_DAGSTER_HOME] = before
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """One process of a home opens the instance at a time: whoever is first makes its databases, and two that
+    make the same ones leave them broken (Alembic then finds "more than one head").
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "opening.lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":  # as `defs/daemon.py` starts it before a daemon, which opens without asking
+    with local_instance(Home.at(sys.argv[1])):
+        pass

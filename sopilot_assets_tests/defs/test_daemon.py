@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -94,6 +96,15 @@ def test_a_daemon_of_somebody_else_is_left_alone_until_it_is_silent(home: Home) 
     os.write(held, f"{(now + timedelta(seconds=1)).isoformat()}\n".encode())
     os.close(held)
     assert not another_lives(home, now=now + timedelta(seconds=2)), "it was ours, and has ended"
+
+
+def test_many_processes_may_be_the_first_to_open_the_instance(home: Home) -> None:
+    words = [sys.executable, "-m", "sopilot_assets.defs.instance", str(home.root)]
+    processes = [subprocess.Popen(words) for _ in range(4)]
+    assert [process.wait(120) for process in processes] == [0] * 4
+    for name in ("history/runs.db", "schedules/schedules.db"):
+        with closing(sqlite3.connect(home.root / "dagster" / name)) as database:
+            assert len(database.execute("select * from alembic_version").fetchall()) == 1
 
 
 def test_with_postgresql_no_daemon_is_started(tmp_path: Path) -> None:
