@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.desk.app import create_app
+from sopilot_assets.desk.bodies import LONGEST_BODY
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.roles import Role
 from sopilot_assets.processes.held_file import take
@@ -76,6 +77,12 @@ def test_a_recording_in_two_pieces_lands_with_what_is_known_of_it(ada: TestClien
         "landing.json",
         "upload.json",
     ]
+
+
+def test_a_piece_may_be_longer_than_a_form(ada: TestClient, home: Home) -> None:
+    data = bytes(LONGEST_BODY) + DATA
+    assert sent(ada, begun(ada, len(data)), data, **{"upload-checksum": checksum(data)}) == 204
+    assert captured(home)[f"{PLACE}/take.mp4"] == data
 
 
 @pytest.mark.parametrize("version", [None, "0.2.2", "2.0"])

@@ -360,6 +360,6 @@ ROUTES: Final = (
     DeskRoute("/uploads", create, UPLOADERS, ("POST",)),
     DeskRoute("/uploads/{upload_id}", options, UPLOADERS, ("OPTIONS",)),
     DeskRoute("/uploads/{upload_id}", head, UPLOADERS, ("HEAD",)),
-    DeskRoute("/uploads/{upload_id}", patch, UPLOADERS, ("PATCH",)),
+    DeskRoute("/uploads/{upload_id}", patch, UPLOADERS, ("PATCH",), streams=True),
     DeskRoute("/uploads/{upload_id}", terminate, UPLOADERS, ("DELETE",)),
 )
