@@ -69,6 +69,28 @@ def message(page: Page, text: str) -> None:
     page.locator("#state", has_text=text).wait_for()
 
 
+def test_a_key_goes_from_border_to_border_wherever_they_lie_within_a_frame(
+    browser: Browser, unmarked: tuple[Home, dict[str, Steps]]
+) -> None:
+    home, true = unmarked
+    key = sorted(true)[0]
+    with served(home) as address:
+        page = opened(person(browser, address, "ada"), key)
+        for name in ("Loosen the housing with the wrench", "Lift off the cover"):
+            typed = page.get_by_label(f"{name} ends at")
+            minutes, seconds = typed.input_value().split(":")
+            typed.fill(f"{minutes}:{int(float(seconds) / FRAME_S) * FRAME_S + 0.1:.3f}")
+            typed.press("Tab")
+        page.get_by_role("heading").first.click()
+        to_second(page, 0)
+        seen = []
+        for _ in true[key]:
+            page.keyboard.press("b")
+            page.wait_for_timeout(150)
+            seen.append(page.evaluate("document.activeElement.ariaLabel"))
+        assert len(set(seen)) == len(seen), seen
+
+
 def test_a_gold_is_marked_by_keys_nudged_taken_back_confirmed_and_found(
     browser: Browser, unmarked: tuple[Home, dict[str, Steps]]
 ) -> None:

@@ -52,10 +52,11 @@ export class Timeline {
     if (x < scrollLeft || x > scrollLeft + clientWidth * 0.9) this.scroll.scrollLeft = x - clientWidth * 0.1;
   }
 
-  /** Give the border that is next to a moment, in a direction, the focus; returns its moment. */
+  /** Give the border next to the frame at a moment, in a direction, the focus; returns the border's moment. */
   focusBorder(at, by) {
     const found = borders(this.desk.marks());
-    const places = found.map((_, place) => place).filter((place) => (found[place].at - at) * by > 0);
+    const frame = (border) => this.desk.frame(border.at, 0); // a border may lie within a frame
+    const places = found.map((_, place) => place).filter((place) => (frame(found[place]) - at) * by > 0);
     const place = by > 0 ? places[0] : places.at(-1);
     if (place === undefined) return null;
     this.handles.children[place].focus();
