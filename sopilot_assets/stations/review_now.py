@@ -10,15 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sopilot_assets.capture.registry import Recording
+from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.errors import SopilotError
-from sopilot_assets.reference.ledger import current_reference_ids
+from sopilot_assets.reference.ledger import reference_states
 from sopilot_assets.scoring.ledger import noise_floors, scores_ledger
 from sopilot_assets.scoring.result import Deviation
 from sopilot_assets.scoring.review import words
 from sopilot_assets.scoring.review.stills import ServedStill, StillPair
 from sopilot_assets.scoring.review.values import Review, ReviewGold, named_golds
 from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
+from sopilot_assets.stations.gold_inputs import task_inputs
 from sopilot_assets.stations.judged import gold_scores, judge_recording
 from sopilot_assets.stations.judging import Judge, References
 from sopilot_assets.stations.media import on_grid
@@ -156,7 +157,12 @@ def _outdated(home: Home, by: Judge, row: Row) -> bool:
         renewed = by.task(task_id).fingerprint() != row["task_fingerprint"]
     except SopilotError:
         return False
-    return renewed or current_reference_ids(home).get(task_id) != row["reference_id"]
+    state = reference_states(home).get(task_id)
+    if renewed or state is None or state.reference_id != row["reference_id"]:
+        return True
+    return task_inputs(home, {task_id: by.task(task_id)}, Registry.read_golds(home))[task_id].is_renewed(
+        state
+    )
 
 
 def _golds(by: Judge, work: ReviewWork) -> dict[str, Recording]:

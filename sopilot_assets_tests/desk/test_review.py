@@ -62,7 +62,9 @@ def test_what_is_said_is_in_the_history_and_in_the_chain(judged: Home) -> None:
     whole = {"row": row, "kind": "whole", "verdict": "agree", "critical": "no"}
     assert browser.post(f"{address}/say", data=whole).status_code == 303
     page = browser.get(address).text
-    assert "hidden by the hand" in page
+    finding, whole_page = page.partition('id="answers-1"')[0], page.partition('id="said"')[2]
+    assert "<q>hidden by the hand</q>" in finding
+    assert "<q>hidden by the hand</q>" in whole_page
     assert "agrees with the result" in page
     assert 'id="agree-0-no" aria-pressed="true"' in page
     events = read_chain(judged, one.task_id)

@@ -21,6 +21,7 @@ from sopilot_assets.stations.gold_inputs import GoldInputs, gold_remarks, task_i
 from sopilot_assets.stations.gold_marks import confirm_steps, confirmed_of, import_steps, steps_sheet
 from sopilot_assets.stations.gold_references import refresh_references
 from sopilot_assets.stations.marked_golds import usual_seconds
+from sopilot_assets.stations.review_now import result_now
 from sopilot_assets.stations.staleness import outdated_by_golds, stale_scores
 from sopilot_assets.stations.step_proposals import propose_steps
 from sopilot_assets.store.chain import NO_EVENT
@@ -85,6 +86,13 @@ def newest(home: Home, key: PartitionKey) -> str:
     return NO_EVENT if mark is None else mark.event_id
 
 
+def is_outdated(home: Home, key: PartitionKey) -> bool:
+    """Whether the page of a recording says that its result is."""
+    told = result_now(home, key)
+    assert told is not None
+    return told.outdated
+
+
 def events(home: Home) -> list[MarkEvent]:
     return marks_chain(home).read(TASK)
 
@@ -110,8 +118,10 @@ def test_a_mark_counts_over_steps_csv_makes_scores_stale_and_one_update_brings_a
     assert set(stale_scores(scored)["why"]) == {"reference"}
     tasks, registry = find_tasks(scored.root).tasks, Registry.read(scored)
     assert list(outdated_by_golds(scored, tasks, task_inputs(scored, tasks, registry), registry)) == [TASK]
+    assert is_outdated(scored, key)
     bring_up_to_date(scored)
     assert stale_scores(scored).empty
+    assert not is_outdated(scored, key)
     confirm(scored, key, before, who="bob")
     assert inputs(scored).fingerprint == was  # what counts is what is said now, however it came
 

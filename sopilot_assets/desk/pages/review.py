@@ -18,7 +18,7 @@ from sopilot_assets.desk.viewing import hides_result, not_there, visible_recordi
 from sopilot_assets.errors import LabelError
 from sopilot_assets.labels.contests import open_objections
 from sopilot_assets.labels.events import Agreement, LabelEvent, RaterVerdict, Seen
-from sopilot_assets.labels.history import history
+from sopilot_assets.labels.history import SaidOnce, finding_name, history
 from sopilot_assets.labels.saying import Answered, events_of, own_words, reported_by
 from sopilot_assets.scoring.review.values import review_values
 from sopilot_assets.stations.contests import say_and_show
@@ -42,12 +42,13 @@ _ADDRESSES: Final = Addresses(video=video_address, still=still_address)
 @dataclass(frozen=True, slots=True)
 class Opinion:
     """What others say of one finding: who agrees, who does not; and ``own``, what who asks says: yes, no or
-    unsure, empty where they said nothing.
+    unsure, empty where they said nothing. ``comments`` are all comments on it, the newest first.
     """
 
     agree: tuple[str, ...]
     disagree: tuple[str, ...]
     own: str
+    comments: tuple[SaidOnce, ...]
 
 
 def review(call: Call) -> Response:
@@ -97,15 +98,15 @@ def _result(call: Call, recording: Recording, told: ResultNow, events: list[Labe
     else:
         playing = [recording]
     own, task = own_words(events, call.who.who), find_tasks(call.home.root).tasks.get(recording.task_id)
-    reported = reported_by(told.row)
+    reported, before = reported_by(told.row), _history(call, events, task)
     values = {
         **shown,
         "told": told,
         "shows": told.work is not None,
         "own": own,
-        "opinions": [_opinion(one, events, call.who.who) for one in reported],
+        "opinions": [_opinion(one, events, call.who.who, _comments(one, before, task)) for one in reported],
         "objections": _objections(events, recording),
-        "history": _history(call, events, task),
+        "history": before,
         "may_settle": call.who.role in TRAINERS,
         "worker": call.who.role is Role.TRAINEE,
     }
@@ -154,7 +155,7 @@ def _prepare(call: Call, stills: list[tuple[Recording, int]], videos: list[Recor
             make_video(call.home, one)
 
 
-def _history(call: Call, events: list[LabelEvent], task: TaskSpec | None) -> object:
+def _history(call: Call, events: list[LabelEvent], task: TaskSpec | None) -> list[SaidOnce]:
     return history(events, task, blind=call.who.role is not Role.TRAINEE)
 
 
@@ -168,7 +169,12 @@ def _objections(events: list[LabelEvent], recording: Recording) -> object:
 _SPOKEN: Final = {"task_id", "key", "who", "at", "seq", "verdict", "note", "adjudicates"}
 
 
-def _opinion(one: Agreement, events: list[LabelEvent], who: str) -> Opinion:
+def _comments(one: Agreement, before: list[SaidOnce], task: TaskSpec | None) -> tuple[SaidOnce, ...]:
+    about = finding_name(Seen(type=one.type, steps=one.steps), task)
+    return tuple(said for said in before if said.note and said.about == about)
+
+
+def _opinion(one: Agreement, events: list[LabelEvent], who: str, comments: tuple[SaidOnce, ...]) -> Opinion:
     newest = {event.who: event for event in events if not event.adjudicates and event.source.value == "human"}
     said = {
         name: its.agree
@@ -181,6 +187,7 @@ def _opinion(one: Agreement, events: list[LabelEvent], who: str) -> Opinion:
         agree=tuple(sorted(name for name, agrees in said.items() if agrees and name != who)),
         disagree=tuple(sorted(name for name, agrees in said.items() if agrees is False and name != who)),
         own=own,
+        comments=comments,
     )
 
 

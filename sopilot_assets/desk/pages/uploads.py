@@ -119,7 +119,8 @@ def _earlier(call: Call, upload: Upload) -> dict[str, object]:
         "task": upload.place.task_id,
         "role": upload.place.role,
         "site": upload.place.site,
-        "begun": upload.begun_at.isoformat(),
+        "camera": upload.place.camera or "",
+        "person": upload.facts.person or "",
     }
 
 

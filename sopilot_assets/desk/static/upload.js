@@ -83,9 +83,10 @@ async function filesOf(entry) {
 // one row for each upload
 
 class Row {
-  constructor(name, bytes) {
+  constructor(name, bytes, { role, person, site, camera }) {
     this.element = document.getElementById("row").content.firstElementChild.cloneNode(true);
     this.find(".name").textContent = name;
+    this.find(".about").textContent = [words[role], person || (own ? "" : words.nobody), site, camera].filter(Boolean).join(" · ");
     this.bar.setAttribute("aria-label", name);
     this.bytes = bytes;
     this.samples = [];
@@ -237,7 +238,7 @@ function enqueue(file) {
   const same = [...list.children].find((one) => one.row?.file && one.row.file.name === file.name && one.row.file.size === file.size
     && one.row.file.lastModified === file.lastModified && !["canceled", "failed"].includes(one.row.state));
   if (same) return;
-  const row = new Row(file.name, file.size);
+  const row = new Row(file.name, file.size, about);
   row.file = file;
   added(row).send(file, about);
 }
@@ -268,7 +269,7 @@ function total() {
 
 function listEarlier() {
   for (const one of earlier) {
-    const row = added(new Row(one.name, one.size), { last: true });
+    const row = added(new Row(one.name, one.size, one), { last: true });
     row.named(`/uploads/${one.id}`);
     row.progress(one.received);
     if (one.received < one.size) row.show("unfinished");
