@@ -20,7 +20,7 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from sopilot_assets.alignment.align import align
-from sopilot_assets.alignment.clip_scores import clip_scores, strides_at_ends
+from sopilot_assets.alignment.clip_scores import clip_scores
 from sopilot_assets.alignment.decode import decode, order_evidence
 from sopilot_assets.alignment.dtw import warp_path
 from sopilot_assets.alignment.explanations import Prices
@@ -90,10 +90,10 @@ def parts(video: ClipEmbedding, reference: Reference) -> dict[str, float]:
     rows = timed("comparable rows", lambda: comparable(video, live))
     compared = timed("comparison with the golds", lambda: evidence.compare(rows))
     posterior, fit = timed("evidence of the steps", lambda: evidence.judge(compared, usable=live))
-    motion, ends = clip_motion(video, live), strides_at_ends(video, reference.stride_s)
+    motion = clip_motion(video, live)
     clips = timed(
         "motion and borders",
-        lambda: clip_scores(reference, rows, posterior, motion, usable=live, fit=fit, ends=ends),
+        lambda: clip_scores(reference, rows, posterior, motion, usable=live, fit=fit),
     )
     decoding = timed(
         "decoding",

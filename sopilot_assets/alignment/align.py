@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from sopilot_assets.alignment.clip_scores import clip_edges, clip_scores, strides_at_ends
+from sopilot_assets.alignment.clip_scores import clip_scores
 from sopilot_assets.alignment.decode import DecodedExplanation, Decoding, decode, order_evidence
 from sopilot_assets.alignment.dtw import Indices, cheapest_path
 from sopilot_assets.alignment.explanations import UNKNOWN, PlannedEdit, Prices, Procedure
@@ -55,15 +55,7 @@ def align(
     rows = comparable(embedding, live)
     compared = reference.evidence.compare(rows)
     log_posterior, fit = reference.evidence.judge(compared, usable=live)
-    clips = clip_scores(
-        reference,
-        rows,
-        log_posterior,
-        clip_motion(embedding, live),
-        usable=live,
-        fit=fit,
-        ends=strides_at_ends(embedding, reference.stride_s),
-    )
+    clips = clip_scores(reference, rows, log_posterior, clip_motion(embedding, live), usable=live, fit=fit)
     decoding = decode(
         clips,
         durations=reference.durations,
@@ -71,7 +63,7 @@ def align(
         orders=reference.orders,
         stride_s=reference.stride_s,
     )
-    edges = clip_edges(embedding)
+    edges = _clip_edges(embedding)
     best = decoding.best
     frozen = tuple(_frozen(embedding, stills, _hidden_steps(decoding.best, edges, stills)))
     votes = GoldVotes(reference, compared, clips, decoding, log_posterior, usable=live, scale=prices.scale)
@@ -119,6 +111,16 @@ def _alternatives(decoding: Decoding, edges: Floats) -> Iterator[Alternative]:
 
 NEGLIGIBLE: Final = 12.0
 """Explanations this many nats below the best are not kept."""
+
+
+def _clip_edges(embedding: ClipEmbedding) -> Floats:
+    """The times (n + 1,) between which each clip speaks: half-way between clip middles, and the video's
+    ends.
+    """
+    middles = embedding.clip_middle_s
+    first_s = float(embedding.clip_start_s[0])
+    begin_s = first_s if first_s >= embedding.clip_length_s / 4 else 0.0  # less is a shift of the sampling
+    return np.concatenate([[begin_s], (middles[1:] + middles[:-1]) / 2, [embedding.duration_s]])
 
 
 def _spans(

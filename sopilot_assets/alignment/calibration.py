@@ -25,7 +25,7 @@ from scipy.stats import binomtest
 from upath import UPath
 
 from sopilot_assets.alignment import CALIBRATION_VERSION
-from sopilot_assets.alignment.clip_scores import clip_scores, strides_at_ends
+from sopilot_assets.alignment.clip_scores import clip_scores
 from sopilot_assets.alignment.counterfactual import Counterfactual, counterfactuals
 from sopilot_assets.alignment.decode import DecodedExplanation, Decoding, decode
 from sopilot_assets.alignment.explanations import PlannedEdit, Prices
@@ -353,15 +353,7 @@ def _case(
     usable = np.ones(rows.shape[0], dtype=np.bool_)
     moved = gold.motion[made.clips]
     log_posterior, fit = reference.evidence.judge(compared, hidden=made.hidden)
-    clips = clip_scores(
-        reference,
-        rows,
-        log_posterior,
-        moved - np.median(moved),
-        usable=usable,
-        fit=fit,
-        ends=_ends(gold, made, reference.stride_s),
-    )
+    clips = clip_scores(reference, rows, log_posterior, moved - np.median(moved), usable=usable, fit=fit)
     orders = [tuple(step for step in order if step != made.hidden) for order in reference.orders]
     decoding = decode(
         clips,
@@ -380,15 +372,6 @@ def _case(
         np.array([candidate.score + candidate.explanation.price for candidate in kept]),
         np.array([_counts(candidate.explanation.changes) for candidate in kept]),
     )
-
-
-def _ends(gold: Gold, made: Counterfactual, stride_s: float) -> tuple[float, float]:
-    """What the first and the last clip of an edited gold stand for beside their own stride: only those that
-    the gold begins and ends with do.
-    """
-    lead, trail = strides_at_ends(gold.embedding, stride_s)
-    first, last = int(made.clips[0]), int(made.clips[-1])
-    return lead if first == 0 else 0.0, trail if last == gold.embedding.clip_count - 1 else 0.0
 
 
 def _counts(changes: Iterable[PlannedEdit]) -> Floats:

@@ -61,8 +61,7 @@ class ClipScores:
     unknown, ``idle`` (n,) about a pause, ``border`` (n + 1,) about a border between two steps at each place.
 
     ``frozen`` (n,) marks clips that show nothing: they fit every state equally. ``trust`` in (0, 1] scales
-    everything. Beside its own stride the first clip stands for ``lead`` strides before it, up to the video's
-    beginning, and the last one for ``trail`` up to its end.
+    everything.
     """
 
     states: Floats
@@ -70,8 +69,6 @@ class ClipScores:
     border: Floats
     frozen: Mask
     trust: float = 1.0
-    lead: float = 0.0
-    trail: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,8 +232,6 @@ class _Video:
     emissions: Floats
     idle: Floats
     border: Floats
-    lead: float
-    trail: float
     prices: Prices
     tempo_spread: float
     stride_s: float
@@ -250,8 +245,6 @@ def _video(clips: ClipScores, prices: Prices, durations: Durations, stride_s: fl
         emissions,
         np.where(clips.frozen, 0.0, idle),
         border_scores(emissions) + clips.trust * clips.border,
-        clips.lead,
-        clips.trail,
         prices,
         durations.tempo_spread,
         stride_s,
@@ -268,8 +261,6 @@ def _segment(explanations: Sequence[Explanation], video: _Video) -> list[Decoded
         state_sequences(explanations, unknown_column=video.emissions.shape[1] - 1, stride_s=video.stride_s),
         idle_entry=video.prices.idle,
         border=video.border,
-        lead=video.lead,
-        trail=video.trail,
         log_tempi=TEMPI,
         tempo_scores=[-0.5 * (log_tempo / video.tempo_spread) ** 2 for log_tempo in TEMPI],
     )

@@ -59,8 +59,6 @@ def segment(
     *,
     idle_entry: float,
     border: Floats | None = None,
-    lead: float = 0.0,
-    trail: float = 0.0,
     reach: float = 3.5,
     log_tempi: Sequence[float] = (0.0,),
     tempo_scores: Sequence[float] = (0.0,),
@@ -70,9 +68,8 @@ def segment(
 
     ``idle_entry`` (nats, >= 0) is paid for each idle stretch. ``border`` (E, E, n + 1) is added where one
     state follows another without idle clips between (see `border_scores`). Durations beyond ``reach``
-    spreads of the prior are not tried. A state that begins with the first clip is ``lead`` clips longer than
-    it has clips, and one that ends with the last clip ``trail``. Of the overall tempi ``log_tempi`` (above 0
-    is slower), each with its score in nats, the best one is taken, of equal ones the first.
+    spreads of the prior are not tried. Of the overall tempi ``log_tempi`` (above 0 is slower), each with its
+    score in nats, the best one is taken, of equal ones the first.
     """
     columns = emissions.shape[1]
     if border is None:
@@ -87,7 +84,6 @@ def segment(
             _by_beginning(sequences),
             idle_entry,
             np.ascontiguousarray(border),
-            (lead, trail),
             reach,
             np.array(log_tempi, dtype=np.float64),
             np.array(tempo_scores, dtype=np.float64),
@@ -128,24 +124,21 @@ def border_scores(emissions: Floats, *, share: float = BORDER_SHARE) -> Floats:
 
 
 @numba.njit(cache=True)
-def _segment_all(sums, idle, sequences, rows, idle_entry, border, ends, reach, log_tempi, tempo_scores):  # type: ignore[no-untyped-def]
+def _segment_all(sums, idle, sequences, rows, idle_entry, border, reach, log_tempi, tempo_scores):  # type: ignore[no-untyped-def]
     emission, log_duration, spread, length = sequences
     n = sums.shape[1] - 1
     count, width = emission.shape
     score = np.full(count, IMPOSSIBLE)
     start = np.zeros((count, width), dtype=np.int32)
     end = np.zeros((count, width), dtype=np.int32)
-    # of a run of clips inside, of one from the first clip on and of one to the last, which all clips are both
-    longer = np.array((0.0, ends[0], ends[1]))
-    log_clips_at = np.log(np.arange(1, n + 1) + longer.reshape(3, 1))
-    log_clips_at[1:, n - 1] = math.log(n + ends[0] + ends[1])
+    log_clips = np.log(np.arange(1, n + 1).astype(np.float64))
     # done[s, t]: the best score of the first s states that ends with the s-th at t; rest: with idle clips
     # after it; opened[s, t]: that of the s - 1 states before a state that begins at t, without its clips
     done = np.empty((width + 1, n + 1))
     rest = np.empty((width + 1, n + 1))
     opened = np.empty((width + 1, n + 1))
     resting = np.zeros((width + 1, n + 1), dtype=np.bool_)
-    prior, tried = np.empty((3, n + 1)), np.empty((3, 2), dtype=np.int64)
+    prior = np.empty(n + 1)
     for tempo in range(log_tempi.shape[0]):
         slower = log_tempi[tempo]
         done[0, :] = IMPOSSIBLE
@@ -168,9 +161,10 @@ def _segment_all(sums, idle, sequences, rows, idle_entry, border, ends, reach, l
                     )
                 else:
                     _open(n, sums[column], done[0], rest[0], np.zeros(n + 1), opened[s], resting[s])
-                of_state = log_duration[h, s - 1] + slower, spread[h, s - 1]
-                _prior(n, log_clips_at, longer, of_state[0], of_state[1], reach, prior, tried)
-                _extend(n, sums[column], opened[s], prior, tried, done[s])
+                shortest, longest = _prior(
+                    n, log_clips, log_duration[h, s - 1] + slower, spread[h, s - 1], reach, prior
+                )
+                _extend(n, sums[column], opened[s], shortest, longest, prior, done[s])
                 _rest(n, idle, idle_entry, done[s], rest[s])
             before = h
             found = max(done[states, n], rest[states, n])
@@ -183,9 +177,10 @@ def _segment_all(sums, idle, sequences, rows, idle_entry, border, ends, reach, l
                         t -= 1
                         resting_now = rest[s, t] > done[s, t] - idle_entry
                     end[h, s - 1] = t
-                    of_state = log_duration[h, s - 1] + slower, spread[h, s - 1]
-                    _prior(n, log_clips_at, longer, of_state[0], of_state[1], reach, prior, tried)
-                    t -= _taken(n, t, opened[s], prior, tried)
+                    shortest, longest = _prior(
+                        n, log_clips, log_duration[h, s - 1] + slower, spread[h, s - 1], reach, prior
+                    )
+                    t -= _taken(t, opened[s], shortest, longest, prior)
                     start[h, s - 1] = t
                     # whether idle clips lie before this state
                     resting_now = resting[s, t]
@@ -217,47 +212,38 @@ def _open(n, sums, done, rest, border, opened, resting):  # type: ignore[no-unty
 
 
 @numba.njit(cache=True)
-def _prior(n, log_clips_at, longer, log_duration, spread, reach, prior, tried):  # type: ignore[no-untyped-def]
-    """Fills ``prior`` (3, n + 1) of each number of clips inside, from the first clip on and to the last one,
-    between the least and the greatest number that are ``tried`` (3, 2).
-    """
+def _prior(n, log_clips, log_duration, spread, reach, prior):  # type: ignore[no-untyped-def]
+    """Fills ``prior`` between the shortest and the longest duration that are tried, and returns these."""
     shortest = max(1, math.floor(math.exp(log_duration - reach * spread)))
-    longest = max(1, math.ceil(math.exp(log_duration + reach * spread)))
+    longest = min(n, math.ceil(math.exp(log_duration + reach * spread)))
     constant = -math.log(spread) - 0.5 * math.log(2.0 * math.pi)
-    for place in range(3):
-        tried[place, 0] = max(1, math.ceil(shortest - longer[place]))
-        tried[place, 1] = min(n, math.floor(longest - longer[place]))
-        for d in range(tried[place, 0], tried[place, 1] + 1):
-            z = (log_clips_at[place, d - 1] - log_duration) / spread
-            prior[place, d] = constant - 0.5 * z * z
+    for d in range(shortest, longest + 1):
+        z = (log_clips[d - 1] - log_duration) / spread
+        prior[d] = constant - 0.5 * z * z
+    return shortest, longest
 
 
 @numba.njit(cache=True)
-def _extend(n, sums, opened, prior, tried, done):  # type: ignore[no-untyped-def]
+def _extend(n, sums, opened, shortest, longest, prior, done):  # type: ignore[no-untyped-def]
     done[:] = IMPOSSIBLE
     # the inner loop is over ends, so that it needs no reduction
-    for d in range(tried[0, 0], tried[0, 1] + 1):
-        of_duration = prior[0, d]
-        for t in range(d + 1, n):
+    for d in range(shortest, longest + 1):
+        of_duration = prior[d]
+        for t in range(d, n + 1):
             value = opened[t - d] + of_duration
             done[t] = value if value > done[t] else done[t]
-    if opened[0] > IMPOSSIBLE / 2:
-        for d in range(tried[1, 0], tried[1, 1] + 1):
-            done[d] = max(done[d], opened[0] + prior[1, d])
-    for d in range(tried[2, 0], tried[2, 1] + 1):
-        done[n] = max(done[n], opened[n - d] + prior[2, d])
     for t in range(n + 1):
         done[t] = done[t] + sums[t] if done[t] > IMPOSSIBLE / 2 else IMPOSSIBLE
 
 
 @numba.njit(cache=True)
-def _taken(n, t, opened, prior, tried):  # type: ignore[no-untyped-def]
+def _taken(t, opened, shortest, longest, prior):  # type: ignore[no-untyped-def]
     """The duration of a state that ends at t; of equally good ones the shortest."""
     best, choice = IMPOSSIBLE, 0
-    for d in range(1, t + 1):
-        place = 1 if d == t else 2 if t == n else 0
-        if tried[place, 0] <= d <= tried[place, 1] and opened[t - d] + prior[place, d] > best:
-            best, choice = opened[t - d] + prior[place, d], d
+    for d in range(shortest, min(longest, t) + 1):
+        value = opened[t - d] + prior[d]
+        if value > best:
+            best, choice = value, d
     return choice
 
 

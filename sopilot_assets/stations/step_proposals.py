@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from sopilot_assets.alignment.clip_scores import FULL_TRUST_FIT, clip_scores, strides_at_ends
+from sopilot_assets.alignment.clip_scores import FULL_TRUST_FIT, clip_scores
 from sopilot_assets.alignment.decode import DecodedExplanation, decode
 from sopilot_assets.alignment.explanations import Prices
 from sopilot_assets.capture.registry import Recording
@@ -110,7 +110,6 @@ def _decoded(embedding: ClipEmbedding, reference: Reference) -> tuple[StepInterv
         log_posterior,
         clip_motion(embedding, live),
         usable=live,
-        ends=strides_at_ends(embedding, reference.stride_s),
         # it is known to be this procedure: a person or a place that golds do not show makes it no other one
         fit=max(fit, FULL_TRUST_FIT),
     )

@@ -11,14 +11,14 @@ import pytest
 
 from sopilot_assets.alignment.align import align
 from sopilot_assets.alignment.calibration import calibrate
-from sopilot_assets.alignment.clip_scores import clip_scores, strides_at_ends
+from sopilot_assets.alignment.clip_scores import clip_scores
 from sopilot_assets.alignment.decode import decode
 from sopilot_assets.alignment.dtw import warp_path
 from sopilot_assets.alignment.explanations import PlannedEdit, Prices
 from sopilot_assets.alignment.spans import DOUBTFUL_LOG_ODDS, FROZEN_LOG_ODDS, Alignment, EditKind, SpanKind
 from sopilot_assets.alignment.stored import load_alignment, save_alignment
 from sopilot_assets.alignment.votes import GoldVotes
-from sopilot_assets.embedding.clips import ClipEmbedding, clip_starts, comparable, rearranged
+from sopilot_assets.embedding.clips import ClipEmbedding, comparable, rearranged
 from sopilot_assets.errors import ModelMismatch, StoreError
 from sopilot_assets.reference.model import Reference, build_reference
 from sopilot_assets.scoring.result import Decision
@@ -35,8 +35,6 @@ from sopilot_assets_tests.reference.made_up import (
 
 GOLDS = [gold(number) for number in range(4)]
 CORRECT = in_order(0, 1, 2, 3)
-LIKELY_CUT = -3.0
-"""Log-odds from which on it is a twentieth as likely that a step is cut short as that it is not."""
 
 
 @pytest.fixture(scope="module")
@@ -72,28 +70,6 @@ def test_each_deviation_of_a_person_not_seen_before_is_named(
     assert reported(align("x", embedding(shown, seed=20 + person, person=person), reference)) == expected
 
 
-@pytest.mark.parametrize("seconds", [20.0, 20.2, 20.4])
-@pytest.mark.parametrize("phase_s", [0.0, 0.0625, 0.25])
-def test_all_of_a_recording_is_counted_wherever_its_clips_begin(seconds: float, phase_s: float) -> None:
-    made = embedding([(0, seconds)], seed=1)
-    starts = clip_starts(seconds, length_s=2.0, stride_s=0.5, phase_s=phase_s)
-    rows = np.zeros((len(starts), 1), dtype=np.float32)
-    lead, trail = strides_at_ends(replace(made, clip_start_s=starts, blocks={"made_up": rows}), 0.5)
-    assert lead == pytest.approx(1.5 + phase_s / 0.5)
-    # the last clip's middle lies nearer to the one before where it runs past the end
-    assert lead + len(starts) + trail == pytest.approx(seconds / 0.5, abs=0.5)
-
-
-def test_short_first_and_last_steps_are_not_taken_to_be_cut_short() -> None:
-    shown = [(0, 2.5), (1, 5.0), (2, 5.0), (3, 2.5)]
-    reference = build_reference("job", STEP_IDS, [gold(number, shown=shown) for number in range(4)])
-    for person in range(4, 8):
-        found = align("x", embedding(shown, seed=30 + person, person=person), reference)
-        cut = [one.log_odds for one in found.alternatives if any(e[0] is EditKind.PARTIAL for e in one.edits)]
-        assert found.alternatives[0].edits == ()
-        assert max(cut, default=-np.inf) < LIKELY_CUT
-
-
 def test_two_added_things_have_a_moment_each(reference: Reference) -> None:
     shown = in_order(0, STRANGE, 1, 2, STRANGE, 3)
     found = align("x", embedding(shown, seed=24, person=4), reference)
@@ -124,9 +100,7 @@ def test_a_gold_that_shows_a_step_in_the_same_way_supports_less_that_it_is_wrong
     usable, evidence = np.ones(len(rows), dtype=np.bool_), reference.evidence
     compared = evidence.compare(rows)
     log_posterior, _ = evidence.judge(compared)
-    clips = clip_scores(
-        reference, rows, log_posterior, np.zeros(len(rows)), usable=usable, fit=1.0, ends=(0.0, 0.0)
-    )
+    clips = clip_scores(reference, rows, log_posterior, np.zeros(len(rows)), usable=usable, fit=1.0)
     decoding = decode(
         clips,
         durations=reference.durations,

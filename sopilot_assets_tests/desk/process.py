@@ -13,10 +13,12 @@ from multiprocessing.context import ForkServerProcess
 import requests
 import uvicorn
 
-from sopilot_assets.desk.accounts import Account, begin_session
+from sopilot_assets.desk.accounts import Account
 from sopilot_assets.desk.app import create_app
 from sopilot_assets.desk.config import DeskConfig
+from sopilot_assets.desk.log import Doer
 from sopilot_assets.desk.roles import Role
+from sopilot_assets.desk.sessions import begin_session
 from sopilot_assets.store.home import Home
 from sopilot_assets_tests.forkserver import started
 
@@ -28,7 +30,7 @@ def serve(root: str, port: int) -> None:
 
 @dataclass(slots=True)
 class DeskProcess:
-    """A server, and how a program speaks to it as a trainer: ``headers`` hold the session."""
+    """A server, and how a program speaks to it: ``headers`` hold the session."""
 
     home: Home
     port: int
@@ -65,7 +67,8 @@ def desk_process(home: Home) -> Iterator[DeskProcess]:
     """A running desk, and a session at it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    token = begin_session(home, Account("ada", Role.TRAINER), at=datetime.now(UTC))
+    by = Doer("ada", "127.0.0.1", datetime.now(UTC))
+    token = begin_session(home, Account("ada", Role.ADMIN), by=by)  # without accounts everybody is an admin
     desk = DeskProcess(home, port, {"Cookie": f"sopilot_desk={token}", "X-Sopilot": "1"})
     desk.start()
     try:

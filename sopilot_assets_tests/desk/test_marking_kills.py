@@ -21,26 +21,18 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_opener, urlopen
 
-import uvicorn
-
 from sopilot_assets.capture.promotions import ConfirmedStep
-from sopilot_assets.desk.app import create_app
-from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import SCRIPTED
 from sopilot_assets.store.chain import NO_EVENT
 from sopilot_assets.store.home import Home
 from sopilot_assets_tests.desk.marked_home import counting, events, said, unmarked_home
+from sopilot_assets_tests.desk.process import serve
 from sopilot_assets_tests.forkserver import started
 
 KILLS = int(os.environ.get("SOPILOT_KILLS", "4"))
 LONGEST_S = 0.5
 """A confirmation is killed at a moment up to so long after it was sent."""
 _STARTS_S = 60.0
-
-
-def serve(root: str, port: int) -> None:
-    """The desk of a home, until it is killed."""
-    uvicorn.run(create_app(DeskConfig(Home.at(root))), port=port, log_level="error")
 
 
 @contextmanager

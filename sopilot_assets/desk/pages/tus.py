@@ -357,7 +357,7 @@ def _answer(status: int, headers: Mapping[str, str] | None = None) -> Response:
 
 ROUTES: Final = (
     DeskRoute("/uploads", options, UPLOADERS, ("OPTIONS",)),
-    DeskRoute("/uploads", create, UPLOADERS, ("POST",)),
+    DeskRoute("/uploads", create, UPLOADERS, ("POST",), streams=True),
     DeskRoute("/uploads/{upload_id}", options, UPLOADERS, ("OPTIONS",)),
     DeskRoute("/uploads/{upload_id}", head, UPLOADERS, ("HEAD",)),
     DeskRoute("/uploads/{upload_id}", patch, UPLOADERS, ("PATCH",), streams=True),
