@@ -26,7 +26,7 @@ TRAINERS: Final = frozenset({Role.TRAINER, Role.ADMIN})
 ADMINS: Final = frozenset({Role.ADMIN})
 
 ROLE_NAMES: Final = {
-    Role.TRAINEE: Text("trainee", "作業者"),
+    Role.TRAINEE: Text("trainee", "受講者"),
     Role.RATER: Text("rater", "評価者"),
     Role.TRAINER: Text("trainer", "指導員"),
     Role.ADMIN: Text("administrator", "管理者"),

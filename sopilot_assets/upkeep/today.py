@@ -11,6 +11,7 @@ from typing import Final
 
 from sopilot_assets.capture.reasons import REASON_TEXTS, Reason
 from sopilot_assets.capture.registry import Registry
+from sopilot_assets.reference.ledger import reference_states
 from sopilot_assets.scoring.result import Objection
 from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
 from sopilot_assets.stations.gold_inputs import task_inputs
@@ -49,7 +50,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
-    """How far a task is: recordings against the targets, and what waits in it."""
+    """How far a task is: recordings against the targets, and what waits in it. ``renewing``: golds or their
+    steps changed, and no reference was made of them yet.
+    """
 
     task_id: str
     name: Text
@@ -61,6 +64,7 @@ class TaskProgress:
     to_audit: int
     disputed: int
     without_steps: tuple[str, ...]
+    renewing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,8 @@ def _refused(row: Row) -> Refused:
 def _progress(
     home: Home, rows: Rows, now: datetime, tasks: Mapping[str, TaskSpec]
 ) -> tuple[TaskProgress, ...]:
-    inputs = task_inputs(home, tasks, Registry.read_golds(home))
+    inputs, states = task_inputs(home, tasks, Registry.read_golds(home)), reference_states(home)
+    renewing = {task for task, its in inputs.items() if its.is_renewed(states.get(task))}
     return tuple(
         TaskProgress(
             task_id=str(row["task"]),
@@ -145,6 +150,7 @@ def _progress(
             **{name: _count(row[name]) for name in _COUNTS},
             not_judged=_count(row["without_score"]),
             without_steps=inputs[str(row["task"])].unannotated if row["task"] in inputs else (),
+            renewing=row["task"] in renewing,
         )
         for row in counts.progress(rows, facts_for_counts(home, now))
     )

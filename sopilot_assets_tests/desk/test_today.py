@@ -24,7 +24,7 @@ from sopilot_assets_tests.desk.conftest import HERE, NOW, of_role, signed_in
 def test_an_empty_home_leads_to_the_first_procedure(home: Home) -> None:
     page = signed_in(home).get("/").text
     assert "There is no procedure yet" in page
-    assert 'href="/tasks"' in page
+    assert 'href="/tasks/new"' in page
 
 
 def test_recordings_to_look_at_are_named_with_what_is_suspected_and_one_click_away(judged: Home) -> None:
@@ -40,10 +40,14 @@ def test_recordings_to_look_at_are_named_with_what_is_suspected_and_one_click_aw
 
 def test_golds_without_steps_lead_to_marking_them(judged: Home) -> None:
     browser = signed_in(judged)
-    assert "Golds without steps" not in browser.get("/").text
+    before = browser.get("/").text
+    assert "Golds without steps" not in before
+    assert "brought up to date" not in before
     (local_path(judged.steps_csv("filter_change"))).unlink()
     page = browser.get("/").text
     assert "Golds without steps" in page
+    assert "brought up to date by themselves" in page
+    assert " data-waits" in page
     assert 'href="/golds"' in page
 
 

@@ -234,7 +234,7 @@ def _require_own(who: Account, place: CapturePlace, facts: Sidecar) -> None:
     if place.role != "trainee":
         raise invalid(
             "Trainees send their own recordings; golds come from trainers.",
-            "作業者が送れるのは自分の録画だけです。お手本は指導員が登録します。",
+            "受講者が送れるのは自分の録画だけです。お手本は指導員が登録します。",
         )
 
 
