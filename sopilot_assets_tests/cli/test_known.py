@@ -9,18 +9,20 @@ from typing import Any
 import pytest
 
 from sopilot_assets.capture.ledgers import ACTIVE, VIDEO_COLUMNS, videos_ledger
-from sopilot_assets.cli.groups import GROUPS, LazyGroup
+from sopilot_assets.cli.groups import GROUPS, LazyGroup, commands_in
 from sopilot_assets.cli.known import EXISTING, Named
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.cli.running import sopilot
 
 COMMANDS: dict[str, Any] = {
-    f"{group.name} {verb}": command for group in GROUPS for verb, command in LazyGroup(group).commands.items()
+    " ".join((group.name, *words)): command
+    for group in GROUPS
+    for words, command in commands_in(LazyGroup(group).commands)
 }
 MAKE_A_HOME = {
     *("home init", "home doctor", "demo run", "backup restore"),
-    *("task create", "key create", "legacy import"),
+    *("task create", "key create", "legacy import", "desk serve", "desk user add"),
 }
 """Commands that make a home where none is, and doctor, which says so itself."""
 NEW_NAMES = {"task create": "task", "study create": "study", "legacy compare": "task"}

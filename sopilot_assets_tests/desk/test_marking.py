@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -183,12 +181,6 @@ def test_golds_are_marked_by_trainers_only(home: Home, role: Role) -> None:
         path = route.path.replace("{key}", "filter_change-g-000000000000").replace("{task}", TASK)
         assert browser.request(route.methods[0], path).status_code == 403, path
         assert visitor(home).request(route.methods[0], path).status_code in (303, 401), path
-
-
-def test_the_desk_starts_without_what_only_proposals_need() -> None:
-    program = "import sys, sopilot_assets.desk; print('sklearn' in sys.modules, 'numba' in sys.modules)"
-    ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert ran.stdout.split() == ["False", "False"]
 
 
 def test_without_a_gold_it_says_what_to_do(home: Home) -> None:

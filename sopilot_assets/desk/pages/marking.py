@@ -33,6 +33,7 @@ from sopilot_assets.stations.marked_golds import (
     usual_seconds,
 )
 from sopilot_assets.stations.marking_media import film_of, played_video, strip_of
+from sopilot_assets.stations.step_proposals import propose_steps
 from sopilot_assets.store.home import PartitionKey
 from sopilot_assets.tasks import find_tasks, load_task
 from sopilot_assets.texts.languages import Language, Text
@@ -105,8 +106,6 @@ def strip(call: Call) -> Response:
 def proposal(call: Call) -> Response:
     """Steps for a gold that nobody marked, or for somebody who marks it independently."""
     # nothing else at the desk needs scikit-learn and numba, which this loads
-    from sopilot_assets.stations.step_proposals import propose_steps  # noqa: PLC0415
-
     task, gold = _gold(call)
     found = propose_steps(call.home, task.task, task.inputs, gold.recording)
     steps = [one.model_dump() for one in confirmed_of(task.task, found.steps)]
