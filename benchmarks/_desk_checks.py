@@ -103,8 +103,10 @@ def _of_uploads(home: Home, told: Sequence[Told], before: Counter[str]) -> Itera
     yield from (f"uploads: {one} was sent and is not there" for one in sent if not now[one])
     yield from (f"uploads: {one} is there {n} times" for one, n in now.items() if sent[one] and n > 1)
     yield from (f"uploads: {one} is there and was not sent" for one in now if not sent[one])
-    landed = Counter(
-        landing.sha256 for one in all_uploads(home) if (landing := read_landing(home, one)) and landing.done
+    landings = (read_landing(home, one) for one in all_uploads(home))
+    landed = Counter(one.sha256 for one in landings if one is not None and one.done)
+    lost = sent - landed
+    yield from (
+        f"uploads: {one} was sent {sent[one]} times, {n} of them did not land" for one, n in lost.items()
     )
-    yield from (f"uploads: {one} landed {landed[one]} of {n} times" for one, n in sent.items() if landed[one] < n)
     yield from (f"uploads: {one.name} of {one.who} is not finished" for one in unfinished_uploads(home))

@@ -314,9 +314,7 @@ class Person:
                 there = self._there(address)
                 continue
             headers = {**_TUS, "Upload-Offset": str(there), "Content-Type": "application/offset+octet-stream"}
-            answer = self._ask(
-                "piece", "PATCH", address, right=(204, 409, 423), headers=headers, data=piece
-            )
+            answer = self._ask("piece", "PATCH", address, right=(204, 409, 423), headers=headers, data=piece)
             if answer.status_code == 204:
                 there = int(answer.headers["Upload-Offset"])
             else:

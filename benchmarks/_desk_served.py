@@ -32,7 +32,7 @@ class ServedDesk:
     process: subprocess.Popen[bytes]
 
     def cpu_s(self) -> float:
-        """CPU seconds of the server's processes so far, with the children that they started and that ended."""
+        """CPU seconds of the server's processes so far, and of the children that they started."""
         parent = psutil.Process(self.process.pid)
         total = 0.0
         for one in [parent, *parent.children(recursive=True)]:
@@ -63,8 +63,6 @@ def served_desk(home: Home, workers: int, log: Path) -> Iterator[ServedDesk]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise SystemExit(f"the desk did not end within {_ENDS_S:g} s; see {log}") from None
-
-
 
 
 def _wait_until_it_answers(desk: ServedDesk) -> None:

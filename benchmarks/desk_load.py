@@ -49,6 +49,16 @@ _ROLES: Final = (Role.TRAINER, Role.TRAINEE, Role.RATER, Role.TRAINER, Role.TRAI
 _LEFT_OUT: Final = ("desk", "dagster", "demo", "uploads")
 """Folders of a home that the copy does without: accounts of others, runs, and what is under way."""
 _SHOWN_FAULTS: Final = 20
+_TOLD: Final = (
+    "Written by `python -m benchmarks.desk_load --people {people} --seconds {seconds:g} --think {think:g} "
+    "--seed {seed}`.\n\n{people} people at once look at each page for up to {think:g} s"
+)
+_SETTING: Final = (
+    " (at least {least:g}): {who}. The desk is on loopback of a machine with {cores} cores, on which the\n"
+    "people run, too. Times are in milliseconds, from the request to the last byte of the answer; *1 ×* is\n"
+    "one server process. Every mark, comment and upload that the desk said it has taken was looked for\n"
+    "afterwards, and the chains were verified. The intake and the daily merging of ledger files did not run."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +189,8 @@ def report(outcomes: Sequence[Outcome], load: Load) -> str:
     lines = [
         "# The desk with many people at once",
         "",
-        f"Written by `python -m benchmarks.desk_load --people {load.people} --seconds {load.seconds:g} "
-        f"--think {load.think_s:g} --seed {load.seed}`: {load.people} people at once "
-        f"({_who_they_are(load.people)}), who look at each page for {load.think_s / 4:g} to "
-        f"{load.think_s:g} s, at a desk on loopback of a machine with {os.cpu_count()} cores that the people "
-        "run on, too. Times are in milliseconds, from the request to the last byte of the answer; "
-        f"{' and '.join(f'{each.workers} ×' for each in outcomes)} is the number of server processes. Every "
-        "mark, comment and upload that the desk said it has taken was looked for afterwards, and the chains "
-        "were verified.",
+        _TOLD.format(people=load.people, seconds=load.seconds, think=load.think_s, seed=load.seed)
+        + _SETTING.format(who=_who_they_are(load.people), least=load.think_s / 4, cores=os.cpu_count()),
         "",
         f"| request | {' | '.join(heads)} |",
         f"| --- |{' ---: | ---: | ---: | ---: |' * len(outcomes)}",
