@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from sopilot_assets.errors import LabelError
-from sopilot_assets.labels.chain import append_events, labels_ledger, read_chain
+from sopilot_assets.labels.chain import append_events, labels_ledger
 from sopilot_assets.labels.events import (
     NOTE_LETTERS,
     Agreement,
@@ -59,7 +59,7 @@ def say_of_result(
     """
     with only_writer(home.ledgers / "labels_said.lock"):
         row = _the_same_row(home, key, row_id)
-        events = [one for one in read_chain(home, key.task_id) if one.key == str(key)]
+        events = events_of(home, key)  # the chain is verified where they are added to
         try:
             draft = _draft(key, said, who=who, at=at, events=events, reported=reported_by(row))
         except ValidationError as error:
