@@ -100,11 +100,13 @@ def _said_newly(events: Sequence[LabelEvent]) -> Iterator[tuple[str, str]]:
 def _of_uploads(home: Home, told: Sequence[Told], before: Counter[str]) -> Iterator[str]:
     sent = Counter(sha256 for one in told for sha256 in one.uploads)
     now = captured(home) - before
-    yield from (f"uploads: {one} was sent and is not there" for one in sent if not now[one])
-    yield from (f"uploads: {one} is there {n} times" for one, n in now.items() if sent[one] and n > 1)
-    yield from (f"uploads: {one} is there and was not sent" for one in now if not sent[one])
-    landings = (read_landing(home, one) for one in all_uploads(home))
-    landed = Counter(one.sha256 for one in landings if one is not None and one.done)
+    landings = [one for upload in all_uploads(home) if (one := read_landing(home, upload)) and one.done]
+    landed = Counter(one.sha256 for one in landings)
+    # the same bytes may be sent under several names, of which the intake then takes one
+    targets = {(one.sha256, one.target) for one in landings if one.target is not None}
+    wanted = Counter(sha256 for sha256, _ in targets)
+    yield from (f"uploads: {n} x {one} is not there" for one, n in (wanted - now).items())
+    yield from (f"uploads: {n} x {one} is there too often" for one, n in (now - wanted).items())
     lost = sent - landed
     yield from (
         f"uploads: {one} was sent {sent[one]} times, {n} of them did not land" for one, n in lost.items()

@@ -125,8 +125,8 @@ class Person:
             except _Unexpected:
                 continue
 
-    def _doings(self) -> Mapping[Callable[[], None], int]:
-        doings: dict[Callable[[], None], int] = {
+    def _doings(self) -> Mapping[Callable[[], object], int]:
+        doings: dict[Callable[[], object], int] = {
             self._today: 10,
             self._list: 20,
             self._result: 25,
@@ -250,7 +250,7 @@ class Person:
         self._pictures("strip", [f"{address}/strip"], 1)
         size = self._range("video range", f"{address}/video", 0)
         self._range("video range", f"{address}/video", self._rng.randrange(size))
-        proposed: dict[str, object] = {}
+        proposed: dict[str, Any] = {}
         if data["counts"] is None:
             proposed = self._ask("proposal", "GET", f"{address}/proposal").json()
         steps = proposed.get("steps") or data["counts"]["steps"]
