@@ -187,7 +187,7 @@ _STORED: Final = TypeAdapter(Calibration)
 _REMEDY: Final = "Materialize gold_references for this task again."
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class EditedGold:
     """One decoded recording whose right explanation is known.
 
@@ -202,7 +202,7 @@ class EditedGold:
     evidence: Floats
     counts: Floats
 
-    @property
+    @functools.cached_property
     def right(self) -> Mask:
         """Which explanations (c,) name the change that was made and no other; where the recording begins or
         ends does not matter, nor where exactly something was added.
@@ -443,8 +443,8 @@ def _tried(case: EditedGold, prices: Prices) -> TriedGold:
 def _reported(case: EditedGold, vector: Floats, scale: float) -> tuple[PlannedEdit, ...]:
     scores = scale * case.evidence - case.counts @ vector
     candidates = [
-        replace(candidate, score=float(score))
-        for candidate, score in zip(case.candidates, scores, strict=True)
+        DecodedExplanation(one.explanation, score, one.segmentations, one.row)
+        for one, score in zip(case.candidates, scores.tolist(), strict=True)
     ]
     ranked = sorted(candidates, key=lambda c: (-c.score, c.explanation.changes))
     return Decoding(tuple(ranked)).reported

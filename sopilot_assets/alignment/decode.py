@@ -184,19 +184,17 @@ def decode(
     the steps.
     """
     video = _video(clips, prices, durations, stride_s)
-    beam = [procedure(order, durations) for order in orders]
     # two ways to the same states are one explanation: the cheaper one
-    tried: dict[Procedure, DecodedExplanation] = {}
-    for depth in range(max_edits + 1):
-        found = _segment(_cheapest(beam, tried), video)
-        if depth >= 2 and max((c.score for c in found), default=IMPOSSIBLE) <= max(
-            c.score for c in tried.values()
-        ):
-            tried.update({c.explanation.states: c for c in found})
-            break
-        tried.update({c.explanation.states: c for c in found})
-        best = sorted(found, key=_rank)[: BEAM if depth else len(orders)]
+    found = _segment(_cheapest([procedure(order, durations) for order in orders], {}), video)
+    tried: dict[Procedure, DecodedExplanation] = {c.explanation.states: c for c in found}
+    for edits in range(max_edits):
+        best = sorted(found, key=_rank)[: BEAM if edits else len(orders)]
         beam = [edited for candidate in best for edited in _edited(candidate.explanation, prices)]
+        found = _segment(_cheapest(beam, tried), video)
+        top = max(c.score for c in tried.values())
+        tried.update({c.explanation.states: c for c in found})
+        if edits and max((c.score for c in found), default=IMPOSSIBLE) <= top:
+            break
     return Decoding(tuple(sorted(tried.values(), key=_rank)))
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -66,10 +66,9 @@ class PlannedEdit:
     steps: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ProcedureState:
+class ProcedureState(NamedTuple):
     """One element of an explanation: ``step`` is a task's step or `UNKNOWN`; ``stands_for`` the step that
-    should be here, if any; duration as the log of seconds.
+    should be here, if any; duration as the log of seconds. A tuple, since hundreds of thousands are compared.
     """
 
     step: int
@@ -162,7 +161,7 @@ def _wrong(states: Procedure, prices: Prices) -> Iterator[_Edited]:
         unknown = ProcedureState(UNKNOWN, state.step, state.log_mean, UNKNOWN_SPREAD)
         beside = {states[near].step for near in (index - 1, index, index + 1) if 0 <= near < len(states)}
         for other, price in _instead(states, beside, prices.wrong):
-            stands_in = replace(other, stands_for=state.step) if other else unknown
+            stands_in = other._replace(stands_for=state.step) if other else unknown
             yield (
                 PlannedEdit(EditKind.WRONG, (state.step,)),
                 price,
@@ -178,13 +177,13 @@ def _instead(
     """
     known = {s.step: s for s in states if s.expected and s.step not in beside}
     each = price + math.log(1 + len(known))
-    return [(None, price), *((replace(s, spread=UNKNOWN_SPREAD), each) for s in known.values())]
+    return [(None, price), *((s._replace(spread=UNKNOWN_SPREAD), each) for s in known.values())]
 
 
 def _long(states: Procedure, prices: Prices) -> Iterator[_Edited]:
     for index, state in enumerate(states):
         if state.expected:
-            longer = replace(state, log_mean=state.log_mean + math.log(LONG_FACTOR), spread=LONG_SPREAD)
+            longer = state._replace(log_mean=state.log_mean + math.log(LONG_FACTOR), spread=LONG_SPREAD)
             yield (
                 PlannedEdit(EditKind.LONG, (state.step,)),
                 prices.long,
@@ -202,7 +201,7 @@ def _extra(states: Procedure, prices: Prices) -> Iterator[_Edited]:
             continue
         before = states[index].step if index < len(states) else len(states)
         for other, price in _instead(states, {state.step for state in neighbours}, prices.extra):
-            added = replace(other, stands_for=None) if other else extra
+            added = other._replace(stands_for=None) if other else extra
             yield (
                 PlannedEdit(EditKind.EXTRA, (before,)),
                 price,
@@ -214,7 +213,7 @@ def _partial(states: Procedure, prices: Prices) -> Iterator[_Edited]:
     for index in {0, len(states) - 1}:
         state = states[index]
         if state.expected:
-            cut = replace(state, log_mean=state.log_mean + math.log(PARTIAL_FACTOR), spread=PARTIAL_SPREAD)
+            cut = state._replace(log_mean=state.log_mean + math.log(PARTIAL_FACTOR), spread=PARTIAL_SPREAD)
             yield (
                 PlannedEdit(EditKind.PARTIAL, (state.step,)),
                 prices.partial,
@@ -226,14 +225,12 @@ def state_sequences(
     explanations: Sequence[Explanation], *, unknown_column: int, stride_s: float
 ) -> StateSequences:
     """The explanations as a padded batch at the usual tempo; ``stride_s`` turns seconds into clips."""
-    width = max(len(explanation.states) for explanation in explanations)
-    shape = (len(explanations), width)
-    emission = np.zeros(shape, dtype=np.int64)
-    log_duration, spread = np.zeros(shape), np.ones(shape)
-    for row, explanation in enumerate(explanations):
-        for column, state in enumerate(explanation.states):
-            emission[row, column] = unknown_column if state.step == UNKNOWN else state.step
-            log_duration[row, column] = state.log_mean - math.log(stride_s)
-            spread[row, column] = state.spread
+    states = [state for explanation in explanations for state in explanation.states]
     length = np.array([len(explanation.states) for explanation in explanations], dtype=np.int64)
+    used = np.arange(length.max()) < length[:, None]
+    emission = np.zeros(used.shape, dtype=np.int64)
+    log_duration, spread = np.zeros(used.shape), np.ones(used.shape)
+    emission[used] = [unknown_column if state.step == UNKNOWN else state.step for state in states]
+    log_duration[used] = np.array([state.log_mean for state in states]) - math.log(stride_s)
+    spread[used] = [state.spread for state in states]
     return StateSequences(emission, log_duration, spread, length)

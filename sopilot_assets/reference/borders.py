@@ -6,13 +6,14 @@ changes at a border between two steps and how much inside of a step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Features: TypeAlias = npt.NDArray[np.float32]
@@ -51,13 +52,14 @@ def contrasts(rows: Features, usable: Mask | None = None) -> Floats:
     """
     n = rows.shape[0]
     found = np.full(n + 1, np.nan)
-    sums = np.concatenate([np.zeros((1, rows.shape[1])), np.cumsum(rows.astype(np.float64), axis=0)])
+    # row by row: numpy adds up columns one by one
+    sums = list(accumulate(rows.astype(np.float64), initial=np.zeros(rows.shape[1])))
     for place in range(1, n):
         if usable is not None and not usable[max(place - REACH, 0) : place + REACH].all():
             continue
         before = sums[max(place - 1, 1)] - sums[max(place - REACH, 0)]
         after = sums[min(place + REACH, n)] - sums[min(place + 1, n - 1)]
-        length = np.linalg.norm(before) * np.linalg.norm(after)
+        length = math.sqrt(before @ before) * math.sqrt(after @ after)
         found[place] = 1.0 - before @ after / length if length > 0 else 0.0
     return found
 
@@ -77,6 +79,8 @@ def fit_borders(golds: Sequence[tuple[Floats, Sequence[int]]]) -> Borders:
             weights += [1.0 / max(len(chosen), 1)] * len(chosen)
     if len(set(labels)) < 2:
         return Borders(0.0, 0.0)
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - slow to import, used by fits only
+
     scale = 10.0  # effective observations of each kind in a gold
     model = LogisticRegression(C=REGULARISATION).fit(
         np.array(values)[:, None], labels, sample_weight=scale * np.array(weights)

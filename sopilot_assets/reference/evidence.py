@@ -21,7 +21,6 @@ import numpy.typing as npt
 from scipy.linalg import eigh
 from scipy.optimize import minimize
 from scipy.special import log_softmax
-from sklearn.linear_model import LogisticRegression
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Features: TypeAlias = npt.NDArray[np.float32]
@@ -338,6 +337,8 @@ def _logistic(points: Floats, steps: Indices, step_count: int) -> tuple[Floats, 
     """Weights (r, K) and bias (K,) from points (m, r); 0 for steps that do not occur."""
     weights, bias = np.zeros((points.shape[1], step_count)), np.zeros(step_count)
     if np.unique(steps).size > 1:
+        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - slow to import, used by fits only
+
         model = LogisticRegression(C=REGULARISATION, max_iter=500, tol=1e-5).fit(points, steps)
         coefficients, intercept = model.coef_, model.intercept_
         if model.classes_.size == 2:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -232,3 +234,9 @@ def test_the_warp_is_that_onto_the_gold_with_the_lowest_cost(reference: Referenc
     costs = {gold.video_id: warp_path(gold.rows, comparable(video))[2] for gold in reference.golds}
     assert warp.gold_id == min(costs, key=lambda gold_id: (costs[gold_id], gold_id))
     assert warp.normalized_cost == pytest.approx(costs[warp.gold_id])
+
+
+def test_aligning_does_not_load_what_only_fits_need() -> None:
+    code = "import sys, sopilot_assets.alignment.align; print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
