@@ -16,11 +16,13 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from sopilot_assets.desk.app import create_app
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.store.home import Home
+
+_LOOKS, _LOOK_MS = 600, 50
 
 
 @contextmanager
@@ -37,6 +39,17 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def wait_until(page: Page, condition: str) -> None:
+    """Wait until a condition in JavaScript holds. The desk's policy forbids what Playwright's own way does,
+    from its second look on.
+    """
+    for _ in range(_LOOKS):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(_LOOK_MS)
+    raise AssertionError(f"{condition}: does not hold after {_LOOKS * _LOOK_MS / 1000:g} s")
 
 
 @contextmanager

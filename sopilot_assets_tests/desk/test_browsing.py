@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
-from sopilot_assets_tests.desk.browser import chromium, served
+from sopilot_assets_tests.desk.browser import chromium, served, wait_until
 from sopilot_assets_tests.desk.conftest import of_role
 
 PATIENCE_MS = 30_000
@@ -48,9 +48,9 @@ def test_a_trainer_looks_jumps_to_a_finding_disagrees_and_finds_it_in_the_histor
     one = of_role(judged, "trainee")[0]
     page.get_by_role("link", name="Recordings").click()
     page.get_by_role("link", name=one.original_name).click()
-    page.wait_for_function("document.getElementById('trainee-video').readyState >= 2")
+    wait_until(page, "document.getElementById('trainee-video').readyState >= 2")
     page.locator("#deviation-0 .jump").click()
-    page.wait_for_function("document.querySelector('#deviation-0[aria-current]') !== null")
+    wait_until(page, "document.querySelector('#deviation-0[aria-current]') !== null")
     there = page.evaluate("document.getElementById('trainee-video').currentTime")
     page.locator("#whole-note").fill("not sent yet")
     page.locator("#agree-0-no").click()

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from sopilot_assets.capture.promotions import ConfirmedStep
 from sopilot_assets.store.home import Home
-from sopilot_assets_tests.desk.browser import chromium, served
+from sopilot_assets_tests.desk.browser import chromium, served, wait_until
 from sopilot_assets_tests.desk.marked_home import counting, events, unmarked_home
 
 FRAME_S = 1 / 6
@@ -58,11 +58,7 @@ def to_second(page: Page, time_s: float) -> None:
     box, end_ms = track.bounding_box(), page.evaluate("document.querySelector('video').duration * 1000")
     assert box is not None
     track.click(position={"x": box["width"] * time_s * 1000 / end_ms, "y": 30})
-    for _ in range(200):  # the desk's policy forbids what wait_for_function does
-        if not page.evaluate("document.querySelector('video').seeking"):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("the video does not come to rest")
+    wait_until(page, "!document.querySelector('video').seeking")
 
 
 def message(page: Page, text: str) -> None:

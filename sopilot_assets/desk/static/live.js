@@ -37,8 +37,8 @@ async function stampNow() {
   return answer.ok ? (await answer.json()).stamp : null;
 }
 
-async function watch() {
-  let known = await stampNow().catch(() => null);
+function watch() {
+  let known = null; // the page may be older than what a stamp of now would say
   const look = async () => {
     if (!document.querySelector("[data-waits]")) return;
     const stamp = document.hidden ? known : await stampNow().catch(() => known);
