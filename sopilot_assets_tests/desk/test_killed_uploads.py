@@ -19,7 +19,7 @@ from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 from tusclient.uploader import Uploader
 
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.publish import local_path
+from sopilot_assets.store.publish import TEMPORARY_PREFIX, local_path
 from sopilot_assets_tests.desk.process import DeskProcess, desk_process
 from sopilot_assets_tests.desk.sending import TOLD, captured, with_task
 
@@ -106,6 +106,7 @@ def test_killed_at_any_moment_everything_arrives_once(home: Home, tmp_path: Path
     )
     told = {name: json.loads(found.pop(f"{folder}/{name}.json"))["person"] for name in sent}
     assert told == {path.name: f"p{number}" for number, path in enumerate(paths)}
-    assert found == {}
+    # what a kill leaves unfinished under a name that intake passes over, until `sopilot home doctor --sweep`
+    assert [name for name in found if not Path(name).name.startswith(TEMPORARY_PREFIX)] == []
     left = [path.stat().st_size for path in local_path(home.uploads).glob("*/data")]
     assert [size for size in left if size == 450_000] == []
