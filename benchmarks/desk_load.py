@@ -38,7 +38,7 @@ from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.desk.accounts import Account, add_account
 from sopilot_assets.desk.log import SHELL, Doer
 from sopilot_assets.desk.roles import Role
-from sopilot_assets.stations.marking_media import film_of, played_video, strip_of
+from sopilot_assets.stations.marking_media import film_of, strip_of
 from sopilot_assets.stations.media import make_stills, make_video, thumbnail_ms
 from sopilot_assets.stations.review_now import result_now, stills_shown
 from sopilot_assets.store.home import Home
@@ -127,7 +127,6 @@ def prepared_home(source: Home, root: Path) -> Home:
         make_video(home, one)
         if one.role == "gold":
             film_of(home, one)
-            played_video(home, one)
             strip_of(home, one)
     return home
 

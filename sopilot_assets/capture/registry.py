@@ -88,6 +88,11 @@ class Recording:
         return self.row["status"] == WITHDRAWN
 
 
+def stored_file(home: Home, recording: Recording) -> Path:
+    """Where the file of a recording is stored."""
+    return local_path(home.videos / recording.stored_name)
+
+
 @dataclass(slots=True)
 class Registry:
     """All registered recordings by partition key, read once for a batch."""
@@ -134,7 +139,7 @@ class Registry:
 
     def path(self, key: PartitionKey) -> Path:
         """Where the file of a recording is stored."""
-        return local_path(self.home.videos / self[key].stored_name)
+        return stored_file(self.home, self[key])
 
     def gold_path(self, video_id: str, task_id: str) -> Path:
         """Where the file of a task's gold is stored, one that was promoted included."""

@@ -6,6 +6,9 @@ forked. So there is a *template*: started once with ``exec``, it imports the mod
 nothing else, has one thread, and is what is forked. It ends with this process, or when nothing was asked of
 it for a minute; the next child then starts another one.
 
+Python's own ``multiprocessing`` has such a server too. It keeps for ever the modules, the environment and the
+folder that it began with, and never ends while this process lives.
+
 Between the template and each child stands a *keeper*, which waits for the child and tells how it ended. The
 child has the environment, the folder, the import path and the limits that this process has at its start.
 """

@@ -1,5 +1,5 @@
-"""What the page on which steps are marked shows of a recording: when each picture is displayed, the video
-that browsers play, and a strip of small pictures.
+"""What the page on which steps are marked shows of a recording beside its video: when each picture of that is
+displayed, and a strip of small pictures.
 
 They lie beside the proxies and are made when somebody looks, in limited child processes, since they read the
 recording.
@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from sopilot_assets.capture.registry import Recording
+from sopilot_assets.capture.registry import Recording, stored_file
 from sopilot_assets.processes.limited import run_limited
-from sopilot_assets.scoring.review.proxy import PROXY_FPS, browsers_play, proxy
+from sopilot_assets.scoring.review.proxy import PROXY_FPS, browsers_play
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
 from sopilot_assets.store.shared import at_hand
@@ -64,7 +64,7 @@ def film_of(home: Home, recording: Recording) -> Film:
             target.unlink()
     film = run_limited(
         read_film,
-        (_source(home, recording),),
+        (stored_file(home, recording),),
         time_limit_s=INDEX_LIMIT_S,
         memory_limit_bytes=MEMORY_LIMIT_BYTES,
     )
@@ -72,24 +72,12 @@ def film_of(home: Home, recording: Recording) -> Film:
     return film
 
 
-def played_video(home: Home, recording: Recording) -> Path:
-    """The file that browsers play: the recording, or its proxy, which shows at every moment what it shows."""
-    if film_of(home, recording).itself:
-        return at_hand(_source(home, recording))
-    return run_limited(
-        proxy,
-        (at_hand(_source(home, recording)), local_path(home.proxies), recording.key.video_id),
-        time_limit_s=VIDEO_LIMIT_S,
-        memory_limit_bytes=MEMORY_LIMIT_BYTES,
-    )
-
-
 def strip_of(home: Home, recording: Recording) -> Path:
     """The file of a recording's strip, a JPEG."""
     target = local_path(home.proxies) / f"{recording.key.video_id}-strip.jpg"
     if not target.exists():
         film = film_of(home, recording)
-        args = (at_hand(_source(home, recording)), film, target)
+        args = (at_hand(stored_file(home, recording)), film, target)
         run_limited(write_strip, args, time_limit_s=VIDEO_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES)
     return target
 
@@ -134,7 +122,3 @@ def _pictures(source: Path, film: Film) -> Iterator[tuple[int, Image.Image]]:
     for chunk in frames_at(source, index, times_s, short_side=min(film.width, film.height)):
         for time_s, image in zip(chunk.times_s, chunk.images, strict=True):
             yield places[float(time_s)], Image.fromarray(image).resize((film.width, film.height))
-
-
-def _source(home: Home, recording: Recording) -> Path:
-    return local_path(home.videos / recording.stored_name)

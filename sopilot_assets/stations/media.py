@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sopilot_assets.capture.registry import Recording
+from sopilot_assets.capture.registry import Recording, stored_file
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.processes.held_file import take
 from sopilot_assets.processes.limited import map_limited, run_limited
@@ -96,7 +96,7 @@ def video_of(home: Home, recording: Recording) -> Made:
     if not known.exists():
         return Made(why=_why_not(known))
     chosen = known.read_text(encoding="utf-8").strip()
-    path = _source(home, recording) if not chosen else local_path(home.proxies) / Path(chosen).name
+    path = stored_file(home, recording) if not chosen else local_path(home.proxies) / Path(chosen).name
     return Made(path) if path.exists() else Made()
 
 
@@ -106,7 +106,7 @@ def make_video(home: Home, recording: Recording) -> bool:
     """
     with _only_maker(home, "videos") as alone:
         if alone and video_of(home, recording).waits:
-            args = (_source(home, recording), local_path(home.proxies), recording.key.video_id)
+            args = (stored_file(home, recording), local_path(home.proxies), recording.key.video_id)
             try:
                 chosen = run_limited(
                     _playable, args, time_limit_s=VIDEO_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES
@@ -132,7 +132,7 @@ def _waiting(home: Home, wanted: Sequence[tuple[Recording, int]]) -> list[_Still
         if still_of(home, video_id, at_ms).waits:
             its = by_video.setdefault(video_id, (recording, {}))[1]
             its[at_ms] = _still_file(home, video_id, at_ms)
-    return [_Stills(_source(home, recording), targets) for recording, targets in by_video.values()]
+    return [_Stills(stored_file(home, recording), targets) for recording, targets in by_video.values()]
 
 
 def _write_stills(work: _Stills) -> dict[int, str]:
@@ -151,10 +151,6 @@ def _playable(source: Path, proxies: Path, video_id: str) -> str:
     """The name of the proxy that is played, empty where it is the recording; runs in a child process."""
     source = at_hand(source)
     return "" if browsers_play(source) else proxy(source, proxies, video_id).name
-
-
-def _source(home: Home, recording: Recording) -> Path:
-    return local_path(home.videos / recording.stored_name)
 
 
 def _still_file(home: Home, video_id: str, at_ms: int) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,8 +31,6 @@ NOW = datetime(2026, 2, 23, 9, 30, tzinfo=UTC)
 PASSWORD = "the door is green on Mondays"
 BOSS = Doer("boss", "127.0.0.1", NOW)
 """Who makes accounts in tests."""
-
-Visitor = Callable[[Home], TestClient]
 
 
 @pytest.fixture

@@ -119,7 +119,9 @@ def test_the_film_has_the_real_times_of_all_pictures_and_the_video_comes_in_rang
     assert len(film["frames_ms"]) == row["frame_count"]
     assert film["frames_ms"][:3] == [0, 167, 333]
     assert film["itself"] is True
-    part = browser.get(f"/golds/{key}/video", headers={"range": "bytes=10-19"})
+    assert browser.get(f"/media/{key}/state").json()["ready"] is False  # asking has it made
+    assert browser.get(f"/media/{key}/state").json()["ready"] is True
+    part = browser.get(f"/media/{key}", headers={"range": "bytes=10-19"})
     assert (part.status_code, len(part.content)) == (206, 10)
     assert browser.get(f"/golds/{key}/strip").content[:3] == b"\xff\xd8\xff"
 

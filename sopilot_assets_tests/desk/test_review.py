@@ -17,8 +17,6 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.desk.conftest import NOW, of_role, signed_in
 
-NOBODY = "/recordings/filter_change-t-000000000000"
-
 
 def row_id(page: str) -> str:
     found = re.search(r'name="row" value="([0-9a-f]+)"', page)

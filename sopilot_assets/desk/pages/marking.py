@@ -32,7 +32,7 @@ from sopilot_assets.stations.marked_golds import (
     marked_tasks,
     usual_seconds,
 )
-from sopilot_assets.stations.marking_media import film_of, played_video, strip_of
+from sopilot_assets.stations.marking_media import film_of, strip_of
 from sopilot_assets.stations.step_proposals import propose_steps
 from sopilot_assets.store.home import PartitionKey
 from sopilot_assets.tasks import find_tasks, load_task
@@ -91,12 +91,6 @@ def film(call: Call) -> Response:
     return JSONResponse(film_of(call.home, marked_gold(call.home, _key(call))).model_dump())
 
 
-def video(call: Call) -> Response:
-    """The gold's video, in ranges."""
-    path = played_video(call.home, marked_gold(call.home, _key(call)))
-    return FileResponse(path, media_type="video/mp4", headers=_KEPT)
-
-
 def strip(call: Call) -> Response:
     """The small pictures of the gold's timeline."""
     path = strip_of(call.home, marked_gold(call.home, _key(call)))
@@ -105,7 +99,6 @@ def strip(call: Call) -> Response:
 
 def proposal(call: Call) -> Response:
     """Steps for a gold that nobody marked, or for somebody who marks it independently."""
-    # nothing else at the desk needs scikit-learn and numba, which this loads
     task, gold = _gold(call)
     found = propose_steps(call.home, task.task, task.inputs, gold.recording)
     steps = [one.model_dump() for one in confirmed_of(task.task, found.steps)]
@@ -244,7 +237,6 @@ ROUTES: Final[tuple[DeskRoute, ...]] = (
     DeskRoute("/golds/{key}/steps", marking, TRAINERS),
     DeskRoute("/golds/{key}/steps", confirm, TRAINERS, ("POST",)),
     DeskRoute("/golds/{key}/film", film, TRAINERS),
-    DeskRoute("/golds/{key}/video", video, TRAINERS),
     DeskRoute("/golds/{key}/strip", strip, TRAINERS),
     DeskRoute("/golds/{key}/proposal", proposal, TRAINERS),
     DeskRoute("/golds/sheets/{task}", export, TRAINERS),

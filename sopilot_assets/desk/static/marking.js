@@ -4,6 +4,7 @@ import { confirmed, keepDraft, keptDraft, loaded, dropDraft } from "./marking_st
 import { Player } from "./marking_player.js";
 import { StepTable, warningTexts } from "./marking_table.js";
 import { Timeline } from "./marking_timeline.js";
+import { prepared } from "./prepared.js";
 
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const words = read("words");
@@ -278,7 +279,8 @@ async function begun() {
   if (film.error) return say(`${words.no_film} ${film.error}`, "bad");
   const video = $("video");
   video.addEventListener("error", () => { $("lost").textContent = words.no_video; $("lost").hidden = false; });
-  video.src = `${address}/video`;
+  const media = `/media/${data.key}`;
+  const playable = prepared(media, (why) => { $("lost").textContent = why; $("lost").hidden = false; }).then((ready) => { if (ready) video.src = media; });
   player = new Player(video, film.frames_ms, film.end_ms);
   timeline = new Timeline($("timeline"), film, data.steps, words, {
     marks, change, seek, at, select: choose,
@@ -295,6 +297,7 @@ async function begun() {
   await starting();
   draw();
   moved();
+  await playable;
   $("desk").dataset.ready = "yes";
 }
 
