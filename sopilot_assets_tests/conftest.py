@@ -5,13 +5,13 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from dagster._core.storage.defs_state.base import set_defs_state_storage
+from dagster._core.storage.defs_state.base import DefsStateStorage
 from hypothesis import settings
 from upath import UPath
 
@@ -46,6 +46,10 @@ def _revisions_read_once(config: Config) -> ScriptDirectory:
 
 ScriptDirectory.from_config = staticmethod(_revisions_read_once)
 
+# Dagster keeps the instance that was entered last for whoever loads definitions. When a context of an earlier
+# test is thrown away, at any moment, it takes the one before, which is gone. No definition here has a state.
+setattr(DefsStateStorage, "get", staticmethod(lambda: None))  # noqa: B010 - mypy forbids methods set otherwise
+
 LONGEST_FIRST = (
     "soak/test_soak.py",
     "cli/test_runbook.py",
@@ -74,15 +78,6 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
     atexit.register(gc.unfreeze)  # nanobind counts what is left
-
-
-@pytest.fixture(autouse=True)
-def _no_instance_of_another_test() -> Iterator[None]:
-    """Dagster keeps the instance that was entered last for whoever loads definitions, also when instances of
-    several tests were left in another order, and then cannot load them.
-    """
-    with set_defs_state_storage(None):
-        yield
 
 
 @pytest.fixture
