@@ -16,8 +16,8 @@ from sopilot_assets.segments import Segment
 
 SAME_EVIDENCE: Final = 1e-2
 """How far (nats) a span's evidence may lie from that of its clips for a step, to be the evidence for it."""
-SHORTEST_GAP_S: Final = 0.25
-"""A shorter gap is rounding; clips lie half a second apart."""
+SHORTEST_GAP_S: Final = 0.01
+"""A shorter gap is rounding."""
 
 
 class OccurrenceKind(StrEnum):

@@ -32,8 +32,10 @@ class Times:
     ``steps`` has a row for each stretch of a recording:
         key, task_id, person, site, week, made_at, number, kind (`OccurrenceKind`), step_id, occurrence,
         rework, whole, begin_s, end_s, seconds, usual_s, low_s, high_s: see `times.ledger.COLUMNS`
-    ``deviations`` has a row for each step that a found deviation concerns, one where it concerns none:
-        key, task_id, person, site, week, type, severity, step_id, seconds (of the stretch that shows it)
+    ``deviations`` has a row for each found deviation:
+        key, task_id, person, site, week, type, severity, steps (those it concerns, with commas between),
+        lost_s (how much longer than usual an over-long step took, and all of what was added or done
+        instead; else 0)
     """
 
     cycles: pa.Table
@@ -60,7 +62,7 @@ def _read(home: Home, *_: tuple[str, ...]) -> Times:
     return Times(
         cycles=_table(query_together({}, _CYCLES, known=recordings, times=stretches)),
         steps=_table(query_together({}, _STEPS, known=recordings, times=stretches)),
-        deviations=_table(query_together({}, _DEVIATIONS, known=recordings)),
+        deviations=_table(query_together({}, _DEVIATIONS, known=recordings, times=stretches)),
     )
 
 
@@ -111,11 +113,18 @@ _FOUND: Final = (
 )
 _DEVIATIONS: Final = f"""
 with listed as (
-    select {_ABOUT}, unnest(from_json(deviations, '{_FOUND}')) as one
+    select {_ABOUT}, made_at, unnest(from_json(deviations, '{_FOUND}')) as one
     from known where deviations <> '[]'
+), taken as (
+    select {_ABOUT}, made_at, one.type as type, one.severity as severity,
+        array_to_string(one.steps, ',') as steps, one.trainee_start_s as begin_s,
+        one.trainee_end_s - one.trainee_start_s as seconds
+    from listed
+), usual as (
+    select key, step_id as steps, min(usual_s) as usual_s from times where kind = 'step' group by all
 )
-select {_ABOUT}, one.type as type, one.severity as severity,
-    unnest(case when len(one.steps) > 0 then one.steps else [null] end) as step_id,
-    one.trainee_end_s - one.trainee_start_s as seconds
-from listed
+select {_ABOUT}, type, severity, steps, case
+        when type = 'over_time' then greatest(seconds - coalesce(usual_s, seconds), 0)
+        when type in ('wrong_step', 'step_deviation') then seconds else 0 end as lost_s
+from taken left join usual using (key, steps) order by made_at, key, begin_s, type, steps
 """  # noqa: S608 - constants of ours
