@@ -27,6 +27,7 @@ from sopilot_assets.desk.pages import (
     review,
     sign_in,
     tasks,
+    times,
     today,
     tus,
     uploads,
@@ -47,6 +48,7 @@ PAGES: Final = (
     uploads,
     tus,
     tasks,
+    times,
     own_account,
     accounts,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sopilot_assets.tasks.spec import TaskSpec
+from sopilot_assets.tasks.spec import PLANNED, TaskSpec
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -21,7 +21,9 @@ class FieldDifference:
 
 
 def differences(before: TaskSpec, after: TaskSpec) -> tuple[FieldDifference, ...]:
-    """The differing fields in the order of the file; steps go by their id, and their order is a field."""
+    """The differing fields in the order of the file; steps go by their id, and their order is a field. What
+    planning sets (`spec.PLANNED`) is none of the agreement.
+    """
     old, new = dict(_fields(before)), dict(_fields(after))
     return tuple(
         FieldDifference(field, _shown(old.get(field)), _shown(new.get(field)))
@@ -31,7 +33,7 @@ def differences(before: TaskSpec, after: TaskSpec) -> tuple[FieldDifference, ...
 
 
 def _fields(spec: TaskSpec) -> Iterator[tuple[str, object]]:
-    content = spec.model_dump(mode="json", exclude={"steps"})
+    content = spec.model_dump(mode="json", exclude={"steps", *PLANNED})
     yield from _flat("", content)
     yield "steps", list(spec.step_ids)
     for step in spec.steps:
