@@ -80,5 +80,5 @@ def tasks_with_labels(home: Home) -> list[str]:
 
 
 def _voice(draft: Draft) -> tuple[str, str, str, bool]:
-    """Whose earlier word it replaces; who settles a disagreement may have said before that they cannot say."""
+    """Whose earlier word it replaces; who settles a dispute may have said before that they cannot say."""
     return draft.who, draft.key, draft.source.value, draft.adjudicates

@@ -65,7 +65,9 @@ def refuse_own_disputes(events: Sequence[LabelEvent], drafts: Iterable[Draft]) -
 def _who_differ(newest: Mapping[str, LabelEvent]) -> tuple[str, ...]:
     said = {who: event.critical_expected for who, event in newest.items()}
     answers = set(said.values()) - {None}
-    return tuple(sorted(who for who, answer in said.items() if answer is not None)) if len(answers) > 1 else ()
+    return (
+        tuple(sorted(who for who, answer in said.items() if answer is not None)) if len(answers) > 1 else ()
+    )
 
 
 def _not_a_third_person(draft: Draft, dispute: Dispute) -> LabelError:

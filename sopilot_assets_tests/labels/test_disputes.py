@@ -27,7 +27,9 @@ def test_a_dispute_names_who_differ_and_who_settled_it(home: Home) -> None:
 def test_nobody_settles_what_they_disagree_on_themselves(home: Home, who: str, source: str) -> None:
     before = append(home, *(draft("job-1", one, one == "ann", source=source) for one in ("ann", "bob")))
     for critical in (True, False, None):
-        with pytest.raises(LabelError, match=f"a third person .* ann, bob disagree on, found {who}") as refused:
+        with pytest.raises(
+            LabelError, match=f"a third person .* ann, bob disagree on, found {who}"
+        ) as refused:
             append(home, draft("job-2", who), draft("job-1", who, critical, adjudicates=True))
         assert "当事者以外" in (refused.value.ja or "")
     assert read_chain(home, TASK) == before, "nothing was taken"
