@@ -20,6 +20,7 @@ from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import Guards
 from sopilot_assets.desk.pages import (
     accounts,
+    labels,
     marking,
     media,
     own_account,
@@ -45,6 +46,7 @@ PAGES: Final = (
     review,
     media,
     marking,
+    labels,
     uploads,
     tus,
     tasks,
