@@ -145,8 +145,8 @@ def gold_effect(
     return GoldEffect(
         one.changes,
         one.reference,
-        before=_reading(pairs, "before", picked, said),
-        after=_reading(pairs, "after", picked, said),
+        before=_shares(pairs, "before", picked, said),
+        after=_shares(pairs, "after", picked, said),
         newly_decided=int((decided["after"] & ~decided["before"]).sum()),
         newly_left=int((decided["before"] & ~decided["after"]).sum()),
         waiting=int(rows["decision_after"].isna().sum()),
@@ -160,11 +160,11 @@ _OFF: Final = "problem is not null or shows_task is not distinct from false as o
 _PAIRS: Final = f"""
 with before as (
     select key, coalesce(person, '') as person, {", ".join(_TWICE)}, {_OFF} from written, cut
-    where task_id = cut.task_id and written_at < cut.began
+    where task_id = cut.its_task and written_at < cut.began
     qualify row_number() over (partition by key order by written_at desc, run_id desc, row_id) = 1
 ), after as (
     select key, {", ".join(_TWICE)}, {_OFF} from written, cut
-    where task_id = cut.task_id and written_at >= cut.began and reference_id = cut.reference_id
+    where task_id = cut.its_task and written_at >= cut.began and reference_id = cut.its_reference
     qualify row_number() over (partition by key order by written_at, run_id, row_id) = 1
 ) select before.key, before.person, before.off as off_before, coalesce(after.off, false) as off_after,
     {", ".join(f"before.{name} as {name}_before, after.{name} as {name}_after" for name in _TWICE)}
@@ -175,18 +175,17 @@ from before left join after using (key) where before.role = 'trainee' order by k
 def _rows(home: Home, one: GoldRound, reference: ReferenceMade) -> pd.DataFrame:
     """The newest row of each trainee recording before the changes, beside its first one by the reference."""
     cut = {
-        "task_id": [one.changes[0].task_id],
+        "its_task": [one.changes[0].task_id],
         "began": [one.changes[0].at],
-        "reference_id": [reference.reference_id],
+        "its_reference": [reference.reference_id],
     }
-    # `_PAIRS` begins where the views of the ledger end
     return scores_ledger(home).query(
         f"select * from ({_PAIRS.strip()})",  # noqa: S608 - constants of ours
         cut=pd.DataFrame(cut, dtype="string"),
     )
 
 
-def _reading(
+def _shares(
     pairs: pd.DataFrame, when: str, picked: Collection[str], said: Mapping[str, float]
 ) -> DecisionShares:
     decision = pairs[f"decision_{when}"]

@@ -15,8 +15,10 @@ import pandas as pd
 from sopilot_assets.capture.ledgers import ACTIVE, WITHDRAWN, videos_ledger
 from sopilot_assets.capture.promotions import PromotionChange, PromotionEvent, promotions_chain
 from sopilot_assets.reference.ledger import references_ledger
+from sopilot_assets.stations.gold_promotions import ALIGNMENT, CONFIRMED, CORRECTED
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Row, plain_rows
+from sopilot_assets.texts.languages import Text
 
 
 class GoldHappening(StrEnum):
@@ -49,6 +51,19 @@ class GoldEvent:
     who: str = ""
     why: str = ""
     steps_from: str = ""
+
+    @property
+    def steps_text(self) -> Text | None:
+        """What the steps of a promoted one came from, for readers; None where it was not promoted."""
+        if not self.steps_from:
+            return None
+        if self.steps_from.endswith(CORRECTED):
+            return Text("steps corrected at the desk", "手順の時刻：デスクで修正して確定")
+        if self.steps_from.endswith(CONFIRMED):
+            return Text("steps confirmed at the desk as proposed", "手順の時刻：デスクで候補のまま確定")
+        if self.steps_from.startswith(ALIGNMENT):
+            return Text("steps as the scoring found them", "手順の時刻：採点で見つかったまま")
+        return Text(f"steps of {self.steps_from}", f"手順の時刻：{self.steps_from}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,9 @@ from sopilot_assets.tasks import TaskSpec, load_task
 
 DIGITS: Final = 3
 """Decimals of the seconds that an event keeps."""
+ALIGNMENT: Final = "the alignment with reference"
+CONFIRMED, CORRECTED = "confirmed at the desk", "corrected at the desk"
+"""What ``steps_from`` begins with where scoring found the steps, and ends with where a person looked at them."""
 
 
 def promote_recording(
@@ -177,7 +180,7 @@ def proposed_to_promote(home: Home, task: TaskSpec, inputs: GoldInputs, recordin
 
 
 def _alignment_source(home: Home, task: TaskSpec) -> str:
-    return f"the alignment with reference {current_reference_ids(home).get(task.task_id)}"
+    return f"{ALIGNMENT} {current_reference_ids(home).get(task.task_id)}"
 
 
 def _steps(

@@ -27,6 +27,8 @@ from sopilot_assets.stations.gold_lift import GoldsNow, golds_now, lifts
 from sopilot_assets.stations.gold_marks import Proposed
 from sopilot_assets.stations.gold_power import try_gold
 from sopilot_assets.stations.gold_promotions import (
+    CONFIRMED,
+    CORRECTED,
     demote_recording,
     promotable_recording,
     promote_recording,
@@ -207,7 +209,7 @@ def promote(call: Call) -> Response:
             f"{key}: expected steps with their times and a reason, found {why['msg']}."
         ) from error
     shown = sent.proposed
-    did = "confirmed" if shown.steps == sent.steps else "corrected"
+    did = CONFIRMED if shown.steps == sent.steps else CORRECTED
     event = promote_recording(
         call.home,
         key,
@@ -215,7 +217,7 @@ def promote(call: Call) -> Response:
         why=sent.why,
         at=call.now,
         run_id=f"desk-{call.who.who}",
-        marked=Proposed(sent.steps, f"{shown.by or 'nothing'}, {did} at the desk"),
+        marked=Proposed(sent.steps, f"{shown.by or 'nothing'}, {did}"),
     )
     scored = len(Registry.read(call.home).active(key.task_id))
     based_on = "" if event is None else event.event_id
