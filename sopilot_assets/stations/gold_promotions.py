@@ -42,7 +42,7 @@ DIGITS: Final = 3
 """Decimals of the seconds that an event keeps."""
 ALIGNMENT: Final = "the alignment with reference"
 CONFIRMED, CORRECTED = "confirmed at the desk", "corrected at the desk"
-"""What ``steps_from`` begins with where scoring found the steps, and ends with where a person looked at them."""
+"""What ``steps_from`` begins with where scoring found the steps, and ends with where a person saw them."""
 
 
 def promote_recording(
