@@ -137,11 +137,23 @@ class LabelError(SopilotError):
 
 
 class StudyError(SopilotError):
-    """A study that cannot be registered, split, fitted or evaluated."""
+    """A study that cannot be registered, split, fitted or evaluated; ``ja`` says so in Japanese, where the
+    desk shows it.
+    """
+
+    def __init__(self, message: str, *, ja: str | None = None) -> None:
+        super().__init__(message)
+        self.ja = ja
 
 
 class DossierError(SopilotError):
-    """A dossier, key or signature that is missing, damaged or not what it claims to be."""
+    """A dossier, key or signature that is missing, damaged or not what it claims to be; ``ja`` says so in
+    Japanese, where the desk shows it.
+    """
+
+    def __init__(self, message: str, *, ja: str | None = None) -> None:
+        super().__init__(message)
+        self.ja = ja
 
 
 class BackupError(SopilotError):
