@@ -23,6 +23,7 @@ from sopilot_assets.desk.pages import (
     marking,
     media,
     own_account,
+    people,
     recordings,
     review,
     sign_in,
@@ -47,6 +48,7 @@ PAGES: Final = (
     uploads,
     tus,
     tasks,
+    people,
     own_account,
     accounts,
 )
