@@ -7,6 +7,7 @@ import re
 import pytest
 
 from sopilot_assets.desk.roles import Role
+from sopilot_assets.people import persons
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import Step, new_task
 from sopilot_assets_tests.desk.conftest import signed_in
@@ -101,3 +102,15 @@ def test_who_is_not_there_is_not_found_and_without_a_person_one_chooses(gaskets:
     assert browser.get("/people/results?person=p9").status_code == 404
     assert browser.get("/people/results").headers["location"] == "/people"
     assert "Nobody matches." in browser.get("/people?q=p9&task=<script>&page=x").text
+
+
+def test_the_list_has_pages_that_keep_what_was_asked(gaskets: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(persons, "PER_PAGE", 1)
+    browser = signed_in(gaskets)
+    first = browser.get("/people?q=P&task=gasket").text
+    assert 'rel="prev"' not in first
+    (link,) = re.findall(r'rel="next" href="([^"]*)"', first)
+    last = browser.get(link.replace("&amp;", "&")).text
+    assert 'class="person" href="/people/results?person=p2&amp;task=gasket"' in last
+    assert 'rel="next"' not in last
+    assert 'rel="prev"' in last

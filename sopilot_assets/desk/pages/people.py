@@ -63,9 +63,10 @@ def people(call: Call) -> Response:
                 for task_id in {*tasks_with_people(call.home), *filter(None, [task])}
             },
             "pages": {
-                side: _address(HERE, q=text, task=task or "", page=str(page) if page > 1 else "")
-                for side, page in (("previous", found.page - 1), ("next", found.page + 1))
+                side: _address(HERE, q=text, task=task or "", page=str(page))
                 if 1 <= page <= found.pages
+                else None
+                for side, page in (("previous", found.page - 1), ("next", found.page + 1))
             },
             "results": results_address,
         },
