@@ -24,6 +24,7 @@ from sopilot_assets.desk.pages import (
     marking,
     media,
     own_account,
+    people,
     policies,
     promotions,
     recordings,
@@ -55,6 +56,7 @@ PAGES: Final = (
     tus,
     tasks,
     times,
+    people,
     own_account,
     accounts,
 )
