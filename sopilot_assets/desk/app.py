@@ -26,6 +26,8 @@ from sopilot_assets.desk.pages import (
     recordings,
     review,
     sign_in,
+    task_editing,
+    task_versions,
     tasks,
     today,
     tus,
@@ -47,6 +49,8 @@ PAGES: Final = (
     uploads,
     tus,
     tasks,
+    task_editing,
+    task_versions,
     own_account,
     accounts,
 )
