@@ -3,6 +3,7 @@
 SopilotError
 ├── ConfigError            a setting or environment that cannot work
 │   ├── TaskError          a task file that is missing, invalid or locked
+│   │   └── TaskConflict   somebody else changed the task's file meanwhile
 │   └── AccountError       an account of the desk that cannot be made, changed or removed
 ├── VideoError             a video that cannot be used
 │   ├── UnreadableVideo    no frames can be decoded from it
@@ -57,6 +58,14 @@ class ConfigError(SopilotError):
 
 class TaskError(ConfigError):
     """A task file that is missing, invalid or locked."""
+
+
+class TaskConflict(TaskError):
+    """Somebody else changed the task's file meanwhile; ``ja`` says so in Japanese."""
+
+    def __init__(self, message: str, *, ja: str) -> None:
+        super().__init__(message)
+        self.ja = ja
 
 
 class AccountError(ConfigError):

@@ -30,6 +30,8 @@ from sopilot_assets.desk.pages import (
     recordings,
     review,
     sign_in,
+    task_editing,
+    task_versions,
     tasks,
     times,
     today,
@@ -57,6 +59,8 @@ PAGES: Final = (
     tasks,
     times,
     people,
+    task_editing,
+    task_versions,
     own_account,
     accounts,
 )

@@ -46,6 +46,17 @@ class _Now:
     policy: str
 
 
+@dataclass(frozen=True, slots=True)
+class OutdatedScores:
+    """What a change makes of a task's scores: how many there are, the keys of those that it makes out of date
+    (``by_it``), and of those that are so before and after it.
+    """
+
+    scored: int
+    by_it: frozenset[str]
+    already: frozenset[str]
+
+
 def stale_scores(home: Home) -> pd.DataFrame:
     """The active recordings whose newest score was made by something older than what would make it now.
 
@@ -108,6 +119,30 @@ def outdated_by_golds(
         if outdated:
             found[task_id] = canonical_sha256({"golds": its.fingerprint, "scores": outdated})[:16]
     return found
+
+
+def outdated_by_task(home: Home, before: TaskSpec, after: TaskSpec, registry: Registry) -> OutdatedScores:
+    """The scores that a change of a task's file would make out of date. ``before`` and ``after`` are the task
+    as it is and as it would be.
+
+    Asks as `outdated_by_golds` does; another embedder is another model.
+    """
+    task_id = before.task_id
+    scored = {str(row["key"]): row for row in plain_rows(scores_ledger(home).query(_NEWEST))}
+    state, models = reference_states(home).get(task_id), embedding_models(home)
+    stale = []
+    for task in (before, after):
+        inputs = gold_inputs(home, task, registry=registry, models=models)
+        policy = deciding_policies(home, {task_id: task}).get(task_id, GOLDS)
+        now = _by_golds(task, inputs, state, policy)
+        if task.embedder is not before.embedder:
+            now = replace(now, model=task.embedder.value)
+        active = registry.active(task_id).items()
+        stale.append(
+            frozenset(key for key, one in active if key in scored and _reasons(scored[key], now, None, one))
+        )
+    already, then = stale
+    return OutdatedScores(len(scored.keys() & registry.active(task_id)), then - already, already & then)
 
 
 _BY_PEOPLE: Final = frozenset({"reference", "policy", "recording"})

@@ -30,6 +30,9 @@ MOST_ORDERS: Final = 50
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\r\n]*$")
 ]
+Sentence = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400, pattern=r"^[^\r\n]*$")
+]
 StepId = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
 Points = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=0.5, allow_inf_nan=False)]
@@ -96,12 +99,15 @@ class Step(_Section):
     """One step of a procedure.
 
     ``after`` names the steps that must be done before this one. Left out, it is the step above; an empty list
-    means that the step may be done at any time.
+    means that the step may be done at any time. ``instruction`` says in a sentence how the step is done, for
+    the work instruction; nothing is judged by it.
     """
 
     id: StepId
     name: Name
     name_ja: Name | None = None
+    instruction: Sentence | None = None
+    instruction_ja: Sentence | None = None
     critical: bool = True
     after: tuple[StepId, ...] | None = None
 
@@ -243,9 +249,10 @@ class TaskSpec(_Section):
     def fingerprint(self) -> str:
         """A SHA-256 (64 hex digits) over everything in the task that can change a score or a decision.
 
-        Names, the version number, the quality gate and the takt time are left out: the first two only label
-        a score, the gate decides what is recorded and not how it is judged, and the takt time is beside the
-        point. ``after`` enters as the order it implies, so that spelling out a default changes nothing.
+        Names, instructions, the version number, the quality gate and the takt time are left out: names and
+        number only label a score, the gate decides what is recorded and not how it is judged, and the takt time
+        is beside the point. ``after`` enters as the order it implies, so that spelling out a default changes
+        nothing.
         """
         judged = self.model_dump(mode="json", exclude=set(_NOT_JUDGED | PLANNED))
         before = self.predecessors()
