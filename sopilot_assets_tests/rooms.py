@@ -31,6 +31,7 @@ FLOORS: Final = (
             "alignment",
             "scoring",
             "labels",
+            "exchange",
             "intervals",
             "old_rules",
             "studies",
