@@ -32,6 +32,7 @@ FLOORS: Final = (
             "scoring",
             "times",
             "labels",
+            "exchange",
             "intervals",
             "old_rules",
             "studies",

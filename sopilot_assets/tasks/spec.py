@@ -250,9 +250,9 @@ class TaskSpec(_Section):
         """A SHA-256 (64 hex digits) over everything in the task that can change a score or a decision.
 
         Names, instructions, the version number, the quality gate and the takt time are left out: names and
-        number only label a score, the gate decides what is recorded and not how it is judged, and the takt time
-        is beside the point. ``after`` enters as the order it implies, so that spelling out a default changes
-        nothing.
+        number only label a score, the gate decides what is recorded and not how it is judged, and the takt
+        time is beside the point. ``after`` enters as the order it implies, so that spelling out a default
+        changes nothing.
         """
         judged = self.model_dump(mode="json", exclude=set(_NOT_JUDGED | PLANNED))
         before = self.predecessors()
