@@ -32,6 +32,7 @@ from sopilot_assets.labels.blind import NOT_LABELED, why_not_right
 from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.reference.annotations import StepInterval, read_annotations, told
 from sopilot_assets.reference.ledger import current_reference_ids
+from sopilot_assets.reference.step_names import StepNames
 from sopilot_assets.stations.gold_inputs import GoldInputs, embedding_models, gold_names
 from sopilot_assets.stations.gold_marks import Proposed, checked_steps, confirmed_of
 from sopilot_assets.stations.step_proposals import propose_steps
@@ -196,7 +197,7 @@ def _steps(
     if not steps_file.exists():
         raise GoldError(f"{steps_file}: expected a file with rows as in steps.csv, found none.")
     names = gold_names(recording)
-    found = read_annotations(UPath(steps_file), task.step_ids, [names], source=str(steps_file))
+    found = read_annotations(UPath(steps_file), StepNames.of(task), [names], source=str(steps_file))
     if found.faults:
         faults = list(told(found.faults))
         raise GoldError(

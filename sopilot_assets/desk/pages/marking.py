@@ -16,11 +16,11 @@ from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.errors import ConfigError, GoldError, MarkConflict
 from sopilot_assets.scoring.review.marks import step_colour
+from sopilot_assets.stations.exchanged_steps import import_steps
 from sopilot_assets.stations.gold_marks import (
     Proposed,
     confirm_steps,
     confirmed_of,
-    import_steps,
     marked_gold,
     steps_sheet,
 )
@@ -166,7 +166,9 @@ def _taken(call: Call, data: bytes) -> Response:
     done = import_steps(
         call.home, task.inputs, data, source="CSV", who=who, at=call.now, run_id=f"desk-{who}"
     )
-    return JSONResponse({"taken": done.taken, "same": done.same, "strangers": done.strangers})
+    japanese = call.language is Language.JA
+    strangers = [one.ja if japanese else one.en for one in (*done.strangers, *done.remarks)]
+    return JSONResponse({"taken": done.taken, "same": done.same, "strangers": strangers})
 
 
 def _key(call: Call) -> PartitionKey:
