@@ -39,6 +39,7 @@ UNKNOWN: Final = Text("unknown", "不明")
 _TOP, _BOTTOM, _LEFT, _RIGHT = 26.0, 34.0, 46.0, 14.0
 _HEIGHT: Final = 300.0
 _WIDTH: Final = 760.0
+_NARROWEST: Final = 230.0
 _LETTERS: Final = 11.0
 _LINE: Final = 26.0
 _NAMES: Final = 250.0
@@ -54,7 +55,7 @@ def cycle_chart(rows: Sequence[Row], *, takt_s: float | None) -> Drawing:
     """
     shown = [row for row in rows if row["n"]]
     top_s = max([*(float(row["max_s"] or 0.0) for row in shown), takt_s or 0.0, 1.0])
-    width = max(_WIDTH, _LEFT + _RIGHT + 40.0 * len(shown))
+    width = _LEFT + _RIGHT + max(_NARROWEST, 44.0 * len(shown))
     y, shapes = _seconds_axis(top_s, width)
     step = (width - _LEFT - _RIGHT) / max(len(shown), 1)
     every = math.ceil(66.0 / step)
@@ -80,8 +81,9 @@ def yamazumi_chart(task: TaskSpec, bars: Sequence[Bar], *, takt_s: float | None)
     waiting, with the takt time across them.
     """
     top_s = max([*(bar.cycle_s for bar in bars), takt_s or 0.0, 1.0])
-    y, shapes = _seconds_axis(top_s, _WIDTH)
-    step = min((_WIDTH - _LEFT - _RIGHT) / max(len(bars), 1), 130.0)
+    step = 90.0
+    width = _LEFT + _RIGHT + max(_NARROWEST, step * len(bars))
+    y, shapes = _seconds_axis(top_s, width)
     for place, bar in enumerate(bars):
         left = _LEFT + place * step + step * 0.14
         right = left + step * 0.72
@@ -90,7 +92,7 @@ def yamazumi_chart(task: TaskSpec, bars: Sequence[Bar], *, takt_s: float | None)
         shapes.append(TextLine((middle, y(bar.cycle_s) - 8), _same(f"{bar.cycle_s:.1f}"), _LETTERS, "middle"))
         name = UNKNOWN if bar.name is None else _same(_cut(bar.name, step))
         shapes += [_below(middle, name, 0), _below(middle, _same(f"n {bar.n}"), 1)]
-    return Drawing(_WIDTH, _HEIGHT, (*shapes, *_takt_line(takt_s, y, _WIDTH)))
+    return Drawing(width, _HEIGHT, (*shapes, *_takt_line(takt_s, y, width)))
 
 
 def _stacked(

@@ -98,7 +98,8 @@ def xlsx_bytes(rows: Sequence[Row], task: TaskSpec) -> bytes:
                     sheet.write(place, column, _harmless(value), seconds if name.endswith("_s") else None)
         sheet.freeze_panes(1, 2)
         sheet.set_landscape()
-        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(0)
+        sheet.repeat_columns(1, 2)
         sheet.autofilter(0, 0, max(len(rows), 1), len(columns) - 1)
         for column, name in enumerate(columns):
             sheet.set_column(column, column, _WIDTHS.get(name, max(len(name), 8) + 3))

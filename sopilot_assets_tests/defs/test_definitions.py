@@ -21,7 +21,7 @@ from sopilot_assets.defs.partitions import NEIGHBOURS_TOGETHER
 from sopilot_assets.defs.resources import ClockResource
 from sopilot_assets.defs.runs import RANGE_END, RANGE_START
 
-SCORING = ("alignments", "captured_videos", "clip_embeddings", "gold_references", "scores")
+SCORING = ("alignments", "captured_videos", "clip_embeddings", "gold_references", "scores", "step_times")
 EVIDENCE = (
     "adopted_policies",
     "critical_policies",
@@ -108,6 +108,7 @@ JOBS = {
         "gold_references_checks",
         "scores",
         "scores_checks",
+        "step_times",
     ),
     "start_campaign": ("begin_campaign",),
     "stop_campaign": ("end_campaign",),
