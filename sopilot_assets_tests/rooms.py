@@ -30,6 +30,7 @@ FLOORS: Final = (
             "reference",
             "alignment",
             "scoring",
+            "times",
             "labels",
             "intervals",
             "old_rules",

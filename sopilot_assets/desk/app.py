@@ -29,6 +29,7 @@ from sopilot_assets.desk.pages import (
     task_editing,
     task_versions,
     tasks,
+    times,
     today,
     tus,
     uploads,
@@ -51,6 +52,7 @@ PAGES: Final = (
     tasks,
     task_editing,
     task_versions,
+    times,
     own_account,
     accounts,
 )
