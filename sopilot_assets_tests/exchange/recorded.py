@@ -19,6 +19,7 @@ STEPS: Final = StepNames(IDS, {"open the cover": (0,), "フタを開ける": (0,
 VOCABULARY: Final = Vocabulary("Filter <change> & more", IDS)
 HASHES: Final = ("a" * 64, "b" * 64)
 NAMES: Final = ("ガイド 01.mp4", "take&02.mp4")
+GUIDE, TAKE = NAMES
 EVERY_40_MS: Final = Pictures(tuple(range(0, 60_000, 40)), 60_000)
 
 

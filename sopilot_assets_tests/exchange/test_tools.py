@@ -17,10 +17,10 @@ from typing import Final
 import pytest
 
 from sopilot_assets.exchange.formats import Format, format_of
-from sopilot_assets_tests.exchange.recorded import NAMES, milliseconds, read
+from sopilot_assets_tests.exchange.recorded import GUIDE, TAKE, milliseconds, read
 
 FILES: Final = Path(__file__).parent / "files"
-GUIDE, TAKE = NAMES
+
 GUIDES: Final = [("open_cover", 0, 4517), ("pull_filter", 4517, 9123), ("close_cover", 9123, 60_000)]
 TAKES: Final = [("open_cover", 250, 2000), ("open_cover", 3000, 5333)]
 
