@@ -42,7 +42,7 @@ class SaidGold:
 
 
 @dataclass(frozen=True, slots=True)
-class SaidSteps:
+class FileSteps:
     """What files say of golds, by video id. ``strangers`` are recordings that are none of them, ``remarks``
     what was left out, or should be looked at.
     """
@@ -59,7 +59,7 @@ def steps_in(
     *,
     pictures_of: PicturesOf,
     given: GoldNames | None = None,
-) -> SaidSteps:
+) -> FileSteps:
     """The steps that files say of ``golds``; ``given`` is the gold that they are about, where somebody says
     so.
 
@@ -82,10 +82,10 @@ class _Reader:
         self.strangers: list[Text] = []
         self.remarks: list[Text] = []
 
-    def done(self) -> SaidSteps:
+    def done(self) -> FileSteps:
         if self.faults:
             raise refusal(self.faults)
-        return SaidSteps(self.found, tuple(self.strangers), tuple(self.remarks))
+        return FileSteps(self.found, tuple(self.strangers), tuple(self.remarks))
 
     def read(self, file: ReadFile) -> None:
         faults = Faults(file.source)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sopilot_assets.exchange.formats import Format, read_files
 from sopilot_assets.exchange.said import MarkedInterval, MarkedVideo, Pictures, Vocabulary
-from sopilot_assets.exchange.steps import SaidSteps, steps_in
+from sopilot_assets.exchange.steps import FileSteps, steps_in
 from sopilot_assets.reference.annotations import GoldNames
 from sopilot_assets.reference.step_names import StepNames
 
@@ -39,14 +39,14 @@ def video(place: int, *intervals: tuple[str, int, int], pictures: Pictures = EVE
 
 def read(
     data: bytes, *, source: str = "steps", pictures: Pictures = EVERY_40_MS, told: Format | None = None
-) -> SaidSteps:
+) -> FileSteps:
     """What a file says of the two recordings."""
     return steps_in(
         read_files(data, source=source, told=told), STEPS, golds(pictures), pictures_of=lambda _: pictures
     )
 
 
-def milliseconds(said: SaidSteps) -> dict[str, list[tuple[str, int, int]]]:
+def milliseconds(said: FileSteps) -> dict[str, list[tuple[str, int, int]]]:
     """The same in whole milliseconds, by the name of the recording."""
     names = {gold.video_id: gold.name for gold in golds()}
     return {
