@@ -3,6 +3,7 @@
 SopilotError
 ├── ConfigError            a setting or environment that cannot work
 │   ├── TaskError          a task file that is missing, invalid or locked
+│   │   └── TaskConflict   somebody else changed the task's file meanwhile
 │   └── AccountError       an account of the desk that cannot be made, changed or removed
 ├── VideoError             a video that cannot be used
 │   ├── UnreadableVideo    no frames can be decoded from it
@@ -58,6 +59,14 @@ class ConfigError(SopilotError):
 
 class TaskError(ConfigError):
     """A task file that is missing, invalid or locked."""
+
+
+class TaskConflict(TaskError):
+    """Somebody else changed the task's file meanwhile; ``ja`` says so in Japanese."""
+
+    def __init__(self, message: str, *, ja: str) -> None:
+        super().__init__(message)
+        self.ja = ja
 
 
 class AccountError(ConfigError):
@@ -146,11 +155,23 @@ class LabelError(SopilotError):
 
 
 class StudyError(SopilotError):
-    """A study that cannot be registered, split, fitted or evaluated."""
+    """A study that cannot be registered, split, fitted or evaluated; ``ja`` says so in Japanese, where the
+    desk shows it.
+    """
+
+    def __init__(self, message: str, *, ja: str | None = None) -> None:
+        super().__init__(message)
+        self.ja = ja
 
 
 class DossierError(SopilotError):
-    """A dossier, key or signature that is missing, damaged or not what it claims to be."""
+    """A dossier, key or signature that is missing, damaged or not what it claims to be; ``ja`` says so in
+    Japanese, where the desk shows it.
+    """
+
+    def __init__(self, message: str, *, ja: str | None = None) -> None:
+        super().__init__(message)
+        self.ja = ja
 
 
 class BackupError(SopilotError):

@@ -30,6 +30,7 @@ FLOORS: Final = (
             "reference",
             "alignment",
             "scoring",
+            "times",
             "labels",
             "exchange",
             "intervals",
@@ -40,7 +41,7 @@ FLOORS: Final = (
         ),
     ),
     ("what assets call", ("stations", "evidence")),
-    ("upkeep and measuring", ("upkeep", "bench")),
+    ("upkeep and measuring", ("people", "upkeep", "bench")),
     ("on top", ("desk", "defs", "definitions", "local_run", "cli")),
 )
 """From the lowest to the highest: a room imports only from those before it."""

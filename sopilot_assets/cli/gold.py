@@ -27,6 +27,9 @@ from sopilot_assets.tasks import load_task
 from sopilot_assets.texts.languages import Language
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sopilot_assets.stations.gold_power import StepPower
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
 
@@ -134,7 +137,7 @@ def candidates(
     columns = ["key", "file", "person", "site", "lifts", "lacks", "held_out_in"]
     if power and found:
         powers = gold_power.power_with(home, task, [one.recording for one in found])
-        rows = [{**row, "weak_steps": powers[str(row["key"])]} for row in rows]
+        rows = [{**row, "weak_steps": _weak_steps(powers[str(row["key"])])} for row in rows]
         columns.insert(columns.index("lacks"), "weak_steps")
     empty = "None: no trainee recording that blind labels call right is left."
     show_rows(rows, columns=columns, empty=empty, as_json=as_json, as_csv=as_csv)
@@ -246,6 +249,11 @@ def _key(home: Home, name: str) -> PartitionKey:
     registry = Registry.read(home)
     known = {str(key): one for key, one in registry.recordings.items()}
     return PartitionKey.parse(find_recordings(known, [name])[0])
+
+
+def _weak_steps(powers: Sequence[StepPower] | None) -> str | None:
+    """The power at each weak step now and then; empty where none is weak, None where nothing can be said."""
+    return None if powers is None else ", ".join(map(str, powers))
 
 
 def _run_id(now: datetime) -> str:

@@ -16,18 +16,30 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from sopilot_assets.capture.landing import land_complete
+from sopilot_assets.desk.api.endpoint import BASE as API
+from sopilot_assets.desk.api.endpoint import unrouted
+from sopilot_assets.desk.api.endpoints import ENDPOINTS
+from sopilot_assets.desk.api.openapi import description_route
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import Guards
 from sopilot_assets.desk.pages import (
     accounts,
+    labels,
     marking,
     media,
     own_account,
+    people,
+    policies,
+    promotions,
     recordings,
     review,
     sign_in,
+    task_editing,
+    task_versions,
     tasks,
+    times,
     today,
+    tokens,
     tus,
     uploads,
 )
@@ -44,11 +56,19 @@ PAGES: Final = (
     review,
     media,
     marking,
+    labels,
+    promotions,
+    policies,
     uploads,
     tus,
     tasks,
+    times,
+    people,
+    task_editing,
+    task_versions,
     own_account,
     accounts,
+    tokens,
 )
 STATIC: Final = Path(__file__).parent / "static"
 REVIEW: Final = Path(review_document.__file__).parent / "templates"
@@ -73,11 +93,20 @@ def create_app(
         routes=[
             Mount("/static/review", StaticFiles(directory=REVIEW), name="review"),
             Mount("/static", StaticFiles(directory=STATIC), name="static"),
+            Mount(API, _api(config, clock), name="api"),
             *(route.route(config, clock) for route in routes()),
         ],
         middleware=[Middleware(Guards, config=config)],
         exception_handlers={HTTPException: unanswered(config, clock)},
         lifespan=lambda _: _started(config),
+    )
+
+
+def _api(config: DeskConfig, clock: Callable[[], datetime]) -> ASGIApp:
+    """What other programs read; it knows no pages and no sessions."""
+    return Starlette(
+        routes=[description_route(ENDPOINTS), *(one.route(config, clock) for one in ENDPOINTS)],
+        exception_handlers={HTTPException: unrouted},
     )
 
 

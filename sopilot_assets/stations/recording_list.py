@@ -150,7 +150,7 @@ def list_choices(home: Home, eyes: Eyes) -> ListChoices:
         {},
         "select distinct task_id, person, site from known, asked "
         "where asked.its_own is null or known.person = asked.its_own_person",
-        known=_known(home),
+        known=known_recordings(home),
         asked=_asked(own="yes" if eyes.own_only else None, own_person=eyes.person),
     )
     persons = () if eyes.rater else tuple(sorted(set(rows["person"].dropna())))
@@ -159,8 +159,12 @@ def list_choices(home: Home, eyes: Eyes) -> ListChoices:
     )
 
 
-def _known(home: Home) -> pa.Table:
-    """What filters and orders need of every recording that counts, and of its newest result."""
+def known_recordings(home: Home) -> pa.Table:
+    """What lists need of every recording that counts, and of its newest result.
+
+    ``at_text`` is when it was recorded, or taken in where nobody knows, ``taken_as`` the role that it came
+    in by, ``role`` the one that it has now.
+    """
     ledgers = (videos_ledger(home), scores_ledger(home), promotions_ledger(home))
     return _known_in(home, *(tuple(one.files()) for one in ledgers))
 
@@ -253,7 +257,7 @@ def _page(home: Home, eyes: Eyes, wanted: ListFilter, page: int) -> list[dict[st
     frame = query_together(
         {},
         f"{_LISTED} {order}",
-        known=_known(home),
+        known=known_recordings(home),
         labeled=_labeled_by(home, eyes.rater),
         objected=_keys(contested(home)),
         asked=asked,

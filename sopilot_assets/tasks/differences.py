@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sopilot_assets.tasks.spec import TaskSpec
+from sopilot_assets.tasks.spec import PLANNED, TaskSpec
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -21,16 +21,19 @@ class FieldDifference:
 
 
 def differences(before: TaskSpec, after: TaskSpec) -> tuple[FieldDifference, ...]:
-    """The differing fields in the order of the file; steps go by their id, and their order is a field."""
-    old, new = dict(_fields(before)), dict(_fields(after))
+    """The differing fields in the order of the file; steps go by their id, and their order is a field. What
+    planning sets (`spec.PLANNED`) is none of the agreement.
+    """
+    old, new = dict(fields_of(before)), dict(fields_of(after))
     return tuple(
         FieldDifference(field, _shown(old.get(field)), _shown(new.get(field)))
         for field in dict.fromkeys([*old, *new])
-        if old.get(field) != new.get(field)
+        if old.get(field) != new.get(field) and field not in PLANNED
     )
 
 
-def _fields(spec: TaskSpec) -> Iterator[tuple[str, object]]:
+def fields_of(spec: TaskSpec) -> Iterator[tuple[str, object]]:
+    """The fields of a task by their dotted names, those of a step after its id, and what they say."""
     content = spec.model_dump(mode="json", exclude={"steps"})
     yield from _flat("", content)
     yield "steps", list(spec.step_ids)

@@ -137,7 +137,7 @@ def _page(
             else Text(recording.task_id, recording.task_id),
             "hidden": hidden,
             "video": video_address(recording),
-            "preparing": [f"{video_address(one)}/state" for one, ready in videos if not ready],
+            "not_ready": [video_address(one) for one, ready in videos if not ready],
             **values,
         },
     )
