@@ -14,6 +14,7 @@ from sopilot_assets.errors import StudyError
 from sopilot_assets.labels.chain import labels_ledger
 from sopilot_assets.reference.annotations import read_annotations
 from sopilot_assets.reference.ledger import reference_states
+from sopilot_assets.reference.step_names import StepNames
 from sopilot_assets.stations.adoptions import policy_standing
 from sopilot_assets.stations.gold_inputs import embedding_models, gold_inputs, gold_names
 from sopilot_assets.stations.staleness import outdated_by_task
@@ -135,7 +136,7 @@ def _steps_of_golds(home: Home, task: TaskSpec, registry: Registry) -> list[set[
     task_id, golds = task.task_id, registry.golds(task.task_id)
     marks, promoted = deciding_marks(marks_chain(home).read(task_id)), confirmed_steps(home, task_id)
     names = [gold_names(one) for one in golds]
-    sheet = read_annotations(home.steps_csv(task_id), task.step_ids, names, source="steps.csv")
+    sheet = read_annotations(home.steps_csv(task_id), StepNames.of(task), names, source="steps.csv")
     found = []
     for gold in golds:
         key = str(gold.key)
