@@ -168,7 +168,7 @@ def test_one_grammar_a_noun_then_a_verb() -> None:
     assert {noun for path in COMMANDS for noun in path[:-1] if noun.endswith("s")} == set()
     assert {path[-1] for path in COMMANDS if path != ("desk", "user", "role")} <= {
         *("add", "apply", "build", "check", "compare", "correct", "create", "damage", "deliver", "doctor"),
-        *("adopt", "candidates", "demote", "fetch", "promote", "withdraw"),
+        *("adopt", "candidates", "demote", "fetch", "promote", "times", "withdraw"),
         *("forget", "import", "init", "label", "list", "lock", "prefill", "preload", "prepare", "register"),
         *("remove", "repeat", "restore", "run", "serve", "show", "simulate", "start", "stop", "verify"),
     }
