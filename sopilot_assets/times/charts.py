@@ -24,7 +24,7 @@ from sopilot_assets.store.ledgers import Row
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.texts.languages import Text
 from sopilot_assets.times.occurrences import OccurrenceKind
-from sopilot_assets.times.work import StackedCycle, Combination, CombinedStep
+from sopilot_assets.times.work import Combination, CombinedStep, StackedCycle
 
 TAKT_COLOUR: Final = "#c0392b"
 WAITING_COLOUR: Final = "#9aa0a6"
