@@ -125,12 +125,12 @@ def _curve(points: Sequence[tuple[float, float, float, float]], top: float) -> t
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50 ... from a value on, at least 1.
+    """The next round number from a value on, at least 1.
 
-    >>> [_round_up(value) for value in (0.0, 1.0, 33.0, 130.0)]
-    [1.0, 1.0, 50.0, 200.0]
+    >>> [_round_up(value) for value in (0.0, 1.0, 33.0, 76.0, 130.0)]
+    [1.0, 1.0, 40.0, 80.0, 200.0]
     """
     if value <= 1:
         return 1.0
     power = 10 ** math.floor(math.log10(value))
-    return float(next(step * power for step in (1, 2, 5, 10) if value <= step * power))
+    return float(next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10) if value <= step * power))

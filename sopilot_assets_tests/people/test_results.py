@@ -128,9 +128,9 @@ def test_the_charts_show_what_the_results_say(home: Home) -> None:
     assert len(chart.band.split()) == 2 * len(result.shares)
     assert {dot.y for dot in score_chart(result.recordings).dots} == {10.0}
     times = time_chart(result.recordings, result.times.cycles, result.practice)
-    assert (times.top, times.last) == (100.0, count)
-    assert times.dots[0].y == 40.0
-    assert times.line.split()[0].endswith(",40.00")
+    assert (times.top, times.last) == (60.0, count)
+    assert times.dots[0].y == 0.0
+    assert times.line.split()[0].endswith(",0.00")
 
 
 def test_times_are_those_of_recordings_that_show_every_step_whole(home: Home) -> None:
