@@ -28,7 +28,7 @@ def differences(before: TaskSpec, after: TaskSpec) -> tuple[FieldDifference, ...
     return tuple(
         FieldDifference(field, _shown(old.get(field)), _shown(new.get(field)))
         for field in dict.fromkeys([*old, *new])
-        if old.get(field) != new.get(field) and field not in PLANNED
+        if old.get(field) != new.get(field)
     )
 
 
