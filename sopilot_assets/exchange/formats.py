@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
 from typing import Final
 
+from sopilot_assets.exchange.boris import read_boris, write_boris
+from sopilot_assets.exchange.boris_tables import is_boris_table, read_boris_table, write_boris_table
+from sopilot_assets.exchange.cvat import read_cvat, write_cvat
 from sopilot_assets.exchange.elan import read_elan, write_elan
+from sopilot_assets.exchange.label_studio import read_label_studio, write_label_studio
 from sopilot_assets.exchange.said import MOST_BYTES, Faults, MarkedVideo, SaidFile, Vocabulary
 from sopilot_assets.exchange.tables import write_table
+from sopilot_assets.exchange.via import COMMENT, read_via_csv, read_via_json, write_via_csv, write_via_json
 from sopilot_assets.texts.languages import Text
 
 
@@ -21,6 +28,12 @@ class Format(StrEnum):
 
     CSV = "csv"
     ELAN = "elan"
+    VIA = "via"
+    VIA_CSV = "via_csv"
+    LABEL_STUDIO = "label_studio"
+    BORIS = "boris"
+    BORIS_TABLE = "boris_table"
+    CVAT = "cvat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +47,6 @@ class FormatInfo:
     read: Callable[..., SaidFile] | None
     write_all: Callable[[Sequence[MarkedVideo], Vocabulary], bytes] | None = None
     write_one: Callable[[MarkedVideo, Vocabulary], bytes] | None = None
-    loses: Text | None = None
 
 
 FORMATS: Final = {
@@ -42,8 +54,27 @@ FORMATS: Final = {
         Text("CSV (steps.csv)", "CSV（steps.csv）"), ".csv", None, lambda videos, _: write_table(videos)
     ),
     Format.ELAN: FormatInfo(Text("ELAN (.eaf)", "ELAN（.eaf）"), ".eaf", read_elan, write_one=write_elan),
+    Format.VIA: FormatInfo(
+        Text("VIA 3 project", "VIA 3 プロジェクト"), ".json", read_via_json, write_via_json
+    ),
+    Format.VIA_CSV: FormatInfo(Text("VIA 3 CSV", "VIA 3 の CSV"), ".csv", read_via_csv, write_via_csv),
+    Format.LABEL_STUDIO: FormatInfo(
+        Text("Label Studio JSON", "Label Studio の JSON"), ".json", read_label_studio, write_label_studio
+    ),
+    Format.BORIS: FormatInfo(Text("BORIS project", "BORIS プロジェクト"), ".boris", read_boris, write_boris),
+    Format.BORIS_TABLE: FormatInfo(
+        Text("BORIS aggregated events (CSV)", "BORIS の集計イベント（CSV）"),
+        ".csv",
+        read_boris_table,
+        write_boris_table,
+    ),
+    Format.CVAT: FormatInfo(
+        Text("CVAT for video 1.1", "CVAT for video 1.1"), ".xml", read_cvat, write_one=write_cvat
+    ),
 }
 
+_HEAD: Final = 1 << 16
+"""By so many first bytes a format is known."""
 MOST_FILES: Final = 2_000
 """The most files that are read of one ZIP file."""
 _MOST_UNPACKED: Final = 4 * MOST_BYTES
@@ -82,6 +113,8 @@ def _read(data: bytes, *, source: str, told: Format | None) -> ReadFile:
         )
     if not data.strip():
         faults.stop("expected steps or labels, found an empty file", "ファイルが空です")
+    if data.startswith(b"\x1f\x8b"):
+        data = _expanded(data, faults)
     form = told or format_of(data)
     reader = FORMATS[form].read
     return ReadFile(source, form, data, None if reader is None else reader(data, source=source))
@@ -89,10 +122,33 @@ def _read(data: bytes, *, source: str, told: Format | None) -> ReadFile:
 
 def format_of(data: bytes) -> Format:
     """The format of a file, by how it begins; what is nothing else is taken for a sheet."""
-    head = data[:4096].lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").replace(b"\0", b"")
+    head = data[:_HEAD].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
     if head.startswith(b"<"):
-        return Format.ELAN
-    return Format.CSV
+        return Format.CVAT if b"<annotations" in head else Format.ELAN
+    if head.startswith((b"{", b"[")):
+        return _json_format(data)
+    if head.startswith(COMMENT.encode()) or b"CSV_HEADER" in head:
+        return Format.VIA_CSV
+    return Format.BORIS_TABLE if is_boris_table(head.decode("utf-8", "replace")) else Format.CSV
+
+
+def _json_format(data: bytes) -> Format:
+    if b'"behaviors_conf"' in data:
+        return Format.BORIS
+    return Format.VIA if b'"metadata"' in data and b'"fid_list"' in data else Format.LABEL_STUDIO
+
+
+def _expanded(data: bytes, faults: Faults) -> bytes:
+    """The content of a file that was compressed with gzip, as BORIS can save its projects."""
+    try:
+        with gzip.open(io.BytesIO(data)) as stream:
+            expanded = stream.read(MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        faults.stop(f"expected a file that can be expanded, found {error}", f"展開できません（{error}）")
+    if len(expanded) > MOST_BYTES:
+        most = f"{MOST_BYTES >> 20} MiB"
+        faults.stop(f"expected at most {most} when expanded", f"展開後 {most} までです")
+    return expanded
 
 
 def _unpacked(data: bytes, source: str) -> Iterator[tuple[str, bytes]]:

@@ -89,27 +89,25 @@ def _by_name(name: str, golds: Sequence[GoldNames]) -> tuple[str, list[GoldNames
 
 def _ways(name: str) -> Iterator[str]:
     """A name, path or address as a recording may be called, the longest first."""
-    path = _path(name.strip())
-    parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    for count in range(len(parts), 0, -1):
-        yield "/".join(parts[-count:])
-    if parts and _UPLOADED.match(parts[-1]):
-        yield _UPLOADED.sub("", parts[-1], count=1)
+    for path in dict.fromkeys((_path(name.strip()), unquote(_path(name.strip())))):
+        parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+        for count in range(len(parts), 0, -1):
+            yield "/".join(parts[-count:])
+        if parts and _UPLOADED.match(parts[-1]):
+            yield _UPLOADED.sub("", parts[-1], count=1)
 
 
 def _path(name: str) -> str:
     """The path in an address; anything else as it is."""
-    scheme, colon, _ = name.partition(":")
-    if name.startswith((_LOCAL_FILES, "./", "/data/upload/")) or (
-        colon and len(scheme) > 1 and scheme.isalnum()
-    ):
-        try:
-            parts = urlsplit(name)
-        except ValueError:
-            return name
-        asked = parse_qs(parts.query).get("d", []) if parts.path.startswith(_LOCAL_FILES) else []
-        return unquote(asked[0] if asked else parts.path)
-    return name
+    scheme, colon, _ = name.partition("://")
+    if not name.startswith(_LOCAL_FILES) and not (colon and scheme.isalnum()):
+        return name
+    try:
+        parts = urlsplit(name)
+    except ValueError:
+        return name
+    asked = parse_qs(parts.query).get("d", []) if parts.path.startswith(_LOCAL_FILES) else []
+    return asked[0] if asked else parts.path
 
 
 PicturesOf = Callable[[GoldNames], Pictures]

@@ -12,7 +12,7 @@ from sopilot_assets.capture.registry import Recording, find_recordings, stored_f
 from sopilot_assets.errors import ExchangeError
 from sopilot_assets.exchange.formats import Format, read_files, written
 from sopilot_assets.exchange.said import MarkedInterval, MarkedVideo, Pictures, Vocabulary
-from sopilot_assets.exchange.steps import SaidSteps, steps_in
+from sopilot_assets.exchange.steps import FileSteps, steps_in
 from sopilot_assets.processes.limited import run_limited
 from sopilot_assets.reference.annotations import GoldNames, StepInterval, shortest_name
 from sopilot_assets.reference.step_names import StepNames
@@ -92,7 +92,7 @@ def _given(golds: dict[GoldNames, Recording], recording: str) -> GoldNames:
 
 
 def _compared(
-    task: TaskSpec, inputs: GoldInputs, said: SaidSteps, golds: dict[GoldNames, Recording]
+    task: TaskSpec, inputs: GoldInputs, said: FileSteps, golds: dict[GoldNames, Recording]
 ) -> TakenSteps:
     every = []
     for called, gold in golds.items():

@@ -19,7 +19,7 @@ from sopilot_assets_tests.exchange.recorded import (
 
 
 @pytest.mark.parametrize("form", list(Format))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_every_border_comes_back_to_the_millisecond(form: Format, data: st.DataObject) -> None:
     shown = data.draw(pictures())
