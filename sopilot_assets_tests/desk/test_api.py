@@ -107,6 +107,12 @@ def test_a_token_in_the_address_is_refused_even_beside_a_right_one(home: Home, o
             assert answer.json()["errors"][0]["parameter"] == query.split("=")[0]
 
 
+@pytest.mark.parametrize("path", ["", "/", "/x", "/recordings/%0A", "/recordings/x%2Fy", "//tasks"])
+def test_what_is_no_endpoint_is_told_in_the_words_of_programs(home: Home, path: str) -> None:
+    answer = program(home).get(BASE + path)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, MIME)
+
+
 @pytest.mark.parametrize("path", [*(path_of(one) for one in ENDPOINTS), f"{BASE}/openapi.json", f"{BASE}/x"])
 def test_every_answer_has_the_headers_and_none_for_other_sites(home: Home, path: str) -> None:
     answer = program(home).get(path, headers={"origin": "https://evil.example"})

@@ -23,8 +23,6 @@ from sopilot_assets.store.ledgers import Row, plain_rows
 
 WITHDRAWAL: Final = "withdrawal-"
 """What the id of a parcel begins with that says that a recording has no result any more."""
-WITHDRAWAL: Final = "withdrawal-"
-"""What the id of a parcel begins with that says that a recording has no result any more."""
 _OUT: Final = f"('{WITHDRAWN}', '{REPLACED}')"
 _LEFT: Final = f"select key, status in {_OUT} as is_out, written_at from latest"  # noqa: S608 - constants
 _TAKEN_OUT: Final = f"""
