@@ -89,11 +89,13 @@ thorough: $(INSTALLED) ## Run in full the tests that `make test` bounds: kills, 
 	  $(PYTEST) -n $(WORKERS) --dist loadfile $(addprefix sopilot_assets_tests/,$(THOROUGH)) $(ARGS)
 
 .PHONY: check
-check: $(INSTALLED) ## Check formatting, lint and types
-	@echo "[check] ruff format, ruff check, mypy"
+check: $(INSTALLED) ## Check formatting, lint, types and Dagster's definitions
+	@echo "[check] ruff format, ruff check, mypy, dg check defs"
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@folder=$$(mktemp -d) && cp dagster.yaml $$folder && trap "rm -r $$folder" EXIT && \
+	  DAGSTER_HOME=$$folder SOPILOT_HOME=$$folder/home $(BIN)/dg check defs
 
 .PHONY: format
 format: $(INSTALLED) ## Format the code and mend what ruff can

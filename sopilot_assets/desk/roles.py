@@ -23,6 +23,7 @@ class Role(StrEnum):
 
 EVERYBODY: Final = frozenset(Role)
 TRAINERS: Final = frozenset({Role.TRAINER, Role.ADMIN})
+LABELERS: Final = frozenset({Role.RATER, Role.TRAINER, Role.ADMIN})
 ADMINS: Final = frozenset({Role.ADMIN})
 
 ROLE_NAMES: Final = {

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
+from sopilot_assets.errors import StudyError
 from sopilot_assets.evidence.gate_reports import judged
 from sopilot_assets.evidence.outcome import StudyOutcome, csv_of, rows_of
+from sopilot_assets.evidence.results import Results, results_ledger
 from sopilot_assets.evidence.study import (
     CASES,
     ERRORS,
@@ -14,11 +19,12 @@ from sopilot_assets.evidence.study import (
     POLICY,
     Study,
 )
+from sopilot_assets.labels.queues import AskedFor
 from sopilot_assets.labels.state import label_state
 from sopilot_assets.settings import load_settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.audit import plan_with_audit
-from sopilot_assets.studies.planning import labeling_plan
+from sopilot_assets.studies.planning import ADJUDICATE, SECOND_RATER, labeling_plan
 
 
 def plan_study_labeling(home: Home, study_id: str, *, run_id: str, written_at: str) -> StudyOutcome:
@@ -55,3 +61,24 @@ def plan_study_labeling(home: Home, study_id: str, *, run_id: str, written_at: s
             "groups": rows_of(plan.groups),
         },
     )
+
+
+def asked_by_plans(home: Home) -> dict[str, AskedFor]:
+    """How many people are to label a recording blind by the plans of all studies, and its lowest rank in any
+    of them, by key. What raters disagree on is not among it, nor are plans that are not as they were
+    published.
+    """
+    found: dict[str, AskedFor] = {}
+    published = results_ledger(home).query("select study_id, file from latest")
+    for study_id in sorted(published["study_id"][published["file"] == PLAN]):
+        try:
+            text = Results(home, str(study_id)).read(PLAN).decode("utf-8")
+        except StudyError:  # the study's own pages say so
+            continue
+        for row in csv.DictReader(io.StringIO(text)):
+            if row["action"] == ADJUDICATE:
+                continue
+            before = found.get(row["case_id"], AskedFor(1, int(row["rank"])))
+            raters = 2 if row["action"] == SECOND_RATER else 1
+            found[row["case_id"]] = AskedFor(max(raters, before.raters), min(int(row["rank"]), before.rank))
+    return found

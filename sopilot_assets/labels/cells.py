@@ -1,8 +1,9 @@
 """How answers are written in the cells of a sheet, and read back.
 
 An answer is yes, no or unsure. A deviation is its type and its steps, ``missing_step:open_cover`` or
-``order_swap:open_cover+pull_filter``; several are separated by spaces, commas or semicolons. Agreement with
-one adds the answer, ``missing_step:open_cover=no``, where ``=?`` is a question that has no answer yet.
+``order_swap:open_cover+pull_filter``, with the seconds at which it is to be seen where a person says so,
+``missing_step:open_cover@12.4``; several are separated by spaces, commas or semicolons. Agreement with a
+finding adds the answer, ``missing_step:open_cover=no``, where ``=?`` is a question that has no answer yet.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _YES: Final = frozenset({"yes", "y", "true", "1", "はい"})
 _NO: Final = frozenset({"no", "n", "false", "0", "いいえ"})
 _UNSURE: Final = frozenset({"unsure", "cannot say", "不明"})
 _GAPS = re.compile(r"[\s,;]+")
+_SECONDS: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 
 
 class CellError(ValueError):
@@ -60,8 +62,10 @@ def seen(text: str, steps: Collection[str]) -> tuple[Seen, ...]:
 
     >>> [str(one) for one in seen("freeze, missing_step:boil", ["boil"])]
     ['freeze', 'missing_step:boil']
+    >>> seen("freeze@12.40", [])[0].at_s
+    12.4
     """
-    return tuple(_seen(word, steps) for word in _words(text))
+    return tuple(_seen_at(word, steps) for word in _words(text))
 
 
 def agreements(text: str, steps: Collection[str]) -> tuple[Agreement, ...]:
@@ -104,6 +108,16 @@ def cells_of(draft: Draft, findings: Iterable[Seen] = ()) -> dict[str, str]:
 
 def _words(text: str) -> list[str]:
     return [word for word in _GAPS.split(text.strip()) if word]
+
+
+def _seen_at(word: str, steps: Collection[str]) -> Seen:
+    name, at, moment = word.partition("@")
+    one = _seen(name, steps)
+    if not at:
+        return one
+    if not _SECONDS.fullmatch(moment):
+        raise CellError(f"expected seconds after the @, such as {name}@12.4, found {word!r}")
+    return one.model_copy(update={"at_s": round(float(moment), 3)})
 
 
 def _seen(word: str, steps: Collection[str]) -> Seen:

@@ -5,12 +5,13 @@ A dossier states the head of its chain, and its signature helps where somebody r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import pyarrow as pa
 
 from sopilot_assets.errors import LabelError
+from sopilot_assets.labels.disputes import refuse_own_disputes
 from sopilot_assets.labels.events import Draft, LabelEvent
 from sopilot_assets.store.chain import CHAIN_COLUMNS, Chain
 from sopilot_assets.store.home import Home
@@ -42,13 +43,28 @@ def labels_chain(home: Home) -> Chain[Draft, LabelEvent]:
     return Chain(labels_ledger(home), LabelEvent, ("deviations", "seen"), _voice, LabelError)
 
 
-def append_events(home: Home, drafts: Iterable[Draft], *, run_id: str, written_at: str) -> list[LabelEvent]:
+def append_events(
+    home: Home,
+    drafts: Iterable[Draft],
+    *,
+    run_id: str,
+    written_at: str,
+    require: Callable[[Sequence[LabelEvent]], None] | None = None,
+) -> list[LabelEvent]:
     """Append the drafts to the chains of their tasks; returns the new events.
 
     A draft that says what its person said last of that recording (from the same source, settling or not) adds
-    nothing; see `Chain.append`. Raises ``LabelError`` where a chain is broken already.
+    nothing; see `Chain.append`, also for ``require``. Raises ``LabelError`` where a chain is broken already,
+    and where somebody settles what they disagree on themselves; then nothing is taken.
     """
-    return labels_chain(home).append(drafts, run_id=run_id, written_at=written_at)
+    wanted = list(drafts)
+
+    def may_be_taken(before: Sequence[LabelEvent]) -> None:
+        refuse_own_disputes(before, wanted)
+        if require is not None:
+            require(before)
+
+    return labels_chain(home).append(wanted, run_id=run_id, written_at=written_at, require=may_be_taken)
 
 
 def read_chain(home: Home, task_id: str) -> list[LabelEvent]:
@@ -64,5 +80,5 @@ def tasks_with_labels(home: Home) -> list[str]:
 
 
 def _voice(draft: Draft) -> tuple[str, str, str, bool]:
-    """Whose earlier word it replaces; who settles a disagreement may be one of those who disagree."""
+    """Whose earlier word it replaces; who settles a dispute may have said before that they cannot say."""
     return draft.who, draft.key, draft.source.value, draft.adjudicates

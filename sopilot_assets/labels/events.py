@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, ClassVar, Final, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -67,14 +67,31 @@ Steps = Annotated[
 """Step ids in the order they are given."""
 
 
+Moment = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(lambda time_s: round(time_s, 3))]
+"""Seconds from the beginning of a recording by a player's clock, to the millisecond."""
+
+
 class Seen(_Strict):
-    """A deviation that a person names: its type and the steps it is about."""
+    """A deviation that a person names: its type, the steps it is about, and the moment of the recording at
+    which it is to be seen, None where they named none.
+    """
+
+    later_fields: ClassVar[frozenset[str]] = frozenset({"at_s"})
+    """Fields that older events lack: what says nothing there is no part of an event."""
 
     type: Annotated[DeviationType, Field(strict=False)]
     steps: Steps = ()
+    at_s: Moment | None = None
 
     def __str__(self) -> str:
-        return f"{self.type.value}:{'+'.join(self.steps)}" if self.steps else self.type.value
+        named = f"{self.type.value}:{'+'.join(self.steps)}" if self.steps else self.type.value
+        return named if self.at_s is None else f"{named}@{f'{self.at_s:.3f}'.rstrip('0').rstrip('.')}"
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_said(self, plain: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """The same fields as in events from before the others were asked about."""
+        fields: dict[str, object] = plain(self)
+        return {k: v for k, v in fields.items() if k not in self.later_fields or v not in (None, False)}
 
 
 class Agreement(Seen):
@@ -82,18 +99,15 @@ class Agreement(Seen):
     say. ``suspected``: the product did not find it, and only says that it is possible.
     """
 
+    later_fields: ClassVar[frozenset[str]] = frozenset({"at_s", "suspected"})
+
+    at_s: None = None
     agree: bool | None = None
     suspected: bool = False
 
     def __str__(self) -> str:
         said = {True: "yes", False: "no", None: "unsure"}[self.agree]
         return f"{super().__str__()}{'?' if self.suspected else ''}={said}"
-
-    @model_serializer(mode="wrap")
-    def _only_what_is_said(self, plain: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Of a finding the same fields as in events from before suspicions were asked about."""
-        fields: dict[str, object] = plain(self)
-        return fields if self.suspected else {k: v for k, v in fields.items() if k != "suspected"}
 
 
 _Named = TypeVar("_Named", bound=Seen)

@@ -352,3 +352,32 @@ def test_the_two_kinds_of_sheets_differ_in_what_gives_away() -> None:
         "verdict",
         "deviations",
     }
+
+
+def test_a_moment_is_said_after_the_deviation_and_comes_back_the_same(tmp_path: Path) -> None:
+    path = blind(tmp_path / "s.csv")
+    fill(path, {0: {"critical_expected": "yes", "seen": "missing_step:pour@12.40 freeze@3 freeze@71.0005"}})
+    (label,) = take(path)
+    assert [str(one) for one in label.seen] == ["freeze@3", "freeze@71.001", "missing_step:pour@12.4"]
+    event = place(label, seq=1, previous_hash="0" * 64)
+    assert event.as_dict()["seen"] == [
+        {"type": "freeze", "steps": [], "at_s": 3.0},
+        {"type": "freeze", "steps": [], "at_s": 71.001},
+        {"type": "missing_step", "steps": ["pour"], "at_s": 12.4},
+    ]
+    again = tmp_path / "again.csv"
+    write_template(again, RECORDINGS, source=Source.BLIND_HUMAN, who="ann", said={KEYS[0]: event})
+    assert take(again)[0].says() == label.says()
+
+
+@pytest.mark.parametrize("word", ["freeze@", "freeze@soon", "freeze@-1", "freeze@1e3", "@3", "freeze@1@2"])
+def test_a_moment_is_in_seconds(tmp_path: Path, word: str) -> None:
+    path = blind(tmp_path / "s.csv")
+    fill(path, {0: {"critical_expected": "yes", "seen": word}})
+    assert "column seen" in refusal(path)
+
+
+def test_a_deviation_without_a_moment_is_stored_as_it_always_was() -> None:
+    assert Seen(type=DeviationType.FREEZE).model_dump(mode="json") == {"type": "freeze", "steps": []}
+    finding = Agreement(type=DeviationType.FREEZE, agree=True)
+    assert finding.model_dump(mode="json") == {"type": "freeze", "steps": [], "agree": True}

@@ -412,8 +412,6 @@ def test_the_power_with_a_candidate_is_computed_and_not_guessed(scored: Home) ->
     assert len(decoded_steps(scored, load_task(scored.tasks / f"{TASK}.yaml"), recording)) >= 1
     said = power_with(scored, TASK, [recording])
     assert set(said) == {str(key)}
-    for part in filter(None, (said[str(key)] or "").split(", ")):
-        step, now, arrow, then = part.split()
-        assert arrow == "->"
-        assert step in load_task(scored.tasks / f"{TASK}.yaml").critical_ids
-        assert all(value == "unknown" or 0 <= float(value) <= 1 for value in (now, then))
+    for one in said[str(key)] or ():
+        assert one.step_id in load_task(scored.tasks / f"{TASK}.yaml").critical_ids
+        assert all(value is None or 0 <= value <= 1 for value in (one.now, one.then))

@@ -10,9 +10,11 @@ from starlette.responses import Response
 
 from sopilot_assets.desk.call import Call
 from sopilot_assets.desk.pages.media import thumbnail_address
-from sopilot_assets.desk.roles import EVERYBODY, TRAINERS
+from sopilot_assets.desk.roles import EVERYBODY, LABELERS, TRAINERS
 from sopilot_assets.desk.routing import DeskRoute
 from sopilot_assets.desk.viewing import eyes_of
+from sopilot_assets.evidence.blind_labels import labels_waiting
+from sopilot_assets.scoring.limits import source_text
 from sopilot_assets.scoring.review.words import TYPES
 from sopilot_assets.stations.recording_list import NOT_JUDGED, ListFilter, list_recordings
 from sopilot_assets.tasks import find_tasks
@@ -31,12 +33,17 @@ def today(call: Call) -> Response:
     trains = call.who.role in TRAINERS
     eyes, tasks = eyes_of(call.who), find_tasks(call.home.root).tasks
     own = None if trains else list_recordings(call.home, eyes, ListFilter(), tasks=tasks)
+    to_label = labels_waiting(call.home, call.who.who) if call.who.role in LABELERS else []
     waiting = waiting_now(call.home, call.now, since=since) if trains else None
     answer = call.page(
         "today.html.j2",
         title=Text("Today", "今日"),
         values={
             "waiting": waiting,
+            "to_label": [one for one in to_label if one.task_id in tasks],
+            "task_names": {
+                task_id: Text(task.name, task.name_ja or task.name) for task_id, task in tasks.items()
+            },
             "types": TYPES,
             "own": None if own is None else own.rows[:_NEWEST],
             "own_count": 0 if own is None else own.total,
@@ -46,6 +53,7 @@ def today(call: Call) -> Response:
             else any(row.verdict is None and not row.hidden for row in (own.rows if own else ())),
             "not_judged": NOT_JUDGED,
             "thumbnail": thumbnail_address,
+            "source_text": source_text,
         },
     )
     answer.set_cookie(

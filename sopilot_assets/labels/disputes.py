@@ -1,0 +1,79 @@
+"""Recordings on which raters disagree, and who may settle that: a third person, who is none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sopilot_assets.errors import LabelError
+from sopilot_assets.labels.events import Draft, LabelEvent, Source
+from sopilot_assets.labels.state import counting_events, newest_labels
+
+_BY_PEOPLE: Final = (Source.BLIND_HUMAN, Source.HUMAN)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A recording whose raters say yes and no. ``source`` is that of their labels, ``who`` those who differ,
+    by name; ``settled_by`` the event that settles it, None where nobody did.
+    """
+
+    key: str
+    source: Source
+    who: tuple[str, ...]
+    settled_by: LabelEvent | None
+
+
+def disputes(
+    events: Sequence[LabelEvent], sources: Iterable[Source | str] = tuple(Source)
+) -> dict[str, Dispute]:
+    """The recordings of a task on which raters disagree, open and settled ones, by key."""
+    counting = counting_events(events, sources)
+    strength: dict[str, Source] = {}
+    settled: dict[tuple[str, Source], LabelEvent] = {}
+    for event, source in counting:
+        if event.key not in strength or source.strength > strength[event.key].strength:
+            strength[event.key] = source
+        if event.adjudicates:
+            settled[event.key, source] = event
+    found = {}
+    for key, newest in newest_labels(events, sources).items():
+        who = _who_differ(newest)
+        if who:
+            found[key] = Dispute(key, strength[key], who, settled.get((key, strength[key])))
+    return found
+
+
+def refuse_own_disputes(events: Sequence[LabelEvent], drafts: Iterable[Draft]) -> None:
+    """Nothing; raises ``LabelError`` where somebody settles what they disagree on themselves. ``events`` are
+    those of the drafts' task so far.
+    """
+    settling = [draft for draft in drafts if draft.adjudicates]
+    if not settling:
+        return
+    keys = {draft.key for draft in settling}
+    about = [event for event in events if event.key in keys]
+    by_source = [disputes(about, [source]) for source in _BY_PEOPLE]
+    for draft in settling:
+        for found in by_source:
+            dispute = found.get(draft.key)
+            if dispute is not None and draft.who in dispute.who:
+                raise _not_a_third_person(draft, dispute)
+
+
+def _who_differ(newest: Mapping[str, LabelEvent]) -> tuple[str, ...]:
+    said = {who: event.critical_expected for who, event in newest.items()}
+    answers = set(said.values()) - {None}
+    return (
+        tuple(sorted(who for who, answer in said.items() if answer is not None)) if len(answers) > 1 else ()
+    )
+
+
+def _not_a_third_person(draft: Draft, dispute: Dispute) -> LabelError:
+    return LabelError(
+        f"{draft.key}: expected a third person to settle what {', '.join(dispute.who)} disagree on, found "
+        f"{draft.who}, who is one of them. Nothing was taken; ask somebody else to look at it.",
+        ja=f"{'、'.join(dispute.who)} の判断が分かれています。当事者以外の人が判断してください"
+        f"（{draft.who} は当事者です）。入力は保存されていません。",
+    )
