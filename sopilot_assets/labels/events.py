@@ -156,7 +156,7 @@ class LabelEvent(Draft, ChainEvent):
     """A draft in its place in the chain of its task."""
 
 
-class Answer(Protocol):
+class LabelAnswer(Protocol):
     """What a label answers, and who gave it: all that most questions need of an event."""
 
     @property
@@ -180,7 +180,7 @@ class Answer(Protocol):
         """Whether it settles a disagreement between others."""
 
 
-AnswerT = TypeVar("AnswerT", bound=Answer)
+AnswerT = TypeVar("AnswerT", bound=LabelAnswer)
 
 
 def place(draft: Draft, *, seq: int, previous_hash: str) -> LabelEvent:

@@ -29,7 +29,7 @@ from sopilot_assets.evidence.blind_labels import (
 from sopilot_assets.labels.agreement import RaterAgreement, rater_agreement
 from sopilot_assets.labels.cells import answer_text
 from sopilot_assets.labels.disputes import disputes
-from sopilot_assets.labels.events import Answer, LabelEvent, Source
+from sopilot_assets.labels.events import LabelAnswer, LabelEvent, Source
 from sopilot_assets.labels.history import finding_name
 from sopilot_assets.labels.queues import GivenAnswer, RaterProgress, TaskLabels
 from sopilot_assets.labels.saying import events_of
@@ -286,7 +286,7 @@ def _agreement(labels: TaskLabels) -> RaterAgreement:
     return rater_agreement(labels.events)
 
 
-def _is_own(event: Answer, who: str) -> bool:
+def _is_own(event: LabelAnswer, who: str) -> bool:
     return event.who == who and event.source is Source.BLIND_HUMAN and not event.adjudicates
 
 
@@ -333,7 +333,7 @@ def _parts(word: str) -> dict[str, object]:
     return {"type": kind, "steps": [step for step in steps.split("+") if step], "at": at or None}
 
 
-def _answer_of(event: Answer) -> str:
+def _answer_of(event: LabelAnswer) -> str:
     return answer_text(event.critical_expected)
 
 
