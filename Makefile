@@ -9,6 +9,7 @@ VIEW_PORT ?= 3001
 DESK_PORT ?= 8000
 WORKERS ?= 3
 ARGS ?=
+FUZZ ?= 1000
 # make soak: cycles of the campaign, seconds from one to the next, and the seed of drops and faults
 SOAK_CYCLES ?= 96
 SOAK_INTERVAL ?= 20
@@ -88,11 +89,13 @@ thorough: $(INSTALLED) ## Run in full the tests that `make test` bounds: kills, 
 	  $(PYTEST) -n $(WORKERS) --dist loadfile $(addprefix sopilot_assets_tests/,$(THOROUGH)) $(ARGS)
 
 .PHONY: check
-check: $(INSTALLED) ## Check formatting, lint and types
-	@echo "[check] ruff format, ruff check, mypy"
+check: $(INSTALLED) ## Check formatting, lint, types and Dagster's definitions
+	@echo "[check] ruff format, ruff check, mypy, dg check defs"
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@folder=$$(mktemp -d) && cp dagster.yaml $$folder && trap "rm -r $$folder" EXIT && \
+	  DAGSTER_HOME=$$folder SOPILOT_HOME=$$folder/home $(BIN)/dg check defs
 
 .PHONY: format
 format: $(INSTALLED) ## Format the code and mend what ruff can
@@ -130,6 +133,10 @@ $(BENCH_INSTALLED): $(INSTALLED)
 soak: $(INSTALLED) ## Run a campaign of SOAK_CYCLES=96 in short time with faults; exit code 1 where something is lost
 	@echo "[soak] $(SOAK_CYCLES) cycles of $(SOAK_INTERVAL) s, seed $(SOAK_SEED); the report goes to soak.md"
 	@$(BIN)/python -m sopilot_assets_tests.soak --cycles $(SOAK_CYCLES) --interval $(SOAK_INTERVAL) --seed $(SOAK_SEED) $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## Let schemathesis make FUZZ=1000 requests to each endpoint of the API, right and wrong ones
+	@SOPILOT_FUZZ=$(FUZZ) $(PYTEST) sopilot_assets_tests/desk/test_api_fuzzed.py $(ARGS)
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; recordings and scores stay

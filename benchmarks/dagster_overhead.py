@@ -24,8 +24,9 @@ from unittest import mock
 import dagster as dg
 
 from sopilot_assets.definitions import build_defs
-from sopilot_assets.defs.recordings import alignments, captured_videos, clip_embeddings, scores
+from sopilot_assets.defs.recordings import captured_videos, clip_embeddings
 from sopilot_assets.defs.runs import RANGE_END, RANGE_START
+from sopilot_assets.stations import alignments, gold_references, scores
 from sopilot_assets.stations.outcome import StationOutcome
 from sopilot_assets.store.home import PartitionKey
 
@@ -72,9 +73,8 @@ def measure_empty(partitions: int, registered: int) -> None:
                 events = sum(event.is_step_materialization for event in result.all_events)
                 each = f"{1000 * seconds / events:5.1f} ms a result"
                 print(f"{what:>16}: {seconds:6.2f} s wall, {cpu_s:6.2f} s CPU, {events} results, {each}")
-        scores = dg.AssetKey("scores")
         started = time.perf_counter()
-        found = len(instance.get_materialized_partitions(scores))
+        found = len(instance.get_materialized_partitions(dg.AssetKey("scores")))
         print(
             f"{'sensor':>16}: {time.perf_counter() - started:6.3f} s to list {found} materialized partitions"
         )
@@ -109,7 +109,8 @@ def idle_stations() -> Iterator[None]:
     idle = {
         captured_videos: {"describe_videos": outcomes},
         clip_embeddings: {"embed_videos": outcomes},
-        alignments: {"align_videos": outcomes, "refresh_references": lambda *_, **__: []},
+        gold_references: {"refresh_references": lambda *_, **__: []},
+        alignments: {"align_videos": outcomes},
         scores: {"score_videos": scored},
     }
     with ExitStack() as patched:

@@ -16,11 +16,12 @@ from typing import Final, TypeAlias
 from sopilot_assets.settings import DiskLimits
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
+from sopilot_assets.texts.languages import Text
 
 GIB: Final = 1 << 30
 
 FreeBytes: TypeAlias = Callable[[Home], int]
-Room: TypeAlias = Callable[[int], str | None]
+Room: TypeAlias = Callable[[int], Text | None]
 """Says why a file of so many bytes is not to be stored now; None where it may be."""
 
 
@@ -115,14 +116,21 @@ def room_for_files(home: Home, limits: DiskLimits, *, free: FreeBytes = free_byt
     The file has to fit without intake being paused by it.
     """
 
-    def room(size_bytes: int) -> str | None:
+    def room(size_bytes: int) -> Text | None:
         state = guard_disk(home, limits, free=free)
+        left = f"空き {state.free_bytes / GIB:.2f} GiB"
         if state.paused:
-            return f"{state.what}; {state.action}"
+            return Text(
+                f"{state.what}; {state.action}",
+                f"{left}。{limits.pause_gib:g} GiB を下回ったため受け付けを停止しています。"
+                f"{limits.resume_gib:g} GiB 以上になると再開します",
+            )
         if state.free_bytes - size_bytes < limits.pause_gib * GIB:
-            return (
+            return Text(
                 f"a file of {size_bytes / GIB:.2f} GiB would leave less than {limits.pause_gib:g} GiB of the "
-                f"{state.what.partition(';')[0]}; free disk space"
+                f"{state.what.partition(';')[0]}; free disk space",
+                f"{left}。{size_bytes / GIB:.2f} GiB のファイルを保存すると {limits.pause_gib:g} GiB を"
+                "下回ります",
             )
         return None
 

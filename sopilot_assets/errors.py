@@ -3,6 +3,7 @@
 SopilotError
 ├── ConfigError            a setting or environment that cannot work
 │   ├── TaskError          a task file that is missing, invalid or locked
+│   │   └── TaskConflict   somebody else changed the task's file meanwhile
 │   └── AccountError       an account of the desk that cannot be made, changed or removed
 ├── VideoError             a video that cannot be used
 │   ├── UnreadableVideo    no frames can be decoded from it
@@ -16,6 +17,7 @@ SopilotError
 ├── GoldError              the golds of a task do not make a reference
 │   └── MarkConflict       somebody else confirmed the steps of a gold meanwhile
 ├── LedgerError            a ledger file or row that is not what it should be
+├── ExchangeError          a file of another tool, or its format, that cannot be taken
 ├── LabelError             a label, or a sheet of labels, that cannot be taken
 ├── StudyError             a study that cannot be registered, split, fitted or evaluated
 ├── BackupError            a backup that cannot be made, read or restored, or is damaged
@@ -57,6 +59,14 @@ class ConfigError(SopilotError):
 
 class TaskError(ConfigError):
     """A task file that is missing, invalid or locked."""
+
+
+class TaskConflict(TaskError):
+    """Somebody else changed the task's file meanwhile; ``ja`` says so in Japanese."""
+
+    def __init__(self, message: str, *, ja: str) -> None:
+        super().__init__(message)
+        self.ja = ja
 
 
 class AccountError(ConfigError):
@@ -126,6 +136,14 @@ class LedgerError(SopilotError):
     """A ledger file or row that is not what it should be."""
 
 
+class ExchangeError(SopilotError):
+    """A file of another tool that cannot be taken; ``ja`` says so in Japanese."""
+
+    def __init__(self, message: str, *, ja: str) -> None:
+        super().__init__(message)
+        self.ja = ja
+
+
 class LabelError(SopilotError):
     """A label, or a sheet of labels, that cannot be taken; ``ja`` says so in Japanese, where it is said on a
     page.
@@ -137,11 +155,23 @@ class LabelError(SopilotError):
 
 
 class StudyError(SopilotError):
-    """A study that cannot be registered, split, fitted or evaluated."""
+    """A study that cannot be registered, split, fitted or evaluated; ``ja`` says so in Japanese, where the
+    desk shows it.
+    """
+
+    def __init__(self, message: str, *, ja: str | None = None) -> None:
+        super().__init__(message)
+        self.ja = ja
 
 
 class DossierError(SopilotError):
-    """A dossier, key or signature that is missing, damaged or not what it claims to be."""
+    """A dossier, key or signature that is missing, damaged or not what it claims to be; ``ja`` says so in
+    Japanese, where the desk shows it.
+    """
+
+    def __init__(self, message: str, *, ja: str | None = None) -> None:
+        super().__init__(message)
+        self.ja = ja
 
 
 class BackupError(SopilotError):

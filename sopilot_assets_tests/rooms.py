@@ -30,7 +30,9 @@ FLOORS: Final = (
             "reference",
             "alignment",
             "scoring",
+            "times",
             "labels",
+            "exchange",
             "intervals",
             "old_rules",
             "studies",
@@ -39,7 +41,7 @@ FLOORS: Final = (
         ),
     ),
     ("what assets call", ("stations", "evidence")),
-    ("upkeep and measuring", ("upkeep", "bench")),
+    ("upkeep and measuring", ("people", "upkeep", "bench")),
     ("on top", ("desk", "defs", "definitions", "local_run", "cli")),
 )
 """From the lowest to the highest: a room imports only from those before it."""

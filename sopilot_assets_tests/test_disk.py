@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +68,7 @@ def test_looking_alone_remembers_nothing(home: Home) -> None:
 def test_a_file_must_fit_without_causing_a_pause(home: Home, gib: float, fits: bool) -> None:
     why = room_for_files(home, LIMITS, free=free(10))(int(gib * GIB))
     assert (why is None) is fits
+    assert why is None or ("GiB" in why.ja and not re.search(r"[A-Za-z]{4,}", why.ja))
 
 
 def test_one_alert_is_raised_becomes_a_problem_and_is_resolved(home: Home) -> None:

@@ -20,6 +20,7 @@ from sopilot_assets.disk import Room, any_room
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import ROLES, Home
 from sopilot_assets.store.publish import file_sha256, local_path, publish_path, publish_text
+from sopilot_assets.texts.languages import Text
 from sopilot_assets.texts.names import printable, safe_name
 
 STEPS_FILE: Final = "steps.csv"
@@ -124,18 +125,30 @@ def _folder(source: Path, home: Home, *, task_id: str, role: str, site: str, cam
 
 def capture_folder(home: Home, place: CapturePlace) -> Path:
     """The folder of the capture folder that says this; raises ``ConfigError`` where no folder can."""
+    why = no_such_place(place)
+    if why is not None:
+        raise ConfigError(why.en)
+    names = (place.task_id, place.role, place.site, place.camera)
+    return local_path(home.capture).joinpath(*(name for name in names if name is not None))
+
+
+def no_such_place(place: CapturePlace) -> Text | None:
+    """Why no folder of the capture folder can say this; None where one can."""
     if place.role not in ROLES:
-        raise ConfigError(f"role {place.role!r}: expected {' or '.join(ROLES)}.")
-    folder = local_path(home.capture)
-    for what in ("task_id", "role", "site", "camera"):
-        name = getattr(place, what)
-        if name is None:
-            continue
-        if name != safe_name(name) or is_system_folder(name):
-            shown = what.removesuffix("_id")
-            raise ConfigError(f"{shown} {name!r}: expected a plain folder name, e.g. {_plain(name)!r}.")
-        folder /= name
-    return folder
+        roles = " or ".join(ROLES)
+        return Text(f"role {place.role!r}: expected {roles}.", f"区分は {roles} で指定してください。")
+    names = {"task": place.task_id, "site": place.site, "camera": place.camera}
+    for what, name in names.items():
+        if name is not None and (name != safe_name(name) or is_system_folder(name)):
+            return Text(
+                f"{what} {name!r}: expected a plain folder name, e.g. {_plain(name)!r}.",
+                f"{_PLACES_JA[what]}「{name}」は使えません。フォルダー名に使える文字で入力してください"
+                f"（例：{_plain(name)}）。",
+            )
+    return None
+
+
+_PLACES_JA: Final = {"task": "作業", "site": "拠点", "camera": "カメラ"}
 
 
 def _plain(name: str) -> str:
@@ -193,7 +206,7 @@ class _Adding:
                 return self._tell(shown, target, sidecar, told)
             full = self.room(path.lstat().st_size)
             if full is not None:
-                return Added(shown, why=full)
+                return Added(shown, why=full.en)
             # first the recording: a sidecar alone could be taken for one of a recording that is here already
             publish_path(target, lambda temporary: _copy(path, temporary))
             self._write_sidecar(target, sidecar, told)

@@ -241,7 +241,8 @@ class _Desk:
             return f"still being written: {self.opened[candidate.path]} has it open"
         if candidate.state.size_bytes == 0 and self._is_young(candidate, UNFINISHED_S):
             return "it is empty; somebody may be about to write it"
-        return self.room(candidate.state.size_bytes)
+        full = self.room(candidate.state.size_bytes)
+        return None if full is None else full.en
 
     def _is_young(self, candidate: DroppedFile, limit_s: float) -> bool:
         return 0 <= self.now.timestamp() - candidate.state.mtime_ns / 1e9 < limit_s

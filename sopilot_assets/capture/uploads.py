@@ -25,14 +25,15 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
-from sopilot_assets.capture.add import capture_folder, is_no_recording
+from sopilot_assets.capture.add import is_no_recording, no_such_place
 from sopilot_assets.capture.scan import CapturePlace
 from sopilot_assets.capture.sidecar import Sidecar
 from sopilot_assets.disk import GIB, Room
-from sopilot_assets.errors import ConfigError, UploadError
+from sopilot_assets.errors import UploadError
 from sopilot_assets.processes.held_file import take
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_bytes
+from sopilot_assets.texts.languages import Text
 from sopilot_assets.texts.names import composed, printable, safe_name
 
 if TYPE_CHECKING:
@@ -110,10 +111,9 @@ def begin_upload(
     _require_sizes(called, size_bytes, limits)
     if sha256 is not None and not _SHA256.fullmatch(sha256):
         raise invalid("sha256: expected 64 hex digits.", "sha256 は 16 進数 64 桁で指定してください。")
-    try:
-        capture_folder(home, place)
-    except ConfigError as error:
-        raise invalid(str(error), f"拠点・カメラの名前が使えません（{error}）。") from error
+    wrong = no_such_place(place)
+    if wrong is not None:
+        raise invalid(wrong.en, wrong.ja)
     _require_room(room, size_bytes)
     if sum(one.who == who for one in unfinished_uploads(home)) >= MOST_UNFINISHED:
         raise UploadError(
@@ -270,7 +270,8 @@ class Receiving:
                 written = os.write(self.descriptor, left)
             except OSError as error:
                 if error.errno in _FULL:
-                    raise _no_room(error.strerror or str(error)) from error
+                    why = error.strerror or str(error)
+                    raise _no_room(Text(why, "これ以上書き込めません")) from error
                 raise
             if self._digest is not None:
                 self._digest.update(left[:written])
@@ -356,11 +357,11 @@ def _require_room(room: Room, size_bytes: int) -> None:
         raise _no_room(why)
 
 
-def _no_room(why: str) -> UploadError:
+def _no_room(why: Text) -> UploadError:
     return UploadError(
         "no_room",
-        f"There is no room for it: {why}. What has arrived stays; go on when there is room.",
-        ja=f"ディスクの空き容量が足りません（{why}）。届いた分は残ります。空きができたら続けてください。",
+        f"There is no room for it: {why.en}. What has arrived stays; go on when there is room.",
+        ja=f"ディスクの空き容量が足りません（{why.ja}）。届いた分は残ります。空きができたら続けてください。",
     )
 
 

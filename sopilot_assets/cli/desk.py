@@ -30,6 +30,14 @@ from sopilot_assets.desk.accounts import (
 from sopilot_assets.desk.config import DAGSTER_ADDRESS, DeskConfig
 from sopilot_assets.desk.log import SHELL, Doer
 from sopilot_assets.desk.roles import Role
+from sopilot_assets.desk.tokens import (
+    LONGEST_DAYS,
+    USUAL_DAYS,
+    Scope,
+    add_token,
+    list_tokens,
+    remove_token,
+)
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.settings import load_settings
 from sopilot_assets.upkeep.setting_up import prepare_home
@@ -41,12 +49,16 @@ with at_first_use():
 app = typer.Typer()
 users = typer.Typer(help="Who may sign in at the desk.", no_args_is_help=True)
 app.add_typer(users, name="user")
+tokens = typer.Typer(help="Tokens by which other programs read results.", no_args_is_help=True)
+app.add_typer(tokens, name="token")
 
 WHO = Annotated[str, typer.Argument(help="The name to sign in with; events name the person by it.")]
 PERSON = Annotated[
     str | None,
     typer.Option(help="The code that recordings name this person by.", show_default=False),
 ]
+
+TOKEN = Annotated[str, typer.Argument(help="The program that reads by it, such as mes.")]
 
 
 @app.command(
@@ -165,6 +177,58 @@ def role(
     before = next((one.person for one in list_accounts(home) if one.who == who_of(who)), None)
     change_role(home, who_of(who), role, person=who_of(person) if person else before, by=_by())
     say(f"{escape(who)} is {role.value} now.")
+
+
+@tokens.command(
+    "add",
+    epilog=examples(
+        "sopilot desk token add mes --scope results",
+        "sopilot desk token add lms --scope results --scope persons --days 90",
+    ),
+)
+def add_one_token(
+    name: TOKEN,
+    *,
+    scope: Annotated[
+        list[Scope],
+        typer.Option(help="What it may read: results, persons with it, conditions. Again for more than one."),
+    ],
+    days: Annotated[
+        int, typer.Option(min=1, max=LONGEST_DAYS, help="It expires after so many days.")
+    ] = USUAL_DAYS,
+    home: NEW_HOME,
+) -> None:
+    """Make a token for another program, and show it this one time."""
+    prepare_home(home)
+    token = add_token(home, who_of(name), scope, days=days, owner=None, by=_by())
+    say(escape(token))
+    show_warning(f"it is shown only now. It expires after {days} days; `sopilot desk token remove` ends it.")
+
+
+@tokens.command("list", epilog=examples("sopilot desk token list"))
+def list_all_tokens(*, home: HOME, as_json: AS_JSON = False) -> None:
+    """List all tokens: what each may read, who made it, until when, and when it was used last."""
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "name": one.name,
+            "scopes": ", ".join(sorted(one.scopes)),
+            "owner": one.owner,
+            "expires": one.expires_at[:16],
+            "expired": one.is_over(now),
+            "used": one.used_at and one.used_at[:16],
+        }
+        for one in list_tokens(home)
+    ]
+    columns = ("name", "scopes", "owner", "expires", "expired", "used")
+    show_rows(rows, columns=columns, empty="no other program reads results", as_json=as_json)
+
+
+@tokens.command("remove", epilog=examples("sopilot desk token remove mes"))
+def remove_one_token(name: TOKEN, *, home: HOME) -> None:
+    """End a token at once."""
+    remove_token(home, who_of(name), by=_by())
+    say(f"{escape(name)} reads nothing any more.")
 
 
 def _certificate(cert: Path | None, key: Path | None) -> tuple[Path | None, Path | None]:

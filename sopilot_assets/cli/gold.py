@@ -15,16 +15,21 @@ from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, TASK, exampl
 from sopilot_assets.cli.output import say, show_rows, show_warning
 from sopilot_assets.errors import GoldError
 from sopilot_assets.evidence.results import held_out_cases
+from sopilot_assets.exchange.formats import FileFormat, format_for
+from sopilot_assets.stations.exchanged_steps import export_steps, import_steps
 from sopilot_assets.stations.gold_candidates import gold_candidates
 from sopilot_assets.stations.gold_inputs import task_inputs
-from sopilot_assets.stations.gold_marks import import_steps, steps_rows
+from sopilot_assets.stations.gold_marks import steps_rows
 from sopilot_assets.stations.gold_promotions import demote_recording, promote_recording
 from sopilot_assets.store.home import PartitionKey
-from sopilot_assets.store.publish import local_path
+from sopilot_assets.store.publish import local_path, publish_bytes
 from sopilot_assets.tasks import load_task
 from sopilot_assets.texts.languages import Language
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sopilot_assets.stations.gold_power import StepPower
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
 
@@ -132,7 +137,7 @@ def candidates(
     columns = ["key", "file", "person", "site", "lifts", "lacks", "held_out_in"]
     if power and found:
         powers = gold_power.power_with(home, task, [one.recording for one in found])
-        rows = [{**row, "weak_steps": powers[str(row["key"])]} for row in rows]
+        rows = [{**row, "weak_steps": _weak_steps(powers[str(row["key"])])} for row in rows]
         columns.insert(columns.index("lacks"), "weak_steps")
     empty = "None: no trainee recording that blind labels call right is left."
     show_rows(rows, columns=columns, empty=empty, as_json=as_json, as_csv=as_csv)
@@ -148,11 +153,18 @@ def show(task: TASK, *, home: HOME, as_json: AS_JSON = False, as_csv: AS_CSV = F
     show_rows(rows, columns=columns, empty=empty, as_json=as_json, as_csv=as_csv)
 
 
+FORMAT = Annotated[
+    FileFormat | None,
+    typer.Option("--format", help="Its format. (Default: what it begins with, or is called, says.)"),
+]
+
+
 @app.command(
     "import",
     epilog=examples(
         "sopilot gold import filter_change --by ann",
         "sopilot gold import filter_change --by ann --steps marked.csv",
+        "sopilot gold import filter_change --by ann --steps take_01.eaf --recording take_01.mp4",
     ),
 )
 def import_marks(
@@ -161,24 +173,40 @@ def import_marks(
     by: BY,
     steps: Annotated[
         Path | None,
-        typer.Option(help="A sheet with columns as in steps.csv. (Default: the task's.)", dir_okay=False),
+        typer.Option(
+            help="A sheet as steps.csv, a file of ELAN, VIA, Label Studio, BORIS or CVAT, or a ZIP of them. "
+            "(Default: the task's steps.csv.)",
+            dir_okay=False,
+        ),
+    ] = None,
+    form: FORMAT = None,
+    recording: Annotated[
+        str | None,
+        typer.Option(help="The gold that the file is about, where its own words do not say so."),
     ] = None,
     home: HOME,
 ) -> None:
-    """Take the steps of golds from a sheet as confirmed marks, which count from then on.
+    """Take the steps of golds from a file as confirmed marks, which count from then on.
 
-    All of it is taken or nothing; faults are named by line and column.
+    All of it is taken or nothing; faults are named by their place in the file.
     """
     spec, now = load_task(home.tasks / f"{task}.yaml"), datetime.now(UTC)
     path = steps or local_path(home.steps_csv(task))
     if not path.exists():
-        raise GoldError(f"{path}: expected a file with rows as in steps.csv, found none.")
-    inputs = task_inputs(home, {task: spec})[task]
+        raise GoldError(f"{path}: expected a file with steps, found none.")
     done = import_steps(
-        home, inputs, path.read_bytes(), source=path.name, who=by, at=now, run_id=_run_id(now)
+        home,
+        task_inputs(home, {task: spec})[task],
+        path.read_bytes(),
+        source=path.name,
+        who=by,
+        at=now,
+        run_id=_run_id(now),
+        form=form,
+        recording=recording,
     )
-    for stranger in done.strangers:
-        show_warning(f"{stranger}.")
+    for remark in (*done.strangers, *done.remarks):
+        show_warning(f"{remark.en}.")
     if not done.taken:
         say("It says nothing new of any gold; nothing changed.")
         return
@@ -186,10 +214,46 @@ def import_marks(
     _say_stale()
 
 
+@app.command(
+    epilog=examples(
+        "sopilot gold export filter_change steps.boris",
+        "sopilot gold export filter_change take_01.eaf --recording take_01.mp4",
+        "sopilot gold export filter_change steps.json --format label_studio",
+    )
+)
+def export(
+    task: TASK,
+    file: Annotated[
+        Path, typer.Argument(help="The file to write; its ending says the format.", dir_okay=False)
+    ],
+    *,
+    form: FORMAT = None,
+    recording: Annotated[str | None, typer.Option(help="Only this gold.")] = None,
+    home: HOME,
+) -> None:
+    """Write the steps of a task's golds for another tool.
+
+    Formats with one recording a file are written as a ZIP where several golds have steps.
+    """
+    spec = load_task(home.tasks / f"{task}.yaml")
+    chosen = format_for(file, form)
+    suffix, data = export_steps(
+        home, spec, task_inputs(home, {task: spec})[task], chosen, recording=recording
+    )
+    target = file if suffix == file.suffix.lower() else file.with_name(f"{file.stem}{suffix}")
+    publish_bytes(target, data)
+    say(f"{target}: steps in the format {chosen.value}")
+
+
 def _key(home: Home, name: str) -> PartitionKey:
     registry = Registry.read(home)
     known = {str(key): one for key, one in registry.recordings.items()}
     return PartitionKey.parse(find_recordings(known, [name])[0])
+
+
+def _weak_steps(powers: Sequence[StepPower] | None) -> str | None:
+    """The power at each weak step now and then; empty where none is weak, None where nothing can be said."""
+    return None if powers is None else ", ".join(map(str, powers))
 
 
 def _run_id(now: datetime) -> str:

@@ -115,6 +115,7 @@ def show(task: TASK, *, home: HOME, as_json: AS_JSON = False) -> None:
     say(
         f"pass from {spec.pass_score:g}, retrain below {spec.retrain_score:g}; embedder {spec.embedder.value}"
     )
+    say("takt time: " + ("none" if spec.takt_s is None else f"{spec.takt_s:g} s"))
     say("weights: " + ", ".join(f"{kind} {weight:.2f}" for kind, weight in spec.weights.normalised))
     say(
         "severity: " + ", ".join(f"{kind.value} {severity.value}" for kind, severity in spec.severity.items())

@@ -12,11 +12,11 @@ import dagster as dg
 
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.defs.partitions import range_held
-from sopilot_assets.defs.resources import Watcher
+from sopilot_assets.defs.resources import HomeResource, Watcher
 from sopilot_assets.defs.web.addresses import PageAddresses
 from sopilot_assets.stations.outcome import ReferenceOutcome, StationOutcome
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, Ledger
 
 RawMetadata: TypeAlias = dict[
     str,
@@ -35,6 +35,19 @@ _LISTED: Final = 20
 """Reasons in the log's line about recordings without a result."""
 _LONGEST_TABLE: Final = 200
 """Rows of one table; the page loads all of them at once."""
+
+
+def in_ledger(ledger: Callable[[Home], Ledger]) -> dict[str, str | dg.TableSchema]:
+    """Where an asset keeps its rows, in the home of the environment, and their columns: metadata of its
+    definition.
+    """
+    kept = ledger(HomeResource().home)
+    columns = [dg.TableColumn(column.name, str(column.type)) for column in kept.schema]
+    return {
+        "dagster/table_name": kept.name,
+        "dagster/uri": (kept.folder / kept.name).as_uri(),
+        "dagster/column_schema": dg.TableSchema(columns),
+    }
 
 
 def publish_outcomes(

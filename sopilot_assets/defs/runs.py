@@ -5,6 +5,7 @@ The names of tags stand in the databases of existing homes, so they stay as they
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 import dagster as dg
@@ -35,6 +36,20 @@ UNFINISHED: Final = tuple(status for status in dg.DagsterRunStatus if status not
 ONE_HOUR_S: Final = 3600
 TWO_HOURS_S: Final = 7200
 SIX_HOURS_S: Final = 21600
+LATE_H: Final = 3
+"""Hours after its schedule from which on Dagster shows what is made every night as late."""
+
+
+def due_after(every_night: str) -> dg.FreshnessPolicy:
+    """What is made every night, by a schedule at this minute and hour (UTC), is late `LATE_H` hours after.
+
+    >>> due_after("40 2 * * *").deadline_cron
+    '40 5 * * *'
+    """
+    minute, hour, rest = every_night.split(" ", 2)
+    return dg.FreshnessPolicy.cron(
+        deadline_cron=f"{minute} {int(hour) + LATE_H} {rest}", lower_bound_delta=timedelta(hours=LATE_H)
+    )
 
 
 def work_tags(work: str, *, retries: int = 2, longest_s: int | None = SIX_HOURS_S) -> dict[str, str]:

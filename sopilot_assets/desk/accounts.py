@@ -78,7 +78,8 @@ def add_account(home: Home, account: Account, *, password: str, by: Doer) -> Non
 
 
 def change_role(home: Home, who: str, role: Role, *, person: str | None, by: Doer) -> None:
-    """Give an account another role, and say which person's recordings are its own; its sessions end.
+    """Give an account another role, and say which person's recordings are its own; its sessions end, and its
+    tokens where it is no administrator's any more.
 
     Raises ``AccountError`` where there is no such account, and for the last administrator.
     """
@@ -90,11 +91,13 @@ def change_role(home: Home, who: str, role: Role, *, person: str | None, by: Doe
             _keep_an_admin(database, who)
         database.execute("update accounts set role = ?, person = ? where who = ?", (role.value, person, who))
         database.execute("delete from sessions where who = ?", (who,))
+        if role is not Role.ADMIN:
+            _end_tokens(database, who, by)
         note(database, by, LogEvent.ROLE_CHANGED, who, f"{before.role.value} {role.value}")
 
 
 def remove_account(home: Home, who: str, *, by: Doer) -> None:
-    """Remove an account; its sessions end. What the person said stays under their name.
+    """Remove an account; its sessions and tokens end. What the person said stays under their name.
 
     Raises ``AccountError`` where there is no such account, and for the last administrator while others have
     accounts.
@@ -104,6 +107,7 @@ def remove_account(home: Home, who: str, *, by: Doer) -> None:
             _keep_an_admin(database, who, alone=True)
         for table in ("accounts", "sessions", "places"):
             database.execute(f"delete from {table} where who = ?", (who,))  # noqa: S608 - constants
+        _end_tokens(database, who, by)
         note(database, by, LogEvent.REMOVED, who)
 
 
@@ -160,6 +164,13 @@ def must_be_who(name: str) -> None:
 def _note_wrong(home: Home, about: str, at: Doer, *, last: bool) -> None:
     with transaction(home) as database:
         note(database, at, LogEvent.WRONG_PASSWORD, about, WAITS if last else "")
+
+
+def _end_tokens(database: sqlite3.Connection, who: str, by: Doer) -> None:
+    """Remove the tokens that a person made: they may have kept one."""
+    ended = database.execute("delete from tokens where owner = ? returning name", (who,)).fetchall()
+    for row in ended:
+        note(database, by, LogEvent.TOKEN_REMOVED, row["name"])
 
 
 def _refresh(home: Home, who: str, *, old: str, password: str) -> None:

@@ -53,18 +53,27 @@ class PasswordTry:
 
 def begin_attempt(home: Home, who: str, doer: Doer) -> PasswordTry:
     """Count a try of the name ``who`` from the doer's address; one that has to wait is not counted."""
-    now_s = doer.at.timestamp()
     with transaction(home) as database:
-        subjects = _subjects(database, who, doer)
-        database.execute("delete from attempts where until_s <= ?", (now_s,))
-        ends = {name: _until(database, name, now_s, pace) for name, pace in subjects}
-        wait_s = max(ends[name] - now_s - (pace.at_once - 1) * pace.every_s for name, pace in subjects)
-        if wait_s > 0:
-            return PasswordTry(wait_s=math.ceil(wait_s))
-        for name, pace in subjects:
-            database.execute(
-                "insert or replace into attempts values (?, ?)", (name, ends[name] + pace.every_s)
-            )
+        return _begun(database, _subjects(database, who, doer), doer)
+
+
+def begin_token(home: Home, doer: Doer) -> PasswordTry:
+    """Count a wrong token from the doer's address; one that has to wait is not counted. Whoever has a token
+    that holds never waits.
+    """
+    with transaction(home) as database:
+        return _begun(database, ((_hidden("token", _near(doer.address)), OF_ADDRESS),), doer)
+
+
+def _begun(database: sqlite3.Connection, subjects: tuple[tuple[str, Pace], ...], doer: Doer) -> PasswordTry:
+    now_s = doer.at.timestamp()
+    database.execute("delete from attempts where until_s <= ?", (now_s,))
+    ends = {name: _until(database, name, now_s, pace) for name, pace in subjects}
+    wait_s = max(ends[name] - now_s - (pace.at_once - 1) * pace.every_s for name, pace in subjects)
+    if wait_s > 0:
+        return PasswordTry(wait_s=math.ceil(wait_s))
+    for name, pace in subjects:
+        database.execute("insert or replace into attempts values (?, ?)", (name, ends[name] + pace.every_s))
     full = (ends[name] - now_s > (pace.at_once - 2) * pace.every_s for name, pace in subjects)
     return PasswordTry(subjects, last=any(full))
 

@@ -1,5 +1,5 @@
-"""The desk's own database: accounts, sessions, what was tried at the door and the log of all that, in one
-SQLite file that any number of server processes share.
+"""The desk's own database: accounts, sessions, tokens, what was tried at the door and the log of all that, in
+one SQLite file that any number of server processes share.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 
 _BUSY_S: Final = 20.0
-_VERSION: Final = 2
-_SCHEMA: Final = (
+_ACCOUNTS: Final = (
     "drop table if exists sessions",  # of version 1; whoever was signed in signs in again
     """create table if not exists accounts (
         who text primary key, role text not null, person text, password_hash text not null,
@@ -41,8 +40,16 @@ _SCHEMA: Final = (
         begin select raise(abort, 'the log is only added to'); end""",
     """create trigger log_is_never_shortened before delete on log
         begin select raise(abort, 'the log is only added to'); end""",
-    f"pragma user_version = {_VERSION}",
 )
+_TOKENS: Final = (
+    """create table tokens (
+        token_hash text primary key, name text not null unique, scopes text not null, owner text,
+        made_at text not null, expires_at text not null, used_at text
+    ) strict""",
+)
+_SCHEMAS: Final = {2: _ACCOUNTS, 3: _TOKENS}
+"""What leads to each version from the one before it."""
+_VERSION: Final = max(_SCHEMAS)
 
 
 def desk_database(home: Home) -> Path:
@@ -99,9 +106,11 @@ def _set_up(connection: sqlite3.Connection) -> None:
     """Make the tables; one process does, others wait for it."""
     connection.execute("pragma journal_mode = wal")
     connection.execute("begin immediate")
-    if _version(connection) < _VERSION:
-        for statement in _SCHEMA:
+    before = _version(connection)
+    for version, statements in _SCHEMAS.items():
+        for statement in statements if before < version else ():
             connection.execute(statement)
+    connection.execute(f"pragma user_version = {max(before, _VERSION)}")
     connection.execute("commit")
 
 

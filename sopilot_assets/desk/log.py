@@ -1,5 +1,5 @@
-"""The log of the desk: who signed in, who could not, and what became of accounts. It is only added to, which
-the database itself holds.
+"""The log of the desk: who signed in, who could not, and what became of accounts and tokens. It is only added
+to, which the database itself holds.
 
 What people say of recordings is not in it: that is in the chains of the home.
 """
@@ -33,6 +33,9 @@ class LogEvent(StrEnum):
     ROLE_CHANGED = "role_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - no password
     REMOVED = "removed"
+    TOKEN_ADDED = "token_added"  # noqa: S105 - no token
+    TOKEN_REMOVED = "token_removed"  # noqa: S105 - no token
+    WRONG_TOKEN = "wrong_token"  # noqa: S105 - no token
 
 
 EVENT_NAMES: Final = {
@@ -43,6 +46,9 @@ EVENT_NAMES: Final = {
     LogEvent.ROLE_CHANGED: Text("role changed", "役割変更"),
     LogEvent.PASSWORD_CHANGED: Text("password changed", "パスワード変更"),
     LogEvent.REMOVED: Text("account removed", "アカウント削除"),
+    LogEvent.TOKEN_ADDED: Text("token made", "トークン発行"),
+    LogEvent.TOKEN_REMOVED: Text("token removed", "トークン削除"),
+    LogEvent.WRONG_TOKEN: Text("wrong or expired token", "無効または期限切れのトークン"),
 }
 
 

@@ -17,6 +17,7 @@ SEPARATORS: Final = (",", ";", "\t")
 FAULTS_SHOWN: Final = 20
 """A column that is missing makes a fault in every row; this many are named."""
 _SIXTY: Final = 60
+_TOLD: Final = re.compile(r"\ufeff?\"?sep=([,;\t])\"?[ \t]*\r?\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +42,22 @@ class Sheet:
 
 
 def sheet_text(data: bytes, *, source: object, refuse: type[SopilotError]) -> str:
-    """The text of a sheet in UTF-8, or in UTF-16 with a byte-order mark; raises ``refuse`` for other bytes.
+    """The text of a sheet in UTF-8, in UTF-16 with a byte-order mark, or as Excel saves CSV on a Japanese
+    Windows (code page 932); raises ``refuse`` for other bytes.
 
     ``source`` is the name used in errors.
     """
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        text = data.decode(encoding)
-        wrong = data.find(b"\0") if encoding == "utf-8-sig" else -1
-    except UnicodeDecodeError as error:
-        text, wrong = "", error.start
-    if wrong >= 0:
+    wrong = data.find(b"\0") if encoding == "utf-8-sig" else -1
+    text = ""
+    if wrong < 0:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError as error:
+            wrong = error.start
+            if encoding == "utf-8-sig":
+                text = _japanese(data)
+    if wrong >= 0 and not text:
         line = data[:wrong].count(b"\n") + 1
         raise refuse(
             f"{source}, line {line}: expected text in UTF-8, found other bytes. In Excel, save the sheet as "
@@ -60,17 +66,32 @@ def sheet_text(data: bytes, *, source: object, refuse: type[SopilotError]) -> st
     return text
 
 
+def _japanese(data: bytes) -> str:
+    """The bytes as text in code page 932; empty where they are none."""
+    try:
+        return data.decode("cp932")
+    except UnicodeDecodeError:
+        return ""
+
+
 def csv_sheet(
-    text: str, *, source: object, needed: Sequence[str], refuse: type[SopilotError], advice: str
+    text: str,
+    *,
+    source: object,
+    needed: Sequence[str],
+    refuse: type[SopilotError],
+    advice: str,
+    called: Callable[[str], str] = str,
 ) -> Sheet:
     """The rows of a sheet in CSV; rows without any text are left out, and so are columns without a name.
 
-    Commas, semicolons and tabs separate cells, and any line ends are taken. Raises ``refuse``, with
-    ``advice`` on what to do, where the ``needed`` columns are not there, and for broken quotation marks.
+    Commas, semicolons and tabs separate cells, and any line ends are taken; ``called`` gives a column the
+    name by which it is known. Raises ``refuse``, with ``advice`` on what to do, where the ``needed`` columns
+    are not there, and for broken quotation marks.
     """
     lines = _records(text, source, refuse)
     where, header = next(lines, (1, []))
-    columns = tuple(name.strip() for name in header)
+    columns = tuple(called(name.strip()) for name in header)
     named = [name for name in columns if name]
     if not set(needed) <= set(named) or len(set(named)) < len(named):
         raise refuse(
@@ -114,14 +135,22 @@ def _records(text: str, source: object, refuse: type[SopilotError]) -> Iterator[
             ) from error
         if cells is None:
             return
-        if any(cell.strip() for cell in cells):
+        if any(cell.strip() for cell in cells) and not (line == 1 and _told_separator(text)):
             yield line, cells
 
 
 def _separator(text: str) -> str:
-    """The separator that splits most of the first line with text."""
+    """The separator that the first line tells, as Excel reads it, else the one that splits most of the first
+    line with text.
+    """
     header = next((line for line in text.splitlines() if line.strip()), "")
-    return max(SEPARATORS, key=header.count)
+    return _told_separator(text) or max(SEPARATORS, key=header.count)
+
+
+def _told_separator(text: str) -> str:
+    """The separator of a first line such as ``sep=;``; empty where there is none."""
+    found = _TOLD.match(text)
+    return found[1] if found else ""
 
 
 _TIME: Final = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:[.,]\d+)?)")

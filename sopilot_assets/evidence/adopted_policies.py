@@ -44,6 +44,20 @@ _FAULTS_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Adoptable:
+    """A policy that can be adopted now: its verified dossier, its task, and what the event says of it."""
+
+    dossier: PolicyDossier
+    task: TaskSpec
+    fields: Mapping[str, object]
+
+    @property
+    def review(self) -> float:
+        """From which critical probability on a person has to look."""
+        return float(str(self.fields["review"]))
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyDossier:
     """A verified, signed dossier with gates that passed: its policy, its cases, whose key signed it, and
     whether enough people stand behind its figures.
@@ -86,16 +100,28 @@ def adopt_policy(
     that has to have signed it, by default one of the home's own. Raises `DossierError` for a dossier that
     does not verify, `StudyError` for a policy that cannot decide, each with the reason.
     """
+    found = adoptable(home, study_id, task_id=task_id, dossier_id=dossier_id, signer=signer)
+    said = {**found.fields, "happened": AdoptionHappening.ADOPTED.value, "who": by, "reason": reason}
+    event = say_adoption(home, found.task.task_id, said, run_id=run_id, written_at=written_at)
+    return event, found.dossier
+
+
+def adoptable(
+    home: Home,
+    study_id: str,
+    *,
+    task_id: str | None = None,
+    dossier_id: str | None = None,
+    signer: str | None = None,
+) -> Adoptable:
+    """The policy of a study as it would be adopted now; raises as `adopt_policy` does, and writes nothing."""
     dossier = policy_dossier(home, study_id, dossier_id=dossier_id, signer=signer)
     policy, task = dossier.policy, load_task(home.tasks / f"{dossier.policy.task}.yaml")
     if task_id not in (None, task.task_id):
         raise StudyError(f"study {study_id}: is about {task.task_id}, and cannot decide for {task_id}.")
     review = review_limit(policy)
     refuse_left_open(dossier, review)
-    said: dict[str, object] = {
-        "happened": AdoptionHappening.ADOPTED.value,
-        "who": by,
-        "reason": reason,
+    fields: dict[str, object] = {
         "study_id": study_id,
         "policy_id": policy.policy_id,
         "detector": policy.detector,
@@ -107,12 +133,14 @@ def adopt_policy(
         **_conditions(home, dossier, task),
     }
     now = standings(home, {task.task_id: task}).get(task.task_id)
-    if now is not None and now.decides and now.said.dossier_sha256 == said["dossier_sha256"]:
+    if now is not None and now.decides and now.said.dossier_sha256 == fields["dossier_sha256"]:
         raise StudyError(
             f"policy {policy.policy_id}: decides for {task.task_id} already, since {now.said.at} by "
-            f"{now.said.who}. There is nothing to do."
+            f"{now.said.who}. There is nothing to do.",
+            ja=f"ポリシー {policy.policy_id}：{now.said.who} により {now.said.at[:16]} から"
+            "すでに採用されています。操作は不要です。",
         )
-    return say_adoption(home, task.task_id, said, run_id=run_id, written_at=written_at), dossier
+    return Adoptable(dossier, task, fields)
 
 
 def withdraw_policy(
@@ -121,7 +149,10 @@ def withdraw_policy(
     """The event that takes the policy of a task back; `StudyError` where none is adopted."""
     events = adoptions(home).read(task_id)
     if not events or events[-1].happened is AdoptionHappening.WITHDRAWN:
-        raise StudyError(f"task {task_id}: no policy is adopted, so there is nothing to withdraw.")
+        raise StudyError(
+            f"task {task_id}: no policy is adopted, so there is nothing to withdraw.",
+            ja=f"作業 {task_id}：採用中のポリシーがないため、取り下げるものがありません。",
+        )
     happened = AdoptionHappening.WITHDRAWN
     return ended(home, events[-1], happened, who=by, reason=reason, run_id=run_id, written_at=written_at)
 
@@ -147,7 +178,8 @@ def policy_dossier(
                 "Name one with --dossier."
                 if len(passed) > 1
                 else f"`sopilot study run {study_id}` makes one; `sopilot dossier list` shows all."
-            )
+            ),
+            ja=f"検証 {study_id}：基準をすべて満たした証拠書類が一つだけ必要です（現在：{listed}）。",
         )
     (folder,) = passed.values()
     return _verified(home, study_id, folder, signer)
@@ -167,7 +199,9 @@ def review_limit(policy: Policy) -> float:
         raise StudyError(
             f"policy {policy.policy_id}: its detector {policy.detector} goes by {judged_by}; expected one "
             "that goes by the critical probability alone, such as calibrated_v1, since decisions have limits "
-            "on that. Name calibrated_v1 alone under `detectors` of a new study."
+            "on that. Name calibrated_v1 alone under `detectors` of a new study.",
+            ja=f"ポリシー {policy.policy_id}：検出器 {policy.detector} は重大な逸脱の確率だけでは"
+            "決まらないため、採用できません。新しい検証で calibrated_v1 だけを指定してください。",
         )
     steps = 10**PROBABILITY_DIGITS
     probability = np.arange(steps + 1) / steps
@@ -175,7 +209,9 @@ def review_limit(policy: Policy) -> float:
     if model.features[0].coefficient <= 0 or not critical.any():
         raise StudyError(
             f"policy {policy.policy_id}: no critical probability reaches its threshold {threshold:g}; "
-            "expected a detector that rises with it. Fit it on more labels in a new study."
+            "expected a detector that rises with it. Fit it on more labels in a new study.",
+            ja=f"ポリシー {policy.policy_id}：どの確率でもしきい値 {threshold:g} に達しません。"
+            "ラベルを増やして、新しい検証を行ってください。",
         )
     return float(probability[int(np.argmax(critical))])
 
@@ -187,7 +223,10 @@ def refuse_left_open(dossier: PolicyDossier, review: float) -> None:
     policy, cases = dossier.policy, dossier.cases
     risk = policy.fit.risk
     if risk is None:
-        raise StudyError(f"policy {policy.policy_id}: says nothing of the misses it allows. Fit it again.")
+        raise StudyError(
+            f"policy {policy.policy_id}: says nothing of the misses it allows. Fit it again.",
+            ja=f"ポリシー {policy.policy_id}：見逃しの上限が記録されていません。検証をやり直してください。",
+        )
     rows = csv.DictReader(io.StringIO(dossier.files[DETECTIONS_FILE].decode(), newline=""))
     place = {row["case_id"]: (row["split"], row["cluster"]) for row in rows}
     below = (
@@ -202,7 +241,10 @@ def refuse_left_open(dossier: PolicyDossier, review: float) -> None:
             f"policy {policy.policy_id}: its limit {review:g} would let critical recordings of {len(people)} "
             f"people pass that its detector left open on dev; with {risk.allowed} missed before, at most "
             f"{bears or 0} people are borne by a miss rate of {risk.target:g} at {risk.confidence:.0%} "
-            "confidence. Label more people, then a new study."
+            "confidence. Label more people, then a new study.",
+            ja=f"ポリシー {policy.policy_id}：しきい値 {review:g} では、検出器が判断を保留した"
+            f" {len(people)} 人の重大な逸脱が合格になります。もっと多くの人の録画をラベル付けし、"
+            "新しい検証を行ってください。",
         )
 
 
@@ -211,7 +253,10 @@ def _verified(home: Home, study_id: str, folder: Path, signer: str | None) -> Po
         files = read_files(folder)
         outcome = verify_files(files, signer=signer)
     except (OSError, ValueError, SignatureFault) as error:
-        raise DossierError(f"{folder}: cannot be verified ({error}). Build it again.") from error
+        raise DossierError(
+            f"{folder}: cannot be verified ({error}). Build it again.",
+            ja=f"{folder.name}：証拠書類を検証できません（{error}）。作り直してください。",
+        ) from error
     if not outcome.ok:
         faults = "; ".join(
             f"{one.file}: {one.what}: stated {one.stated}, found {one.found}"
@@ -219,16 +264,23 @@ def _verified(home: Home, study_id: str, folder: Path, signer: str | None) -> Po
         )
         raise DossierError(
             f"{folder}: {len(outcome.findings.failed)} comparisons do not agree ({faults}). `sopilot dossier "
-            f"verify {folder}` lists them; build it again."
+            f"verify {folder}` lists them; build it again.",
+            ja=f"{folder.name}：証拠書類の {len(outcome.findings.failed)} か所が一致しません（{faults}）。"
+            "作り直してください。",
         )
     own = [key.fingerprint for key in list_keys(home.keys)]
     if signer is None and outcome.signer not in own:
         raise DossierError(
             f"{folder}: expected a signature by a key of this home ({', '.join(own) or 'there is none'}), "
-            f"found one by {outcome.signer}. Name the key that you trust with --signer."
+            f"found one by {outcome.signer}. Name the key that you trust with --signer.",
+            ja=f"{folder.name}：この環境の鍵による署名ではありません（署名：{outcome.signer}）。"
+            "信頼する鍵はコマンドの --signer で指定できます。",
         )
     if (outcome.dossier["study_id"], outcome.dossier["verdict"]) != (study_id, PASSED):
-        raise DossierError(f"{folder}: is of study {outcome.dossier['study_id']}. Build {study_id}'s again.")
+        raise DossierError(
+            f"{folder}: is of study {outcome.dossier['study_id']}. Build {study_id}'s again.",
+            ja=f"{folder.name}：別の検証 {outcome.dossier['study_id']} の証拠書類です。作り直してください。",
+        )
     name = f"{POLICIES}{outcome.dossier['policy_id']}.json"
     (policy,) = parse_policies([json.loads(files[name])])
     return PolicyDossier(
@@ -260,7 +312,9 @@ def _conditions(home: Home, dossier: PolicyDossier, task: TaskSpec) -> dict[str,
     if other:
         raise StudyError(
             f"policy {dossier.policy.policy_id}: was fitted on scores made otherwise than now "
-            f"({'; '.join(other)}). `sopilot score run --stale`, then a new study."
+            f"({'; '.join(other)}). `sopilot score run --stale`, then a new study.",
+            ja=f"ポリシー {dossier.policy.policy_id}：現在とは違う条件の判定で作られています"
+            f"（{'; '.join(other)}）。判定を更新してから、新しい検証を行ってください。",
         )
     conditions: dict[str, object] = {name: now for name, (_, now) in pairs.items()}
     # no condition: golds may become better, and `PolicyStanding.other_reference` says that they changed

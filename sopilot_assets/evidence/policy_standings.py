@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
-from sopilot_assets.capture.registry import Registry
+import pandas as pd
+
+from sopilot_assets.capture.ledgers import ACTIVE, videos_ledger
 from sopilot_assets.evidence.outcome import StudyOutcome
 from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.labels.events import Source
 from sopilot_assets.labels.state import label_state
-from sopilot_assets.scoring.ledger import first_passes, first_scores, row_source, scores_ledger
+from sopilot_assets.scoring.ledger import first_passes, first_scores, scores_ledger
 from sopilot_assets.scoring.limits import GOLDS, policy_source
 from sopilot_assets.settings import load_settings
 from sopilot_assets.stations.adoptions import PolicyStanding, standings
@@ -28,10 +33,56 @@ def describe_policy(home: Home, task_id: str, *, now: datetime) -> StudyOutcome:
     """What decides for a task, since when and why, how much it decides, and the audit of what passed since;
     every event of adoption, the newest first.
     """
-    events, standing = adoptions(home).read(task_id), current_standings(home).get(task_id)
+    return describe_policies(home, [task_id], now=now)[task_id]
+
+
+def describe_policies(home: Home, task_ids: Sequence[str], *, now: datetime) -> dict[str, StudyOutcome]:
+    """The same of several tasks, by task; what all of them need is read once."""
+    read = _Read(home, now)
+    return {task_id: _described(read, task_id) for task_id in task_ids}
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was read of a home for several tasks."""
+
+    home: Home
+    now: datetime
+
+    @cached_property
+    def standings(self) -> dict[str, PolicyStanding]:
+        return current_standings(self.home)
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        columns = "task_id, decision, problem, shows_task, decided_by"
+        return scores_ledger(self.home).query(f"select {columns} from latest where role = 'trainee'")  # noqa: S608 - constants
+
+    @cached_property
+    def persons(self) -> dict[str, dict[str, str | None]]:
+        """The person of each active recording, by task and key."""
+        rows = videos_ledger(self.home).query(
+            f"select task_id, key, person from latest where status = '{ACTIVE}'"  # noqa: S608 - a constant
+        )
+        found: dict[str, dict[str, str | None]] = {}
+        for row in plain_rows(rows):
+            person = None if row["person"] is None else str(row["person"])
+            found.setdefault(str(row["task_id"]), {})[str(row["key"])] = person
+        return found
+
+    @cached_property
+    def first_scores(self) -> dict[str, str]:
+        return first_scores(self.home, self.now.isoformat())
+
+    @cached_property
+    def first_passes(self) -> dict[str, str]:
+        return first_passes(self.home, self.now.isoformat())
+
+
+def _described(read: _Read, task_id: str) -> StudyOutcome:
+    events, standing = adoptions(read.home).read(task_id), read.standings.get(task_id)
     said = events[-1] if events else None
-    scores = scores_ledger(home).query("select * from latest")
-    mine = scores[(scores["task_id"] == task_id) & (scores["role"] == "trainee")]
+    mine = read.scores[read.scores["task_id"] == task_id]
     source = policy_source(standing.said.policy_id) if standing and standing.decides else GOLDS
     metadata: dict[str, Cell] = {"task": task_id, "decided_by": source}
     if said is not None:
@@ -41,7 +92,7 @@ def describe_policy(home: Home, task_id: str, *, now: datetime) -> StudyOutcome:
         metadata["fitted_on_reference"] = said.reference_id
         metadata["not_measured"] = standing.other_reference if standing and standing.decides else ""
     metadata |= {
-        "scores_by_it": sum(row_source(row) == source for row in plain_rows(mine[["decided_by"]])),
+        "scores_by_it": int((mine["decided_by"].fillna(GOLDS) == source).sum()),
         "decided_share": decided_share(mine),
     }
     since = standing.said.at if standing and standing.decides else None
@@ -50,24 +101,22 @@ def describe_policy(home: Home, task_id: str, *, now: datetime) -> StudyOutcome:
         task_id,
         metadata,
         tables={
-            "audit": _audited(home, task_id, since=since, now=now),
+            "audit": _audited(read, task_id, since=since),
             "events": [{name: row[name] for name in _EVENT} for row in rows],
         },
     )
 
 
-def _audited(home: Home, task_id: str, *, since: str | None, now: datetime) -> list[dict[str, Cell]]:
+def _audited(read: _Read, task_id: str, *, since: str | None) -> list[dict[str, Cell]]:
     """The audit of the task's passes: of recordings that were new since a time, or of all."""
-    active = Registry.read(home).active(task_id)
-    persons = {key: one.person for key, one in active.items()}
-    first = first_scores(home, now.isoformat()) if since else {}
+    persons = read.persons.get(task_id, {})
     passed = {
         key: at
-        for key, at in first_passes(home, now.isoformat()).items()
-        if key in persons and (since is None or first[key] >= since)
+        for key, at in read.first_passes.items()
+        if key in persons and (since is None or read.first_scores[key] >= since)
     }
-    blind = label_state(read_chain(home, task_id), [Source.BLIND_HUMAN])
-    return audit_rows(passed, persons, blind, load_settings(home).audit)
+    blind = label_state(read_chain(read.home, task_id), [Source.BLIND_HUMAN])
+    return audit_rows(passed, persons, blind, load_settings(read.home).audit)
 
 
 def current_standings(home: Home) -> dict[str, PolicyStanding]:

@@ -1,7 +1,9 @@
 """Which decisions people contest: a person says that one is wrong, and nobody has answered yet.
 
 An objection is a label with the verdict ``disagree``. It is open until an event after it settles the
-recording (``adjudicates``), or the same person says something else of it with the findings in view.
+recording (``adjudicates``), or the same person says something else of it with the findings in view. Who
+contests does not answer themselves, unless nobody else may: with a single trainer it would stay open for
+ever.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from sopilot_assets.labels.chain import labels_ledger
-from sopilot_assets.labels.events import RaterVerdict, Source
+from sopilot_assets.labels.events import LabelEvent, RaterVerdict, Source
 from sopilot_assets.scoring.result import Objection
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
@@ -44,6 +46,17 @@ def open_objections(events: Iterable[Mapping[str, Cell]]) -> dict[str, tuple[Obj
             words[str(event["who"])] = event
     found = {key: _objections(list(words.values())) for key, words in said.items()}
     return {key: objections for key, objections in found.items() if objections}
+
+
+def objections_to(key: str, events: Iterable[LabelEvent]) -> tuple[Objection, ...]:
+    """The open objections to the decision of one recording, of which ``events`` are what was said."""
+    rows = [
+        {**event.model_dump(mode="json", include=_SAID), "source": event.source.value} for event in events
+    ]
+    return open_objections(rows).get(key, ())
+
+
+_SAID: Final = {"task_id", "key", "who", "at", "seq", "verdict", "note", "adjudicates"}
 
 
 def in_a_line(names: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from sopilot_assets.errors import LabelError
 from sopilot_assets.labels.chain import append_events, labels_ledger
+from sopilot_assets.labels.contests import objections_to
 from sopilot_assets.labels.events import (
     NOTE_LETTERS,
     Agreement,
@@ -36,7 +37,8 @@ class Answered:
     """What is said this time; None: nothing of that.
 
     ``critical`` is whether there is a critical deviation, alone in a tuple (None in it: cannot say).
-    ``settles`` answers those who contest the decision; it needs a ``critical`` of yes or no.
+    ``settles`` answers those who contest the decision; it needs a ``critical`` of yes or no. Who contests
+    it may do so only where ``nobody_else`` may.
     """
 
     verdict: RaterVerdict | None = None
@@ -46,6 +48,7 @@ class Answered:
     about: Seen | None = None
     """The finding that ``note`` is about, None for the whole."""
     settles: bool = False
+    nobody_else: bool = False
 
 
 def say_of_result(
@@ -170,6 +173,7 @@ def _draft(
         "source": Source.HUMAN,
     }
     if said.settles:
+        _require_another(key, said, who, events)
         if said.critical is None or said.critical[0] is None:
             raise LabelError(
                 f"{key}: an answer to who contests says yes or no, whether there is a critical deviation.",
@@ -186,6 +190,17 @@ def _draft(
         "note": _note(said, before),
     }
     return Draft.model_validate(fixed)
+
+
+def _require_another(key: PartitionKey, said: Answered, who: str, events: Sequence[LabelEvent]) -> None:
+    contests = who in {one.who for one in objections_to(str(key), events)}
+    if contests and not said.nobody_else:
+        raise LabelError(
+            f"{key}: {who} contests this decision; somebody else has to answer. Who does not contest it any "
+            "more says so with “Agree” or “Cannot say”.",
+            ja=f"{who} さんはこの判定に異議を申し立てています。回答は別の人が行ってください。"
+            "取り下げる場合は「同意」または「判断できない」を選んでください。",
+        )
 
 
 def _agreements(

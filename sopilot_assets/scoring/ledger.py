@@ -18,7 +18,7 @@ from sopilot_assets.scoring import SCORING_VERSION
 from sopilot_assets.scoring.limits import GOLDS
 from sopilot_assets.scoring.result import Cause, Deviation, Score
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell, Ledger
+from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
 from sopilot_assets.tasks import Severity, TaskSpec
 
 if TYPE_CHECKING:
@@ -77,6 +77,16 @@ was not found and is not ruled out, the most likely first. Both are null in olde
 def scores_ledger(home: Home) -> Ledger:
     """The ledger of scores below ``home``; its subject is the partition key."""
     return Ledger(home.ledgers, "scores", COLUMNS, "key")
+
+
+def scores_of(home: Home, key: str) -> list[dict[str, Cell]]:
+    """Every row that was written of a recording, the newest first; a result that came back is there again."""
+    rows = scores_ledger(home).query(
+        "select distinct written.* from written, asked where key = asked.its_key "
+        "order by written_at desc, run_id desc, row_id",
+        asked=pd.DataFrame({"its_key": [key]}, dtype="string"),
+    )
+    return plain_rows(rows)
 
 
 def noise_floors(rows: Iterable[Mapping[str, Cell]]) -> dict[str, float]:

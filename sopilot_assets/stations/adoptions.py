@@ -28,6 +28,7 @@ from sopilot_assets.studies.adoptions import (
     last_adoption,
 )
 from sopilot_assets.tasks import TaskSpec
+from sopilot_assets.texts.languages import Text
 
 if TYPE_CHECKING:
     from sopilot_assets.studies.drift import FixedBinDrift
@@ -40,13 +41,13 @@ _CONDITIONS: Final = ("task_id", "algorithm", "model_id", "task_fingerprint")
 
 @dataclass(frozen=True, slots=True)
 class PolicyStanding:
-    """The last word on a task's policy; ``gone`` are the conditions, in words, that do not hold any more.
+    """The last word on a task's policy; ``gone`` are the conditions that do not hold any more.
 
     ``reference_id`` is the task's reference of now, None where there is none.
     """
 
     said: AdoptionEvent
-    gone: tuple[str, ...]
+    gone: tuple[Text, ...]
     reference_id: str | None
 
     @property
@@ -56,7 +57,13 @@ class PolicyStanding:
 
     @property
     def other_reference(self) -> str:
-        """That the golds are others than those by which the study's recordings were scored; empty where they
+        """What `of_other_golds` says in English; empty where there is nothing to say."""
+        told = self.of_other_golds
+        return "" if told is None else told.en
+
+    @property
+    def of_other_golds(self) -> Text | None:
+        """That the golds are others than those by which the study's recordings were scored; None where they
         are not, or where that was not kept.
 
         Such a policy goes on deciding, since otherwise every promoted gold would end it. But nobody has
@@ -64,16 +71,26 @@ class PolicyStanding:
         """
         then, now = self.said.reference_id, self.reference_id
         if None in (then, now) or then == now:
-            return ""
-        return (
+            return None
+        return Text(
             f"its study was scored by the reference {then}, and recordings are now by {now}: what its "
-            "dossier says was not measured with these golds"
+            "dossier says was not measured with these golds",
+            f"検証のときとお手本の組が違います（当時 {then}、現在 {now}）。証拠書類の数値は、今のお手本では"
+            "測られていません",
         )
 
     @property
     def lost(self) -> tuple[str, ...]:
+        """The same as `ended_by` in English."""
+        return tuple(one.en for one in self.ended_by)
+
+    @property
+    def ended_by(self) -> tuple[Text, ...]:
         """Why the policy does not decide although nobody took it back; empty where it does."""
-        return (self.said.reason,) if self.said.happened is AdoptionHappening.LAPSED else self.gone
+        if self.said.happened is not AdoptionHappening.LAPSED:
+            return self.gone
+        why = self.said.reason
+        return (Text(why, f"録画の傾向が採用前と変わったため、自動的に終了しました（{why}）"),)
 
 
 def adopted_limits(home: Home, task: TaskSpec, *, model_id: str | None) -> DecisionLimits | None:
@@ -172,15 +189,18 @@ def drift_since(home: Home, said: AdoptionEvent, *, now: datetime) -> FixedBinDr
     return drift.fixed_bin_drift(before, after, edges=drift.PROBABILITY_EDGES, seed=drift.SEED)
 
 
-def _gone(said: AdoptionEvent, task: TaskSpec, model_id: str | None) -> list[str]:
-    pairs = {
-        "the task": (said.task_fingerprint, task.fingerprint()),
-        "the embedding model": (said.model_id, model_id or said.model_id),
-        "the algorithm": (said.algorithm, algorithm_version()),
-    }
+def _gone(said: AdoptionEvent, task: TaskSpec, model_id: str | None) -> list[Text]:
+    pairs = (
+        (Text("the task", "手順書"), said.task_fingerprint, task.fingerprint()),
+        (Text("the embedding model", "画像モデル"), said.model_id, model_id or said.model_id),
+        (Text("the algorithm", "判定アルゴリズム"), said.algorithm, algorithm_version()),
+    )
     return [
-        f"{what} is not the one it was fitted on: {before[:40]} then, {now[:40]} now"
-        for what, (before, now) in pairs.items()
+        Text(
+            f"{what.en} is not the one it was fitted on: {before[:40]} then, {now[:40]} now",
+            f"{what.ja}が検証のときと違います（当時 {before[:40]}、現在 {now[:40]}）",
+        )
+        for what, before, now in pairs
         if before != now
     ]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.errors import GoldError
 from sopilot_assets.labels.blind import why_not_right
 from sopilot_assets.labels.chain import read_chain
+from sopilot_assets.labels.events import Source
+from sopilot_assets.labels.state import counting_events
 from sopilot_assets.stations.gold_inputs import embedding_models
 from sopilot_assets.stations.gold_promotions import decoded_steps
 from sopilot_assets.store.home import Home
@@ -25,13 +27,14 @@ class GoldCandidate:
 
     ``new_person`` says that no gold shows this person, None where nobody said who is seen; ``new_site`` that
     no gold is from there. ``lacks`` is what has to be done before it can be promoted with its decoded steps,
-    None where nothing has.
+    None where nothing has. ``raters`` are those who labeled it blind.
     """
 
     recording: Recording
     new_person: bool | None
     new_site: bool
     lacks: Text | None
+    raters: tuple[str, ...] = ()
 
     @property
     def lifts(self) -> Text:
@@ -67,22 +70,42 @@ class GoldCandidate:
 
 
 def gold_candidates(home: Home, task_id: str) -> list[GoldCandidate]:
-    """The candidates of a task: those first that show somebody whom no gold shows, then those from a site
-    that no gold is from, then by key.
+    """The candidates of a task, and what each lacks to be promoted with its decoded steps, which reads the
+    alignment of each.
 
     Raises `TaskError` where the task cannot be used, `LabelError` where its chain of labels is broken.
     """
-    task, registry = load_task(home.tasks / f"{task_id}.yaml"), Registry.read(home)
+    task = load_task(home.tasks / f"{task_id}.yaml")
+    found = listed_candidates(home, task_id, Registry.read(home))
+    return [
+        one if one.lacks is not None else replace(one, lacks=_lacks(home, task, one.recording))
+        for one in found
+    ]
+
+
+def listed_candidates(home: Home, task_id: str, registry: Registry) -> list[GoldCandidate]:
+    """The candidates of a task: those first that show somebody whom no gold shows, then those from a site
+    that no gold is from, then by key. Of what they lack, only a missing embedding is said.
+
+    Raises `LabelError` where the task's chain of labels is broken.
+    """
     golds = registry.golds(task_id)
     persons, sites = {one.person for one in golds}, {one.site for one in golds}
-    right = {key for key, why in why_not_right(read_chain(home, task_id)).items() if why is None}
+    events = read_chain(home, task_id)
+    right = {key for key, why in why_not_right(events).items() if why is None}
+    if not right:
+        return []
+    raters: dict[str, set[str]] = {}
+    for event, _ in counting_events(events, [Source.BLIND_HUMAN]):
+        raters.setdefault(event.key, set()).add(event.who)
     models = embedding_models(home)
     found = [
         GoldCandidate(
             one,
             new_person=None if one.person is None else one.person not in persons,
             new_site=one.site not in sites,
-            lacks=_NO_EMBEDDING if models.get(key) is None else _lacks(home, task, one),
+            lacks=_NO_EMBEDDING if models.get(key) is None else None,
+            raters=tuple(sorted(raters[key])),
         )
         for key, one in registry.active(task_id).items()
         if one.role == "trainee" and key in right

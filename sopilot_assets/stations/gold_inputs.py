@@ -27,6 +27,7 @@ from sopilot_assets.reference.annotations import (
     told,
 )
 from sopilot_assets.reference.ledger import ReferenceState, reference_states
+from sopilot_assets.reference.step_names import StepNames
 from sopilot_assets.segments import Segment
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
 from sopilot_assets.store.home import Home
@@ -109,7 +110,7 @@ def gold_inputs(home: Home, task: TaskSpec, *, registry: Registry, models: Embed
     said, confirmed = _confirmed(home, task, golds)
     names = [gold_names(one) for one in golds if one.promotion is None]
     source = f"capture/{task.task_id}/gold/steps.csv"
-    read = read_annotations(home.steps_csv(task.task_id), task.step_ids, names, source=source)
+    read = read_annotations(home.steps_csv(task.task_id), StepNames.of(task), names, source=source)
     annotations, overruled = _counting(read, said, names, source)
     tried = {str(one.key): models.get(str(one.key), "") for one in golds}
     embedded = {key: model for key, model in tried.items() if model}

@@ -22,7 +22,6 @@ from sopilot_assets.capture.marks import (
     append_marks,
     deciding_marks,
     marks_chain,
-    newest_event,
 )
 from sopilot_assets.capture.promotions import ConfirmedStep
 from sopilot_assets.capture.registry import Recording, Registry
@@ -32,11 +31,9 @@ from sopilot_assets.reference.annotations import (
     OVERLAP_S,
     PAST_END_S,
     StepInterval,
-    annotations_of,
     shortest_name,
-    told,
 )
-from sopilot_assets.stations.gold_inputs import GoldInputs, gold_names, same_steps, step_intervals
+from sopilot_assets.stations.gold_inputs import GoldInputs, gold_names
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.tasks import TaskSpec, load_task
@@ -90,7 +87,7 @@ def confirm_steps(
     if counts is not None and (counts.who, counts.steps) == (who, kept) and not independent:
         return None
     proposed = proposed or Proposed()
-    draft = _draft(
+    draft = mark_draft(
         key,
         who=who,
         at=at,
@@ -144,59 +141,6 @@ def checked_steps(
     return tuple(kept)
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedSteps:
-    """What a sheet said: the golds whose steps were taken from it, and those that it says nothing new of, by
-    name; ``strangers`` are rows of no gold.
-    """
-
-    taken: tuple[str, ...]
-    same: tuple[str, ...]
-    strangers: tuple[str, ...]
-
-
-def import_steps(
-    home: Home, inputs: GoldInputs, data: bytes, *, source: str, who: str, at: datetime, run_id: str
-) -> ImportedSteps:
-    """Take the steps of golds from a sheet such as ``steps.csv``: a mark for each gold of which it says
-    something else than what counts.
-
-    All of it is taken or none. Raises `GoldError` that names each fault by line and column.
-    """
-    task = load_task(home.tasks / f"{inputs.task_id}.yaml")
-    names = {gold_names(one): one for one in inputs.golds}
-    found = annotations_of(data, task.step_ids, list(names), source=source)
-    if found.faults:
-        faults = list(told(found.faults, most=20))
-        raise GoldError(
-            f"{'; '.join(one.en for one in faults)}. Nothing was changed.",
-            ja=f"{'。'.join(one.ja for one in faults)}。何も変更していません。",
-        )
-    events = marks_chain(home).read(inputs.task_id)
-    taken, same, drafts = [], [], []
-    for called, gold in names.items():
-        steps = found.steps.get(called.video_id)
-        if steps is None:
-            continue
-        name, key = shortest_name(called, list(names)), str(gold.key)
-        if key in inputs.marks and same_steps(steps, step_intervals(task, inputs.marks[key].steps)):
-            same.append(name)
-            continue
-        taken.append(name)
-        drafts.append(
-            _draft(
-                gold.key,
-                who=who,
-                at=at,
-                steps=checked_steps(task, gold, confirmed_of(task, steps)),
-                proposed=Proposed(confirmed_of(task, steps), SHEET),
-                based_on=newest_event(events, key),
-            )
-        )
-    append_marks(home, drafts, run_id=run_id, written_at=at.isoformat())
-    return ImportedSteps(tuple(taken), tuple(same), tuple(one.en for one in found.strangers))
-
-
 def steps_rows(task: TaskSpec, inputs: GoldInputs) -> list[dict[str, Cell]]:
     """The steps of all golds that have some, a row each with the columns of ``steps.csv``."""
     names = [gold_names(one) for one in inputs.golds]
@@ -242,7 +186,7 @@ def _refused(gold: Recording, en: str, ja: str) -> GoldError:
     return GoldError(f"{gold.original_name}: {en}.", ja=f"{gold.original_name}：{ja}。")
 
 
-def _draft(
+def mark_draft(
     key: PartitionKey,
     *,
     who: str,
@@ -252,6 +196,7 @@ def _draft(
     based_on: str,
     independent: bool = False,
 ) -> MarkDraft:
+    """What a person says of a gold, before it has its place in the chain; raises `GoldError`."""
     try:
         return MarkDraft(
             task_id=key.task_id,

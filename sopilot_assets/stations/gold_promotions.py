@@ -7,6 +7,7 @@ rests on the golds is stale then, and is made again like after any other change 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from sopilot_assets.alignment.spans import Alignment, SpanKind
 from sopilot_assets.alignment.stored import load_alignment
 from sopilot_assets.capture.lock import only_intake
 from sopilot_assets.capture.promotions import (
+    WHY_LETTERS,
     ConfirmedStep,
     PromotionChange,
     PromotionDraft,
@@ -25,18 +27,24 @@ from sopilot_assets.capture.promotions import (
     confirmed_steps,
     promotions_chain,
 )
-from sopilot_assets.capture.registry import Recording, Registry
+from sopilot_assets.capture.registry import Recording, Registry, registered_recording
 from sopilot_assets.errors import GoldError, StoreError
 from sopilot_assets.labels.blind import NOT_LABELED, why_not_right
 from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.reference.annotations import StepInterval, read_annotations, told
 from sopilot_assets.reference.ledger import current_reference_ids
-from sopilot_assets.stations.gold_inputs import embedding_models, gold_names
+from sopilot_assets.reference.step_names import StepNames
+from sopilot_assets.stations.gold_inputs import GoldInputs, embedding_models, gold_names
+from sopilot_assets.stations.gold_marks import Proposed, checked_steps, confirmed_of
+from sopilot_assets.stations.step_proposals import propose_steps
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.tasks import TaskSpec, load_task
 
 DIGITS: Final = 3
 """Decimals of the seconds that an event keeps."""
+ALIGNMENT: Final = "the alignment with reference"
+CONFIRMED, CORRECTED = "confirmed at the desk", "corrected at the desk"
+"""What ``steps_from`` begins with where scoring found the steps, and ends with where a person saw them."""
 
 
 def promote_recording(
@@ -48,13 +56,15 @@ def promote_recording(
     at: datetime,
     run_id: str,
     steps_file: Path | None = None,
+    marked: Proposed | None = None,
     task_id: str | None = None,
 ) -> PromotionEvent | None:
     """The event that makes a recording a gold of its task; None where it says nothing new.
 
-    ``steps_file`` has rows as in ``steps.csv``; without one, the steps are those of the recording's alignment
-    with its task's current reference, which the person confirms by promoting. ``task_id`` is the task that is
-    meant, where somebody said so.
+    ``marked`` are steps that the person looked at and what they came from; ``steps_file`` has rows as in
+    ``steps.csv``. Without either, the steps are those of the recording's alignment with its task's current
+    reference, which the person confirms by promoting. ``task_id`` is the task that is meant, where somebody
+    said so.
 
     Raises `GoldError` with the reason where it cannot be a gold: it is one already, it was withdrawn, its
     task is another one, blind labels do not say that it is right, it has no embedding, or no complete steps.
@@ -67,9 +77,9 @@ def promote_recording(
         if known is None:
             _require_right(home, recording)
             _require_embedding(home, recording)
-        elif steps_file is None:
+        elif steps_file is None and marked is None:
             return None
-        steps, source = _steps(home, task, recording, steps_file)
+        steps, source = _steps(home, task, recording, steps_file, marked)
         if known is not None:
             _require_same(recording, known, steps)
             return None
@@ -143,17 +153,61 @@ def _confirmed(task: TaskSpec, one: StepInterval) -> ConfirmedStep:
     return ConfirmedStep(step=task.step_ids[one.step], start_s=start_s, end_s=end_s)
 
 
+def promotable_recording(home: Home, key: PartitionKey) -> Recording:
+    """The recording with this key, which blind labels call right and which is no gold yet; raises `GoldError`
+    with the reason where it cannot become one.
+    """
+    recording = registered_recording(home, key)
+    if recording is None:
+        raise GoldError(
+            f"{key}: expected a registered recording, found none.",
+            ja=f"{key}：登録された録画ではありません。",
+        )
+    _require_trainee(recording, None)
+    if recording.promotion is not None:
+        who, at = recording.promotion.who, recording.promotion.at
+        en, ja = (
+            f"it is a gold already: {who} promoted it ({at})",
+            f"{who} がすでにお手本にしています（{at}）",
+        )
+        raise _refused(recording, en, ja)
+    _require_right(home, recording)
+    return recording
+
+
+def proposed_to_promote(home: Home, task: TaskSpec, inputs: GoldInputs, recording: Recording) -> Proposed:
+    """The steps that a person is shown before they promote a recording: those that scoring found, and where
+    it found not all of them, those that the golds propose.
+
+    Raises `GoldError` where the recording has no embedding.
+    """
+    try:
+        return Proposed(decoded_steps(home, task, recording), _alignment_source(home, task))
+    except GoldError:
+        model_id = embedding_models(home).get(str(recording.key))
+        embedded = {**inputs.embedded, **({str(recording.key): model_id} if model_id else {})}
+        found = propose_steps(home, task, replace(inputs, embedded=embedded), recording)
+        return Proposed(confirmed_of(task, found.steps), found.by)
+
+
+def _alignment_source(home: Home, task: TaskSpec) -> str:
+    return f"{ALIGNMENT} {current_reference_ids(home).get(task.task_id)}"
+
+
 def _steps(
-    home: Home, task: TaskSpec, recording: Recording, steps_file: Path | None
+    home: Home, task: TaskSpec, recording: Recording, steps_file: Path | None, marked: Proposed | None
 ) -> tuple[tuple[ConfirmedStep, ...], str]:
     """The steps that are confirmed, and where they come from."""
+    if marked is not None:
+        steps = checked_steps(task, recording, marked.steps)
+        _require_complete(recording, task, steps, "there is", "Mark it")
+        return steps, marked.by
     if steps_file is None:
-        source = f"the alignment with reference {current_reference_ids(home).get(task.task_id)}"
-        return decoded_steps(home, task, recording), source
+        return decoded_steps(home, task, recording), _alignment_source(home, task)
     if not steps_file.exists():
         raise GoldError(f"{steps_file}: expected a file with rows as in steps.csv, found none.")
     names = gold_names(recording)
-    found = read_annotations(UPath(steps_file), task.step_ids, [names], source=str(steps_file))
+    found = read_annotations(UPath(steps_file), StepNames.of(task), [names], source=str(steps_file))
     if found.faults:
         faults = list(told(found.faults))
         raise GoldError(
@@ -217,8 +271,10 @@ def _require_same(
     if tuple(known) != tuple(steps):
         raise _refused(
             recording,
-            "it is a gold already, with other steps. First `sopilot gold demote`, then promote it with these",
-            "すでに別の手順時刻でお手本になっています。先に sopilot gold demote で戻してください",
+            "it is a gold already, with other steps. First take it back (`sopilot gold demote`, or at the "
+            "desk), then promote it with these",
+            "すでに別の手順時刻でお手本になっています。先にお手本から外して（sopilot gold demote または"
+            "デスク）、登録し直してください",
         )
 
 
@@ -251,5 +307,7 @@ def _draft(
         )
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        option = {"who": "--by", "why": "--reason"}.get(str(fault["loc"][0]) if fault["loc"] else "", key)
-        raise GoldError(f"{option}: {fault['msg']}; found {fault['input']!r}.") from error
+        name = str(fault["loc"][0]) if fault["loc"] else ""
+        option = {"who": "--by", "why": "--reason"}.get(name, key)
+        ja = f"理由を 1〜{WHY_LETTERS} 文字で入力してください。" if name == "why" else None
+        raise GoldError(f"{option}: {fault['msg']}; found {fault['input']!r}.", ja=ja) from error

@@ -16,15 +16,19 @@ from sopilot_assets.stations.judging import Judge
 from sopilot_assets.stations.reviews import ReviewWork
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
+from sopilot_assets.times.ledger import time_rows
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A recording, its row for the ledger of scores, and what its page needs, None where it has no score."""
+    """A recording, its row for the ledger of scores, what its page needs, None where it has no score, and its
+    rows for the ledger of step times, none there either.
+    """
 
     recording: Recording
     row: Mapping[str, Cell]
     review: ReviewWork | None
+    times: tuple[Mapping[str, Cell], ...] = ()
 
 
 def judge_recording(by: Judge, key: PartitionKey, unusable: str | None) -> Judged:
@@ -47,7 +51,8 @@ def judge_recording(by: Judge, key: PartitionKey, unusable: str | None) -> Judge
         row = problem_row(recording, task, reference, problem, problem_ja=ja, decided_by=by_whom)
         return Judged(recording, row, None)
     row = score_row(recording, task, reference, alignment, score)
-    return Judged(recording, row, _review(by, recording, alignment, score, row))
+    times = tuple(time_rows(key, task, reference, alignment, score))
+    return Judged(recording, row, _review(by, recording, alignment, score, row), times)
 
 
 def _review(

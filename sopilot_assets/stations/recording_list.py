@@ -21,7 +21,7 @@ from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.capture.promotions import promoted_golds, promotions_ledger
 from sopilot_assets.labels.chain import labels_ledger
 from sopilot_assets.labels.contests import contested
-from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.ledger import row_source, scores_ledger
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
 from sopilot_assets.store.home import Home
@@ -87,7 +87,8 @@ class ListFilter:
 @dataclass(frozen=True, slots=True)
 class ListedRecording:
     """A line of the list. ``at`` is when it was recorded (ISO 8601), or taken in where ``recorded`` is
-    False; ``verdict`` is None where it was not judged yet, and where ``hidden`` says that nobody may tell.
+    False; ``verdict``, and ``decided_by``, the source of the limits that decided, are None where it was not
+    judged yet, and where ``hidden`` says that nobody may tell.
     """
 
     key: str
@@ -102,6 +103,7 @@ class ListedRecording:
     hidden: bool
     contested: bool
     verdict: Verdict | None
+    decided_by: str | None
     score: float | None
     deviations: tuple[tuple[DeviationType, Severity, int], ...]
 
@@ -150,7 +152,7 @@ def list_choices(home: Home, eyes: Eyes) -> ListChoices:
         {},
         "select distinct task_id, person, site from known, asked "
         "where asked.its_own is null or known.person = asked.its_own_person",
-        known=_known(home),
+        known=known_recordings(home),
         asked=_asked(own="yes" if eyes.own_only else None, own_person=eyes.person),
     )
     persons = () if eyes.rater else tuple(sorted(set(rows["person"].dropna())))
@@ -159,8 +161,12 @@ def list_choices(home: Home, eyes: Eyes) -> ListChoices:
     )
 
 
-def _known(home: Home) -> pa.Table:
-    """What filters and orders need of every recording that counts, and of its newest result."""
+def known_recordings(home: Home) -> pa.Table:
+    """What lists need of every recording that counts, and of its newest result.
+
+    ``at_text`` is when it was recorded, or taken in where nobody knows, ``taken_as`` the role that it came
+    in by, ``role`` the one that it has now.
+    """
     ledgers = (videos_ledger(home), scores_ledger(home), promotions_ledger(home))
     return _known_in(home, *(tuple(one.files()) for one in ledgers))
 
@@ -185,6 +191,7 @@ _RESULT: Final = (
     "deviation_types",
     "deviations",
     "suspected",
+    "decided_by",
 )
 _KNOWN: Final = f"""
 select key, videos.task_id, videos.video_id, videos.original_name, videos.person, videos.site, duration_s,
@@ -253,7 +260,7 @@ def _page(home: Home, eyes: Eyes, wanted: ListFilter, page: int) -> list[dict[st
     frame = query_together(
         {},
         f"{_LISTED} {order}",
-        known=_known(home),
+        known=known_recordings(home),
         labeled=_labeled_by(home, eyes.rater),
         objected=_keys(contested(home)),
         asked=asked,
@@ -290,6 +297,7 @@ def _listed(row: Row, tasks: Mapping[str, TaskSpec]) -> ListedRecording:
         hidden=bool(row["hidden"]),
         contested=bool(row["contested"]),
         verdict=None if row["decision"] is None else verdict_of_row(row, tasks.get(task_id)),
+        decided_by=None if row["decision"] is None else row_source(row),
         score=None if row["score"] is None else float(row["score"]),
         deviations=tuple((*one, counts[one]) for one in kinds if counts[one]),
     )

@@ -18,6 +18,7 @@ from sopilot_assets.stations.review_index import recording_times, write_review_i
 from sopilot_assets.stations.reviews import ReviewWork, write_reviews
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.times.ledger import step_times_ledger
 
 
 def score_videos(
@@ -30,11 +31,11 @@ def score_videos(
     on_progress: Progress | None = None,
 ) -> list[StationOutcome]:
     """Score every video of a batch: one ledger row each, also for those that cannot be scored, and a review
-    page for the others.
+    page and the step times for the others.
 
-    The rows are published together, in one file, after the pages that they lead to; the index of all pages
-    comes last. Golds are judged first, since every page shows their noise floor; the others while pages are
-    made of those before them.
+    The rows are published together, in one file, after the pages that they lead to, and then those of step
+    times; the index of all pages comes last. Golds are judged first, since every page shows their noise
+    floor; the others while pages are made of those before them.
     """
     by, unusable = Judge(home), embedding_problem(home, keys)
     its_golds = [key for key in keys if by.registry[key].role == "gold"]
@@ -63,6 +64,8 @@ def score_videos(
     if on_progress and len(made) < len(keys):  # the others have no page
         on_progress(len(keys), len(keys))
     scores_ledger(home).append([item.row for item in judged], run_id=run_id, written_at=written_at)
+    step_times = [row for item in judged for row in item.times]
+    step_times_ledger(home).append(step_times, run_id=run_id, written_at=written_at)
     write_review_index(home)
     # what people said of these recordings since this began
     since = contested(home)

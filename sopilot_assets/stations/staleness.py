@@ -24,9 +24,10 @@ from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.tasks import TaskSpec, find_tasks
 from sopilot_assets.tasks.spec import canonical_sha256
+from sopilot_assets.times.ledger import MADE_BY, TIMES_VERSION, step_times_ledger
 
 STALE_COLUMNS: Final = ("key", "task_id", "video_id", "why", "also", "scored_with", "current", "embedded")
-REASONS: Final = ("missing", "algorithm", "task", "model", "reference", "policy", "recording")
+REASONS: Final = ("missing", "algorithm", "task", "model", "reference", "policy", "recording", "times")
 """Why a score is stale, the first that holds is the one named in ``why``."""
 RENEWED: Final = "golds or steps.csv changed"
 """What stands for the reference that would be made now, as long as nobody made it."""
@@ -45,12 +46,23 @@ class _Now:
     policy: str
 
 
+@dataclass(frozen=True, slots=True)
+class OutdatedScores:
+    """What a change makes of a task's scores: how many there are, the keys of those that it makes out of date
+    (``by_it``), and of those that are so before and after it.
+    """
+
+    scored: int
+    by_it: frozenset[str]
+    already: frozenset[str]
+
+
 def stale_scores(home: Home) -> pd.DataFrame:
     """The active recordings whose newest score was made by something older than what would make it now.
 
     Columns ``key``, ``task_id``, ``video_id``, ``why`` (missing, algorithm, task, model, reference, policy:
-    one was adopted or decides no more, or recording: its person or place was corrected), ``also`` (the other
-    reasons, comma-separated),
+    one was adopted or decides no more, recording: its person or place was corrected, or times: its step times
+    were not made with it), ``also`` (the other reasons, comma-separated),
     ``scored_with``, ``current`` and ``embedded`` (whether its embedding is by the task's present model); one
     row a recording, ordered by key. Recordings of tasks whose file cannot be used are left out: nobody knows
     what would make their scores now.
@@ -59,6 +71,7 @@ def stale_scores(home: Home) -> pd.DataFrame:
     models = {
         str(row["key"]): row["model_id"] for row in plain_rows(embeddings_ledger(home).query(_EMBEDDED))
     }
+    timed = {str(row["key"]): row for row in plain_rows(step_times_ledger(home).query(_TIMED))}
     usable = embedding_models(home)
     now: dict[str, _Now] = {}
     registry, states, tasks = Registry.read(home), reference_states(home), find_tasks(home.root).tasks
@@ -71,7 +84,9 @@ def stale_scores(home: Home) -> pd.DataFrame:
         if task_id not in now:
             by = policies.get(task_id, GOLDS)
             now[task_id] = _current(home, tasks[task_id], registry, usable, states.get(task_id), by)
-        reasons = _reasons(scored.get(key), now[task_id], models.get(key), recording)
+        row = scored.get(key)
+        reasons = _reasons(row, now[task_id], models.get(key), recording)
+        reasons = reasons or _times_reason(row, timed.get(key))
         if reasons:
             embedded = models.get(key) == now[task_id].model
             found.append((key, task_id, PartitionKey.parse(key).video_id, *_told(reasons), embedded))
@@ -106,11 +121,36 @@ def outdated_by_golds(
     return found
 
 
+def outdated_by_task(home: Home, before: TaskSpec, after: TaskSpec, registry: Registry) -> OutdatedScores:
+    """The scores that a change of a task's file would make out of date. ``before`` and ``after`` are the task
+    as it is and as it would be.
+
+    Asks as `outdated_by_golds` does; another embedder is another model.
+    """
+    task_id = before.task_id
+    scored = {str(row["key"]): row for row in plain_rows(scores_ledger(home).query(_NEWEST))}
+    state, models = reference_states(home).get(task_id), embedding_models(home)
+    stale = []
+    for task in (before, after):
+        inputs = gold_inputs(home, task, registry=registry, models=models)
+        policy = deciding_policies(home, {task_id: task}).get(task_id, GOLDS)
+        now = _by_golds(task, inputs, state, policy)
+        if task.embedder is not before.embedder:
+            now = replace(now, model=task.embedder.value)
+        active = registry.active(task_id).items()
+        stale.append(
+            frozenset(key for key, one in active if key in scored and _reasons(scored[key], now, None, one))
+        )
+    already, then = stale
+    return OutdatedScores(len(scored.keys() & registry.active(task_id)), then - already, already & then)
+
+
 _BY_PEOPLE: Final = frozenset({"reference", "policy", "recording"})
 _ABOUT: Final = ("role", "person", "site", "camera", "session", "original_name")
 _MADE_BY: Final = ("algorithm", "task_version", "task_fingerprint", "model_id", "reference_id", "decided_by")
-_NEWEST: Final = f"select key, {', '.join((*_MADE_BY, *_ABOUT))} from latest"  # noqa: S608 - constants
+_NEWEST: Final = f"select key, problem, {', '.join((*_MADE_BY, *_ABOUT))} from latest"  # noqa: S608 - constants
 _EMBEDDED: Final = "select key, model_id from latest"
+_TIMED: Final = f"select key, {', '.join(MADE_BY)} from latest where number = 0"  # noqa: S608 - constants
 
 
 def _current(
@@ -157,6 +197,19 @@ def _reasons(
         "recording": (_about(row), _about(recording_cells(recording))),
     }
     return {why: pair for why, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _times_reason(row: _Row | None, timed: _Row | None) -> dict[str, tuple[str, str]]:
+    """That the step times of a recording were not made with its score; one without a result has none.
+
+    Whatever else makes a score anew makes them too.
+    """
+    if row is None or row["problem"] is not None or row["reference_id"] is None:
+        return {}
+    made = {**row, "algorithm": f"{row['algorithm']}+{TIMES_VERSION}"}
+    if timed is not None and all(timed[name] == made[name] for name in MADE_BY):
+        return {}
+    return {"times": ("none" if timed is None else str(timed["algorithm"]), str(made["algorithm"]))}
 
 
 def _about(row: _Row) -> str:

@@ -15,7 +15,6 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TypeAlias
 
 import duckdb
@@ -27,6 +26,7 @@ from upath import UPath
 from sopilot_assets.errors import LedgerError
 from sopilot_assets.store.listing import whole_listing
 from sopilot_assets.store.publish import local_path, publish_path
+from sopilot_assets.store.small_files import FileState, file_states, kept_rows
 
 Cell: TypeAlias = str | int | float | bool | None
 Row: TypeAlias = Mapping[str, Cell]
@@ -134,8 +134,8 @@ class Ledger:
         ``latest``, and the frames given by name.
         """
 
-        def with_views(files: Sequence[Sequence[str]]) -> str:
-            return f"{views_sql(files[0], self.schema, self.subject)} {sql}"
+        def with_views(sources: Sequence[str]) -> str:
+            return f"{views_sql(sources[0], self.schema, self.subject)} {sql}"
 
         return _queried([self], with_views, tables)
 
@@ -148,11 +148,11 @@ def query_together(
     ``first_written_at``, when the first row of its subject was written.
     """
 
-    def with_views(files: Sequence[Sequence[str]]) -> str:
+    def with_views(sources: Sequence[str]) -> str:
         views = [
             f"{name} as ({views_sql(its, one.schema, one.subject)} select *, {_FIRST.format(one.subject)} "  # noqa: S608 - names of ours
             f"from written qualify row_number() over (partition by {one.subject} {_NEWEST_FIRST}) = 1)"
-            for its, (name, one) in zip(files, ledgers.items(), strict=True)
+            for its, (name, one) in zip(sources, ledgers.items(), strict=True)
         ]
         return f"with {', '.join(views)} {sql}" if views else sql
 
@@ -161,23 +161,16 @@ def query_together(
 
 def _queried(
     ledgers: Sequence[Ledger],
-    sql_of: Callable[[Sequence[Sequence[str]]], str],
+    sql_of: Callable[[Sequence[str]], str],
     tables: Mapping[str, pd.DataFrame | pa.Table],
 ) -> pd.DataFrame:
     """The answer to a query over the files that the ledgers have now; once more where they are merged
-    meanwhile.
+    meanwhile. ``sql_of`` makes it of where each ledger's rows are.
     """
     for _ in range(_MOST_TRIES):
         files = [one.files() for one in ledgers]
         try:
-            found = [Path(name).stat() for names in files for name in names]
-            if not tables and sum(one.st_size for one in found) <= _MOST_KEPT_BYTES:
-                state = tuple((one.st_ino, one.st_size, one.st_mtime_ns) for one in found)
-                return _kept(sql_of(files), state).copy()
-            with _database(os.getpid()).cursor() as connection:
-                for name, frame in tables.items():
-                    connection.register(name, frame)
-                return connection.execute(sql_of(files)).df()
+            return _answered([file_states(names) for names in files], sql_of, tables)
         except (duckdb.Error, FileNotFoundError) as error:
             every = [name for names in files for name in names]
             if all(map(os.path.exists, every)):
@@ -188,6 +181,31 @@ def _queried(
         f"ledger {names}: its files were merged {_MOST_TRIES} times while it was read. See what "
         "compacts ledgers again and again, then run the same step again."
     )
+
+
+def _answered(
+    files: Sequence[Mapping[str, FileState]],
+    sql_of: Callable[[Sequence[str]], str],
+    tables: Mapping[str, pd.DataFrame | pa.Table],
+) -> pd.DataFrame:
+    if not tables and sum(state[1] for its in files for state in its.values()) <= _MOST_KEPT_BYTES:
+        state = tuple(state for its in files for state in its.values())
+        return _kept(sql_of([_source(list(its)) for its in files]), state).copy()
+    kept = {f"small_files_{place}": kept_rows(its, _read) for place, its in enumerate(files)}
+    sources = [
+        _source([name for name in its if name not in one.files], None if one.rows is None else table)
+        for its, (table, one) in zip(files, kept.items(), strict=True)
+    ]
+    in_memory = {table: one.rows for table, one in kept.items() if one.rows is not None}
+    with _database(os.getpid()).cursor() as connection:
+        for name, table in {**tables, **in_memory}.items():
+            connection.register(name, table)
+        return connection.execute(sql_of(sources)).df()
+
+
+def _read(files: Sequence[str]) -> pa.Table:
+    with _database(os.getpid()).cursor() as connection:
+        return connection.sql(_source(files)).to_arrow_table()
 
 
 def plain_rows(frame: pd.DataFrame) -> list[dict[str, Cell]]:
@@ -224,19 +242,25 @@ def _kept(sql: str, files: tuple[tuple[int, int, int], ...]) -> pd.DataFrame:  #
 atexit.register(_database.cache_clear)  # closed while the interpreter is still whole
 
 
-def views_sql(files: Sequence[str], schema: pa.Schema, subject: str) -> str:
-    """The head of a query that defines ``written`` (every stored row), ``all_rows`` (one row per row id, the
-    first written) and ``latest`` (the newest row per subject).
+def _source(files: Sequence[str], table: str | None = None) -> str:
+    """A query for all rows of the files and of a table of DuckDB, empty without either: rows from before a
+    column was there have null in it.
     """
-    empty = ", ".join(f"cast(null as {_duckdb_type(field.type)}) as {field.name}" for field in schema)
-    source = f"(select {empty} where false)"
+    parts = [] if table is None else [f"select * from {table}"]  # noqa: S608 - a name of ours
     if files:
         names = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
-        # by name: rows from before a column was there have null in it
-        source = f"({source} union all by name select * from read_parquet([{names}], union_by_name = true))"  # noqa: S608
-    # file names are quoted above, and the rest is our own
+        parts.append(f"select * from read_parquet([{names}], union_by_name = true)")  # noqa: S608 - quoted
+    return " union all by name ".join(parts)
+
+
+def views_sql(source: str, schema: pa.Schema, subject: str) -> str:
+    """The head of a query that defines ``written`` (every stored row, which ``source`` gives), ``all_rows``
+    (one row per row id, the first written) and ``latest`` (the newest row per subject).
+    """
+    empty = ", ".join(f"cast(null as {_duckdb_type(field.type)}) as {field.name}" for field in schema)
+    rows = " union all by name ".join(filter(None, (f"select {empty} where false", source)))
     return (
-        f"with written as (select * from {source}), "  # noqa: S608
+        f"with written as (select * from ({rows})), "  # noqa: S608 - our own
         "all_rows as (select * from written qualify "
         "row_number() over (partition by row_id order by written_at, run_id) = 1), "
         "latest as (select * from written qualify "

@@ -41,10 +41,11 @@ def _lock_of(folder: Path) -> Path:
 
 def _listed(folder: Path, suffix: str) -> list[str]:
     try:
-        found = list(folder.iterdir())
+        found = os.listdir(folder)  # noqa: PTH208 - a path for each costs more than listing
     except FileNotFoundError:
         return []
-    return sorted(str(one) for one in found if one.suffix == suffix and not one.name.startswith("."))
+    names = (name for name in found if name.endswith(suffix) and not name.startswith("."))
+    return sorted(f"{folder}{os.sep}{name}" for name in names)
 
 
 @contextlib.contextmanager

@@ -107,7 +107,10 @@ def say_adoption(
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         where = {"who": "--by", "reason": "--reason"}.get(str(fault["loc"][0]), str(fault["loc"][0]))
-        raise StudyError(f"{where}: {fault['msg']}; found {fault['input']!r}.") from error
+        raise StudyError(
+            f"{where}: {fault['msg']}; found {str(fault['input'])[:60]!r}.",
+            ja="理由を 1〜2000 文字で入力してください。" if where == "--reason" else None,
+        ) from error
     chain = adoptions(home)
     added = chain.append([draft], run_id=run_id, written_at=written_at)
     # who says the same as somebody else at the same moment said nothing new

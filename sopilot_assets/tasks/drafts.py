@@ -6,16 +6,18 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
 from upath import UPath
 
-from sopilot_assets.store.publish import only_writer
+from sopilot_assets.store.home import Home
 from sopilot_assets.tasks.files import find_tasks, task_ids
+from sopilot_assets.tasks.history import TaskHappening, keep, only_task_writer
 from sopilot_assets.tasks.spec import Step
-from sopilot_assets.tasks.starter import new_task
+from sopilot_assets.tasks.starter import render_task
 from sopilot_assets.texts.languages import Text
 
 LONGEST_NAME: Final = 120
@@ -69,23 +71,25 @@ def draft_faults(home_root: str | Path | UPath, draft: TaskDraft) -> tuple[Field
     return tuple(_faults(home_root, draft))
 
 
-def begin_task(home_root: str | Path | UPath, draft: TaskDraft) -> str:
-    """The id of the new procedure, whose task file was written as `sopilot task create` does.
+def begin_task(home: Home, draft: TaskDraft, *, who: str, at: datetime) -> str:
+    """The id of the new procedure, whose task file was written as `sopilot task create` does; its history
+    says who began it.
 
     The draft has no faults. No file that is there is changed.
     """
     name = draft.name or draft.name_ja
     # one at a time, so that no two choose the same id
-    with only_writer(UPath(home_root) / "tasks" / ".new.lock"):
-        task_id = _free_id(name, "procedure", task_ids(home_root))
-        new_task(home_root, task_id, name=name, name_ja=draft.name_ja or None, steps=_steps(draft))
+    with only_task_writer(home):
+        task_id = free_id(name, "procedure", task_ids(home.root))
+        text = render_task(task_id, name=name, name_ja=draft.name_ja or None, steps=_steps(draft))
+        keep(home, task_id, TaskHappening.BEGUN, text.encode("utf-8"), before=None, who=who, why="", at=at)
     return task_id
 
 
 def _steps(draft: TaskDraft) -> list[Step]:
     steps = list[Step]()
     for one in draft.filled:
-        step_id = _free_id(one.name or one.name_ja, "step", [step.id for step in steps])
+        step_id = free_id(one.name or one.name_ja, "step", [step.id for step in steps])
         steps.append(
             Step(
                 id=step_id,
@@ -98,7 +102,7 @@ def _steps(draft: TaskDraft) -> list[Step]:
     return steps
 
 
-def _free_id(name: str, kind: str, taken: Collection[str]) -> str:
+def free_id(name: str, kind: str, taken: Collection[str]) -> str:
     """An id like the name: ``oil_change`` for "Oil change"; with a number where that is taken, and where the
     name has no Latin letters.
     """
@@ -111,10 +115,7 @@ def _free_id(name: str, kind: str, taken: Collection[str]) -> str:
 
 
 def _faults(home_root: str | Path | UPath, draft: TaskDraft) -> Iterator[FieldFault]:
-    if not draft.name and not draft.name_ja:
-        yield FieldFault("name", Text("Give the procedure a name.", "手順書の名前を入力してください。"))
-    yield from _too_long("name", draft.name)
-    yield from _too_long("name_ja", draft.name_ja)
+    yield from name_faults(draft.name, draft.name_ja)
     tasks = find_tasks(home_root).tasks.values()
     known = {name.casefold() for task in tasks for name in (task.name, task.name_ja or task.name)}
     for field, name in (("name", draft.name), ("name_ja", draft.name_ja)):
@@ -123,10 +124,19 @@ def _faults(home_root: str | Path | UPath, draft: TaskDraft) -> Iterator[FieldFa
                 field,
                 Text("There is a procedure of this name already.", "同じ名前の手順書がすでにあります。"),
             )
-    yield from _step_faults(draft.steps)
+    yield from step_faults(draft.steps)
 
 
-def _step_faults(steps: Sequence[StepDraft]) -> Iterator[FieldFault]:
+def name_faults(name: str, name_ja: str) -> Iterator[FieldFault]:
+    """What is wrong with the name of a procedure in English and Japanese, of which one may be empty."""
+    if not name and not name_ja:
+        yield FieldFault("name", Text("Give the procedure a name.", "手順書の名前を入力してください。"))
+    yield from _too_long("name", name)
+    yield from _too_long("name_ja", name_ja)
+
+
+def step_faults(steps: Sequence[StepDraft]) -> Iterator[FieldFault]:
+    """What is wrong with the names of steps; rows without one are passed over."""
     filled = [(number, step) for number, step in enumerate(steps) if not step.empty]
     if not filled:
         yield FieldFault("steps", Text("Name one step at least.", "手順を 1 つ以上入力してください。"))

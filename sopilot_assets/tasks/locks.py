@@ -89,7 +89,7 @@ def read_lock(path: UPath) -> LockedTask:
 
 def write_lock(spec: TaskSpec, task_file: UPath, *, locked_at: datetime) -> LockedTask:
     """Publish the lock of this version; ``locked_at`` needs a time zone."""
-    content = spec.model_dump(mode="json")
+    content = spec.agreed()
     lock = {
         "task_id": spec.task_id,
         "version": spec.version,

@@ -30,11 +30,22 @@ MOST_ORDERS: Final = 50
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\r\n]*$")
 ]
+Sentence = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400, pattern=r"^[^\r\n]*$")
+]
 StepId = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
 Points = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=0.5, allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Luma = Annotated[float, Field(ge=0, le=255, allow_inf_nan=False)]
+Takt = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+PLANNED: Final = frozenset({"takt_s"})
+"""Fields that planning sets anew whenever demand changes. They judge nobody: no score depends on them, and
+they may change in a locked version.
+"""
+EXPLAINED: Final = frozenset({"instruction", "instruction_ja"})
+"""Fields of steps that tell people how they are done: the same holds for them."""
 
 
 class DeviationType(StrEnum):
@@ -90,12 +101,15 @@ class Step(_Section):
     """One step of a procedure.
 
     ``after`` names the steps that must be done before this one. Left out, it is the step above; an empty list
-    means that the step may be done at any time.
+    means that the step may be done at any time. ``instruction`` says in a sentence how the step is done, for
+    the work instruction; nothing is judged by it.
     """
 
     id: StepId
     name: Name
     name_ja: Name | None = None
+    instruction: Sentence | None = None
+    instruction_ja: Sentence | None = None
     critical: bool = True
     after: tuple[StepId, ...] | None = None
 
@@ -165,6 +179,7 @@ class TaskSpec(_Section):
 
     ``accepted_miss`` is the share of recordings with a critical deviation that may pass unseen,
     ``accepted_alarm`` that of those without one that may fail; from them follow the limits of the decision.
+    ``takt_s`` is the takt time in seconds: how often one is needed, which its time is compared with.
     """
 
     task_id: Annotated[str, StringConstraints(pattern=TASK_ID_PATTERN)]
@@ -176,6 +191,7 @@ class TaskSpec(_Section):
     retrain_score: Points = Field(default=80.0, validate_default=True)
     accepted_miss: Share = 0.05
     accepted_alarm: Share = 0.03
+    takt_s: Takt | None = None
     weights: Weights = Weights()
     severity: dict[DeviationType, Severity] = Field(default_factory=lambda: dict(DEFAULT_SEVERITY))
     embedder: EmbedderName = EmbedderName.LITE0_FLOW
@@ -232,17 +248,30 @@ class TaskSpec(_Section):
         found = islice(legal_orders(self.predecessors()), most)
         return tuple(tuple(self.step_ids.index(step_id) for step_id in order) for order in found)
 
+    def agreed(self) -> dict[str, object]:
+        """What a lock holds, as plain data: everything but what planning sets and what only explains."""
+        content = self.model_dump(mode="json", exclude=set(PLANNED))
+        content["steps"] = [
+            {name: value for name, value in step.items() if name not in EXPLAINED}
+            for step in content["steps"]
+        ]
+        return content
+
     def fingerprint(self) -> str:
         """A SHA-256 (64 hex digits) over everything in the task that can change a score or a decision.
 
-        Names, the version number and the quality gate are left out: the first two only label a score, the
-        gate decides what is recorded and not how it is judged. ``after`` enters as the order it implies, so
-        that spelling out a default changes nothing.
+        Names, instructions, the version number, the quality gate and the takt time are left out: names and
+        number only label a score, the gate decides what is recorded and not how it is judged, and the others
+        judge nothing. ``after`` enters as the order it implies, so that spelling out a default changes
+        nothing.
         """
-        judged = self.model_dump(mode="json", exclude={"name", "name_ja", "version", "quality_gate", "steps"})
+        judged = self.model_dump(mode="json", exclude=set(_NOT_JUDGED | PLANNED))
         before = self.predecessors()
         judged["steps"] = [[step.id, step.critical, sorted(before[step.id])] for step in self.steps]
         return canonical_sha256(judged)
+
+
+_NOT_JUDGED: Final = frozenset({"name", "name_ja", "version", "quality_gate", "steps"})
 
 
 def canonical_sha256(content: Mapping[str, object]) -> str:

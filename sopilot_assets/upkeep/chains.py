@@ -1,4 +1,4 @@
-"""The chains of events of a home: of labels, of promotions, of marks and of adopted policies."""
+"""The chains of events of a home: of labels, promotions, marks, adopted policies and task files."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from sopilot_assets.labels.events import Draft, LabelEvent
 from sopilot_assets.store.chain import Chain
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.adoptions import AdoptionDraft, AdoptionEvent, adoptions
+from sopilot_assets.tasks.history import TaskFileDraft, TaskFileEvent, task_history
 
 Chains: TypeAlias = tuple[
     Chain[Draft, LabelEvent],
     Chain[PromotionDraft, PromotionEvent],
     Chain[MarkDraft, MarkEvent],
     Chain[AdoptionDraft, AdoptionEvent],
+    Chain[TaskFileDraft, TaskFileEvent],
 ]
 
 
 def event_chains(home: Home) -> Chains:
     """All of them, to be verified."""
-    return labels_chain(home), promotions_chain(home), marks_chain(home), adoptions(home)
+    return (
+        labels_chain(home),
+        promotions_chain(home),
+        marks_chain(home),
+        adoptions(home),
+        task_history(home),
+    )

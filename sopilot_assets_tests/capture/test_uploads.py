@@ -28,9 +28,9 @@ from sopilot_assets.capture.uploads import (
     receiving,
     upload_data,
 )
-from sopilot_assets.disk import any_room
+from sopilot_assets.disk import any_room, room_for_files
 from sopilot_assets.errors import UploadError
-from sopilot_assets.settings import RetentionSettings
+from sopilot_assets.settings import DiskLimits, RetentionSettings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.tasks import Step, new_task
@@ -46,14 +46,21 @@ DATA = bytes(range(251)) * 20
 
 
 def began(
-    home: Home, data: bytes, *, name: str = "take.mp4", role: str = "trainee", person: str | None = None
+    home: Home,
+    data: bytes,
+    *,
+    name: str = "take.mp4",
+    role: str = "trainee",
+    site: str = "line1",
+    camera: str | None = None,
+    person: str | None = None,
 ) -> Upload:
     return begin_upload(
         home,
         who="ada",
         name=name,
         size_bytes=len(data),
-        place=CapturePlace(PLAIN, role, "line1", None),
+        place=CapturePlace(PLAIN, role, site, camera),
         facts=Sidecar(person=person),
         sha256=None,
         at=NOW,
@@ -69,7 +76,7 @@ def send(home: Home, upload: Upload, data: bytes, *, offset: int = 0, checksum: 
 
 
 def uploaded(home: Home, data: bytes, **told: str) -> Upload:
-    upload = began(home, data, **told)  # type: ignore[arg-type]
+    upload = began(home, data, **told)
     send(home, upload, data)
     land(home, upload)
     return upload
@@ -230,3 +237,21 @@ def test_a_file_comes_whole_from_another_disk_too(home: Home, tmp_path: Path) ->
 )
 def test_a_name_with_its_hash_keeps_the_hash(name: str, hashed: str) -> None:
     assert hashed_name(name, "0123456789abcdef" * 4) == hashed
+
+
+@pytest.mark.parametrize("place", [{"site": "a/b"}, {"camera": "../up"}, {"site": "#recycle"}])
+def test_a_refusal_in_japanese_quotes_no_english(tmp_path: Path, place: dict[str, str]) -> None:
+    home = Home.at(tmp_path)
+    with pytest.raises(UploadError, match="expected a plain folder name") as refused:
+        began(home, DATA, **place)
+    assert "expected" not in refused.value.ja
+    assert "使えません" in refused.value.ja
+    crowded = room_for_files(home, DiskLimits(pause_gib=1e6, resume_gib=1e6, warn_gib=1e6))
+    upload = began(home, DATA)
+    with (
+        pytest.raises(UploadError, match="intake is paused") as full,
+        receiving(home, upload, offset=0, checksum=None, room=crowded),
+    ):
+        pass
+    assert "受け付けを停止しています" in full.value.ja
+    assert "free" not in full.value.ja

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import timedelta
 from functools import cache
 from pkgutil import iter_modules
 
@@ -19,9 +20,11 @@ from sopilot_assets import defs as folders
 from sopilot_assets.definitions import NOT_SUBJECTS, build_defs, defs, subject_modules
 from sopilot_assets.defs.partitions import NEIGHBOURS_TOGETHER
 from sopilot_assets.defs.resources import ClockResource
-from sopilot_assets.defs.runs import RANGE_END, RANGE_START
+from sopilot_assets.defs.runs import LATE_H, RANGE_END, RANGE_START
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.store.home import Home
 
-SCORING = ("alignments", "captured_videos", "clip_embeddings", "gold_references", "scores")
+SCORING = ("alignments", "captured_videos", "clip_embeddings", "gold_references", "scores", "step_times")
 EVIDENCE = (
     "adopted_policies",
     "critical_policies",
@@ -70,6 +73,31 @@ def test_every_asset_says_what_it_is(name: str) -> None:
     assert spec.code_version
 
 
+@pytest.mark.parametrize(
+    ("name", "schedule"),
+    [
+        ("daily_reports", "daily_reports_after_midnight"),
+        ("backups", "backup_every_night"),
+        ("retention", "retention_every_night"),
+    ],
+)
+def test_what_is_made_every_night_is_late_some_hours_after_its_schedule(name: str, schedule: str) -> None:
+    policy = defs.resolve_asset_graph().get(dg.AssetKey(name)).freshness_policy
+    minute, hour, *rest = str(defs.resolve_schedule_def(schedule).cron_schedule).split()
+    late = " ".join([minute, str(int(hour) + LATE_H), *rest])
+    assert policy == dg.FreshnessPolicy.cron(deadline_cron=late, lower_bound_delta=timedelta(hours=LATE_H))
+
+
+def test_assets_with_rows_say_in_which_ledger_and_what_its_columns_are(home: Home) -> None:
+    spec = next(spec for spec in defs.resolve_all_asset_specs() if spec.key == dg.AssetKey("scores"))
+    kept = scores_ledger(home)
+    assert spec.metadata["dagster/table_name"] == kept.name
+    assert str(spec.metadata["dagster/uri"]).endswith("/ledgers/scores")
+    schema = spec.metadata["dagster/column_schema"]
+    assert isinstance(schema, dg.TableSchema)
+    assert [column.name for column in schema.columns] == kept.schema.names
+
+
 def test_the_named_assets_are_all_there_are() -> None:
     assert sorted(spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()) == ASSETS
 
@@ -108,6 +136,7 @@ JOBS = {
         "gold_references_checks",
         "scores",
         "scores_checks",
+        "step_times",
     ),
     "start_campaign": ("begin_campaign",),
     "stop_campaign": ("end_campaign",),
@@ -135,6 +164,7 @@ SENSORS = {
     "campaign_watch": ("campaign_cycle", "campaign_summary"),
     "capture_sensor": ("score_new_recordings",),
     "golds": ("rescore_stale",),
+    "results": (),
 }
 
 

@@ -106,3 +106,10 @@ def test_what_is_judged_meanwhile_shows_by_itself(page: Page, judged: Home) -> N
     expect(page.get_by_text("Waits to be judged")).to_have_count(0, timeout=PATIENCE_MS)
     expect(page.locator(".recording").get_by_text("Missing step").first).to_be_visible()
     assert page.evaluate("window.stays") is True
+
+
+def test_videos_that_are_yet_to_be_made_are_asked_for_once_they_are_there(page: Page, unseen: Home) -> None:
+    page.goto(f"/recordings/{of_role(unseen, 'trainee')[0].key}")
+    assert page.locator("video[data-src]").count() > 0
+    wait_until(page, "document.getElementById('preparing').hidden")
+    wait_until(page, "[...document.querySelectorAll('video')].every((one) => one.readyState >= 2)")

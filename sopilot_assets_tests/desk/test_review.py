@@ -98,6 +98,26 @@ def test_a_worker_contests_with_a_reason_and_a_trainer_answers(judged: Home) -> 
     assert "you did" in page
 
 
+def test_a_trainer_who_contests_waits_for_somebody_else_where_there_is_one(judged: Home) -> None:
+    one = of_role(judged, "trainee")[0]
+    address = f"/recordings/{one.key}"
+    tom, answer = signed_in(judged, "tom", Role.TRAINER), {"kind": "settle", "critical": "no"}
+    said = {"row": row_id(tom.get(address).text)}
+    tom.post(f"{address}/say", data={**said, "kind": "whole", "verdict": "disagree"})
+    assert "nobody else here may answer" in tom.get(address).text
+    signed_in(judged, "rae", Role.RATER)
+    other = signed_in(judged, "ann", Role.TRAINER)
+    page = tom.get(address).text
+    assert "somebody else has to answer" in page
+    assert 'id="settle-no"' not in page
+    assert 'id="settle-no"' in other.get(address).text
+    refused = tom.post(f"{address}/say", data={**said, **answer}, headers={"accept": "application/json"})
+    assert (refused.status_code, "somebody else" in refused.json()["error"]) == (422, True)
+    other.post(f"{address}/say", data={**said, "kind": "whole", "verdict": "disagree"})
+    tom.post(f"{address}/say", data={**said, **answer})
+    assert contested(judged) == {}, "all who may answer contest it"
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -273,3 +293,12 @@ def test_nobody_who_is_not_signed_in_gets_anything(judged: Home) -> None:
     )
     assert {browser.get(path).status_code for path in paths} == {303}
     assert browser.post(f"/recordings/{one.key}/say", data={}).status_code == 401
+
+
+def test_a_recording_leads_a_trainer_to_what_else_its_person_did(judged: Home) -> None:
+    one, gold = of_role(judged, "trainee")[0], of_role(judged, "gold")[0]
+    page = signed_in(judged, "tom", Role.TRAINER).get(f"/recordings/{one.key}").text
+    address = f"/people/results?person={one.person}&amp;task={one.task_id}"
+    assert f'href="{address}"' in page
+    assert "/people/results" not in signed_in(judged, "tom").get(f"/recordings/{gold.key}").text
+    assert "/people" not in signed_in(judged, "rae", Role.RATER).get(f"/recordings/{gold.key}").text

@@ -105,6 +105,16 @@ def test_a_comment_on_a_finding_leaves_the_reason_of_who_contests(home: Home) ->
     assert key not in contested(home)
 
 
+def test_who_contests_does_not_answer_themselves_unless_nobody_else_may(home: Home) -> None:
+    row = a_row(home)
+    say(home, row, Answered(verdict=RaterVerdict.DISAGREE, note="it was there"), "ada")
+    with pytest.raises(LabelError, match="ada contests this decision; somebody else has to answer"):
+        say(home, row, Answered(critical=(False,), settles=True), "ada")
+    assert str(row["key"]) in contested(home)
+    say(home, row, Answered(critical=(False,), settles=True, nobody_else=True), "ada")
+    assert str(row["key"]) not in contested(home)
+
+
 def test_an_answer_to_who_contests_says_yes_or_no(home: Home) -> None:
     with pytest.raises(LabelError, match="says yes or no"):
         say(home, a_row(home), Answered(critical=(None,), settles=True), "chief")

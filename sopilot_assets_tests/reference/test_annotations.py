@@ -9,9 +9,10 @@ import pytest
 from upath import UPath
 
 from sopilot_assets.reference.annotations import Annotations, GoldNames, StepInterval, read_annotations
+from sopilot_assets.reference.step_names import StepNames
 from sopilot_assets.segments import Segment
 
-STEPS = ("open", "clean", "close")
+STEPS = StepNames(("open", "clean", "close"), {"フタを 開ける": (0,), "open the lid": (0,), "wipe": (1, 2)})
 HEADER = "video,step,start_s,end_s\n"
 A, B, TWIN = "aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"
 GOLDS = (
@@ -44,7 +45,7 @@ def test_no_file_means_no_annotations(tmp_path: Path) -> None:
     assert read_annotations(UPath(tmp_path / "steps.csv"), STEPS, GOLDS, source="x") == Annotations()
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp932"])
 @pytest.mark.parametrize(
     "text",
     [
@@ -54,8 +55,19 @@ def test_no_file_means_no_annotations(tmp_path: Path) -> None:
         "video\tstep\tstart_s\tend_s\nガイド.mp4\topen\t0:00\t0:04.5\n",
         "video,step,start_s,end_s,,,\n ガイド.mp4 ,open,0:00:00,0:00:04.5,,,\n,,,,,,\n",
         "note,step,video,end_s,start_s\n,open,ガイド.mp4,４．５,0\n",
+        "sep=;\r\nFile;Step;Start;End\r\nガイド.mp4;OPEN;0;4,5\r\n",
+        "動画,手順,開始,終了\r\nガイド.mp4,ﾌﾀを 開ける,0:00.0,00:04.5\r\n",
     ],
-    ids=["plain", "semicolons", "quoted commas", "tabs and minutes", "trailing commas", "other columns"],
+    ids=[
+        "plain",
+        "semicolons",
+        "quoted commas",
+        "tabs and minutes",
+        "trailing commas",
+        "other columns",
+        "told separator",
+        "Japanese",
+    ],
 )
 def test_what_spreadsheets_write_is_read(tmp_path: Path, text: str, encoding: str) -> None:
     assert read(tmp_path, text.encode(encoding)) == Annotations(OPEN)
@@ -80,16 +92,20 @@ def test_a_gold_is_found_by_its_name_its_folder_and_its_hash(tmp_path: Path, nam
     ("text", "message"),
     [
         (
-            "video,step,start,end\n",
+            "video,step,start,till\n",
             (
                 "line 1: expected different names of columns, among them video, step, start_s, end_s, "
-                "found video, step, start, end"
+                "found video, step, start_s, till"
             ),
         ),
         ("", "line 1: expected different names of columns"),
         (
             HEADER + f"{A},open,0,1\n{A},polish,1,2\n",
             "column step: expected one of the task's steps, found 'polish'; they are open, clean, close",
+        ),
+        (
+            HEADER + f"{A},Wipe,0,1\n",
+            "several steps are called 'Wipe'; say which by its id: open, clean, close",
         ),
         (HEADER + f"{A},cloes,0,1\n", "found 'cloes' (did you mean close?); they are open, clean, close"),
         (
@@ -134,7 +150,8 @@ def test_nothing_is_taken_of_a_file_with_a_fault_and_the_fault_is_named(
 
 
 @pytest.mark.parametrize(
-    "data", [(HEADER + "ガイド.mp4,open,0,4.5\n").encode(code) for code in ("cp932", "utf-16-le")]
+    "data",
+    [(HEADER + "é.mp4,open,0,4.5\n").encode("cp1252"), (HEADER + f"{A},open,0,4\n").encode("utf-16-le")],
 )
 def test_another_encoding_is_refused_in_the_words_of_label_sheets(tmp_path: Path, data: bytes) -> None:
     (fault,) = read(tmp_path, data).faults

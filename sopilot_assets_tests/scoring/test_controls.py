@@ -21,6 +21,7 @@ from sopilot_assets.embedding.backends import load_embedder
 from sopilot_assets.embedding.embedder import Embedder
 from sopilot_assets.reference.annotations import GoldNames, read_annotations
 from sopilot_assets.reference.model import Gold, Reference, build_reference
+from sopilot_assets.reference.step_names import StepNames
 from sopilot_assets.scoring.result import Decision, Score
 from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.tasks import TaskSpec, load_task
@@ -54,7 +55,7 @@ def judge(tiny_set: SimulatedSet, lite0_models: Path) -> Judge:
     task = load_task(tiny_set.task_file)
     embedder = load_embedder("lite0_box", models=UPath(lite0_models))
     names = [GoldNames(path.name, path.name, 0.0) for path in tiny_set.golds]
-    steps = read_annotations(UPath(tiny_set.steps_csv), task.step_ids, names, source="steps.csv").steps
+    steps = read_annotations(UPath(tiny_set.steps_csv), StepNames.of(task), names, source="steps.csv").steps
     golds = [
         Gold(path.stem, path.stem, "site_a", embedder.embed(path), steps[path.name], confirmed=True)
         for path in tiny_set.golds[:2]

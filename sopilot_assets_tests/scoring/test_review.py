@@ -291,6 +291,10 @@ def test_a_page_leads_back_to_the_list_and_says_when_it_was_recorded(
     page = words_of(recorded_at="2026-02-23T09:30:00+09:00", taken_in_at=taken)
     assert [a["href"] for a in page.attributes("a")] == ["index.html", "../videos/b.mp4"]
     assert "recorded 2026-02-23 09:30 +09:00" in page.words()
+    times = [one["datetime"] for one in page.attributes("time") if "datetime" in one]
+    assert times == ["2026-02-23T09:30:00+09:00", taken]  # a server's page shows them in the browser's zone
+    assert "2026-02-24 08:00 UTC" in page.words()
+    assert taken not in page.words()
     assert (
         "taken in 2026-02-24 08:00 UTC (when it was recorded is not known)"
         in words_of(taken_in_at=taken).words()

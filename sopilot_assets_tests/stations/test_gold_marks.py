@@ -15,10 +15,11 @@ import pytest
 from sopilot_assets.capture.marks import MarkEvent, deciding_marks, marks_chain, marks_ledger
 from sopilot_assets.capture.promotions import ConfirmedStep
 from sopilot_assets.capture.registry import Registry
-from sopilot_assets.errors import GoldError, MarkConflict
+from sopilot_assets.errors import ExchangeError, GoldError, MarkConflict
 from sopilot_assets.reference.ledger import reference_rows
+from sopilot_assets.stations.exchanged_steps import import_steps
 from sopilot_assets.stations.gold_inputs import GoldInputs, gold_remarks, task_inputs
-from sopilot_assets.stations.gold_marks import confirm_steps, confirmed_of, import_steps, steps_sheet
+from sopilot_assets.stations.gold_marks import confirm_steps, confirmed_of, steps_sheet
 from sopilot_assets.stations.gold_references import refresh_references
 from sopilot_assets.stations.marked_golds import usual_seconds
 from sopilot_assets.stations.review_now import result_now
@@ -180,7 +181,9 @@ def test_commands_show_steps_and_take_them_from_a_sheet(scored: Home, tmp_path: 
 
 def test_faults_of_a_sheet_are_named_by_line_and_nothing_is_taken(scored: Home) -> None:
     text = steps_csv(scored).read_text("utf-8").replace("lift_off_cover", "lift_of_cover", 1)
-    with pytest.raises(GoldError, match=r"marked.csv, line 3, column step: .*did you mean lift_off_cover"):
+    with pytest.raises(
+        ExchangeError, match=r"marked.csv, line 3, column step: .*did you mean lift_off_cover"
+    ):
         _import(scored, text.encode())
     assert events(scored) == []
 

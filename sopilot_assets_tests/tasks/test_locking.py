@@ -104,6 +104,22 @@ def test_comments_and_layout_may_change_after_the_lock(tmp_path: Path) -> None:
     assert verify_task(path).state is LockState.OK
 
 
+def test_the_takt_time_may_change_after_the_lock_and_is_not_in_it(tmp_path: Path) -> None:
+    path = write_task(tmp_path, FILTER_CHANGE + "takt_s: 60\n")
+    lock = lock_task(path, locked_at=NOON)
+    assert "takt_s" not in lock.path.read_text(encoding="utf-8")
+    write_task(tmp_path, FILTER_CHANGE + "takt_s: 45.5\n")
+    assert load_task(path).takt_s == 45.5
+    assert verify_task(path).state is LockState.OK
+
+
+@pytest.mark.parametrize("takt", ["0", "-1", ".inf", "fast", "90000"])
+def test_a_takt_time_is_a_number_of_seconds(tmp_path: Path, takt: str) -> None:
+    path = write_task(tmp_path, FILTER_CHANGE + f"takt_s: {takt}\n")
+    with pytest.raises(TaskError, match="takt_s"):
+        load_task(path)
+
+
 def test_a_new_version_loads_locks_and_leaves_the_old_one_verifiable(tmp_path: Path) -> None:
     path = write_task(tmp_path)
     first = lock_task(path, locked_at=NOON)

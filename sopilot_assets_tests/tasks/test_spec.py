@@ -126,6 +126,7 @@ LABELS_ONLY = [
     ("version: 1", "version: 2"),
     ("pass_score: 90", "pass_score: 90.0"),
     ("pass_score: 90", "pass_score: 90\nquality_gate: {enabled: true}"),
+    ("pass_score: 90", "pass_score: 90\ntakt_s: 60"),
     ("name: Lift out the old filter", "name: Lift\n    after: [open_cover]"),
     ("after: [lift_filter, wipe_seat]", "after: [wipe_seat, lift_filter]"),
 ]

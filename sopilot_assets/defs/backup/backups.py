@@ -6,17 +6,20 @@ from typing import Final
 import dagster as dg
 
 from sopilot_assets.defs.backup.restored import instance_problems
-from sopilot_assets.defs.publish import RawMetadata, scalars, table
+from sopilot_assets.defs.publish import RawMetadata, in_ledger, scalars, table
 from sopilot_assets.defs.resources import ClockResource, HomeResource
-from sopilot_assets.defs.runs import work_tags
+from sopilot_assets.defs.runs import due_after, work_tags
 from sopilot_assets.settings import SETTINGS_FILE, load_settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.backup.forget import Forgotten
+from sopilot_assets.upkeep.backup.history import backups_ledger
 from sopilot_assets.upkeep.backup.routine import BackupRun, back_up, drill_newest
 from sopilot_assets.upkeep.backup.snapshot import Remark
 
 _COMPLETE: Final = "backup_is_complete"
 _NO_DESTINATION: Final = f"{SETTINGS_FILE} names no place for backups (backup.destination)"
+
+EVERY_NIGHT: Final = "30 1 * * *"
 
 
 @dg.asset(
@@ -28,6 +31,8 @@ _NO_DESTINATION: Final = f"{SETTINGS_FILE} names no place for backups (backup.de
     kinds={"file"},
     owners=["team:quality"],
     code_version="backup-1",
+    metadata=in_ledger(backups_ledger),
+    freshness_policy=due_after(EVERY_NIGHT),
     check_specs=[
         dg.AssetCheckSpec(
             _COMPLETE,
@@ -94,7 +99,7 @@ drill_backup: Final = dg.define_asset_job(
 @dg.schedule(
     name="backup_every_night",
     job=make_backup,
-    cron_schedule="30 1 * * *",
+    cron_schedule=EVERY_NIGHT,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description=f"Backs the home up at 01:30 UTC, where {SETTINGS_FILE} names a place.",

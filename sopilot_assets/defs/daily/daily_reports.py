@@ -7,18 +7,20 @@ import dagster as dg
 
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import NEIGHBOURS_TOGETHER, NO_PARTITION_OF
-from sopilot_assets.defs.publish import RawMetadata, page, table
+from sopilot_assets.defs.publish import RawMetadata, in_ledger, page, table
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource
-from sopilot_assets.defs.runs import ONE_HOUR_S, work_tags
+from sopilot_assets.defs.runs import ONE_HOUR_S, due_after, work_tags
 from sopilot_assets.defs.web.addresses import PageAddresses
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.daily.days import days_to_report, first_day
+from sopilot_assets.upkeep.daily.facts import facts_ledger
 
 with at_first_use():
     from sopilot_assets.upkeep.daily import report as station
 
+AFTER_MIDNIGHT: Final = "20 0 * * *"
 NO_HOME: Final = date(2025, 1, 1)
 MADE_UP_DAYS: Final = 7
 """So many past days are made up for when nobody was there at midnight."""
@@ -56,7 +58,9 @@ DAY: Final = days_of(HomeResource().home, datetime.now(UTC).date())
     kinds={"html"},
     owners=["team:quality"],
     code_version="daily-1",
+    metadata=in_ledger(facts_ledger),
     partitions_def=DAY,
+    freshness_policy=due_after(AFTER_MIDNIGHT),
     backfill_policy=NEIGHBOURS_TOGETHER,
 )
 def daily_reports(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
@@ -81,7 +85,7 @@ make_daily_report: Final = dg.define_asset_job(
 @dg.schedule(
     name="daily_reports_after_midnight",
     job=make_daily_report,
-    cron_schedule="20 0 * * *",
+    cron_schedule=AFTER_MIDNIGHT,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description=(

@@ -7,11 +7,12 @@ import dagster as dg
 
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import NEIGHBOURS_TOGETHER, NO_PARTITION_OF, STUDY, TASK
-from sopilot_assets.defs.publish import RawMetadata, page, picture, scalars, table
+from sopilot_assets.defs.publish import RawMetadata, in_ledger, page, picture, scalars, table
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.web.addresses import PageAddresses
 from sopilot_assets.evidence.outcome import EVIDENCE_VERSION, StudyOutcome
+from sopilot_assets.labels.chain import labels_ledger
 
 with at_first_use():
     from sopilot_assets.evidence import critical_policies as critical_policies_station
@@ -40,6 +41,7 @@ _EACH_ALONE: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
     kinds={"parquet"},
     owners=_OWNERS,
     code_version=EVIDENCE_VERSION,
+    metadata=in_ledger(labels_ledger),
     partitions_def=TASK,
     backfill_policy=NEIGHBOURS_TOGETHER,
 )
@@ -47,7 +49,8 @@ def labels(context: dg.AssetExecutionContext, home: HomeResource) -> None:
     """The state of the label events in the ledger ``labels``."""
     for task_id in context.partition_keys:
         outcome = labels_station.describe_labels(home.home, task_id)
-        context.add_asset_metadata(study_metadata(outcome, home), partition_key=task_id)
+        rows: RawMetadata = {"dagster/row_count": len(outcome.tables["labels"])}
+        context.add_asset_metadata(study_metadata(outcome, home) | rows, partition_key=task_id)
 
 
 def _study_asset(

@@ -2,8 +2,9 @@
 
 import dagster as dg
 
+from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.defs.partitions import RECORDINGS_BACKFILL, VIDEO, video_keys
-from sopilot_assets.defs.publish import publish_outcomes
+from sopilot_assets.defs.publish import in_ledger, publish_outcomes
 from sopilot_assets.defs.resources import HomeResource
 from sopilot_assets.defs.runs import STATION
 from sopilot_assets.stations.captured_videos import describe_videos
@@ -19,6 +20,7 @@ from sopilot_assets.stations.captured_videos import describe_videos
     kinds={"file", "parquet"},
     owners=["team:operations"],
     code_version="captured-1",
+    metadata=in_ledger(videos_ledger),
     partitions_def=VIDEO,
     backfill_policy=RECORDINGS_BACKFILL,
     tags={STATION: "1"},

@@ -4,11 +4,11 @@ import dagster as dg
 
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import RECORDINGS_BACKFILL, VIDEO, video_keys
-from sopilot_assets.defs.publish import progress, publish_outcomes
+from sopilot_assets.defs.publish import in_ledger, progress, publish_outcomes
 from sopilot_assets.defs.recordings.alignments import alignments
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
 from sopilot_assets.defs.runs import STATION
-from sopilot_assets.scoring.ledger import algorithm_version
+from sopilot_assets.scoring.ledger import algorithm_version, scores_ledger
 
 with at_first_use():
     from sopilot_assets.stations import adoptions
@@ -27,6 +27,7 @@ with at_first_use():
     kinds={"parquet", "duckdb"},
     owners=["team:training", "team:operations"],
     code_version=algorithm_version(),
+    metadata=in_ledger(scores_ledger),
     partitions_def=VIDEO,
     backfill_policy=RECORDINGS_BACKFILL,
     tags={STATION: "5"},

@@ -6,10 +6,11 @@ import dagster as dg
 
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import NEIGHBOURS_TOGETHER, NO_PARTITION_OF, TASK
-from sopilot_assets.defs.publish import reference_metadata
+from sopilot_assets.defs.publish import in_ledger, reference_metadata
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import STATION
+from sopilot_assets.reference.ledger import references_ledger
 from sopilot_assets.scoring.ledger import algorithm_version
 from sopilot_assets.stations.outcome import ReferenceOutcome
 
@@ -28,6 +29,7 @@ with at_first_use():
     kinds={"scikitlearn", "numpy"},
     owners=["team:training"],
     code_version=algorithm_version(),
+    metadata=in_ledger(references_ledger),
     partitions_def=TASK,
     backfill_policy=NEIGHBOURS_TOGETHER,
     tags={STATION: "3"},

@@ -9,10 +9,12 @@ import dagster as dg
 from sopilot_assets.defs.dagster_internals.old_runs import empty_logs, old_runs, remove_runs, run_bytes
 from sopilot_assets.defs.publish import table
 from sopilot_assets.defs.resources import ClockResource, HomeResource
-from sopilot_assets.defs.runs import TWO_HOURS_S, work_tags
+from sopilot_assets.defs.runs import TWO_HOURS_S, due_after, work_tags
 from sopilot_assets.settings import RetentionSettings, load_settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.retention import Expired, remove_expired_files
+
+EVERY_NIGHT: Final = "40 2 * * *"
 
 
 def remove_expired(
@@ -61,6 +63,7 @@ def _expired_runs(
     kinds={"file", "sqlite"},
     owners=["team:quality"],
     code_version="retention-1",
+    freshness_policy=due_after(EVERY_NIGHT),
 )
 def retention(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
     """What one night removes."""
@@ -81,7 +84,7 @@ apply_retention: Final = dg.define_asset_job(
 retention_every_night: Final = dg.ScheduleDefinition(
     name="retention_every_night",
     job=apply_retention,
-    cron_schedule="40 2 * * *",
+    cron_schedule=EVERY_NIGHT,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Removes what is over its time at 02:40 UTC.",

@@ -16,11 +16,11 @@ from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.errors import ConfigError, GoldError, MarkConflict
 from sopilot_assets.scoring.review.marks import step_colour
+from sopilot_assets.stations.exchanged_steps import import_steps
 from sopilot_assets.stations.gold_marks import (
     Proposed,
     confirm_steps,
     confirmed_of,
-    import_steps,
     marked_gold,
     steps_sheet,
 )
@@ -40,11 +40,11 @@ from sopilot_assets.texts.languages import Language, Text
 
 SHEET_BYTES: Final = 1 << 20
 """The largest sheet that is taken: some 20,000 rows."""
-_KEPT: Final = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}
+KEPT: Final = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}
 """A recording never changes; the browser keeps it for the session that it was asked in."""
 
 
-class _Shown(BaseModel):
+class ShownSteps(BaseModel):
     """What the person was shown before they marked."""
 
     model_config = ConfigDict(extra="forbid")
@@ -53,14 +53,14 @@ class _Shown(BaseModel):
     by: Annotated[str, Field(max_length=200)] = ""
 
 
-class _Said(BaseModel):
+class SentSteps(BaseModel):
     """What the marking page sends when a person confirms."""
 
     model_config = ConfigDict(extra="forbid")
 
     steps: Annotated[tuple[ConfirmedStep, ...], Field(max_length=MOST_STEPS)]
     based_on: str
-    proposed: _Shown = _Shown()
+    proposed: ShownSteps = ShownSteps()
     independent: bool = False
 
 
@@ -80,8 +80,9 @@ def marking(call: Call) -> Response:
         "task": task,
         "gold": gold,
         "alone": alone,
-        "data": _data(call, task, gold, alone=alone),
+        "data": marking_data(call, task, gold, alone=alone),
         "history": () if alone else gold.history,
+        "promotes": None,
     }
     return call.page("marking.html.j2", title=title, values=values)
 
@@ -94,7 +95,7 @@ def film(call: Call) -> Response:
 def strip(call: Call) -> Response:
     """The small pictures of the gold's timeline."""
     path = strip_of(call.home, marked_gold(call.home, _key(call)))
-    return FileResponse(path, media_type="image/jpeg", headers=_KEPT)
+    return FileResponse(path, media_type="image/jpeg", headers=KEPT)
 
 
 def proposal(call: Call) -> Response:
@@ -109,7 +110,7 @@ def confirm(call: Call) -> Response:
     """The person confirms the steps: an event, or the reason why it is none."""
     key = _key(call)
     try:
-        said = _Said.model_validate_json(call.field("said"))
+        said = SentSteps.model_validate_json(call.field("said"))
     except ValidationError as error:
         why = error.errors(include_url=False)[0]
         raise GoldError(f"{key}: expected steps with their times, found {why['msg']}.") from error
@@ -165,7 +166,9 @@ def _taken(call: Call, data: bytes) -> Response:
     done = import_steps(
         call.home, task.inputs, data, source="CSV", who=who, at=call.now, run_id=f"desk-{who}"
     )
-    return JSONResponse({"taken": done.taken, "same": done.same, "strangers": done.strangers})
+    japanese = call.language is Language.JA
+    strangers = [one.ja if japanese else one.en for one in (*done.strangers, *done.remarks)]
+    return JSONResponse({"taken": done.taken, "same": done.same, "strangers": strangers})
 
 
 def _key(call: Call) -> PartitionKey:
@@ -194,14 +197,16 @@ def _next(task: MarkedTask, gold: MarkedGold) -> str | None:
     return None if waits is None else f"/golds/{waits.recording.key}/steps"
 
 
-def _data(call: Call, task: MarkedTask, gold: MarkedGold, *, alone: bool) -> dict[str, object]:
+def marking_data(call: Call, task: MarkedTask, gold: MarkedGold, *, alone: bool) -> dict[str, object]:
     """What the scripts of the marking page need to know; nothing of what others marked where the person marks
-    ``alone``.
+    ``alone``. ``address`` is where film, strip and proposal lie.
     """
     japanese = call.language is Language.JA
     before = task.task.predecessors()
     return {
         "key": str(gold.recording.key),
+        "address": f"/golds/{gold.recording.key}",
+        "promotes": False,
         "who": call.who.who,
         "alone": alone,
         "steps": [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,16 +10,21 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from sopilot_assets.capture.registry import Recording
+from sopilot_assets.desk.accounts import list_accounts
 from sopilot_assets.desk.call import Call
 from sopilot_assets.desk.pages.media import still_address, video_address
+from sopilot_assets.desk.pages.people import results_address
 from sopilot_assets.desk.roles import EVERYBODY, TRAINERS, Role
 from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.desk.viewing import hides_result, not_there, visible_recording
 from sopilot_assets.errors import LabelError
-from sopilot_assets.labels.contests import open_objections
+from sopilot_assets.labels.contests import objections_to
 from sopilot_assets.labels.events import Agreement, LabelEvent, RaterVerdict, Seen
 from sopilot_assets.labels.history import SaidOnce, finding_name, history
 from sopilot_assets.labels.saying import Answered, events_of, own_words, reported_by
+from sopilot_assets.scoring.ledger import row_source
+from sopilot_assets.scoring.limits import source_text
+from sopilot_assets.scoring.result import Objection
 from sopilot_assets.scoring.review.values import review_values
 from sopilot_assets.stations.contests import say_and_show
 from sopilot_assets.stations.media import make_stills, make_video, video_of
@@ -68,10 +73,11 @@ def review(call: Call) -> Response:
 def say(call: Call) -> Response:
     """Something was said of the result, or of a finding."""
     recording = visible_recording(call)
-    if recording is None or hides_result(call, recording, events_of(call.home, recording.key)):
+    events = [] if recording is None else events_of(call.home, recording.key)
+    if recording is None or hides_result(call, recording, events):
         return not_there(call)
     row = score_row_of(call.home, recording.key)
-    said = _answered(call, row)
+    said = _answered(call, row, nobody_else=_nobody_else(call, objections_to(str(recording.key), events)))
     if said is None:
         return failed(call, 403, Text("This is not yours to say.", "この入力を行う権限がありません。"))
     say_and_show(
@@ -98,6 +104,7 @@ def _result(call: Call, recording: Recording, told: ResultNow, events: list[Labe
     else:
         playing = [recording]
     own, task = own_words(events, call.who.who), find_tasks(call.home.root).tasks.get(recording.task_id)
+    objections = objections_to(str(recording.key), events)
     reported, before = reported_by(told.row), _history(call, events, task)
     values = {
         **shown,
@@ -105,10 +112,14 @@ def _result(call: Call, recording: Recording, told: ResultNow, events: list[Labe
         "shows": told.work is not None,
         "own": own,
         "opinions": [_opinion(one, events, call.who.who, _comments(one, before, task)) for one in reported],
-        "objections": _objections(events, recording),
+        "objections": objections,
+        "contests": call.who.who in {one.who for one in objections},
+        "nobody_else": _nobody_else(call, objections),
         "history": before,
         "may_settle": call.who.role in TRAINERS,
         "worker": call.who.role is Role.TRAINEE,
+        "decided_by": source_text(row_source(told.row)),
+        "policies_shown": call.who.role is not Role.TRAINEE,
     }
     answer = _page(
         call, recording, "recording.html.j2", values, [(one, _ready(call, one)) for one in playing]
@@ -136,11 +147,19 @@ def _page(
             if task
             else Text(recording.task_id, recording.task_id),
             "hidden": hidden,
+            "person_address": _person_address(call, recording),
             "video": video_address(recording),
-            "preparing": [f"{video_address(one)}/state" for one, ready in videos if not ready],
+            "not_ready": [video_address(one) for one, ready in videos if not ready],
             **values,
         },
     )
+
+
+def _person_address(call: Call, recording: Recording) -> str | None:
+    """Where the results of the person are; None where there are none for who asks."""
+    if recording.person is None or recording.key.role != "trainee" or call.who.role not in TRAINERS:
+        return None
+    return results_address(recording.person, recording.task_id)
 
 
 def _ready(call: Call, recording: Recording) -> bool:
@@ -157,16 +176,6 @@ def _prepare(call: Call, stills: list[tuple[Recording, int]], videos: list[Recor
 
 def _history(call: Call, events: list[LabelEvent], task: TaskSpec | None) -> list[SaidOnce]:
     return history(events, task, blind=call.who.role is not Role.TRAINEE)
-
-
-def _objections(events: list[LabelEvent], recording: Recording) -> object:
-    rows: list[Row] = [
-        {**one.model_dump(mode="json", include=_SPOKEN), "source": one.source.value} for one in events
-    ]
-    return open_objections(rows).get(str(recording.key), ())
-
-
-_SPOKEN: Final = {"task_id", "key", "who", "at", "seq", "verdict", "note", "adjudicates"}
 
 
 def _comments(one: Agreement, before: list[SaidOnce], task: TaskSpec | None) -> tuple[SaidOnce, ...]:
@@ -191,7 +200,13 @@ def _opinion(one: Agreement, events: list[LabelEvent], who: str, comments: tuple
     )
 
 
-def _answered(call: Call, row: Row | None) -> Answered | None:
+def _nobody_else(call: Call, objections: Sequence[Objection]) -> bool:
+    """Whether nobody who may answer is there but those who contest; without accounts nobody else is known."""
+    contest = {one.who for one in objections}
+    return not any(one.role in TRAINERS and one.who not in contest for one in list_accounts(call.home))
+
+
+def _answered(call: Call, row: Row | None, *, nobody_else: bool) -> Answered | None:
     """What the form says; None for what who asks may not say."""
     kind, note = call.field("kind"), call.field("note")
     critical = call.field("critical")
@@ -200,7 +215,8 @@ def _answered(call: Call, row: Row | None) -> Answered | None:
     if call.who.role is Role.TRAINEE and not contests:
         return None  # what else a worker says would count as if somebody had looked at the recording
     if kind == "settle":
-        return Answered(critical=answer, note=note, settles=True) if call.who.role in TRAINERS else None
+        settled = Answered(critical=answer, note=note, settles=True, nobody_else=nobody_else)
+        return settled if call.who.role in TRAINERS else None
     if kind == "finding":
         return _of_finding(call, row, note)
     verdict = RaterVerdict(said) if (said := call.field("verdict")) in set(RaterVerdict) and said else None

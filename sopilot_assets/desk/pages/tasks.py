@@ -12,8 +12,11 @@ from sopilot_assets.desk.call import Call
 from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.store.home import plain_id
-from sopilot_assets.tasks import DeviationType, LockState, Severity, TaskSpec, find_tasks, verify_task
+from sopilot_assets.tasks import LockState, TaskSpec, find_tasks, verify_task
 from sopilot_assets.tasks.drafts import LONGEST_NAME, StepDraft, TaskDraft, begin_task, draft_faults
+from sopilot_assets.tasks.history import file_sha256, task_file
+from sopilot_assets.tasks.saving import can_be_mended
+from sopilot_assets.tasks.words import DEVIATION_NAMES, SEVERITY_NAMES
 from sopilot_assets.texts.languages import Text
 
 _ROWS: Final = 3
@@ -24,19 +27,6 @@ LOCK_NAMES: Final = {
     LockState.OK: Text("locked", "確定済み"),
     LockState.CHANGED: Text("changed since it was locked", "確定後に変更あり"),
     LockState.DAMAGED: Text("lock damaged", "確定記録の破損"),
-}
-_SEVERITIES: Final = {
-    Severity.CRITICAL: Text("fails the recording", "不合格"),
-    Severity.QUALITY: Text("costs points (quality)", "減点（品質）"),
-    Severity.EFFICIENCY: Text("costs points (efficiency)", "減点（効率）"),
-}
-_DEVIATIONS: Final = {
-    DeviationType.MISSING_STEP: Text("missing step", "手順の抜け"),
-    DeviationType.ORDER_SWAP: Text("swapped steps", "順序の入れ替わり"),
-    DeviationType.WRONG_STEP: Text("wrong step", "誤った手順"),
-    DeviationType.STEP_DEVIATION: Text("step done otherwise", "やり方の違い"),
-    DeviationType.OVER_TIME: Text("step takes too long", "時間超過"),
-    DeviationType.FREEZE: Text("frozen picture (film again)", "映像の停止（撮り直し）"),
 }
 
 
@@ -64,6 +54,7 @@ def task_list(call: Call) -> Response:
             "refused": {
                 task_id: call.home.relative_text(str(error)) for task_id, error in found.refused.items()
             },
+            "mendable": [task_id for task_id in found.refused if can_be_mended(call.home, task_id)],
         },
     )
 
@@ -81,20 +72,23 @@ def task_page(call: Call) -> Response:
                 f"使用できる手順書 {task_id} はありません。",
             ),
         )
-    before = task.predecessors()
+    before, path = task.predecessors(), task_file(call.home, task_id)
+    state = verify_task(path).state
     return call.page(
         "task.html.j2",
         title=Text(task.name, task.name_ja or task.name),
         values={
             "task": task,
-            "lock": _lock(call, task_id),
+            "lock": LOCK_NAMES[state],
+            "unlocked": state is LockState.UNLOCKED,
+            "base": file_sha256(path.read_bytes()),
             "golds": len(Registry.read(call.home).golds(task_id)),
             "before": {
                 step.id: [other for other in task.steps if other.id in _directly(before, step.id)]
                 for step in task.steps
             },
             "severities": [
-                (_DEVIATIONS[kind], _SEVERITIES[severity]) for kind, severity in task.severity.items()
+                (DEVIATION_NAMES[kind], SEVERITY_NAMES[severity]) for kind, severity in task.severity.items()
             ],
         },
     )
@@ -111,7 +105,7 @@ def new_task_sent(call: Call) -> Response:
     faults = {fault.field: fault.why for fault in draft_faults(call.home.root, draft)}
     if faults:
         return _form(call, draft, faults)
-    return call.go(f"/tasks/{begin_task(call.home.root, draft)}")
+    return call.go(f"/tasks/{begin_task(call.home, draft, who=call.who.who, at=call.now)}")
 
 
 def _draft(call: Call) -> TaskDraft:

@@ -41,7 +41,12 @@ function change(next, merges = false) {
 }
 
 function keep() {
-  keepDraft(data, { marks: marks(), based_on: basedOn, shown });
+  keepDraft(data, { marks: marks(), based_on: basedOn, shown, why: reason()?.value });
+}
+
+/** Where a person writes why a recording becomes a gold; null where a gold is marked. */
+function reason() {
+  return $("why");
 }
 
 function draw() {
@@ -128,9 +133,11 @@ function speed(by) {
 async function confirmAll() {
   if (!marks().length) return;
   const unusual = warnings(marks(), data.steps, data.usual_s);
+  if (data.promotes && lacks(unusual)) return;
   if (unusual.length && !(await isSure(unusual))) return;
   say(words.sending);
   const said = { steps: stepsOf(marks(), ids), based_on: basedOn, proposed: shown, independent: data.alone };
+  if (data.promotes) said.why = reason().value.trim();
   const answer = await confirmed(location.pathname, said);
   if (answer.state === "lost") return say(words.lost, "bad");
   if (answer.state === "clash") return clash(answer);
@@ -142,8 +149,23 @@ async function confirmAll() {
   const stale = data.alone || !answer.new ? "" : ` ${filled(words.stale, { scored: answer.scored })}`;
   const done = !answer.new ? words.nothing_new : data.alone ? words.alone_confirmed : words.confirmed;
   const next = answer.next ? [[words.next, answer.next]] : [];
-  say(done + stale, "done", [...next, [words.to_golds, "/golds"]]);
+  say(done + stale, "done", [...next, [words.to_golds, data.promotes ? "/promotions" : "/golds"]]);
   $("state").querySelector("a")?.focus();
+  if (data.promotes) document.querySelector(".confirm").hidden = true; // it is a gold: its steps are marked there
+}
+
+/** Whether something that a promotion needs is not there; the page says what, and goes there. */
+function lacks(unusual) {
+  const missing = unusual.filter((one) => one.kind === "missing").map((one) => data.steps[one.step].name);
+  if (missing.length) {
+    say(filled(words.incomplete, { steps: missing.join(", ") }), "bad");
+    return true;
+  }
+  const empty = !reason().value.trim();
+  reason().setAttribute("aria-invalid", String(empty));
+  $("why-missing").hidden = !empty;
+  if (empty) reason().focus();
+  return empty;
 }
 
 function isSure(unusual) {
@@ -228,6 +250,7 @@ function listen() {
   on("end-step", KEYS[0]);
   on("confirm", confirmAll);
   on("discard", () => { dropDraft(data); location.reload(); });
+  reason()?.addEventListener("input", keep);
   $("speed").addEventListener("change", (event) => { player.video.playbackRate = Number(event.target.value); event.target.blur(); });
   for (const button of document.querySelectorAll("[data-event]")) {
     button.addEventListener("click", () => change(marksOf(data.history[button.dataset.event], ids)));
@@ -253,6 +276,7 @@ async function starting() {
     shown = draft.shown;
     edits = new Edits(draft.marks);
     basedOn = draft.based_on;
+    if (reason()) reason().value = draft.why ?? "";
     say(words.draft);
     if (draft.based_on !== data.based_on && data.counts && !same(draft.marks, marksOf(data.counts.steps, ids))) {
       clash({ counts: data.counts, based_on: data.based_on });
@@ -265,16 +289,16 @@ async function starting() {
     say(data.counts.at ? filled(words.shows, data.counts) : words.shows_file);
     return;
   }
-  const found = await loaded(`/golds/${data.key}/proposal`);
+  const found = await loaded(`${data.address}/proposal`);
   if (found.error) return say(`${words.start} ${found.error}`);
   if (marks().length) return; // marked already, while it was computed
   shown = { steps: found.steps, by: found.by };
   edits = new Edits(marksOf(found.steps, ids, true));
-  say(found.golds ? filled(words.proposed_golds, found) : words.proposed_points);
+  say(data.promotes ? words.proposed_found : found.golds ? filled(words.proposed_golds, found) : words.proposed_points);
 }
 
 async function begun() {
-  const address = `/golds/${data.key}`;
+  const address = data.address;
   film = await loaded(`${address}/film`);
   if (film.error) return say(`${words.no_film} ${film.error}`, "bad");
   const video = $("video");

@@ -3,7 +3,7 @@
 // A draft is one person's unfinished work on one gold; it knows the mark that it is based on, so that a mark
 // which somebody else confirmed meanwhile is seen. It stays in this browser: the desk keeps confirmed marks only.
 
-const place = ({ who, key, alone }) => `sopilot-marks ${who} ${key}${alone ? " alone" : ""}`;
+const place = ({ who, key, alone, promotes }) => `sopilot-marks ${who} ${key}${alone ? " alone" : ""}${promotes ? " promotes" : ""}`;
 
 export function keepDraft(data, draft) {
   try {

@@ -23,10 +23,13 @@ document.addEventListener("submit", (event) => {
 });
 
 const preparing = document.getElementById("preparing");
-const states = preparing.dataset.states.split(" ").filter(Boolean);
-Promise.all(states.map(async (address) => {
-  const path = address.replace(/\/state$/, "");
-  if (!(await prepared(path, (why) => { preparing.textContent = why; }))) return false;
-  for (const video of document.querySelectorAll("video")) if (video.getAttribute("src") === path) video.load();
+const addresses = preparing.dataset.videos.split(" ").filter(Boolean);
+Promise.all(addresses.map(async (address) => {
+  if (!(await prepared(address, (why) => { preparing.textContent = why; }))) return false;
+  for (const video of document.querySelectorAll("video[data-src]")) {
+    if (video.dataset.src !== address) continue;
+    video.src = address;
+    delete video.dataset.src;
+  }
   return true;
 })).then((all) => { if (all.every(Boolean)) preparing.hidden = true; });

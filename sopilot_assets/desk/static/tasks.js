@@ -1,4 +1,4 @@
-// The form of a new procedure: steps added, removed and moved.
+// The form of a procedure: steps added, removed and moved.
 const steps = document.getElementById("steps");
 const blank = document.getElementById("blank");
 
@@ -9,12 +9,13 @@ function marked() {
     row.querySelector(".down").disabled = number === rows.length - 1;
     row.querySelector(".remove").disabled = rows.length === 1;
   });
+  steps.dispatchEvent(new Event("rows"));
 }
 
 function add() {
   steps.append(blank.content.cloneNode(true));
   marked();
-  steps.lastElementChild.querySelector("input").focus();
+  steps.lastElementChild.querySelector("input:not([type=hidden])").focus();
 }
 
 steps.addEventListener("click", (event) => {
@@ -24,17 +25,17 @@ steps.addEventListener("click", (event) => {
   if (button.matches(".up")) row.previousElementSibling.before(row);
   if (button.matches(".down")) row.nextElementSibling.after(row);
   if (button.matches(".remove")) {
-    (row.nextElementSibling ?? row.previousElementSibling).querySelector("input").focus();
+    (row.nextElementSibling ?? row.previousElementSibling).querySelector("input:not([type=hidden])").focus();
     row.remove();
   } else if (!button.disabled) button.focus();
   marked();
 });
 
 steps.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || !event.target.matches("input")) return;
+  if (event.key !== "Enter" || !event.target.matches("input:not([type=checkbox])")) return;
   event.preventDefault(); // Enter goes on to the next step instead of sending the form
   const next = event.target.closest(".step").nextElementSibling;
-  if (next) next.querySelector("input").focus();
+  if (next) next.querySelector("input:not([type=hidden])").focus();
   else add();
 });
 

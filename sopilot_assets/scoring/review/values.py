@@ -167,9 +167,15 @@ def review_values(review: Review) -> dict[str, object]:
         "none_found": words.none_found(score.decision, suspected=bool(score.suspected)),
         "spans": list(_spans(review)),
         "provenance": [
-            (_label(name), "–" if value is None else value, name in words.FOR_EXPERTS)
+            (
+                _label(name),
+                "–" if value is None else value,
+                name in words.FOR_EXPERTS,
+                name in words.TIMES and value is not None,
+            )
             for name, value in review.row.items()
         ],
+        "minute": minute,
         "figures": _figures(review),
         "payload": script_json(_payload(review)),
     }

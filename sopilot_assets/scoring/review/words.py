@@ -47,6 +47,9 @@ FIELDS: Final[Mapping[str, Text]] = {
 }
 """Labels of the provenance fields that are known; any other field is shown under its own name."""
 
+TIMES: Final = frozenset(("recorded_at", "taken_in_at"))
+"""Fields that hold a time in ISO 8601."""
+
 FOR_EXPERTS: Final = frozenset(
     (
         *("key", "video_id", "task_version", "model_id", "reference_id", "algorithm", "decided_by"),

@@ -47,6 +47,7 @@ _DATABASES: Final = (".db", ".sqlite", ".sqlite3")
 _NOTES: Final = (".csv", ".json", ".txt", ".yaml")
 _READ_BEFORE: Final = ("dagster", "capture", "studies", "ledgers")
 _EARLY_LEDGERS: Final = (
+    "step_times",
     "scores",
     "adoptions",
     "references",

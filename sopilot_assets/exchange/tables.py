@@ -1,0 +1,25 @@
+"""Steps in a sheet, a row each: `video`, `step`, `start_s` and `end_s`, as ``steps.csv`` has them.
+
+How spreadsheets write them is read by `sopilot_assets.reference.annotations`; this only puts it beside the
+other formats.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from sopilot_assets.exchange.said import MarkedVideo
+from sopilot_assets.reference.annotations import COLUMNS
+
+
+def write_table(videos: Sequence[MarkedVideo]) -> bytes:
+    """The intervals of recordings as CSV; seconds with three decimals, so no time is changed."""
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for video in videos:
+        for one in video.intervals:
+            rows.writerow((video.name, one.name, f"{one.start_ms / 1000:.3f}", f"{one.end_ms / 1000:.3f}"))
+    return out.getvalue().encode()

@@ -1,0 +1,1 @@
+"""Tests of what one person's recordings say together."""
