@@ -356,12 +356,12 @@ def test_the_two_kinds_of_sheets_differ_in_what_gives_away() -> None:
 
 def test_a_moment_is_said_after_the_deviation_and_comes_back_the_same(tmp_path: Path) -> None:
     path = blind(tmp_path / "s.csv")
-    fill(path, {0: {"critical_expected": "yes", "seen": "missing_step:pour@12.40 freeze@3 freeze@71.0005"}})
+    fill(path, {0: {"critical_expected": "yes", "seen": "missing_step:pour@12.40 freeze@0 freeze@71.0005"}})
     (label,) = take(path)
-    assert [str(one) for one in label.seen] == ["freeze@3", "freeze@71.001", "missing_step:pour@12.4"]
+    assert [str(one) for one in label.seen] == ["freeze@0", "freeze@71.001", "missing_step:pour@12.4"]
     event = place(label, seq=1, previous_hash="0" * 64)
     assert event.as_dict()["seen"] == [
-        {"type": "freeze", "steps": [], "at_s": 3.0},
+        {"type": "freeze", "steps": [], "at_s": 0.0},
         {"type": "freeze", "steps": [], "at_s": 71.001},
         {"type": "missing_step", "steps": ["pour"], "at_s": 12.4},
     ]
