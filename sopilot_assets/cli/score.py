@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from upath import UPath
 
 from sopilot_assets.at_first_use import at_first_use, load_now
 from sopilot_assets.capture.registry import active_recordings, retired_keys
-from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, OF_PERSON, OF_SITE, OF_TASK, examples
+from sopilot_assets.cli.options import (
+    AS_CSV,
+    AS_JSON,
+    HOME,
+    LANG,
+    OF_PERSON,
+    OF_SITE,
+    OF_TASK,
+    TASK,
+    examples,
+)
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
 from sopilot_assets.cli.rows import review_page, rows_of
 from sopilot_assets.errors import ConfigError
@@ -18,13 +33,16 @@ from sopilot_assets.reference.annotations import told
 from sopilot_assets.scoring.ledger import row_source, scores_ledger
 from sopilot_assets.scoring.limits import GOLDS
 from sopilot_assets.scoring.verdict import verdict_of_row
+from sopilot_assets.settings import load_settings
 from sopilot_assets.stations.gold_inputs import reference_problems, task_inputs
 from sopilot_assets.stations.rescoring_plan import plan_scoring
 from sopilot_assets.stations.review_index import write_review_index
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.home import PartitionKey
-from sopilot_assets.tasks import find_tasks
+from sopilot_assets.store.publish import publish_bytes
+from sopilot_assets.tasks import find_tasks, load_task
 from sopilot_assets.texts.languages import Language
+from sopilot_assets.upkeep.results.deliver import ResultOutbox
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -34,10 +52,14 @@ if TYPE_CHECKING:
     from sopilot_assets.stations.rescoring_plan import ScoringWork
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
+    from sopilot_assets.tasks import TaskSpec
+    from sopilot_assets.times.figures import TimesFilter
+    from sopilot_assets.times.reading import Times
 
 
 with at_first_use():
     from sopilot_assets import local_run
+    from sopilot_assets.times import figures, overview, reading, sheet
 
 app = typer.Typer()
 
@@ -167,6 +189,59 @@ def list_scores(
         say(f"{len(told)} recordings. Review pages: {home.reviews}")
 
 
+@app.command(
+    "times",
+    epilog=examples(
+        "sopilot score times filter_change",
+        "sopilot score times filter_change --site line1 --since 2026-W05",
+        "sopilot score times filter_change --csv > times.csv",
+        "sopilot score times filter_change --excel times.xlsx",
+    ),
+)
+def times(
+    task: TASK,
+    *,
+    person: OF_PERSON = None,
+    site: OF_SITE = None,
+    since: Annotated[str | None, typer.Option(help="Only from this ISO week on, as 2026-W05.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only up to this ISO week.")] = None,
+    excel: Annotated[
+        Path | None, typer.Option(help="Write an Excel file with one row a recording, and print nothing.")
+    ] = None,
+    home: HOME,
+    as_json: AS_JSON = False,
+    as_csv: AS_CSV = False,
+) -> None:
+    """Show how long a task's steps take; with --csv, --json or --excel in each trainee recording."""
+    spec = load_task(home.tasks / f"{task}.yaml")
+    wanted = figures.TimesFilter(task=task, person=person, site=site, since=since, until=until)
+    found = reading.read_times(home)
+    if excel is None and not (as_json or as_csv):
+        _show_times(found, spec, wanted)
+        return
+    rows = sheet.sheet_rows(found, spec, wanted)
+    if excel is None:
+        show_rows(rows, columns=sheet.sheet_columns(spec), as_json=as_json, as_csv=as_csv)
+        return
+    publish_bytes(UPath(excel), sheet.xlsx_bytes(rows, spec))
+    say(f"{len(rows)} recordings: {excel}")
+
+
+def _show_times(found: Times, task: TaskSpec, wanted: TimesFilter) -> None:
+    whole = overview.task_times(found, task, wanted)
+    columns = ("step_id", "n", "mean_s", "sd_s", "min_s", "median_s", "max_s", "low_s", "high_s")
+    empty = "No times yet: they come with scores."
+    show_rows(whole.steps, columns=(*columns, "rework_n", "waiting_s"), empty=empty)
+    if whole.steps:
+        its = whole.whole
+        takt = "none" if task.takt_s is None else f"{task.takt_s:g} s"
+        mean = "–" if its["mean_s"] is None else f"{its['mean_s']:.1f} s"
+        say(
+            f"{its['recordings']} recordings, {its['n']} complete: cycle {mean} on average, takt time {takt}"
+            f"; {its['first_passed']} of {its['first_persons']} persons passed at the first attempt."
+        )
+
+
 def _no_scores(home: Home) -> str:
     waiting = len(active_recordings(home))
     if not waiting:
@@ -268,3 +343,36 @@ def _plan_rows(work: list[ScoringWork]) -> list[dict[str, Cell]]:
 
 def _because(reasons: Counter[str]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+
+
+@app.command(epilog=examples("sopilot score deliver", "sopilot score deliver --test"))
+def deliver(
+    *,
+    test: Annotated[
+        bool,
+        typer.Option("--test", help="Instead see whether each channel of settings.yaml can be reached."),
+    ] = False,
+    home: HOME,
+    as_json: AS_JSON = False,
+) -> None:
+    """Send results to other programs now; exit code 1 when something could not be sent."""
+    settings, now = load_settings(home), datetime.now(UTC)
+    installation = settings.alerts.installation or socket.gethostname()
+    outbox = ResultOutbox(home, settings, os.environ, installation, now)
+    rows: list[dict[str, Cell]]
+    if test:
+        rows = [{"channel": name, "ok": ok, "answer": said} for name, (ok, said) in outbox.test().items()]
+        empty = "settings.yaml names no channel for results."
+        show_rows(rows, columns=("channel", "ok", "answer"), empty=empty, as_json=as_json)
+        raise typer.Exit(0 if all(row["ok"] for row in rows) else 1)
+    sent = outbox.deliver(everything=True)
+    rows = [
+        {"channel": one.channel, "recording": one.parcel.key, "tries": one.tries, "answer": one.error}
+        for one in sent.failed
+    ]
+    columns = ("channel", "recording", "tries", "answer")
+    show_rows(rows, columns=columns, title="Not delivered", as_json=as_json)
+    if not as_json:
+        say(f"{sent.delivered} results delivered, {sent.waiting} wait.")
+    if rows:
+        raise typer.Exit(1)

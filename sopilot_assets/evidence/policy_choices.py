@@ -20,7 +20,7 @@ from sopilot_assets.evidence.results import GATES, Results, gate_verdict
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.studies.adoptions import AdoptionEvent
-from sopilot_assets.studies.claims import Claim, claims_carried, claims_of_headline
+from sopilot_assets.studies.claims import Claim, claims_carried, claims_of_headline, whole_percent
 from sopilot_assets.studies.policies import Policy, parse_policies
 from sopilot_assets.studies.registration import read_registration
 from sopilot_assets.studies.risk_control import RiskControl
@@ -57,7 +57,7 @@ class PolicyPromise:
         risk = self.risk
         if risk is None:
             return None
-        share, sure = f"{risk.target:.0%}", f"{risk.confidence:.0%}"
+        share, sure = whole_percent(risk.target), f"{100 * risk.confidence:.0f} %"
         return Text(
             f"At most {share} of critical recordings missed, with {sure} confidence; fitted on "
             f"{risk.persons} people with one, {risk.allowed} of whom were missed.",
@@ -90,7 +90,7 @@ def promise_of(home: Home, said: AdoptionEvent) -> PolicyPromise | None:
     """What an adopted policy promises, by the dossier that it was adopted from; None where that is gone, or
     not as it was.
     """
-    folder = local_path(home.dossiers / said.study_id / said.dossier_id)
+    folder = local_path(home.dossiers / said.study_id / f"{said.study_id}-{said.dossier_id}")
     try:
         manifest = (folder / MANIFEST).read_bytes()
         if sha256(manifest) != said.dossier_sha256:

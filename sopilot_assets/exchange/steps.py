@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sopilot_assets.errors import GoldError
-from sopilot_assets.exchange.formats import Format, ReadFile
+from sopilot_assets.exchange.formats import FileFormat, ReadFile
 from sopilot_assets.exchange.recordings import PicturesOf, recording_of
 from sopilot_assets.exchange.said import (
     MOST_INTERVALS,
     Faults,
+    PictureTimes,
     SaidInterval,
     SaidVideo,
     refusal,
@@ -37,11 +38,11 @@ class SaidGold:
 
     steps: tuple[StepInterval, ...]
     source: str
-    format: Format
+    format: FileFormat
 
 
 @dataclass(frozen=True, slots=True)
-class SaidSteps:
+class FileSteps:
     """What files say of golds, by video id. ``strangers`` are recordings that are none of them, ``remarks``
     what was left out, or should be looked at.
     """
@@ -58,7 +59,7 @@ def steps_in(
     *,
     pictures_of: PicturesOf,
     given: GoldNames | None = None,
-) -> SaidSteps:
+) -> FileSteps:
     """The steps that files say of ``golds``; ``given`` is the gold that they are about, where somebody says
     so.
 
@@ -81,10 +82,10 @@ class _Reader:
         self.strangers: list[Text] = []
         self.remarks: list[Text] = []
 
-    def done(self) -> SaidSteps:
+    def done(self) -> FileSteps:
         if self.faults:
             raise refusal(self.faults)
-        return SaidSteps(self.found, tuple(self.strangers), tuple(self.remarks))
+        return FileSteps(self.found, tuple(self.strangers), tuple(self.remarks))
 
     def read(self, file: ReadFile) -> None:
         faults = Faults(file.source)
@@ -212,7 +213,22 @@ class _Reader:
                         f"録画は {count} コマですが、{border.frame} コマ目が指定されています",
                     )
             times.append((start_ms or 0, end_ms if end_ms is not None else (start_ms or 0) + 1))
-        return times
+        return times if pictures is None else _parted(intervals, times, pictures)
+
+
+def _parted(
+    intervals: Sequence[SaidInterval], times: Sequence[tuple[int, int]], pictures: PictureTimes
+) -> list[tuple[int, int]]:
+    """The same; an interval that shares its last picture with the beginning of another ends before it."""
+    starts = {start_ms for start_ms, _ in times}
+    parted = []
+    for one, (start_ms, end_ms) in zip(intervals, times, strict=True):
+        last_ms = None
+        if one.end is not None and one.end.frame is not None and one.end.ms is None:
+            last_ms = pictures.time_of(one.end.frame - 1)
+        shared = last_ms is not None and last_ms in starts and last_ms > start_ms
+        parted.append((start_ms, last_ms if shared and last_ms is not None else end_ms))
+    return parted
 
 
 def _at(source: str, texts: Iterable[Text]) -> list[Text]:

@@ -21,7 +21,7 @@ from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.capture.promotions import promoted_golds, promotions_ledger
 from sopilot_assets.labels.chain import labels_ledger
 from sopilot_assets.labels.contests import contested
-from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.ledger import row_source, scores_ledger
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
 from sopilot_assets.store.home import Home
@@ -87,7 +87,8 @@ class ListFilter:
 @dataclass(frozen=True, slots=True)
 class ListedRecording:
     """A line of the list. ``at`` is when it was recorded (ISO 8601), or taken in where ``recorded`` is
-    False; ``verdict`` is None where it was not judged yet, and where ``hidden`` says that nobody may tell.
+    False; ``verdict``, and ``decided_by``, the source of the limits that decided, are None where it was not
+    judged yet, and where ``hidden`` says that nobody may tell.
     """
 
     key: str
@@ -102,6 +103,7 @@ class ListedRecording:
     hidden: bool
     contested: bool
     verdict: Verdict | None
+    decided_by: str | None
     score: float | None
     deviations: tuple[tuple[DeviationType, Severity, int], ...]
 
@@ -189,6 +191,7 @@ _RESULT: Final = (
     "deviation_types",
     "deviations",
     "suspected",
+    "decided_by",
 )
 _KNOWN: Final = f"""
 select key, videos.task_id, videos.video_id, videos.original_name, videos.person, videos.site, duration_s,
@@ -294,6 +297,7 @@ def _listed(row: Row, tasks: Mapping[str, TaskSpec]) -> ListedRecording:
         hidden=bool(row["hidden"]),
         contested=bool(row["contested"]),
         verdict=None if row["decision"] is None else verdict_of_row(row, tasks.get(task_id)),
+        decided_by=None if row["decision"] is None else row_source(row),
         score=None if row["score"] is None else float(row["score"]),
         deviations=tuple((*one, counts[one]) for one in kinds if counts[one]),
     )

@@ -18,6 +18,7 @@ from sopilot_assets.stations.gold_references import refresh_references
 from sopilot_assets.stations.outcome import Progress, ReferenceOutcome, StationOutcome
 from sopilot_assets.stations.rescoring_plan import ScoringStart, ScoringWork
 from sopilot_assets.stations.scores import score_videos
+from sopilot_assets.stations.step_times import step_times
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
 
@@ -25,6 +26,7 @@ CAPTURED: Final = "captured_videos"
 EMBEDDED: Final = "clip_embeddings"
 ALIGNED: Final = "alignments"
 SCORED: Final = "scores"
+TIMED: Final = "step_times"
 
 
 class StationProgress(Protocol):
@@ -109,6 +111,7 @@ def update_scores(
         yield Passed(ALIGNED, align_videos(home, part, processes=processes, on_progress=progress))
         progress = says("scored", before=place * at_once, total=len(keys))
         yield Passed(SCORED, score_videos(home, part, processes=processes, on_progress=progress, **writer))
+        yield Passed(TIMED, step_times(home, part))
 
 
 def scores_before(home: Home, work: Sequence[ScoringWork]) -> Mapping[str, Mapping[str, Cell]]:

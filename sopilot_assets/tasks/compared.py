@@ -20,15 +20,19 @@ class ToldDifference:
     after: Text
 
 
-def told_differences(before: TaskSpec, after: TaskSpec) -> tuple[ToldDifference, ...]:
+def told_differences(
+    before: TaskSpec, after: TaskSpec, *, agreed: bool = False
+) -> tuple[ToldDifference, ...]:
     """The differing fields in the order of the file. Steps go by their id: one that is only in one of the two
-    is one difference, and so is their order.
+    is one difference, and so is their order. ``agreed``: of what a lock holds only.
     """
-    return tuple(_told(before, after))
+    return tuple(_told(before, after, agreed=agreed))
 
 
-def _told(before: TaskSpec, after: TaskSpec) -> Iterator[ToldDifference]:
-    old, new = dict(fields_of(before)), dict(fields_of(after))
+def _told(before: TaskSpec, after: TaskSpec, *, agreed: bool) -> Iterator[ToldDifference]:
+    old, new = (
+        dict(fields_of(one.agreed() if agreed else one.model_dump(mode="json"))) for one in (before, after)
+    )
     for field in dict.fromkeys([*old, *new]):
         if old.get(field) == new.get(field):
             continue

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from sopilot_assets.tasks.spec import PLANNED, TaskSpec
+from sopilot_assets.tasks.spec import TaskSpec
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -22,23 +22,26 @@ class FieldDifference:
 
 def differences(before: TaskSpec, after: TaskSpec) -> tuple[FieldDifference, ...]:
     """The differing fields in the order of the file; steps go by their id, and their order is a field. What
-    planning sets (`spec.PLANNED`) is none of the agreement.
+    no lock holds (see `TaskSpec.agreed`) is none of them.
     """
-    old, new = dict(fields_of(before)), dict(fields_of(after))
+    old, new = dict(fields_of(before.agreed())), dict(fields_of(after.agreed()))
     return tuple(
         FieldDifference(field, _shown(old.get(field)), _shown(new.get(field)))
         for field in dict.fromkeys([*old, *new])
-        if old.get(field) != new.get(field) and field not in PLANNED
+        if old.get(field) != new.get(field)
     )
 
 
-def fields_of(spec: TaskSpec) -> Iterator[tuple[str, object]]:
-    """The fields of a task by their dotted names, those of a step after its id, and what they say."""
-    content = spec.model_dump(mode="json", exclude={"steps"})
-    yield from _flat("", content)
-    yield "steps", list(spec.step_ids)
-    for step in spec.steps:
-        yield from _flat(f"steps.{step.id}.", step.model_dump(mode="json", exclude={"id"}))
+def fields_of(content: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """The fields of a task, as plain data, by their dotted names, those of a step after its id."""
+    steps = content["steps"]
+    assert isinstance(steps, list)
+    yield from _flat("", {name: value for name, value in content.items() if name != "steps"})
+    yield "steps", [step["id"] for step in steps]
+    for step in steps:
+        yield from _flat(
+            f"steps.{step['id']}.", {name: value for name, value in step.items() if name != "id"}
+        )
 
 
 def _flat(prefix: str, content: dict[str, object]) -> Iterator[tuple[str, object]]:

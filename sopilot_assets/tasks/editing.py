@@ -134,12 +134,15 @@ def _value(content: Mapping[str, object], path: str) -> object:
 
 def _numbers(
     edit: TaskEdit, content: Mapping[str, object]
-) -> tuple[dict[str, float | int], list[FieldFault]]:
+) -> tuple[dict[str, float | None], list[FieldFault]]:
     """The numbers that are not what they were, and what is wrong with them."""
-    found, faults = dict[str, float | int](), list[FieldFault]()
+    found, faults = dict[str, float | None](), list[FieldFault]()
     for path, field in NUMBERS.items():
         text = edit.numbers.get(path, "").replace(",", ".")
         if text == typed(path, _value(content, path)):
+            continue
+        if field.optional and not text:
+            found[path] = None
             continue
         try:
             number = float(Decimal(text) / (100 if field.percent else 1))

@@ -22,7 +22,7 @@ from sopilot_assets.documents.reading import DocumentError, read_document
 from sopilot_assets.errors import TaskError
 from sopilot_assets.store.publish import publish_bytes
 from sopilot_assets.tasks.differences import differences
-from sopilot_assets.tasks.spec import PLANNED, TaskSpec, canonical_sha256
+from sopilot_assets.tasks.spec import TaskSpec, canonical_sha256
 
 LOCK_SUFFIX: Final = ".lock.yaml"
 _HEADER: Final = (
@@ -89,7 +89,7 @@ def read_lock(path: UPath) -> LockedTask:
 
 def write_lock(spec: TaskSpec, task_file: UPath, *, locked_at: datetime) -> LockedTask:
     """Publish the lock of this version; ``locked_at`` needs a time zone."""
-    content = spec.model_dump(mode="json", exclude=set(PLANNED))
+    content = spec.agreed()
     lock = {
         "task_id": spec.task_id,
         "version": spec.version,

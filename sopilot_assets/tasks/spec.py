@@ -44,6 +44,8 @@ PLANNED: Final = frozenset({"takt_s"})
 """Fields that planning sets anew whenever demand changes. They judge nobody: no score depends on them, and
 they may change in a locked version.
 """
+EXPLAINED: Final = frozenset({"instruction", "instruction_ja"})
+"""Fields of steps that tell people how they are done: the same holds for them."""
 
 
 class DeviationType(StrEnum):
@@ -246,13 +248,22 @@ class TaskSpec(_Section):
         found = islice(legal_orders(self.predecessors()), most)
         return tuple(tuple(self.step_ids.index(step_id) for step_id in order) for order in found)
 
+    def agreed(self) -> dict[str, object]:
+        """What a lock holds, as plain data: everything but what planning sets and what only explains."""
+        content = self.model_dump(mode="json", exclude=set(PLANNED))
+        content["steps"] = [
+            {name: value for name, value in step.items() if name not in EXPLAINED}
+            for step in content["steps"]
+        ]
+        return content
+
     def fingerprint(self) -> str:
         """A SHA-256 (64 hex digits) over everything in the task that can change a score or a decision.
 
         Names, instructions, the version number, the quality gate and the takt time are left out: names and
-        number only label a score, the gate decides what is recorded and not how it is judged, and the takt
-        time is beside the point. ``after`` enters as the order it implies, so that spelling out a default
-        changes nothing.
+        number only label a score, the gate decides what is recorded and not how it is judged, and the others
+        judge nothing. ``after`` enters as the order it implies, so that spelling out a default changes
+        nothing.
         """
         judged = self.model_dump(mode="json", exclude=set(_NOT_JUDGED | PLANNED))
         before = self.predecessors()

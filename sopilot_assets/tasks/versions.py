@@ -27,7 +27,7 @@ NOW: Final = "now"
 _HAPPENED: Final = {
     TaskHappening.BEGUN: Text("begun", "作成"),
     TaskHappening.SAVED: Text("changed at the desk", "デスクで変更"),
-    TaskHappening.FOUND: Text("found changed outside of the desk", "デスク以外での変更を確認"),
+    TaskHappening.FOUND: Text("as the desk found the file", "デスクが確認した時点のファイル"),
     TaskHappening.LOCKED: Text("locked at the desk", "デスクで確定"),
 }
 _LOCKED: Final = Text("locked", "確定")
@@ -75,7 +75,8 @@ def compare_versions(home: Home, task_id: str, *, before: str, after: str) -> Co
     newer = next((place for place, one in enumerate(states) if one.name == after), 0)
     before = before or states[min(newer + 1, len(states) - 1)].name
     old, new = (_task_of(task, events, locked, name) for name in (before, after))
-    return ComparedTask(task, states, before, after, told_differences(old, new))
+    agreed = any(name.startswith("lock-") for name in (before, after))
+    return ComparedTask(task, states, before, after, told_differences(old, new, agreed=agreed))
 
 
 def _states(

@@ -33,7 +33,7 @@ EMBEDDER_NAMES: Final[Mapping[EmbedderName, Text]] = {
 @dataclass(frozen=True, slots=True)
 class NumberField:
     """A number of a task: its place in the file, its name, its unit; ``percent``: a share that people read
-    and write in percent. ``whole``: without decimals.
+    and write in percent. ``whole``: without decimals. ``optional``: may be left empty.
     """
 
     path: str
@@ -41,6 +41,7 @@ class NumberField:
     unit: Text
     percent: bool = False
     whole: bool = False
+    optional: bool = False
 
 
 _POINTS: Final = Text("points", "点")
@@ -64,6 +65,7 @@ LIMITS: Final = (
         percent=True,
     ),
 )
+TAKT: Final = NumberField("takt_s", Text("Takt time", "タクトタイム"), Text("s", "秒"), optional=True)
 WEIGHTS: Final = (
     NumberField("weights.miss", Text("Weight of missing steps", "配点：手順の抜け"), _NONE),
     NumberField("weights.swap", Text("Weight of swapped steps", "配点：順序の入れ替わり"), _NONE),
@@ -87,7 +89,7 @@ FILMING: Final = (
     NumberField("quality_gate.min_height", Text("Height, at least", "高さ（下限）"), _PIXELS, whole=True),
     NumberField("quality_gate.min_duration_s", Text("Length, at least", "長さ（下限）"), Text("s", "秒")),
 )
-NUMBERS: Final[Mapping[str, NumberField]] = {one.path: one for one in (*LIMITS, *WEIGHTS, *FILMING)}
+NUMBERS: Final[Mapping[str, NumberField]] = {one.path: one for one in (*LIMITS, TAKT, *WEIGHTS, *FILMING)}
 
 _FIELDS: Final[Mapping[str, Text]] = {
     "name": Text("Name in English", "名前（英語）"),
@@ -161,6 +163,8 @@ def _steps_text(ids: Sequence[object], specs: Sequence[TaskSpec]) -> Text:
 
 
 def typed(field: str, value: object) -> str:
-    """A number as people type it: shares in percent."""
+    """A number as people type it: shares in percent; nothing where there is none."""
+    if value is None:
+        return ""
     number = float(str(value)) * (100 if NUMBERS[field].percent else 1)
     return f"{number:.10g}"

@@ -24,7 +24,7 @@ from sopilot_assets.store.ledgers import Row
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.texts.languages import Text
 from sopilot_assets.times.occurrences import OccurrenceKind
-from sopilot_assets.times.work import Bar, Combination
+from sopilot_assets.times.work import Combination, CombinedStep, StackedCycle
 
 TAKT_COLOUR: Final = "#c0392b"
 WAITING_COLOUR: Final = "#9aa0a6"
@@ -39,9 +39,14 @@ UNKNOWN: Final = Text("unknown", "不明")
 _TOP, _BOTTOM, _LEFT, _RIGHT = 26.0, 34.0, 46.0, 14.0
 _HEIGHT: Final = 300.0
 _WIDTH: Final = 760.0
+_NARROWEST: Final = 230.0
 _LETTERS: Final = 11.0
 _LINE: Final = 26.0
 _NAMES: Final = 250.0
+_HEAD: Final = 34.0
+_NUMBER, _STEP, _WORK, _WAIT, _AXIS = 26.0, 36.0, 330.0, 390.0, 404.0
+"""Where the columns of a combination table are, and its axis of seconds."""
+_COMBINED: Final = 1000.0
 
 
 def cycle_chart(rows: Sequence[Row], *, takt_s: float | None) -> Drawing:
@@ -50,7 +55,7 @@ def cycle_chart(rows: Sequence[Row], *, takt_s: float | None) -> Drawing:
     """
     shown = [row for row in rows if row["n"]]
     top_s = max([*(float(row["max_s"] or 0.0) for row in shown), takt_s or 0.0, 1.0])
-    width = max(_WIDTH, _LEFT + _RIGHT + 40.0 * len(shown))
+    width = _LEFT + _RIGHT + max(_NARROWEST, 44.0 * len(shown))
     y, shapes = _seconds_axis(top_s, width)
     step = (width - _LEFT - _RIGHT) / max(len(shown), 1)
     every = math.ceil(66.0 / step)
@@ -71,13 +76,14 @@ def cycle_chart(rows: Sequence[Row], *, takt_s: float | None) -> Drawing:
     return Drawing(width, _HEIGHT, (*shapes, *_takt_line(takt_s, y, width)))
 
 
-def yamazumi_chart(task: TaskSpec, bars: Sequence[Bar], *, takt_s: float | None) -> Drawing:
+def yamazumi_chart(task: TaskSpec, bars: Sequence[StackedCycle], *, takt_s: float | None) -> Drawing:
     """The bars beside each other, each a stack of the steps from the bottom up, then rework, other work and
     waiting, with the takt time across them.
     """
     top_s = max([*(bar.cycle_s for bar in bars), takt_s or 0.0, 1.0])
-    y, shapes = _seconds_axis(top_s, _WIDTH)
-    step = min((_WIDTH - _LEFT - _RIGHT) / max(len(bars), 1), 130.0)
+    step = 90.0
+    width = _LEFT + _RIGHT + max(_NARROWEST, step * len(bars))
+    y, shapes = _seconds_axis(top_s, width)
     for place, bar in enumerate(bars):
         left = _LEFT + place * step + step * 0.14
         right = left + step * 0.72
@@ -86,11 +92,11 @@ def yamazumi_chart(task: TaskSpec, bars: Sequence[Bar], *, takt_s: float | None)
         shapes.append(TextLine((middle, y(bar.cycle_s) - 8), _same(f"{bar.cycle_s:.1f}"), _LETTERS, "middle"))
         name = UNKNOWN if bar.name is None else _same(_cut(bar.name, step))
         shapes += [_below(middle, name, 0), _below(middle, _same(f"n {bar.n}"), 1)]
-    return Drawing(_WIDTH, _HEIGHT, (*shapes, *_takt_line(takt_s, y, _WIDTH)))
+    return Drawing(width, _HEIGHT, (*shapes, *_takt_line(takt_s, y, width)))
 
 
 def _stacked(
-    task: TaskSpec, bar: Bar, left: float, right: float, y: Callable[[float], float]
+    task: TaskSpec, bar: StackedCycle, left: float, right: float, y: Callable[[float], float]
 ) -> Iterator[Shape]:
     parts = [
         (str(number), bar.steps[step.id], step_colour(number - 1))
@@ -116,60 +122,75 @@ def _stacked(
 
 
 def combination_chart(task: TaskSpec, table: Combination, *, takt_s: float | None) -> Drawing:
-    """The lines of a standard-work combination table on one axis of seconds: work solid, waiting before it
-    dashed, from line to line what leads to the next, and the takt time down across them.
+    """The standard-work combination table in its usual form: number, step, seconds of work and of waiting;
+    on the axis beside them the work solid, waiting dashed, a line to the next step, and the takt time.
     """
     top_s = max(table.cycle_s, takt_s or 0.0, 1.0)
-    width, height = _WIDTH, _TOP + _LINE * len(table.steps) + 12
+    width, foot = _COMBINED, _HEAD + _LINE * len(table.steps)
 
     def x(seconds: float) -> float:
-        return _NAMES + (width - _NAMES - 60) * seconds / top_s
+        return _AXIS + (width - _AXIS - 40) * seconds / top_s
 
-    shapes: list[Shape] = []
+    shapes: list[Shape] = [*_form(foot, width)]
     for tick in _ticks(top_s):
-        shapes.append(Stroke(((x(tick), _TOP), (x(tick), height - 8)), width=0.6, opacity=0.25))
-        shapes.append(TextLine((x(tick), _TOP - 10), _same(f"{tick:g} s"), _LETTERS, "middle"))
+        shapes.append(Stroke(((x(tick), _HEAD - 6), (x(tick), foot)), width=0.6, opacity=0.25))
+        shapes.append(TextLine((x(tick), _HEAD - 14), _same(f"{tick:g}"), _LETTERS, "middle"))
     for place, line in enumerate(table.steps):
-        middle = _TOP + (place + 0.5) * _LINE
-        name = step_name(task.step(line.step_id))
-        numbered = Text(f"{place + 1}. {name.en}", f"{place + 1}. {name.ja}")
-        shapes.append(
-            TextLine((4, middle), Text(*(_cut(one, _NAMES - 10) for one in (numbered.en, numbered.ja))))
-        )
-        if line.wait_s > 0:
-            shapes.append(
-                Stroke(
-                    ((x(line.begin_s - line.wait_s), middle), (x(line.begin_s), middle)),
-                    dashed=True,
-                    width=2.0,
-                )
-            )
-        tip = f"{line.begin_s:.1f}-{line.end_s:.1f} s"
-        shapes.append(
-            Area(
-                rectangle(x(line.begin_s), middle - 6, x(line.end_s), middle + 6),
-                step_colour(place),
-                title=tip,
-            )
-        )
-        shapes.append(TextLine((x(line.end_s) + 5, middle), _same(f"{line.work_s:.1f}"), _LETTERS))
-        if place + 1 < len(table.steps):
-            shapes.append(
-                Stroke(
-                    ((x(line.end_s), middle + 6), (x(line.end_s), middle + _LINE - 6)), width=0.8, opacity=0.5
-                )
-            )
+        shapes += _combined(task, place, line, x, last=place + 1 == len(table.steps))
+    shapes += _sums(table, foot)
     if takt_s is not None:
-        shapes.append(Stroke(((x(takt_s), _TOP - 4), (x(takt_s), height - 8)), TAKT_COLOUR, 2.2))
-        shapes.append(
-            TextLine(
-                (x(takt_s), height - 4),
-                Text(f"{TAKT.en} {takt_s:g} s", f"{TAKT.ja} {takt_s:g} 秒"),
-                _LETTERS,
-                "end",
-            )
-        )
-    return Drawing(width, height + 6, tuple(shapes))
+        shapes.append(Stroke(((x(takt_s), _HEAD - 6), (x(takt_s), foot + 4)), TAKT_COLOUR, 2.2))
+        told = Text(f"{TAKT.en} {takt_s:g} s", f"{TAKT.ja} {takt_s:g} 秒")
+        shapes.append(TextLine((x(takt_s), foot + 13), told, _LETTERS, "end", TAKT_COLOUR))
+    return Drawing(width, foot + 24, tuple(shapes))
+
+
+def _form(foot: float, width: float) -> Iterator[Shape]:
+    """The head of the table and its lines."""
+    heads = (
+        (_NUMBER, Text("No.", "番号"), "end"),
+        (_STEP, Text("Step", "作業内容"), "start"),
+        (_WORK, Text("Work", "手作業"), "end"),
+        (_WAIT, Text("Waiting", "手待ち"), "end"),
+    )
+    for left, text, anchor in heads:
+        yield TextLine((left, _HEAD - 14), text, _LETTERS, "end" if anchor == "end" else "start")
+    yield TextLine((width - 4, 10), Text("seconds", "秒"), _LETTERS, "end")
+    for row in range(round((foot - _HEAD) / _LINE) + 1):
+        at = _HEAD + row * _LINE
+        yield Stroke(((0, at), (width, at)), width=0.6, opacity=0.25)
+    yield Stroke(((_AXIS, 0), (_AXIS, foot + 22)), width=0.8, opacity=0.5)
+
+
+def _combined(
+    task: TaskSpec, place: int, line: CombinedStep, x: Callable[[float], float], *, last: bool
+) -> Iterator[Shape]:
+    middle, name = _HEAD + (place + 0.5) * _LINE, step_name(task.step(line.step_id))
+    yield TextLine((_NUMBER, middle), _same(str(place + 1)), _LETTERS, "end")
+    room = _WORK - _STEP - 44
+    yield TextLine((_STEP, middle), Text(_cut(name.en, room), _cut(name.ja, room)), _LETTERS)
+    yield TextLine((_WORK, middle), _same(f"{line.work_s:.1f}"), _LETTERS, "end")
+    yield TextLine((_WAIT, middle), _same(f"{line.wait_s:.1f}"), _LETTERS, "end")
+    if line.wait_s > 0:
+        begun = x(line.begin_s - line.wait_s)
+        yield Stroke(((begun, middle), (x(line.begin_s), middle)), width=2.0, dashed=True)
+    tip = f"{line.begin_s:.1f}-{line.end_s:.1f} s"
+    bar = rectangle(x(line.begin_s), middle - 6, x(line.end_s), middle + 6)
+    yield Area(bar, step_colour(place), title=tip)
+    if not last:
+        down = ((x(line.end_s), middle + 6), (x(line.end_s), middle + _LINE - 6))
+        yield Stroke(down, width=0.8, opacity=0.5)
+
+
+def _sums(table: Combination, foot: float) -> Iterator[Shape]:
+    told = Text(
+        f"Cycle {table.cycle_s:.1f} s, mean of {table.n}",
+        f"サイクル {table.cycle_s:.1f} 秒（{table.n} 件の平均）",
+    )
+    yield TextLine((_STEP, foot + 13), told, _LETTERS)
+    work, wait = (sum(getattr(one, name) for one in table.steps) for name in ("work_s", "wait_s"))
+    yield TextLine((_WORK, foot + 13), _same(f"{work:.1f}"), _LETTERS, "end")
+    yield TextLine((_WAIT, foot + 13), _same(f"{wait:.1f}"), _LETTERS, "end")
 
 
 def recording_chart(task: TaskSpec, rows: Sequence[Row]) -> Drawing:

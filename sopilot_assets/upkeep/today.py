@@ -51,7 +51,7 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
     """How far a task is: recordings against the targets, and what waits in it. ``renewing``: golds or their
-    steps changed, and no reference was made of them yet.
+    steps changed, and no reference was made of them yet. ``candidates`` could become golds.
     """
 
     task_id: str
@@ -65,6 +65,7 @@ class TaskProgress:
     disputed: int
     without_steps: tuple[str, ...]
     renewing: bool
+    candidates: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ def _progress(
             not_judged=_count(row["without_score"]),
             without_steps=inputs[str(row["task"])].unannotated if row["task"] in inputs else (),
             renewing=row["task"] in renewing,
+            candidates=rows.candidates(str(row["task"])),
         )
         for row in counts.progress(rows, facts_for_counts(home, now))
     )

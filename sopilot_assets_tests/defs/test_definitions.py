@@ -24,7 +24,7 @@ from sopilot_assets.defs.runs import LATE_H, RANGE_END, RANGE_START
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 
-SCORING = ("alignments", "captured_videos", "clip_embeddings", "gold_references", "scores")
+SCORING = ("alignments", "captured_videos", "clip_embeddings", "gold_references", "scores", "step_times")
 EVIDENCE = (
     "adopted_policies",
     "critical_policies",
@@ -136,6 +136,7 @@ JOBS = {
         "gold_references_checks",
         "scores",
         "scores_checks",
+        "step_times",
     ),
     "start_campaign": ("begin_campaign",),
     "stop_campaign": ("end_campaign",),
@@ -163,6 +164,7 @@ SENSORS = {
     "campaign_watch": ("campaign_cycle", "campaign_summary"),
     "capture_sensor": ("score_new_recordings",),
     "golds": ("rescore_stale",),
+    "results": (),
 }
 
 

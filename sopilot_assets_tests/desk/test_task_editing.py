@@ -118,6 +118,7 @@ def test_two_who_change_at_once_see_both_and_lose_nothing(ada: TestClient, home:
     assert 'data-name="Yours">95 points' in refused.text
     assert 'value="Green tea"' in refused.text
     assert load_task(tea).pass_score == 92
+    assert "the form below has what they changed and what you changed" in refused.text
     again = {**bobs, "base": hidden(refused.text, "base"), "do": "look"}
     page = bob.post("/tasks/tea/edit", data=again).text
     saved = bob.post("/tasks/tea/edit", data={**again, "looked": hidden(page, "looked"), "do": "save"})
@@ -145,6 +146,18 @@ def test_a_fault_does_not_hide_that_the_file_was_changed_meanwhile(ada: TestClie
     answer = ada.post("/tasks/tea/edit", data={**form, "pass_score": "95", "base": hidden(page, "base")})
     assert answer.status_code == 409
     assert "changed outside of the desk" in answer.text
+    assert "It is not known what the file said when you began" in answer.text
+
+
+def test_what_two_changed_at_once_stands_in_one_form(ada: TestClient, home: Home, tea: Path) -> None:
+    bob = signed_in(home, "bob", Role.TRAINER)
+    _, adas = looked(ada, load_task(tea), pass_score="92")
+    _, bobs = looked(bob, load_task(tea), retrain_score="75")
+    ada.post("/tasks/tea/edit", data=adas)
+    page = bob.post("/tasks/tea/edit", data=bobs).text
+    assert 'name="pass_score" value="92"' in page
+    assert 'name="retrain_score" value="75"' in page
+    assert 'data-name="Then">92 points' in page
 
 
 def test_a_locked_version_becomes_the_next_one(ada: TestClient, tea: Path) -> None:

@@ -17,7 +17,7 @@ DESK = Path(app.__file__).parent
 TEMPLATES = sorted((DESK / "templates").glob("*.j2"))
 MODULES = sorted(DESK.rglob("*.py"))
 SCRIPTS = sorted((DESK / "static").glob("*.js"))
-SAME_IN_BOTH = {"SOPilot", "English", "日本語", "UTC", "line"}
+SAME_IN_BOTH = {"SOPilot", "English", "日本語", "UTC", "CSV", "Excel", "line"}
 """Names and codes."""
 READ_ALOUD = {"alt", "aria-description", "aria-label", "aria-roledescription", "placeholder", "title"}
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")

@@ -19,6 +19,7 @@ from sopilot_assets.defs.recordings.rescoring_plan import rescoring_plan_asset
 from sopilot_assets.defs.recordings.score_repeats import score_repeats
 from sopilot_assets.defs.recordings.score_updates import score_updates
 from sopilot_assets.defs.recordings.scores import scores
+from sopilot_assets.defs.recordings.step_times import step_times_asset
 from sopilot_assets.defs.references.gold_references import gold_references
 from sopilot_assets.defs.runs import work_tags
 
@@ -26,7 +27,7 @@ _CHECKS_OF_REFERENCES: Final = dg.AssetSelection.checks_for_assets(gold_referenc
 
 score_new_recordings: Final = dg.define_asset_job(
     SCORE_NEW,
-    selection=dg.AssetSelection.assets(captured_videos, clip_embeddings, alignments, scores)
+    selection=dg.AssetSelection.assets(captured_videos, clip_embeddings, alignments, scores, step_times_asset)
     | _CHECKS_OF_REFERENCES,
     description="Take a batch of new recordings from intake to scores. The capture sensor launches it.",
     tags=work_tags("new_recordings"),

@@ -22,6 +22,7 @@ from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
 from sopilot_assets.defs.recordings.pending import keys_at_work, register_recordings
 from sopilot_assets.defs.recordings.rescoring_plan import rescoring_plan_asset
 from sopilot_assets.defs.recordings.scores import scores
+from sopilot_assets.defs.recordings.step_times import step_times_asset
 from sopilot_assets.defs.references.gold_references import log_refreshed
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
 from sopilot_assets.defs.runs import CODE_VERSION, NEW_KEYS
@@ -40,7 +41,8 @@ with at_first_use():
     from sopilot_assets.stations import score_updates as updates
 
 _STATIONS: Final = {
-    asset.key.path[-1]: asset for asset in (captured_videos, clip_embeddings, alignments, scores)
+    asset.key.path[-1]: asset
+    for asset in (captured_videos, clip_embeddings, alignments, scores, step_times_asset)
 }
 
 
@@ -140,7 +142,7 @@ def _progress_of(context: dg.AssetExecutionContext, watcher: Watcher) -> "update
 
 def _materializations(passed: "updates.Passed", shown: ShownHome) -> Iterator[dg.AssetMaterialization]:
     asset = _STATIONS[passed.station]
-    table_name = {updates.ALIGNED: "spans", updates.SCORED: "deviations"}.get(passed.station, "table")
+    table_name = _TABLES.get(passed.station, "table")
     tags = {CODE_VERSION: asset.code_versions_by_key[asset.key] or ""}
     for outcome in passed.outcomes:
         yield dg.AssetMaterialization(
@@ -149,6 +151,9 @@ def _materializations(passed: "updates.Passed", shown: ShownHome) -> Iterator[dg
             metadata=outcome_metadata(outcome, shown, table_name=table_name),
             tags=tags,
         )
+
+
+_TABLES: Final = {"alignments": "spans", "scores": "deviations", "step_times": "times"}
 
 
 def _without_pictures(outcomes: Sequence[StationOutcome]) -> list[StationOutcome]:

@@ -34,6 +34,7 @@ SCORING_ASSETS: Final = frozenset(
         "score_repeats",
         "score_updates",
         "scores",
+        "step_times",
     }
 )
 

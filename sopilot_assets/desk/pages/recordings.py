@@ -21,6 +21,7 @@ from sopilot_assets.desk.routing import DeskRoute
 from sopilot_assets.desk.viewing import eyes_of
 from sopilot_assets.labels.chain import labels_ledger
 from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.limits import source_text
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.scoring.review.words import TYPES
 from sopilot_assets.scoring.verdict import DECISIONS
@@ -82,6 +83,7 @@ def recordings(call: Call) -> Response:
             "pages": _page_links(found, wanted),
             "waits": any(row.verdict is None and not row.hidden for row in found.rows),
             "thumbnail": thumbnail_address,
+            "source_text": source_text,
         },
     )
     answer.background = BackgroundTask(_make_thumbnails, call.home, found.rows)

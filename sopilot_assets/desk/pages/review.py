@@ -22,6 +22,8 @@ from sopilot_assets.labels.contests import objections_to
 from sopilot_assets.labels.events import Agreement, LabelEvent, RaterVerdict, Seen
 from sopilot_assets.labels.history import SaidOnce, finding_name, history
 from sopilot_assets.labels.saying import Answered, events_of, own_words, reported_by
+from sopilot_assets.scoring.ledger import row_source
+from sopilot_assets.scoring.limits import source_text
 from sopilot_assets.scoring.result import Objection
 from sopilot_assets.scoring.review.values import review_values
 from sopilot_assets.stations.contests import say_and_show
@@ -116,6 +118,8 @@ def _result(call: Call, recording: Recording, told: ResultNow, events: list[Labe
         "history": before,
         "may_settle": call.who.role in TRAINERS,
         "worker": call.who.role is Role.TRAINEE,
+        "decided_by": source_text(row_source(told.row)),
+        "policies_shown": call.who.role is not Role.TRAINEE,
     }
     answer = _page(
         call, recording, "recording.html.j2", values, [(one, _ready(call, one)) for one in playing]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -14,9 +15,10 @@ from sopilot_assets.errors import TaskConflict
 from sopilot_assets.stations.task_changes import change_of
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.tasks.compared import told_differences
-from sopilot_assets.tasks.drafts import LONGEST_NAME
+from sopilot_assets.tasks.drafts import LONGEST_NAME, FieldFault
 from sopilot_assets.tasks.editing import LONGEST_SENTENCE, StepEdit, TaskEdit, edit_of, edited
 from sopilot_assets.tasks.history import LONGEST_WHY, task_history, task_then
+from sopilot_assets.tasks.merging import merged
 from sopilot_assets.tasks.saving import (
     OpenedTask,
     lock_as_seen,
@@ -32,6 +34,7 @@ from sopilot_assets.tasks.words import (
     LIMITS,
     NUMBERS,
     SEVERITY_NAMES,
+    TAKT,
     WEIGHTS,
     task_name,
 )
@@ -57,13 +60,12 @@ def edit_sent(call: Call) -> Response:
     edit = _edit(call)
     found = edited(opened.task, edit, used=opened.used)
     if not isinstance(found, TaskSpec):
-        faults = {fault.field: fault.why for fault in reversed(found)}
-        return _form(call, opened, edit, {"faults": faults, "base": call.field("base")})
+        return _form(call, opened, edit, {"faults": _by_field(found), "base": call.field("base")})
     wanted = with_version(opened, found)
     if wanted == opened.task:
         return _form(call, opened, edit, {"same": True})
     if call.field("base") != opened.base:
-        return _meanwhile(call, opened, edit, wanted)
+        return _meanwhile(call, opened, edit)
     looked = _looked(wanted, opened.base)
     if call.field("do") != "save" or call.field("looked") != looked:
         return _preview(call, opened, edit, wanted, {})
@@ -86,7 +88,7 @@ def _saved(call: Call, opened: OpenedTask, edit: TaskEdit, wanted: TaskSpec) -> 
     try:
         save_task(call.home, task_id, wanted, base=opened.base, who=who, why=why, at=call.now)
     except TaskConflict:
-        return _meanwhile(call, open_task(call.home, task_id), edit, wanted)
+        return _meanwhile(call, open_task(call.home, task_id), edit)
     return call.go(f"/tasks/{task_id}")
 
 
@@ -104,12 +106,31 @@ def lock_sent(call: Call) -> Response:
     return call.go(f"/tasks/{task_id}")
 
 
-def _meanwhile(call: Call, opened: OpenedTask, edit: TaskEdit, wanted: TaskSpec) -> Response:
-    """Somebody else changed the file: both are shown, and nothing is saved."""
+def _meanwhile(call: Call, opened: OpenedTask, mine: TaskEdit) -> Response:
+    """Somebody else changed the file: nothing is saved, and what both changed is put into one form where it
+    is known what both began from.
+    """
     events = task_history(call.home).read(opened.task.task_id)
     by = events[-1] if events and events[-1].file_sha256 == opened.base else None
-    both = told_differences(opened.task, wanted)
-    return _form(call, opened, edit, {"both": both, "by": by, "conflict": True})
+    began = [task_then(one) for one in events if one.file_sha256 == call.field("base")][-1:]
+    edit = merged(edit_of(began[0]), edit_of(opened.task), mine) if began else mine
+    found = edited(opened.task, edit, used=opened.used)
+    conflict: dict[str, object] = {
+        "conflict": True,
+        "by": by,
+        "theirs": told_differences(began[0], opened.task) if began else (),
+        "yours": told_differences(opened.task, with_version(opened, found))
+        if isinstance(found, TaskSpec)
+        else (),
+        "merged": bool(began),
+        "faults": {} if isinstance(found, TaskSpec) else _by_field(found),
+    }
+    return _form(call, opened, edit, conflict)
+
+
+def _by_field(faults: Sequence[FieldFault]) -> dict[str, Text]:
+    """The first fault of each field."""
+    return {fault.field: fault.why for fault in reversed(faults)}
 
 
 def _edit(call: Call) -> TaskEdit:
@@ -167,6 +188,7 @@ def _form(call: Call, opened: OpenedTask, edit: TaskEdit, more: dict[str, object
             "longest_sentence": LONGEST_SENTENCE,
             "longest_why": LONGEST_WHY,
             "limits": LIMITS,
+            "takt": TAKT,
             "weights": WEIGHTS,
             "filming": FILMING,
             "deviations": DEVIATION_NAMES,
@@ -176,9 +198,11 @@ def _form(call: Call, opened: OpenedTask, edit: TaskEdit, more: dict[str, object
             "looked": "",
             "faults": faults,
             "same": False,
-            "both": (),
-            "by": None,
             "conflict": False,
+            "theirs": (),
+            "yours": (),
+            "merged": False,
+            "by": None,
             "restored": False,
             **more,
         },

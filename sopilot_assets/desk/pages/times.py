@@ -20,6 +20,7 @@ from sopilot_assets.times import charts
 from sopilot_assets.times.figures import By, TimesFilter
 from sopilot_assets.times.overview import task_times, tasks_in_a_line
 from sopilot_assets.times.reading import read_times
+from sopilot_assets.times.sheet import csv_bytes, sheet_rows, xlsx_bytes
 
 BARS: Final = {
     By.SITE: Text("Site", "拠点"),
@@ -77,6 +78,23 @@ def task_times_page(call: Call) -> Response:
     )
 
 
+def sheet_page(call: Call) -> Response:
+    """The recordings of one procedure with their times, a row each, as CSV or Excel."""
+    task, ending = _task(call), call.param("ending")
+    if task is None or ending not in _SHEETS:
+        return _no_task(call)
+    kind, made = _SHEETS[ending]
+    rows = sheet_rows(read_times(call.home), task, _wanted(call, task))
+    name = f'attachment; filename="times_{task.task_id}.{ending}"'
+    return Response(made(rows, task), media_type=kind, headers={"content-disposition": name})
+
+
+_SHEETS: Final = {
+    "csv": ("text/csv; charset=utf-8", csv_bytes),
+    "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", xlsx_bytes),
+}
+
+
 def _drawn(call: Call, drawing: Drawing, name: Text) -> Markup:
     label = name.ja if call.language is Language.JA else name.en
     look = f'class="chart" role="img" aria-label="{escape(label)}" width="{drawing.width:g}"'
@@ -114,4 +132,5 @@ def _query(wanted: TimesFilter) -> str:
 ROUTES: Final = (
     DeskRoute("/times", times_page, TRAINERS),
     DeskRoute("/times/{task_id}", task_times_page, TRAINERS),
+    DeskRoute("/times/{task_id}/recordings.{ending}", sheet_page, TRAINERS),
 )

@@ -14,6 +14,7 @@ from sopilot_assets.desk.roles import EVERYBODY, LABELERS, TRAINERS
 from sopilot_assets.desk.routing import DeskRoute
 from sopilot_assets.desk.viewing import eyes_of
 from sopilot_assets.evidence.blind_labels import labels_waiting
+from sopilot_assets.scoring.limits import source_text
 from sopilot_assets.scoring.review.words import TYPES
 from sopilot_assets.stations.recording_list import NOT_JUDGED, ListFilter, list_recordings
 from sopilot_assets.tasks import find_tasks
@@ -52,6 +53,7 @@ def today(call: Call) -> Response:
             else any(row.verdict is None and not row.hidden for row in (own.rows if own else ())),
             "not_judged": NOT_JUDGED,
             "thumbnail": thumbnail_address,
+            "source_text": source_text,
         },
     )
     answer.set_cookie(

@@ -12,6 +12,7 @@ import pandas as pd
 from sopilot_assets.capture.ledgers import ACTIVE, duplicates_ledger, quarantine_ledger, videos_ledger
 from sopilot_assets.capture.promotions import Promotion, promoted_golds
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.labels.blind import why_not_right
 from sopilot_assets.labels.chain import labels_ledger, read_chain
 from sopilot_assets.labels.contests import open_objections
 from sopilot_assets.labels.events import LabelEvent, Source
@@ -96,6 +97,14 @@ class Rows:
         """What the labels of a task that were given blind say together."""
         return label_state(self._events(task_id), [Source.BLIND_HUMAN])
 
+    def candidates(self, task_id: str) -> int:
+        """How many trainee recordings of a task blind labels call right, so that they could become golds."""
+        right = {key for key, why in why_not_right(self._events(task_id)).items() if why is None}
+        mine = self.recordings[
+            (self.recordings["task_id"] == task_id) & (self.recordings["role"] == "trainee")
+        ]
+        return int(mine["key"].isin(list(right)).sum())
+
     @cached_property
     def first_passed(self) -> Mapping[str, str]:
         """When each trainee recording that ever passed did so first."""
@@ -113,7 +122,14 @@ class Rows:
         return int((labels_ledger(self.home).as_of(self.day.moment)["written_at"] > moment).sum())
 
     def _events(self, task_id: str) -> list[LabelEvent]:
-        return [event for event in read_chain(self.home, task_id) if event.event_id in self._known_events]
+        if task_id not in self._chains:
+            events = read_chain(self.home, task_id)
+            self._chains[task_id] = [one for one in events if one.event_id in self._known_events]
+        return self._chains[task_id]
+
+    @cached_property
+    def _chains(self) -> dict[str, list[LabelEvent]]:
+        return {}
 
     @cached_property
     def _known_events(self) -> set[str]:

@@ -18,7 +18,7 @@ from sopilot_assets.store.home import PartitionKey
 from sopilot_assets.tasks import load_task
 from sopilot_assets_tests.defs.conftest import NEXT_DAY, RecordedRun, Scored
 
-VIDEO_ASSETS = ("captured_videos", "clip_embeddings", "alignments", "scores")
+VIDEO_ASSETS = ("captured_videos", "clip_embeddings", "alignments", "scores", "step_times")
 
 
 def materializations(

@@ -173,7 +173,7 @@ def test_new_recordings_go_all_the_way_and_are_named_while_the_run_is_at_work(
     before = score_rows(shop)
     unscore(shop)
     run = launch(shop)
-    for asset in ("captured_videos", "clip_embeddings", "alignments", "scores"):
+    for asset in ("captured_videos", "clip_embeddings", "alignments", "scores", "step_times"):
         assert partitions(shop, run, asset) == shop.keys
     assert score_rows(shop) == before
     record = shop.instance.get_run_by_id(run.run_id)
