@@ -21,7 +21,7 @@ from sopilot_assets.labels.cells import answer_text
 from sopilot_assets.labels.chain import append_events, labels_ledger
 from sopilot_assets.labels.disputes import disputes
 from sopilot_assets.labels.events import LabelEvent, Source
-from sopilot_assets.labels.queues import AskedFor, TaskLabels, spoken_events, task_labels
+from sopilot_assets.labels.queues import AskedFor, TaskLabels, given_answers, task_labels
 from sopilot_assets.labels.recordings import RecordingToLabel
 from sopilot_assets.labels.sheet_files import one_row
 from sopilot_assets.labels.sheets import sheet_drafts
@@ -172,7 +172,7 @@ class _Asked:
 
 @functools.lru_cache(maxsize=1)
 def _queues_in(home: Home, asked: _Asked, _: tuple[str, ...]) -> Mapping[str, TaskLabels]:
-    events = spoken_events(home)
+    events = given_answers(home)
     return {
         task_id: task_labels(
             task_id, events.get(task_id, []), trainees=one.trainees, shown=one.shown, wanted=one.wanted
@@ -195,7 +195,7 @@ def _refuse_nothing_to_settle(key: str, about: Sequence[LabelEvent]) -> None:
     dispute = disputes(about).get(key)
     if dispute is not None and dispute.settled_by is None:
         return
-    by = "" if dispute is None or dispute.settled_by is None else f" by {dispute.settled_by.who}"
+    by = "" if dispute is None or dispute.settled_by is None else f" by {dispute.settled_by}"
     raise LabelError(
         f"{key}: expected a dispute that is open, found none: it was settled meanwhile{by}, or the raters "
         "agree by now. Nothing was kept of this answer; go on with the next one.",

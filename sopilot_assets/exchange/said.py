@@ -1,7 +1,7 @@
 """What a file of another tool says, whatever its format: names with their times, by recording.
 
 Nothing in here knows tasks or golds. A border is a time in whole milliseconds, or a picture of the video;
-which time that is, only the video's own timestamps say (`Pictures`).
+which time that is, only the video's own timestamps say (`PictureTimes`).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class MarkedInterval:
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class PictureTimes:
     """When each picture of a video is shown: ``starts_ms`` (ascending), and when the last one ends."""
 
     starts_ms: tuple[int, ...]
@@ -133,12 +133,12 @@ class MarkedVideo:
     sha256: str
     width: int
     height: int
-    pictures: Pictures
+    pictures: PictureTimes
     intervals: tuple[MarkedInterval, ...]
 
     @property
     def rate_hz(self) -> float:
-        """Pictures per second on average, for formats that want to know; no time rests on it."""
+        """PictureTimes per second on average, for formats that want to know; no time rests on it."""
         first_ms = self.pictures.starts_ms[0]
         lasts_ms = max(self.pictures.end_ms - first_ms, 1)
         return round(1000 * len(self.pictures.starts_ms) / lasts_ms, 3)

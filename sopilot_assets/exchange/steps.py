@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sopilot_assets.errors import GoldError
-from sopilot_assets.exchange.formats import Format, ReadFile
+from sopilot_assets.exchange.formats import FileFormat, ReadFile
 from sopilot_assets.exchange.recordings import PicturesOf, recording_of
 from sopilot_assets.exchange.said import (
     MOST_INTERVALS,
     Faults,
-    Pictures,
+    PictureTimes,
     SaidInterval,
     SaidVideo,
     refusal,
@@ -38,7 +38,7 @@ class SaidGold:
 
     steps: tuple[StepInterval, ...]
     source: str
-    format: Format
+    format: FileFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ class _Reader:
 
 
 def _parted(
-    intervals: Sequence[SaidInterval], times: Sequence[tuple[int, int]], pictures: Pictures
+    intervals: Sequence[SaidInterval], times: Sequence[tuple[int, int]], pictures: PictureTimes
 ) -> list[tuple[int, int]]:
     """The same; an interval that shares its last picture with the beginning of another ends before it."""
     starts = {start_ms for start_ms, _ in times}

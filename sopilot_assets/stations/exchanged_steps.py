@@ -10,8 +10,8 @@ from pathlib import Path
 from sopilot_assets.capture.marks import MarkDraft, append_marks, marks_chain, newest_event
 from sopilot_assets.capture.registry import Recording, find_recordings, stored_file
 from sopilot_assets.errors import ExchangeError
-from sopilot_assets.exchange.formats import Format, read_files, written
-from sopilot_assets.exchange.said import MarkedInterval, MarkedVideo, Pictures, Vocabulary
+from sopilot_assets.exchange.formats import FileFormat, read_files, written
+from sopilot_assets.exchange.said import MarkedInterval, MarkedVideo, PictureTimes, Vocabulary
 from sopilot_assets.exchange.steps import FileSteps, steps_in
 from sopilot_assets.processes.limited import run_limited
 from sopilot_assets.reference.annotations import GoldNames, StepInterval, shortest_name
@@ -65,7 +65,7 @@ def read_steps(
     data: bytes,
     *,
     source: str,
-    form: Format | None = None,
+    form: FileFormat | None = None,
     recording: str | None = None,
 ) -> TakenSteps:
     """What a file says of a task's golds; nothing is changed. ``recording`` names the gold that it is about,
@@ -101,7 +101,7 @@ def _compared(
             continue
         mark = inputs.marks.get(str(gold.key))
         new = mark is None or not same_steps(found.steps, step_intervals(task, mark.steps))
-        came_from = SHEET if found.format is Format.CSV else f"{found.format.value}: {found.source}"[:200]
+        came_from = SHEET if found.format is FileFormat.CSV else f"{found.format.value}: {found.source}"[:200]
         every.append(GoldSteps(gold, shortest_name(called, list(golds)), found.steps, new, came_from))
     every.sort(key=lambda one: one.name)
     return TakenSteps(tuple(every), said.strangers, said.remarks)
@@ -116,7 +116,7 @@ def import_steps(
     who: str,
     at: datetime,
     run_id: str,
-    form: Format | None = None,
+    form: FileFormat | None = None,
     recording: str | None = None,
 ) -> TakenSteps:
     """Take the steps of golds from a file: a mark for each gold of which it says something else than the
@@ -147,7 +147,7 @@ def import_steps(
 
 
 def export_steps(
-    home: Home, task: TaskSpec, inputs: GoldInputs, form: Format, *, recording: str | None = None
+    home: Home, task: TaskSpec, inputs: GoldInputs, form: FileFormat, *, recording: str | None = None
 ) -> tuple[str, bytes]:
     """The steps that count of a task's golds, or of one ``recording``, in a format: the suffix of the file
     (``.zip`` where the format has a file for each recording and there are several), and its bytes.
@@ -192,11 +192,11 @@ def _marked(
     )
 
 
-def pictures_of(home: Home, recording: Recording) -> Pictures:
+def pictures_of(home: Home, recording: Recording) -> PictureTimes:
     """When the pictures of a recording's own file are shown; raises the reader's `VideoError`."""
     film = film_of(home, recording)
     if film.itself:
-        return Pictures(film.frames_ms, film.end_ms)
+        return PictureTimes(film.frames_ms, film.end_ms)
     return run_limited(
         read_pictures,
         (stored_file(home, recording),),
@@ -205,9 +205,9 @@ def pictures_of(home: Home, recording: Recording) -> Pictures:
     )
 
 
-def read_pictures(source: Path) -> Pictures:
+def read_pictures(source: Path) -> PictureTimes:
     """What `pictures_of` gives; runs in a child process."""
     index = read_index(at_hand(source))
-    return Pictures(
+    return PictureTimes(
         tuple(round(float(time_s) * 1000) for time_s in index.starts_s), round(index.end_s * 1000)
     )

@@ -7,6 +7,7 @@ rests on the golds is stale then, and is made again like after any other change 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -163,6 +164,13 @@ def promotable_recording(home: Home, key: PartitionKey) -> Recording:
             ja=f"{key}：登録された録画ではありません。",
         )
     _require_trainee(recording, None)
+    if recording.promotion is not None:
+        who, at = recording.promotion.who, recording.promotion.at
+        en, ja = (
+            f"it is a gold already: {who} promoted it ({at})",
+            f"{who} がすでにお手本にしています（{at}）",
+        )
+        raise _refused(recording, en, ja)
     _require_right(home, recording)
     return recording
 
@@ -176,7 +184,9 @@ def proposed_to_promote(home: Home, task: TaskSpec, inputs: GoldInputs, recordin
     try:
         return Proposed(decoded_steps(home, task, recording), _alignment_source(home, task))
     except GoldError:
-        found = propose_steps(home, task, inputs, recording)
+        model_id = embedding_models(home).get(str(recording.key))
+        embedded = {**inputs.embedded, **({str(recording.key): model_id} if model_id else {})}
+        found = propose_steps(home, task, replace(inputs, embedded=embedded), recording)
         return Proposed(confirmed_of(task, found.steps), found.by)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from datetime import timedelta
+from pathlib import Path
+from string import Template
 
 import pytest
 from starlette.testclient import TestClient
@@ -105,6 +108,12 @@ def test_a_token_in_the_address_is_refused_even_beside_a_right_one(home: Home, o
         assert answer.status_code in (400, 404)
         if "{" not in one.path:
             assert answer.json()["errors"][0]["parameter"] == query.split("=")[0]
+
+
+@pytest.mark.parametrize("path", ["", "/", "/x", "/recordings/%0A", "/recordings/x%2Fy", "//tasks"])
+def test_what_is_no_endpoint_is_told_in_the_words_of_programs(home: Home, path: str) -> None:
+    answer = program(home).get(BASE + path)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, MIME)
 
 
 @pytest.mark.parametrize("path", [*(path_of(one) for one in ENDPOINTS), f"{BASE}/openapi.json", f"{BASE}/x"])
@@ -328,3 +337,17 @@ def test_ledger_rows_have_what_the_models_ask_for(judged: Home) -> None:
     mes = program(judged)
     for row in plain_rows(scores_ledger(judged).latest()):
         assert mes.get(f"{BASE}/recordings/{row['key']}").status_code == 200
+
+
+def test_every_line_of_the_guide_is_answered(judged: Home) -> None:
+    mes = program(judged)
+    token = mes.headers["authorization"].removeprefix("Bearer ")
+    named = {"DESK": HERE, "TOKEN": token, "KEY": str(of_role(judged, "trainee")[0].key)}
+    guide = Path(__file__).parents[2] / "docs" / "integration.md"
+    lines = re.findall(r"^curl .*$", guide.read_text("utf-8"), flags=re.MULTILINE)
+    assert len(lines) > len(ENDPOINTS)
+    for line in lines:
+        words = shlex.split(Template(line).substitute(named))
+        headers = [words[number + 1].split(": ") for number, word in enumerate(words) if word == "-H"]
+        bare = without_token(judged)
+        assert bare.get(words[-1], headers=dict(headers)).status_code == 200, line

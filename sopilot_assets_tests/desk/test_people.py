@@ -54,7 +54,9 @@ def test_a_page_says_what_is_known_and_where_to_look(gaskets: Home) -> None:
     assert "between 72 and 100 %" in page
     assert "In 2 of 20 recordings, 0 of the last 5." in page
     assert len(re.findall(r'href="/recordings/gasket-t-[0-9a-f]{12}#deviation-0"', page)) == 2
-    assert "takes 0.81 times as long" in page
+    assert "It gets faster: about 40 s at the beginning, about 16 s now" in page
+    assert "lately 4.2 s" in page
+    assert "golds 4.0–8.0 s" in page
     assert page.count('class="mark pass"') > 14
 
 

@@ -8,7 +8,6 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from sopilot_assets.scoring.result import Cause, Decision
-from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.tasks import DeviationType, Severity
 
 KEY_PATTERN: Final = r"^[a-z][a-z0-9_]{0,47}-[gt]-[0-9a-f]{12}$"
@@ -188,8 +187,3 @@ class Problem(ApiAnswer):
     status: int
     detail: str
     errors: list[ParameterFault] = []
-
-
-def whole(cell: Cell) -> int | None:
-    """A count of a ledger, which pandas may hold as a float; None where it is unknown."""
-    return None if cell is None else int(cell)

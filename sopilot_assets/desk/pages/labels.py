@@ -29,9 +29,9 @@ from sopilot_assets.evidence.blind_labels import (
 from sopilot_assets.labels.agreement import RaterAgreement, rater_agreement
 from sopilot_assets.labels.cells import answer_text
 from sopilot_assets.labels.disputes import disputes
-from sopilot_assets.labels.events import LabelEvent, Source
+from sopilot_assets.labels.events import LabelAnswer, LabelEvent, Source
 from sopilot_assets.labels.history import finding_name
-from sopilot_assets.labels.queues import RaterProgress, TaskLabels
+from sopilot_assets.labels.queues import GivenAnswer, RaterProgress, TaskLabels
 from sopilot_assets.labels.saying import events_of
 from sopilot_assets.scoring.review.words import TYPES
 from sopilot_assets.stations.marking_media import film_of
@@ -65,7 +65,7 @@ class TaskToLabel:
     open_disputes: int
     may_settle: int
     progress: Sequence[RaterProgress]
-    given_last: Sequence[LabelEvent]
+    given_last: Sequence[GivenAnswer]
     agreement: RaterAgreement | None
 
 
@@ -286,7 +286,7 @@ def _agreement(labels: TaskLabels) -> RaterAgreement:
     return rater_agreement(labels.events)
 
 
-def _is_own(event: LabelEvent, who: str) -> bool:
+def _is_own(event: LabelAnswer, who: str) -> bool:
     return event.who == who and event.source is Source.BLIND_HUMAN and not event.adjudicates
 
 
@@ -333,7 +333,7 @@ def _parts(word: str) -> dict[str, object]:
     return {"type": kind, "steps": [step for step in steps.split("+") if step], "at": at or None}
 
 
-def _answer_of(event: LabelEvent) -> str:
+def _answer_of(event: LabelAnswer) -> str:
     return answer_text(event.critical_expected)
 
 
