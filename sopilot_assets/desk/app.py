@@ -24,6 +24,7 @@ from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import Guards
 from sopilot_assets.desk.pages import (
     accounts,
+    exchange,
     labels,
     marking,
     media,
@@ -55,6 +56,7 @@ PAGES: Final = (
     recordings,
     review,
     media,
+    exchange,
     marking,
     labels,
     promotions,

@@ -176,9 +176,9 @@ class Faults:
 def refusal(faults: Sequence[Text]) -> ExchangeError:
     """Why nothing of a file is taken: its first faults, and how many more there are."""
     told, more = faults[:_FAULTS_TOLD], len(faults) - _FAULTS_TOLD
-    en, ja = "; ".join(one.en for one in told), "。".join(one.ja for one in told)
+    en, ja = ".\n".join(one.en for one in told), "。\n".join(one.ja for one in told)
     if more > 0:
-        en, ja = f"{en}; and {more} more", f"{ja}。ほか {more} 件"
+        en, ja = f"{en}.\nAnd {more} more", f"{ja}。\nほか {more} 件"
     return ExchangeError(f"{en}. Nothing was taken.", ja=f"{ja}。何も取り込んでいません。")
 
 
