@@ -7,7 +7,7 @@ which time that is, only the video's own timestamps say (`PictureTimes`).
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 
@@ -180,6 +180,11 @@ def refusal(faults: Sequence[Text]) -> ExchangeError:
     if more > 0:
         en, ja = f"{en}.\nAnd {more} more", f"{ja}。\nほか {more} 件"
     return ExchangeError(f"{en}. Nothing was taken.", ja=f"{ja}。何も取り込んでいません。")
+
+
+def said_at(source: str, texts: Iterable[Text]) -> list[Text]:
+    """Remarks on a file, with its name."""
+    return [Text(f"{source}: {one.en}", f"{source}：{one.ja}") for one in texts]
 
 
 def at_line(line: int, what: str = "") -> Text:

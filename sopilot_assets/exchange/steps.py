@@ -16,6 +16,7 @@ from sopilot_assets.exchange.said import (
     SaidInterval,
     SaidVideo,
     refusal,
+    said_at,
 )
 from sopilot_assets.reference.annotations import (
     Annotations,
@@ -130,7 +131,7 @@ class _Reader:
     def _rows(self, file: ReadFile, faults: Faults) -> list[SaidStep]:
         if file.said is None:
             raise AssertionError("a sheet is read by its rows")
-        self.remarks += _at(file.source, file.said.left_out)
+        self.remarks += said_at(file.source, file.said.left_out)
         videos = [video for video in file.said.videos if video.intervals]
         if not videos:
             faults.stop(
@@ -153,7 +154,7 @@ class _Reader:
     def _of_video(self, source: str, video: SaidVideo, seen: set[str], faults: Faults) -> list[SaidStep]:
         """The steps of one recording; ``seen`` are the golds that other parts of the file are about."""
         found = recording_of(video, self.golds, given=self.given)
-        self.remarks += _at(source, found.remarks)
+        self.remarks += said_at(source, found.remarks)
         if found.gold is not None and found.gold.video_id in seen:
             faults.add(
                 video.where(),
@@ -187,7 +188,7 @@ class _Reader:
         ]
         chosen = called or known or tiers
         if passed := [tier for tier in tiers if tier not in chosen]:
-            self.remarks += _at(
+            self.remarks += said_at(
                 source,
                 [
                     Text(
@@ -245,7 +246,3 @@ def _parted(
         shared = last_ms is not None and last_ms in starts and last_ms > start_ms
         parted.append((start_ms, last_ms if shared and last_ms is not None else end_ms))
     return parted
-
-
-def _at(source: str, texts: Iterable[Text]) -> list[Text]:
-    return [Text(f"{source}: {one.en}", f"{source}：{one.ja}") for one in texts]

@@ -53,23 +53,23 @@ function show(row, looked, tell, found, file) {
   });
   looked.replaceChildren(
     element("p", { textContent: filled(words.found, { file: file.name }) }),
-    element("div", { className: "wide" }, table(row, found.golds)),
+    element("div", { className: "wide" }, table(row, found.golds, file)),
     element("p", {}, ...(fresh.length ? [take, " "] : []), close),
   );
   looked.hidden = false;
   looked.querySelector("a, button").focus();
 }
 
-function table(row, golds) {
+function table(row, golds, file) {
   const names = [words.gold, words.steps, words.then, ""].map((textContent) => element("th", { textContent }));
   const head = element("thead", {}, element("tr", {}, ...names));
   const lines = golds.map((one) => {
     const link = element("a", { className: "button", href: `/golds/${one.key}/steps`, textContent: words.look });
     link.setAttribute("aria-label", `${one.name}: ${words.look}`);
-    link.addEventListener("click", () => draft(row, one));
+    link.addEventListener("click", () => draft(row, one, file.name));
     const cell = (name, ...inside) => {
       const made = element("td", {}, ...inside);
-      made.dataset.name = name;
+      if (name) made.dataset.name = name;
       return made;
     };
     const first = element("th", { scope: "row", textContent: one.name });
@@ -85,8 +85,8 @@ function against(one) {
 }
 
 /** The steps of the file become the draft that the marking page shows. */
-function draft(row, one) {
+function draft(row, one, file) {
   const marks = marksOf(one.steps, row.dataset.steps.split(" "), true);
   const shown = { steps: one.steps, by: one.by };
-  keepDraft({ who: row.dataset.who, key: one.key, alone: false }, { marks, based_on: one.based_on, shown });
+  keepDraft({ who: row.dataset.who, key: one.key, alone: false }, { marks, based_on: one.based_on, shown, file });
 }

@@ -289,7 +289,7 @@ async function starting() {
     edits = new Edits(draft.marks);
     basedOn = draft.based_on;
     if (reason()) reason().value = draft.why ?? "";
-    say(words.draft);
+    say(draft.file ? filled(words.from_file, draft) : words.draft);
     if (draft.based_on !== data.based_on && data.counts && !same(draft.marks, marksOf(data.counts.steps, ids))) {
       clash({ counts: data.counts, based_on: data.based_on });
     }
