@@ -4,10 +4,11 @@ each channel is told.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from pathlib import Path
 from typing import Final, TypeAlias
 
 from upath import UPath
@@ -15,7 +16,7 @@ from upath import UPath
 from sopilot_assets.settings import ResultSettings, Settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.journal import append_journal, read_journal
-from sopilot_assets.store.publish import only_writer
+from sopilot_assets.store.publish import local_path, only_writer
 from sopilot_assets.upkeep.delivery.outbox import Delivery, Outbox, Tries, Undelivered
 from sopilot_assets.upkeep.delivery.secrets import Secrets
 from sopilot_assets.upkeep.results.standing import WITHDRAWAL, ResultParcel, standing_results
@@ -52,8 +53,7 @@ def undelivered_results(
     channels = [channel.name for channel in result_channels(settings, environment, "")]
     if not channels:
         return []
-    standing, journal = standing_results(home), results_journal(home)
-    held, tries = _held(journal), Tries.read(journal)
+    standing, (held, tries) = standing_results(home), _noted(home)
     begins = {name: told_from(held, settings.results, name) for name in channels}
     return [
         one
@@ -88,7 +88,7 @@ class ResultOutbox:
     def test(self) -> dict[str, tuple[bool, str]]:
         """Whether each channel can be reached, and what it said, by its name; no result is sent."""
         outbox = self._outbox()
-        return {one.name: outbox.attempt(partial(one.test, self.now)) for one in self.channels}
+        return {one.name: outbox.attempt(functools.partial(one.test, self.now)) for one in self.channels}
 
     def _outbox(self) -> Outbox[ResultParcel]:
         webhook, xapi = self.settings.results.webhook, self.settings.results.xapi
@@ -133,14 +133,27 @@ def told_from(held: HeldResults, settings: ResultSettings, channel: str) -> date
 
 def held_now(home: Home) -> HeldResults:
     """What receivers may hold."""
-    return _held(results_journal(home))
+    return _noted(home)[0]
 
 
-def _held(journal: UPath) -> HeldResults:
-    held = HeldResults()
-    for line in read_journal(journal):
+def _noted(home: Home) -> tuple[HeldResults, Tries]:
+    journal = local_path(results_journal(home))
+    try:
+        now = journal.stat()
+    except FileNotFoundError:
+        return HeldResults(), Tries({})
+    return _noted_in(journal, now.st_ino, now.st_size, now.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _noted_in(journal: Path, *_: int) -> tuple[HeldResults, Tries]:
+    """Kept as long as the journal is the same: it has lines of every result that was ever sent, and is asked
+    again and again.
+    """
+    held, lines = HeldResults(), read_journal(journal)
+    for line in lines:
         held.add(line)
-    return held
+    return held, Tries.of(lines)
 
 
 def _waiting(
@@ -158,7 +171,7 @@ def _begin(home: Home, channels: Iterable[str], now: datetime) -> None:
     """Note from when on each channel is told, where that was not noted yet."""
     journal = results_journal(home)
     with only_writer(journal.parent / ".beginning.lock"):
-        begins = _held(journal).begins
+        begins = held_now(home).begins
         append_journal(journal, _beginnings((one for one in channels if one not in begins), now))
 
 
