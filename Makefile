@@ -9,6 +9,7 @@ VIEW_PORT ?= 3001
 DESK_PORT ?= 8000
 WORKERS ?= 3
 ARGS ?=
+FUZZ ?= 1000
 # make soak: cycles of the campaign, seconds from one to the next, and the seed of drops and faults
 SOAK_CYCLES ?= 96
 SOAK_INTERVAL ?= 20
@@ -141,6 +142,10 @@ bundle: ## Make dist/sopilot-VERSION, to install without a network; KEY=FILE sig
 	@$(BUILDER)/bin/python -m pip install --quiet --upgrade pip
 	@$(BUILDER)/bin/python -m pip install --quiet -c constraints.txt cyclonedx-bom markdown
 	@$(BUILDER)/bin/python -m installer.bundle $(if $(KEY),--key "$(KEY)")
+
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## Let schemathesis make FUZZ=1000 requests to each endpoint of the API, right and wrong ones
+	@SOPILOT_FUZZ=$(FUZZ) $(PYTEST) sopilot_assets_tests/desk/test_api_fuzzed.py $(ARGS)
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; recordings and scores stay

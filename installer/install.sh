@@ -85,7 +85,7 @@ signed one."
     stop "SHA256SUMS: the signature does not fit. Do not install this folder; copy it again."
   echo "Signed by $who"
 fi
-(cd "$here" && sha256sum --check --quiet --strict SHA256SUMS) ||
+(cd "$here" && sha256sum --check --quiet --strict SHA256SUMS) >&2 ||
   stop "these files are not what was made (see above). Copy the folder again."
 
 if [ -f "$target/.complete" ]; then

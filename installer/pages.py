@@ -21,11 +21,11 @@ _TO_MARKDOWN: Final = re.compile(r'href="(?!https?:)([^"#]*?)(\w[\w-]*)\.md(#[^"
 
 
 def write_pages(root: Path, folder: Path) -> None:
-    """README, CHANGELOG and `docs/` of the project ``root`` as HTML in ``folder``, with their pictures; the
+    """The Markdown files of the project ``root`` and of its `docs/` as HTML in ``folder``, with their pictures; the
     README is `index.html`, and links between pages lead to pages.
     """
     folder.mkdir(parents=True)
-    sources = [root / "README.md", root / "CHANGELOG.md", *sorted((root / "docs").glob("*.md"))]
+    sources = [*sorted(root.glob("*.md")), *sorted((root / "docs").glob("*.md"))]
     for source in sources:
         name = "index" if source.stem == "README" else source.stem
         (folder / f"{name}.html").write_text(page(source.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Tests of the folder that is installed without a network."""
