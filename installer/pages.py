@@ -21,8 +21,8 @@ _TO_MARKDOWN: Final = re.compile(r'href="(?!https?:)([^"#]*?)(\w[\w-]*)\.md(#[^"
 
 
 def write_pages(root: Path, folder: Path) -> None:
-    """The Markdown files of the project ``root`` and of its `docs/` as HTML in ``folder``, with their pictures; the
-    README is `index.html`, and links between pages lead to pages.
+    """The Markdown files of the project ``root`` and of its `docs/` as HTML in ``folder``, with their pictures;
+    the README is `index.html`, and links between pages lead to pages.
     """
     folder.mkdir(parents=True)
     sources = [*sorted(root.glob("*.md")), *sorted((root / "docs").glob("*.md"))]
@@ -37,7 +37,7 @@ def write_pages(root: Path, folder: Path) -> None:
 def page(text: str) -> str:
     """A page of one Markdown text."""
     body = markdown.markdown(text, extensions=["tables", "fenced_code", "toc"], output_format="html")
-    body = _TO_MARKDOWN.sub(_to_page, body).replace('src="docs/', 'src="')
+    body = _TO_MARKDOWN.sub(_to_page, body).replace('="docs/', '="')
     title = re.search(r"^# (.+)$", text, re.MULTILINE)
     name = html.escape(title[1] if title else "sopilot")
     return (

@@ -1,1 +1,0 @@
-"""Tests of the folder that is installed without a network."""
