@@ -21,8 +21,8 @@ _TO_MARKDOWN: Final = re.compile(r'href="(?!https?:)([^"#]*?)(\w[\w-]*)\.md(#[^"
 
 
 def write_pages(root: Path, folder: Path) -> None:
-    """The Markdown files of the project ``root`` and of its `docs/` as HTML in ``folder``, with their pictures;
-    the README is `index.html`, and links between pages lead to pages.
+    """The Markdown files of the project ``root`` and of its `docs/` as HTML in ``folder``, with pictures; the
+    README is `index.html`, and links between pages lead to pages.
     """
     folder.mkdir(parents=True)
     sources = [*sorted(root.glob("*.md")), *sorted((root / "docs").glob("*.md"))]
