@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sopilot_assets.errors import LabelError
-from sopilot_assets.labels.events import Answer, Draft, Source
+from sopilot_assets.labels.events import Draft, RaterAnswer, Source
 from sopilot_assets.labels.state import counting_events, newest_labels
 
 _BY_PEOPLE: Final = (Source.BLIND_HUMAN, Source.HUMAN)
@@ -25,7 +25,9 @@ class Dispute:
     settled_by: str | None
 
 
-def disputes(events: Sequence[Answer], sources: Iterable[Source | str] = tuple(Source)) -> dict[str, Dispute]:
+def disputes(
+    events: Sequence[RaterAnswer], sources: Iterable[Source | str] = tuple(Source)
+) -> dict[str, Dispute]:
     """The recordings of a task on which raters disagree, open and settled ones, by key."""
     counting = counting_events(events, sources)
     strength: dict[str, Source] = {}
@@ -43,7 +45,7 @@ def disputes(events: Sequence[Answer], sources: Iterable[Source | str] = tuple(S
     return found
 
 
-def refuse_own_disputes(events: Sequence[Answer], drafts: Iterable[Draft]) -> None:
+def refuse_own_disputes(events: Sequence[RaterAnswer], drafts: Iterable[Draft]) -> None:
     """Nothing; raises ``LabelError`` where somebody settles what they disagree on themselves. ``events`` are
     those of the drafts' task so far.
     """
@@ -60,7 +62,7 @@ def refuse_own_disputes(events: Sequence[Answer], drafts: Iterable[Draft]) -> No
                 raise _not_a_third_person(draft, dispute)
 
 
-def _who_differ(newest: Mapping[str, Answer]) -> tuple[str, ...]:
+def _who_differ(newest: Mapping[str, RaterAnswer]) -> tuple[str, ...]:
     said = {who: event.critical_expected for who, event in newest.items()}
     answers = set(said.values()) - {None}
     return (
