@@ -1,4 +1,4 @@
-"""The desk's own database: accounts, sessions, tokens, claims, what was tried at the door and the log of all
+"""The desk's own database: accounts, sessions, tokens, turns, what was tried at the door and the log of all
 that, in one SQLite file that any number of server processes share.
 """
 
@@ -47,12 +47,12 @@ _TOKENS: Final = (
         made_at text not null, expires_at text not null, used_at text
     ) strict""",
 )
-_CLAIMS: Final = (
-    """create table if not exists claims (
+_TURNS: Final = (
+    """create table if not exists turns (
         who text primary key, key text not null, until text not null
     ) strict""",
 )
-_SCHEMAS: Final = {2: _ACCOUNTS, 3: _TOKENS, 4: _CLAIMS}
+_SCHEMAS: Final = {2: _ACCOUNTS, 3: _TOKENS, 4: _TURNS}
 """What leads to each version from the one before it."""
 _VERSION: Final = max(_SCHEMAS)
 

@@ -157,7 +157,7 @@ class LabelEvent(Draft, ChainEvent):
     """A draft in its place in the chain of its task."""
 
 
-class LabelAnswer(Protocol):
+class RaterAnswer(Protocol):
     """What a label answers, and who gave it: all that most questions need of an event."""
 
     @property
@@ -181,7 +181,7 @@ class LabelAnswer(Protocol):
         """Whether it settles a disagreement between others."""
 
 
-AnswerT = TypeVar("AnswerT", bound=LabelAnswer)
+RaterAnswerT = TypeVar("RaterAnswerT", bound=RaterAnswer)
 
 
 def place(draft: Draft, *, seq: int, previous_hash: str) -> LabelEvent:

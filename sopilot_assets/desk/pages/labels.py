@@ -14,10 +14,10 @@ from starlette.responses import JSONResponse, Response
 from sopilot_assets.capture.registry import Recording
 from sopilot_assets.desk.accounts import list_accounts
 from sopilot_assets.desk.call import Call
-from sopilot_assets.desk.claims import claim_first
 from sopilot_assets.desk.pages.media import video_task
 from sopilot_assets.desk.roles import LABELERS, TRAINERS, Role
 from sopilot_assets.desk.routing import DeskRoute
+from sopilot_assets.desk.turns import take_turn
 from sopilot_assets.desk.viewing import visible_recording
 from sopilot_assets.errors import LabelError
 from sopilot_assets.evidence.blind_labels import (
@@ -29,7 +29,7 @@ from sopilot_assets.evidence.blind_labels import (
 from sopilot_assets.labels.agreement import RaterAgreement, rater_agreement
 from sopilot_assets.labels.cells import answer_text
 from sopilot_assets.labels.disputes import Dispute, disputes
-from sopilot_assets.labels.events import LabelAnswer, LabelEvent, Source
+from sopilot_assets.labels.events import LabelEvent, RaterAnswer, Source
 from sopilot_assets.labels.history import finding_name
 from sopilot_assets.labels.queues import GivenAnswer, RaterProgress, TaskLabels
 from sopilot_assets.labels.saying import events_of
@@ -197,7 +197,7 @@ def _form(
     if settles and own is None and refused is None and key not in {one.key for one in labels.may_settle(who)}:
         raise HTTPException(404)
     if refused is None and own is None:
-        claim_first(call.home, who, [key], at=call.now)
+        take_turn(call.home, who, [key], at=call.now)
     queue = labels.queue(who)
     following = [] if settles else queue.in_order(after=key, others=others)[:1]
     left = labels.may_settle(who) if settles else (queue.others if others else queue.asked)
@@ -246,7 +246,7 @@ def _sent(call: Call, *, settles: bool) -> Response:
 def _next_path(call: Call, labels: TaskLabels, *, after: str | None, others: bool) -> str:
     """Where the next recording is labeled that nobody else looks at; the overview where there is none."""
     keys = labels.queue(call.who.who).in_order(after=after, others=others)
-    chosen = claim_first(call.home, call.who.who, keys, at=call.now)
+    chosen = take_turn(call.home, call.who.who, keys, at=call.now)
     if chosen is not None:
         return f"{HERE}/{chosen}?others=yes" if others else f"{HERE}/{chosen}"
     return _query(HERE, **{"held" if keys else "done": labels.task_id})
@@ -256,7 +256,7 @@ def _next_dispute(call: Call, labels: TaskLabels, *, after: str | None) -> str:
     """The same of disputes, the longest open first; ``after`` comes last."""
     keys = [one.key for one in labels.may_settle(call.who.who)]
     place = keys.index(after) + 1 if after in keys else 0
-    chosen = claim_first(call.home, call.who.who, [*keys[place:], *keys[:place]], at=call.now)
+    chosen = take_turn(call.home, call.who.who, [*keys[place:], *keys[:place]], at=call.now)
     if chosen is not None:
         return f"{HERE}/{chosen}/settle"
     return _query(HERE, **{"held" if keys else "done": labels.task_id})
@@ -291,7 +291,7 @@ def _agreement(labels: TaskLabels) -> RaterAgreement:
     return rater_agreement(labels.events)
 
 
-def _is_own(event: LabelAnswer, who: str) -> bool:
+def _is_own(event: RaterAnswer, who: str) -> bool:
     return event.who == who and event.source is Source.BLIND_HUMAN and not event.adjudicates
 
 
@@ -338,7 +338,7 @@ def _parts(word: str) -> dict[str, object]:
     return {"type": kind, "steps": [step for step in steps.split("+") if step], "at": at or None}
 
 
-def _answer_of(event: LabelAnswer) -> str:
+def _answer_of(event: RaterAnswer) -> str:
     return answer_text(event.critical_expected)
 
 
