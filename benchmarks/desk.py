@@ -42,6 +42,8 @@ PAGES = (
     "/recordings?decision=fail&deviation=missing_step&order=lowest",
     "/recordings?person=p007&since=2026-01-05&until=2026-01-20&order=urgent",
     "/changes",
+    "/people",
+    "/people/results?person=p007",
     "/",
 )
 _FOUND = {
