@@ -9,6 +9,7 @@ VIEW_PORT ?= 3001
 DESK_PORT ?= 8000
 WORKERS ?= 3
 ARGS ?=
+FUZZ ?= 1000
 # make soak: cycles of the campaign, seconds from one to the next, and the seed of drops and faults
 SOAK_CYCLES ?= 96
 SOAK_INTERVAL ?= 20
@@ -132,6 +133,10 @@ $(BENCH_INSTALLED): $(INSTALLED)
 soak: $(INSTALLED) ## Run a campaign of SOAK_CYCLES=96 in short time with faults; exit code 1 where something is lost
 	@echo "[soak] $(SOAK_CYCLES) cycles of $(SOAK_INTERVAL) s, seed $(SOAK_SEED); the report goes to soak.md"
 	@$(BIN)/python -m sopilot_assets_tests.soak --cycles $(SOAK_CYCLES) --interval $(SOAK_INTERVAL) --seed $(SOAK_SEED) $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(INSTALLED) ## Let schemathesis make FUZZ=1000 requests to each endpoint of the API, right and wrong ones
+	@SOPILOT_FUZZ=$(FUZZ) $(PYTEST) sopilot_assets_tests/desk/test_api_fuzzed.py $(ARGS)
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; recordings and scores stay

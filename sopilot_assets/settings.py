@@ -8,9 +8,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 from upath import UPath
 
 from sopilot_assets.documents.faults import parse_document
@@ -52,10 +60,13 @@ class _Section(BaseModel):
 
 
 class WebhookSettings(_Section):
-    """Alerts as JSON by HTTP POST. The address is itself a secret with most services."""
+    """JSON by HTTP POST. The address is itself a secret with most services; with ``sign_env`` each message is
+    signed by that key.
+    """
 
     url_env: _Variable
     token_env: _Variable | None = None
+    sign_env: _Variable | None = None
     timeout_s: float = Field(default=10.0, gt=0, le=20)
 
 
@@ -93,6 +104,34 @@ class AlertSettings(_Section):
     give_up_after_hours: _Hours = 72.0
 
 
+class XapiSettings(_Section):
+    """Results as xAPI statements to a learning record store, with basic authentication.
+
+    ``site`` is the address by which statements name this installation for ever, whether anything answers
+    there or not: activities and accounts begin with it.
+    """
+
+    url_env: _Variable
+    username_env: _Variable
+    password_env: _Variable
+    site: Annotated[str, AfterValidator(_web_address)]
+    version: Literal["1.0.3", "2.0.0"] = "1.0.3"
+    timeout_s: float = Field(default=10.0, gt=0, le=20)
+
+
+class ResultSettings(_Section):
+    """Where results go: to other programs, as they are decided and when they change.
+
+    ``persons`` says whether the person codes of recordings go with them. ``since`` is the time from which on
+    results are sent; without it, from when a channel was named here first.
+    """
+
+    webhook: WebhookSettings | None = None
+    xapi: XapiSettings | None = None
+    persons: Literal["none", "codes"] = "none"
+    since: AwareDatetime | None = None
+
+
 class FreshnessLimits(_Section):
     """After how many hours something that should have happened is reported; None: never."""
 
@@ -101,6 +140,7 @@ class FreshnessLimits(_Section):
     backup_hours: _Hours | None = 48.0
     daily_report_hours: _Hours | None = 30.0
     drill_hours: _Hours | None = 24.0 * 9
+    result_sent_hours: _Hours | None = 1.0
 
 
 class DiskLimits(_Section):
@@ -223,6 +263,7 @@ class Settings(_Section):
     web: WebSettings = WebSettings()
     desk: DeskSettings = DeskSettings()
     audit: AuditSettings = AuditSettings()
+    results: ResultSettings = ResultSettings()
 
 
 def settings_path(home: Home) -> UPath:

@@ -33,7 +33,7 @@ def test_what_the_file_says_counts(home: Home) -> None:
         ("disc: {}", "line 1, disc: expected one of alerts, freshness"),
         (
             "alerts:\n  webhook: {url_env: HOOK, tokn_env: TOKEN}",
-            "line 2, alerts.webhook.tokn_env: expected one of url_env, token_env, timeout_s; found",
+            "line 2, alerts.webhook.tokn_env: expected one of url_env, token_env, sign_env, timeout_s; found",
         ),
         ("alerts: {repeat_after_hours: 0}", "alerts.repeat_after_hours: expected more than 0, found 0"),
         ("disk: {warn_gib: '10'}", "disk.warn_gib: expected a number, found '10'"),

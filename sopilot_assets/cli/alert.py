@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,12 +16,12 @@ from sopilot_assets.settings import load_settings
 from sopilot_assets.upkeep.alerts import deliver as deliver_waiting
 from sopilot_assets.upkeep.alerts import open_alerts, read_events
 from sopilot_assets.upkeep.alerts.alert import trial_event
-from sopilot_assets.upkeep.alerts.deliver import channels_of, try_channel
+from sopilot_assets.upkeep.alerts.deliver import alert_outbox
 
 if TYPE_CHECKING:
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
-    from sopilot_assets.upkeep.alerts import Delivery
+    from sopilot_assets.upkeep.alerts import AlertDelivery
 
 app = typer.Typer()
 
@@ -86,11 +87,12 @@ def deliver(
 
 
 def _send_test(home: Home, *, as_json: bool) -> None:
-    alerts, event = load_settings(home).alerts, trial_event(datetime.now(UTC))
+    alerts, now = load_settings(home).alerts, datetime.now(UTC)
     installation = alerts.installation or socket.gethostname()
+    outbox = alert_outbox(home, alerts, environment=os.environ, installation=installation, now=now)
     rows: list[dict[str, Cell]] = []
-    for channel in channels_of(alerts, os.environ):
-        taken, said = try_channel(channel, event, installation, alerts, os.environ)
+    for channel in outbox.channels:
+        taken, said = outbox.attempt(partial(channel.send, trial_event(now), now))
         rows.append({"channel": channel.name, "ok": taken, "answer": said})
     empty = "settings.yaml names no webhook and no e-mail; alerts are only noted in alerts/alerts.jsonl."
     show_rows(rows, columns=("channel", "ok", "answer"), empty=empty, as_json=as_json)
@@ -98,9 +100,9 @@ def _send_test(home: Home, *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _show_sent(sent: Delivery, *, as_json: bool) -> None:
+def _show_sent(sent: AlertDelivery, *, as_json: bool) -> None:
     rows: list[dict[str, Cell]] = [
-        {"channel": one.channel, "message": one.event.id, "tries": one.tries, "answer": one.error}
+        {"channel": one.channel, "message": one.parcel.id, "tries": one.tries, "answer": one.error}
         for one in sent.failed
     ]
     show_rows(

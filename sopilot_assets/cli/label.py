@@ -18,6 +18,7 @@ from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels.agreement import DISAGREEMENT_COLUMNS, disagreements, only_settles, rater_agreement
 from sopilot_assets.labels.audit import drawn
 from sopilot_assets.labels.chain import append_events, labels_chain, read_chain, tasks_with_labels
+from sopilot_assets.labels.disputes import disputes
 from sopilot_assets.labels.events import RaterVerdict, Source
 from sopilot_assets.labels.prefill import BAD_FREEZE, prefill_drafts
 from sopilot_assets.labels.recordings import by_key, recordings_to_label
@@ -79,7 +80,7 @@ def prepare(
     who: WHO,
     with_findings: WITH_FINDINGS = False,
     disputed: Annotated[
-        bool, typer.Option("--disputed", help="Only recordings that raters disagree on, to be settled.")
+        bool, typer.Option("--disputed", help="Only recordings that others disagree on, to be settled.")
     ] = False,
     picked: Annotated[
         bool,
@@ -114,10 +115,10 @@ def prepare(
     own = [one for one in events if (one.who, one.source, one.adjudicates) == (who, source, False)]
     said = {event.key: event for event in own}
     recordings = every
+    waiting = [one for one in disputes(events).values() if one.settled_by is None]
     if disputed:
-        found = disagreements(events)
-        open_keys = set(found["key"][found["settled"] == ""])
-        recordings = [one for one in known if one.key in open_keys]
+        to_settle = {one.key for one in waiting if who not in one.who}
+        recordings = [one for one in known if one.key in to_settle]
     elif not everything:
         # an imported job is known by its number alone: there is nothing to watch
         recordings = [one for one in recordings if one.key not in said and one.video]
@@ -134,7 +135,8 @@ def prepare(
             f"`sopilot label import {task} {sheet}{settle}`."
         )
     elif disputed:
-        say("Nothing is to be settled: raters agree on every recording that several of them labeled.")
+        but = f" but {len(waiting)} on which {who} differs; a third person settles these" if waiting else ""
+        say(f"Nothing is to be settled: raters agree on every recording that several of them labeled{but}.")
     elif picked:
         say(f"Nothing is left for {who} to label of what chance picked.")
     elif not any(one.video for one in every):
@@ -265,7 +267,10 @@ def add(
         typer.Option(help="Agreement with a finding, e.g. missing_step:open_cover=no; repeat it."),
     ] = None,
     seen: Annotated[
-        list[str] | None, typer.Option(help="A deviation that you see, e.g. freeze; repeat it.")
+        list[str] | None,
+        typer.Option(
+            help="A deviation that you see, e.g. freeze, or freeze@12.4 with its second; repeat it."
+        ),
     ] = None,
     note: Annotated[str, typer.Option(help="Anything else.")] = "",
     adjudicates: Annotated[

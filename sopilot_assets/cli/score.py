@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -30,6 +33,7 @@ from sopilot_assets.reference.annotations import told
 from sopilot_assets.scoring.ledger import row_source, scores_ledger
 from sopilot_assets.scoring.limits import GOLDS
 from sopilot_assets.scoring.verdict import verdict_of_row
+from sopilot_assets.settings import load_settings
 from sopilot_assets.stations.gold_inputs import reference_problems, task_inputs
 from sopilot_assets.stations.rescoring_plan import plan_scoring
 from sopilot_assets.stations.review_index import write_review_index
@@ -38,6 +42,7 @@ from sopilot_assets.store.home import PartitionKey
 from sopilot_assets.store.publish import publish_bytes
 from sopilot_assets.tasks import find_tasks, load_task
 from sopilot_assets.texts.languages import Language
+from sopilot_assets.upkeep.results.deliver import ResultOutbox
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -185,15 +190,15 @@ def list_scores(
 
 
 @app.command(
-    "times",
+    "export",
     epilog=examples(
-        "sopilot score times filter_change",
-        "sopilot score times filter_change --site line1 --since 2026-W05",
-        "sopilot score times filter_change --csv > times.csv",
-        "sopilot score times filter_change --excel times.xlsx",
+        "sopilot score export filter_change",
+        "sopilot score export filter_change --site line1 --since 2026-W05",
+        "sopilot score export filter_change --csv > times.csv",
+        "sopilot score export filter_change --excel times.xlsx",
     ),
 )
-def times(
+def export(
     task: TASK,
     *,
     person: OF_PERSON = None,
@@ -338,3 +343,36 @@ def _plan_rows(work: list[ScoringWork]) -> list[dict[str, Cell]]:
 
 def _because(reasons: Counter[str]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+
+
+@app.command(epilog=examples("sopilot score deliver", "sopilot score deliver --test"))
+def deliver(
+    *,
+    test: Annotated[
+        bool,
+        typer.Option("--test", help="Instead see whether each channel of settings.yaml can be reached."),
+    ] = False,
+    home: HOME,
+    as_json: AS_JSON = False,
+) -> None:
+    """Send results to other programs now; exit code 1 when something could not be sent."""
+    settings, now = load_settings(home), datetime.now(UTC)
+    installation = settings.alerts.installation or socket.gethostname()
+    outbox = ResultOutbox(home, settings, os.environ, installation, now)
+    rows: list[dict[str, Cell]]
+    if test:
+        rows = [{"channel": name, "ok": ok, "answer": said} for name, (ok, said) in outbox.test().items()]
+        empty = "settings.yaml names no channel for results."
+        show_rows(rows, columns=("channel", "ok", "answer"), empty=empty, as_json=as_json)
+        raise typer.Exit(0 if all(row["ok"] for row in rows) else 1)
+    sent = outbox.deliver(everything=True)
+    rows = [
+        {"channel": one.channel, "recording": one.parcel.key, "tries": one.tries, "answer": one.error}
+        for one in sent.failed
+    ]
+    columns = ("channel", "recording", "tries", "answer")
+    show_rows(rows, columns=columns, title="Not delivered", as_json=as_json)
+    if not as_json:
+        say(f"{sent.delivered} results delivered, {sent.waiting} wait.")
+    if rows:
+        raise typer.Exit(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from sopilot_assets import stations
 from sopilot_assets.capture.landing import land_complete
 from sopilot_assets.desk.api.endpoint import BASE as API
 from sopilot_assets.desk.api.endpoint import unrouted
@@ -43,11 +44,14 @@ from sopilot_assets.desk.pages import (
     tokens,
     tus,
     uploads,
+    work_instructions,
 )
 from sopilot_assets.desk.routing import DeskRoute, unanswered
 from sopilot_assets.scoring.review import document as review_document
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
     from starlette.types import ASGIApp
 
 PAGES: Final = (
@@ -68,13 +72,15 @@ PAGES: Final = (
     people,
     task_editing,
     task_versions,
+    work_instructions,
     own_account,
     accounts,
     tokens,
 )
 STATIC: Final = Path(__file__).parent / "static"
 REVIEW: Final = Path(review_document.__file__).parent / "templates"
-"""Styles and scripts that the desk has in common with review pages."""
+INSTRUCTIONS: Final = Path(stations.__file__).parent / "templates"
+"""Styles and scripts that the desk has in common with review pages, and with files of work instructions."""
 
 
 def routes() -> tuple[DeskRoute, ...]:
@@ -93,23 +99,30 @@ def create_app(
     config = config or DeskConfig.from_environment()
     return Starlette(
         routes=[
+            Mount("/static/instruction", StaticFiles(directory=INSTRUCTIONS), name="instruction"),
             Mount("/static/review", StaticFiles(directory=REVIEW), name="review"),
             Mount("/static", StaticFiles(directory=STATIC), name="static"),
-            Mount(API, _api(config, clock), name="api"),
+            description_route(ENDPOINTS),
+            *(one.route(config, clock) for one in ENDPOINTS),
             *(route.route(config, clock) for route in routes()),
         ],
         middleware=[Middleware(Guards, config=config)],
-        exception_handlers={HTTPException: unanswered(config, clock)},
+        exception_handlers={HTTPException: _unanswered(config, clock)},
         lifespan=lambda _: _started(config),
     )
 
 
-def _api(config: DeskConfig, clock: Callable[[], datetime]) -> ASGIApp:
-    """What other programs read; it knows no pages and no sessions."""
-    return Starlette(
-        routes=[description_route(ENDPOINTS), *(one.route(config, clock) for one in ENDPOINTS)],
-        exception_handlers={HTTPException: unrouted},
-    )
+def _unanswered(
+    config: DeskConfig, clock: Callable[[], datetime]
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """What answers where nothing does; a program is told so in its own words."""
+    page = unanswered(config, clock)
+
+    async def answer(request: Request, error: Exception) -> Response:
+        of_program = f"{request.url.path}/".startswith(f"{API}/")
+        return await (unrouted if of_program else page)(request, error)
+
+    return answer
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from sopilot_assets.labels.contests import contested
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.recording_list import NOT_JUDGED
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell, Row, plain_rows, query_together
+from sopilot_assets.store.ledgers import Row, plain_rows, query_together
 
 PLACE_PATTERN: Final = r"^[0-9TZ:.-]{1,32}~[a-z][a-z0-9_]{0,47}-[gt]-[0-9a-f]{12}$"
 """A place in the list, see `FeedPart`."""
@@ -82,16 +82,18 @@ COLUMNS: Final = (
     "taken_at",
     "at",
     *_OF_SCORES,
-    "score_id",
-    "judged_at",
+    "row_id",
+    "written_at",
     "contested",
 )
-"""Times are in UTC (see `utc`); ``at`` is ``recorded_at``, or ``taken_at`` where that is not known."""
+"""Times are in UTC (see `utc`); ``at`` is ``recorded_at``, or ``taken_at`` where that is not
+known; ``row_id`` and ``written_at`` are those of the newest result.
+"""
 _EVERY: Final = f"""
 select key, videos.task_id, case when promoted.key is not null then 'gold' else videos.role end as role,
     videos.original_name, videos.person, videos.site, videos.camera, videos.session, duration_s, recorded_at,
     videos.first_written_at as taken_at, {", ".join(f"scores.{name}" for name in _OF_SCORES)},
-    scores.row_id as score_id, scores.written_at as judged_at
+    scores.row_id, scores.written_at
 from videos left join scores using (key) left join promoted using (key)
 where status = '{ACTIVE}'
 """  # noqa: S608 - constants of ours
@@ -154,7 +156,7 @@ def _chosen(rows: pd.DataFrame, wanted: FeedFilter) -> pd.Series[bool]:
     if wanted.until is not None:
         chosen &= rows["at"].str[:10] <= wanted.until
     if wanted.judged_since is not None:
-        chosen &= rows["judged_at"].fillna("") >= wanted.judged_since
+        chosen &= rows["written_at"].fillna("") >= wanted.judged_since
     return chosen
 
 
@@ -169,11 +171,7 @@ def _every_in(home: Home, *_: tuple[str, ...]) -> pd.DataFrame:
     promoted = pd.DataFrame({"key": list(promoted_golds(home))}, dtype="string")
     ledgers = {"videos": videos_ledger(home), "scores": scores_ledger(home)}
     rows = query_together(ledgers, _EVERY, promoted=promoted)
-    for name in ("recorded_at", "taken_at", "judged_at"):
-        rows[name] = [_utc_cell(cell) for cell in rows[name]]
+    for name in ("recorded_at", "taken_at", "written_at"):
+        rows[name] = rows[name].map({cell: utc(cell) for cell in rows[name].dropna().unique()})
     rows["at"] = rows["recorded_at"].fillna(rows["taken_at"])
     return rows.sort_values(["at", "key"], ascending=[False, True], kind="stable").reset_index(drop=True)
-
-
-def _utc_cell(cell: Cell) -> str | None:
-    return utc(cell) if isinstance(cell, str) else None

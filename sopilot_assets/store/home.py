@@ -112,6 +112,11 @@ class Home:
         return self.root / "alerts"
 
     @property
+    def outbox(self) -> UPath:
+        """Which results other programs were told, and which could not be delivered yet."""
+        return self.root / "outbox"
+
+    @property
     def desk_database(self) -> UPath:
         """The accounts and sessions of the desk, in SQLite."""
         return self.root / "desk" / "desk.sqlite"

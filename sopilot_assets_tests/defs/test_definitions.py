@@ -164,6 +164,7 @@ SENSORS = {
     "campaign_watch": ("campaign_cycle", "campaign_summary"),
     "capture_sensor": ("score_new_recordings",),
     "golds": ("rescore_stale",),
+    "results": (),
 }
 
 

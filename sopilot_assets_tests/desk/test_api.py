@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from datetime import timedelta
+from pathlib import Path
+from string import Template
 
 import pytest
 from starlette.testclient import TestClient
@@ -23,6 +26,7 @@ from sopilot_assets.stations.contests import say_and_show
 from sopilot_assets.stations.review_now import score_row_of
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import plain_rows
+from sopilot_assets.times.reading import read_times
 from sopilot_assets.upkeep.alerts import raise_alert
 from sopilot_assets.upkeep.conditions.condition import problem
 from sopilot_assets_tests.desk.conftest import BOSS, HERE, NOW, of_role, signed_in
@@ -105,6 +109,12 @@ def test_a_token_in_the_address_is_refused_even_beside_a_right_one(home: Home, o
         assert answer.status_code in (400, 404)
         if "{" not in one.path:
             assert answer.json()["errors"][0]["parameter"] == query.split("=")[0]
+
+
+@pytest.mark.parametrize("path", ["", "/", "/x", "/recordings/%0A", "/recordings/x%2Fy", "//tasks"])
+def test_what_is_no_endpoint_is_told_in_the_words_of_programs(home: Home, path: str) -> None:
+    answer = program(home).get(BASE + path)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, MIME)
 
 
 @pytest.mark.parametrize("path", [*(path_of(one) for one in ENDPOINTS), f"{BASE}/openapi.json", f"{BASE}/x"])
@@ -248,6 +258,24 @@ def test_the_history_has_every_result_the_newest_first(judged: Home) -> None:
     assert newest == found[0]
 
 
+def test_times_are_those_of_the_ledger(judged: Home) -> None:
+    mes, times = program(judged, Scope.RESULTS), read_times(judged)
+    cycles = {str(row["key"]): row for row in times.cycles.to_pylist()}
+    assert cycles
+    for key, cycle in cycles.items():
+        found = mes.get(f"{BASE}/recordings/{key}/times").json()
+        assert (found["cycle_s"], found["complete"]) == (cycle["cycle_s"], cycle["complete"])
+        rows = [row for row in times.steps.to_pylist() if row["key"] == key]
+        assert [(its["step"], its["seconds"], its["kind"]) for its in found["stretches"]] == [
+            (row["step_id"], row["seconds"], row["kind"]) for row in rows
+        ]
+    (task,) = {row["task_id"] for row in cycles.values()}
+    told = mes.get(f"{BASE}/tasks/{task}/times").json()
+    assert told["cycle"]["recordings"] == len(cycles)
+    nothing = mes.get(f"{BASE}/tasks/{task}/times?until_week=1999-W01").json()
+    assert (nothing["cycle"]["recordings"], nothing["cycle"]["mean_s"], nothing["steps"]) == (0, None, [])
+
+
 def test_what_needs_attention_is_told(home: Home) -> None:
     mes = program(home, Scope.CONDITIONS)
     assert mes.get(f"{BASE}/conditions").json() == {"conditions": []}
@@ -328,3 +356,17 @@ def test_ledger_rows_have_what_the_models_ask_for(judged: Home) -> None:
     mes = program(judged)
     for row in plain_rows(scores_ledger(judged).latest()):
         assert mes.get(f"{BASE}/recordings/{row['key']}").status_code == 200
+
+
+def test_every_line_of_the_guide_is_answered(judged: Home) -> None:
+    mes = program(judged)
+    token = mes.headers["authorization"].removeprefix("Bearer ")
+    named = {"DESK": HERE, "TOKEN": token, "KEY": str(of_role(judged, "trainee")[0].key)}
+    guide = Path(__file__).parents[2] / "docs" / "integration.md"
+    lines = re.findall(r"^curl .*$", guide.read_text("utf-8"), flags=re.MULTILINE)
+    assert len(lines) > len(ENDPOINTS)
+    for line in lines:
+        words = shlex.split(Template(line).substitute(named))
+        headers = [words[number + 1].split(": ") for number, word in enumerate(words) if word == "-H"]
+        bare = without_token(judged)
+        assert bare.get(words[-1], headers=dict(headers)).status_code == 200, line

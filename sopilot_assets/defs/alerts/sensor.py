@@ -22,7 +22,7 @@ from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.disk import guard_disk
 from sopilot_assets.settings import Settings
 from sopilot_assets.store.home import Home
-from sopilot_assets.upkeep.alerts import Delivery, deliver, settle
+from sopilot_assets.upkeep.alerts import AlertDelivery, deliver, settle
 from sopilot_assets.upkeep.alerts.campaigns import note_campaign_steps
 from sopilot_assets.upkeep.alerts.failures import CHECK_FAILED, note_ended_runs
 from sopilot_assets.upkeep.alerts.lasting import settle_lasting
@@ -33,6 +33,7 @@ from sopilot_assets.upkeep.conditions.home import SETTINGS
 from sopilot_assets.upkeep.conditions.instance import CAPTURE_SENSOR
 from sopilot_assets.upkeep.conditions.lateness import OVERDUE, begin_watch
 from sopilot_assets.upkeep.conditions.machine import DISK
+from sopilot_assets.upkeep.conditions.messages import RESULTS
 from sopilot_assets.upkeep.conditions.policies import POLICY
 from sopilot_assets.upkeep.conditions.situation import Situation
 
@@ -97,7 +98,7 @@ def alerts_sensor(
     return dg.SensorResult(skip_reason=told, cursor=cursor.to_json())
 
 
-def _deliver(home: Home, settings: Settings, now: datetime) -> Delivery:
+def _deliver(home: Home, settings: Settings, now: datetime) -> AlertDelivery:
     """What was sent of all that waits, with the secrets of this process's environment."""
     return deliver(
         home,
@@ -128,7 +129,7 @@ def _note_conditions(
     if looked_s is not None and abs(now.timestamp() - looked_s) < CONDITIONS_EVERY_S:
         return cursor
     begin_watch(home, now)
-    for kind in (OVERDUE, STEPS_FILE, REFERENCE, POLICY):
+    for kind in (OVERDUE, STEPS_FILE, REFERENCE, POLICY, RESULTS):
         settle_lasting(asked, kind, repeat_after_hours=again)
     repository = context.repository_def
     if repository is not None:
@@ -144,7 +145,7 @@ def _known(instance: dg.DagsterInstance) -> DagsterState:
     return DagsterState(ticks=() if last is None else (Tick(CAPTURE_SENSOR, last),))
 
 
-def _log_failures(context: dg.SensorEvaluationContext, sent: Delivery) -> None:
+def _log_failures(context: dg.SensorEvaluationContext, sent: AlertDelivery) -> None:
     for one in sent.failed:
-        message = f"{one.channel}: message {one.event.id} not delivered, try {one.tries}: {one.error}"
+        message = f"{one.channel}: message {one.parcel.id} not delivered, try {one.tries}: {one.error}"
         context.log.warning(message)

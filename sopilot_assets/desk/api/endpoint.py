@@ -98,7 +98,7 @@ class Endpoint:
         async def endpoint(request: Request) -> Response:
             return await run_in_threadpool(self._answered, request, config, clock())
 
-        return Route(self.path, endpoint, methods=["GET"], name=self.name)
+        return Route(BASE + self.path, endpoint, methods=["GET"], name=self.name)
 
     def _answered(self, request: Request, config: DeskConfig, now: datetime) -> Response:
         try:

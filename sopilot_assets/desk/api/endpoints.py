@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final, cast
 
-from sopilot_assets.desk.api.asking import RecordingPath, RecordingQuery, TaskPath
+from sopilot_assets.desk.api.asking import RecordingPath, RecordingQuery, TaskPath, TimesQuery
 from sopilot_assets.desk.api.endpoint import BASE, Asked, Endpoint, RefusedRequest
 from sopilot_assets.desk.api.models import (
     ConditionOut,
     Conditions,
-    DeviationOut,
     FullResult,
     Links,
     RecordingOut,
     Recordings,
+    RecordingTimes,
     RecordingWithResult,
     ResultOut,
     ScoreHistory,
     StepOut,
     TaskOut,
     Tasks,
+    TaskTimesOut,
     Words,
-    whole,
 )
+from sopilot_assets.desk.api.times import recording_times, task_times
 from sopilot_assets.desk.tokens import Scope
-from sopilot_assets.scoring.ledger import row_source, scores_of
+from sopilot_assets.scoring.ledger import scores_of
+from sopilot_assets.scoring.told import told_in_full, told_in_short
 from sopilot_assets.stations.recording_feed import FeedFilter, feed, feed_row
-from sopilot_assets.store.ledgers import Cell, Row
+from sopilot_assets.store.ledgers import Row
 from sopilot_assets.tasks import TaskSpec, find_tasks
 from sopilot_assets.texts.languages import Text
 from sopilot_assets.upkeep.alerts import open_alerts
@@ -63,8 +64,8 @@ def recording(asked: Asked) -> RecordingWithResult | None:
     row = feed_row(asked.home, key)
     if row is None:
         return None
-    newest = next((one for one in scores_of(asked.home, key) if one["row_id"] == row["score_id"]), None)
-    result = None if newest is None else _full(newest)
+    newest = next((one for one in scores_of(asked.home, key) if one["row_id"] == row["row_id"]), None)
+    result = None if newest is None else FullResult(**told_in_full(newest))
     return RecordingWithResult(**_about(row, asked), result=result)
 
 
@@ -73,7 +74,9 @@ def scores(asked: Asked) -> ScoreHistory | None:
     key = cast(RecordingPath, asked.path).key
     if feed_row(asked.home, key) is None:
         return None
-    return ScoreHistory(key=key, results=[_full(row) for row in scores_of(asked.home, key)])
+    return ScoreHistory(
+        key=key, results=[FullResult(**told_in_full(row)) for row in scores_of(asked.home, key)]
+    )
 
 
 def conditions(asked: Asked) -> Conditions:
@@ -108,7 +111,7 @@ def _task(found: TaskSpec) -> TaskOut:
 
 
 def _listed(row: Row, asked: Asked) -> RecordingOut:
-    result = None if row["score_id"] is None else ResultOut(**_in_short(row, str(row["score_id"])))
+    result = None if row["row_id"] is None else ResultOut(**told_in_short(row))
     return RecordingOut(**_about(row, asked), result=result)
 
 
@@ -124,64 +127,6 @@ def _about(row: Row, asked: Asked) -> dict[str, Any]:
         "duration_s": row["duration_s"] or 0.0,
         "links": Links(api=f"{BASE}/recordings/{key}", page=f"/recordings/{key}"),
     }
-
-
-def _in_short(row: Row, score_id: str) -> dict[str, Any]:
-    counts = ("critical_deviations", "quality_deviations", "efficiency_deviations")
-    kinds = str(row["deviation_types"] or "")
-    return {
-        "score_id": score_id,
-        **{name: row[name] for name in ("decision", "cause", "score", "score_low", "score_high")},
-        **{name: whole(row[name]) or 0 for name in counts},
-        "judged_at": row["judged_at"],
-        "deviation_types": kinds.split(",") if kinds else [],
-        "decided_by": row_source(row),
-        "task_version": whole(row["task_version"]),
-    }
-
-
-def _full(row: Row) -> FullResult:
-    reason = str(row["reason_en"] or "")
-    return FullResult(
-        **_in_short({**row, "judged_at": row["written_at"]}, str(row["row_id"])),
-        reason=Words(en=reason, ja=str(row["reason_ja"] or reason)),
-        deviations=_deviations(row["deviations"]),
-        suspected=_deviations(row["suspected"]),
-        not_scored=row["problem"],
-        **{
-            name: row[name]
-            for name in ("critical_probability", "task_fingerprint", "reference_id", "algorithm")
-        },
-    )
-
-
-_OF_DEVIATION: Final = {
-    "type",
-    "severity",
-    "steps",
-    "trainee_start_s",
-    "trainee_end_s",
-    "confidence",
-    "en",
-    "ja",
-}
-"""What results of old versions may lack."""
-
-
-def _deviations(stored: Cell) -> list[DeviationOut]:
-    return [
-        DeviationOut(
-            type=one["type"],
-            severity=one["severity"],
-            steps=one["steps"],
-            start_s=one["trainee_start_s"],
-            end_s=one["trainee_end_s"],
-            confidence=one["confidence"],
-            text=Words(en=one["en"], ja=one["ja"]),
-        )
-        for one in json.loads(str(stored or "[]"))
-        if one.keys() >= _OF_DEVIATION
-    ]
 
 
 ENDPOINTS: Final = (
@@ -200,6 +145,19 @@ ENDPOINTS: Final = (
         Scope.RESULTS,
         TaskOut,
         task,
+        within=TaskPath,
+    ),
+    Endpoint(
+        "/tasks/{task}/times",
+        Text("How long a procedure takes", "手順書の所要時間"),
+        Text(
+            "Cycle times, and times of each step, over the trainee recordings.",
+            "受講者の録画におけるサイクルタイムと手順ごとの時間を返します。",
+        ),
+        Scope.RESULTS,
+        TaskTimesOut,
+        task_times,
+        query=TimesQuery,
         within=TaskPath,
     ),
     Endpoint(
@@ -235,6 +193,18 @@ ENDPOINTS: Final = (
         Scope.RESULTS,
         ScoreHistory,
         scores,
+        within=RecordingPath,
+    ),
+    Endpoint(
+        "/recordings/{key}/times",
+        Text("How long the steps of a recording took", "録画の手順ごとの所要時間"),
+        Text(
+            "Steps, other work and waiting, in order; of trainee recordings.",
+            "受講者の録画について、手順・その他の作業・待ちを順に返します。",
+        ),
+        Scope.RESULTS,
+        RecordingTimes,
+        recording_times,
         within=RecordingPath,
     ),
     Endpoint(

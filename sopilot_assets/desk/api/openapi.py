@@ -62,7 +62,7 @@ def description_route(endpoints: Sequence[Endpoint]) -> Route:
     def answer(request: Request) -> Response:
         return tagged(request, text())
 
-    return Route("/openapi.json", answer, methods=["GET"], name="openapi")
+    return Route(f"{BASE}/openapi.json", answer, methods=["GET"], name="openapi")
 
 
 def parameters_of(model: type[BaseModel], place: str) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ webhook and e-mail.
 """
 
 from sopilot_assets.upkeep.alerts.alert import AlertEvent, Happening
-from sopilot_assets.upkeep.alerts.deliver import Delivery, Undelivered, deliver, undelivered
+from sopilot_assets.upkeep.alerts.deliver import AlertDelivery, deliver, undelivered
 from sopilot_assets.upkeep.alerts.noting import (
     OpenAlert,
     open_alerts,
@@ -16,11 +16,10 @@ from sopilot_assets.upkeep.alerts.noting import (
 )
 
 __all__ = [
+    "AlertDelivery",
     "AlertEvent",
-    "Delivery",
     "Happening",
     "OpenAlert",
-    "Undelivered",
     "deliver",
     "open_alerts",
     "raise_alert",

@@ -46,6 +46,11 @@ class AlertEvent:
         return self.kind, self.subject
 
     @property
+    def about(self) -> str:
+        """Nothing: no event takes the place of another."""
+        return ""
+
+    @property
     def is_told(self) -> bool:
         """Whether it is sent to people, not only noted."""
         return self.event != Happening.AGAIN

@@ -6,31 +6,35 @@ import smtplib
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 
 from sopilot_assets.settings import EmailSettings
 from sopilot_assets.upkeep.alerts.alert import AlertEvent
-from sopilot_assets.upkeep.alerts.message import DeliveryError, Message, why
-from sopilot_assets.upkeep.alerts.secrets import secret
+from sopilot_assets.upkeep.alerts.message import message_of
+from sopilot_assets.upkeep.delivery.outbox import DeliveryError
+from sopilot_assets.upkeep.delivery.posting import why
+from sopilot_assets.upkeep.delivery.secrets import secret
 
 
 @dataclass(frozen=True, slots=True)
 class EmailChannel:
-    """The channel ``email``."""
+    """The channel ``email``; ``installation`` is how messages call this one."""
 
     settings: EmailSettings
     environment: Mapping[str, str]
+    installation: str
     name: str = "email"
 
-    def send(self, event: AlertEvent, message: Message) -> str:
+    def send(self, event: AlertEvent, _: datetime) -> str:
         """A note about who got it. Raises ``DeliveryError`` where the server took it for nobody.
 
         The ``Message-ID`` is made of the event's id, the same for each try.
         """
         try:
             with self._connected() as server:
-                refused = server.send_message(self._mail(event, message))
+                refused = server.send_message(self._mail(event))
         except smtplib.SMTPResponseException as error:
             raise DeliveryError(f"SMTP {error.smtp_code} {_said(error.smtp_error)}") from None
         except smtplib.SMTPRecipientsRefused as error:
@@ -62,8 +66,8 @@ class EmailChannel:
             secret(password, self.environment, purpose="the mail server's password"),
         )
 
-    def _mail(self, event: AlertEvent, message: Message) -> EmailMessage:
-        mail = EmailMessage()
+    def _mail(self, event: AlertEvent) -> EmailMessage:
+        message, mail = message_of(event, self.installation), EmailMessage()
         mail["Subject"] = message.subject
         mail["From"] = self.settings.sender
         mail["To"] = ", ".join(self.settings.recipients)

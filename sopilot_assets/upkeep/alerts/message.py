@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from sopilot_assets.upkeep.alerts.alert import AlertEvent, Happening
 
@@ -14,10 +14,6 @@ _HEADLINES: Final = {
 }
 
 
-class DeliveryError(Exception):
-    """The alert could not be handed over."""
-
-
 @dataclass(frozen=True, slots=True)
 class Message:
     """An alert for people; ``installation`` says which one it is about."""
@@ -25,19 +21,6 @@ class Message:
     installation: str
     subject: str
     text: str
-
-
-class Channel(Protocol):
-    """One way to reach people."""
-
-    @property
-    def name(self) -> str:
-        """What the journal of deliveries calls it."""
-        ...
-
-    def send(self, event: AlertEvent, message: Message) -> str:
-        """A note about the delivery. Raises ``DeliveryError`` or ``ConfigError`` where there was none."""
-        ...
 
 
 def message_of(event: AlertEvent, installation: str) -> Message:
@@ -57,15 +40,6 @@ def message_of(event: AlertEvent, installation: str) -> Message:
         f"Alert:      {event.alert_id}, message {event.id}",
     ]
     return Message(installation, _short(subject), "\n".join(lines) + "\n")
-
-
-def why(error: object) -> str:
-    """What went wrong with a connection, in few words."""
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return type(error).__name__ if isinstance(error, BaseException) else str(error)
 
 
 def _short(text: str, longest: int = 160) -> str:

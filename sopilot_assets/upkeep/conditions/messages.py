@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Final
 
 from sopilot_assets.upkeep.alerts.campaigns import STEP_FAILED
@@ -18,7 +19,14 @@ from sopilot_assets.upkeep.conditions.condition import (
     warning,
 )
 from sopilot_assets.upkeep.conditions.situation import Situation
+from sopilot_assets.upkeep.results.deliver import (
+    held_now,
+    result_channels,
+    told_from,
+    undelivered_results,
+)
 
+RESULTS: Final = "results"
 _HAPPENED: Final = (RUN_FAILED, CHECK_FAILED, STEP_FAILED)
 
 
@@ -45,3 +53,26 @@ def _undelivered(asked: Situation) -> Iterator[Condition]:
     if waiting:
         what = f"{len(waiting)} messages were not delivered: {waiting[0].error or 'not tried yet'}"
         yield warning("alerts", "messages", what, "sopilot alert deliver --test, then sopilot alert deliver")
+
+
+def results_delivered(asked: Situation) -> Answer:
+    """Results that other programs were to be told of long ago."""
+    settings, held = asked.settings, held_now(asked.home)
+    names = [channel.name for channel in result_channels(settings, asked.environment, "")]
+    begins = {name: told_from(held, settings.results, name) for name in names}
+    told = [f"{name} since {at:%Y-%m-%d %H:%M} UTC" if at else f"{name} yet" for name, at in begins.items()]
+    fine = f"sent by {', '.join(told)}" if told else "sent to no other program"
+    return found(_late_results(asked), Fine(RESULTS, "", fine))
+
+
+def _late_results(asked: Situation) -> Iterator[Condition]:
+    hours = asked.settings.freshness.result_sent_hours
+    if hours is None:
+        return
+    waiting = undelivered_results(asked.home, asked.settings, asked.environment)
+    late = [one for one in waiting if asked.now - one.parcel.time > timedelta(hours=hours)]
+    for channel in sorted({one.channel for one in late}):
+        mine = [one for one in late if one.channel == channel]
+        why = next((one.error for one in mine if one.error), "not tried yet")
+        what = f"{len(mine)} results were not taken by the {channel} for more than {hours:g} h: {why}"
+        yield warning(RESULTS, channel, what, "sopilot score deliver --test, then sopilot score deliver")

@@ -67,6 +67,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     lateness.backup_drill,
     messages.happened,
     messages.delivered,
+    messages.results_delivered,
     home.leftovers,
 )
 
@@ -77,6 +78,7 @@ ALERTED: Final[Mapping[str, tuple[Question, ...]]] = {
     golds.REFERENCE: (golds.references_made,),
     recordings.STUCK: (recordings.stuck_files,),
     policies.POLICY: (policies.policies_decide,),
+    messages.RESULTS: (messages.results_delivered,),
     campaign.CAMPAIGN: (campaign.goes_on,),
     lateness.OVERDUE: (
         scores.have_scores,

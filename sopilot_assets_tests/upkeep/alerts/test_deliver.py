@@ -11,7 +11,7 @@ from sopilot_assets.settings import AlertSettings, EmailSettings, WebhookSetting
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.alerts import (
-    Delivery,
+    AlertDelivery,
     deliver,
     raise_alert,
     read_events,
@@ -20,6 +20,7 @@ from sopilot_assets.upkeep.alerts import (
 )
 from sopilot_assets.upkeep.alerts.deliver import DELIVERIES
 from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity
+from sopilot_assets.upkeep.delivery.outbox import Delivery
 from sopilot_assets_tests.upkeep.alerts.receivers import (
     MailReceiver,
     WebhookReceiver,
@@ -65,7 +66,7 @@ def fail(home: Home, run: str, *, subject: str | None = None, now: datetime = NO
 
 def send(
     home: Home, alerts: AlertSettings, variables: Mapping[str, str], *, after_s: float = 0.0
-) -> Delivery:
+) -> AlertDelivery:
     now = NOW + timedelta(seconds=after_s)
     return deliver(home, alerts, environment=variables, installation="line 1", now=now)
 
@@ -133,7 +134,7 @@ def test_a_message_that_is_always_refused_holds_up_no_other(home: Home, hook: We
     send(home, HOOK, environment(hook))
     second = fail(home, "b")
     sent = send(home, HOOK, environment(hook), after_s=30)
-    assert (sent.delivered, [one.event.id for one in sent.failed]) == (1, [first])
+    assert (sent.delivered, [one.parcel.id for one in sent.failed]) == (1, [first])
     assert ids(hook) == [first, second, first]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.settings import AlertSettings
 
 HIDDEN = "***"
 
@@ -28,25 +28,29 @@ def secret(name: str, environment: Mapping[str, str], *, purpose: str) -> str:
     return value
 
 
-def without_secrets(text: str, alerts: AlertSettings, environment: Mapping[str, str]) -> str:
-    """The text with the value of every secret of the settings replaced."""
-    for value in sorted(set(_values(alerts, environment)), key=len, reverse=True):
-        text = text.replace(value, HIDDEN)
-    return text
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The environment variables that hold something secret; those of ``addresses`` hold a URL, of which every
+    part is.
+    """
 
+    variables: Collection[str | None]
+    addresses: Collection[str | None]
+    environment: Mapping[str, str]
 
-def _values(alerts: AlertSettings, environment: Mapping[str, str]) -> Iterator[str]:
-    webhook, email = alerts.webhook, alerts.email
-    names = [
-        *([webhook.url_env, webhook.token_env] if webhook else []),
-        *([email.username_env, email.password_env] if email else []),
-    ]
-    for name in names:
-        value = environment.get(name, "").strip() if name else ""
-        if value:
-            yield from (value, quote(value, safe=""))
-    if webhook:
-        yield from _parts(environment.get(webhook.url_env, "").strip())
+    def hidden_in(self, text: str) -> str:
+        """The text with the value of every secret replaced."""
+        for value in sorted(set(self._values()), key=len, reverse=True):
+            text = text.replace(value, HIDDEN)
+        return text
+
+    def _values(self) -> Iterator[str]:
+        for name in (*self.variables, *self.addresses):
+            value = self.environment.get(name, "").strip() if name else ""
+            if value:
+                yield from (value, quote(value, safe=""))
+        for name in self.addresses:
+            yield from _parts(self.environment.get(name, "").strip() if name else "")
 
 
 def _parts(url: str) -> Iterator[str]:

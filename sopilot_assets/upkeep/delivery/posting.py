@@ -1,0 +1,137 @@
+"""Sending by HTTP: JSON to a webhook, signed where a key is named, and what went wrong in few words.
+
+The signature is that of Standard Webhooks 1.0 (standardwebhooks.com): the headers ``webhook-id``,
+``webhook-timestamp`` and ``webhook-signature``, an HMAC-SHA256 over ``id.timestamp.body``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import http.client
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import (
+    BaseHandler,
+    HTTPRedirectHandler,
+    ProxyHandler,
+    Request,
+    build_opener,
+)
+
+import sopilot_assets
+from sopilot_assets.errors import ConfigError
+from sopilot_assets.settings import THIS_MACHINE, WebhookSettings
+from sopilot_assets.upkeep.delivery.outbox import DeliveryError
+from sopilot_assets.upkeep.delivery.secrets import secret
+
+_KEY_PREFIX: Final = "whsec_"
+_SHORTEST_KEY: Final = 24
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """A redirected POST would become a GET, and take the token to somebody else."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def post_to_webhook(
+    settings: WebhookSettings,
+    environment: Mapping[str, str],
+    *,
+    delivery_id: str,
+    body: Mapping[str, object],
+    now: datetime,
+) -> str:
+    """A note about what the service answered. Raises ``DeliveryError`` where it did not take the body, and
+    ``ConfigError`` where a variable holds nothing that can be used.
+
+    The header ``Idempotency-Key`` is the delivery's id, the same for each try.
+    """
+    url = address_in(settings.url_env, environment, purpose="the webhook's address")
+    data = json.dumps(body).encode()
+    headers = {"Content-Type": "application/json", "Idempotency-Key": delivery_id}
+    if settings.token_env:
+        token = secret(settings.token_env, environment, purpose="the webhook's token")
+        headers["Authorization"] = f"Bearer {token}"
+    if settings.sign_env:
+        key = _key_in(settings.sign_env, environment)
+        headers |= signature(key, delivery_id=delivery_id, body=data, at=now)
+    return f"HTTP {send(url, 'POST', data, headers, timeout_s=settings.timeout_s)}"
+
+
+def signature(key: bytes, *, delivery_id: str, body: bytes, at: datetime) -> dict[str, str]:
+    """The headers by which a receiver that has the key knows that the body is ours, and when it was sent."""
+    stamp = str(int(at.timestamp()))
+    signed = hmac.new(key, b".".join((delivery_id.encode(), stamp.encode(), body)), hashlib.sha256)
+    told = base64.b64encode(signed.digest()).decode()
+    return {"Webhook-Id": delivery_id, "Webhook-Timestamp": stamp, "Webhook-Signature": f"v1,{told}"}
+
+
+def send(url: str, method: str, data: bytes | None, headers: Mapping[str, str], *, timeout_s: float) -> int:
+    """The status that the server answered with; raises ``DeliveryError`` for one that is no success, and
+    where there is no answer. Redirects are not followed.
+    """
+    told = {"User-Agent": f"sopilot/{sopilot_assets.__version__}", **headers}
+    request = Request(url, data, told, method=method)  # noqa: S310 - see address_in
+    handlers: list[BaseHandler] = [_NoRedirects()]
+    if urlsplit(url).hostname in THIS_MACHINE:
+        handlers.append(ProxyHandler({}))
+    try:
+        with build_opener(*handlers).open(request, timeout=timeout_s) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        error.close()
+        name = http.client.responses.get(error.code, "")
+        raise DeliveryError(f"HTTP {error.code} {name}".strip(), status=error.code) from None
+    except URLError as error:
+        raise DeliveryError(why(error.reason)) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise DeliveryError(why(error)) from None
+
+
+def address_in(variable: str, environment: Mapping[str, str], *, purpose: str) -> str:
+    """The address that a variable holds; raises ``ConfigError`` where it holds none."""
+    url = secret(variable, environment, purpose=purpose)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(
+            f"variable {variable}: expected an address that begins with https:// or http://,"
+            " found something else (not shown, since it is secret). Correct it where Dagster is started."
+        )
+    return url
+
+
+def why(error: object) -> str:
+    """What went wrong with a connection, in few words."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return type(error).__name__ if isinstance(error, BaseException) else str(error)
+
+
+def _key_in(variable: str, environment: Mapping[str, str]) -> bytes:
+    text = secret(variable, environment, purpose="the webhook's signing key")
+    try:
+        key = base64.b64decode(text.removeprefix(_KEY_PREFIX), validate=True)
+    except binascii.Error:
+        key = b""
+    if not text.startswith(_KEY_PREFIX) or len(key) < _SHORTEST_KEY:
+        raise ConfigError(
+            f"variable {variable}: expected {_KEY_PREFIX} and at least {_SHORTEST_KEY} bytes in base64, "
+            "found something else (not shown, since it is secret). "
+            f"`echo {_KEY_PREFIX}$(openssl rand -base64 32)` makes one."
+        )
+    return key
