@@ -18,7 +18,7 @@ def test_results_are_sent_now_and_channels_can_be_tried(
 ) -> None:
     home = Home.at(tmp_path)
     prepare_home(home)
-    assert "names no channel" in sopilot(home, "score", "deliver", "--test").stderr
+    assert "names no channel" in sopilot(home, "score", "deliver", "--test").output
     assert "0 results delivered" in sopilot(home, "score", "deliver").output
     named = f"results: {{webhook: {{url_env: HOOK}}, since: {NOW.isoformat()}}}"
     (tmp_path / "settings.yaml").write_text(named, "utf-8")
