@@ -15,7 +15,7 @@ from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, TASK, exampl
 from sopilot_assets.cli.output import say, show_rows, show_warning
 from sopilot_assets.errors import GoldError
 from sopilot_assets.evidence.results import held_out_cases
-from sopilot_assets.exchange.formats import Format, format_for
+from sopilot_assets.exchange.formats import FileFormat, format_for
 from sopilot_assets.stations.exchanged_steps import export_steps, import_steps
 from sopilot_assets.stations.gold_candidates import gold_candidates
 from sopilot_assets.stations.gold_inputs import task_inputs
@@ -154,7 +154,7 @@ def show(task: TASK, *, home: HOME, as_json: AS_JSON = False, as_csv: AS_CSV = F
 
 
 FORMAT = Annotated[
-    Format | None,
+    FileFormat | None,
     typer.Option("--format", help="Its format. (Default: what it begins with, or is called, says.)"),
 ]
 

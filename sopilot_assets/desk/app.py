@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from sopilot_assets import stations
 from sopilot_assets.capture.landing import land_complete
 from sopilot_assets.desk.api.endpoint import BASE as API
 from sopilot_assets.desk.api.endpoint import unrouted
@@ -24,6 +25,7 @@ from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import Guards
 from sopilot_assets.desk.pages import (
     accounts,
+    exchange,
     labels,
     marking,
     media,
@@ -42,6 +44,7 @@ from sopilot_assets.desk.pages import (
     tokens,
     tus,
     uploads,
+    work_instructions,
 )
 from sopilot_assets.desk.routing import DeskRoute, unanswered
 from sopilot_assets.scoring.review import document as review_document
@@ -57,6 +60,7 @@ PAGES: Final = (
     recordings,
     review,
     media,
+    exchange,
     marking,
     labels,
     promotions,
@@ -68,13 +72,15 @@ PAGES: Final = (
     people,
     task_editing,
     task_versions,
+    work_instructions,
     own_account,
     accounts,
     tokens,
 )
 STATIC: Final = Path(__file__).parent / "static"
 REVIEW: Final = Path(review_document.__file__).parent / "templates"
-"""Styles and scripts that the desk has in common with review pages."""
+INSTRUCTIONS: Final = Path(stations.__file__).parent / "templates"
+"""Styles and scripts that the desk has in common with review pages, and with files of work instructions."""
 
 
 def routes() -> tuple[DeskRoute, ...]:
@@ -93,6 +99,7 @@ def create_app(
     config = config or DeskConfig.from_environment()
     return Starlette(
         routes=[
+            Mount("/static/instruction", StaticFiles(directory=INSTRUCTIONS), name="instruction"),
             Mount("/static/review", StaticFiles(directory=REVIEW), name="review"),
             Mount("/static", StaticFiles(directory=STATIC), name="static"),
             description_route(ENDPOINTS),

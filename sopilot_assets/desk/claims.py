@@ -14,9 +14,6 @@ from sopilot_assets.desk.database import transaction
 from sopilot_assets.store.home import Home
 
 LASTS: Final = timedelta(minutes=30)
-_TABLE: Final = """create table if not exists claims (
-    who text primary key, key text not null, until text not null
-) strict"""
 
 
 def claim_first(home: Home, who: str, keys: Iterable[str], *, at: datetime) -> str | None:
@@ -24,7 +21,6 @@ def claim_first(home: Home, who: str, keys: Iterable[str], *, at: datetime) -> s
     long as `LASTS`, instead of what they looked at before; None where others look at all of them.
     """
     with transaction(home) as database:
-        database.execute(_TABLE)
         now = at.isoformat()
         rows = database.execute("select key from claims where who != ? and until > ?", (who, now))
         held = {str(row["key"]) for row in rows}

@@ -12,7 +12,10 @@ from sopilot_assets.texts.languages import Language, Text
 
 PACKAGE: Final = "sopilot_assets.desk"
 REVIEW: Final = "sopilot_assets.scoring.review"
-"""What the desk has in common with review pages, as ``review/<template>``."""
+INSTRUCTIONS: Final = "sopilot_assets.stations"
+"""What the desk has in common with review pages, as ``review/<template>``, and with the files of work
+instructions, as ``instruction/<template>``.
+"""
 
 
 def render_page(template: str, *, language: Language, values: Mapping[str, object]) -> str:
@@ -36,8 +39,9 @@ def _in(text: Text, *, japanese: bool) -> str:
 @cache
 def _environment() -> Environment:
     """Compiled templates are kept; compiling takes longer than rendering."""
+    shared = {"review": PackageLoader(REVIEW), "instruction": PackageLoader(INSTRUCTIONS)}
     return Environment(
-        loader=ChoiceLoader([PackageLoader(PACKAGE), PrefixLoader({"review": PackageLoader(REVIEW)})]),
+        loader=ChoiceLoader([PackageLoader(PACKAGE), PrefixLoader(shared)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

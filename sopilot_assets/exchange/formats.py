@@ -23,7 +23,7 @@ from sopilot_assets.exchange.via import COMMENT, read_via_csv, read_via_json, wr
 from sopilot_assets.texts.languages import Text
 
 
-class Format(StrEnum):
+class FileFormat(StrEnum):
     """The formats that steps of recordings are read from and written in."""
 
     CSV = "csv"
@@ -50,25 +50,27 @@ class FormatInfo:
 
 
 FORMATS: Final = {
-    Format.CSV: FormatInfo(
+    FileFormat.CSV: FormatInfo(
         Text("CSV (steps.csv)", "CSV（steps.csv）"), ".csv", None, lambda videos, _: write_table(videos)
     ),
-    Format.ELAN: FormatInfo(Text("ELAN (.eaf)", "ELAN（.eaf）"), ".eaf", read_elan, write_one=write_elan),
-    Format.VIA: FormatInfo(
+    FileFormat.ELAN: FormatInfo(Text("ELAN (.eaf)", "ELAN（.eaf）"), ".eaf", read_elan, write_one=write_elan),
+    FileFormat.VIA: FormatInfo(
         Text("VIA 3 project", "VIA 3 プロジェクト"), ".json", read_via_json, write_via_json
     ),
-    Format.VIA_CSV: FormatInfo(Text("VIA 3 CSV", "VIA 3 の CSV"), ".csv", read_via_csv, write_via_csv),
-    Format.LABEL_STUDIO: FormatInfo(
+    FileFormat.VIA_CSV: FormatInfo(Text("VIA 3 CSV", "VIA 3 の CSV"), ".csv", read_via_csv, write_via_csv),
+    FileFormat.LABEL_STUDIO: FormatInfo(
         Text("Label Studio JSON", "Label Studio の JSON"), ".json", read_label_studio, write_label_studio
     ),
-    Format.BORIS: FormatInfo(Text("BORIS project", "BORIS プロジェクト"), ".boris", read_boris, write_boris),
-    Format.BORIS_TABLE: FormatInfo(
+    FileFormat.BORIS: FormatInfo(
+        Text("BORIS project", "BORIS プロジェクト"), ".boris", read_boris, write_boris
+    ),
+    FileFormat.BORIS_TABLE: FormatInfo(
         Text("BORIS aggregated events (CSV)", "BORIS の集計イベント（CSV）"),
         ".csv",
         read_boris_table,
         write_boris_table,
     ),
-    Format.CVAT: FormatInfo(
+    FileFormat.CVAT: FormatInfo(
         Text("CVAT for video 1.1", "CVAT for video 1.1"), ".xml", read_cvat, write_one=write_cvat
     ),
 }
@@ -89,12 +91,12 @@ class ReadFile:
     """One file as it was read: ``said`` is None for a sheet, whose ``data`` is read by its rows."""
 
     source: str
-    format: Format
+    format: FileFormat
     data: bytes
     said: SaidFile | None
 
 
-def read_files(data: bytes, *, source: str, told: Format | None = None) -> list[ReadFile]:
+def read_files(data: bytes, *, source: str, told: FileFormat | None = None) -> list[ReadFile]:
     """What a file says, or each file of a ZIP; ``told`` is its format, where somebody says so.
 
     Raises ``ExchangeError`` with every fault of the first file that has one.
@@ -104,7 +106,7 @@ def read_files(data: bytes, *, source: str, told: Format | None = None) -> list[
     return [_read(part, source=f"{source}/{name}", told=told) for name, part in _unpacked(data, source)]
 
 
-def _read(data: bytes, *, source: str, told: Format | None) -> ReadFile:
+def _read(data: bytes, *, source: str, told: FileFormat | None) -> ReadFile:
     faults = Faults(source)
     if len(data) > MOST_BYTES:
         most = f"{MOST_BYTES >> 20} MiB"
@@ -120,22 +122,22 @@ def _read(data: bytes, *, source: str, told: Format | None) -> ReadFile:
     return ReadFile(source, form, data, None if reader is None else reader(data, source=source))
 
 
-def format_of(data: bytes) -> Format:
+def format_of(data: bytes) -> FileFormat:
     """The format of a file, by how it begins; what is nothing else is taken for a sheet."""
     head = data[:_HEAD].replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")
     if head.startswith(b"<"):
-        return Format.CVAT if b"<annotations" in head else Format.ELAN
+        return FileFormat.CVAT if b"<annotations" in head else FileFormat.ELAN
     if head.startswith((b"{", b"[")):
         return _json_format(data)
     if head.startswith(COMMENT.encode()) or b"CSV_HEADER" in head:
-        return Format.VIA_CSV
-    return Format.BORIS_TABLE if is_boris_table(head.decode("utf-8", "replace")) else Format.CSV
+        return FileFormat.VIA_CSV
+    return FileFormat.BORIS_TABLE if is_boris_table(head.decode("utf-8", "replace")) else FileFormat.CSV
 
 
-def _json_format(data: bytes) -> Format:
+def _json_format(data: bytes) -> FileFormat:
     if b'"behaviors_conf"' in data:
-        return Format.BORIS
-    return Format.VIA if b'"metadata"' in data and b'"fid_list"' in data else Format.LABEL_STUDIO
+        return FileFormat.BORIS
+    return FileFormat.VIA if b'"metadata"' in data and b'"fid_list"' in data else FileFormat.LABEL_STUDIO
 
 
 def _expanded(data: bytes, faults: Faults) -> bytes:
@@ -177,7 +179,7 @@ def _may_speak(one: zipfile.ZipInfo) -> bool:
     return not (one.is_dir() or hidden or path.suffix.lower() in _MEDIA)
 
 
-def written(form: Format, videos: Sequence[MarkedVideo], vocabulary: Vocabulary) -> tuple[str, bytes]:
+def written(form: FileFormat, videos: Sequence[MarkedVideo], vocabulary: Vocabulary) -> tuple[str, bytes]:
     """The suffix of the file and its bytes: one file, or a ZIP with one for each recording where the format
     has one recording a file and there are several. The same content gives the same bytes.
     """
@@ -197,7 +199,7 @@ def written(form: Format, videos: Sequence[MarkedVideo], vocabulary: Vocabulary)
     return ".zip", out.getvalue()
 
 
-def format_for(path: PurePath, told: Format | None) -> Format:
+def format_for(path: PurePath, told: FileFormat | None) -> FileFormat:
     """The format to write a file of this name in; raises ``ExchangeError`` where the name does not say."""
     if told is not None:
         return told

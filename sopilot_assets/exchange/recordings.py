@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from sopilot_assets.exchange.said import Pictures, SaidVideo
+from sopilot_assets.exchange.said import PictureTimes, SaidVideo
 from sopilot_assets.reference.annotations import GoldNames, golds_called
 from sopilot_assets.texts.languages import Text
 
@@ -21,7 +21,7 @@ _UPLOADED: Final = re.compile(r"[0-9a-f]{8}-(?=.)")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MatchedRecording:
     """The recording that a part of a file is about, by the ``name`` to look it up by; ``remarks`` are what
     does not fit.
     """
@@ -37,7 +37,7 @@ def recording_of(
     *,
     given: GoldNames | None = None,
     length_ms: Callable[[GoldNames], int] | None = None,
-) -> Found:
+) -> MatchedRecording:
     """The recording that ``video`` means: the ``given`` one, else the one with its hash, else the one of its
     name with as many of its folders as any has. ``gold`` is None where none or several are called so.
     """
@@ -46,9 +46,9 @@ def recording_of(
     same = next((gold for gold in golds if video.sha256 and video.sha256 in gold.others), None)
     gold = given or same or own
     if gold is None:
-        return Found(by_name[0], None)
+        return MatchedRecording(by_name[0], None)
     name = gold.video_id if given or same else by_name[0]
-    return Found(name, gold, tuple(_remarks(video, gold, own, length_ms)))
+    return MatchedRecording(name, gold, tuple(_remarks(video, gold, own, length_ms)))
 
 
 def _remarks(
@@ -110,5 +110,5 @@ def _path(name: str) -> str:
     return asked[0] if asked else parts.path
 
 
-PicturesOf = Callable[[GoldNames], Pictures]
+PicturesOf = Callable[[GoldNames], PictureTimes]
 """When the pictures of a recording are shown, read from its own timestamps."""

@@ -1,13 +1,13 @@
 """What a file of another tool says, whatever its format: names with their times, by recording.
 
 Nothing in here knows tasks or golds. A border is a time in whole milliseconds, or a picture of the video;
-which time that is, only the video's own timestamps say (`Pictures`).
+which time that is, only the video's own timestamps say (`PictureTimes`).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 
@@ -83,7 +83,7 @@ class MarkedInterval:
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class PictureTimes:
     """When each picture of a video is shown: ``starts_ms`` (ascending), and when the last one ends."""
 
     starts_ms: tuple[int, ...]
@@ -133,12 +133,12 @@ class MarkedVideo:
     sha256: str
     width: int
     height: int
-    pictures: Pictures
+    pictures: PictureTimes
     intervals: tuple[MarkedInterval, ...]
 
     @property
     def rate_hz(self) -> float:
-        """Pictures per second on average, for formats that want to know; no time rests on it."""
+        """PictureTimes per second on average, for formats that want to know; no time rests on it."""
         first_ms = self.pictures.starts_ms[0]
         lasts_ms = max(self.pictures.end_ms - first_ms, 1)
         return round(1000 * len(self.pictures.starts_ms) / lasts_ms, 3)
@@ -176,10 +176,15 @@ class Faults:
 def refusal(faults: Sequence[Text]) -> ExchangeError:
     """Why nothing of a file is taken: its first faults, and how many more there are."""
     told, more = faults[:_FAULTS_TOLD], len(faults) - _FAULTS_TOLD
-    en, ja = "; ".join(one.en for one in told), "。".join(one.ja for one in told)
+    en, ja = ".\n".join(one.en for one in told), "。\n".join(one.ja for one in told)
     if more > 0:
-        en, ja = f"{en}; and {more} more", f"{ja}。ほか {more} 件"
+        en, ja = f"{en}.\nAnd {more} more", f"{ja}。\nほか {more} 件"
     return ExchangeError(f"{en}. Nothing was taken.", ja=f"{ja}。何も取り込んでいません。")
+
+
+def said_at(source: str, texts: Iterable[Text]) -> list[Text]:
+    """Remarks on a file, with its name."""
+    return [Text(f"{source}: {one.en}", f"{source}：{one.ja}") for one in texts]
 
 
 def at_line(line: int, what: str = "") -> Text:

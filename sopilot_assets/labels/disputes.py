@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sopilot_assets.errors import LabelError
-from sopilot_assets.labels.events import Draft, LabelEvent, Source
+from sopilot_assets.labels.events import Draft, LabelAnswer, Source
 from sopilot_assets.labels.state import counting_events, newest_labels
 
 _BY_PEOPLE: Final = (Source.BLIND_HUMAN, Source.HUMAN)
@@ -16,27 +16,27 @@ _BY_PEOPLE: Final = (Source.BLIND_HUMAN, Source.HUMAN)
 @dataclass(frozen=True, slots=True)
 class Dispute:
     """A recording whose raters say yes and no. ``source`` is that of their labels, ``who`` those who differ,
-    by name; ``settled_by`` the event that settles it, None where nobody did.
+    by name; ``settled_by`` who settled it last, None where nobody did.
     """
 
     key: str
     source: Source
     who: tuple[str, ...]
-    settled_by: LabelEvent | None
+    settled_by: str | None
 
 
 def disputes(
-    events: Sequence[LabelEvent], sources: Iterable[Source | str] = tuple(Source)
+    events: Sequence[LabelAnswer], sources: Iterable[Source | str] = tuple(Source)
 ) -> dict[str, Dispute]:
     """The recordings of a task on which raters disagree, open and settled ones, by key."""
     counting = counting_events(events, sources)
     strength: dict[str, Source] = {}
-    settled: dict[tuple[str, Source], LabelEvent] = {}
+    settled: dict[tuple[str, Source], str] = {}
     for event, source in counting:
         if event.key not in strength or source.strength > strength[event.key].strength:
             strength[event.key] = source
         if event.adjudicates:
-            settled[event.key, source] = event
+            settled[event.key, source] = event.who
     found = {}
     for key, newest in newest_labels(events, sources).items():
         who = _who_differ(newest)
@@ -45,7 +45,7 @@ def disputes(
     return found
 
 
-def refuse_own_disputes(events: Sequence[LabelEvent], drafts: Iterable[Draft]) -> None:
+def refuse_own_disputes(events: Sequence[LabelAnswer], drafts: Iterable[Draft]) -> None:
     """Nothing; raises ``LabelError`` where somebody settles what they disagree on themselves. ``events`` are
     those of the drafts' task so far.
     """
@@ -62,7 +62,7 @@ def refuse_own_disputes(events: Sequence[LabelEvent], drafts: Iterable[Draft]) -
                 raise _not_a_third_person(draft, dispute)
 
 
-def _who_differ(newest: Mapping[str, LabelEvent]) -> tuple[str, ...]:
+def _who_differ(newest: Mapping[str, LabelAnswer]) -> tuple[str, ...]:
     said = {who: event.critical_expected for who, event in newest.items()}
     answers = set(said.values()) - {None}
     return (

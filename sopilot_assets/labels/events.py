@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Final, TypeVar
+from typing import Annotated, ClassVar, Final, Protocol, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -37,7 +37,10 @@ class Source(StrEnum):
     @property
     def strength(self) -> int:
         """Higher is stronger."""
-        return len(Source) - list(Source).index(self)
+        return _STRENGTHS[self]
+
+
+_STRENGTHS: Final = {source: len(Source) - place for place, source in enumerate(Source)}
 
 
 class RaterVerdict(StrEnum):
@@ -91,7 +94,8 @@ class Seen(_Strict):
     def _only_what_is_said(self, plain: SerializerFunctionWrapHandler) -> dict[str, object]:
         """The same fields as in events from before the others were asked about."""
         fields: dict[str, object] = plain(self)
-        return {k: v for k, v in fields.items() if k not in self.later_fields or v not in (None, False)}
+        unsaid = {name for name in self.later_fields if fields[name] is None or fields[name] is False}
+        return {name: value for name, value in fields.items() if name not in unsaid}
 
 
 class Agreement(Seen):
@@ -151,6 +155,33 @@ class Draft(ChainDraft):
 
 class LabelEvent(Draft, ChainEvent):
     """A draft in its place in the chain of its task."""
+
+
+class LabelAnswer(Protocol):
+    """What a label answers, and who gave it: all that most questions need of an event."""
+
+    @property
+    def key(self) -> str:
+        """The recording."""
+
+    @property
+    def who(self) -> str:
+        """Who labeled it."""
+
+    @property
+    def source(self) -> Source:
+        """How the label came about."""
+
+    @property
+    def critical_expected(self) -> bool | None:
+        """Whether there is a critical deviation; None where they cannot say."""
+
+    @property
+    def adjudicates(self) -> bool:
+        """Whether it settles a disagreement between others."""
+
+
+AnswerT = TypeVar("AnswerT", bound=LabelAnswer)
 
 
 def place(draft: Draft, *, seq: int, previous_hash: str) -> LabelEvent:

@@ -10,11 +10,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from sopilot_assets.labels.chain import labels_ledger
 from sopilot_assets.labels.disputes import Dispute, disputes
-from sopilot_assets.labels.events import LabelEvent, Source
+from sopilot_assets.labels.events import Source
 from sopilot_assets.labels.state import counting_events
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import plain_rows
@@ -23,9 +23,23 @@ RATERS_WANTED: Final = 2
 """So many people at most are offered a recording that nobody asked for."""
 _NOBODY: Final[frozenset[str]] = frozenset()
 _NEEDED: Final = (
-    'select task_id, key, who, "at", seq, event_id, source, critical_expected, adjudicates from all_rows '
+    'select task_id, key, who, "at", seq, source, critical_expected, adjudicates from all_rows '
     "where source in ('blind_human', 'human') order by task_id, seq"
 )
+_SOURCES: Final = {source.value: source for source in Source}
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """What a label answers, without its note and its deviations; ``seq`` is its place in the task's chain."""
+
+    key: str
+    who: str
+    at: str
+    seq: int
+    source: Source
+    critical_expected: bool | None
+    adjudicates: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +92,13 @@ class TaskLabels:
 
     ``trainees`` are its recordings to label, ``wanted`` says which are asked for. ``blind`` is who labeled
     each recording blind, ``spoken`` who said anything of it, ``informed`` who did so with the findings in
-    view; ``disputed`` are the open disputes by key. ``events`` hold no notes and no findings.
+    view; ``disputed`` are the open disputes by key.
     """
 
     task_id: str
     trainees: frozenset[str]
     wanted: Mapping[str, AskedFor]
-    events: Sequence[LabelEvent]
+    events: Sequence[GivenAnswer]
     blind: Mapping[str, frozenset[str]]
     spoken: Mapping[str, frozenset[str]]
     informed: Mapping[str, frozenset[str]]
@@ -142,7 +156,7 @@ class TaskLabels:
 
 def task_labels(
     task_id: str,
-    events: Sequence[LabelEvent],
+    events: Sequence[GivenAnswer],
     *,
     trainees: Collection[str],
     shown: Collection[str],
@@ -151,10 +165,10 @@ def task_labels(
     """The blind labels of a task; ``shown`` are the recordings that people can look at, promoted ones
     included: disputes on others cannot be settled by looking.
     """
-    found = disputes(events)
+    found, visible = disputes(events), frozenset(shown)
     order = {event.key: event.seq for event in events if event.key in found}  # of the last word on it
     waiting = sorted(
-        (one for one in found.values() if one.settled_by is None and one.key in set(shown)),
+        (one for one in found.values() if one.settled_by is None and one.key in visible),
         key=lambda one: order[one.key],
     )
     return TaskLabels(
@@ -171,19 +185,27 @@ def task_labels(
     )
 
 
-def spoken_events(home: Home) -> dict[str, list[LabelEvent]]:
-    """What people said of recordings, by task and in order, with only what queues and agreement need: no
-    notes, no findings. The chains are not verified here; they are where something is added to them.
+def given_answers(home: Home) -> dict[str, list[GivenAnswer]]:
+    """What people answered about recordings, by task and in order. The chains are not verified here; they are
+    where something is added to them.
     """
-    found: dict[str, list[LabelEvent]] = {}
+    found: dict[str, list[GivenAnswer]] = {}
     for row in plain_rows(labels_ledger(home).query(_NEEDED)):
-        fields: dict[str, Any] = {**row, "source": Source(str(row["source"]))}
-        event = LabelEvent.model_construct(None, **fields)
-        found.setdefault(event.task_id, []).append(event)
+        answer = row["critical_expected"]
+        given = GivenAnswer(
+            key=str(row["key"]),
+            who=str(row["who"]),
+            at=str(row["at"]),
+            seq=int(row["seq"] or 0),
+            source=_SOURCES[str(row["source"])],
+            critical_expected=None if answer is None else bool(answer),
+            adjudicates=bool(row["adjudicates"]),
+        )
+        found.setdefault(str(row["task_id"]), []).append(given)
     return found
 
 
-def _people(events: Iterable[LabelEvent]) -> dict[str, frozenset[str]]:
+def _people(events: Iterable[GivenAnswer]) -> dict[str, frozenset[str]]:
     by_key: dict[str, set[str]] = {}
     for event in events:
         by_key.setdefault(event.key, set()).add(event.who)

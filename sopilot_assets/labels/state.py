@@ -9,7 +9,7 @@ from typing import Final
 import pandas as pd
 
 from sopilot_assets.errors import LabelError
-from sopilot_assets.labels.events import LabelEvent, Source
+from sopilot_assets.labels.events import AnswerT, LabelEvent, Source
 from sopilot_assets.store.ledgers import Cell
 
 STATE_COLUMNS: Final = {
@@ -52,8 +52,8 @@ class Coverage:
 
 
 def counting_events(
-    events: Sequence[LabelEvent], sources: Iterable[Source | str]
-) -> list[tuple[LabelEvent, Source]]:
+    events: Sequence[AnswerT], sources: Iterable[Source | str]
+) -> list[tuple[AnswerT, Source]]:
     """The events of these sources, in order, each with the source it counts as.
 
     A blind label that follows one by the same person about the same recording with the findings in view is
@@ -74,8 +74,8 @@ def counting_events(
 
 
 def newest_labels(
-    events: Sequence[LabelEvent], sources: Iterable[Source | str]
-) -> dict[str, dict[str, LabelEvent]]:
+    events: Sequence[AnswerT], sources: Iterable[Source | str]
+) -> dict[str, dict[str, AnswerT]]:
     """By recording and person the newest label of the strongest source that counts there; those that
     adjudicate are left out.
     """
@@ -84,7 +84,7 @@ def newest_labels(
     for event, source in counting:
         if event.key not in strongest or source.strength > strongest[event.key].strength:
             strongest[event.key] = source
-    newest: dict[str, dict[str, LabelEvent]] = {}
+    newest: dict[str, dict[str, AnswerT]] = {}
     for event, source in counting:
         if source is strongest[event.key] and not event.adjudicates:
             newest.setdefault(event.key, {})[event.who] = event

@@ -6,11 +6,12 @@ A page draws them as SVG in the size that it has, so that dots stay round and le
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sopilot_assets.people.curves import Practice, ShareAt
 from sopilot_assets.people.recordings import OwnRecording
+from sopilot_assets.people.step_times import StepTimes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +62,36 @@ def score_chart(recordings: Sequence[OwnRecording]) -> ResultsChart:
     return ResultsChart(dots, "", "", len(recordings), 100.0)
 
 
-def time_chart(recordings: Sequence[OwnRecording], law: Practice | None) -> ResultsChart:
-    """The length of each recording in seconds, and the law of practice."""
+def time_chart(
+    recordings: Sequence[OwnRecording], seconds: Mapping[str, float], law: Practice | None = None
+) -> ResultsChart:
+    """The times of recordings in seconds, by key, and the law of practice; no dots where there are none."""
     place, line = _places(len(recordings)), () if law is None else law.line
-    highest = max([one.duration_s for one in recordings] + [at.seconds for at in line], default=0.0)
-    top = _round_up(highest)
+    top = _round_up(max([*seconds.values(), *(at.seconds for at in line)], default=0.0))
     dots = tuple(
-        Dot(place(number), 100 - 100 * one.duration_s / top, number, one)
+        Dot(place(number), 100 - 100 * seconds[one.key] / top, number, one)
         for number, one in enumerate(recordings, 1)
-        if one.duration_s > 0
+        if one.key in seconds
     )
     points = [(place(at.number), at.seconds, at.low_s, at.high_s) for at in line]
     return ResultsChart(dots, *_curve(points, top), len(recordings), top)
+
+
+@dataclass(frozen=True, slots=True)
+class StepChart:
+    """The times of one step, and where the golds' range lies: ``upper`` to ``lower`` from the top."""
+
+    times: StepTimes
+    chart: ResultsChart
+    upper: float
+    lower: float
+
+
+def step_chart(recordings: Sequence[OwnRecording], times: StepTimes) -> StepChart:
+    """The times of one step against the golds' range."""
+    chart = time_chart(recordings, {**times.seconds, "": times.high_s})
+    low, high = (100 - 100 * value / chart.top for value in (times.low_s, times.high_s))
+    return StepChart(times, chart, high, low)
 
 
 def bars(counts: Sequence[int], most: int) -> tuple[tuple[float, float], ...]:
@@ -106,12 +125,12 @@ def _curve(points: Sequence[tuple[float, float, float, float]], top: float) -> t
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50 ... from a value on, at least 1.
+    """The next round number from a value on, at least 1.
 
-    >>> [_round_up(value) for value in (0.0, 1.0, 33.0, 130.0)]
-    [1.0, 1.0, 50.0, 200.0]
+    >>> [_round_up(value) for value in (0.0, 1.0, 33.0, 76.0, 130.0)]
+    [1.0, 1.0, 40.0, 80.0, 200.0]
     """
     if value <= 1:
         return 1.0
     power = 10 ** math.floor(math.log10(value))
-    return float(next(step * power for step in (1, 2, 5, 10) if value <= step * power))
+    return float(next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10) if value <= step * power))

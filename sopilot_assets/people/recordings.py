@@ -47,7 +47,6 @@ class OwnRecording:
     name: str
     at: datetime
     recorded: bool
-    duration_s: float
     decision: Decision | None
     score: float | None
     found: tuple[FoundDeviation, ...]
@@ -99,7 +98,6 @@ def _recording(row: Row, said: Sequence[Row]) -> tuple[str, OwnRecording]:
         name=str(row["original_name"]),
         at=at if at.tzinfo is not None else at.replace(tzinfo=UTC),
         recorded=row["recorded_at"] is not None,
-        duration_s=float(row["duration_s"] or 0.0),
         decision=decision,
         score=None if row["score"] is None else float(row["score"]),
         found=_found(row, said),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -11,9 +11,11 @@ from typing import Final
 from sopilot_assets.people.curves import Practice, ShareAt, practice, running_shares
 from sopilot_assets.people.recordings import OwnRecording, recordings_of
 from sopilot_assets.people.repeats import Repeat, repeats
+from sopilot_assets.people.step_times import PersonTimes, times_of
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.stations.recording_list import NOT_JUDGED
 from sopilot_assets.store.home import Home
+from sopilot_assets.tasks import TaskSpec
 
 KINDS: Final = (
     *(
@@ -34,14 +36,14 @@ KINDS: Final = (
 @dataclass(frozen=True, slots=True)
 class Week:
     """The recordings of a week, which begins on the Monday ``begins`` where it was recorded: how many of each
-    of `KINDS`, in that order, the median of their points, and of their lengths in seconds. None where there
-    is none.
+    of `KINDS`, in that order, the median of their points, and of their cycles in seconds. None where there is
+    none.
     """
 
     begins: date
     counts: tuple[int, ...]
     score: float | None
-    duration_s: float | None
+    cycle_s: float | None
 
     @property
     def recordings(self) -> int:
@@ -62,6 +64,7 @@ class PersonResults:
     recordings: tuple[OwnRecording, ...]
     decided: tuple[OwnRecording, ...]
     shares: tuple[ShareAt, ...]
+    times: PersonTimes
     practice: Practice | None
     weeks: tuple[Week, ...]
     repeats: tuple[Repeat, ...]
@@ -88,9 +91,11 @@ class PersonResults:
         return sum(one.decision is Decision.NOT_VERIFIABLE and not one.disputed for one in self.recordings)
 
 
-def results_of(home: Home, person: str, task_id: str | None = None) -> PersonResults | None:
+def results_of(
+    home: Home, person: str, task_id: str | None = None, *, tasks: Mapping[str, TaskSpec]
+) -> PersonResults | None:
     """The results of a person at a task, at that of the newest recording where it is None; None where they
-    have no recording of it.
+    have no recording of it. ``tasks`` tell the order of the steps.
     """
     of_task = recordings_of(home, person)
     if task_id is None and of_task:
@@ -99,6 +104,8 @@ def results_of(home: Home, person: str, task_id: str | None = None) -> PersonRes
         return None
     recordings = of_task[task_id]
     decided = tuple(one for one in recordings if one.counts)
+    keys, steps = [one.key for one in recordings], tasks[task_id].steps if task_id in tasks else ()
+    times = times_of(home, person, task_id, keys=keys, steps=[step.id for step in steps])
     return PersonResults(
         person,
         task_id,
@@ -106,32 +113,31 @@ def results_of(home: Home, person: str, task_id: str | None = None) -> PersonRes
         recordings,
         decided,
         running_shares([_passed(one) for one in decided]),
-        practice(
-            [(number, one.duration_s) for number, one in enumerate(recordings, 1) if one.duration_s > 0]
-        ),
-        weeks(recordings),
+        times,
+        practice([(number, times.cycles[key]) for number, key in enumerate(keys, 1) if key in times.cycles]),
+        weeks(recordings, times.cycles),
         repeats(recordings),
     )
 
 
-def weeks(recordings: Sequence[OwnRecording]) -> tuple[Week, ...]:
-    """The weeks in which there are recordings, the newest first."""
+def weeks(recordings: Sequence[OwnRecording], cycles: Mapping[str, float]) -> tuple[Week, ...]:
+    """The weeks in which there are recordings, the newest first; ``cycles`` are theirs in seconds, by key."""
     of_week: dict[date, list[OwnRecording]] = {}
     for one in recordings:
         day = one.at.date()
         of_week.setdefault(day - timedelta(days=day.weekday()), []).append(one)
-    return tuple(_week(begins, its) for begins, its in sorted(of_week.items(), reverse=True))
+    return tuple(_week(begins, its, cycles) for begins, its in sorted(of_week.items(), reverse=True))
 
 
-def _week(begins: date, recordings: Sequence[OwnRecording]) -> Week:
+def _week(begins: date, recordings: Sequence[OwnRecording], cycles: Mapping[str, float]) -> Week:
     kinds = [NOT_JUDGED if one.decision is None else one.decision.value for one in recordings]
     scores = [one.score for one in recordings if one.score is not None]
-    lengths = [one.duration_s for one in recordings if one.duration_s > 0]
+    seconds = [cycles[one.key] for one in recordings if one.key in cycles]
     return Week(
         begins,
         tuple(kinds.count(kind) for kind in KINDS),
         statistics.median(scores) if scores else None,
-        statistics.median(lengths) if lengths else None,
+        statistics.median(seconds) if seconds else None,
     )
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from sopilot_assets.capture.marks import MarkDraft, append_marks, marks_chain, newest_event
 from sopilot_assets.capture.registry import Recording, find_recordings, stored_file
 from sopilot_assets.errors import ExchangeError
-from sopilot_assets.exchange.formats import Format, read_files, written
-from sopilot_assets.exchange.said import MarkedInterval, MarkedVideo, Pictures, Vocabulary
+from sopilot_assets.exchange.formats import FileFormat, read_files, written
+from sopilot_assets.exchange.said import MarkedInterval, MarkedVideo, PictureTimes, Vocabulary
 from sopilot_assets.exchange.steps import FileSteps, steps_in
 from sopilot_assets.processes.limited import run_limited
 from sopilot_assets.reference.annotations import GoldNames, StepInterval, shortest_name
+from sopilot_assets.reference.border_agreement import BorderAgreement, border_agreement
 from sopilot_assets.reference.step_names import StepNames
 from sopilot_assets.stations.gold_inputs import GoldInputs, gold_names, same_steps, step_intervals
 from sopilot_assets.stations.gold_marks import SHEET, Proposed, checked_steps, confirmed_of, mark_draft
@@ -28,13 +29,16 @@ from sopilot_assets.video.probe import read_index
 
 @dataclass(frozen=True, slots=True)
 class GoldSteps:
-    """What a file says of one gold: its steps, whether that is anything new, and where it comes from."""
+    """What a file says of one gold: its steps, whether its mark says something else, where they come from,
+    and how they agree with the steps that count; None where it has none.
+    """
 
     gold: Recording
     name: str
     steps: tuple[StepInterval, ...]
     new: bool
     came_from: str
+    agreement: BorderAgreement | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,11 @@ def read_steps(
     data: bytes,
     *,
     source: str,
-    form: Format | None = None,
+    form: FileFormat | None = None,
     recording: str | None = None,
 ) -> TakenSteps:
-    """What a file says of a task's golds; nothing is changed. ``recording`` names the gold that it is about,
-    where its own words do not.
+    """What a file says of a task's golds, or of the ``recording`` alone; nothing is changed. A file of one
+    recording is about that one, whatever it calls it.
 
     Raises ``ExchangeError`` that names each fault by its place in the file.
     """
@@ -101,8 +105,11 @@ def _compared(
             continue
         mark = inputs.marks.get(str(gold.key))
         new = mark is None or not same_steps(found.steps, step_intervals(task, mark.steps))
-        came_from = SHEET if found.format is Format.CSV else f"{found.format.value}: {found.source}"[:200]
-        every.append(GoldSteps(gold, shortest_name(called, list(golds)), found.steps, new, came_from))
+        came_from = SHEET if found.format is FileFormat.CSV else f"{found.format.value}: {found.source}"[:200]
+        counts = inputs.annotations.steps.get(called.video_id)
+        agreement = border_agreement(counts, found.steps) if counts else None
+        name = shortest_name(called, list(golds))
+        every.append(GoldSteps(gold, name, found.steps, new, came_from, agreement))
     every.sort(key=lambda one: one.name)
     return TakenSteps(tuple(every), said.strangers, said.remarks)
 
@@ -116,7 +123,7 @@ def import_steps(
     who: str,
     at: datetime,
     run_id: str,
-    form: Format | None = None,
+    form: FileFormat | None = None,
     recording: str | None = None,
 ) -> TakenSteps:
     """Take the steps of golds from a file: a mark for each gold of which it says something else than the
@@ -147,7 +154,7 @@ def import_steps(
 
 
 def export_steps(
-    home: Home, task: TaskSpec, inputs: GoldInputs, form: Format, *, recording: str | None = None
+    home: Home, task: TaskSpec, inputs: GoldInputs, form: FileFormat, *, recording: str | None = None
 ) -> tuple[str, bytes]:
     """The steps that count of a task's golds, or of one ``recording``, in a format: the suffix of the file
     (``.zip`` where the format has a file for each recording and there are several), and its bytes.
@@ -192,11 +199,11 @@ def _marked(
     )
 
 
-def pictures_of(home: Home, recording: Recording) -> Pictures:
+def pictures_of(home: Home, recording: Recording) -> PictureTimes:
     """When the pictures of a recording's own file are shown; raises the reader's `VideoError`."""
     film = film_of(home, recording)
     if film.itself:
-        return Pictures(film.frames_ms, film.end_ms)
+        return PictureTimes(film.frames_ms, film.end_ms)
     return run_limited(
         read_pictures,
         (stored_file(home, recording),),
@@ -205,9 +212,9 @@ def pictures_of(home: Home, recording: Recording) -> Pictures:
     )
 
 
-def read_pictures(source: Path) -> Pictures:
+def read_pictures(source: Path) -> PictureTimes:
     """What `pictures_of` gives; runs in a child process."""
     index = read_index(at_hand(source))
-    return Pictures(
+    return PictureTimes(
         tuple(round(float(time_s) * 1000) for time_s in index.starts_s), round(index.end_s * 1000)
     )

@@ -105,7 +105,7 @@ def promotions_of(home: Home, task_id: str) -> list[PromotionEvent]:
 def references_made(home: Home, task_id: str) -> tuple[ReferenceMade, ...]:
     """The references that a task ever had, in order; one that came back is there twice."""
     rows = references_ledger(home).query(
-        "select reference_id, written_at, golds, persons, promoted from all_rows, asked "
+        "select reference_id, written_at, golds, persons, promoted from written, asked "
         "where task_id = asked.its_task and reference_id is not null order by written_at, row_id",
         asked=pd.DataFrame({"its_task": [task_id]}, dtype="string"),
     )

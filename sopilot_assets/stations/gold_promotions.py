@@ -7,6 +7,7 @@ rests on the golds is stale then, and is made again like after any other change 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from upath import UPath
 
 from sopilot_assets.alignment.spans import Alignment, SpanKind
 from sopilot_assets.alignment.stored import load_alignment
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.capture.lock import only_intake
 from sopilot_assets.capture.promotions import (
     WHY_LETTERS,
@@ -35,9 +37,11 @@ from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.reference.step_names import StepNames
 from sopilot_assets.stations.gold_inputs import GoldInputs, embedding_models, gold_names
 from sopilot_assets.stations.gold_marks import Proposed, checked_steps, confirmed_of
-from sopilot_assets.stations.step_proposals import propose_steps
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.tasks import TaskSpec, load_task
+
+with at_first_use():
+    from sopilot_assets.stations import step_proposals
 
 DIGITS: Final = 3
 """Decimals of the seconds that an event keeps."""
@@ -163,6 +167,13 @@ def promotable_recording(home: Home, key: PartitionKey) -> Recording:
             ja=f"{key}：登録された録画ではありません。",
         )
     _require_trainee(recording, None)
+    if recording.promotion is not None:
+        who, at = recording.promotion.who, recording.promotion.at
+        en, ja = (
+            f"it is a gold already: {who} promoted it ({at})",
+            f"{who} がすでにお手本にしています（{at}）",
+        )
+        raise _refused(recording, en, ja)
     _require_right(home, recording)
     return recording
 
@@ -176,7 +187,9 @@ def proposed_to_promote(home: Home, task: TaskSpec, inputs: GoldInputs, recordin
     try:
         return Proposed(decoded_steps(home, task, recording), _alignment_source(home, task))
     except GoldError:
-        found = propose_steps(home, task, inputs, recording)
+        model_id = embedding_models(home).get(str(recording.key))
+        embedded = {**inputs.embedded, **({str(recording.key): model_id} if model_id else {})}
+        found = step_proposals.propose_steps(home, task, replace(inputs, embedded=embedded), recording)
         return Proposed(confirmed_of(task, found.steps), found.by)
 
 

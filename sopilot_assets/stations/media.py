@@ -72,7 +72,7 @@ def make_stills(home: Home, wanted: Sequence[tuple[Recording, int]]) -> bool:
     """Make those of the pictures that wait, in one child process, a video at a time; False, and nothing made,
     where somebody else is at it.
     """
-    with _only_maker(home, "stills") as alone:
+    with only_maker(home, "stills") as alone:
         if alone:
             work = _waiting(home, wanted)
             results = map_limited(
@@ -104,7 +104,7 @@ def make_video(home: Home, recording: Recording) -> bool:
     """Find out whether browsers play a recording, and make its proxy where they do not, in a child process;
     False, and nothing made, where somebody else is at it.
     """
-    with _only_maker(home, "videos") as alone:
+    with only_maker(home, "videos") as alone:
         if alone and video_of(home, recording).waits:
             args = (stored_file(home, recording), local_path(home.proxies), recording.key.video_id)
             try:
@@ -175,7 +175,7 @@ def _failure(target: Path) -> Path:
 
 
 @contextmanager
-def _only_maker(home: Home, what: str) -> Iterator[bool]:
+def only_maker(home: Home, what: str) -> Iterator[bool]:
     """Whether nobody else on this machine makes any of these now; then nobody else does meanwhile."""
     held = take(local_path(home.proxies) / f".{what}.lock")
     try:

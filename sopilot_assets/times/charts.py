@@ -24,7 +24,7 @@ from sopilot_assets.store.ledgers import Row
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.texts.languages import Text
 from sopilot_assets.times.occurrences import OccurrenceKind
-from sopilot_assets.times.work import Bar, Combination, CombinedStep
+from sopilot_assets.times.work import Combination, CombinedStep, StackedCycle
 
 TAKT_COLOUR: Final = "#c0392b"
 WAITING_COLOUR: Final = "#9aa0a6"
@@ -76,7 +76,7 @@ def cycle_chart(rows: Sequence[Row], *, takt_s: float | None) -> Drawing:
     return Drawing(width, _HEIGHT, (*shapes, *_takt_line(takt_s, y, width)))
 
 
-def yamazumi_chart(task: TaskSpec, bars: Sequence[Bar], *, takt_s: float | None) -> Drawing:
+def yamazumi_chart(task: TaskSpec, bars: Sequence[StackedCycle], *, takt_s: float | None) -> Drawing:
     """The bars beside each other, each a stack of the steps from the bottom up, then rework, other work and
     waiting, with the takt time across them.
     """
@@ -96,7 +96,7 @@ def yamazumi_chart(task: TaskSpec, bars: Sequence[Bar], *, takt_s: float | None)
 
 
 def _stacked(
-    task: TaskSpec, bar: Bar, left: float, right: float, y: Callable[[float], float]
+    task: TaskSpec, bar: StackedCycle, left: float, right: float, y: Callable[[float], float]
 ) -> Iterator[Shape]:
     parts = [
         (str(number), bar.steps[step.id], step_colour(number - 1))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from sopilot_assets.alignment.spans import Alignment
-from sopilot_assets.reference.model import Reference
 from sopilot_assets.scoring.ledger import algorithm_version
 from sopilot_assets.scoring.result import Score
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.times.occurrences import Occurrence, OccurrenceKind, cycle, occurrences
+
+if TYPE_CHECKING:
+    from sopilot_assets.reference.model import Reference
 
 TIMES_VERSION: Final = "times-1"
 CYCLE: Final = "cycle"

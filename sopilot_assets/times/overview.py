@@ -10,7 +10,7 @@ from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.times.costs import Costly, ToTrain, costly_deviations, train_first
 from sopilot_assets.times.figures import By, TimesFilter, cycle_figures, filtered, sites, step_figures, weeks
 from sopilot_assets.times.reading import Times
-from sopilot_assets.times.work import Bar, Combination, combination, yamazumi
+from sopilot_assets.times.work import Combination, StackedCycle, combination, yamazumi
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class TaskTimes:
     whole: Row
     by_week: tuple[Row, ...]
     steps: tuple[Row, ...]
-    bars: tuple[Bar, ...]
+    bars: tuple[StackedCycle, ...]
     combination: Combination
     costly: tuple[Costly, ...]
     train: tuple[ToTrain, ...]

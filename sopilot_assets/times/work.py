@@ -16,8 +16,8 @@ MOST_BARS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """One bar of a yamazumi: whose mean complete cycle it is (None: unknown), over ``n`` recordings, and what
+class StackedCycle:
+    """A bar of a yamazumi: whose mean complete cycle it is (None: unknown), over ``n`` recordings, and what
     that consists of, in seconds: ``steps`` in the order of the task, done for the first time, then rework,
     other work and waiting.
     """
@@ -70,7 +70,7 @@ class Combination:
         return (self.steps[-1].end_s if self.steps else 0.0) + self.other_s
 
 
-def yamazumi(times: Times, task: TaskSpec, wanted: TimesFilter, *, by: By) -> tuple[Bar, ...]:
+def yamazumi(times: Times, task: TaskSpec, wanted: TimesFilter, *, by: By) -> tuple[StackedCycle, ...]:
     """A bar for each site, person or week that has complete recordings of the task: weeks in order, the
     newest `MOST_BARS` of them; the others the slowest first, of more than `MOST_BARS` those with most
     recordings.
@@ -100,7 +100,7 @@ def combination(times: Times, task: TaskSpec, wanted: TimesFilter) -> Combinatio
     return Combination(bar.n, tuple(lines), max(unassigned, 0.0))
 
 
-def _bar(name: str | None, rows: list[dict[str, Cell]], task: TaskSpec) -> Bar:
+def _bar(name: str | None, rows: list[dict[str, Cell]], task: TaskSpec) -> StackedCycle:
     """The rows hold one for each step, and one without a step for what belongs to none."""
 
     def total(part: str) -> float:
@@ -108,7 +108,9 @@ def _bar(name: str | None, rows: list[dict[str, Cell]], task: TaskSpec) -> Bar:
 
     first = {str(row["step_id"]): float(row["first_s"] or 0.0) for row in rows}
     steps = {step_id: first.get(step_id, 0.0) for step_id in task.step_ids}
-    return Bar(name, int(rows[0]["n"] or 0), steps, total("rework_s"), total("other_s"), total("waiting_s"))
+    return StackedCycle(
+        name, int(rows[0]["n"] or 0), steps, total("rework_s"), total("other_s"), total("waiting_s")
+    )
 
 
 def _by_name(rows: list[dict[str, Cell]]) -> dict[str | None, list[dict[str, Cell]]]:

@@ -11,7 +11,8 @@ from typing import Final
 
 from sopilot_assets.capture.reasons import REASON_TEXTS, Reason
 from sopilot_assets.capture.registry import Registry
-from sopilot_assets.reference.ledger import reference_states
+from sopilot_assets.reference.ledger import ReferenceState, reference_states
+from sopilot_assets.scoring.ledger import algorithm_version
 from sopilot_assets.scoring.result import Objection
 from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
 from sopilot_assets.stations.gold_inputs import task_inputs
@@ -52,6 +53,8 @@ class Refused:
 class TaskProgress:
     """How far a task is: recordings against the targets, and what waits in it. ``renewing``: golds or their
     steps changed, and no reference was made of them yet. ``candidates`` could become golds.
+    ``behind`` counts the results that were made with the reference before, and are brought up to date by
+    themselves.
     """
 
     task_id: str
@@ -65,6 +68,7 @@ class TaskProgress:
     disputed: int
     without_steps: tuple[str, ...]
     renewing: bool
+    behind: int
     candidates: int
 
 
@@ -143,6 +147,7 @@ def _progress(
     home: Home, rows: Rows, now: datetime, tasks: Mapping[str, TaskSpec]
 ) -> tuple[TaskProgress, ...]:
     inputs, states = task_inputs(home, tasks, Registry.read_golds(home)), reference_states(home)
+    behind = _behind(rows, states, tasks)
     renewing = {task for task, its in inputs.items() if its.is_renewed(states.get(task))}
     return tuple(
         TaskProgress(
@@ -152,10 +157,27 @@ def _progress(
             not_judged=_count(row["without_score"]),
             without_steps=inputs[str(row["task"])].unannotated if row["task"] in inputs else (),
             renewing=row["task"] in renewing,
+            behind=behind.get(str(row["task"]), 0),
             candidates=rows.candidates(str(row["task"])),
         )
         for row in counts.progress(rows, facts_for_counts(home, now))
     )
+
+
+def _behind(
+    rows: Rows, states: Mapping[str, ReferenceState], tasks: Mapping[str, TaskSpec]
+) -> dict[str, int]:
+    """How many results of each task wait for nothing but the new reference; what else is out of date is not
+    brought up to date by itself.
+    """
+    scores, algorithm = rows.scores, algorithm_version()
+    found: dict[str, int] = {}
+    for task_id, state in states.items():
+        if task_id in tasks and state.reference_id is not None:
+            its = scores[scores["task_id"] == task_id]
+            before = its["reference_id"].ne(state.reference_id) & its["algorithm"].eq(algorithm)
+            found[task_id] = int((before & its["task_fingerprint"].eq(tasks[task_id].fingerprint())).sum())
+    return found
 
 
 _COUNTS: Final = ("golds", "golds_target", "trainees", "trainees_target", "to_audit", "disputed")

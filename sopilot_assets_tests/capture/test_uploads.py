@@ -76,7 +76,7 @@ def send(home: Home, upload: Upload, data: bytes, *, offset: int = 0, checksum: 
 
 
 def uploaded(home: Home, data: bytes, **told: str) -> Upload:
-    upload = began(home, data, **told)  # type: ignore[arg-type]
+    upload = began(home, data, **told)
     send(home, upload, data)
     land(home, upload)
     return upload
@@ -243,7 +243,7 @@ def test_a_name_with_its_hash_keeps_the_hash(name: str, hashed: str) -> None:
 def test_a_refusal_in_japanese_quotes_no_english(tmp_path: Path, place: dict[str, str]) -> None:
     home = Home.at(tmp_path)
     with pytest.raises(UploadError, match="expected a plain folder name") as refused:
-        began(home, DATA, **place)  # type: ignore[arg-type]
+        began(home, DATA, **place)
     assert "expected" not in refused.value.ja
     assert "使えません" in refused.value.ja
     crowded = room_for_files(home, DiskLimits(pause_gib=1e6, resume_gib=1e6, warn_gib=1e6))

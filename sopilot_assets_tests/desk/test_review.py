@@ -293,3 +293,12 @@ def test_nobody_who_is_not_signed_in_gets_anything(judged: Home) -> None:
     )
     assert {browser.get(path).status_code for path in paths} == {303}
     assert browser.post(f"/recordings/{one.key}/say", data={}).status_code == 401
+
+
+def test_a_recording_leads_a_trainer_to_what_else_its_person_did(judged: Home) -> None:
+    one, gold = of_role(judged, "trainee")[0], of_role(judged, "gold")[0]
+    page = signed_in(judged, "tom", Role.TRAINER).get(f"/recordings/{one.key}").text
+    address = f"/people/results?person={one.person}&amp;task={one.task_id}"
+    assert f'href="{address}"' in page
+    assert "/people/results" not in signed_in(judged, "tom").get(f"/recordings/{gold.key}").text
+    assert "/people" not in signed_in(judged, "rae", Role.RATER).get(f"/recordings/{gold.key}").text

@@ -8,8 +8,8 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from sopilot_assets.exchange.formats import Format, read_files
-from sopilot_assets.exchange.said import MarkedInterval, MarkedVideo, Pictures, Vocabulary
+from sopilot_assets.exchange.formats import FileFormat, read_files
+from sopilot_assets.exchange.said import MarkedInterval, MarkedVideo, PictureTimes, Vocabulary
 from sopilot_assets.exchange.steps import FileSteps, steps_in
 from sopilot_assets.reference.annotations import GoldNames
 from sopilot_assets.reference.step_names import StepNames
@@ -20,10 +20,10 @@ VOCABULARY: Final = Vocabulary("Filter <change> & more", IDS)
 HASHES: Final = ("a" * 64, "b" * 64)
 NAMES: Final = ("ガイド 01.mp4", "take&02.mp4")
 GUIDE, TAKE = NAMES
-EVERY_40_MS: Final = Pictures(tuple(range(0, 60_000, 40)), 60_000)
+EVERY_40_MS: Final = PictureTimes(tuple(range(0, 60_000, 40)), 60_000)
 
 
-def golds(shown: Pictures = EVERY_40_MS) -> tuple[GoldNames, ...]:
+def golds(shown: PictureTimes = EVERY_40_MS) -> tuple[GoldNames, ...]:
     """The two recordings as golds."""
     return tuple(
         GoldNames(sha256[:12], f"filter/gold/line1/{name}", shown.end_ms / 1000, (sha256,))
@@ -31,14 +31,18 @@ def golds(shown: Pictures = EVERY_40_MS) -> tuple[GoldNames, ...]:
     )
 
 
-def video(place: int, *intervals: tuple[str, int, int], pictures: Pictures = EVERY_40_MS) -> MarkedVideo:
+def video(place: int, *intervals: tuple[str, int, int], pictures: PictureTimes = EVERY_40_MS) -> MarkedVideo:
     """One of the two recordings with these steps: name, begin and end in milliseconds."""
     marked = tuple(MarkedInterval(*one) for one in intervals)
     return MarkedVideo(NAMES[place], HASHES[place], 640, 480, pictures, marked)
 
 
 def read(
-    data: bytes, *, source: str = "steps", pictures: Pictures = EVERY_40_MS, told: Format | None = None
+    data: bytes,
+    *,
+    source: str = "steps",
+    pictures: PictureTimes = EVERY_40_MS,
+    told: FileFormat | None = None,
 ) -> FileSteps:
     """What a file says of the two recordings."""
     return steps_in(
@@ -59,18 +63,18 @@ def milliseconds(said: FileSteps) -> dict[str, list[tuple[str, int, int]]]:
 
 
 @st.composite
-def pictures(draw: st.DrawFn) -> Pictures:
+def pictures(draw: st.DrawFn) -> PictureTimes:
     """When pictures are shown at a rate that changes, and not always from 0 on."""
     gaps = draw(st.lists(st.integers(7, 130), min_size=8, max_size=24))
     first = draw(st.sampled_from((0, 0, 33, 700)))
     starts = [first]
     for gap in gaps:
         starts.append(starts[-1] + gap)
-    return Pictures(tuple(starts[:-1]), starts[-1])
+    return PictureTimes(tuple(starts[:-1]), starts[-1])
 
 
 @st.composite
-def marked(draw: st.DrawFn, shown: Pictures) -> Sequence[tuple[str, int, int]]:
+def marked(draw: st.DrawFn, shown: PictureTimes) -> Sequence[tuple[str, int, int]]:
     """Steps without gaps or with, some shorter than a picture."""
     borders = sorted(draw(st.sets(st.integers(0, shown.end_ms), min_size=2, max_size=7)))
     spans = list(pairwise(borders))

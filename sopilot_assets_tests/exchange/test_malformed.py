@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from sopilot_assets.errors import ExchangeError
-from sopilot_assets.exchange.formats import Format, written
+from sopilot_assets.exchange.formats import FileFormat, written
 from sopilot_assets_tests.exchange.recorded import EVERY_40_MS, GUIDE, TAKE, VOCABULARY, read, video
 from sopilot_assets_tests.exchange.test_tools import VIA_CSV, cvat, cvat_track
 
@@ -19,7 +19,7 @@ OURS: Final = {
     form: written(form, [video(0, ("open_cover", 0, 4517), ("pull_filter", 4517, 9123))], VOCABULARY)[
         1
     ].decode()
-    for form in Format
+    for form in FileFormat
 }
 BOMB: Final = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>'
 OUTSIDE: Final = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
@@ -27,7 +27,7 @@ Case = tuple[str | bytes, str]
 Change = Callable[[Any], object]
 
 
-def put(form: Format, old: str, new: str) -> str:
+def put(form: FileFormat, old: str, new: str) -> str:
     """The file that we write, with something else in it."""
     assert old in OURS[form], f"{old!r} is not in {OURS[form]}"
     return OURS[form].replace(old, new)
@@ -35,14 +35,14 @@ def put(form: Format, old: str, new: str) -> str:
 
 def via(change: Change) -> str:
     """The VIA project that we write, changed and indented."""
-    project = json.loads(OURS[Format.VIA])
+    project = json.loads(OURS[FileFormat.VIA])
     change(project)
     return json.dumps(project, indent=1)
 
 
 def label_studio(change: Change) -> str:
     """The tasks that we write, changed."""
-    tasks = json.loads(OURS[Format.LABEL_STUDIO])
+    tasks = json.loads(OURS[FileFormat.LABEL_STUDIO])
     change(tasks)
     return json.dumps(tasks, indent=1)
 
@@ -60,9 +60,16 @@ def region(change: Change) -> str:
 
 def boris(change: Change, **more: object) -> str:
     """The project that we write, with its observation changed."""
-    project = json.loads(OURS[Format.BORIS])
+    project = json.loads(OURS[FileFormat.BORIS])
     change(project["observations"][GUIDE])
     return json.dumps({**project, **more}, ensure_ascii=False, indent=1)
+
+
+def twice_in_boris() -> str:
+    """A project with two observations of one recording."""
+    project = json.loads(OURS[FileFormat.BORIS])
+    project["observations"]["again"] = project["observations"][GUIDE]
+    return json.dumps(project, indent=1)
 
 
 def table(*rows: str, header: str = "Observation id,Media file name,Subject,Behavior,Behavior type") -> str:
@@ -70,8 +77,8 @@ def table(*rows: str, header: str = "Observation id,Media file name,Subject,Beha
     return "\n".join([f"{header},Start (s),Stop (s)", *rows, ""])
 
 
-CASES: Final[Mapping[Format, tuple[Case, ...]]] = {
-    Format.CSV: (
+CASES: Final[Mapping[FileFormat, tuple[Case, ...]]] = {
+    FileFormat.CSV: (
         ("", "found an empty file"),
         ("video,start_s,end_s\n", "line 1: expected different names of columns"),
         (
@@ -95,32 +102,38 @@ CASES: Final[Mapping[Format, tuple[Case, ...]]] = {
             "expected text in UTF-8",
         ),
     ),
-    Format.ELAN: (
-        (OURS[Format.ELAN][:-30], "line 2[0-9]+: expected XML, found"),
-        (put(Format.ELAN, "<HEADER", BOMB + "<HEADER"), "expected XML"),
-        (BOMB + OURS[Format.ELAN].partition("\n")[2], "line 1: a document type is not read"),
-        (OUTSIDE + OURS[Format.ELAN].partition("\n")[2], "line 1: a document type is not read"),
+    FileFormat.ELAN: (
+        (OURS[FileFormat.ELAN][:-30], "line 2[0-9]+: expected XML, found"),
+        (put(FileFormat.ELAN, "<HEADER", BOMB + "<HEADER"), "expected XML"),
+        (BOMB + OURS[FileFormat.ELAN].partition("\n")[2], "line 1: a document type is not read"),
+        (OUTSIDE + OURS[FileFormat.ELAN].partition("\n")[2], "line 1: a document type is not read"),
         (
-            put(Format.ELAN, 'TIME_VALUE="4517"', 'TIME_VALUE="4.5"'),
+            put(FileFormat.ELAN, 'TIME_VALUE="4517"', 'TIME_VALUE="4.5"'),
             "line 12 .*TIME_VALUE in whole milliseconds",
         ),
-        (put(Format.ELAN, ' TIME_VALUE="9123"', ""), "line [0-9]+ .*a time slot without a time"),
-        (put(Format.ELAN, 'REF2="ts2"', 'REF2="ts9"'), "line [0-9]+ .*no time slot of that id"),
-        (put(Format.ELAN, 'TIME_UNITS="milliseconds"', 'TIME_UNITS="PAL-frames"'), "times in milliseconds"),
-        (put(Format.ELAN, "VALUE>open_cover<", "VALUE>open_caver<"), "line [0-9]+ .*did you mean open_cover"),
-        (put(Format.ELAN, "ANNOTATION_DOCUMENT", "TRANSCRIPT"), "expected <ANNOTATION_DOCUMENT>"),
-        (put(Format.ELAN, 'TIME_VALUE="0"', 'TIME_VALUE="8000"'), "expected an end after the start"),
+        (put(FileFormat.ELAN, ' TIME_VALUE="9123"', ""), "line [0-9]+ .*a time slot without a time"),
+        (put(FileFormat.ELAN, 'REF2="ts2"', 'REF2="ts9"'), "line [0-9]+ .*no time slot of that id"),
+        (
+            put(FileFormat.ELAN, 'TIME_UNITS="milliseconds"', 'TIME_UNITS="PAL-frames"'),
+            "times in milliseconds",
+        ),
+        (
+            put(FileFormat.ELAN, "VALUE>open_cover<", "VALUE>open_caver<"),
+            "line [0-9]+ .*did you mean open_cover",
+        ),
+        (put(FileFormat.ELAN, "ANNOTATION_DOCUMENT", "TRANSCRIPT"), "expected <ANNOTATION_DOCUMENT>"),
+        (put(FileFormat.ELAN, 'TIME_VALUE="0"', 'TIME_VALUE="8000"'), "expected an end after the start"),
         ("<ANNOTATION_DOCUMENT>" + "<A>" * 99, "line 1: more than .* inside each other"),
     ),
-    Format.VIA: (
-        (OURS[Format.VIA][:-9], "line 1: expected JSON"),
+    FileFormat.VIA: (
+        (OURS[FileFormat.VIA][:-9], "line 1: expected JSON"),
         ('{"metadata": {}, "fid_list": [' + "[" * 5000, "line 1: expected JSON"),
         (via(lambda it: it.pop("view")), "view: expected a value, found nothing"),
         (
             via(lambda it: it["metadata"]["1_00000000"].update(z=["0", 4])),
             "line 5[0-9], metadata.*expected a number",
         ),
-        (OURS[Format.VIA].replace("4.517", "NaN"), "expected"),
+        (OURS[FileFormat.VIA].replace("4.517", "NaN"), "expected"),
         (via(lambda it: it["metadata"]["1_00000000"].update(vid="9")), "line 5[0-9] .*a view of the project"),
         (via(lambda it: it["metadata"]["1_00000000"].update(av={})), "line 5[0-9] .*an attribute that says"),
         (via(lambda it: it["metadata"]["1_00000000"].update(z=[-2, 3])), "a begin within the recording"),
@@ -128,7 +141,7 @@ CASES: Final[Mapping[Format, tuple[Case, ...]]] = {
         (via(lambda it: it["metadata"]["1_00000000"].update(z=[1e9, 2e9])), "line 5[0-9] .*expected seconds"),
         (via(lambda it: it["view"].update({"1": {"fid_list": ["1", "2"]}})), "expected one video, found 2"),
     ),
-    Format.VIA_CSV: (
+    FileFormat.VIA_CSV: (
         (VIA_CSV.replace("# CSV_HEADER", "# HEADER"), "a line '# CSV_HEADER"),
         (VIA_CSV.replace("[0,4.51667]", "[0,4.5"), "line 7: expected JSON as VIA writes it"),
         (VIA_CSV.replace('""open_cover""', "open_cover"), "line 7: expected JSON as VIA writes it"),
@@ -141,9 +154,9 @@ CASES: Final[Mapping[Format, tuple[Case, ...]]] = {
         (VIA_CSV.replace('"{""2"":""0""}"', '"{""2"":""0""'), "expected CSV"),
         (VIA_CSV.replace("[0,4.51667]", "[0,1e400]"), "line 7: expected JSON as VIA writes it"),
     ),
-    Format.LABEL_STUDIO: (
+    FileFormat.LABEL_STUDIO: (
         ("[[[", "line 1: expected JSON"),
-        (OURS[Format.LABEL_STUDIO][:-40], "expected JSON, found EOF"),
+        (OURS[FileFormat.LABEL_STUDIO][:-40], "expected JSON, found EOF"),
         (b'[{"data": {"video": "\xff"}}]', "line 1: expected UTF-8"),
         (label_studio(lambda it: it[0].pop("data")), "line 2, .*data: expected a value"),
         (region(lambda it: it.update(ranges=[{"start": 0, "end": 9}])), "line [0-9]+ .*counted from 1"),
@@ -158,8 +171,8 @@ CASES: Final[Mapping[Format, tuple[Case, ...]]] = {
         ),
         (label_studio(lambda it: it[0].update(data={})), "does not say which recording"),
     ),
-    Format.BORIS: (
-        (OURS[Format.BORIS][:-3], "expected JSON, found EOF"),
+    FileFormat.BORIS: (
+        (OURS[FileFormat.BORIS][:-3], "expected JSON, found EOF"),
         (boris(lambda _: None, observations=[]), "line [0-9]+, observations: expected"),
         (boris(lambda it: it["events"].pop()), "line [0-9]+ .*'pull_filter' begins and never ends"),
         (
@@ -172,9 +185,10 @@ CASES: Final[Mapping[Format, tuple[Case, ...]]] = {
         (boris(lambda it: it.update({"time offset": 12.5})), "expected no time offset, found 12.5"),
         (boris(lambda it: it["events"][3].__setitem__(0, 3600.0)), "expected an end within the 60"),
         (boris(lambda it: it["events"][0].__setitem__(0, -1)), "a begin within the recording"),
-        (OURS[Format.BORIS].replace("State event", "Point event"), "found a single moment"),
+        (OURS[FileFormat.BORIS].replace("State event", "Point event"), "found a single moment"),
+        (twice_in_boris(), "line [0-9]+ .*expected one part about ガイド 01.mp4, found another"),
     ),
-    Format.BORIS_TABLE: (
+    FileFormat.BORIS_TABLE: (
         (table(f"a,{TAKE},,open_cover,STATE,0:75,9"), "line 2 .*expected seconds, found '0:75'"),
         (table(f"a,{TAKE},,open_cover,STATE,NA,9"), "line 2 .*expected seconds, found 'NA'"),
         (table(f"a,{TAKE},,open_caver,STATE,1,9"), "line 2: .*did you mean open_cover"),
@@ -190,7 +204,7 @@ CASES: Final[Mapping[Format, tuple[Case, ...]]] = {
         ("Time,Behavior,Status\n1,open_cover,BEGUN\n", "line 2: expected START, STOP or POINT"),
         ("Time,Behavior,Status\n1,open_cover,STOP\n", "line 2: .*ends, and never began"),
     ),
-    Format.CVAT: (
+    FileFormat.CVAT: (
         (cvat("", version="1.0"), "expected version 1.1, found '1.0'"),
         (cvat("<track"), "expected XML"),
         (BOMB + cvat("").partition("\n")[2], "line 1: a document type is not read"),
@@ -201,7 +215,7 @@ CASES: Final[Mapping[Format, tuple[Case, ...]]] = {
         (cvat(cvat_track("open_cover", (9, 1, 0), (5000, 1, 1))), "line 6 .*one of the 1500 pictures"),
         (cvat(cvat_track("dancing", (9, 1, 0), (50, 1, 1))), "line 6 .*one of the task's steps"),
         (cvat('<image id="x"><tag label="open_cover"/></image>'), "line 6 .*number of a picture \\(id\\)"),
-        (put(Format.CVAT, ">4.517<", ">4,517<"), "seconds with three decimals, found '4,517'"),
+        (put(FileFormat.CVAT, ">4.517<", ">4,517<"), "seconds with three decimals, found '4,517'"),
         (cvat(cvat_track("open_cover", (9, 1, 0)) * 2), "line 6 .*overlaps"),
     ),
 }
@@ -213,7 +227,7 @@ CASES: Final[Mapping[Format, tuple[Case, ...]]] = {
     ids=[f"{form.value}-{place}" for form, cases in CASES.items() for place in range(len(cases))],
 )
 def test_a_malformed_file_is_refused_with_place_and_reason(
-    form: Format, data: str | bytes, message: str
+    form: FileFormat, data: str | bytes, message: str
 ) -> None:
     sent = data if isinstance(data, bytes) else data.encode()
     with pytest.raises(ExchangeError, match=message) as refused:
@@ -224,7 +238,7 @@ def test_a_malformed_file_is_refused_with_place_and_reason(
 
 
 def test_each_format_has_ten_malformed_files() -> None:
-    assert {form: len(CASES[form]) >= 10 for form in Format} == dict.fromkeys(Format, True)
+    assert {form: len(CASES[form]) >= 10 for form in FileFormat} == dict.fromkeys(FileFormat, True)
 
 
 def test_a_zip_that_cannot_be_trusted_is_refused() -> None:
@@ -247,21 +261,21 @@ def test_a_zip_that_cannot_be_trusted_is_refused() -> None:
 
 def test_a_file_for_another_recording_is_told() -> None:
     pictures = EVERY_40_MS
-    ours = put(Format.ELAN, "a" * 64, "c" * 64).encode()
+    ours = put(FileFormat.ELAN, "a" * 64, "c" * 64).encode()
     assert [
         "other content than ガイド 01.mp4" in one.en for one in read(ours, pictures=pictures).remarks
     ] == [True]
-    renamed = put(Format.ELAN, "01.mp4", "07.mp4").encode()
+    renamed = put(FileFormat.ELAN, "01.mp4", "07.mp4").encode()
     (told,) = read(renamed, pictures=pictures).remarks
     assert "speaks of './%E3%82%AC%E3%82%A4%E3%83%89%2007.mp4', taken as ガイド 01.mp4" in told.en
     longer = boris(lambda it: it["media_info"].update(length={GUIDE: 72.0})).encode()
     (told,) = read(longer).remarks
     assert told.en.endswith("a recording of 72.0 s, ガイド 01.mp4 lasts 60.0 s: is it another one?")
-    other = put(Format.BORIS, GUIDE, "x.mp4").replace("a" * 64, "").encode()
+    other = put(FileFormat.BORIS, GUIDE, "x.mp4").replace("a" * 64, "").encode()
     assert ["no gold is called 'x.mp4'" in one.en for one in read(other).strangers] == [True]
 
 
 def test_a_border_that_was_moved_in_a_tool_is_where_its_picture_is() -> None:
-    moved = put(Format.LABEL_STUDIO, '"end": 113', '"end": 112').encode()
+    moved = put(FileFormat.LABEL_STUDIO, '"end": 113', '"end": 112').encode()
     (steps,) = read(moved).golds.values()
     assert [(one.segment.start_s, one.segment.end_s) for one in steps.steps] == [(0.0, 4.48), (4.517, 9.123)]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sopilot_assets.exchange.formats import FORMATS, Format, format_of, written
+from sopilot_assets.exchange.formats import FORMATS, FileFormat, format_of, written
 from sopilot_assets_tests.exchange.recorded import (
     NAMES,
     VOCABULARY,
@@ -18,10 +18,10 @@ from sopilot_assets_tests.exchange.recorded import (
 )
 
 
-@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize("form", list(FileFormat))
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
-def test_every_border_comes_back_to_the_millisecond(form: Format, data: st.DataObject) -> None:
+def test_every_border_comes_back_to_the_millisecond(form: FileFormat, data: st.DataObject) -> None:
     shown = data.draw(pictures())
     steps = [data.draw(marked(shown)) for _ in NAMES]
     videos = [video(place, *one, pictures=shown) for place, one in enumerate(steps)]

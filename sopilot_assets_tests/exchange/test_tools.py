@@ -16,7 +16,7 @@ from typing import Final
 
 import pytest
 
-from sopilot_assets.exchange.formats import Format, format_of
+from sopilot_assets.exchange.formats import FileFormat, format_of
 from sopilot_assets_tests.exchange.recorded import GUIDE, TAKE, milliseconds, read
 
 FILES: Final = Path(__file__).parent / "files"
@@ -187,36 +187,36 @@ CVAT_TAGS: Final = cvat(
 GUIDE_FRAMES: Final = [("open_cover", 0, 4520), ("pull_filter", 4520, 9120), ("close_cover", 9120, 60_000)]
 
 BY_TOOLS: Final = [
-    ("pympi.eaf", Format.ELAN, {TAKE: [("open_cover", 0, 4500), ("pull_filter", 4500, 9123)]}),
-    ("pympi_again.eaf", Format.ELAN, {GUIDE: GUIDES}),
-    ("label_studio.json", Format.LABEL_STUDIO, {GUIDE: GUIDES, TAKE: TAKES}),
+    ("pympi.eaf", FileFormat.ELAN, {TAKE: [("open_cover", 0, 4500), ("pull_filter", 4500, 9123)]}),
+    ("pympi_again.eaf", FileFormat.ELAN, {GUIDE: GUIDES}),
+    ("label_studio.json", FileFormat.LABEL_STUDIO, {GUIDE: GUIDES, TAKE: TAKES}),
     (
         "label_studio_min.json",
-        Format.LABEL_STUDIO,
+        FileFormat.LABEL_STUDIO,
         {GUIDE: GUIDE_FRAMES, TAKE: [("open_cover", 240, 2000), ("open_cover", 3000, 5320)]},
     ),
-    ("boris_tabular.tsv", Format.BORIS_TABLE, {GUIDE: GUIDES}),
-    ("boris_aggregated.csv", Format.BORIS_TABLE, {GUIDE: GUIDES, TAKE: TAKES}),
+    ("boris_tabular.tsv", FileFormat.BORIS_TABLE, {GUIDE: GUIDES}),
+    ("boris_aggregated.csv", FileFormat.BORIS_TABLE, {GUIDE: GUIDES, TAKE: TAKES}),
 ]
 TYPED: Final = [
-    (json.dumps(VIA_PROJECT), Format.VIA, VIA_STEPS),
-    (VIA_CSV, Format.VIA_CSV, VIA_STEPS),
-    (VIA_SEGMENTS, Format.VIA_CSV, VIA_STEPS),
-    (BORIS_7_TABULAR, Format.BORIS_TABLE, {GUIDE: GUIDES}),
-    (BORIS_7_AGGREGATED, Format.BORIS_TABLE, {TAKE: TAKES}),
+    (json.dumps(VIA_PROJECT), FileFormat.VIA, VIA_STEPS),
+    (VIA_CSV, FileFormat.VIA_CSV, VIA_STEPS),
+    (VIA_SEGMENTS, FileFormat.VIA_CSV, VIA_STEPS),
+    (BORIS_7_TABULAR, FileFormat.BORIS_TABLE, {GUIDE: GUIDES}),
+    (BORIS_7_AGGREGATED, FileFormat.BORIS_TABLE, {TAKE: TAKES}),
     (
         json.dumps(LABEL_STUDIO),
-        Format.LABEL_STUDIO,
+        FileFormat.LABEL_STUDIO,
         {GUIDE: GUIDE_FRAMES[:2], TAKE: [("open_cover", 250, 2000)]},
     ),
-    (CVAT_VIDEO, Format.CVAT, {GUIDE: GUIDE_FRAMES}),
-    (CVAT_TAGS, Format.CVAT, {GUIDE: GUIDE_FRAMES[:2]}),
+    (CVAT_VIDEO, FileFormat.CVAT, {GUIDE: GUIDE_FRAMES}),
+    (CVAT_TAGS, FileFormat.CVAT, {GUIDE: GUIDE_FRAMES[:2]}),
 ]
 
 
 @pytest.mark.parametrize(("name", "form", "steps"), BY_TOOLS, ids=lambda value: str(value)[:24])
 def test_a_file_written_by_the_tool_itself_is_read(
-    name: str, form: Format, steps: dict[str, list[tuple[str, int, int]]]
+    name: str, form: FileFormat, steps: dict[str, list[tuple[str, int, int]]]
 ) -> None:
     data = (FILES / name).read_bytes()
     assert format_of(data) is form
@@ -225,7 +225,7 @@ def test_a_file_written_by_the_tool_itself_is_read(
 
 @pytest.mark.parametrize(("text", "form", "steps"), TYPED, ids=lambda value: str(value)[:24])
 def test_a_file_in_the_form_that_the_tool_writes_is_read(
-    text: str, form: Format, steps: dict[str, list[tuple[str, int, int]]]
+    text: str, form: FileFormat, steps: dict[str, list[tuple[str, int, int]]]
 ) -> None:
     assert format_of(text.encode()) is form
     assert milliseconds(read(text.encode())) == steps

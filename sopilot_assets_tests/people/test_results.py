@@ -8,11 +8,15 @@ import pytest
 
 from sopilot_assets.labels.chain import append_events
 from sopilot_assets.labels.events import Agreement, Draft, RaterVerdict, Source
-from sopilot_assets.people.charts import score_chart, share_chart, time_chart
+from sopilot_assets.people.charts import score_chart, share_chart, step_chart, time_chart
 from sopilot_assets.people.curves import FEWEST
 from sopilot_assets.people.results import PersonResults, results_of
 from sopilot_assets.store.home import Home
+from sopilot_assets.tasks import Step, TaskSpec
 from sopilot_assets_tests.people.made_up import AT, SKIPPED, SLOW, record
+
+STEPS = (Step(id="close", name="Close it"), Step(id="oil", name="Oil the gasket"))
+TASKS = {name: TaskSpec(task_id=name, version=1, name=name, steps=STEPS) for name in ("gasket", "valve")}
 
 
 @pytest.fixture
@@ -27,16 +31,16 @@ def say(home: Home, key: str, who: str, **said: object) -> None:
 
 
 def told(home: Home, person: str = "p1", task: str | None = "gasket") -> PersonResults:
-    found = results_of(home, person, task)
+    found = results_of(home, person, task, tasks=TASKS)
     assert found is not None
     return found
 
 
 def test_who_has_no_recording_has_no_results(home: Home) -> None:
     record(home, "p1", ["pass"])
-    assert results_of(home, "p2") is None
-    assert results_of(home, "p1", "valve") is None
-    assert results_of(home, "") is None
+    assert results_of(home, "p2", tasks=TASKS) is None
+    assert results_of(home, "p1", "valve", tasks=TASKS) is None
+    assert results_of(home, "", tasks=TASKS) is None
 
 
 def test_only_what_says_something_of_the_person_is_counted(home: Home) -> None:
@@ -78,7 +82,7 @@ def test_weeks_begin_on_monday_where_it_was_recorded(home: Home) -> None:
     record(home, "p1", ["pass", "fail", "pass"], days=3.5, seconds=[10, 20, 40])
     weeks = told(home).weeks
     assert [week.begins.isoformat() for week in weeks] == ["2026-01-12", "2026-01-05"]
-    assert [(week.recordings, week.counts[0], week.duration_s) for week in weeks] == [(1, 1, 40), (2, 1, 15)]
+    assert [(week.recordings, week.counts[0], week.cycle_s) for week in weeks] == [(1, 1, 40), (2, 1, 15)]
 
 
 def test_what_is_found_twice_at_the_same_step_repeats(home: Home) -> None:
@@ -123,7 +127,25 @@ def test_the_charts_show_what_the_results_say(home: Home) -> None:
     assert chart.line.split()[-1].endswith(",0.00")
     assert len(chart.band.split()) == 2 * len(result.shares)
     assert {dot.y for dot in score_chart(result.recordings).dots} == {10.0}
-    times = time_chart(result.recordings, result.practice)
-    assert (times.top, times.last) == (100.0, count)
-    assert times.dots[0].y == 40.0
-    assert times.line.split()[0].endswith(",40.00")
+    times = time_chart(result.recordings, result.times.cycles, result.practice)
+    assert (times.top, times.last) == (60.0, count)
+    assert times.dots[0].y == 0.0
+    assert times.line.split()[0].endswith(",0.00")
+
+
+def test_times_are_those_of_recordings_that_show_every_step_whole(home: Home) -> None:
+    keys = record(home, "p1", ["pass"] * 3, seconds=[40.0, None, 20.0])
+    times = told(home).times
+    assert times.cycles == {keys[0]: 40.0, keys[2]: 20.0}
+    (oil,) = times.steps
+    assert (oil.step_id, oil.seconds) == ("oil", {keys[0]: 10.0, keys[2]: 5.0})
+    assert (oil.low_s, oil.high_s, oil.lately()) == (4.0, 8.0, 7.5)
+    chart = step_chart(told(home).recordings, oil)
+    assert [chart.chart.top, chart.upper, chart.lower] == pytest.approx([10, 20, 60])
+    assert [dot.number for dot in chart.chart.dots] == [1, 3]
+
+
+def test_a_task_whose_file_is_gone_still_has_results(home: Home) -> None:
+    record(home, "p1", ["pass"], task="gone")
+    result = told(home, task="gone")
+    assert (len(result.decided), result.times.steps, len(result.times.cycles)) == (1, (), 1)

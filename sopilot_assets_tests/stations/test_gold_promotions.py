@@ -24,8 +24,14 @@ from sopilot_assets.reference.ledger import reference_rows
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.gold_candidates import gold_candidates
 from sopilot_assets.stations.gold_inputs import GoldInputs, task_inputs
-from sopilot_assets.stations.gold_power import power_with
-from sopilot_assets.stations.gold_promotions import decoded_steps, demote_recording, promote_recording
+from sopilot_assets.stations.gold_marks import Proposed
+from sopilot_assets.stations.gold_power import power_with, try_gold
+from sopilot_assets.stations.gold_promotions import (
+    decoded_steps,
+    demote_recording,
+    promote_recording,
+    proposed_to_promote,
+)
 from sopilot_assets.stations.gold_references import refresh_references
 from sopilot_assets.stations.staleness import outdated_by_golds, stale_scores
 from sopilot_assets.store.home import Home, PartitionKey
@@ -415,3 +421,44 @@ def test_the_power_with_a_candidate_is_computed_and_not_guessed(scored: Home) ->
     for one in said[str(key)] or ():
         assert one.step_id in load_task(scored.tasks / f"{TASK}.yaml").critical_ids
         assert all(value is None or 0 <= value <= 1 for value in (one.now, one.then))
+
+
+def test_a_trial_judges_recordings_by_the_golds_with_one_more_and_changes_nothing(scored: Home) -> None:
+    key = _labelled(("ann", False))(scored)
+    was, rows = inputs(scored).fingerprint, score_rows(scored)
+    tried = try_gold(scored, Registry.read(scored)[key])
+    assert (tried.now.n, tried.then.n) == (2, 2)
+    others = [row for its, row in rows.items() if its != str(key) and row["role"] == "trainee"]
+    left = sum(row["decision"] in ("needs_review", "not_verifiable") for row in others)
+    assert round((tried.now.point or 0) * 2) == left
+    change = round((tried.then.point or 0) * 2) - round((tried.now.point or 0) * 2)
+    assert change == tried.newly_left - tried.newly_decided
+    assert (inputs(scored).fingerprint, score_rows(scored)) == (was, rows)
+
+
+def test_steps_that_a_person_looked_at_are_taken_and_checked(scored: Home) -> None:
+    key = _labelled(("ann", False))(scored)
+    task = load_task(scored.tasks / f"{TASK}.yaml")
+    shown = proposed_to_promote(scored, task, inputs(scored), Registry.read(scored)[key])
+    assert shown.steps == decoded_steps(scored, task, Registry.read(scored)[key])
+    assert shown.by.startswith("the alignment with reference ")
+    with pytest.raises(GoldError, match=f"and there is no {task.step_ids[0]}") as refused:
+        promote(scored, key, marked=Proposed(shown.steps[1:], shown.by))
+    assert task.step_ids[0] in str(refused.value.ja)
+    first, second, *rest = shown.steps
+    overlapping = first.model_copy(update={"end_s": second.end_s})
+    with pytest.raises(GoldError, match=r"begins at .* before"):
+        promote(scored, key, marked=Proposed((overlapping, second, *rest), shown.by))
+    assert promotions_chain(scored).read(TASK) == []
+    event = promote(scored, key, marked=Proposed(tuple(reversed(shown.steps)), "looked at"))
+    assert (event.steps, event.steps_from) == (shown.steps, "looked at")  # type: ignore[attr-defined]
+    assert promote(scored, key, marked=Proposed(shown.steps, "again")) is None
+
+
+def test_where_scoring_found_not_all_steps_the_golds_propose_them(scored: Home) -> None:
+    key = _without_alignment(scored)
+    task = load_task(scored.tasks / f"{TASK}.yaml")
+    shown = proposed_to_promote(scored, task, inputs(scored), Registry.read(scored)[key])
+    assert shown.by.startswith("golds ")
+    assert [one.step for one in shown.steps] == list(task.step_ids)
+    assert promote(scored, key, marked=shown) is not None

@@ -28,10 +28,10 @@ from sopilot_assets.evidence.blind_labels import (
 )
 from sopilot_assets.labels.agreement import RaterAgreement, rater_agreement
 from sopilot_assets.labels.cells import answer_text
-from sopilot_assets.labels.disputes import disputes
-from sopilot_assets.labels.events import LabelEvent, Source
+from sopilot_assets.labels.disputes import Dispute, disputes
+from sopilot_assets.labels.events import LabelAnswer, LabelEvent, Source
 from sopilot_assets.labels.history import finding_name
-from sopilot_assets.labels.queues import RaterProgress, TaskLabels
+from sopilot_assets.labels.queues import GivenAnswer, RaterProgress, TaskLabels
 from sopilot_assets.labels.saying import events_of
 from sopilot_assets.scoring.review.words import TYPES
 from sopilot_assets.stations.marking_media import film_of
@@ -42,6 +42,7 @@ from sopilot_assets.texts.languages import Language, Text
 
 HERE: Final = "/label"
 _NEWEST: Final = 10
+_LISTED: Final = 20
 _MOST_SEEN: Final = 100
 _STEPS_NAMED: Final = {DeviationType.FREEZE: 0, DeviationType.ORDER_SWAP: 2}
 """How many steps a deviation is about, where it is not one."""
@@ -55,7 +56,8 @@ ANSWERS: Final = {
 @dataclass(frozen=True, slots=True)
 class TaskToLabel:
     """What a task's part of the overview shows. ``open_disputes`` counts all, ``may_settle`` those that who
-    asks may settle; ``given_last`` are their newest labels; ``agreement`` is None for who may not see it yet.
+    asks may settle, ``disputed`` the first of them, each with whether they may; it says who differs and not
+    who said what. ``given_last`` are their newest labels; ``agreement`` is None for who may not see it yet.
     """
 
     task_id: str
@@ -64,8 +66,9 @@ class TaskToLabel:
     others: int
     open_disputes: int
     may_settle: int
+    disputed: Sequence[tuple[Dispute, bool]]
     progress: Sequence[RaterProgress]
-    given_last: Sequence[LabelEvent]
+    given_last: Sequence[GivenAnswer]
     agreement: RaterAgreement | None
 
 
@@ -264,6 +267,7 @@ def _task_to_label(call: Call, labels: TaskLabels, task: TaskSpec) -> TaskToLabe
     raters = [one.who for one in list_accounts(call.home) if one.role is Role.RATER] if trains else []
     progress = labels.progress([*raters, who])
     own = next(one for one in progress if one.who == who)
+    settles = {one.key for one in labels.may_settle(who)}
     newest = {event.key: event for event in labels.events if _is_own(event, who)}
     by_time = sorted(newest.values(), key=lambda event: -event.seq)
     finished = own.to_give == 0 and (own.given > 0 or trains)
@@ -273,7 +277,8 @@ def _task_to_label(call: Call, labels: TaskLabels, task: TaskSpec) -> TaskToLabe
         own=own,
         others=len(labels.queue(who).others),
         open_disputes=len(labels.disputed),
-        may_settle=len(labels.may_settle(who)),
+        may_settle=len(settles),
+        disputed=[(one, one.key in settles) for one in labels.disputed.values()][:_LISTED] if trains else [],
         progress=[one for one in progress if one.given or one.who in raters] if trains else [],
         given_last=by_time[:_NEWEST],
         agreement=_agreement(labels) if finished else None,
@@ -286,7 +291,7 @@ def _agreement(labels: TaskLabels) -> RaterAgreement:
     return rater_agreement(labels.events)
 
 
-def _is_own(event: LabelEvent, who: str) -> bool:
+def _is_own(event: LabelAnswer, who: str) -> bool:
     return event.who == who and event.source is Source.BLIND_HUMAN and not event.adjudicates
 
 
@@ -333,7 +338,7 @@ def _parts(word: str) -> dict[str, object]:
     return {"type": kind, "steps": [step for step in steps.split("+") if step], "at": at or None}
 
 
-def _answer_of(event: LabelEvent) -> str:
+def _answer_of(event: LabelAnswer) -> str:
     return answer_text(event.critical_expected)
 
 

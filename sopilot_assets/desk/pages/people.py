@@ -15,7 +15,7 @@ from starlette.responses import Response
 from sopilot_assets.desk.call import Call
 from sopilot_assets.desk.roles import TRAINERS, Role
 from sopilot_assets.desk.routing import DeskRoute, failed
-from sopilot_assets.people.charts import bars, score_chart, share_chart, time_chart
+from sopilot_assets.people.charts import bars, score_chart, share_chart, step_chart, time_chart
 from sopilot_assets.people.curves import FEWEST
 from sopilot_assets.people.persons import list_persons, tasks_with_people
 from sopilot_assets.people.repeats import LATELY
@@ -83,11 +83,12 @@ def results(call: Call) -> Response:
     if not person and not own:
         return call.go(HERE)
     task_id = asked.get("task", "") or None
-    told = results_of(call.home, person, task_id) if person else None
+    tasks = find_tasks(call.home.root).tasks
+    told = results_of(call.home, person, task_id, tasks=tasks) if person else None
     if told is None and (task_id is not None or not own):
         return _nobody(call)
     title = Text("My results", "自分の結果") if own else Text(person, person)
-    return call.page("person.html.j2", title=title, values=_shown(call, told, own=own))
+    return call.page("person.html.j2", title=title, values=_shown(told, tasks, own=own))
 
 
 def results_address(person: str, task_id: str | None = None) -> str:
@@ -95,10 +96,9 @@ def results_address(person: str, task_id: str | None = None) -> str:
     return _address(RESULTS, person=person, task=task_id or "")
 
 
-def _shown(call: Call, told: PersonResults | None, *, own: bool) -> Mapping[str, object]:
+def _shown(told: PersonResults | None, tasks: Mapping[str, TaskSpec], *, own: bool) -> Mapping[str, object]:
     if told is None:
         return {"told": None, "own": own}
-    tasks = find_tasks(call.home.root).tasks
     task = tasks.get(told.task_id)
     steps = {one.id: step_name(one) for one in task.steps} if task else {}
     passed = [one.decision is Decision.PASS for one in told.decided]
@@ -110,7 +110,8 @@ def _shown(call: Call, told: PersonResults | None, *, own: bool) -> Mapping[str,
         "step_names": lambda ids: [steps.get(one, Text(one, one)) for one in ids],
         "share_chart": share_chart(told.decided, told.shares, passed),
         "score_chart": score_chart(told.recordings),
-        "time_chart": time_chart(told.recordings, told.practice),
+        "time_chart": time_chart(told.recordings, told.times.cycles, told.practice),
+        "step_charts": [step_chart(told.recordings, one) for one in told.times.steps],
         "share_of": {one.key: at for one, at in zip(told.decided[FEWEST - 1 :], told.shares, strict=False)},
         "time_of": {at.number: at for at in told.practice.line} if told.practice else {},
         "bars": bars,

@@ -13,6 +13,7 @@ from sopilot_assets.capture.registry import Recording
 from sopilot_assets.desk.accounts import list_accounts
 from sopilot_assets.desk.call import Call
 from sopilot_assets.desk.pages.media import still_address, video_address
+from sopilot_assets.desk.pages.people import results_address
 from sopilot_assets.desk.roles import EVERYBODY, TRAINERS, Role
 from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.desk.viewing import hides_result, not_there, visible_recording
@@ -146,11 +147,19 @@ def _page(
             if task
             else Text(recording.task_id, recording.task_id),
             "hidden": hidden,
+            "person_address": _person_address(call, recording),
             "video": video_address(recording),
             "not_ready": [video_address(one) for one, ready in videos if not ready],
             **values,
         },
     )
+
+
+def _person_address(call: Call, recording: Recording) -> str | None:
+    """Where the results of the person are; None where there are none for who asks."""
+    if recording.person is None or recording.key.role != "trainee" or call.who.role not in TRAINERS:
+        return None
+    return results_address(recording.person, recording.task_id)
 
 
 def _ready(call: Call, recording: Recording) -> bool:
