@@ -17,6 +17,7 @@ from sopilot_assets.settings import ResultSettings, Settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.journal import append_journal, read_journal
 from sopilot_assets.store.publish import local_path, only_writer
+from sopilot_assets.tasks import find_tasks
 from sopilot_assets.upkeep.delivery.outbox import Delivery, Outbox, Tries, Undelivered
 from sopilot_assets.upkeep.delivery.secrets import Secrets
 from sopilot_assets.upkeep.results.standing import WITHDRAWAL, ResultParcel, standing_results
@@ -33,24 +34,14 @@ def results_journal(home: Home) -> UPath:
     return home.outbox / "results.jsonl"
 
 
-def result_channels(
-    settings: Settings, environment: Mapping[str, str], installation: str
-) -> list[ResultWebhook | XapiChannel]:
-    """The channels that the settings name."""
-    results, desk = settings.results, settings.desk.address
-    persons = results.persons == "codes"
-    webhook, xapi = results.webhook, results.xapi
-    return [
-        *([ResultWebhook(webhook, environment, installation, desk, persons)] if webhook else []),
-        *([XapiChannel(xapi, environment, persons)] if xapi else []),
-    ]
+def channel_names(settings: ResultSettings) -> list[str]:
+    """The channels that the settings name, as the journal calls them."""
+    return [name for name, its in (("webhook", settings.webhook), ("xapi", settings.xapi)) if its]
 
 
-def undelivered_results(
-    home: Home, settings: Settings, environment: Mapping[str, str]
-) -> list[WaitingResult]:
+def undelivered_results(home: Home, settings: Settings) -> list[WaitingResult]:
     """What the channels of the settings do not hold yet, the oldest first."""
-    channels = [channel.name for channel in result_channels(settings, environment, "")]
+    channels = channel_names(settings.results)
     if not channels:
         return []
     standing, (held, tries) = standing_results(home), _noted(home)
@@ -76,13 +67,19 @@ class ResultOutbox:
     @property
     def channels(self) -> list[ResultWebhook | XapiChannel]:
         """The channels that the settings name."""
-        return result_channels(self.settings, self.environment, self.installation)
+        results, desk = self.settings.results, self.settings.desk.address
+        persons, webhook, xapi = results.persons == "codes", results.webhook, results.xapi
+        environment, names = self.environment, find_tasks(self.home.root).tasks
+        return [
+            *([ResultWebhook(webhook, environment, self.installation, desk, persons)] if webhook else []),
+            *([XapiChannel(xapi, environment, persons, names)] if xapi else []),
+        ]
 
     def deliver(self, *, everything: bool = False) -> ResultDelivery:
         """What was sent of all that waits, see `Outbox.empty`. Nothing is ever given up."""
-        _begin(self.home, [channel.name for channel in self.channels], self.now)
+        _begin(self.home, channel_names(self.settings.results), self.now)
         return self._outbox().empty(
-            lambda: undelivered_results(self.home, self.settings, self.environment), everything=everything
+            lambda: undelivered_results(self.home, self.settings), everything=everything
         )
 
     def test(self) -> dict[str, tuple[bool, str]]:
