@@ -25,7 +25,10 @@ from sopilot_assets.store.ledgers import Cell, Ledger, among, plain_rows
 
 _EVERY: Final = ("*",)
 _OF_RECORDINGS: Final = ("key", "task_id", "role", "person", "original_name", "status")
-_OF_SCORES: Final = ("key", "task_id", "role", "decision", "critical_probability", "problem")
+_OF_SCORES: Final = (
+    *("key", "task_id", "role", "decision", "critical_probability", "problem"),
+    *("reference_id", "algorithm", "task_fingerprint"),
+)
 
 
 @dataclass(frozen=True, slots=True)
