@@ -52,8 +52,12 @@ def known_model_id(name: str, models: str) -> str:
     """The id of the model called ``name``, for whoever only compares it: what can be known without loading
     the model is not loaded.
 
-    A model that was never prepared is prepared for that; vjepa2's id depends on the device it is loaded on.
+    A model that was never prepared is prepared for that.
     """
+    if name == "vjepa2":
+        from sopilot_assets.embedding.vjepa2_identity import known_vjepa2_id  # noqa: PLC0415
+
+        return known_vjepa2_id(UPath(models))
     if name in {"lite0_box", "lite0_flow"}:
         from sopilot_assets.embedding.lite0_identity import prepared_model_id  # noqa: PLC0415
 

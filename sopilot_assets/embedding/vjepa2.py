@@ -18,9 +18,19 @@ import torch
 from upath import UPath
 
 from sopilot_assets.embedding.clips import ClipEmbedding, Features, Floats, clip_starts
-from sopilot_assets.embedding.embedder import Device, Precision, model_id
-from sopilot_assets.embedding.manifest import ModelManifest, check_files, read_manifest
+from sopilot_assets.embedding.embedder import Device, Precision
+from sopilot_assets.embedding.manifest import ModelManifest, check_files
 from sopilot_assets.embedding.pooling import Image, StillnessMeter, grey_image, half_precision, one_cv2_thread
+from sopilot_assets.embedding.vjepa2_identity import (
+    CLIP_S,
+    NAME,
+    RATE_HZ,
+    STRIDE_S,
+    no_packages,
+    preloaded,
+    usual_precision,
+    vjepa2_model_id,
+)
 from sopilot_assets.errors import ModelError
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.video.frames import READER, FrameChunk, FrameStream, open_frames
@@ -32,18 +42,10 @@ os.environ.setdefault(
 try:
     from transformers import VJEPA2Model
 except ImportError as error:
-    raise ModelError(
-        "the vjepa2 embedder needs packages that are not installed; run `pip install "
-        "'sopilot-assets[vjepa2]'`."
-    ) from error
+    raise no_packages() from error
 
 Clips: TypeAlias = npt.NDArray[np.uint8]
 
-NAME: Final = "vjepa2"
-FEATURE_VERSION: Final = 1
-CLIP_S: Final = 2.0
-STRIDE_S: Final = 0.5
-RATE_HZ: Final = 8.0
 FRAMES: Final = 16
 BATCH_CLIPS: Final = 4
 _PICTURE_MEAN: Final = (0.485, 0.456, 0.406)
@@ -56,20 +58,10 @@ class VJepa2:
 
     name = NAME
 
-    def __init__(self, model: VJEPA2Model, *, weights_sha256: str, device: str, precision: str) -> None:
+    def __init__(self, model: VJEPA2Model, *, manifest: ModelManifest, device: str, precision: str) -> None:
         self._model, self._device, self._dtype = model, device, _DTYPES[precision]
         self._side_px = int(model.config.crop_size)
-        self.model_id = model_id(
-            NAME,
-            weights_sha256=weights_sha256,
-            parameters={
-                "feature_version": FEATURE_VERSION,
-                "clip_s": CLIP_S,
-                "stride_s": STRIDE_S,
-                "rate_hz": RATE_HZ,
-                "precision": precision,
-            },
-        )
+        self.model_id = vjepa2_model_id(manifest, precision)
 
     def embed(self, path: Path, *, phase_s: float = 0.0) -> ClipEmbedding:
         """The embedding of one video, sampled from ``phase_s`` on; raises ``UnreadableVideo`` when no frame
@@ -172,13 +164,7 @@ def load_vjepa2(*, models: Path | UPath, device: Device = "auto", precision: Pre
     ``device`` auto takes a GPU when there is one; ``precision`` auto is fp16 there and fp32 on the processor.
     Raises `ModelError` when the model was not preloaded, is damaged, or cuda is asked for and missing.
     """
-    folder = local_path(models) / NAME
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise ModelError(
-            f"{folder}: no V-JEPA 2 model there; run `sopilot model preload <folder>` with a "
-            "folder that holds config.json and *.safetensors."
-        )
+    folder, manifest = local_path(models) / NAME, preloaded(UPath(models))
     check_files(folder, manifest)
     chosen_device = _device(device)
     chosen_precision = _precision(precision, chosen_device)
@@ -187,7 +173,7 @@ def load_vjepa2(*, models: Path | UPath, device: Device = "auto", precision: Pre
     torch.nn.Module.train(model, mode=False)
     return VJepa2(
         model,
-        weights_sha256=manifest.digest(),
+        manifest=manifest,
         device=chosen_device,
         precision=chosen_precision,
     )
@@ -230,6 +216,4 @@ def _device(asked: Device) -> str:
 
 
 def _precision(asked: Precision, device: str) -> str:
-    if asked != "auto":
-        return asked
-    return "fp16" if device == "cuda" else "fp32"
+    return usual_precision(gpu=device == "cuda") if asked == "auto" else asked

@@ -55,6 +55,7 @@ class _Work:
     video: Path
     embedder: str
     models: str
+    model_id: str
     target: str
 
 
@@ -86,19 +87,28 @@ def embed_videos(
     on_progress: Progress | None = None,
 ) -> list[StationOutcome]:
     """Embed every video of a batch with its task's model; an embedding that exists already is kept. One bad
-    video does not stop the others.
+    video does not stop the others, nor does a task without its model.
     """
     registry = Registry.read(home)
-    embedders = {task_id: task_embedder(home, task_id) for task_id in sorted({key.task_id for key in keys})}
-    work = [_work(registry, key, embedders[key.task_id]) for key in keys]
-    outcomes = []
+    models = {task_id: _model(home, task_id) for task_id in sorted({key.task_id for key in keys})}
+    without = {task_id: one for task_id, one in models.items() if isinstance(one, SopilotError)}
+    outcomes = [
+        StationOutcome(key, problem=str(without[key.task_id]), metadata={"model_id": None})
+        for key in keys
+        if key.task_id in without
+    ]
+    work = [
+        _work(registry, key, *model)
+        for key in keys
+        if not isinstance(model := models[key.task_id], SopilotError)
+    ]
     results = map_limited(
         embed_one, work, processes=processes, time_limit_s=TIME_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES
     )
     for item, result in results:
-        outcomes.append(_outcome(item, result, embedders[item.key.task_id].model_id))
+        outcomes.append(_outcome(item, result))
         if on_progress:
-            on_progress(len(outcomes), len(work))
+            on_progress(len(outcomes), len(keys))
     embeddings_ledger(home).append(
         [_row(home, outcome) for outcome in outcomes], run_id=run_id, written_at=written_at
     )
@@ -127,16 +137,25 @@ def embed_one(work: _Work) -> _Done:
     return _Done(embedding.clip_count, embedding.reader, time.process_time() - started_s, reused=False)
 
 
-def _work(registry: Registry, key: PartitionKey, embedder: Embedder) -> _Work:
-    target = registry.home.embedding(embedder.model_id, key.video_id)
-    return _Work(key, registry.path(key), embedder.name, str(registry.home.models), str(target))
+def _model(home: Home, task_id: str) -> tuple[str, str] | SopilotError:
+    """The name of a task's embedder and the id of its model, or why it cannot embed anything."""
+    try:
+        name = load_task(home.tasks / f"{task_id}.yaml").embedder.value
+        return name, known_model_id(name, str(home.models))
+    except SopilotError as error:
+        return error
 
 
-def _outcome(work: _Work, result: _Done | SopilotError, model_id: str) -> StationOutcome:
+def _work(registry: Registry, key: PartitionKey, embedder: str, model_id: str) -> _Work:
+    target = registry.home.embedding(model_id, key.video_id)
+    return _Work(key, registry.path(key), embedder, str(registry.home.models), model_id, str(target))
+
+
+def _outcome(work: _Work, result: _Done | SopilotError) -> StationOutcome:
     if isinstance(result, SopilotError):
-        return StationOutcome(work.key, problem=str(result), metadata={"model_id": model_id})
+        return StationOutcome(work.key, problem=str(result), metadata={"model_id": work.model_id})
     metadata: dict[str, Cell] = {
-        "model_id": model_id,
+        "model_id": work.model_id,
         "clips": result.clips,
         "reader": result.reader,
         "cpu_s": round(result.cpu_s, 3),

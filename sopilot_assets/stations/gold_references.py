@@ -23,7 +23,7 @@ from sopilot_assets.reference.stored import load_reference, save_reference
 from sopilot_assets.scoring.limits import golds_limits
 from sopilot_assets.scoring.review import verifiability_rows
 from sopilot_assets.scoring.verifiability import verifiability
-from sopilot_assets.stations.clip_embeddings import task_embedder
+from sopilot_assets.stations.clip_embeddings import task_model_id
 from sopilot_assets.stations.gold_inputs import GoldInputs, embedding_models, gold_inputs
 from sopilot_assets.stations.outcome import ReferenceOutcome
 from sopilot_assets.store.home import Home, PartitionKey
@@ -210,7 +210,7 @@ class EmbeddingsOf:
     """Loads the embedding of a video by a task's model."""
 
     def __init__(self, home: Home, task_id: str) -> None:
-        self.home, self.model_id = home, task_embedder(home, task_id).model_id
+        self.home, self.model_id = home, task_model_id(home, task_id)
 
     def __call__(self, video_id: str) -> ClipEmbedding:
         return load_embedding(self.home.embedding(self.model_id, video_id))

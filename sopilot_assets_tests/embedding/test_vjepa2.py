@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from upath import UPath
 
-from sopilot_assets.embedding.backends import load_embedder
+from sopilot_assets.embedding.backends import known_model_id, load_embedder
 from sopilot_assets.embedding.clips import embedding_bytes
 from sopilot_assets.embedding.models import preload, verify
 from sopilot_assets.errors import ModelError
@@ -136,3 +136,8 @@ def test_a_missing_extra_says_what_to_install(home: Home, monkeypatch: pytest.Mo
     importlib.invalidate_caches()
     with pytest.raises(ModelError, match=r"pip install 'sopilot-assets\[vjepa2\]'"):
         load_embedder("vjepa2", models=UPath(home.models))
+
+
+def test_the_id_is_known_without_loading_the_model(source: Path, home: Home) -> None:
+    preload(source, home)
+    assert known_model_id("vjepa2", str(home.models)) == load_embedder("vjepa2", models=home.models).model_id

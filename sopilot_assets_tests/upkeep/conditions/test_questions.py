@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -143,6 +144,14 @@ def told(home: Home, kind: str) -> list[Condition]:
     return [one for one in found if isinstance(one, Condition) and one.kind == kind]
 
 
+@pytest.fixture
+def steady_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk has the same free space at every look, whatever else writes to it meanwhile."""
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+
+@pytest.mark.usefixtures("steady_disk")
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_question_has_the_same_answer_everywhere(
     tea: Home, evaluations: Callable[[], dict[str, dg.AssetCheckEvaluation]], case: Case
