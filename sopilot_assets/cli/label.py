@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sopilot_assets.cli.known import TASKS
+from sopilot_assets.cli.label_files import FORMAT, SHEET_OR_FILE, WHO, export, sheet_or_file
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, TASK, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning
 from sopilot_assets.cli.rows import rows_of
@@ -21,7 +22,7 @@ from sopilot_assets.labels.disputes import disputes
 from sopilot_assets.labels.events import RaterVerdict, Source
 from sopilot_assets.labels.prefill import BAD_FREEZE, prefill_drafts
 from sopilot_assets.labels.recordings import by_key, recordings_to_label
-from sopilot_assets.labels.sheet_files import one_row, read_sheet
+from sopilot_assets.labels.sheet_files import one_row
 from sopilot_assets.labels.sheets import sheet_drafts, write_template
 from sopilot_assets.labels.state import STATE_COLUMNS, label_coverage, label_state
 from sopilot_assets.settings import load_settings
@@ -40,7 +41,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-WHO = Annotated[str, typer.Option("--who", help="The id of the person who labels, without spaces.")]
+app.command(
+    epilog=examples(
+        "sopilot label export filter_change ann.boris --who ann",
+        "sopilot label export filter_change ann.zip --who ann --format elan",
+    )
+)(export)
+
 SHEET = Annotated[Path, typer.Argument(help="A sheet that ends in .csv or .json.", dir_okay=False)]
 WITH_FINDINGS = Annotated[
     bool,
@@ -147,11 +154,12 @@ def prepare(
         "sopilot label import filter_change ann.csv",
         "sopilot label import filter_change made_by_hand.csv --who ann --source blind_human",
         "sopilot label import filter_change chief.csv --adjudicates",
+        "sopilot label import filter_change ann.eaf --who ann --source blind_human",
     ),
 )
 def import_sheet(
     task: TASK,
-    sheet: SHEET,
+    sheet: SHEET_OR_FILE,
     *,
     who: Annotated[str | None, typer.Option("--who", help="Who labeled the rows that do not say.")] = None,
     source: Annotated[
@@ -166,15 +174,18 @@ def import_sheet(
             show_default=False,
         ),
     ] = None,
+    form: FORMAT = None,
     home: HOME,
 ) -> None:
-    """Take in a filled-in sheet; nothing of it where one row has a fault, and each fault is named."""
+    """Take in a filled-in sheet, or labels from another tool; nothing where one row has a fault, and each
+    fault is named.
+    """
     now = datetime.now(UTC)
     chain = read_chain(home, task)
     drafts = _drafts(
         home,
         task,
-        read_sheet(sheet),
+        sheet_or_file(home, task, sheet, form),
         chain,
         now,
         who=who,

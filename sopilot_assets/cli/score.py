@@ -190,15 +190,15 @@ def list_scores(
 
 
 @app.command(
-    "times",
+    "export",
     epilog=examples(
-        "sopilot score times filter_change",
-        "sopilot score times filter_change --site line1 --since 2026-W05",
-        "sopilot score times filter_change --csv > times.csv",
-        "sopilot score times filter_change --excel times.xlsx",
+        "sopilot score export filter_change",
+        "sopilot score export filter_change --site line1 --since 2026-W05",
+        "sopilot score export filter_change --csv > times.csv",
+        "sopilot score export filter_change --excel times.xlsx",
     ),
 )
-def times(
+def export(
     task: TASK,
     *,
     person: OF_PERSON = None,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sopilot_assets.errors import LabelError
 from sopilot_assets.labels.events import LabelEvent, RaterAnswerT, Source
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, among
 
 STATE_COLUMNS: Final = {
     "key": "str",
@@ -116,7 +116,7 @@ def label_state(
 def label_coverage(state: pd.DataFrame, keys: Iterable[str]) -> Coverage:
     """How many of the recordings ``keys`` the labels in ``state`` cover."""
     wanted = set(keys)
-    of_them = state[state["key"].isin(wanted)]
+    of_them = state[among(state["key"], wanted)]
     said = of_them["expected"].notna()
     return Coverage(
         recordings=len(wanted),

@@ -54,7 +54,7 @@ class WorkInstruction:
     pictures: InstructionPictures | None
 
     @property
-    def mark(self) -> str:
+    def content_id(self) -> str:
         """Eight hexadecimal digits that change with anything that the work instruction says."""
         said = {
             "task": self.task.model_dump(mode="json"),

@@ -37,7 +37,7 @@ _FILE: Final = Text("the file as it is now", "現在のファイル")
 @dataclass(frozen=True, slots=True)
 class TaskState:
     """One state of a task: ``name`` chooses it, ``at`` is ISO 8601 (empty: now), ``seq`` its event of the
-    history, None where there is none. ``locked``: it is a locked version.
+    history, None where there is none. ``same_as_before``: the file was not changed by it.
     """
 
     name: str
@@ -47,7 +47,7 @@ class TaskState:
     at: str = ""
     why: str = ""
     seq: int | None = None
-    locked: bool = False
+    same_as_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class ComparedTask:
 
 def compare_versions(home: Home, task_id: str, *, before: str, after: str) -> ComparedTask:
     """The states of a task and how ``before`` differs from ``after``, names of two of them. An empty name
-    stands for the newest state, or the one before it.
+    stands for the newest state, or the last one that was another.
 
     Raises `TaskError` for a task that cannot be read, and for a state that there is not.
     """
@@ -72,8 +72,10 @@ def compare_versions(home: Home, task_id: str, *, before: str, after: str) -> Co
     locked = verify_task(task_file(home, task_id)).locked
     states = _states(home, task, events, locked)
     after = after or states[0].name
-    newer = next((place for place, one in enumerate(states) if one.name == after), 0)
-    before = before or states[min(newer + 1, len(states) - 1)].name
+    older = next((place for place, one in enumerate(states) if one.name == after), 0)
+    while states[older].same_as_before:
+        older += 1
+    before = before or states[min(older + 1, len(states) - 1)].name
     old, new = (_task_of(task, events, locked, name) for name in (before, after))
     agreed = any(name.startswith("lock-") for name in (before, after))
     return ComparedTask(task, states, before, after, told_differences(old, new, agreed=agreed))
@@ -91,15 +93,13 @@ def _states(
             at=one.at,
             why=one.why,
             seq=one.seq,
-            locked=one.happened is TaskHappening.LOCKED,
+            same_as_before=place > 0 and one.file_sha256 == events[place - 1].file_sha256,
         )
-        for one in events
+        for place, one in enumerate(events)
     ]
     by_desk = {one.version for one in events if one.happened is TaskHappening.LOCKED}
     known += [
-        TaskState(
-            f"lock-{one.spec.version}", one.spec.version, _LOCKED, at=one.locked_at.isoformat(), locked=True
-        )
+        TaskState(f"lock-{one.spec.version}", one.spec.version, _LOCKED, at=one.locked_at.isoformat())
         for one in locked
         if one.spec.version not in by_desk
     ]

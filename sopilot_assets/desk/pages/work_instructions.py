@@ -67,7 +67,7 @@ async def instruction_download(call: Call) -> Response:
     if told is None:
         return failed(call, 503, _WAITS)
     content = await run_in_threadpool(instruction_file, told, call.language)
-    name = f"{told.task.task_id}-v{told.task.version}-{told.mark}-{call.language.value}.html"
+    name = f"{told.task.task_id}-v{told.task.version}-{told.content_id}-{call.language.value}.html"
     headers = {"Content-Disposition": f'attachment; filename="{quote(name)}"'}
     return Response(content, media_type="text/html; charset=utf-8", headers=headers)
 
