@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from sopilot_assets.dossier.verifier.fields import JsonField
 from sopilot_assets.dossier.verifier.figures import figures_of, shadow_of
 from sopilot_assets.dossier.verifier.findings import Findings, same
 from sopilot_assets.dossier.verifier.kappa import agreement_of
-from sopilot_assets.dossier.verifier.labels import label_states, rater_label
+from sopilot_assets.dossier.verifier.labels import check_chain, label_states, rater_label
 from sopilot_assets.dossier.verifier.numbers import (
     auc,
     clustered_bounds,
@@ -117,6 +119,18 @@ def test_label_states_and_agreement(
         "", "agreement", rater_agreement(events, sources).as_dict(), agreement_of(labels_of_chain, sources)
     )
     assert findings.failed == []
+
+
+def test_moments_of_deviations_are_in_the_hash_of_their_label() -> None:
+    said: dict[str, Any] = {"task_id": "t", "key": "a", "who": "ann", "at": "2026-02-01T09:00:00+00:00"}
+    seen = [{"type": "freeze", "at_s": at_s} for at_s in (0, 12.4, 71.001)]
+    draft = Draft.model_validate({**said, "source": "blind_human", "critical_expected": True, "seen": seen})
+    event = place(draft, seq=1, previous_hash=NO_EVENT)
+    for moved, holds in ((12.4, True), (12.5, False)):
+        line = json.dumps(event.as_dict()).replace('"at_s": 12.4', f'"at_s": {moved}')
+        findings = Findings()
+        check_chain(f"{line}\n".encode(), event.event_id, findings)
+        assert (findings.failed == []) is holds
 
 
 @pytest.mark.parametrize("seed", range(8))
