@@ -30,6 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BUILDER := $(VENV)-bundle
 BENCH_INSTALLED := $(VENV)/.bench_installed
 # Those that need no labeled recordings; each takes arguments of its own: python -m benchmarks.NAME --help
 BENCHMARKS ?= dagster_overhead decoding dtw evidence golds ingest
@@ -134,6 +135,14 @@ soak: $(INSTALLED) ## Run a campaign of SOAK_CYCLES=96 in short time with faults
 	@echo "[soak] $(SOAK_CYCLES) cycles of $(SOAK_INTERVAL) s, seed $(SOAK_SEED); the report goes to soak.md"
 	@$(BIN)/python -m sopilot_assets_tests.soak --cycles $(SOAK_CYCLES) --interval $(SOAK_INTERVAL) --seed $(SOAK_SEED) $(ARGS)
 
+.PHONY: bundle
+bundle: ## Make dist/sopilot-VERSION, to install without a network; KEY=FILE signs it
+	@echo "[bundle] Packages, pages, licences and a bill of materials (some minutes)"
+	@$(PYTHON) -m venv $(BUILDER)
+	@$(BUILDER)/bin/python -m pip install --quiet --upgrade pip
+	@$(BUILDER)/bin/python -m pip install --quiet -c constraints.txt cyclonedx-bom markdown
+	@$(BUILDER)/bin/python -m installer.bundle $(if $(KEY),--key "$(KEY)")
+
 .PHONY: fuzz
 fuzz: $(INSTALLED) ## Let schemathesis make FUZZ=1000 requests to each endpoint of the API, right and wrong ones
 	@SOPILOT_FUZZ=$(FUZZ) $(PYTEST) sopilot_assets_tests/desk/test_api_fuzzed.py $(ARGS)
@@ -141,4 +150,4 @@ fuzz: $(INSTALLED) ## Let schemathesis make FUZZ=1000 requests to each endpoint 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; recordings and scores stay
 	@echo "[clean] Removing $(VENV) and caches; $(SOPILOT_HOME) stays"
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@rm -rf $(VENV) $(BUILDER) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

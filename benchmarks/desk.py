@@ -16,6 +16,7 @@ import random
 import statistics
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from starlette.testclient import TestClient
@@ -24,6 +25,8 @@ from sopilot_assets.capture.ledgers import VIDEO_COLUMNS, videos_ledger
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.desk import create_app
 from sopilot_assets.desk.config import DeskConfig
+from sopilot_assets.desk.log import Doer
+from sopilot_assets.desk.tokens import Scope, add_token
 from sopilot_assets.scoring.ledger import COLUMNS, scores_ledger
 from sopilot_assets.stations.media import thumbnail_ms
 from sopilot_assets.store.home import Home
@@ -42,7 +45,12 @@ PAGES = (
     "/recordings?decision=fail&deviation=missing_step&order=lowest",
     "/recordings?person=p007&since=2026-01-05&until=2026-01-20&order=urgent",
     "/changes",
+    "/people",
+    "/people/results?person=p007",
     "/",
+    "/api/v1/recordings",
+    "/api/v1/recordings?decision=fail&deviation=missing_step&contested=false",
+    "/api/v1/tasks/gasket/times",
 )
 _FOUND = {
     "type": "missing_step",
@@ -84,11 +92,14 @@ def measure(home: Home, paths: tuple[str, ...] | list[str], repeats: int) -> Non
     """Print what each page costs; the first request of each is not counted."""
     browser = TestClient(create_app(DeskConfig(home)), base_url=HERE, headers={"origin": HERE})
     browser.post("/sign-in", data={"who": "ada"})
+    by, name = Doer("bench", "", datetime.now(UTC)), f"bench-{time.time_ns()}"
+    token = add_token(home, name, list(Scope), days=1, owner=None, by=by)
+    headers = {"accept": "text/html", "authorization": f"Bearer {token}"}
     for path in paths:
         costs = []
         for _ in range(repeats + 1):
             began = time.process_time()
-            answer = browser.get(path, headers={"accept": "text/html"})
+            answer = browser.get(path, headers=headers)
             costs.append((time.process_time() - began) * 1000)
             if answer.status_code != 200:
                 raise SystemExit(f"{path}: expected 200, found {answer.status_code}")

@@ -226,6 +226,7 @@ class ConditionLimits(_Section):
     files_read_again: Annotated[int, Field(ge=0)] = 5
     web_ports: tuple[int, ...] = (3000, 3001)
     desk_ports: tuple[int, ...] = (8000,)
+    token_expires_days: _Days = 14
 
 
 class WebSettings(_Section):

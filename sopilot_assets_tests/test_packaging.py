@@ -125,7 +125,7 @@ def third_party(folder: Path) -> set[str]:
                 modules |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 modules.add(node.module.split(".")[0])
-    return modules - set(sys.stdlib_module_names) - {"sopilot_assets", "sopilot_assets_tests"}
+    return modules - set(sys.stdlib_module_names) - {"installer", "sopilot_assets", "sopilot_assets_tests"}
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import pandas as pd
-
 from sopilot_assets.capture.ledgers import ACTIVE, REPLACED, VIDEO_COLUMNS, WITHDRAWN, videos_ledger
 from sopilot_assets.capture.promotions import Promotion, promoted_golds, promotions_ledger
 from sopilot_assets.errors import ConfigError, LedgerError
@@ -19,6 +17,8 @@ from sopilot_assets.store.ledgers import Cell, Row, plain_rows
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.texts.names import composed
 
+_GOLD_KEYS: Final = "contains(key, '-g-')"
+"""The condition on ``key`` by which queries find what was taken in as golds."""
 _KEYS: Final = "select key, task_id from latest"
 
 
@@ -110,15 +110,14 @@ class Registry:
         return registry
 
     @classmethod
-    def read_golds(cls, home: Home) -> Registry:
-        """The same of golds alone, promoted ones included."""
+    def read_golds(cls, home: Home, *, also: Iterable[PartitionKey] = ()) -> Registry:
+        """The same of golds alone, promoted ones included, and of those that ``also`` names."""
         registry = cls(home, promoted=promoted_golds(home))
-        names, keys = ", ".join(VIDEO_COLUMNS), list(registry.promoted)
-        found = videos_ledger(home).query(
-            f"select {names} from latest "  # noqa: S608 - constants
-            "where role = 'gold' or key in (select key from promoted) order by key",
-            promoted=pd.DataFrame({"key": keys}, dtype="string"),
-        )
+        names, keys = ", ".join(VIDEO_COLUMNS), [*registry.promoted, *map(str, also)]
+        named = "".join(f" or key = '{key}'" for key in keys)
+        # asked of keys alone, so that no other rows are sorted by time; they hold no quotes
+        sql = f"select {names} from latest where {_GOLD_KEYS}{named} order by key"  # noqa: S608
+        found = videos_ledger(home).query(sql)
         registry.add(plain_rows(found))
         return registry
 
@@ -207,8 +206,7 @@ def active_keys(home: Home) -> dict[str, str]:
 
 def retired_keys(home: Home) -> set[str]:
     """The partition keys of registered recordings that count no more: withdrawn, replaced, or made a gold."""
-    found = videos_ledger(home).query("select key, status from latest")
-    return set(found["key"][found["status"] != ACTIVE])
+    return set(videos_ledger(home).query(f"select key from latest where status != '{ACTIVE}'")["key"])  # noqa: S608 - a constant
 
 
 def active_recordings(home: Home, task_id: str | None = None) -> dict[str, Recording]:

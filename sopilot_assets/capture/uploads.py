@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -131,6 +131,30 @@ def begin_upload(
 
 
 _NOTE: Final = "upload.json"
+
+
+def when_recorded(text: str, *, at: datetime) -> datetime | None:
+    """The time of recording that a sender says (ISO 8601 with its zone) at the time ``at``; None where they
+    say none. Raises ``UploadError`` for what is no such time, or cannot be one of a recording.
+    """
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or not _FIRST_RECORDING <= moment <= at + _CLOCKS_DIFFER:
+        raise invalid(
+            "recorded_at: expected when it was recorded with its zone, e.g. 2026-03-02T08:15:00+09:00, "
+            f"found {text[:40]!r}.",
+            "recorded_at には撮影日時をタイムゾーン付きで指定してください（例: 2026-03-02T08:15:00+09:00）。",
+        )
+    return moment
+
+
+_FIRST_RECORDING: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Cameras whose clock was never set begin before that."""
+_CLOCKS_DIFFER: Final = timedelta(days=1)
 
 
 def find_upload(home: Home, upload_id: str, who: str) -> Upload | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sopilot_assets.cli.known import TASKS
+from sopilot_assets.cli.label_files import FORMAT, SHEET_OR_FILE, WHO, export, sheet_or_file
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, TASK, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning
 from sopilot_assets.cli.rows import rows_of
@@ -17,10 +18,11 @@ from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels.agreement import DISAGREEMENT_COLUMNS, disagreements, only_settles, rater_agreement
 from sopilot_assets.labels.audit import drawn
 from sopilot_assets.labels.chain import append_events, labels_chain, read_chain, tasks_with_labels
+from sopilot_assets.labels.disputes import disputes
 from sopilot_assets.labels.events import RaterVerdict, Source
 from sopilot_assets.labels.prefill import BAD_FREEZE, prefill_drafts
 from sopilot_assets.labels.recordings import by_key, recordings_to_label
-from sopilot_assets.labels.sheet_files import one_row, read_sheet
+from sopilot_assets.labels.sheet_files import one_row
 from sopilot_assets.labels.sheets import sheet_drafts, write_template
 from sopilot_assets.labels.state import STATE_COLUMNS, label_coverage, label_state
 from sopilot_assets.settings import load_settings
@@ -39,7 +41,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-WHO = Annotated[str, typer.Option("--who", help="The id of the person who labels, without spaces.")]
+app.command(
+    epilog=examples(
+        "sopilot label export filter_change ann.boris --who ann",
+        "sopilot label export filter_change ann.zip --who ann --format elan",
+    )
+)(export)
+
 SHEET = Annotated[Path, typer.Argument(help="A sheet that ends in .csv or .json.", dir_okay=False)]
 WITH_FINDINGS = Annotated[
     bool,
@@ -72,7 +80,7 @@ def prepare(
     who: WHO,
     with_findings: WITH_FINDINGS = False,
     disputed: Annotated[
-        bool, typer.Option("--disputed", help="Only recordings that raters disagree on, to be settled.")
+        bool, typer.Option("--disputed", help="Only recordings that others disagree on, to be settled.")
     ] = False,
     picked: Annotated[
         bool,
@@ -107,10 +115,10 @@ def prepare(
     own = [one for one in events if (one.who, one.source, one.adjudicates) == (who, source, False)]
     said = {event.key: event for event in own}
     recordings = every
+    waiting = [one for one in disputes(events).values() if one.settled_by is None]
     if disputed:
-        found = disagreements(events)
-        open_keys = set(found["key"][found["settled"] == ""])
-        recordings = [one for one in known if one.key in open_keys]
+        to_settle = {one.key for one in waiting if who not in one.who}
+        recordings = [one for one in known if one.key in to_settle]
     elif not everything:
         # an imported job is known by its number alone: there is nothing to watch
         recordings = [one for one in recordings if one.key not in said and one.video]
@@ -127,7 +135,8 @@ def prepare(
             f"`sopilot label import {task} {sheet}{settle}`."
         )
     elif disputed:
-        say("Nothing is to be settled: raters agree on every recording that several of them labeled.")
+        but = f" but {len(waiting)} on which {who} differs; a third person settles these" if waiting else ""
+        say(f"Nothing is to be settled: raters agree on every recording that several of them labeled{but}.")
     elif picked:
         say(f"Nothing is left for {who} to label of what chance picked.")
     elif not any(one.video for one in every):
@@ -145,11 +154,12 @@ def prepare(
         "sopilot label import filter_change ann.csv",
         "sopilot label import filter_change made_by_hand.csv --who ann --source blind_human",
         "sopilot label import filter_change chief.csv --adjudicates",
+        "sopilot label import filter_change ann.eaf --who ann --source blind_human",
     ),
 )
 def import_sheet(
     task: TASK,
-    sheet: SHEET,
+    sheet: SHEET_OR_FILE,
     *,
     who: Annotated[str | None, typer.Option("--who", help="Who labeled the rows that do not say.")] = None,
     source: Annotated[
@@ -164,15 +174,18 @@ def import_sheet(
             show_default=False,
         ),
     ] = None,
+    form: FORMAT = None,
     home: HOME,
 ) -> None:
-    """Take in a filled-in sheet; nothing of it where one row has a fault, and each fault is named."""
+    """Take in a filled-in sheet, or labels from another tool; nothing where one row has a fault, and each
+    fault is named.
+    """
     now = datetime.now(UTC)
     chain = read_chain(home, task)
     drafts = _drafts(
         home,
         task,
-        read_sheet(sheet),
+        sheet_or_file(home, task, sheet, form),
         chain,
         now,
         who=who,
@@ -254,7 +267,10 @@ def add(
         typer.Option(help="Agreement with a finding, e.g. missing_step:open_cover=no; repeat it."),
     ] = None,
     seen: Annotated[
-        list[str] | None, typer.Option(help="A deviation that you see, e.g. freeze; repeat it.")
+        list[str] | None,
+        typer.Option(
+            help="A deviation that you see, e.g. freeze, or freeze@12.4 with its second; repeat it."
+        ),
     ] = None,
     note: Annotated[str, typer.Option(help="Anything else.")] = "",
     adjudicates: Annotated[

@@ -25,6 +25,7 @@ from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import Guards
 from sopilot_assets.desk.pages import (
     accounts,
+    exchange,
     labels,
     marking,
     media,
@@ -59,6 +60,7 @@ PAGES: Final = (
     recordings,
     review,
     media,
+    exchange,
     marking,
     labels,
     promotions,

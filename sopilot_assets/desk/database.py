@@ -1,5 +1,5 @@
-"""The desk's own database: accounts, sessions, tokens, what was tried at the door and the log of all that, in
-one SQLite file that any number of server processes share.
+"""The desk's own database: accounts, sessions, tokens, turns, what was tried at the door and the log of all
+that, in one SQLite file that any number of server processes share.
 """
 
 from __future__ import annotations
@@ -47,7 +47,12 @@ _TOKENS: Final = (
         made_at text not null, expires_at text not null, used_at text
     ) strict""",
 )
-_SCHEMAS: Final = {2: _ACCOUNTS, 3: _TOKENS}
+_TURNS: Final = (
+    """create table if not exists turns (
+        who text primary key, key text not null, until text not null
+    ) strict""",
+)
+_SCHEMAS: Final = {2: _ACCOUNTS, 3: _TOKENS, 4: _TURNS}
 """What leads to each version from the one before it."""
 _VERSION: Final = max(_SCHEMAS)
 

@@ -20,7 +20,7 @@ from sopilot_assets.labels.audit import drawn
 from sopilot_assets.labels.cells import answer_text
 from sopilot_assets.labels.chain import append_events, labels_ledger
 from sopilot_assets.labels.disputes import disputes
-from sopilot_assets.labels.events import LabelEvent, Source
+from sopilot_assets.labels.events import NOTE_LETTERS, LabelEvent, Source
 from sopilot_assets.labels.queues import AskedFor, TaskLabels, given_answers, task_labels
 from sopilot_assets.labels.recordings import RecordingToLabel
 from sopilot_assets.labels.sheet_files import one_row
@@ -32,6 +32,10 @@ from sopilot_assets.tasks import TaskSpec
 
 _PLANS_FIRST: Final = 1_000_000
 """The rank of what chance picks and no plan names: after all that plans ask for."""
+_CANNOT_BE_TAKEN: Final = (
+    f"入力を受け付けられませんでした。メモは逸脱のメモと合わせて {NOTE_LETTERS} 文字以内とし、"
+    "逸脱の種類と手順を確認してください。入力は保存されていません。"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +97,24 @@ def give_blind_label(
         "seen": " ".join(said.seen),
         "note": said.note,
     }
-    drafts = sheet_drafts(
-        one_row(key, cells),
-        task_id=task.task_id,
-        steps=task.step_ids,
-        recordings={key: RecordingToLabel(key, recording.original_name, recording.stored_name)},
-        at=at,
-        who=who,
-        source=Source.BLIND_HUMAN,
-        adjudicates=said.settles,
-    )
-    if not drafts or not said.critical:
+    if not said.critical:
         raise LabelError(
             f"{key}: column critical_expected: expected yes, no or unsure, found nothing.",
             ja="重大な逸脱の有無（ある・ない・判断できない）を選んでください。",
         )
-    draft = drafts[0]
+    try:
+        (draft,) = sheet_drafts(
+            one_row(key, cells),
+            task_id=task.task_id,
+            steps=task.step_ids,
+            recordings={key: RecordingToLabel(key, recording.original_name, recording.stored_name)},
+            at=at,
+            who=who,
+            source=Source.BLIND_HUMAN,
+            adjudicates=said.settles,
+        )
+    except LabelError as error:
+        raise LabelError(str(error), ja=_CANNOT_BE_TAKEN) from error
 
     def as_they_were_shown(events: Sequence[LabelEvent]) -> None:
         about = [event for event in events if event.key == key]

@@ -34,6 +34,8 @@ NO_MEDIA: Final = Text(
     "{} observations without a video (live, or of pictures) are not read",
     "動画のない観察（ライブや画像）{} 件は読みません",
 )
+_KEYS: Final = "123456789abcdefghijklmnopqrstuvwxyz"
+"""The keys by which behaviours are coded; those after them have none."""
 _WRITTEN_AT: Final = "1970-01-01T00:00:00"
 
 
@@ -210,7 +212,7 @@ def write_boris(videos: Sequence[MarkedVideo], vocabulary: Vocabulary) -> bytes:
     behaviours = {
         str(place): {
             "type": "State event",
-            "key": str(place + 1) if place < 9 else chr(ord("a") + place - 9),
+            "key": _KEYS[place : place + 1],
             "code": name,
             "description": "",
             "color": "",

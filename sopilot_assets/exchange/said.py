@@ -7,7 +7,7 @@ which time that is, only the video's own timestamps say (`PictureTimes`).
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 
@@ -176,10 +176,15 @@ class Faults:
 def refusal(faults: Sequence[Text]) -> ExchangeError:
     """Why nothing of a file is taken: its first faults, and how many more there are."""
     told, more = faults[:_FAULTS_TOLD], len(faults) - _FAULTS_TOLD
-    en, ja = "; ".join(one.en for one in told), "。".join(one.ja for one in told)
+    en, ja = ".\n".join(one.en for one in told), "。\n".join(one.ja for one in told)
     if more > 0:
-        en, ja = f"{en}; and {more} more", f"{ja}。ほか {more} 件"
+        en, ja = f"{en}.\nAnd {more} more", f"{ja}。\nほか {more} 件"
     return ExchangeError(f"{en}. Nothing was taken.", ja=f"{ja}。何も取り込んでいません。")
+
+
+def said_at(source: str, texts: Iterable[Text]) -> list[Text]:
+    """Remarks on a file, with its name."""
+    return [Text(f"{source}: {one.en}", f"{source}：{one.ja}") for one in texts]
 
 
 def at_line(line: int, what: str = "") -> Text:

@@ -16,6 +16,7 @@ from sopilot_assets.exchange.said import (
     SaidInterval,
     SaidVideo,
     refusal,
+    said_at,
 )
 from sopilot_assets.reference.annotations import (
     Annotations,
@@ -23,6 +24,7 @@ from sopilot_assets.reference.annotations import (
     SaidStep,
     StepInterval,
     annotations_in,
+    golds_called,
     sheet_steps,
 )
 from sopilot_assets.reference.step_names import StepNames, folded
@@ -60,8 +62,8 @@ def steps_in(
     pictures_of: PicturesOf,
     given: GoldNames | None = None,
 ) -> FileSteps:
-    """The steps that files say of ``golds``; ``given`` is the gold that they are about, where somebody says
-    so.
+    """The steps that files say of ``golds``, or of a ``given`` one alone: a file of one recording is then
+    about it, whatever the file calls it.
 
     Raises ``ExchangeError`` with every fault of all files; then nothing may be taken.
     """
@@ -118,34 +120,49 @@ class _Reader:
             why = str(error).rstrip(".")
             raise refusal([Text(why, f"読めません（{why}）")]) from error
         faults.found += wrong
-        if self.given is None:
+        given = self.given
+        if given is None:
             return rows
         if len({row.video for row in rows}) > 1:
-            self._several(faults)
-        return [replace(row, video=self.given.video_id) for row in rows]
+            rows = [row for row in rows if golds_called(row.video, self.golds) == [given]]
+            self._require(given, rows, faults)
+        return [replace(row, video=given.video_id) for row in rows]
 
     def _rows(self, file: ReadFile, faults: Faults) -> list[SaidStep]:
         if file.said is None:
             raise AssertionError("a sheet is read by its rows")
-        self.remarks += _at(file.source, file.said.left_out)
+        self.remarks += said_at(file.source, file.said.left_out)
         videos = [video for video in file.said.videos if video.intervals]
         if not videos:
             faults.stop(
                 "expected intervals with the names of steps, found none", "手順の区間が一つもありません"
             )
         if self.given is not None and len(videos) > 1:
-            self._several(faults)
-        return [row for video in videos for row in self._of_video(file.source, video, faults)]
+            videos = [video for video in videos if recording_of(video, self.golds).gold is self.given]
+            self._require(self.given, videos, faults)
+        seen: set[str] = set()
+        return [row for video in videos for row in self._of_video(file.source, video, seen, faults)]
 
-    def _several(self, faults: Faults) -> None:
-        faults.stop(
-            "expected one recording in it, since you say which it is; it has several",
-            "録画を指定できるのは、録画が 1 本だけのファイルです",
-        )
+    def _require(self, given: GoldNames, found: Sequence[object], faults: Faults) -> None:
+        """Of a file with several recordings, those of the given one are taken: there have to be some."""
+        if not found:
+            faults.stop(
+                f"expected {given.name} among the recordings in it, found none that is called so",
+                f"ファイルの中に {given.name} がありません",
+            )
 
-    def _of_video(self, source: str, video: SaidVideo, faults: Faults) -> list[SaidStep]:
+    def _of_video(self, source: str, video: SaidVideo, seen: set[str], faults: Faults) -> list[SaidStep]:
+        """The steps of one recording; ``seen`` are the golds that other parts of the file are about."""
         found = recording_of(video, self.golds, given=self.given)
-        self.remarks += _at(source, found.remarks)
+        self.remarks += said_at(source, found.remarks)
+        if found.gold is not None and found.gold.video_id in seen:
+            faults.add(
+                video.where(),
+                f"expected one part about {found.gold.name}, found another; keep the one that counts",
+                f"{found.gold.name} についての内容が 2 か所にあります。使うものだけを残してください",
+            )
+            return []
+        seen.update([found.gold.video_id] if found.gold is not None else [])
         if found.gold is None and not video.name:
             faults.add(
                 video.where(),
@@ -171,7 +188,7 @@ class _Reader:
         ]
         chosen = called or known or tiers
         if passed := [tier for tier in tiers if tier not in chosen]:
-            self.remarks += _at(
+            self.remarks += said_at(
                 source,
                 [
                     Text(
@@ -229,7 +246,3 @@ def _parted(
         shared = last_ms is not None and last_ms in starts and last_ms > start_ms
         parted.append((start_ms, last_ms if shared and last_ms is not None else end_ms))
     return parted
-
-
-def _at(source: str, texts: Iterable[Text]) -> list[Text]:
-    return [Text(f"{source}: {one.en}", f"{source}：{one.ja}") for one in texts]

@@ -18,7 +18,7 @@ from scipy.stats import norm
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.proportion import proportion_confint
 
-from sopilot_assets.labels.events import Draft, LabelAnswer, LabelEvent, Source
+from sopilot_assets.labels.events import Draft, LabelEvent, RaterAnswer, Source
 from sopilot_assets.labels.state import counting_events, label_state, newest_labels
 
 CONFIDENCE: Final = 0.95
@@ -58,7 +58,7 @@ class RaterAgreement:
 
 
 def rater_agreement(
-    events: Sequence[LabelAnswer],
+    events: Sequence[RaterAnswer],
     sources: Iterable[Source | str] = (Source.BLIND_HUMAN,),
 ) -> RaterAgreement:
     """The agreement between the people whose labels count, on the recordings that two or more of them

@@ -17,14 +17,16 @@ def is_drawn(key: str, audit: AuditSettings) -> bool:
 
     >>> audit = AuditSettings(share=0.5)
     >>> [is_drawn(f"filter_change-t-{n:012x}", audit) for n in range(4)]
-    [True, True, False, False]
+    [True, True, False, True]
     """
-    digest = hashlib.sha256(f"{audit.seed}:{key}".encode()).hexdigest()
-    return int(digest[:_DIGITS], 16) < audit.share * 16**_DIGITS
+    return key in drawn([key], audit)
 
 
 def drawn(keys: Iterable[str], audit: AuditSettings) -> set[str]:
     """Those of the recordings that chance picks. All of them go to raters, not only those that passed: who
     labels one learns nothing of its decision.
     """
-    return {key for key in keys if is_drawn(key, audit)}
+    seed, most = audit.seed, audit.share * 16**_DIGITS
+    return {
+        key for key in keys if int(hashlib.sha256(f"{seed}:{key}".encode()).hexdigest()[:_DIGITS], 16) < most
+    }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sopilot_assets.errors import LabelError
-from sopilot_assets.labels.events import Draft, LabelAnswer, Source
+from sopilot_assets.labels.events import Draft, RaterAnswer, Source
 from sopilot_assets.labels.state import counting_events, newest_labels
 
 _BY_PEOPLE: Final = (Source.BLIND_HUMAN, Source.HUMAN)
@@ -26,7 +26,7 @@ class Dispute:
 
 
 def disputes(
-    events: Sequence[LabelAnswer], sources: Iterable[Source | str] = tuple(Source)
+    events: Sequence[RaterAnswer], sources: Iterable[Source | str] = tuple(Source)
 ) -> dict[str, Dispute]:
     """The recordings of a task on which raters disagree, open and settled ones, by key."""
     counting = counting_events(events, sources)
@@ -45,7 +45,7 @@ def disputes(
     return found
 
 
-def refuse_own_disputes(events: Sequence[LabelAnswer], drafts: Iterable[Draft]) -> None:
+def refuse_own_disputes(events: Sequence[RaterAnswer], drafts: Iterable[Draft]) -> None:
     """Nothing; raises ``LabelError`` where somebody settles what they disagree on themselves. ``events`` are
     those of the drafts' task so far.
     """
@@ -62,7 +62,7 @@ def refuse_own_disputes(events: Sequence[LabelAnswer], drafts: Iterable[Draft]) 
                 raise _not_a_third_person(draft, dispute)
 
 
-def _who_differ(newest: Mapping[str, LabelAnswer]) -> tuple[str, ...]:
+def _who_differ(newest: Mapping[str, RaterAnswer]) -> tuple[str, ...]:
     said = {who: event.critical_expected for who, event in newest.items()}
     answers = set(said.values()) - {None}
     return (

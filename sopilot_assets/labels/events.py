@@ -94,7 +94,8 @@ class Seen(_Strict):
     def _only_what_is_said(self, plain: SerializerFunctionWrapHandler) -> dict[str, object]:
         """The same fields as in events from before the others were asked about."""
         fields: dict[str, object] = plain(self)
-        return {k: v for k, v in fields.items() if k not in self.later_fields or v not in (None, False)}
+        unsaid = {name for name in self.later_fields if fields[name] is None or fields[name] is False}
+        return {name: value for name, value in fields.items() if name not in unsaid}
 
 
 class Agreement(Seen):
@@ -156,7 +157,7 @@ class LabelEvent(Draft, ChainEvent):
     """A draft in its place in the chain of its task."""
 
 
-class LabelAnswer(Protocol):
+class RaterAnswer(Protocol):
     """What a label answers, and who gave it: all that most questions need of an event."""
 
     @property
@@ -180,7 +181,7 @@ class LabelAnswer(Protocol):
         """Whether it settles a disagreement between others."""
 
 
-AnswerT = TypeVar("AnswerT", bound=LabelAnswer)
+RaterAnswerT = TypeVar("RaterAnswerT", bound=RaterAnswer)
 
 
 def place(draft: Draft, *, seq: int, previous_hash: str) -> LabelEvent:

@@ -99,8 +99,16 @@ def _sentences(event: LabelEvent, before: LabelEvent | None, task: TaskSpec | No
             yield _agrees(one, task)
     for seen in event.seen:
         if before is None or seen not in before.seen:
-            name = finding_name(seen, task)
-            yield Text(f"saw: {name.en}", f"確認した逸脱：{name.ja}")
+            name, at = finding_name(seen, task), _at(seen)
+            yield Text(f"saw: {name.en}{at.en}", f"確認した逸脱：{name.ja}{at.ja}")
+
+
+def _at(seen: Seen) -> Text:
+    """The moment at which a deviation is to be seen; empty where nobody named one."""
+    if seen.at_s is None:
+        return Text("", "")
+    clock = f"{int(seen.at_s // 60)}:{seen.at_s % 60:04.1f}"
+    return Text(f" at {clock}", f"（{clock}）")
 
 
 def _agrees(one: Agreement, task: TaskSpec | None) -> Text:

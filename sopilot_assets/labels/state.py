@@ -9,8 +9,8 @@ from typing import Final
 import pandas as pd
 
 from sopilot_assets.errors import LabelError
-from sopilot_assets.labels.events import AnswerT, LabelEvent, Source
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.labels.events import LabelEvent, RaterAnswerT, Source
+from sopilot_assets.store.ledgers import Cell, among
 
 STATE_COLUMNS: Final = {
     "key": "str",
@@ -52,8 +52,8 @@ class Coverage:
 
 
 def counting_events(
-    events: Sequence[AnswerT], sources: Iterable[Source | str]
-) -> list[tuple[AnswerT, Source]]:
+    events: Sequence[RaterAnswerT], sources: Iterable[Source | str]
+) -> list[tuple[RaterAnswerT, Source]]:
     """The events of these sources, in order, each with the source it counts as.
 
     A blind label that follows one by the same person about the same recording with the findings in view is
@@ -74,8 +74,8 @@ def counting_events(
 
 
 def newest_labels(
-    events: Sequence[AnswerT], sources: Iterable[Source | str]
-) -> dict[str, dict[str, AnswerT]]:
+    events: Sequence[RaterAnswerT], sources: Iterable[Source | str]
+) -> dict[str, dict[str, RaterAnswerT]]:
     """By recording and person the newest label of the strongest source that counts there; those that
     adjudicate are left out.
     """
@@ -84,7 +84,7 @@ def newest_labels(
     for event, source in counting:
         if event.key not in strongest or source.strength > strongest[event.key].strength:
             strongest[event.key] = source
-    newest: dict[str, dict[str, AnswerT]] = {}
+    newest: dict[str, dict[str, RaterAnswerT]] = {}
     for event, source in counting:
         if source is strongest[event.key] and not event.adjudicates:
             newest.setdefault(event.key, {})[event.who] = event
@@ -116,7 +116,7 @@ def label_state(
 def label_coverage(state: pd.DataFrame, keys: Iterable[str]) -> Coverage:
     """How many of the recordings ``keys`` the labels in ``state`` cover."""
     wanted = set(keys)
-    of_them = state[state["key"].isin(wanted)]
+    of_them = state[among(state["key"], wanted)]
     said = of_them["expected"].notna()
     return Coverage(
         recordings=len(wanted),

@@ -15,6 +15,7 @@ from sopilot_assets.exchange.said import MarkedInterval, MarkedVideo, PictureTim
 from sopilot_assets.exchange.steps import FileSteps, steps_in
 from sopilot_assets.processes.limited import run_limited
 from sopilot_assets.reference.annotations import GoldNames, StepInterval, shortest_name
+from sopilot_assets.reference.border_agreement import BorderAgreement, border_agreement
 from sopilot_assets.reference.step_names import StepNames
 from sopilot_assets.stations.gold_inputs import GoldInputs, gold_names, same_steps, step_intervals
 from sopilot_assets.stations.gold_marks import SHEET, Proposed, checked_steps, confirmed_of, mark_draft
@@ -28,13 +29,16 @@ from sopilot_assets.video.probe import read_index
 
 @dataclass(frozen=True, slots=True)
 class GoldSteps:
-    """What a file says of one gold: its steps, whether that is anything new, and where it comes from."""
+    """What a file says of one gold: its steps, whether its mark says something else, where they come from,
+    and how they agree with the steps that count; None where it has none.
+    """
 
     gold: Recording
     name: str
     steps: tuple[StepInterval, ...]
     new: bool
     came_from: str
+    agreement: BorderAgreement | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,8 @@ def read_steps(
     form: FileFormat | None = None,
     recording: str | None = None,
 ) -> TakenSteps:
-    """What a file says of a task's golds; nothing is changed. ``recording`` names the gold that it is about,
-    where its own words do not.
+    """What a file says of a task's golds, or of the ``recording`` alone; nothing is changed. A file of one
+    recording is about that one, whatever it calls it.
 
     Raises ``ExchangeError`` that names each fault by its place in the file.
     """
@@ -102,7 +106,10 @@ def _compared(
         mark = inputs.marks.get(str(gold.key))
         new = mark is None or not same_steps(found.steps, step_intervals(task, mark.steps))
         came_from = SHEET if found.format is FileFormat.CSV else f"{found.format.value}: {found.source}"[:200]
-        every.append(GoldSteps(gold, shortest_name(called, list(golds)), found.steps, new, came_from))
+        counts = inputs.annotations.steps.get(called.video_id)
+        agreement = border_agreement(counts, found.steps) if counts else None
+        name = shortest_name(called, list(golds))
+        every.append(GoldSteps(gold, name, found.steps, new, came_from, agreement))
     every.sort(key=lambda one: one.name)
     return TakenSteps(tuple(every), said.strangers, said.remarks)
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+import pandas as pd
+
+from sopilot_assets.capture.ledgers import ACTIVE, VIDEO_COLUMNS, videos_ledger
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.errors import GoldError
 from sopilot_assets.labels.blind import why_not_right
 from sopilot_assets.labels.chain import read_chain
-from sopilot_assets.labels.events import Source
+from sopilot_assets.labels.events import LabelEvent, Source
 from sopilot_assets.labels.state import counting_events
 from sopilot_assets.stations.gold_inputs import embedding_models
 from sopilot_assets.stations.gold_promotions import decoded_steps
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.tasks import TaskSpec, load_task
 from sopilot_assets.texts.languages import Text
 
@@ -76,22 +79,22 @@ def gold_candidates(home: Home, task_id: str) -> list[GoldCandidate]:
     Raises `TaskError` where the task cannot be used, `LabelError` where its chain of labels is broken.
     """
     task = load_task(home.tasks / f"{task_id}.yaml")
-    found = listed_candidates(home, task_id, Registry.read(home))
+    golds = Registry.read_golds(home).golds(task_id)
+    found = listed_candidates(home, read_chain(home, task_id), golds)
     return [
         one if one.lacks is not None else replace(one, lacks=_lacks(home, task, one.recording))
         for one in found
     ]
 
 
-def listed_candidates(home: Home, task_id: str, registry: Registry) -> list[GoldCandidate]:
-    """The candidates of a task: those first that show somebody whom no gold shows, then those from a site
-    that no gold is from, then by key. Of what they lack, only a missing embedding is said.
-
-    Raises `LabelError` where the task's chain of labels is broken.
+def listed_candidates(
+    home: Home, events: Sequence[LabelEvent], golds: Sequence[Recording]
+) -> list[GoldCandidate]:
+    """The candidates of a task with these label events and golds: those first that show somebody whom no gold
+    shows, then those from a site that no gold is from, then by key. Of what they lack, only a missing
+    embedding is said.
     """
-    golds = registry.golds(task_id)
     persons, sites = {one.person for one in golds}, {one.site for one in golds}
-    events = read_chain(home, task_id)
     right = {key for key, why in why_not_right(events).items() if why is None}
     if not right:
         return []
@@ -107,10 +110,19 @@ def listed_candidates(home: Home, task_id: str, registry: Registry) -> list[Gold
             lacks=_NO_EMBEDDING if models.get(key) is None else None,
             raters=tuple(sorted(raters[key])),
         )
-        for key, one in registry.active(task_id).items()
-        if one.role == "trainee" and key in right
+        for key, one in _active_trainees(home, right - {str(one.key) for one in golds}).items()
     ]
     return sorted(found, key=lambda one: (not one.new_person, not one.new_site, one.recording.key))
+
+
+def _active_trainees(home: Home, keys: Collection[str]) -> dict[str, Recording]:
+    """Those of the recordings that are trainees' and count, by key."""
+    rows = videos_ledger(home).query(
+        f"select {', '.join(VIDEO_COLUMNS)} from latest where role = 'trainee' and status = '{ACTIVE}' "  # noqa: S608 - constants
+        "and key in (select key from asked)",
+        asked=pd.DataFrame({"key": sorted(keys)}, dtype="string"),
+    )
+    return {str(row["key"]): Recording.of(row) for row in plain_rows(rows)}
 
 
 def candidate_rows(candidates: Sequence[GoldCandidate]) -> list[dict[str, Cell]]:

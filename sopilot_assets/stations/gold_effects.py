@@ -140,7 +140,8 @@ def gold_effect(
     pairs = there[shown & (there["role_after"] == "trainee")]
     blind = label_state(labels, [Source.BLIND_HUMAN])
     said = dict(zip(blind["key"], blind["expected"], strict=True))
-    picked = drawn(pairs["key"], audit)
+    known = pairs["key"].map(said).notna()
+    picked = drawn(pairs["key"][known], audit)
     decided = {when: pairs[f"decision_{when}"].isin(_DECIDED) for when in ("before", "after")}
     return GoldEffect(
         one.changes,

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, TypeAlias
 
+import pandas as pd
+
 from sopilot_assets.capture.marks import MarkEvent, deciding_marks, marks_chain
 from sopilot_assets.capture.promotions import ConfirmedStep, confirmed_steps
 from sopilot_assets.capture.registry import Recording, Registry
@@ -133,7 +135,9 @@ def task_inputs(
     """What the references of these tasks would be made of now, by task; ``registry`` is what was read of the
     registered recordings already.
     """
-    registry, models = registry or Registry.read(home), embedding_models(home)
+    registry = registry or Registry.read_golds(home)
+    golds = [str(one.key) for task_id in tasks for one in registry.golds(task_id)]
+    models = embedding_models(home, golds)
     return {
         task_id: gold_inputs(home, task, registry=registry, models=models)
         for task_id, task in sorted(tasks.items())
@@ -165,11 +169,16 @@ def gold_remarks(home: Home, inputs: Mapping[str, GoldInputs]) -> list[str]:
     return [*problems, *strangers, *overruled]
 
 
-def embedding_models(home: Home) -> dict[str, str | None]:
-    """The model of each recording's embedding, by key, None where it could not be embedded; recordings that
-    nobody tried to embed are left out.
+def embedding_models(home: Home, keys: Sequence[str] | None = None) -> dict[str, str | None]:
+    """The model of each recording's embedding, or of those with these keys, None where it could not be
+    embedded; recordings that nobody tried to embed are left out.
     """
-    rows = embeddings_ledger(home).query("select key, model_id, problem from latest")
+    ledger, wanted = embeddings_ledger(home), "select key, model_id, problem from latest"
+    if keys is None:
+        rows = ledger.query(wanted)
+    else:
+        named = pd.DataFrame({"key": list(keys)}, dtype="string")
+        rows = ledger.query(f"{wanted} where key in (select key from named)", named=named)  # noqa: S608 - constants
     return {
         str(row["key"]): None if row["problem"] is not None else str(row["model_id"])
         for row in plain_rows(rows)

@@ -6,8 +6,6 @@ change of golds.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +25,6 @@ from sopilot_assets.capture.promotions import ConfirmedStep
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.errors import GoldError
 from sopilot_assets.reference.annotations import (
-    COLUMNS,
     OVERLAP_S,
     PAST_END_S,
     StepInterval,
@@ -154,15 +151,6 @@ def steps_rows(task: TaskSpec, inputs: GoldInputs) -> list[dict[str, Cell]]:
         for called in sorted(names, key=lambda one: one.path)
         for one in inputs.annotations.steps.get(called.video_id, ())
     ]
-
-
-def steps_sheet(task: TaskSpec, inputs: GoldInputs) -> str:
-    """The same as a file; reading it back says the same."""
-    out = io.StringIO()
-    rows = csv.DictWriter(out, fieldnames=COLUMNS, lineterminator="\n")
-    rows.writeheader()
-    rows.writerows(steps_rows(task, inputs))
-    return out.getvalue()
 
 
 def confirmed_of(task: TaskSpec, steps: Sequence[StepInterval]) -> tuple[ConfirmedStep, ...]:

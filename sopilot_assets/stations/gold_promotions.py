@@ -17,6 +17,7 @@ from upath import UPath
 
 from sopilot_assets.alignment.spans import Alignment, SpanKind
 from sopilot_assets.alignment.stored import load_alignment
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.capture.lock import only_intake
 from sopilot_assets.capture.promotions import (
     WHY_LETTERS,
@@ -36,9 +37,11 @@ from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.reference.step_names import StepNames
 from sopilot_assets.stations.gold_inputs import GoldInputs, embedding_models, gold_names
 from sopilot_assets.stations.gold_marks import Proposed, checked_steps, confirmed_of
-from sopilot_assets.stations.step_proposals import propose_steps
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.tasks import TaskSpec, load_task
+
+with at_first_use():
+    from sopilot_assets.stations import step_proposals
 
 DIGITS: Final = 3
 """Decimals of the seconds that an event keeps."""
@@ -186,7 +189,7 @@ def proposed_to_promote(home: Home, task: TaskSpec, inputs: GoldInputs, recordin
     except GoldError:
         model_id = embedding_models(home).get(str(recording.key))
         embedded = {**inputs.embedded, **({str(recording.key): model_id} if model_id else {})}
-        found = propose_steps(home, task, replace(inputs, embedded=embedded), recording)
+        found = step_proposals.propose_steps(home, task, replace(inputs, embedded=embedded), recording)
         return Proposed(confirmed_of(task, found.steps), found.by)
 
 

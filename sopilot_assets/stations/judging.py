@@ -82,10 +82,16 @@ class References:
 
 
 class Judge:
-    """Scores recordings by what counts now; nothing is published."""
+    """Scores recordings by what counts now; nothing is published. ``registry`` and ``references``: what was
+    read of them already: all golds, and whatever else is asked for.
+    """
 
-    def __init__(self, home: Home) -> None:
-        self.home, self.registry, self.references = home, Registry.read(home), References(home)
+    def __init__(
+        self, home: Home, *, registry: Registry | None = None, references: References | None = None
+    ) -> None:
+        self.home = home
+        self.registry = Registry.read(home) if registry is None else registry
+        self.references = References(home) if references is None else references
         self.task = functools.cache(lambda task_id: load_task(home.tasks / f"{task_id}.yaml"))
         self.embedder = functools.cache(lambda task_id: task_embedder(home, task_id))
         self.limits = functools.cache(self._limits)

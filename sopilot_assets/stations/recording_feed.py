@@ -20,7 +20,7 @@ from sopilot_assets.labels.contests import contested
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.recording_list import NOT_JUDGED
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell, Row, plain_rows, query_together
+from sopilot_assets.store.ledgers import Row, plain_rows, query_together
 
 PLACE_PATTERN: Final = r"^[0-9TZ:.-]{1,32}~[a-z][a-z0-9_]{0,47}-[gt]-[0-9a-f]{12}$"
 """A place in the list, see `FeedPart`."""
@@ -172,10 +172,6 @@ def _every_in(home: Home, *_: tuple[str, ...]) -> pd.DataFrame:
     ledgers = {"videos": videos_ledger(home), "scores": scores_ledger(home)}
     rows = query_together(ledgers, _EVERY, promoted=promoted)
     for name in ("recorded_at", "taken_at", "written_at"):
-        rows[name] = [_utc_cell(cell) for cell in rows[name]]
+        rows[name] = rows[name].map({cell: utc(cell) for cell in rows[name].dropna().unique()})
     rows["at"] = rows["recorded_at"].fillna(rows["taken_at"])
     return rows.sort_values(["at", "key"], ascending=[False, True], kind="stable").reset_index(drop=True)
-
-
-def _utc_cell(cell: Cell) -> str | None:
-    return utc(cell) if isinstance(cell, str) else None

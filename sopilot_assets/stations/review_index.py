@@ -65,7 +65,7 @@ def recording_times(home: Home, key: PartitionKey | None = None) -> dict[str, Ma
 
 _TIMES: Final = (
     "select key, recorded_at, taken_in_at from latest "
-    "join (select key, min(written_at) as taken_in_at from all_rows group by key) as arrived using (key)"
+    "join (select key, min(written_at) as taken_in_at from written group by key) as arrived using (key)"
 )
 
 

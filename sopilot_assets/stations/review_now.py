@@ -6,6 +6,7 @@ it is not shown.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -19,14 +20,14 @@ from sopilot_assets.scoring.review import words
 from sopilot_assets.scoring.review.stills import ServedStill, StillPair
 from sopilot_assets.scoring.review.values import Review, ReviewGold, named_golds
 from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
-from sopilot_assets.stations.gold_inputs import task_inputs
 from sopilot_assets.stations.judged import gold_scores, judge_recording
 from sopilot_assets.stations.judging import Judge, References
 from sopilot_assets.stations.media import on_grid
 from sopilot_assets.stations.review_index import recording_times
 from sopilot_assets.stations.reviews import ReviewWork
-from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.home import ROLES, Home, PartitionKey
 from sopilot_assets.store.ledgers import Row, plain_rows
+from sopilot_assets.store.small_files import FileState, file_states
 from sopilot_assets.texts.languages import Text
 
 
@@ -61,11 +62,14 @@ def result_now(home: Home, key: PartitionKey) -> ResultNow | None:
     row = score_row_of(home, key)
     if row is None:
         return None
-    by = Judge(home)
+    references = _references(home, key.task_id, str(row["reference_id"]))
+    reference = references.get(key.task_id) if row["problem"] is None else None
+    resting = () if reference is None else (gold.video_id for gold in reference.golds)
+    named = [key, *(PartitionKey(key.task_id, role, video_id) for video_id in resting for role in ROLES)]
+    by = Judge(home, registry=Registry.read_golds(home, also=named), references=references)
     told = ResultNow(row, _verdict(by, row), outdated=_outdated(home, by, row))
     if row["problem"] is not None:
         return replace(told, waits=told.verdict.because[0])
-    by.references = References(home, {key.task_id: str(row["reference_id"])})
     judged = judge_recording(by, key, None)
     if judged.review is None or any(judged.row[name] != row[name] for name in _RESULT):
         return replace(told, waits=_ANOTHER, outdated=True)
@@ -160,9 +164,33 @@ def _outdated(home: Home, by: Judge, row: Row) -> bool:
     state = reference_states(home).get(task_id)
     if renewed or state is None or state.reference_id != row["reference_id"]:
         return True
-    return task_inputs(home, {task_id: by.task(task_id)}, Registry.read_golds(home))[task_id].is_renewed(
-        state
-    )
+    return by.golds(task_id).is_renewed(state)
+
+
+def _references(home: Home, task_id: str, reference_id: str) -> References:
+    """The reference that a row names, kept as long as its files are the same. One that cannot be had is not
+    kept, and says so when it is asked for.
+    """
+    files = [home.reference(task_id, reference_id), home.calibration(task_id, reference_id)]
+    try:
+        return _kept_references(
+            home, task_id, reference_id, tuple(file_states(list(map(str, files))).items())
+        )
+    except (SopilotError, FileNotFoundError):
+        return References(home, {task_id: reference_id})
+
+
+@functools.lru_cache(maxsize=2)
+def _kept_references(
+    home: Home,
+    task_id: str,
+    reference_id: str,
+    *_: tuple[str, FileState],
+) -> References:
+    """Read once for many pages, by several threads; nobody changes what was read."""
+    references = References(home, {task_id: reference_id})
+    references[task_id], references.calibration(task_id)
+    return references
 
 
 def _golds(by: Judge, work: ReviewWork) -> dict[str, Recording]:

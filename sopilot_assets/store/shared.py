@@ -7,8 +7,8 @@ have names of their own or names that say what is in them, and are replaced whol
 merged.
 
 What people write by hand (tasks, studies, the steps of golds) is stored by the next `pull` on their machine.
-What belongs to one machine is not shared: recordings in the capture folder, models, keys, alerts, campaigns
-and Dagster's own folder.
+What belongs to one machine is not shared: recordings in the capture folder, models, keys, alerts, what was
+sent to other programs, campaigns and Dagster's own folder.
 """
 
 from __future__ import annotations

@@ -4,14 +4,19 @@ the first page of the desk.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
+from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
+from sopilot_assets.capture.promotions import promotions_ledger
 from sopilot_assets.capture.reasons import REASON_TEXTS, Reason
 from sopilot_assets.capture.registry import Registry
-from sopilot_assets.reference.ledger import reference_states
+from sopilot_assets.labels.chain import labels_ledger
+from sopilot_assets.reference.ledger import ReferenceState, reference_states
+from sopilot_assets.scoring.ledger import algorithm_version, scores_ledger
 from sopilot_assets.scoring.result import Objection
 from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
 from sopilot_assets.stations.gold_inputs import task_inputs
@@ -52,6 +57,8 @@ class Refused:
 class TaskProgress:
     """How far a task is: recordings against the targets, and what waits in it. ``renewing``: golds or their
     steps changed, and no reference was made of them yet. ``candidates`` could become golds.
+    ``behind`` counts the results that were made with the reference before, and are brought up to date by
+    themselves.
     """
 
     task_id: str
@@ -65,6 +72,7 @@ class TaskProgress:
     disputed: int
     without_steps: tuple[str, ...]
     renewing: bool
+    behind: int
     candidates: int
 
 
@@ -106,13 +114,13 @@ def waiting_now(home: Home, now: datetime, *, since: str | None) -> WaitingNow:
     """What waits for a trainer; ``since`` is when they were here last (ISO 8601 in UTC), None where nobody
     knows.
     """
-    until = now + timedelta(seconds=1)  # what was written at this moment counts
-    rows, tasks = Rows(home, Day.at(now.date(), until)), find_tasks(home.root).tasks
-    names = dict(zip(rows.recordings["key"], rows.recordings["original_name"], strict=True))
+    rows, tasks = _rows(home, now.date()), find_tasks(home.root).tasks
+    named = (rows.recordings[column].tolist() for column in ("key", "original_name"))
+    names = dict(zip(*named, strict=True))
     look = looks(rows)
     refused = [_refused(row) for row in reversed(rows.quarantine)]
     return WaitingNow(
-        look=tuple(_look(row, tasks) for row in plain_rows(look.head(MOST))),
+        look=_look(home, look["key"].tolist()[:MOST], tasks),
         look_count=len(look),
         contested=tuple(
             LookAt(key, str(names[key]), None, objections) for key, objections in rows.contested.items()
@@ -124,9 +132,34 @@ def waiting_now(home: Home, now: datetime, *, since: str | None) -> WaitingNow:
     )
 
 
-def _look(row: Row, tasks: Mapping[str, TaskSpec]) -> LookAt:
-    verdict = verdict_of_row(row, tasks.get(str(row["task_id"])))
-    return LookAt(str(row["key"]), str(row["original_name"]), verdict)
+def _rows(home: Home, day: date) -> Rows:
+    ledgers = (videos_ledger, scores_ledger, promotions_ledger, quarantine_ledger, labels_ledger)
+    return _rows_in(home, day, *(tuple(one(home).files()) for one in ledgers))
+
+
+@functools.lru_cache(maxsize=1)
+def _rows_in(home: Home, day: date, *_: tuple[str, ...]) -> Rows:
+    """All that was written until the end of the day, which may be some seconds ahead on another machine.
+    Kept as long as the ledgers have the same files, which are never written twice.
+    """
+    until = datetime.combine(day + timedelta(days=1), time(), UTC)
+    return Rows(home, Day(day, until), narrow=True)
+
+
+_TOLD: Final = (
+    "select key, task_id, original_name, decision, cause, reason_en, reason_ja, score, deviations, suspected "
+    "from latest"
+)
+
+
+def _look(home: Home, keys: Sequence[str], tasks: Mapping[str, TaskSpec]) -> tuple[LookAt, ...]:
+    which = ", ".join(f"'{key}'" for key in keys) or "null"
+    found = scores_ledger(home).query(f"{_TOLD} where key in ({which})")
+    rows = {str(row["key"]): row for row in plain_rows(found)}
+    return tuple(
+        LookAt(key, str(row["original_name"]), verdict_of_row(row, tasks.get(str(row["task_id"]))))
+        for key, row in ((key, rows[key]) for key in keys)
+    )
 
 
 def _refused(row: Row) -> Refused:
@@ -143,6 +176,7 @@ def _progress(
     home: Home, rows: Rows, now: datetime, tasks: Mapping[str, TaskSpec]
 ) -> tuple[TaskProgress, ...]:
     inputs, states = task_inputs(home, tasks, Registry.read_golds(home)), reference_states(home)
+    behind = _behind(rows, states, tasks)
     renewing = {task for task, its in inputs.items() if its.is_renewed(states.get(task))}
     return tuple(
         TaskProgress(
@@ -152,10 +186,27 @@ def _progress(
             not_judged=_count(row["without_score"]),
             without_steps=inputs[str(row["task"])].unannotated if row["task"] in inputs else (),
             renewing=row["task"] in renewing,
+            behind=behind.get(str(row["task"]), 0),
             candidates=rows.candidates(str(row["task"])),
         )
         for row in counts.progress(rows, facts_for_counts(home, now))
     )
+
+
+def _behind(
+    rows: Rows, states: Mapping[str, ReferenceState], tasks: Mapping[str, TaskSpec]
+) -> dict[str, int]:
+    """How many results of each task wait for nothing but the new reference; what else is out of date is not
+    brought up to date by itself.
+    """
+    scores, algorithm = rows.scores, algorithm_version()
+    found: dict[str, int] = {}
+    for task_id, state in states.items():
+        if task_id in tasks and state.reference_id is not None:
+            its = scores[scores["task_id"] == task_id]
+            before = its["reference_id"].ne(state.reference_id) & its["algorithm"].eq(algorithm)
+            found[task_id] = int((before & its["task_fingerprint"].eq(tasks[task_id].fingerprint())).sum())
+    return found
 
 
 _COUNTS: Final = ("golds", "golds_target", "trainees", "trainees_target", "to_audit", "disputed")
@@ -170,7 +221,7 @@ def _count(cell: Cell) -> int:
 
 
 def _since(rows: Rows, since: str) -> Since:
-    active = set(rows.recordings["key"])
+    active = set(rows.recordings["key"].tolist())
     return Since(
         taken_in=sum(at > since for key, at in rows.first_seen.items() if key in active),
         judged=sum(at > since for key, at in rows.first_scored.items() if key in active),

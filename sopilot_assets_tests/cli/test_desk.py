@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from sopilot_assets.cli import app
 from sopilot_assets.desk.accounts import list_accounts, try_password
 from sopilot_assets.desk.log import Doer, last_entries
 from sopilot_assets.desk.roles import Role
+from sopilot_assets.desk.tokens import present_token
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.setting_up import prepare_home
 from sopilot_assets_tests.cli.running import rows, sopilot
@@ -147,3 +149,20 @@ def until(wanted: object, limit_s: float) -> None:
     while not wanted():  # type: ignore[operator]
         assert time.monotonic() < deadline_s
         time.sleep(0.3)
+
+
+def test_tokens_are_made_listed_and_removed(home: Home) -> None:
+    made = sopilot(home, "desk", "token", "add", "mes", "--scope", "results", "--scope", "persons")
+    token = made.stdout.strip()
+    assert present_token(home, token, at=Doer("", "", datetime.now(UTC))).token is not None
+    (row,) = rows(home, "desk", "token", "list")
+    assert (row["name"], row["scopes"], row["owner"], row["expired"]) == (
+        "mes",
+        "persons, results",
+        None,
+        False,
+    )
+    assert token not in sopilot(home, "desk", "token", "list").output
+    sopilot(home, "desk", "token", "add", "mes", "--scope", "results", exit_code=1)
+    sopilot(home, "desk", "token", "remove", "mes")
+    assert rows(home, "desk", "token", "list") == []

@@ -48,6 +48,8 @@ def test_from_sheets_to_settled_labels(registered: Home, tmp_path: Path) -> None
     assert "cohen 0.79" in told
     assert "--disputed" in told
 
+    own = sopilot(home, "label", "prepare", TASK, tmp_path / "own.csv", "--who", "ann", "--disputed").stdout
+    assert "1 on which ann differs; a third person settles these" in " ".join(own.split())
     sheet = tmp_path / "chief.csv"
     assert (
         "1 recordings"
@@ -57,6 +59,11 @@ def test_from_sheets_to_settled_labels(registered: Home, tmp_path: Path) -> None
     write_sheet(sheet, found.columns, [{**found.rows[0].cells, "critical_expected": "yes"}])
     asked = sopilot(home, "label", "import", TASK, sheet, exit_code=1).stderr
     assert "--adjudicates where it settles" in asked
+    filled = read_sheet(sheet)
+    of_bob = [{**row.cells, "who": "bob"} for row in filled.rows]
+    write_sheet(tmp_path / "bobs.csv", filled.columns, of_bob)
+    third = sopilot(home, "label", "import", TASK, tmp_path / "bobs.csv", "--adjudicates", exit_code=1).stderr
+    assert "expected a third person" in " ".join(third.split())
     sopilot(home, "label", "import", TASK, sheet, "--adjudicates")
     assert rows(home, "label", "list", "--count", TASK)[0]["labelled"] == 12
     state = {str(row["key"]): row for row in rows(home, "label", "list", TASK)}

@@ -26,6 +26,7 @@ from sopilot_assets.stations.contests import say_and_show
 from sopilot_assets.stations.review_now import score_row_of
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import plain_rows
+from sopilot_assets.times.reading import read_times
 from sopilot_assets.upkeep.alerts import raise_alert
 from sopilot_assets.upkeep.conditions.condition import problem
 from sopilot_assets_tests.desk.conftest import BOSS, HERE, NOW, of_role, signed_in
@@ -255,6 +256,24 @@ def test_the_history_has_every_result_the_newest_first(judged: Home) -> None:
     assert [its["score"] for its in found] == [row["score"], 1.5, row["score"]]
     newest = mes.get(f"{BASE}/recordings/{one.key}").json()["result"]
     assert newest == found[0]
+
+
+def test_times_are_those_of_the_ledger(judged: Home) -> None:
+    mes, times = program(judged, Scope.RESULTS), read_times(judged)
+    cycles = {str(row["key"]): row for row in times.cycles.to_pylist()}
+    assert cycles
+    for key, cycle in cycles.items():
+        found = mes.get(f"{BASE}/recordings/{key}/times").json()
+        assert (found["cycle_s"], found["complete"]) == (cycle["cycle_s"], cycle["complete"])
+        rows = [row for row in times.steps.to_pylist() if row["key"] == key]
+        assert [(its["step"], its["seconds"], its["kind"]) for its in found["stretches"]] == [
+            (row["step_id"], row["seconds"], row["kind"]) for row in rows
+        ]
+    (task,) = {row["task_id"] for row in cycles.values()}
+    told = mes.get(f"{BASE}/tasks/{task}/times").json()
+    assert told["cycle"]["recordings"] == len(cycles)
+    nothing = mes.get(f"{BASE}/tasks/{task}/times?until_week=1999-W01").json()
+    assert (nothing["cycle"]["recordings"], nothing["cycle"]["mean_s"], nothing["steps"]) == (0, None, [])
 
 
 def test_what_needs_attention_is_told(home: Home) -> None:

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.testclient import TestClient
 
-from sopilot_assets.desk.claims import LASTS, claim_first
 from sopilot_assets.desk.roles import Role
+from sopilot_assets.desk.turns import LASTS, take_turn
 from sopilot_assets.labels.chain import append_events, read_chain
 from sopilot_assets.labels.events import Draft, LabelEvent, Source
 from sopilot_assets.store.home import Home
@@ -110,13 +110,13 @@ def test_two_raters_are_never_sent_to_the_same_recording_at_once(home: Home) -> 
     assert begin(people[3], home) == f"/label?held={task_of(home)}", "that one is labelled by now"
 
 
-def test_a_claim_ends_by_itself(home: Home) -> None:
-    assert claim_first(home, "ann", ["a"], at=NOW) == "a"
-    assert claim_first(home, "bob", ["a"], at=NOW) is None
-    assert claim_first(home, "bob", ["a", "b"], at=NOW + LASTS - timedelta(seconds=1)) == "b"
-    assert claim_first(home, "cyd", ["a", "b"], at=NOW + LASTS) == "a"
-    assert claim_first(home, "cyd", ["c"], at=NOW + LASTS) == "c"
-    assert claim_first(home, "dan", ["a"], at=NOW + LASTS) == "a", "who goes on lets the last one go"
+def test_a_turn_ends_by_itself(home: Home) -> None:
+    assert take_turn(home, "ann", ["a"], at=NOW) == "a"
+    assert take_turn(home, "bob", ["a"], at=NOW) is None
+    assert take_turn(home, "bob", ["a", "b"], at=NOW + LASTS - timedelta(seconds=1)) == "b"
+    assert take_turn(home, "cyd", ["a", "b"], at=NOW + LASTS) == "a"
+    assert take_turn(home, "cyd", ["c"], at=NOW + LASTS) == "c"
+    assert take_turn(home, "dan", ["a"], at=NOW + LASTS) == "a", "who goes on lets the last one go"
 
 
 def test_what_was_typed_is_still_there_when_it_is_refused(home: Home) -> None:

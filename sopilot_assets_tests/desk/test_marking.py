@@ -8,7 +8,8 @@ import pytest
 
 from sopilot_assets.capture.promotions import ConfirmedStep
 from sopilot_assets.capture.registry import Registry
-from sopilot_assets.desk.pages.marking import ROUTES, SHEET_BYTES
+from sopilot_assets.desk.pages.exchange import FILE_BYTES
+from sopilot_assets.desk.pages.marking import ROUTES
 from sopilot_assets.desk.roles import Role
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets_tests.desk.conftest import signed_in, visitor
@@ -144,7 +145,7 @@ def test_a_sheet_is_written_and_taken_with_faults_named_by_line(
     moved = sheet.text.replace(",0.0,", ",0.2,", 1)
     assert len(browser.post(address, content=moved.encode(), headers=json_please).json()["taken"]) == 1
     assert events(home)[-1].proposed_by == "steps.csv"
-    large = browser.post(address, content=b"x" * (SHEET_BYTES + 1), headers=json_please)
+    large = browser.post(address, content=b"x" * (FILE_BYTES + 1), headers=json_please)
     assert large.status_code == 413
 
 

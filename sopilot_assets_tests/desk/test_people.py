@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,9 @@ from sopilot_assets.desk.roles import Role
 from sopilot_assets.people import persons
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import Step, new_task
+from sopilot_assets_tests.desk.browser import chromium, served
 from sopilot_assets_tests.desk.conftest import signed_in
+from sopilot_assets_tests.desk.test_accessible import faults
 from sopilot_assets_tests.people.made_up import SKIPPED, record
 
 ODD = "a/b?c=#<b>x</b>&d"
@@ -116,3 +119,24 @@ def test_the_list_has_pages_that_keep_what_was_asked(gaskets: Home, monkeypatch:
     assert 'class="person" href="/people/results?person=p2&amp;task=gasket"' in last
     assert 'rel="next"' not in last
     assert 'rel="prev"' in last
+
+
+@pytest.mark.parametrize(("locale", "scheme", "width"), [("en-GB", "light", 1920), ("ja-JP", "dark", 360)])
+def test_nobody_is_shut_out_of_a_persons_page(gaskets: Home, locale: str, scheme: Any, width: int) -> None:
+    with chromium() as browser, served(gaskets) as address:
+        context = browser.new_context(
+            base_url=address,
+            locale=locale,
+            color_scheme=scheme,
+            viewport={"width": width, "height": 800},
+        )
+        page = context.new_page()
+        page.goto("/people/results?person=p1")
+        page.locator("input[name=who]").fill("ada")
+        page.locator("button.main").click()
+        page.locator(".plot").first.wait_for()
+        page.locator("details summary").last.click()
+        assert faults(page) == []
+        assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        page.locator(".plot .mark.pass").first.click(force=True)
+        page.wait_for_url("**/recordings/gasket-t-*")

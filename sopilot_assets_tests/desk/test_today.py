@@ -38,6 +38,20 @@ def test_recordings_to_look_at_are_named_with_what_is_suspected_and_one_click_aw
     assert "Needs review" in page
 
 
+def test_results_of_the_reference_before_are_said_to_be_on_their_way(judged: Home) -> None:
+    browser = signed_in(judged)
+    assert "being brought up to date" not in browser.get("/").text
+    older = {"reference": {"reference_id": "0" * 16}, "task": {"task_fingerprint": "0" * 64}}
+    for number, changed in enumerate(({}, {}, older["task"])):
+        row = score_row_of(judged, of_role(judged, "trainee")[number].key)
+        assert row is not None
+        newer = {name: row[name] for name in COLUMNS} | older["reference"] | changed
+        scores_ledger(judged).append([newer], run_id=f"r{number}", written_at="2026-01-01T00:00:00+00:00")
+    page = browser.get("/").text
+    assert "2 results are being brought up to date with the golds as they are now." in page
+    assert " data-waits" in page
+
+
 def test_golds_without_steps_lead_to_marking_them(judged: Home) -> None:
     browser = signed_in(judged)
     before = browser.get("/").text

@@ -197,6 +197,10 @@ def test_a_lie_about_the_size_costs_nothing(ada: TestClient, home: Home) -> None
         ({"camera": "../up"}, 400),
         ({"person": "x" * 201}, 400),
         ({"sha256": "abc"}, 400),
+        ({"recorded_at": "yesterday"}, 400),
+        ({"recorded_at": "2026-02-20T08:00:00"}, 400),
+        ({"recorded_at": "1980-01-01T00:00:00+00:00"}, 400),
+        ({"recorded_at": "2026-03-20T08:00:00+00:00"}, 400),
         ({"filename": ""}, 415),
         ({"filename": "steps.csv"}, 415),
         ({"filename": "notes.json"}, 415),
@@ -362,3 +366,10 @@ def test_what_was_whole_when_the_server_died_lands_when_it_starts(ada: TestClien
         assert len(captured(home)) == 2
     assert there(ada, url) == len(DATA)
     assert Registry.read(home).recordings == {}
+
+
+def test_when_it_was_recorded_lies_beside_it(ada: TestClient, home: Home) -> None:
+    sent(ada, begun(ada, len(DATA), recorded_at="2026-02-20T08:15:00+09:00"), DATA)
+    assert json.loads(captured(home)[f"{PLACE}/take.mp4.json"]) == {
+        "recorded_at": "2026-02-20T08:15:00+09:00"
+    }

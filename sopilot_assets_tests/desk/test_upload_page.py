@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -43,8 +45,12 @@ def said_what_it_shows(page: Page) -> None:
 def test_two_videos_land_from_a_phone_although_the_server_is_restarted(
     browser: Browser, home: Home, videos: list[Path]
 ) -> None:
+    recorded = datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
+    os.utime(videos[0], (recorded.timestamp(), recorded.timestamp()))
     with desk_process(with_task(home)) as desk:
-        context = browser.new_context(base_url=desk.address, viewport=PHONE, locale="en-GB")
+        context = browser.new_context(
+            base_url=desk.address, viewport=PHONE, locale="en-GB", timezone_id="Asia/Tokyo"
+        )
         page = context.new_page()
         page.goto("/")
         page.get_by_label("Your name or code").fill("ada")
@@ -64,12 +70,16 @@ def test_two_videos_land_from_a_phone_although_the_server_is_restarted(
         desk.start()
         expect(page.get_by_text("2 of 2 files sent")).to_be_visible(timeout=60_000)
         expect(page.get_by_text("Filmed well.")).to_have_count(2, timeout=60_000)
+        expect(page.get_by_text("recorded Jan 5, 2026, 5:30")).to_be_visible()
+        expect(page.get_by_text("time of recording not known")).to_be_visible()  # it is as old as a copy
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         context.close()
     found = captured(home)
     for video in videos:
         assert found.pop(f"{TASK}/gold/line1/{video.name}") == video.read_bytes()
-        assert json.loads(found.pop(f"{TASK}/gold/line1/{video.name}.json")) == {"person": "p014"}
+        facts = json.loads(found.pop(f"{TASK}/gold/line1/{video.name}.json"))
+        its = {"recorded_at": "2026-01-05T17:30:00+09:00"} if video is videos[0] else {}
+        assert facts == {"person": "p014", **its}
     assert found == {}
 
 

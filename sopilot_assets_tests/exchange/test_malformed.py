@@ -65,6 +65,13 @@ def boris(change: Change, **more: object) -> str:
     return json.dumps({**project, **more}, ensure_ascii=False, indent=1)
 
 
+def twice_in_boris() -> str:
+    """A project with two observations of one recording."""
+    project = json.loads(OURS[FileFormat.BORIS])
+    project["observations"]["again"] = project["observations"][GUIDE]
+    return json.dumps(project, indent=1)
+
+
 def table(*rows: str, header: str = "Observation id,Media file name,Subject,Behavior,Behavior type") -> str:
     """Aggregated events of BORIS with few columns."""
     return "\n".join([f"{header},Start (s),Stop (s)", *rows, ""])
@@ -179,6 +186,7 @@ CASES: Final[Mapping[FileFormat, tuple[Case, ...]]] = {
         (boris(lambda it: it["events"][3].__setitem__(0, 3600.0)), "expected an end within the 60"),
         (boris(lambda it: it["events"][0].__setitem__(0, -1)), "a begin within the recording"),
         (OURS[FileFormat.BORIS].replace("State event", "Point event"), "found a single moment"),
+        (twice_in_boris(), "line [0-9]+ .*expected one part about ガイド 01.mp4, found another"),
     ),
     FileFormat.BORIS_TABLE: (
         (table(f"a,{TAKE},,open_cover,STATE,0:75,9"), "line 2 .*expected seconds, found '0:75'"),

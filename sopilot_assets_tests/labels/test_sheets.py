@@ -181,7 +181,7 @@ def test_every_fault_of_a_sheet_is_named_with_line_and_column(tmp_path: Path) ->
         ("s.csv", b"key,critical_expected,colour\njob-1,yes,red\n", "column colour"),
         ("s.csv", b"key,note\njob-1,hello\n", "column critical_expected: expected such a column"),
         ("s.csv", b'key,critical_expected\njob-1,"yes\n', "line 2: expected CSV"),
-        ("s.csv", "key,critical_expected\njob-1,はい\n".encode("cp932"), "line 2: expected text in UTF-8"),
+        ("s.csv", b"key,critical_expected\njob-1,\x81 \n", "line 2: expected text in UTF-8"),
         (
             "s.csv",
             b"key,who,source,critical_expected,score\njob-1,a,blind_human,yes,3\n",
@@ -356,12 +356,12 @@ def test_the_two_kinds_of_sheets_differ_in_what_gives_away() -> None:
 
 def test_a_moment_is_said_after_the_deviation_and_comes_back_the_same(tmp_path: Path) -> None:
     path = blind(tmp_path / "s.csv")
-    fill(path, {0: {"critical_expected": "yes", "seen": "missing_step:pour@12.40 freeze@3 freeze@71.0005"}})
+    fill(path, {0: {"critical_expected": "yes", "seen": "missing_step:pour@12.40 freeze@0 freeze@71.0005"}})
     (label,) = take(path)
-    assert [str(one) for one in label.seen] == ["freeze@3", "freeze@71.001", "missing_step:pour@12.4"]
+    assert [str(one) for one in label.seen] == ["freeze@0", "freeze@71.001", "missing_step:pour@12.4"]
     event = place(label, seq=1, previous_hash="0" * 64)
     assert event.as_dict()["seen"] == [
-        {"type": "freeze", "steps": [], "at_s": 3.0},
+        {"type": "freeze", "steps": [], "at_s": 0.0},
         {"type": "freeze", "steps": [], "at_s": 71.001},
         {"type": "missing_step", "steps": ["pour"], "at_s": 12.4},
     ]

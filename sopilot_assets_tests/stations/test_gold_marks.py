@@ -16,10 +16,11 @@ from sopilot_assets.capture.marks import MarkEvent, deciding_marks, marks_chain,
 from sopilot_assets.capture.promotions import ConfirmedStep
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.errors import ExchangeError, GoldError, MarkConflict
+from sopilot_assets.exchange.formats import FileFormat
 from sopilot_assets.reference.ledger import reference_rows
-from sopilot_assets.stations.exchanged_steps import import_steps
+from sopilot_assets.stations.exchanged_steps import export_steps, import_steps
 from sopilot_assets.stations.gold_inputs import GoldInputs, gold_remarks, task_inputs
-from sopilot_assets.stations.gold_marks import confirm_steps, confirmed_of, steps_sheet
+from sopilot_assets.stations.gold_marks import confirm_steps, confirmed_of
 from sopilot_assets.stations.gold_references import refresh_references
 from sopilot_assets.stations.marked_golds import usual_seconds
 from sopilot_assets.stations.review_now import result_now
@@ -151,10 +152,14 @@ def _import(home: Home, data: bytes):  # type: ignore[no-untyped-def]
     return import_steps(home, inputs(home), data, source="marked.csv", who="tess", at=at, run_id="desk")
 
 
+def exported(home: Home) -> str:
+    return export_steps(home, task_of(home), inputs(home), FileFormat.CSV)[1].decode()
+
+
 def test_what_is_written_as_a_sheet_reads_back_the_same(scored: Home) -> None:
     key = golds(scored)[1]
     confirm(scored, key, moved(steps_now(scored, key), -0.123))
-    was, sheet = inputs(scored).fingerprint, steps_sheet(task_of(scored), inputs(scored))
+    was, sheet = inputs(scored).fingerprint, exported(scored)
     steps_csv(scored).write_text(sheet, "utf-8")
     assert inputs(scored).overruled == ()
     _import(scored, sheet.encode())

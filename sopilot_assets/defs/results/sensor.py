@@ -7,7 +7,7 @@ import dagster as dg
 
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.settings import load_settings
-from sopilot_assets.upkeep.results.deliver import ResultOutbox
+from sopilot_assets.upkeep.results.deliver import ResultOutbox, channel_names
 
 
 @dg.sensor(
@@ -26,7 +26,7 @@ def results_sensor(
     settings = load_settings(home.home)
     installation = settings.alerts.installation or socket.gethostname()
     outbox = ResultOutbox(home.home, settings, os.environ, installation, clock.now())
-    if not outbox.channels:
+    if not channel_names(settings.results):
         return dg.SkipReason("settings.yaml names no program that is told of results")
     sent = outbox.deliver()
     for one in sent.failed:

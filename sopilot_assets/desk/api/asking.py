@@ -45,6 +45,8 @@ PARAMETERS: Final[Mapping[str, Text]] = {
         "最新の判定がこの時刻以降のもの。前回からの変更がわかります。",
     ),
     "contested": Text("Only contested ones, or only others.", "異議のあるものだけ、またはないものだけ。"),
+    "since_week": Text("In this ISO week or after, such as 2026-W05.", "この ISO 週以降（例 2026-W05）。"),
+    "until_week": Text("In this ISO week or before.", "この ISO 週以前。"),
     "limit": Text(f"How many at most: 1 to {MOST}.", f"最大件数（1 から {MOST}）。"),
     "cursor": Text("What next said in the part before.", "前の応答の next の値。"),
 }
@@ -87,6 +89,7 @@ _Moment = Annotated[
     AfterValidator(_moment),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
+_Week = Annotated[str, StringConstraints(pattern=r"^\d{4}-W(0[1-9]|[1-4]\d|5[0-3])$")]
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 _Count = Annotated[
     int,
@@ -126,6 +129,14 @@ class RecordingQuery(Query):
     contested: _Flag | None = _asked("contested")
     limit: _Count = Field(default=USUAL, description=PARAMETERS["limit"].en)
     cursor: Annotated[str, StringConstraints(pattern=PLACE_PATTERN)] | None = _asked("cursor")
+
+
+class TimesQuery(Query):
+    """Which recordings the figures are of."""
+
+    site: _Name | None = _asked("site")
+    since_week: _Week | None = _asked("since_week")
+    until_week: _Week | None = _asked("until_week")
 
 
 class TaskPath(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, cast
 
-from sopilot_assets.desk.api.asking import RecordingPath, RecordingQuery, TaskPath
+from sopilot_assets.desk.api.asking import RecordingPath, RecordingQuery, TaskPath, TimesQuery
 from sopilot_assets.desk.api.endpoint import BASE, Asked, Endpoint, RefusedRequest
 from sopilot_assets.desk.api.models import (
     ConditionOut,
@@ -13,14 +13,17 @@ from sopilot_assets.desk.api.models import (
     Links,
     RecordingOut,
     Recordings,
+    RecordingTimes,
     RecordingWithResult,
     ResultOut,
     ScoreHistory,
     StepOut,
     TaskOut,
     Tasks,
+    TaskTimesOut,
     Words,
 )
+from sopilot_assets.desk.api.times import recording_times, task_times
 from sopilot_assets.desk.tokens import Scope
 from sopilot_assets.scoring.ledger import scores_of
 from sopilot_assets.scoring.told import told_in_full, told_in_short
@@ -145,6 +148,19 @@ ENDPOINTS: Final = (
         within=TaskPath,
     ),
     Endpoint(
+        "/tasks/{task}/times",
+        Text("How long a procedure takes", "手順書の所要時間"),
+        Text(
+            "Cycle times, and times of each step, over the trainee recordings.",
+            "受講者の録画におけるサイクルタイムと手順ごとの時間を返します。",
+        ),
+        Scope.RESULTS,
+        TaskTimesOut,
+        task_times,
+        query=TimesQuery,
+        within=TaskPath,
+    ),
+    Endpoint(
         "/recordings",
         Text("Recordings with their results", "録画と判定の一覧"),
         Text(
@@ -177,6 +193,18 @@ ENDPOINTS: Final = (
         Scope.RESULTS,
         ScoreHistory,
         scores,
+        within=RecordingPath,
+    ),
+    Endpoint(
+        "/recordings/{key}/times",
+        Text("How long the steps of a recording took", "録画の手順ごとの所要時間"),
+        Text(
+            "Steps, other work and waiting, in order; of trainee recordings.",
+            "受講者の録画について、手順・その他の作業・待ちを順に返します。",
+        ),
+        Scope.RESULTS,
+        RecordingTimes,
+        recording_times,
         within=RecordingPath,
     ),
     Endpoint(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from sopilot_assets.scoring.result import Cause, Decision
 from sopilot_assets.tasks import DeviationType, Severity
+from sopilot_assets.times.occurrences import OccurrenceKind
 
 KEY_PATTERN: Final = r"^[a-z][a-z0-9_]{0,47}-[gt]-[0-9a-f]{12}$"
 GOLD_OR_TRAINEE: Final = r"^(gold|trainee)$"
@@ -152,6 +153,62 @@ class ScoreHistory(ApiAnswer):
 
     key: str = Field(pattern=KEY_PATTERN)
     results: list[FullResult]
+
+
+class StretchOut(ApiAnswer):
+    """A stretch of a recording: a step, other work, or waiting."""
+
+    kind: OccurrenceKind
+    step: str | None = Field(description="Of waiting, the step that it stands before or within.")
+    occurrence: int | None = Field(description="Counts how often a step was done, from 1.")
+    rework: bool
+    whole: bool = Field(description="Whether it was seen from its beginning to its end.")
+    begin_s: float
+    end_s: float
+    seconds: float
+    usual_s: float | None = Field(description="The golds' median at their own pace, and with low_s")
+    low_s: float | None = Field(description="and high_s their shortest and longest; null for all but steps.")
+    high_s: float | None
+
+
+class RecordingTimes(ApiAnswer):
+    """How long each step of a recording took."""
+
+    key: str = Field(pattern=KEY_PATTERN)
+    cycle_s: float | None = Field(description="From the first step to the last one; null without times.")
+    complete: bool = Field(description="Whether every step was done and seen whole.")
+    stretches: list[StretchOut]
+
+
+class TimeFigures(ApiAnswer):
+    """Figures over recordings, in seconds; null where there are too few."""
+
+    recordings: int
+    n: int = Field(description="How many times the figures rest on.")
+    mean_s: float | None
+    sd_s: float | None
+    min_s: float | None
+    median_s: float | None
+    max_s: float | None
+
+
+class StepFigures(TimeFigures):
+    """Those of one step."""
+
+    step: str
+    rework_n: int
+    waiting_n: int
+    usual_s: float | None
+    low_s: float | None
+    high_s: float | None
+
+
+class TaskTimesOut(ApiAnswer):
+    """How long a task and its steps take."""
+
+    task: str
+    cycle: TimeFigures
+    steps: list[StepFigures]
 
 
 class ConditionOut(ApiAnswer):

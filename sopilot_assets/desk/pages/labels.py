@@ -14,10 +14,10 @@ from starlette.responses import JSONResponse, Response
 from sopilot_assets.capture.registry import Recording
 from sopilot_assets.desk.accounts import list_accounts
 from sopilot_assets.desk.call import Call
-from sopilot_assets.desk.claims import claim_first
 from sopilot_assets.desk.pages.media import video_task
 from sopilot_assets.desk.roles import LABELERS, TRAINERS, Role
 from sopilot_assets.desk.routing import DeskRoute
+from sopilot_assets.desk.turns import take_turn
 from sopilot_assets.desk.viewing import visible_recording
 from sopilot_assets.errors import LabelError
 from sopilot_assets.evidence.blind_labels import (
@@ -28,8 +28,8 @@ from sopilot_assets.evidence.blind_labels import (
 )
 from sopilot_assets.labels.agreement import RaterAgreement, rater_agreement
 from sopilot_assets.labels.cells import answer_text
-from sopilot_assets.labels.disputes import disputes
-from sopilot_assets.labels.events import LabelAnswer, LabelEvent, Source
+from sopilot_assets.labels.disputes import Dispute, disputes
+from sopilot_assets.labels.events import LabelEvent, RaterAnswer, Source
 from sopilot_assets.labels.history import finding_name
 from sopilot_assets.labels.queues import GivenAnswer, RaterProgress, TaskLabels
 from sopilot_assets.labels.saying import events_of
@@ -42,6 +42,7 @@ from sopilot_assets.texts.languages import Language, Text
 
 HERE: Final = "/label"
 _NEWEST: Final = 10
+_LISTED: Final = 20
 _MOST_SEEN: Final = 100
 _STEPS_NAMED: Final = {DeviationType.FREEZE: 0, DeviationType.ORDER_SWAP: 2}
 """How many steps a deviation is about, where it is not one."""
@@ -55,7 +56,8 @@ ANSWERS: Final = {
 @dataclass(frozen=True, slots=True)
 class TaskToLabel:
     """What a task's part of the overview shows. ``open_disputes`` counts all, ``may_settle`` those that who
-    asks may settle; ``given_last`` are their newest labels; ``agreement`` is None for who may not see it yet.
+    asks may settle, ``disputed`` the first of them, each with whether they may; it says who differs and not
+    who said what. ``given_last`` are their newest labels; ``agreement`` is None for who may not see it yet.
     """
 
     task_id: str
@@ -64,6 +66,7 @@ class TaskToLabel:
     others: int
     open_disputes: int
     may_settle: int
+    disputed: Sequence[tuple[Dispute, bool]]
     progress: Sequence[RaterProgress]
     given_last: Sequence[GivenAnswer]
     agreement: RaterAgreement | None
@@ -194,7 +197,7 @@ def _form(
     if settles and own is None and refused is None and key not in {one.key for one in labels.may_settle(who)}:
         raise HTTPException(404)
     if refused is None and own is None:
-        claim_first(call.home, who, [key], at=call.now)
+        take_turn(call.home, who, [key], at=call.now)
     queue = labels.queue(who)
     following = [] if settles else queue.in_order(after=key, others=others)[:1]
     left = labels.may_settle(who) if settles else (queue.others if others else queue.asked)
@@ -243,7 +246,7 @@ def _sent(call: Call, *, settles: bool) -> Response:
 def _next_path(call: Call, labels: TaskLabels, *, after: str | None, others: bool) -> str:
     """Where the next recording is labeled that nobody else looks at; the overview where there is none."""
     keys = labels.queue(call.who.who).in_order(after=after, others=others)
-    chosen = claim_first(call.home, call.who.who, keys, at=call.now)
+    chosen = take_turn(call.home, call.who.who, keys, at=call.now)
     if chosen is not None:
         return f"{HERE}/{chosen}?others=yes" if others else f"{HERE}/{chosen}"
     return _query(HERE, **{"held" if keys else "done": labels.task_id})
@@ -253,7 +256,7 @@ def _next_dispute(call: Call, labels: TaskLabels, *, after: str | None) -> str:
     """The same of disputes, the longest open first; ``after`` comes last."""
     keys = [one.key for one in labels.may_settle(call.who.who)]
     place = keys.index(after) + 1 if after in keys else 0
-    chosen = claim_first(call.home, call.who.who, [*keys[place:], *keys[:place]], at=call.now)
+    chosen = take_turn(call.home, call.who.who, [*keys[place:], *keys[:place]], at=call.now)
     if chosen is not None:
         return f"{HERE}/{chosen}/settle"
     return _query(HERE, **{"held" if keys else "done": labels.task_id})
@@ -264,6 +267,7 @@ def _task_to_label(call: Call, labels: TaskLabels, task: TaskSpec) -> TaskToLabe
     raters = [one.who for one in list_accounts(call.home) if one.role is Role.RATER] if trains else []
     progress = labels.progress([*raters, who])
     own = next(one for one in progress if one.who == who)
+    settles = {one.key for one in labels.may_settle(who)}
     newest = {event.key: event for event in labels.events if _is_own(event, who)}
     by_time = sorted(newest.values(), key=lambda event: -event.seq)
     finished = own.to_give == 0 and (own.given > 0 or trains)
@@ -273,7 +277,8 @@ def _task_to_label(call: Call, labels: TaskLabels, task: TaskSpec) -> TaskToLabe
         own=own,
         others=len(labels.queue(who).others),
         open_disputes=len(labels.disputed),
-        may_settle=len(labels.may_settle(who)),
+        may_settle=len(settles),
+        disputed=[(one, one.key in settles) for one in labels.disputed.values()][:_LISTED] if trains else [],
         progress=[one for one in progress if one.given or one.who in raters] if trains else [],
         given_last=by_time[:_NEWEST],
         agreement=_agreement(labels) if finished else None,
@@ -286,7 +291,7 @@ def _agreement(labels: TaskLabels) -> RaterAgreement:
     return rater_agreement(labels.events)
 
 
-def _is_own(event: LabelAnswer, who: str) -> bool:
+def _is_own(event: RaterAnswer, who: str) -> bool:
     return event.who == who and event.source is Source.BLIND_HUMAN and not event.adjudicates
 
 
@@ -333,7 +338,7 @@ def _parts(word: str) -> dict[str, object]:
     return {"type": kind, "steps": [step for step in steps.split("+") if step], "at": at or None}
 
 
-def _answer_of(event: LabelAnswer) -> str:
+def _answer_of(event: RaterAnswer) -> str:
     return answer_text(event.critical_expected)
 
 

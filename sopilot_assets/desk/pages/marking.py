@@ -6,23 +6,21 @@ from collections.abc import Iterable
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from sopilot_assets.capture.marks import MOST_STEPS
 from sopilot_assets.capture.promotions import ConfirmedStep
 from sopilot_assets.desk.call import Call
+from sopilot_assets.desk.pages.exchange import offered
 from sopilot_assets.desk.roles import TRAINERS
-from sopilot_assets.desk.routing import DeskRoute, failed
-from sopilot_assets.errors import ConfigError, GoldError, MarkConflict
+from sopilot_assets.desk.routing import DeskRoute
+from sopilot_assets.errors import GoldError, MarkConflict
 from sopilot_assets.scoring.review.marks import step_colour
-from sopilot_assets.stations.exchanged_steps import import_steps
 from sopilot_assets.stations.gold_marks import (
     Proposed,
     confirm_steps,
     confirmed_of,
     marked_gold,
-    steps_sheet,
 )
 from sopilot_assets.stations.marked_golds import (
     MarkedGold,
@@ -37,11 +35,6 @@ from sopilot_assets.stations.step_proposals import propose_steps
 from sopilot_assets.store.home import PartitionKey
 from sopilot_assets.tasks import find_tasks, load_task
 from sopilot_assets.texts.languages import Language, Text
-
-SHEET_BYTES: Final = 1 << 20
-"""The largest sheet that is taken: some 20,000 rows."""
-KEPT: Final = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}
-"""A recording never changes; the browser keeps it for the session that it was asked in."""
 
 
 class ShownSteps(BaseModel):
@@ -64,11 +57,17 @@ class SentSteps(BaseModel):
     independent: bool = False
 
 
+KEPT: Final = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}
+"""A recording never changes; the browser keeps it for the session that it was asked in."""
+
+
 def golds(call: Call) -> Response:
     """The golds of all tasks: who marked them, which lack steps, how far apart two people are."""
     tasks = marked_tasks(call.home, find_tasks(call.home.root).tasks)
     values = {"tasks": [one for one in tasks if one.golds], "without": [t for t in tasks if not t.golds]}
-    return call.page("golds.html.j2", title=Text("Mark steps", "手順の記録"), values=values)
+    return call.page(
+        "golds.html.j2", title=Text("Mark steps", "手順の記録"), values={**values, "formats": offered()}
+    )
 
 
 def marking(call: Call) -> Response:
@@ -82,6 +81,7 @@ def marking(call: Call) -> Response:
         "alone": alone,
         "data": marking_data(call, task, gold, alone=alone),
         "history": () if alone else gold.history,
+        "formats": offered(),
         "promotes": None,
     }
     return call.page("marking.html.j2", title=title, values=values)
@@ -141,36 +141,6 @@ def confirm(call: Call) -> Response:
     )
 
 
-def export(call: Call) -> Response:
-    """The steps of a task's golds as ``steps.csv``."""
-    task = _task(call)
-    headers = {"Content-Disposition": f'attachment; filename="{task.task.task_id}-steps.csv"'}
-    return Response(
-        steps_sheet(task.task, task.inputs), media_type="text/csv; charset=utf-8", headers=headers
-    )
-
-
-async def take_sheet(call: Call) -> Response:
-    """The steps of a sheet such as ``steps.csv`` are taken as marks."""
-    data = b""
-    async for part in call.request.stream():
-        data += part
-        if len(data) > SHEET_BYTES:
-            most = f"{SHEET_BYTES >> 20} MiB"
-            return failed(call, 413, Text(f"A sheet has at most {most}.", f"表は {most} までです。"))
-    return await run_in_threadpool(_taken, call, data)
-
-
-def _taken(call: Call, data: bytes) -> Response:
-    task, who = _task(call), call.who.who
-    done = import_steps(
-        call.home, task.inputs, data, source="CSV", who=who, at=call.now, run_id=f"desk-{who}"
-    )
-    japanese = call.language is Language.JA
-    strangers = [one.ja if japanese else one.en for one in (*done.strangers, *done.remarks)]
-    return JSONResponse({"taken": done.taken, "same": done.same, "strangers": strangers})
-
-
 def _key(call: Call) -> PartitionKey:
     return PartitionKey.parse(call.param("key"))
 
@@ -180,14 +150,6 @@ def _gold(call: Call) -> tuple[MarkedTask, MarkedGold]:
     recording = marked_gold(call.home, key)
     task = marked_task(call.home, load_task(call.home.tasks / f"{key.task_id}.yaml"))
     return task, task.gold(str(recording.key))
-
-
-def _task(call: Call) -> MarkedTask:
-    found = find_tasks(call.home.root).tasks
-    task = found.get(call.param("task"))
-    if task is None:
-        raise ConfigError(f"{call.param('task')}: expected a task, found none of that name.")
-    return marked_task(call.home, task)
 
 
 def _next(task: MarkedTask, gold: MarkedGold) -> str | None:
@@ -244,6 +206,4 @@ ROUTES: Final[tuple[DeskRoute, ...]] = (
     DeskRoute("/golds/{key}/film", film, TRAINERS),
     DeskRoute("/golds/{key}/strip", strip, TRAINERS),
     DeskRoute("/golds/{key}/proposal", proposal, TRAINERS),
-    DeskRoute("/golds/sheets/{task}", export, TRAINERS),
-    DeskRoute("/golds/sheets/{task}", take_sheet, TRAINERS, ("POST",)),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 
 from sopilot_assets.capture.promotions import WHY_LETTERS, PromotionEvent
-from sopilot_assets.capture.registry import Recording, Registry
+from sopilot_assets.capture.registry import Recording, Registry, active_keys, registered_recording
 from sopilot_assets.desk.call import Call
 from sopilot_assets.desk.pages.marking import KEPT, SentSteps, marking_data
 from sopilot_assets.desk.roles import TRAINERS
@@ -64,6 +64,7 @@ class _Task:
     promoted: tuple[Recording, ...]
     newest: GoldRound | None
     effect: GoldEffect | None
+    names: Mapping[str, str]
     problem: Text | None
 
 
@@ -81,36 +82,43 @@ def promotions(call: Call) -> Response:
 def _list(call: Call, *, refused: tuple[str, str, Text] | None = None) -> Response:
     """The list; ``refused`` is a recording that was not taken back, what was typed, and why not."""
     home, tasks = call.home, find_tasks(call.home.root).tasks
-    registry = Registry.read(home)
+    registry, active = Registry.read_golds(home), active_keys(home)
     golds = {task_id: registry.golds(task_id) for task_id in tasks}
     now = golds_now(home, golds)
-    shown = [_task(home, task, registry, now[task_id]) for task_id, task in tasks.items()]
+    shown = [_task(home, task, golds[task.task_id], now[task.task_id], active) for task in tasks.values()]
     taken = _parsed(call.request.query_params.get("back", ""))
-    back = None if taken is None else registry.recordings.get(taken)
+    back = None if taken is None else registered_recording(home, taken)
     return call.page(
         "promotions.html.j2",
         title=Text("New golds", "お手本の追加"),
         status=200 if refused is None else 422,
         values={
             "tasks": [one for one in shown if one.now.golds or one.count],
-            "names": {str(key): one.original_name for key, one in registry.recordings.items()},
+            "names": {key: name for one in shown for key, name in one.names.items()},
             "refused": refused,
             "back": back,
-            "scored": 0 if back is None else len(registry.active(back.task_id)),
+            "scored": 0 if back is None else _count(active, back.task_id),
             "letters": WHY_LETTERS,
         },
     )
 
 
-def _task(home: Home, task: TaskSpec, registry: Registry, now: GoldsNow) -> _Task:
+def _count(active: Mapping[str, str], task_id: str) -> int:
+    """How many recordings of a task count."""
+    return sum(its == task_id for its in active.values())
+
+
+def _task(
+    home: Home, task: TaskSpec, golds: Sequence[Recording], now: GoldsNow, active: Mapping[str, str]
+) -> _Task:
     task_id, name = task.task_id, Text(task.name, task.name_ja or task.name)
-    promoted = tuple(one for one in registry.golds(task_id) if one.promotion is not None)
+    promoted = tuple(one for one in golds if one.promotion is not None)
     try:
         events, labels = promotions_of(home, task_id), read_chain(home, task_id)
-        found = listed_candidates(home, task_id, registry)
     except (GoldError, LabelError) as error:
         why = Text(str(error), getattr(error, "ja", None) or str(error))
-        return _Task(task_id, name, now, (), 0, promoted, None, None, why)
+        return _Task(task_id, name, now, (), 0, promoted, None, None, {}, why)
+    found = listed_candidates(home, labels, golds)
     newest = next(iter(gold_rounds(events, references_made(home, task_id))), None)
     return _Task(
         task_id,
@@ -120,7 +128,8 @@ def _task(home: Home, task: TaskSpec, registry: Registry, now: GoldsNow) -> _Tas
         len(found),
         promoted,
         newest,
-        None if newest is None else _effect(home, newest, labels, registry.active(task_id)),
+        None if newest is None else _effect(home, newest, labels, active),
+        {} if newest is None else _names(home, newest),
         None,
     )
 
@@ -129,6 +138,12 @@ def _effect(
     home: Home, one: GoldRound, labels: list[LabelEvent], active: Collection[str]
 ) -> GoldEffect | None:
     return gold_effect(home, one, labels, load_settings(home).audit, active=active)
+
+
+def _names(home: Home, one: GoldRound) -> dict[str, str]:
+    """The file names of the recordings that were promoted or taken back."""
+    found = (registered_recording(home, PartitionKey.parse(event.key)) for event in one.changes)
+    return {str(recording.key): recording.original_name for recording in found if recording is not None}
 
 
 def history(call: Call) -> Response:
@@ -141,7 +156,7 @@ def history(call: Call) -> Response:
     events: list[PromotionEvent] = promotions_of(call.home, task_id)
     references, labels = references_made(call.home, task_id), read_chain(call.home, task_id)
     rounds = gold_rounds(events, references)
-    active, happened = Registry.read(call.home).active(task_id), gold_history(call.home, task_id, events)
+    active, happened = active_keys(call.home), gold_history(call.home, task_id, events)
     name = Text(task.name, task.name_ja or task.name)
     return call.page(
         "gold_history.html.j2",
@@ -162,15 +177,15 @@ def confirming(call: Call) -> Response:
     try:
         recording = promotable_recording(call.home, key)
     except GoldError:
-        known = Registry.read(call.home).recordings.get(key)
+        known = registered_recording(call.home, key)
         if known is not None and known.role == "gold" and known.retired is None:
             return call.go(f"/golds/{key}/steps")  # somebody promoted it meanwhile
         raise
     task = marked_task(call.home, load_task(call.home.tasks / f"{key.task_id}.yaml"))
-    registry = Registry.read(call.home)
-    found = listed_candidates(call.home, key.task_id, registry)
+    golds = Registry.read_golds(call.home).golds(key.task_id)
+    found = listed_candidates(call.home, read_chain(call.home, key.task_id), golds)
     candidate = next(one for one in found if one.recording.key == key)
-    now = golds_now(call.home, {key.task_id: registry.golds(key.task_id)})[key.task_id]
+    now = golds_now(call.home, {key.task_id: golds})[key.task_id]
     gold = MarkedGold(recording, (), "", "", (), None)
     name = recording.original_name
     return call.page(
@@ -219,7 +234,7 @@ def promote(call: Call) -> Response:
         run_id=f"desk-{call.who.who}",
         marked=Proposed(sent.steps, f"{shown.by or 'nothing'}, {did}"),
     )
-    scored = len(Registry.read(call.home).active(key.task_id))
+    scored = _count(active_keys(call.home), key.task_id)
     based_on = "" if event is None else event.event_id
     return JSONResponse({"new": event is not None, "based_on": based_on, "scored": scored, "next": None})
 

@@ -48,7 +48,7 @@ def today(call: Call) -> Response:
             "own": None if own is None else own.rows[:_NEWEST],
             "own_count": 0 if own is None else own.total,
             "since": since,
-            "waits": waiting.not_judged > 0 or any(task.renewing for task in waiting.progress)
+            "waits": waiting.not_judged > 0 or any(task.renewing or task.behind for task in waiting.progress)
             if waiting
             else any(row.verdict is None and not row.hidden for row in (own.rows if own else ())),
             "not_judged": NOT_JUDGED,

@@ -35,6 +35,7 @@ from sopilot_assets.capture.uploads import (
     receiving,
     require_time,
     too_many_bytes,
+    when_recorded,
 )
 from sopilot_assets.desk.accounts import Account
 from sopilot_assets.desk.call import Call
@@ -178,7 +179,7 @@ def terminate(call: Call) -> Response:
 def _begun(call: Call) -> Upload:
     length = _number(call, "upload-length")
     told = _metadata(call.request.headers.get("upload-metadata", ""))
-    place, facts = _place(call, told), _facts(call.who, told)
+    place, facts = _place(call, told), _facts(call, told)
     _require_own(call.who, place, facts)
     return begin_upload(
         call.home,
@@ -211,10 +212,12 @@ def _place(call: Call, told: Mapping[str, str]) -> CapturePlace:
     return CapturePlace(task_id, told.get("role", ""), site, camera or None)
 
 
-def _facts(who: Account, told: Mapping[str, str]) -> Sidecar:
+def _facts(call: Call, told: Mapping[str, str]) -> Sidecar:
+    who = call.who
     person = who.person if who.role is Role.TRAINEE else told.get("person") or None
+    recorded_at = when_recorded(told.get("recorded_at", "").strip(), at=call.now)
     try:
-        return Sidecar(person=person, session=told.get("session") or None)
+        return Sidecar(person=person, session=told.get("session") or None, recorded_at=recorded_at)
     except ValidationError as error:
         raise invalid(
             "person and session: expected at most 200 characters each.",

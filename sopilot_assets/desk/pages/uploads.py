@@ -121,6 +121,7 @@ def _earlier(call: Call, upload: Upload) -> dict[str, object]:
         "site": upload.place.site,
         "camera": upload.place.camera or "",
         "person": upload.facts.person or "",
+        "recorded_at": upload.facts.recorded_at.isoformat() if upload.facts.recorded_at else "",
     }
 
 

@@ -230,6 +230,7 @@ async function start() {
   $("add").addEventListener("click", addHere);
   $("help").addEventListener("click", KEYS["?"]);
   drawSeen();
+  document.querySelector(".procedure").open = window.innerWidth > 860;
   const lost = (why) => { $("lost").textContent = why; $("lost").hidden = false; };
   if (!(await prepared(`/media/${data.key}`, lost))) return;
   if (video.error || video.networkState === HTMLMediaElement.NETWORK_NO_SOURCE) video.load();

@@ -5,6 +5,7 @@ import { Player } from "./marking_player.js";
 import { StepTable, warningTexts } from "./marking_table.js";
 import { Timeline } from "./marking_timeline.js";
 import { prepared } from "./prepared.js";
+import { filled, sent } from "./step_files.js";
 
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const words = read("words");
@@ -26,10 +27,6 @@ function say(text, kind = "", links = []) {
   const state = $("state");
   state.className = `state ${kind}`;
   state.replaceChildren(text, ...links.map(([name, href]) => Object.assign(document.createElement("a"), { textContent: name, href, className: "button" })));
-}
-
-function filled(text, values) {
-  return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
 function change(next, merges = false) {
@@ -251,10 +248,25 @@ function listen() {
   on("confirm", confirmAll);
   on("discard", () => { dropDraft(data); location.reload(); });
   reason()?.addEventListener("input", keep);
+  $("file")?.addEventListener("change", takeFile);
   $("speed").addEventListener("change", (event) => { player.video.playbackRate = Number(event.target.value); event.target.blur(); });
   for (const button of document.querySelectorAll("[data-event]")) {
     button.addEventListener("click", () => change(marksOf(data.history[button.dataset.event], ids)));
   }
+}
+
+/** The steps of a file take the place of the marks, as a proposal; what was there is one undo away. */
+async function takeFile(event) {
+  const file = event.target.files[0];
+  event.target.value = "";
+  if (!file) return;
+  const found = await sent(event.target.dataset.look, file, words.file_lost);
+  if (found.error) return say(found.error, "bad");
+  const [gold] = found.golds;
+  if (!gold) return say(found.strangers.join("; "), "bad");
+  shown = { steps: gold.steps, by: gold.by };
+  change(marksOf(gold.steps, ids, true));
+  say([filled(words.from_file, { file: file.name }), ...found.remarks].join(" "));
 }
 
 function stepButtons() {
@@ -277,7 +289,7 @@ async function starting() {
     edits = new Edits(draft.marks);
     basedOn = draft.based_on;
     if (reason()) reason().value = draft.why ?? "";
-    say(words.draft);
+    say(draft.file ? filled(words.from_file, draft) : words.draft);
     if (draft.based_on !== data.based_on && data.counts && !same(draft.marks, marksOf(data.counts.steps, ids))) {
       clash({ counts: data.counts, based_on: data.based_on });
     }

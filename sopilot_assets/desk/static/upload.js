@@ -46,6 +46,25 @@ function recall() {
   if (!asked.has("role")) for (const one of place.querySelectorAll("[name=role]")) one.checked ||= one.value === kept.role;
 }
 
+// when a file was recorded: its own time, which is that of copying where it is no older than a minute
+
+const COPIED_MS = 60_000;
+const FIRST_MS = Date.UTC(2000, 0, 1);
+const moments = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+
+function zoned(ms) {
+  const zone = -new Date(ms).getTimezoneOffset();
+  const two = (number) => String(Math.floor(Math.abs(number))).padStart(2, "0");
+  return `${new Date(ms + zone * 60_000).toISOString().slice(0, 19)}${zone < 0 ? "-" : "+"}${two(zone / 60)}:${two(zone % 60)}`;
+}
+
+function recordedAt(file, filmed) {
+  const age = Date.now() - file.lastModified;
+  if (filmed) return zoned(Date.now());
+  const known = document.getElementById("times").checked && file.lastModified > FIRST_MS && age > COPIED_MS;
+  return known ? zoned(file.lastModified) : "";
+}
+
 // files, chosen or dropped
 
 function say(text) {
@@ -53,14 +72,14 @@ function say(text) {
   trouble.hidden = !text;
 }
 
-function take(files, { all = false } = {}) {
+function take(files, { all = false, filmed = false } = {}) {
   say("");
   if (!place.reportValidity()) return say(words.placeFirst);
   const wanted = all ? files : files.filter((file) => file.type.startsWith("video/") || VIDEO.test(file.name));
   const left = files.filter((file) => !wanted.includes(file) && !file.name.startsWith("."));
   if (left.length) say(`${words.leftOut} ${left.slice(0, 8).map((file) => file.name).join(", ")}${left.length > 8 ? " …" : ""}`);
   wanted.sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
-  for (const file of wanted) enqueue(file);
+  for (const file of wanted) enqueue(file, recordedAt(file, filmed));
 }
 
 async function dropped(items) {
@@ -83,10 +102,12 @@ async function filesOf(entry) {
 // one row for each upload
 
 class Row {
-  constructor(name, bytes, { role, person, site, camera }) {
+  constructor(name, bytes, { role, person, site, camera, recorded_at: recorded }) {
     this.element = document.getElementById("row").content.firstElementChild.cloneNode(true);
     this.find(".name").textContent = name;
-    this.find(".about").textContent = [words[role], person || (own ? "" : words.nobody), site, camera].filter(Boolean).join(" · ");
+    const time = recorded ? `${words.recorded} ${moments.format(new Date(recorded))}` : words.noTime;
+    const what = [words[role], person || (own ? "" : words.nobody), site, camera, time];
+    this.find(".about").textContent = what.filter(Boolean).join(" · ");
     this.bar.setAttribute("aria-label", name);
     this.bytes = bytes;
     this.samples = [];
@@ -232,9 +253,9 @@ function advice(reasons) {
   return [items];
 }
 
-function enqueue(file) {
+function enqueue(file, recorded) {
   if (file.size > largest) say(`${file.name}: ${words.tooLarge}`);
-  const about = told();
+  const about = { ...told(), recorded_at: recorded };
   const same = [...list.children].find((one) => one.row?.file && one.row.file.name === file.name && one.row.file.size === file.size
     && one.row.file.lastModified === file.lastModified && !["canceled", "failed"].includes(one.row.state));
   if (same) return;
@@ -285,7 +306,7 @@ if (place) {
   const zone = document.getElementById("drop");
   for (const input of zone.querySelectorAll("input[type=file]")) {
     input.addEventListener("change", () => {
-      take([...input.files], { all: input.name !== "folder" });
+      take([...input.files], { all: input.name !== "folder", filmed: input.name === "camera" });
       input.value = "";
     });
   }

@@ -1,4 +1,4 @@
-"""The desk: whether its accounts can be read, by whom, and who can reach it."""
+"""The desk: whether its accounts can be read, by whom, who can reach it, and which tokens expire."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from sopilot_assets.upkeep.conditions.situation import Situation
 DESK: Final = "desk"
 _OF_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _ROLES: Final = "select role, count(*) from accounts group by role"
+_EXPIRIES: Final = "select name, expires_at from tokens order by expires_at, name"
 
 
 def desk_accounts(asked: Situation) -> Answer:
@@ -46,6 +48,26 @@ def _careless(path: Path, roles: dict[str, int]) -> Iterator[Condition]:
         yield warning(DESK, "administrator", what, "sopilot desk user role NAME admin")
 
 
+def desk_tokens(asked: Situation) -> Answer:
+    """Tokens that expire soon: whoever reads by them would stop one day without a word."""
+    path = local_path(asked.home.desk_database)
+    sound = path.exists() and database_problem(path) is None
+    tokens = _read(path, "tokens", _EXPIRIES) if sound else []
+    soon = asked.now + timedelta(days=asked.settings.limits.token_expires_days)
+    near = [(str(name), str(at)) for name, at in tokens if datetime.fromisoformat(str(at)) <= soon]
+    told = f"{len(tokens)} hold" if tokens else "no other program reads results"
+    return found((_expiring(name, at, asked.now) for name, at in near), Fine(DESK, "tokens", told))
+
+
+def _expiring(name: str, at: str, now: datetime) -> Condition:
+    over = datetime.fromisoformat(at) <= now
+    what = f"the token {name} {'has expired' if over else f'expires on {at[:10]}'}"
+    action = (
+        f"make another one (sopilot desk token add), give it to the program; sopilot desk token remove {name}"
+    )
+    return warning(DESK, f"token {name}", what, action)
+
+
 def desk_reach(asked: Situation) -> Answer:
     """Whether other machines can reach a desk that is not made for them."""
     ours = listening_at(asked.settings.limits.desk_ports)
@@ -64,6 +86,11 @@ def _open(address: ListeningAddress) -> Condition:
 
 
 def _roles(path: Path) -> dict[str, int]:
+    return {str(role): int(str(count)) for role, count in _read(path, "accounts", _ROLES)}
+
+
+def _read(path: Path, table: str, sql: str) -> list[tuple[object, object]]:
+    """What a query of two columns gives; nothing where an older desk did not make the table yet."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as connection:
-        made = connection.execute("select 1 from sqlite_master where name = 'accounts'").fetchone()
-        return dict(connection.execute(_ROLES)) if made else {}
+        made = connection.execute("select 1 from sqlite_master where name = ?", (table,)).fetchone()
+        return connection.execute(sql).fetchall() if made else []

@@ -20,8 +20,8 @@ from sopilot_assets.upkeep.conditions.condition import (
 )
 from sopilot_assets.upkeep.conditions.situation import Situation
 from sopilot_assets.upkeep.results.deliver import (
+    channel_names,
     held_now,
-    result_channels,
     told_from,
     undelivered_results,
 )
@@ -58,8 +58,7 @@ def _undelivered(asked: Situation) -> Iterator[Condition]:
 def results_delivered(asked: Situation) -> Answer:
     """Results that other programs were to be told of long ago."""
     settings, held = asked.settings, held_now(asked.home)
-    names = [channel.name for channel in result_channels(settings, asked.environment, "")]
-    begins = {name: told_from(held, settings.results, name) for name in names}
+    begins = {name: told_from(held, settings.results, name) for name in channel_names(settings.results)}
     told = [f"{name} since {at:%Y-%m-%d %H:%M} UTC" if at else f"{name} yet" for name, at in begins.items()]
     fine = f"sent by {', '.join(told)}" if told else "sent to no other program"
     return found(_late_results(asked), Fine(RESULTS, "", fine))
@@ -69,7 +68,7 @@ def _late_results(asked: Situation) -> Iterator[Condition]:
     hours = asked.settings.freshness.result_sent_hours
     if hours is None:
         return
-    waiting = undelivered_results(asked.home, asked.settings, asked.environment)
+    waiting = undelivered_results(asked.home, asked.settings)
     late = [one for one in waiting if asked.now - one.parcel.time > timedelta(hours=hours)]
     for channel in sorted({one.channel for one in late}):
         mine = [one for one in late if one.channel == channel]

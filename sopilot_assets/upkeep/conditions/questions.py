@@ -35,6 +35,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     machine.web_pages,
     desk.desk_reach,
     desk.desk_accounts,
+    desk.desk_tokens,
     instance.dagster_settings,
     instance.daemon,
     instance.queue,

@@ -18,7 +18,7 @@ from sopilot_assets.labels.state import label_coverage
 from sopilot_assets.old_rules.drift import MIN_WINDOW
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.settings import AuditSettings
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, among
 from sopilot_assets.studies.audit import audit_rows, decided_share
 from sopilot_assets.studies.drift import PROBABILITY_EDGES, RECENT_DAYS, SCORE_EDGES, SEED, fixed_bin_drift
 from sopilot_assets.upkeep.daily.day import Rows
@@ -36,9 +36,10 @@ def progress(rows: Rows, facts: Facts) -> list[dict[str, Cell]]:
 def _task(rows: Rows, facts: Facts, task_id: str) -> dict[str, Cell]:
     mine = rows.recordings[rows.recordings["task_id"] == task_id]
     golds, trainees = (mine[mine["role"] == role] for role in ("gold", "trainee"))
-    coverage = label_coverage(rows.labels(task_id), trainees["key"])
-    scored = set(rows.scores.loc[rows.scores["problem"].isna(), "key"])
-    refused = set(rows.scores.loc[rows.scores["problem"].notna(), "key"])
+    today = rows.day.date.isoformat()
+    coverage = label_coverage(rows.labels(task_id), trainees["key"].tolist())
+    scored = set(rows.scores.loc[rows.scores["problem"].isna(), "key"].tolist())
+    refused = set(rows.scores.loc[rows.scores["problem"].notna(), "key"].tolist())
     return {
         "task": task_id,
         "golds": len(golds),
@@ -51,11 +52,11 @@ def _task(rows: Rows, facts: Facts, task_id: str) -> dict[str, Cell]:
         "blind": coverage.blind,
         "unlabelled": coverage.unlabelled,
         "disputed": coverage.disputed,
-        "to_audit": _to_audit(rows, facts, task_id, trainees["key"]),
-        "scored": int(mine["key"].isin(scored).sum()),
-        "without_score": int((~mine["key"].isin(scored | refused)).sum()),
-        "cannot_be_scored": int(mine["key"].isin(refused).sum()),
-        "new": sum(_on(rows.first_seen[key], rows.day.date) for key in mine["key"]),
+        "to_audit": _to_audit(rows, facts, task_id, trainees["key"].tolist()),
+        "scored": int(among(mine["key"], scored).sum()),
+        "without_score": int((~among(mine["key"], scored | refused)).sum()),
+        "cannot_be_scored": int(among(mine["key"], refused).sum()),
+        "new": sum(rows.first_seen[key].startswith(today) for key in mine["key"].tolist()),
     }
 
 

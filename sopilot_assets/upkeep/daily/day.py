@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import pandas as pd
 
@@ -20,7 +21,14 @@ from sopilot_assets.labels.state import label_state
 from sopilot_assets.scoring.ledger import first_passes, scores_ledger
 from sopilot_assets.scoring.result import Objection
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell, Ledger, plain_rows
+from sopilot_assets.store.ledgers import Cell, Ledger, among, plain_rows
+
+_EVERY: Final = ("*",)
+_OF_RECORDINGS: Final = ("key", "task_id", "role", "person", "original_name", "status")
+_OF_SCORES: Final = (
+    *("key", "task_id", "role", "decision", "critical_probability", "problem"),
+    *("reference_id", "algorithm", "task_fingerprint"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +66,19 @@ class Day:
 
 @dataclass(frozen=True)
 class Rows:
-    """What the ledgers of a home held at one moment; each is read when it is first asked for."""
+    """What the ledgers of a home held at one moment; each is read when it is first asked for. ``narrow``:
+    recordings and scores with those columns alone that progress and what waits are told by.
+    """
 
     home: Home
     day: Day
+    narrow: bool = False
 
     @cached_property
     def recordings(self) -> pd.DataFrame:
         """The active recordings, by key; the role of promoted ones is gold."""
-        rows = videos_ledger(self.home).as_of(self.day.moment)
+        columns = _OF_RECORDINGS if self.narrow else _EVERY
+        rows = videos_ledger(self.home).as_of(self.day.moment, columns)
         rows.loc[rows["key"].isin(list(self.promoted)), "role"] = "gold"
         return rows[rows["status"] == ACTIVE].reset_index(drop=True)
 
@@ -78,8 +90,8 @@ class Rows:
     @cached_property
     def scores(self) -> pd.DataFrame:
         """The newest score of each active recording, by key."""
-        rows = scores_ledger(self.home).as_of(self.day.moment)
-        return rows[rows["key"].isin(self.recordings["key"])].reset_index(drop=True)
+        rows = scores_ledger(self.home).as_of(self.day.moment, _OF_SCORES if self.narrow else _EVERY)
+        return rows[among(rows["key"], self.recordings["key"].tolist())].reset_index(drop=True)
 
     @cached_property
     def quarantine(self) -> list[dict[str, Cell]]:
@@ -114,7 +126,7 @@ class Rows:
     def contested(self) -> dict[str, tuple[Objection, ...]]:
         """What people say against decisions and nobody has answered, by key of active recordings."""
         found = open_objections(plain_rows(labels_ledger(self.home).as_of(self.day.moment)))
-        active = set(self.recordings["key"])
+        active = set(self.recordings["key"].tolist())
         return {key: objections for key, objections in sorted(found.items()) if key in active}
 
     def said_since(self, moment: str) -> int:
@@ -167,7 +179,7 @@ def _first_written(ledger: Ledger, day: Day) -> dict[str, str]:
         "where written_at < cut.moment group by subject",
         cut=_cut(day),
     )
-    return dict(zip(frame["subject"], frame["at"], strict=True))
+    return dict(zip(frame["subject"].tolist(), frame["at"].tolist(), strict=True))
 
 
 def _per_day(ledger: Ledger, day: Day) -> dict[str, int]:

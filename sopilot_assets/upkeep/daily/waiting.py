@@ -9,7 +9,7 @@ import pandas as pd
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.scoring.text import clock
 from sopilot_assets.scoring.verdict import verdict_of_row
-from sopilot_assets.store.ledgers import Cell, plain_rows
+from sopilot_assets.store.ledgers import Cell, among, plain_rows
 from sopilot_assets.upkeep.daily.day import Rows
 
 LOOK_AT: Final = (Decision.FAIL, Decision.NOT_VERIFIABLE, Decision.NEEDS_REVIEW)
@@ -23,7 +23,7 @@ def waiting(rows: Rows, task_id: str) -> pd.DataFrame:
     trainees = rows.scores[(rows.scores["role"] == "trainee") & (rows.scores["task_id"] == task_id)]
     labeled = set(rows.labels(task_id)["key"])
     asks = trainees["decision"].isin([one.value for one in LOOK_AT])
-    return trainees[asks & ~trainees["key"].isin(labeled)]
+    return trainees[asks & ~among(trainees["key"], labeled)]
 
 
 def looks(rows: Rows) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -114,8 +114,13 @@ class Tries:
     @classmethod
     def read(cls, journal: UPath) -> Tries:
         """What the journal says now."""
+        return cls.of(read_journal(journal))
+
+    @classmethod
+    def of(cls, lines: Iterable[Mapping[str, object]]) -> Tries:
+        """What these lines of a journal say."""
         found: dict[tuple[str, str], list[Mapping[str, object]]] = {}
-        for line in read_journal(journal):
+        for line in lines:
             found.setdefault((str(line["event"]), str(line["channel"])), []).append(line)
         return cls(found)
 

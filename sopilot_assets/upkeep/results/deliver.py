@@ -4,10 +4,11 @@ each channel is told.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from pathlib import Path
 from typing import Final, TypeAlias
 
 from upath import UPath
@@ -15,7 +16,8 @@ from upath import UPath
 from sopilot_assets.settings import ResultSettings, Settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.journal import append_journal, read_journal
-from sopilot_assets.store.publish import only_writer
+from sopilot_assets.store.publish import local_path, only_writer
+from sopilot_assets.tasks import find_tasks
 from sopilot_assets.upkeep.delivery.outbox import Delivery, Outbox, Tries, Undelivered
 from sopilot_assets.upkeep.delivery.secrets import Secrets
 from sopilot_assets.upkeep.results.standing import WITHDRAWAL, ResultParcel, standing_results
@@ -32,28 +34,17 @@ def results_journal(home: Home) -> UPath:
     return home.outbox / "results.jsonl"
 
 
-def result_channels(
-    settings: Settings, environment: Mapping[str, str], installation: str
-) -> list[ResultWebhook | XapiChannel]:
-    """The channels that the settings name."""
-    results, desk = settings.results, settings.desk.address
-    persons = results.persons == "codes"
-    webhook, xapi = results.webhook, results.xapi
-    return [
-        *([ResultWebhook(webhook, environment, installation, desk, persons)] if webhook else []),
-        *([XapiChannel(xapi, environment, persons)] if xapi else []),
-    ]
+def channel_names(settings: ResultSettings) -> list[str]:
+    """The channels that the settings name, as the journal calls them."""
+    return [name for name, its in (("webhook", settings.webhook), ("xapi", settings.xapi)) if its]
 
 
-def undelivered_results(
-    home: Home, settings: Settings, environment: Mapping[str, str]
-) -> list[WaitingResult]:
+def undelivered_results(home: Home, settings: Settings) -> list[WaitingResult]:
     """What the channels of the settings do not hold yet, the oldest first."""
-    channels = [channel.name for channel in result_channels(settings, environment, "")]
+    channels = channel_names(settings.results)
     if not channels:
         return []
-    standing, journal = standing_results(home), results_journal(home)
-    held, tries = _held(journal), Tries.read(journal)
+    standing, (held, tries) = standing_results(home), _noted(home)
     begins = {name: told_from(held, settings.results, name) for name in channels}
     return [
         one
@@ -76,19 +67,25 @@ class ResultOutbox:
     @property
     def channels(self) -> list[ResultWebhook | XapiChannel]:
         """The channels that the settings name."""
-        return result_channels(self.settings, self.environment, self.installation)
+        results, desk = self.settings.results, self.settings.desk.address
+        persons, webhook, xapi = results.persons == "codes", results.webhook, results.xapi
+        environment, names = self.environment, find_tasks(self.home.root).tasks
+        return [
+            *([ResultWebhook(webhook, environment, self.installation, desk, persons)] if webhook else []),
+            *([XapiChannel(xapi, environment, persons, names)] if xapi else []),
+        ]
 
     def deliver(self, *, everything: bool = False) -> ResultDelivery:
         """What was sent of all that waits, see `Outbox.empty`. Nothing is ever given up."""
-        _begin(self.home, [channel.name for channel in self.channels], self.now)
+        _begin(self.home, channel_names(self.settings.results), self.now)
         return self._outbox().empty(
-            lambda: undelivered_results(self.home, self.settings, self.environment), everything=everything
+            lambda: undelivered_results(self.home, self.settings), everything=everything
         )
 
     def test(self) -> dict[str, tuple[bool, str]]:
         """Whether each channel can be reached, and what it said, by its name; no result is sent."""
         outbox = self._outbox()
-        return {one.name: outbox.attempt(partial(one.test, self.now)) for one in self.channels}
+        return {one.name: outbox.attempt(functools.partial(one.test, self.now)) for one in self.channels}
 
     def _outbox(self) -> Outbox[ResultParcel]:
         webhook, xapi = self.settings.results.webhook, self.settings.results.xapi
@@ -133,14 +130,27 @@ def told_from(held: HeldResults, settings: ResultSettings, channel: str) -> date
 
 def held_now(home: Home) -> HeldResults:
     """What receivers may hold."""
-    return _held(results_journal(home))
+    return _noted(home)[0]
 
 
-def _held(journal: UPath) -> HeldResults:
-    held = HeldResults()
-    for line in read_journal(journal):
+def _noted(home: Home) -> tuple[HeldResults, Tries]:
+    journal = local_path(results_journal(home))
+    try:
+        now = journal.stat()
+    except FileNotFoundError:
+        return HeldResults(), Tries({})
+    return _noted_in(journal, now.st_ino, now.st_size, now.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _noted_in(journal: Path, *_: int) -> tuple[HeldResults, Tries]:
+    """Kept as long as the journal is the same: it has lines of every result that was ever sent, and is asked
+    again and again.
+    """
+    held, lines = HeldResults(), read_journal(journal)
+    for line in lines:
         held.add(line)
-    return held
+    return held, Tries.of(lines)
 
 
 def _waiting(
@@ -158,7 +168,7 @@ def _begin(home: Home, channels: Iterable[str], now: datetime) -> None:
     """Note from when on each channel is told, where that was not noted yet."""
     journal = results_journal(home)
     with only_writer(journal.parent / ".beginning.lock"):
-        begins = _held(journal).begins
+        begins = held_now(home).begins
         append_journal(journal, _beginnings((one for one in channels if one not in begins), now))
 
 

@@ -20,6 +20,7 @@ from sopilot_assets.scoring.result import Decision
 from sopilot_assets.scoring.told import told_in_full
 from sopilot_assets.settings import THIS_MACHINE, XapiSettings
 from sopilot_assets.store.ledgers import Row
+from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.upkeep.delivery.outbox import DeliveryError
 from sopilot_assets.upkeep.delivery.posting import address_in, send
 from sopilot_assets.upkeep.delivery.secrets import secret
@@ -43,12 +44,13 @@ _CONFLICT: Final = 409
 @dataclass(frozen=True, slots=True)
 class XapiChannel:
     """The channel ``xapi``: a learning record store. ``persons`` says whether the actor is the person code of
-    the recording; else it is the recording itself.
+    the recording; else it is the recording itself. ``tasks`` are those that have a name.
     """
 
     settings: XapiSettings
     environment: Mapping[str, str]
     persons: bool
+    tasks: Mapping[str, TaskSpec]
     name: str = "xapi"
 
     def send(self, parcel: ResultParcel, now: datetime) -> str:
@@ -106,13 +108,13 @@ class XapiChannel:
 
     def _result(self, parcel: ResultParcel, row: Row) -> Statement:
         told, site = told_in_full(row), self.settings.site
-        task = f"{site}/tasks/{row['task_id']}"
+        task, name = f"{site}/tasks/{row['task_id']}", self._task_name(str(row["task_id"]))
         decision = Decision(str(told["decision"]))
         return {
             "id": self._id(parcel.id),
             "actor": self._actor(parcel.key, row),
             "verb": _verb(_verb_of(decision, told["score"])),
-            "object": _activity(f"{task}/versions/{told['task_version']}", f"{row['task_id']}"),
+            "object": _activity(f"{task}/versions/{told['task_version']}", name),
             "result": {
                 **_success(decision),
                 **_score(told["score"]),
@@ -122,7 +124,7 @@ class XapiChannel:
             "context": {
                 "registration": str(uuid5(NAMESPACE_URL, f"{site}/recordings/{parcel.key}")),
                 "platform": "SOPilot",
-                "contextActivities": {"parent": [_activity(task, f"{row['task_id']}")]},
+                "contextActivities": {"parent": [_activity(task, name)]},
                 "extensions": {
                     f"{site}/xapi/recording": parcel.key,
                     **({f"{site}/xapi/place": row["site"]} if row["site"] else {}),
@@ -141,6 +143,12 @@ class XapiChannel:
             "timestamp": _in_utc(parcel.at),
         }
 
+    def _task_name(self, task_id: str) -> dict[str, str]:
+        task = self.tasks.get(task_id)
+        if task is None:
+            return {"und": task_id}
+        return {"en-US": task.name, **({"ja-JP": task.name_ja} if task.name_ja else {})}
+
     def _actor(self, key: str, row: Row) -> Statement:
         person = row["person"] if self.persons else None
         name = f"recording:{key}" if person is None else str(person)
@@ -154,12 +162,12 @@ def _account(site: str, name: str) -> Statement:
     return {"objectType": "Agent", "account": {"homePage": site, "name": name}}
 
 
-def _activity(address: str, name: str) -> Statement:
+def _activity(address: str, name: Mapping[str, str]) -> Statement:
     kind = f"{_ADL}/activities/performance"
     return {
         "objectType": "Activity",
         "id": quote(address, safe=":/"),
-        "definition": {"type": kind, "name": {"und": name}},
+        "definition": {"type": kind, "name": dict(name)},
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,13 +13,14 @@ from sopilot_assets.desk.accounts import Account, add_account, change_role, has_
 from sopilot_assets.desk.database import desk_database, transaction
 from sopilot_assets.desk.log import Doer
 from sopilot_assets.desk.roles import Role
+from sopilot_assets.desk.tokens import Scope, add_token, remove_token
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import publish_text
 from sopilot_assets.upkeep.backup.create import create_backup
 from sopilot_assets.upkeep.backup.repository import open_repository
 from sopilot_assets.upkeep.backup.restore import restore
 from sopilot_assets.upkeep.conditions.condition import Condition, Fine
-from sopilot_assets.upkeep.conditions.desk import desk_accounts, desk_reach
+from sopilot_assets.upkeep.conditions.desk import desk_accounts, desk_reach, desk_tokens
 from sopilot_assets.upkeep.conditions.questions import Question, ask
 from sopilot_assets.upkeep.conditions.situation import Situation
 from sopilot_assets.upkeep.setting_up import prepare_home
@@ -102,3 +103,16 @@ def test_accounts_are_in_the_backup_while_people_sign_in(home: Home, tmp_path: P
     assert desk_database(back).parent.stat().st_mode & 0o777 == 0o700
     with transaction(back) as database:
         assert database.execute("select count(*) from places").fetchone()[0] == 0
+
+
+def test_a_token_that_expires_soon_is_said(home: Home) -> None:
+    assert told(desk_tokens, home) == (Fine("desk", "tokens", "no other program reads results"),)
+    for name, days in (("mes", 90), ("lms", 14)):
+        add_token(home, name, [Scope.RESULTS], days=days, owner=None, by=BOSS)
+    (soon,) = told(desk_tokens, home)
+    assert (soon.subject, soon.what) == ("token lms", "the token lms expires on 2026-03-09")
+    later = Situation(home, NOW + timedelta(days=15), {})
+    (over,) = ask(desk_tokens, later).told
+    assert over.what == "the token lms has expired"
+    remove_token(home, "lms", by=BOSS)
+    assert told(desk_tokens, home) == (Fine("desk", "tokens", "1 hold"),)

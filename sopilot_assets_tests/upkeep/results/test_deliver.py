@@ -14,6 +14,7 @@ import pytest
 from sopilot_assets.settings import Settings, load_settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
+from sopilot_assets.tasks import Step, new_task
 from sopilot_assets.upkeep.conditions.condition import Condition, Fine
 from sopilot_assets.upkeep.conditions.messages import results_delivered
 from sopilot_assets.upkeep.conditions.situation import Situation
@@ -223,6 +224,8 @@ def test_what_is_taken_out_and_comes_back_is_told(home: Home, hook: WebhookRecei
 @pytest.mark.parametrize("version", ["1.0.3", "2.0.0"])
 def test_a_record_store_gets_statements_that_are_valid(home: Home, store: RecordStore, version: str) -> None:
     settings = to_store(version, persons="codes")
+    steps = [Step(id="oil", name="Oil the gasket")]
+    new_task(home.root, "gasket", name="Change the gasket", name_ja="ガスケット交換", steps=steps)
     send(home, settings, store)
     said = [
         {"decision": "pass", "score": 97.25},
@@ -238,6 +241,7 @@ def test_a_record_store_gets_statements_that_are_valid(home: Home, store: Record
     first = next(iter(store.statements.values()))
     assert first["actor"]["account"] == {"homePage": SITE, "name": "p1"}
     assert first["object"]["id"] == f"{SITE}/tasks/gasket/versions/3"
+    assert first["object"]["definition"]["name"] == {"en-US": "Change the gasket", "ja-JP": "ガスケット交換"}
     assert first["result"]["score"] == {"scaled": 0.9725, "raw": 97.25, "min": 0, "max": 100}
     assert first["result"]["success"] is True
     assert first["context"]["extensions"][f"{SITE}/xapi/recording"] == key_of(0)

@@ -1,6 +1,6 @@
 """Who looks at which recording just now, so that two people do not label the same one at once.
 
-A claim ends by itself, and decides nothing: what counts is decided where a label is saved. It lies in the
+A turn ends by itself, and decides nothing: what counts is decided where a label is saved. It lies in the
 desk's database, which all server processes share.
 """
 
@@ -14,23 +14,19 @@ from sopilot_assets.desk.database import transaction
 from sopilot_assets.store.home import Home
 
 LASTS: Final = timedelta(minutes=30)
-_TABLE: Final = """create table if not exists claims (
-    who text primary key, key text not null, until text not null
-) strict"""
 
 
-def claim_first(home: Home, who: str, keys: Iterable[str], *, at: datetime) -> str | None:
+def take_turn(home: Home, who: str, keys: Iterable[str], *, at: datetime) -> str | None:
     """The first of these recordings that nobody else looks at, which ``who`` looks at from now on and for as
     long as `LASTS`, instead of what they looked at before; None where others look at all of them.
     """
     with transaction(home) as database:
-        database.execute(_TABLE)
         now = at.isoformat()
-        rows = database.execute("select key from claims where who != ? and until > ?", (who, now))
+        rows = database.execute("select key from turns where who != ? and until > ?", (who, now))
         held = {str(row["key"]) for row in rows}
         chosen = next((key for key in keys if key not in held), None)
-        database.execute("delete from claims where who = ? or until <= ?", (who, now))
+        database.execute("delete from turns where who = ? or until <= ?", (who, now))
         if chosen is not None:
             until = (at + LASTS).isoformat()
-            database.execute("insert into claims values (?, ?, ?)", (who, chosen, until))
+            database.execute("insert into turns values (?, ?, ?)", (who, chosen, until))
     return chosen
