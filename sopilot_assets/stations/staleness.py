@@ -8,6 +8,8 @@ from typing import Final
 
 import pandas as pd
 
+from sopilot_assets.capture.ledgers import ACTIVE, videos_ledger
+from sopilot_assets.capture.promotions import promoted_golds
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.reference.ledger import ReferenceState, reference_states
 from sopilot_assets.scoring.ledger import algorithm_version, recording_cells, row_source, scores_ledger
@@ -21,7 +23,7 @@ from sopilot_assets.stations.gold_inputs import (
     gold_inputs,
 )
 from sopilot_assets.store.home import Home, PartitionKey
-from sopilot_assets.store.ledgers import Cell, plain_rows
+from sopilot_assets.store.ledgers import Cell, plain_rows, query_together
 from sopilot_assets.tasks import TaskSpec, find_tasks
 from sopilot_assets.tasks.spec import canonical_sha256
 from sopilot_assets.times.ledger import MADE_BY, TIMES_VERSION, step_times_ledger
@@ -48,13 +50,13 @@ class _Now:
 
 @dataclass(frozen=True, slots=True)
 class OutdatedScores:
-    """What a change makes of a task's scores: how many there are, the keys of those that it makes out of date
-    (``by_it``), and of those that are so before and after it.
+    """What a change makes of a task's scores: how many there are, how many it makes out of date, and how many
+    are so already.
     """
 
     scored: int
-    by_it: frozenset[str]
-    already: frozenset[str]
+    by_it: int
+    already: int
 
 
 def stale_scores(home: Home) -> pd.DataFrame:
@@ -121,34 +123,61 @@ def outdated_by_golds(
     return found
 
 
-def outdated_by_task(home: Home, before: TaskSpec, after: TaskSpec, registry: Registry) -> OutdatedScores:
+def outdated_by_task(
+    home: Home,
+    before: TaskSpec,
+    after: TaskSpec,
+    *,
+    inputs: tuple[GoldInputs, GoldInputs],
+    policies: tuple[str, str],
+) -> OutdatedScores:
     """The scores that a change of a task's file would make out of date. ``before`` and ``after`` are the task
-    as it is and as it would be.
+    as it is and as it would be, ``inputs`` and ``policies`` what would make and decide its scores by each.
 
-    Asks as `outdated_by_golds` does; another embedder is another model.
+    Asks as `outdated_by_golds` does, once for all that were scored alike; another embedder is another
+    model.
     """
-    task_id = before.task_id
-    scored = {str(row["key"]): row for row in plain_rows(scores_ledger(home).query(_NEWEST))}
-    state, models = reference_states(home).get(task_id), embedding_models(home)
-    stale = []
-    for task in (before, after):
-        inputs = gold_inputs(home, task, registry=registry, models=models)
-        policy = deciding_policies(home, {task_id: task}).get(task_id, GOLDS)
-        now = _by_golds(task, inputs, state, policy)
-        if task.embedder is not before.embedder:
-            now = replace(now, model=task.embedder.value)
-        active = registry.active(task_id).items()
-        stale.append(
-            frozenset(key for key, one in active if key in scored and _reasons(scored[key], now, None, one))
-        )
-    already, then = stale
-    return OutdatedScores(len(scored.keys() & registry.active(task_id)), then - already, already & then)
+    state = reference_states(home).get(before.task_id)
+    now, then = (
+        _by_golds(task, its, state, policy)
+        for task, its, policy in zip((before, after), inputs, policies, strict=True)
+    )
+    if after.embedder is not before.embedder:
+        then = replace(then, model=after.embedder.value)
+    scored = by_it = already = 0
+    for row in _scored_alike(home, before.task_id):
+        alike = int(str(row["alike"]))
+        scored += alike
+        if not row["as_known"] or _made_otherwise(row, now, None):
+            already += alike
+        elif _made_otherwise(row, then, None):
+            by_it += alike
+    return OutdatedScores(scored, by_it, already)
+
+
+def _scored_alike(home: Home, task_id: str) -> list[_Row]:
+    """What the scores of a task's active recordings were made by, a row for each way: ``alike`` counts them,
+    ``as_known`` says whether their rows say what is known of their recordings now.
+    """
+    promoted = pd.DataFrame({"key": list(promoted_golds(home))}, dtype="string")
+    ledgers = {"scores": scores_ledger(home), "videos": videos_ledger(home)}
+    found = plain_rows(query_together(ledgers, _ALIKE, promoted=promoted))
+    return [row for row in found if row["task_id"] == task_id]
 
 
 _BY_PEOPLE: Final = frozenset({"reference", "policy", "recording"})
 _ABOUT: Final = ("role", "person", "site", "camera", "session", "original_name")
 _MADE_BY: Final = ("algorithm", "task_version", "task_fingerprint", "model_id", "reference_id", "decided_by")
 _NEWEST: Final = f"select key, problem, {', '.join((*_MADE_BY, *_ABOUT))} from latest"  # noqa: S608 - constants
+_ROLE: Final = "case when videos.key in (select key from promoted) then 'gold' else videos.role end"
+_SAME: Final = " and ".join(
+    f"scores.{name} is not distinct from {_ROLE if name == 'role' else f'videos.{name}'}" for name in _ABOUT
+)
+_ALIKE: Final = (
+    f"select videos.task_id, {_SAME} as as_known, {', '.join(f'scores.{name}' for name in _MADE_BY)}, "  # noqa: S608 - constants
+    "count(*) as alike from scores join videos on scores.key = videos.key "
+    f"where videos.status = '{ACTIVE}' group by all"
+)
 _EMBEDDED: Final = "select key, model_id from latest"
 _TIMED: Final = f"select key, {', '.join(MADE_BY)} from latest where number = 0"  # noqa: S608 - constants
 
@@ -187,6 +216,13 @@ def _reasons(
     """
     if row is None:
         return {"missing": ("", now.algorithm)}
+    reasons = _made_otherwise(row, now, embedded_by)
+    known = (_about(row), _about(recording_cells(recording)))
+    return reasons if known[0] == known[1] else {**reasons, "recording": known}
+
+
+def _made_otherwise(row: _Row, now: _Now, embedded_by: Cell) -> dict[str, tuple[str, str]]:
+    """The same without what is known of the recording itself."""
     model = row["model_id"] or embedded_by or now.model
     pairs = {
         "algorithm": (str(row["algorithm"]), now.algorithm),
@@ -194,7 +230,6 @@ def _reasons(
         "model": (str(model), now.model or str(model)),
         "reference": (str(row["reference_id"] or "none"), now.reference),
         "policy": (row_source(row), now.policy),
-        "recording": (_about(row), _about(recording_cells(recording))),
     }
     return {why: pair for why, pair in pairs.items() if pair[0] != pair[1]}
 

@@ -9,16 +9,18 @@ import pandas as pd
 
 from sopilot_assets.capture.marks import deciding_marks, marks_chain
 from sopilot_assets.capture.promotions import confirmed_steps
-from sopilot_assets.capture.registry import Registry
+from sopilot_assets.capture.registry import Registry, active_keys
 from sopilot_assets.errors import StudyError
 from sopilot_assets.labels.chain import labels_ledger
 from sopilot_assets.reference.annotations import read_annotations
 from sopilot_assets.reference.ledger import reference_states
 from sopilot_assets.reference.step_names import StepNames
-from sopilot_assets.stations.adoptions import policy_standing
+from sopilot_assets.scoring.limits import GOLDS
+from sopilot_assets.stations.adoptions import deciding_policies
 from sopilot_assets.stations.gold_inputs import embedding_models, gold_inputs, gold_names
 from sopilot_assets.stations.staleness import outdated_by_task
 from sopilot_assets.store.home import Home
+from sopilot_assets.studies.adoptions import last_adoption
 from sopilot_assets.studies.registration import Registration, read_registration
 from sopilot_assets.studies.spec import study_ids
 from sopilot_assets.tasks import Step, TaskSpec
@@ -81,38 +83,41 @@ def change_of(home: Home, before: TaskSpec, after: TaskSpec) -> TaskChange:
     """What the change from ``before`` to ``after`` would do, by the rules by which scores, references,
     policies and studies are out of date.
     """
-    registry = Registry.read(home)
-    outdated = outdated_by_task(home, before, after, registry)
-    active = registry.active(before.task_id)
+    task_id, registry, models = before.task_id, Registry.read_golds(home), embedding_models(home)
+    was = will = gold_inputs(home, before, registry=registry, models=models)
+    if _steps_read(before) != _steps_read(after):
+        will = gold_inputs(home, after, registry=registry, models=models)
+    decided, decides = (
+        deciding_policies(home, {task_id: task}).get(task_id, GOLDS) for task in (before, after)
+    )
+    outdated = outdated_by_task(home, before, after, inputs=(was, will), policies=(decided, decides))
     lost, unmarked = _lost(home, before, after, registry)
     studies = list(_studies(home, before, after))
+    other_model = before.embedder is not after.embedder
+    state = reference_states(home).get(task_id)
+    said = last_adoption(home, task_id) if decided not in (decides, GOLDS) else None
     return TaskChange(
         before=before,
         after=after,
         differences=told_differences(before, after),
         scored=outdated.scored,
-        scores=len(outdated.by_it),
-        already=len(outdated.already),
-        embeddings=len(active) if before.embedder is not after.embedder else 0,
-        reference=_reference_renewed(home, before, after, registry),
+        scores=outdated.by_it,
+        already=outdated.already,
+        embeddings=list(active_keys(home).values()).count(task_id) if other_model else 0,
+        reference=state is not None
+        and state.reference_id is not None
+        and (other_model or (will.is_renewed(state) and not was.is_renewed(state))),
         lost=lost,
         unmarked=unmarked,
-        policy=_policy(home, before, after),
+        policy=None if said is None else said.policy_id,
         studies=tuple(one.study_id for one in studies if not one.frozen),
         frozen=tuple(one.study_id for one in studies if one.frozen),
     )
 
 
-def _reference_renewed(home: Home, before: TaskSpec, after: TaskSpec, registry: Registry) -> bool:
-    """Whether the reference has to be made anew after the change, and had not to be before."""
-    state = reference_states(home).get(before.task_id)
-    if state is None or state.reference_id is None:
-        return False
-    models = embedding_models(home)
-    was, will = (gold_inputs(home, task, registry=registry, models=models) for task in (before, after))
-    if before.embedder is not after.embedder:
-        return True
-    return will.is_renewed(state) and not was.is_renewed(state)
+def _steps_read(task: TaskSpec) -> list[object]:
+    """What the steps of golds are read by."""
+    return [[step.id, step.name, step.name_ja] for step in task.steps] + [task.predecessors()]
 
 
 def _lost(
@@ -156,14 +161,6 @@ def _labels_naming(home: Home, task_id: str, steps: Sequence[str]) -> list[int]:
     )
     counts = dict(zip(rows["step"], rows["named"], strict=True))
     return [int(counts[f'"{step}"']) for step in steps]
-
-
-def _policy(home: Home, before: TaskSpec, after: TaskSpec) -> str | None:
-    """The adopted policy that decides now and would not after the change."""
-    now, then = (policy_standing(home, one, model_id=None, reference_id=None) for one in (before, after))
-    if now is None or then is None or not now.decides or then.decides:
-        return None
-    return now.said.policy_id
 
 
 def _studies(home: Home, before: TaskSpec, after: TaskSpec) -> Iterator[Registration]:

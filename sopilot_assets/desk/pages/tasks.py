@@ -41,7 +41,7 @@ class _Row:
 def task_list(call: Call) -> Response:
     """All procedures."""
     found = find_tasks(call.home.root)
-    registry = Registry.read(call.home)
+    registry = Registry.read_golds(call.home)
     rows = [
         _Row(task_id, task, _lock(call, task_id), len(registry.golds(task_id)))
         for task_id, task in found.tasks.items()
@@ -82,7 +82,7 @@ def task_page(call: Call) -> Response:
             "lock": LOCK_NAMES[state],
             "unlocked": state is LockState.UNLOCKED,
             "base": file_sha256(path.read_bytes()),
-            "golds": len(Registry.read(call.home).golds(task_id)),
+            "golds": len(Registry.read_golds(call.home).golds(task_id)),
             "before": {
                 step.id: [other for other in task.steps if other.id in _directly(before, step.id)]
                 for step in task.steps
