@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from sopilot_assets.capture.landing import land_complete
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import Guards
+from sopilot_assets.desk.memory import share_heaps
 from sopilot_assets.desk.pages import (
     accounts,
     marking,
@@ -84,5 +85,6 @@ def create_app(
 @asynccontextmanager
 async def _started(config: DeskConfig) -> AsyncIterator[None]:
     """Land what a server that was killed had received whole."""
+    share_heaps()
     await run_in_threadpool(land_complete, config.home)
     yield

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from sopilot_assets.capture.marks import MOST_STEPS
 from sopilot_assets.capture.promotions import ConfirmedStep
 from sopilot_assets.desk.call import Call
+from sopilot_assets.desk.memory import give_back
 from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.errors import ConfigError, GoldError, MarkConflict
@@ -38,6 +41,10 @@ from sopilot_assets.store.home import PartitionKey
 from sopilot_assets.tasks import find_tasks, load_task
 from sopilot_assets.texts.languages import Language, Text
 
+_PROPOSES: Final = threading.Lock()
+"""Held while steps are proposed: that fits a model to all golds, and several at once need the memory of
+several.
+"""
 SHEET_BYTES: Final = 1 << 20
 """The largest sheet that is taken: some 20,000 rows."""
 _KEPT: Final = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}
@@ -100,9 +107,11 @@ def strip(call: Call) -> Response:
 def proposal(call: Call) -> Response:
     """Steps for a gold that nobody marked, or for somebody who marks it independently."""
     task, gold = _gold(call)
-    found = propose_steps(call.home, task.task, task.inputs, gold.recording)
+    with _PROPOSES:
+        found = propose_steps(call.home, task.task, task.inputs, gold.recording)
     steps = [one.model_dump() for one in confirmed_of(task.task, found.steps)]
-    return JSONResponse({"steps": steps, "by": found.by, "golds": len(found.golds)})
+    said = {"steps": steps, "by": found.by, "golds": len(found.golds)}
+    return JSONResponse(said, background=BackgroundTask(give_back))
 
 
 def confirm(call: Call) -> Response:
