@@ -23,6 +23,7 @@ from sopilot_assets.desk.api.endpoints import ENDPOINTS
 from sopilot_assets.desk.api.openapi import description_route
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import Guards
+from sopilot_assets.desk.memory import share_heaps
 from sopilot_assets.desk.pages import (
     accounts,
     exchange,
@@ -128,5 +129,6 @@ def _unanswered(
 @asynccontextmanager
 async def _started(config: DeskConfig) -> AsyncIterator[None]:
     """Land what a server that was killed had received whole."""
+    share_heaps()
     await run_in_threadpool(land_complete, config.home)
     yield

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from sopilot_assets.capture.marks import MOST_STEPS
 from sopilot_assets.capture.promotions import ConfirmedStep
 from sopilot_assets.desk.call import Call
+from sopilot_assets.desk.memory import give_back
 from sopilot_assets.desk.pages.exchange import offered
 from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.desk.routing import DeskRoute
@@ -35,6 +38,11 @@ from sopilot_assets.stations.step_proposals import propose_steps
 from sopilot_assets.store.home import PartitionKey
 from sopilot_assets.tasks import find_tasks, load_task
 from sopilot_assets.texts.languages import Language, Text
+
+_PROPOSES: Final = threading.Lock()
+"""Held while steps are proposed: that fits a model to all golds, and several at once need the memory of
+several.
+"""
 
 
 class ShownSteps(BaseModel):
@@ -101,9 +109,11 @@ def strip(call: Call) -> Response:
 def proposal(call: Call) -> Response:
     """Steps for a gold that nobody marked, or for somebody who marks it independently."""
     task, gold = _gold(call)
-    found = propose_steps(call.home, task.task, task.inputs, gold.recording)
+    with _PROPOSES:
+        found = propose_steps(call.home, task.task, task.inputs, gold.recording)
     steps = [one.model_dump() for one in confirmed_of(task.task, found.steps)]
-    return JSONResponse({"steps": steps, "by": found.by, "golds": len(found.golds)})
+    said = {"steps": steps, "by": found.by, "golds": len(found.golds)}
+    return JSONResponse(said, background=BackgroundTask(give_back))
 
 
 def confirm(call: Call) -> Response:
