@@ -138,6 +138,10 @@ def promote_first(page: Page, count: int, out: Path) -> None:
         page.locator("#why").fill("two raters call it right; its steps were looked at")
         page.screenshot(path=out / f"promote_{number + 1}.png", full_page=True)
         page.locator("#confirm").click()
+        page.locator("#state.done, #sure[open]").first.wait_for(timeout=WAITS_MS)
+        if page.locator("#sure[open]").count():
+            print("unusual:", page.locator("#sure ul").inner_text())
+            page.locator("#sure button.main").click()
         page.locator("#state.done").wait_for(timeout=WAITS_MS)
         print(page.locator("h1").inner_text(), "->", page.locator("#state").inner_text())
 
