@@ -86,7 +86,7 @@ def critical_recordings(home: Home, truth: Path) -> dict[str, bool]:
 
 
 def label_all(page: Page, who: str, truth: Mapping[str, bool]) -> None:
-    """One rater labels all that is asked for, by keys."""
+    """One rater labels all recordings."""
     page.goto("/label/next?task=filter_change&others=yes")
     keys = sorted(truth)
     count = 0
@@ -117,10 +117,9 @@ def _labelled_here(page: Page) -> str | None:
 
 
 def _answer(page: Page, *, critical: bool) -> None:
-    page.locator("#answer").wait_for()
-    page.keyboard.press("1" if critical else "2")
-    was = page.url
-    page.keyboard.press("Enter")
+    was, answer = page.url, "yes" if critical else "no"
+    page.locator(f"input[name=critical][value={answer}]").check(force=True)
+    page.locator("#save").click()
     page.wait_for_url(lambda url: url != was, timeout=WAITS_MS)
 
 
@@ -139,6 +138,10 @@ def promote_first(page: Page, count: int, out: Path) -> None:
         page.locator("#why").fill("two raters call it right; its steps were looked at")
         page.screenshot(path=out / f"promote_{number + 1}.png", full_page=True)
         page.locator("#confirm").click()
+        page.locator("#state.done, #sure[open]").first.wait_for(timeout=WAITS_MS)
+        if page.locator("#sure[open]").count():
+            print("unusual:", page.locator("#sure ul").inner_text())
+            page.locator("#sure button.main").click()
         page.locator("#state.done").wait_for(timeout=WAITS_MS)
         print(page.locator("h1").inner_text(), "->", page.locator("#state").inner_text())
 
