@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sopilot_assets.store.ledgers import Cell, plain_rows, query_together
+from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.tasks import DeviationType, TaskSpec
 from sopilot_assets.texts.languages import Text
-from sopilot_assets.times.figures import TimesFilter, filtered, step_figures
+from sopilot_assets.times.figures import TimesFilter, ask
 from sopilot_assets.times.reading import Times
 
 MOST_SHOWN: Final = 3
@@ -44,20 +44,16 @@ class ToTrain:
 
 
 def costly_deviations(
-    times: Times, task: TaskSpec, wanted: TimesFilter, *, most: int = MOST_SHOWN
+    times: Times, wanted: TimesFilter, *, redo_s: float, most: int = MOST_SHOWN
 ) -> tuple[Costly, ...]:
     """The deviations that cost most in the recordings of a task that are ``wanted``, the dearest first; of
     those that cost the same the more frequent one.
 
-    A cost is how often it was found times the seconds each took beyond the usual; a critical one takes the
-    golds' usual time for the whole procedure.
+    A cost is how often it was found times the seconds each took beyond the usual; a critical one takes
+    ``redo_s`` (see `usual_cycle_s`).
     """
-    frame = query_together(
-        {},
-        _COSTLY,
-        found=filtered(times.deviations, wanted).assign(redo_s=usual_cycle_s(times, task)),
-    )
-    rows = plain_rows(frame)[:most]
+    sql = _COSTLY.format(redo_s=redo_s)
+    rows = plain_rows(ask(sql, wanted, found=times.deviations))[:most]
     return tuple(
         Costly(
             DeviationType(str(row["type"])),
@@ -73,21 +69,20 @@ def costly_deviations(
 
 def usual_cycle_s(times: Times, task: TaskSpec) -> float:
     """The golds' usual time for all steps of a task, as far as recordings of it show them."""
-    rows = plain_rows(step_figures(times, TimesFilter(task=task.task_id)))
-    return sum(float(row["usual_s"]) for row in rows if row["usual_s"] is not None)
+    rows = ask(_USUAL, TimesFilter(task=task.task_id), done=times.steps)
+    return float(rows["usual_s"].sum())
 
 
-def train_first(times: Times, task: TaskSpec, wanted: TimesFilter) -> tuple[ToTrain, ...]:
+def train_first(times: Times, task: TaskSpec, wanted: TimesFilter, *, redo_s: float) -> tuple[ToTrain, ...]:
     """The steps of a task in the order in which training them would save most, with the reasons; steps that
     cost nothing are left out.
 
     A step costs what its deviations cost (see `costly_deviations`; one at two steps half at each), and what
     it took beyond the longest gold, in place of what an over-long step was found to take. By recording.
     """
-    found = filtered(times.deviations, wanted).assign(redo_s=usual_cycle_s(times, task))
-    done = filtered(times.steps, wanted)
-    recordings = len(filtered(times.cycles, wanted))
-    rows = plain_rows(query_together({}, _BY_STEP, found=found, done=done))
+    sql = _BY_STEP.format(redo_s=redo_s)
+    rows = plain_rows(ask(sql, wanted, found=times.deviations, done=times.steps))
+    recordings = int(ask("select count(*) as n from known", wanted, known=times.cycles)["n"].iloc[0])
     ranked = [one for row in rows if (one := _to_train(row, task, recordings)) is not None]
     return tuple(sorted(ranked, key=lambda one: (-one.seconds, task.step_ids.index(one.step_id))))
 
@@ -129,10 +124,13 @@ _SAID: Final = {
     "swapped": ("out of order", "順序違い"),
     "other": ("something else done", "別の作業"),
 }
-_COST: Final = "case when severity = 'critical' then redo_s else lost_s end"
+_COST: Final = "case when severity = 'critical' then {redo_s} else lost_s end"
+_USUAL: Final = """
+select step_id, arg_max(usual_s, one) as usual_s from done where kind = 'step' group by step_id
+"""
 _COSTLY: Final = f"""
-select type, steps, count(distinct key) as recordings, count(distinct person) as persons,
-    count(distinct key) filter (severity = 'critical') as critical, sum({_COST}) as seconds
+select type, steps, count(distinct one) as recordings, count(distinct person) as persons,
+    count(distinct one) filter (severity = 'critical') as critical, sum({_COST}) as seconds
 from found where type <> 'freeze' group by type, steps
 order by seconds desc, recordings desc, type, steps
 """  # noqa: S608 - constants of ours
@@ -142,12 +140,12 @@ _KINDS: Final = {
     "other": "type in ('wrong_step', 'step_deviation')",
 }
 _COUNTED: Final = ", ".join(
-    f"count(distinct key) filter ({kind}) as {name}, count(distinct person) filter ({kind}) as {name}_persons"
+    f"count(distinct one) filter ({kind}) as {name}, count(distinct person) filter ({kind}) as {name}_persons"
     for name, kind in _KINDS.items()
 )
-_BY_STEP: Final = f"""
-with exploded as (
-    select *, unnest(string_split(steps, ',')) as step_id, len(string_split(steps, ',')) as shared
+_BY_STEP: Final = f"""with exploded as (
+    select one, person, type, severity, lost_s, unnest(string_split(steps, ',')) as step_id,
+        len(string_split(steps, ',')) as shared
     from found where type <> 'freeze' and steps <> ''
 ), deviated as (
     select step_id, {_COUNTED},
@@ -156,7 +154,7 @@ with exploded as (
     from exploded group by step_id
 ), timed as (
     select step_id, count(*) as timed, count(*) filter (seconds > high_s) as slow,
-        sum(greatest(seconds - high_s, 0)) as excess_s, arg_max(high_s, made_at) as high_s
+        sum(greatest(seconds - high_s, 0)) as excess_s, arg_max(high_s, one) as high_s
     from done where kind = 'step' and whole and not rework group by step_id
 )
 select step_id, coalesce(cost_s, 0) + coalesce(excess_s, 0) as seconds, deviated.*, timed.*

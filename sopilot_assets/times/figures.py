@@ -9,6 +9,7 @@ from typing import Final
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sopilot_assets.store.ledgers import query_together
 from sopilot_assets.times.reading import Times
@@ -83,31 +84,46 @@ def step_figures(
 
 def filtered(table: pa.Table, wanted: TimesFilter) -> pd.DataFrame:
     """The rows of one of the tables of `Times` that count."""
-    sql = f"select known.* from known, asked where {_WANTED}"  # noqa: S608 - constants of ours
-    return query_together({}, sql, known=table, asked=_asked(wanted))
+    return ask("select * from known", wanted, known=table)
+
+
+def ask(sql: str, wanted: TimesFilter, **tables: pa.Table) -> pd.DataFrame:
+    """The result of a DuckDB ``select`` over tables of `Times`, each by its name here and of each only the
+    rows that count.
+    """
+    views = ", ".join(
+        f"{name} as (select every_{name}.* from every_{name}, asked where {_counts(wanted)})"  # noqa: S608
+        for name in tables
+    )
+    further = f", {sql.removeprefix('with ')}" if sql.startswith("with ") else f" {sql}"
+    every = {f"every_{name}": table for name, table in tables.items()}
+    return query_together({}, f"with {views}{further}", asked=_asked(wanted), **every)
 
 
 def weeks(times: Times, task: str | None = None) -> tuple[str, ...]:
     """The ISO weeks from which there are recordings, of a task or of all, in order."""
-    return _distinct(times, "week", task)
+    return _distinct(times, By.WEEK, task)
 
 
 def sites(times: Times, task: str | None = None) -> tuple[str, ...]:
     """The sites from which there are recordings, of a task or of all, in order."""
-    return _distinct(times, "site", task)
+    return _distinct(times, By.SITE, task)
 
 
-def _distinct(times: Times, column: str, task: str | None) -> tuple[str, ...]:
-    sql = f"select distinct {column} as it from known, asked where {_WANTED} order by 1"  # noqa: S608 - as above
-    rows = query_together({}, sql, known=times.cycles, asked=_asked(TimesFilter(task=task)))
-    return tuple(map(str, rows["it"].dropna()))
+def _distinct(times: Times, column: By, task: str | None) -> tuple[str, ...]:
+    table = times.cycles
+    if task is not None:
+        table = table.filter(pc.equal(table["task_id"], task))
+    return tuple(sorted(one for one in table[column.value].unique().to_pylist() if one is not None))
 
 
-_WANTED: Final = (
-    "(its_task is null or task_id = its_task) and (its_person is null or person = its_person) "
-    "and (its_site is null or site = its_site) "
-    "and (its_since is null or week >= its_since) and (its_until is null or week <= its_until)"
-)
+_WANTED: Final = {
+    "task": "task_id = its_task",
+    "person": "person = its_person",
+    "site": "site = its_site",
+    "since": "week >= its_since",
+    "until": "week <= its_until",
+}
 _SPREAD: Final = """
     count({it}) as n, avg({it}) as mean_s, stddev_samp({it}) as sd_s, min({it}) as min_s, max({it}) as max_s,
     median({it}) as median_s"""
@@ -122,28 +138,25 @@ _CYCLES: Final = f"""
     count(*) filter (attempt = 1 and decision = 'pass') as first_passed,
     first_passed / nullif(first_persons, 0) as first_share"""
 _STEPS: Final = f"""
-    count(distinct key) filter (kind = 'step') as recordings,
+    count(distinct one) filter (kind = 'step') as recordings,
     {_SPREAD.format(it="case when kind = 'step' and whole and not rework then seconds end")},
     count(*) filter (rework) as rework_n, coalesce(sum(seconds) filter (rework), 0) as rework_s,
     count(*) filter (kind in ('gap', 'standstill')) as waiting_n,
     coalesce(sum(seconds) filter (kind in ('gap', 'standstill')), 0) as waiting_s,
-    arg_max(usual_s, made_at) as usual_s, arg_max(low_s, made_at) as low_s,
-    arg_max(high_s, made_at) as high_s"""
+    arg_max(usual_s, one) as usual_s, arg_max(low_s, one) as low_s,
+    arg_max(high_s, one) as high_s"""
 
 
 def _grouped(figures: str, table: pa.Table, wanted: TimesFilter, by: Sequence[By]) -> pd.DataFrame:
     names = ", ".join(by)
     head, tail = (f"{names}, ", f"group by {names} order by {names}") if by else ("", "")
-    sql = f"select {head}{figures} from known, asked where {_WANTED} {tail}"  # noqa: S608 - constants of ours
-    return query_together({}, sql, known=table, asked=_asked(wanted))
+    return ask(f"select {head}{figures} from known {tail}", wanted, known=table)  # noqa: S608 - constants of ours
+
+
+def _counts(wanted: TimesFilter) -> str:
+    """The condition of a filter; a column that it does not ask for need not be read."""
+    return " and ".join(sql for name, sql in _WANTED.items() if getattr(wanted, name) is not None) or "true"
 
 
 def _asked(wanted: TimesFilter) -> pd.DataFrame:
-    values = {
-        "its_task": wanted.task,
-        "its_person": wanted.person,
-        "its_site": wanted.site,
-        "its_since": wanted.since,
-        "its_until": wanted.until,
-    }
-    return pd.DataFrame({name: [value] for name, value in values.items()}, dtype="string")
+    return pd.DataFrame({f"its_{name}": [getattr(wanted, name)] for name in _WANTED}, dtype="string")

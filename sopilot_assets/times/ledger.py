@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 TIMES_VERSION: Final = "times-1"
 CYCLE: Final = "cycle"
 """The kind of a recording's first row: ``begin_s`` to ``end_s`` is its cycle, ``whole`` whether it is
-complete, ``seconds`` null where there is none (the recording does not show the task).
+complete, ``occurrence`` how many rows follow, ``seconds`` null where there is none (the recording does not
+show the task).
 """
 
 _TEXT, _NUMBER, _COUNT, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
@@ -85,6 +86,7 @@ def time_rows(
         "place": f"{key}/000",
         "number": 0,
         "kind": CYCLE,
+        "occurrence": len(found),
         "whole": whole is not None and whole[1],
         "begin_s": whole and round(whole[0].start_s, 3),
         "end_s": whole and round(whole[0].end_s, 3),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from sopilot_assets.store.ledgers import Row, plain_rows
 from sopilot_assets.tasks import TaskSpec
-from sopilot_assets.times.costs import Costly, ToTrain, costly_deviations, train_first
-from sopilot_assets.times.figures import By, TimesFilter, cycle_figures, filtered, sites, step_figures, weeks
+from sopilot_assets.times.costs import Costly, ToTrain, costly_deviations, train_first, usual_cycle_s
+from sopilot_assets.times.figures import By, TimesFilter, ask, cycle_figures, sites, step_figures, weeks
 from sopilot_assets.times.reading import Times
-from sopilot_assets.times.work import Combination, StackedCycle, combination, yamazumi
+from sopilot_assets.times.work import Combination, StackedCycle, combination, cycle_parts, yamazumi
+
+MOST_WEEKS: Final = 26
+"""Weeks that are shown one by one: the newest of those that are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,9 @@ class TakenAgainstTakt:
 @dataclass(frozen=True, slots=True)
 class TaskTimes:
     """The times of a task's recordings that are wanted: rows of `cycle_figures` for all (``whole``) and by
-    week, of `step_figures` in the order of the task, bars of the yamazumi, the combination table, what costs
-    most, and what to train first. ``against_takt`` is None for a task without a takt time.
+    week (the newest `MOST_WEEKS`), of `step_figures` in the order of the task, bars of the yamazumi, the
+    combination table, what costs most, and what to train first. ``against_takt`` is None for a task without a
+    takt time.
     """
 
     whole: Row
@@ -47,14 +52,15 @@ def task_times(times: Times, task: TaskSpec, wanted: TimesFilter, *, by: By = By
     ``weeks`` and ``sites`` are those of all its recordings.
     """
     steps = {str(row["step_id"]): row for row in plain_rows(step_figures(times, wanted))}
+    redo_s, parts = usual_cycle_s(times, task), cycle_parts(times, wanted, by=by)
     return TaskTimes(
         whole=plain_rows(cycle_figures(times, wanted))[0],
-        by_week=tuple(plain_rows(cycle_figures(times, wanted, by=(By.WEEK,)))),
+        by_week=tuple(plain_rows(cycle_figures(times, wanted, by=(By.WEEK,)))[-MOST_WEEKS:]),
         steps=tuple(steps[step_id] for step_id in task.step_ids if step_id in steps),
-        bars=yamazumi(times, task, wanted, by=by),
-        combination=combination(times, task, wanted),
-        costly=costly_deviations(times, task, wanted),
-        train=train_first(times, task, wanted),
+        bars=yamazumi(parts, task, by=by),
+        combination=combination(parts, task),
+        costly=costly_deviations(times, wanted, redo_s=redo_s),
+        train=train_first(times, task, wanted, redo_s=redo_s),
         against_takt=against_takt(times, task, wanted),
         weeks=weeks(times, task.task_id),
         sites=sites(times, task.task_id),
@@ -65,9 +71,13 @@ def against_takt(times: Times, task: TaskSpec, wanted: TimesFilter) -> TakenAgai
     """How many of the complete recordings took longer than the task's takt time; None where it has none."""
     if task.takt_s is None:
         return None
-    found = filtered(times.cycles, wanted)
-    cycles = found["cycle_s"][found["complete"]]
-    return TakenAgainstTakt(task.takt_s, int((cycles > task.takt_s).sum()), len(cycles))
+    found = ask(_AGAINST.format(takt_s=task.takt_s), wanted, whole=times.cycles).iloc[0]
+    return TakenAgainstTakt(task.takt_s, int(found["over"]), int(found["n"]))
+
+
+_AGAINST: Final = """
+select count(*) filter (cycle_s > {takt_s}) as over, count(*) as n from whole where complete
+"""
 
 
 def tasks_in_a_line(times: Times, tasks: Mapping[str, TaskSpec]) -> tuple[tuple[TaskSpec, Row], ...]:

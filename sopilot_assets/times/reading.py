@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -13,13 +14,14 @@ from sopilot_assets.capture.ledgers import ACTIVE, videos_ledger
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import query_together
-from sopilot_assets.times.ledger import MADE_BY, TIMES_VERSION, step_times_ledger
+from sopilot_assets.times.ledger import CYCLE, MADE_BY, TIMES_VERSION, step_times_ledger
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Times:
     """What is known of the times of all trainee recordings that count and could be scored, those that were
-    made golds later included; golds are not.
+    made golds later included; golds are not. In all tables ``one`` is the place of the recording among all,
+    by when it was made.
 
     ``cycles`` has a row for each recording:
         key, task_id, person, site, name (of the file), made_at (when it was recorded, or taken in where
@@ -56,21 +58,34 @@ def read_times(home: Home) -> Times:
 @functools.lru_cache(maxsize=1)
 def _read(home: Home, *_: tuple[str, ...]) -> Times:
     """Kept as long as the ledgers have the same files, which are never written twice."""
-    videos, scores = {"videos": videos_ledger(home)}, {"scores": scores_ledger(home)}
-    recordings = _table(query_together({**videos, **scores}, _RECORDINGS))
-    stretches = _table(query_together({"times": step_times_ledger(home)}, _STRETCHES, known=recordings))
-    return Times(
-        cycles=_table(query_together({}, _CYCLES, known=recordings, times=stretches)),
-        steps=_table(query_together({}, _STEPS, known=recordings, times=stretches)),
-        deviations=_table(query_together({}, _DEVIATIONS, known=recordings, times=stretches)),
-    )
+    judged = query_together({"videos": videos_ledger(home), "scores": scores_ledger(home)}, _RECORDINGS)
+    known = _table(judged.assign(one=np.arange(len(judged), dtype=np.int64)))
+    made_by = known.select(["one", "key", *MADE_BY])
+    times = _table(step_times_ledger(home).query(_STRETCHES, known=made_by))
+    cycles = _table(query_together({}, _CYCLES, known=known.drop_columns(["deviations"]), times=times))
+    deviations = _table(query_together({}, _DEVIATIONS, known=known, times=times))
+    return Times(cycles, _with_facts(query_together({}, _STEPS, times=times), known), deviations)
+
+
+def _with_facts(stretches: pd.DataFrame, known: pa.Table) -> pa.Table:
+    """The stretches with what is known of the recording that each is ``one`` of."""
+    rows = _table(stretches)
+    facts = known.select([*_FACTS, "made_at"]).take(rows["one"])
+    for place, name in enumerate(facts.column_names):
+        rows = rows.add_column(place, name, facts[name])
+    for name in _REPEATED:
+        rows = rows.set_column(rows.column_names.index(name), name, rows[name].dictionary_encode())
+    return rows
 
 
 def _table(frame: pd.DataFrame) -> pa.Table:
     return pa.Table.from_pandas(frame, preserve_index=False)
 
 
-_ABOUT: Final = "key, task_id, person, site, week"
+_REPEATED: Final = ("task_id", "person", "site", "week", "kind", "step_id")
+"""Columns of few values, which are compared faster as numbers."""
+_FACTS: Final = ("key", "task_id", "person", "site", "week")
+_ABOUT: Final = ", ".join(_FACTS)
 _RECORDINGS: Final = f"""
 select *, strftime(cast(substr(made_at, 1, 10) as date), '%G-W%V') as week,
     case when person is not null and decision <> 'not_verifiable' then row_number()
@@ -84,47 +99,53 @@ from (
 ) order by made_at, key
 """  # noqa: S608 - constants of ours
 _STRETCHES: Final = f"""
-select times.* from times join known using (key, {", ".join(MADE_BY)})
+select * from (
+    with newest as (
+        select distinct on (one, number) one, number, kind, step_id, occurrence,
+            coalesce(rework, false) as rework, whole, begin_s, end_s, seconds, usual_s, low_s, high_s
+        from written join known using (key, {", ".join(MADE_BY)}) order by written_at desc, run_id desc
+    ), lengths as (select one, occurrence as most from newest where kind = '{CYCLE}')
+    select newest.* from newest join lengths using (one) where number <= most
+)
 """  # noqa: S608 - constants of ours
+"""The same reference, task and software give the same stretches but for rounding on another machine, so that
+what is newest of each place counts, as far as the newest recording goes on.
+"""
 _CYCLES: Final = f"""
 with summed as (
-    select key,
-        max(case when kind = 'cycle' then seconds end) as cycle_s,
-        bool_or(kind = 'cycle' and whole) as complete,
+    select one,
+        max(case when kind = '{CYCLE}' then seconds end) as cycle_s,
+        bool_or(kind = '{CYCLE}' and whole) as complete,
         sum(case when kind = 'step' then seconds else 0 end) as work_s,
         sum(case when rework then seconds else 0 end) as rework_s,
         cast(count(*) filter (rework) as bigint) as rework_n,
         sum(case when kind = 'other' then seconds else 0 end) as other_s,
         sum(case when kind in ('gap', 'standstill') then seconds else 0 end) as waiting_s
-    from times group by key
+    from times group by one having cycle_s is not null
 )
-select {_ABOUT}, name, made_at, decision, score, attempt, cycle_s, coalesce(complete, false) as complete,
+select one, {_ABOUT}, name, made_at, decision, score, attempt, cycle_s, coalesce(complete, false) as complete,
     work_s, rework_s, coalesce(rework_n, 0) as rework_n, other_s, waiting_s
-from known left join (select * from summed where cycle_s is not null) using (key) order by made_at, key
+from known left join summed using (one) order by one
 """  # noqa: S608 - constants of ours
-_STEPS: Final = """
-select key, known.task_id, person, site, week, made_at, number, kind, step_id, occurrence,
-    coalesce(rework, false) as rework, whole, begin_s, end_s, seconds, usual_s, low_s, high_s
-from times join known using (key) where kind <> 'cycle' order by made_at, key, number
-"""
+_STEPS: Final = f"select * from times where kind <> '{CYCLE}' order by one, number"  # noqa: S608 - a constant of ours
 _FOUND: Final = (
     '[{"type": "varchar", "severity": "varchar", "steps": ["varchar"], "trainee_start_s": "double", '
     '"trainee_end_s": "double"}]'
 )
 _DEVIATIONS: Final = f"""
 with listed as (
-    select {_ABOUT}, made_at, unnest(from_json(deviations, '{_FOUND}')) as one
+    select one, {_ABOUT}, unnest(from_json(deviations, '{_FOUND}')) as found
     from known where deviations <> '[]'
 ), taken as (
-    select {_ABOUT}, made_at, one.type as type, one.severity as severity,
-        array_to_string(one.steps, ',') as steps, one.trainee_start_s as begin_s,
-        one.trainee_end_s - one.trainee_start_s as seconds
+    select one, {_ABOUT}, found.type as type, found.severity as severity,
+        array_to_string(found.steps, ',') as steps, found.trainee_start_s as begin_s,
+        found.trainee_end_s - found.trainee_start_s as seconds
     from listed
 ), usual as (
-    select key, step_id as steps, min(usual_s) as usual_s from times where kind = 'step' group by all
+    select one, step_id as steps, min(usual_s) as usual_s from times where kind = 'step' group by all
 )
-select {_ABOUT}, type, severity, steps, case
+select one, {_ABOUT}, type, severity, steps, case
         when type = 'over_time' then greatest(seconds - coalesce(usual_s, seconds), 0)
         when type in ('wrong_step', 'step_deviation') then seconds else 0 end as lost_s
-from taken left join usual using (key, steps) order by made_at, key, begin_s, type, steps
+from taken left join usual using (one, steps) order by one, begin_s, type, steps
 """  # noqa: S608 - constants of ours

@@ -11,10 +11,10 @@ from typing import Final
 import pandas as pd
 from xlsxwriter import Workbook
 
-from sopilot_assets.store.ledgers import Cell, Row, plain_rows, query_together
+from sopilot_assets.store.ledgers import Cell, Row, plain_rows
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.texts.cells import harmless
-from sopilot_assets.times.figures import TimesFilter, filtered
+from sopilot_assets.times.figures import TimesFilter, ask, filtered
 from sopilot_assets.times.reading import Times
 
 MADE_AT: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - Excel knows no time zones
@@ -55,7 +55,7 @@ def sheet_rows(times: Times, task: TaskSpec, wanted: TimesFilter) -> list[dict[s
     cycles["takt_s"] = task.takt_s
     takt_s = float("nan") if task.takt_s is None else task.takt_s
     cycles["over_takt_s"] = (cycles["cycle_s"] - takt_s).clip(lower=0.0).where(cycles["complete"])
-    seen = query_together({}, _SEEN, done=filtered(times.steps, wanted))
+    seen = ask(_SEEN, wanted, done=times.steps)
     for what in _OF_STEP:
         of_steps = seen.pivot(index="key", columns="step_id", values=what)
         cycles = cycles.join(of_steps.add_suffix(f".{what}"), on="key")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sopilot_assets.store.ledgers import Cell, plain_rows, query_together
+from sopilot_assets.store.ledgers import Row, plain_rows
 from sopilot_assets.tasks import TaskSpec
-from sopilot_assets.times.figures import By, TimesFilter, filtered
+from sopilot_assets.times.figures import By, TimesFilter, ask
 from sopilot_assets.times.reading import Times
 
 MOST_BARS: Final = 16
@@ -70,75 +70,67 @@ class Combination:
         return (self.steps[-1].end_s if self.steps else 0.0) + self.other_s
 
 
-def yamazumi(times: Times, task: TaskSpec, wanted: TimesFilter, *, by: By) -> tuple[StackedCycle, ...]:
-    """A bar for each site, person or week that has complete recordings of the task: weeks in order, the
-    newest `MOST_BARS` of them; the others the slowest first, of more than `MOST_BARS` those with most
-    recordings.
+def cycle_parts(times: Times, wanted: TimesFilter, *, by: By) -> tuple[Row, ...]:
+    """What the complete recordings consist of, for each site, person or week (``name``) and each step: ``n``
+    recordings in the group, and in all of these the seconds of the step done for the first time
+    (``first_s``), of ``rework_s``, ``other_s`` and ``waiting_s``. A row without a step has what belongs to
+    none.
     """
-    rows = _parts(times, wanted, by)
-    bars = [_bar(name, its, task) for name, its in _by_name(rows).items()]
-    if by is By.WEEK:
-        return tuple(bars[-MOST_BARS:])
-    kept = sorted(bars, key=lambda one: -one.n)[:MOST_BARS]
-    return tuple(sorted(kept, key=lambda one: (-one.cycle_s, one.name or "")))
+    return tuple(plain_rows(ask(_PARTS.format(name=by.value), wanted, done=times.steps, whole=times.cycles)))
 
 
-def combination(times: Times, task: TaskSpec, wanted: TimesFilter) -> Combination:
-    """The standard-work combination table of the task over the complete recordings."""
-    rows = _parts(times, wanted, None)
-    if not rows:
+def yamazumi(parts: Sequence[Row], task: TaskSpec, *, by: By) -> tuple[StackedCycle, ...]:
+    """A bar for each group of `cycle_parts`: weeks in order, the newest `MOST_BARS` of them; others the
+    slowest first, of more than `MOST_BARS` those with most recordings.
+    """
+    named: dict[str | None, list[Row]] = {}
+    for row in parts:
+        named.setdefault(None if row["name"] is None else str(row["name"]), []).append(row)
+    groups = list(named.items())
+    if by is not By.WEEK:
+        groups.sort(key=lambda group: int(group[1][0]["n"] or 0))
+    bars = [_bar(name, its, task, n=int(its[0]["n"] or 0)) for name, its in groups[-MOST_BARS:]]
+    if by is not By.WEEK:
+        bars.sort(key=lambda one: (-one.cycle_s, one.name or ""))
+    return tuple(bars)
+
+
+def combination(parts: Sequence[Row], task: TaskSpec) -> Combination:
+    """The standard-work combination table over all groups of `cycle_parts`."""
+    n = sum({row["name"]: int(row["n"] or 0) for row in parts}.values())
+    if not n:
         return Combination(0, (), 0.0)
-    bar = _bar(None, rows, task)
-    waits = {str(row["step_id"]): float(row["waiting_s"] or 0.0) for row in rows}
-    again = {str(row["step_id"]): float(row["rework_s"] or 0.0) for row in rows}
     lines, at_s = list[CombinedStep](), 0.0
     for step_id in task.step_ids:
-        work_s, wait_s = bar.steps[step_id] + again.get(step_id, 0.0), waits.get(step_id, 0.0)
+        own = [row for row in parts if row["step_id"] == step_id]
+        work_s = (_total(own, "first_s") + _total(own, "rework_s")) / n
+        wait_s = _total(own, "waiting_s") / n
         lines.append(CombinedStep(step_id, wait_s, work_s, at_s + wait_s))
         at_s += wait_s + work_s
-    unassigned = bar.cycle_s - at_s
-    return Combination(bar.n, tuple(lines), max(unassigned, 0.0))
+    left_s = _bar(None, parts, task, n=n).cycle_s - at_s
+    return Combination(n, tuple(lines), max(left_s, 0.0))
 
 
-def _bar(name: str | None, rows: list[dict[str, Cell]], task: TaskSpec) -> StackedCycle:
-    """The rows hold one for each step, and one without a step for what belongs to none."""
-
-    def total(part: str) -> float:
-        return sum(float(row[part] or 0.0) for row in rows)
-
-    first = {str(row["step_id"]): float(row["first_s"] or 0.0) for row in rows}
-    steps = {step_id: first.get(step_id, 0.0) for step_id in task.step_ids}
-    return StackedCycle(
-        name, int(rows[0]["n"] or 0), steps, total("rework_s"), total("other_s"), total("waiting_s")
-    )
+def _bar(name: str | None, rows: Sequence[Row], task: TaskSpec, *, n: int) -> StackedCycle:
+    first = {
+        step_id: _total([row for row in rows if row["step_id"] == step_id], "first_s") / n
+        for step_id in task.step_ids
+    }
+    rest = (_total(rows, part) / n for part in ("rework_s", "other_s", "waiting_s"))
+    return StackedCycle(name, n, first, *rest)
 
 
-def _by_name(rows: list[dict[str, Cell]]) -> dict[str | None, list[dict[str, Cell]]]:
-    named: dict[str | None, list[dict[str, Cell]]] = {}
-    for row in rows:
-        named.setdefault(None if row["name"] is None else str(row["name"]), []).append(row)
-    return named
+def _total(rows: Sequence[Row], part: str) -> float:
+    return sum(float(row[part] or 0.0) for row in rows)
 
 
-def _parts(times: Times, wanted: TimesFilter, by: By | None) -> list[dict[str, Cell]]:
-    """Seconds a complete recording, by group and step."""
-    name = "cast(null as varchar)" if by is None else by.value
-    sql = _PARTS.format(name=name)
-    frame = query_together({}, sql, done=filtered(times.steps, wanted), whole=filtered(times.cycles, wanted))
-    return plain_rows(frame)
-
-
-def _sums() -> Iterator[str]:
-    yield "sum(case when kind = 'step' and not rework then seconds else 0 end) / any_value(n) as first_s"
-    yield "sum(case when rework then seconds else 0 end) / any_value(n) as rework_s"
-    yield "sum(case when kind = 'other' then seconds else 0 end) / any_value(n) as other_s"
-    yield "sum(case when kind in ('gap', 'standstill') then seconds else 0 end) / any_value(n) as waiting_s"
-
-
-_PARTS: Final = f"""
-with complete as (
-    select key, {{name}} as name, count(*) over (partition by {{name}}) as n from whole where complete
+_PARTS: Final = """with complete as (
+    select one, {name} as name, count(*) over (partition by {name}) as n from whole where complete
 )
-select name, step_id, any_value(n) as n, {", ".join(_sums())}
-from complete join done using (key) group by name, step_id order by name nulls last, step_id
-"""  # noqa: S608 - constants of ours
+select name, step_id, any_value(n) as n,
+    sum(case when kind = 'step' and not rework then seconds else 0 end) as first_s,
+    sum(case when rework then seconds else 0 end) as rework_s,
+    sum(case when kind = 'other' then seconds else 0 end) as other_s,
+    sum(case when kind in ('gap', 'standstill') then seconds else 0 end) as waiting_s
+from complete join done using (one) group by name, step_id order by name nulls last, step_id
+"""

@@ -7,11 +7,11 @@ import pytest
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.tasks import DeviationType, TaskSpec
-from sopilot_assets.times.costs import costly_deviations, train_first
+from sopilot_assets.times.costs import costly_deviations, train_first, usual_cycle_s
 from sopilot_assets.times.figures import By, TimesFilter, cycle_figures, step_figures
 from sopilot_assets.times.overview import against_takt, task_times
 from sopilot_assets.times.reading import Times
-from sopilot_assets.times.work import combination, yamazumi
+from sopilot_assets.times.work import combination, cycle_parts, yamazumi
 from sopilot_assets_tests.times import by_pandas
 
 WANTED = TimesFilter(task="filter_change")
@@ -20,18 +20,18 @@ WANTED = TimesFilter(task="filter_change")
 def test_the_dearest_deviations_come_first_and_cost_what_pandas_says(
     crowd: Home, times: Times, task: TaskSpec
 ) -> None:
-    every = costly_deviations(times, task, WANTED, most=100)
+    every = costly_deviations(times, WANTED, redo_s=usual_cycle_s(times, task), most=100)
     expected = by_pandas.lost(crowd)
     mine = {(one.type.value, one.steps[0]): one.seconds for one in every if len(one.steps) == 1}
     assert {name: mine[name] for name in expected} == pytest.approx(expected)
     assert [one.seconds for one in every] == sorted((one.seconds for one in every), reverse=True)
-    assert costly_deviations(times, task, WANTED) == every[:3]
+    assert costly_deviations(times, WANTED, redo_s=usual_cycle_s(times, task)) == every[:3]
     assert every[0].type is DeviationType.MISSING_STEP
     assert every[0].critical == every[0].recordings
 
 
 def test_training_is_ranked_by_what_a_recording_would_save_and_says_why(times: Times, task: TaskSpec) -> None:
-    ranked = train_first(times, task, WANTED)
+    ranked = train_first(times, task, WANTED, redo_s=usual_cycle_s(times, task))
     assert [one.seconds for one in ranked] == sorted((one.seconds for one in ranked), reverse=True)
     assert len({one.step_id for one in ranked}) == len(ranked)
     for one in ranked:
@@ -39,7 +39,7 @@ def test_training_is_ranked_by_what_a_recording_would_save_and_says_why(times: T
         assert all(reason.en and reason.ja for reason in one.reasons)
     missing = {
         one.steps[0]: one.recordings
-        for one in costly_deviations(times, task, WANTED, most=100)
+        for one in costly_deviations(times, WANTED, redo_s=usual_cycle_s(times, task), most=100)
         if one.type is DeviationType.MISSING_STEP
     }
     first = next(one for one in ranked if one.step_id in missing)
@@ -48,16 +48,16 @@ def test_training_is_ranked_by_what_a_recording_would_save_and_says_why(times: T
 
 def test_nothing_is_to_be_trained_where_nothing_was_recorded(times: Times, task: TaskSpec) -> None:
     nobody = TimesFilter(task="filter_change", person="nobody")
-    assert train_first(times, task, nobody) == ()
-    assert costly_deviations(times, task, nobody) == ()
-    assert yamazumi(times, task, nobody, by=By.SITE) == ()
-    assert combination(times, task, nobody).steps == ()
+    assert train_first(times, task, nobody, redo_s=usual_cycle_s(times, task)) == ()
+    assert costly_deviations(times, nobody, redo_s=usual_cycle_s(times, task)) == ()
+    assert yamazumi(cycle_parts(times, nobody, by=By.SITE), task, by=By.SITE) == ()
+    assert combination(cycle_parts(times, nobody, by=By.SITE), task).steps == ()
 
 
 @pytest.mark.parametrize("by", [By.SITE, By.PERSON, By.WEEK])
 def test_the_parts_of_a_bar_are_its_mean_cycle(times: Times, task: TaskSpec, by: By) -> None:
     rows = {row[by.value]: row for row in plain_rows(cycle_figures(times, WANTED, by=(by,)))}
-    bars = yamazumi(times, task, WANTED, by=by)
+    bars = yamazumi(cycle_parts(times, WANTED, by=by), task, by=by)
     assert bars
     for bar in bars:
         row = rows[bar.name]
@@ -70,7 +70,10 @@ def test_the_parts_of_a_bar_are_its_mean_cycle(times: Times, task: TaskSpec, by:
 def test_the_combination_table_goes_from_step_to_step_through_the_mean_cycle(
     times: Times, task: TaskSpec
 ) -> None:
-    table, whole = combination(times, task, WANTED), plain_rows(cycle_figures(times, WANTED))[0]
+    table, whole = (
+        combination(cycle_parts(times, WANTED, by=By.SITE), task),
+        plain_rows(cycle_figures(times, WANTED))[0],
+    )
     assert [line.step_id for line in table.steps] == list(task.step_ids)
     assert table.cycle_s == pytest.approx(whole["mean_s"], abs=0.01)
     at_s = 0.0
