@@ -248,8 +248,8 @@ class Person:
         data = json.loads(found[1]) if found else {}
         film = self._ask("film", "GET", f"{address}/film").json()
         self._pictures("strip", [f"{address}/strip"], 1)
-        size = self._range("video range", f"{address}/video", 0)
-        self._range("video range", f"{address}/video", self._rng.randrange(size))
+        size = self._range("video range", f"/media/{key}", 0)
+        self._range("video range", f"/media/{key}", self._rng.randrange(size))
         proposed: dict[str, Any] = {}
         if data["counts"] is None:
             proposed = self._ask("proposal", "GET", f"{address}/proposal").json()

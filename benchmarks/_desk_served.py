@@ -40,6 +40,14 @@ class ServedDesk:
                 total += sum(one.cpu_times()[:4])
         return total
 
+    def largest_mib(self) -> float:
+        """The memory of the largest of the server's processes now, in MiB."""
+        sizes = [0]
+        for one in psutil.Process(self.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                sizes.append(one.memory_info().rss)
+        return max(*sizes, psutil.Process(self.process.pid).memory_info().rss) / (1 << 20)
+
 
 @contextlib.contextmanager
 def served_desk(home: Home, workers: int, log: Path) -> Iterator[ServedDesk]:

@@ -81,6 +81,7 @@ class Outcome:
     server_cpu_s: float
     people_cpu_s: float
     lasted_s: float
+    largest_mib: float
 
     def asked(self, kind: str | None = None) -> list[Asked]:
         """The requests of a kind, or all."""
@@ -149,12 +150,13 @@ def measured(prepared: Home, root: Path, workers: int, load: Load) -> Outcome:
         cpu_s, own_cpu_s, began = desk.cpu_s(), time.process_time(), time.monotonic()
         _all_at_work(people, password, began + load.seconds)
         lasted_s = time.monotonic() - began
+        largest_mib = desk.largest_mib()
         server_cpu_s, people_cpu_s = desk.cpu_s() - cpu_s, time.process_time() - own_cpu_s
     told = tuple(one.told for one in people)
     wrong = [f"{one.kind}: {one.wrong}" for one in (a for t in told for a in t.asked) if one.wrong]
     wrong += faults(home, told, captured_before=before)
     wrong += [f"server: {line}" for line in log.read_text("utf-8", errors="replace").splitlines() if line]
-    return Outcome(workers, told, tuple(wrong), server_cpu_s, people_cpu_s, lasted_s)
+    return Outcome(workers, told, tuple(wrong), server_cpu_s, people_cpu_s, lasted_s, largest_mib)
 
 
 def _all_at_work(people: Sequence[Person], password: str, until: float) -> None:
@@ -220,6 +222,9 @@ def _totals(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, list[str]]]:
     yield row("requests a second", (f"{len(one.asked()) / one.lasted_s:.1f}" for one in outcomes))
     yield row("CPU of the servers, s", (f"{one.server_cpu_s:.0f}" for one in outcomes))
     yield row("CPU of the servers a request, ms", (f"{_cpu_ms(one):.0f}" for one in outcomes))
+    yield row(
+        "memory of the largest server process at the end, MiB", (f"{one.largest_mib:.0f}" for one in outcomes)
+    )
     yield row("CPU of the people, s", (f"{one.people_cpu_s:.0f}" for one in outcomes))
     yield row("seconds", (f"{one.lasted_s:.0f}" for one in outcomes))
 
