@@ -105,7 +105,7 @@ select * from (
             coalesce(rework, false) as rework, whole, begin_s, end_s, seconds, usual_s, low_s, high_s
         from written join known using (key, {", ".join(MADE_BY)}) order by written_at desc, run_id desc
     ), lengths as (select one, occurrence as most from newest where kind = '{CYCLE}')
-    select newest.* from newest join lengths using (one) where number <= most
+    select newest.* from newest join lengths using (one) where number <= coalesce(most, number)
 )
 """  # noqa: S608 - constants of ours
 """The same reference, task and software give the same stretches but for rounding on another machine, so that

@@ -14,7 +14,7 @@ def newest(home: Home, ledger: str, subject: str) -> pd.DataFrame:
     """The newest row of each subject of a ledger, with when its first one was written."""
     files = sorted((home.ledgers / ledger).glob("*.parquet"))
     frame = pd.concat([pd.read_parquet(str(file)) for file in files], ignore_index=True)
-    frame = frame.sort_values(["written_at", "run_id"])
+    frame = frame.sort_values(["written_at", "run_id", "row_id"], ascending=[True, True, False])
     first = frame.groupby(subject)["written_at"].min().rename("first_written_at")
     return frame.groupby(subject, as_index=False).tail(1).merge(first, left_on=subject, right_index=True)
 
