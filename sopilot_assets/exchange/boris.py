@@ -62,7 +62,7 @@ def intervals_of(events: Sequence[BorisEvent], faults: Faults) -> Iterator[SaidI
         time_ms = milliseconds(event.time_s)
         if time_ms is None:
             faults.add(
-                event.where(),
+                event.where,
                 f"expected seconds, found {event.time_s:g}",
                 f"{event.time_s:g} は秒として読めません",
             )
@@ -77,7 +77,7 @@ def intervals_of(events: Sequence[BorisEvent], faults: Faults) -> Iterator[SaidI
         elif begun is None or event.change == "START":
             what = "ends, and never began" if begun is None else "begins again before it ended"
             faults.add(
-                event.where(),
+                event.where,
                 f"expected begins and ends in pairs; {event.behaviour!r} {what}",
                 f"{event.behaviour!r} の開始と終了が対になっていません",
             )
@@ -85,7 +85,7 @@ def intervals_of(events: Sequence[BorisEvent], faults: Faults) -> Iterator[SaidI
             found.append(_interval(begun, event, point=False))
     for event in open_states.values():
         faults.add(
-            event.where(),
+            event.where,
             f"expected begins and ends in pairs; {event.behaviour!r} begins and never ends",
             f"{event.behaviour!r} の終了がありません",
         )
@@ -168,14 +168,14 @@ def require_one_clock(where: Place, media: Sequence[str], offset: float | str | 
     """A fault where times do not count from the beginning of one recording."""
     if len(media) > 1:
         faults.add(
-            where(),
+            where,
             f"expected one video, found {len(media)} one after the other, whose times run on: "
             f"{', '.join(media)}",
             f"動画が {len(media)} 本続けて再生される観察は読めません。1 本ずつにしてください",
         )
     if str(offset or "0").strip("0.") not in ("", "NA"):
         faults.add(
-            where(),
+            where,
             f"expected no time offset, found {offset}; set it to 0 in BORIS and save again",
             f"時間オフセットが {offset} です。BORIS で 0 にして保存し直してください",
         )
@@ -190,7 +190,7 @@ def _event(
     texts = [str(cell if cell is not None else "").strip() for cell in cells]
     if len(cells) < 3 or not isinstance(cells[0], int | float):
         faults.add(
-            where(),
+            where,
             f"expected time, subject, behaviour and more, found {list(cells)}",
             f"時刻・対象・行動の並びではありません：{list(cells)}",
         )
@@ -198,7 +198,7 @@ def _event(
     time_s, behaviour = float(cells[0]), texts[2]
     if behaviour not in states:
         faults.add(
-            where(),
+            where,
             f"expected a behaviour of the project, found {behaviour!r}",
             f"{behaviour!r} という行動はプロジェクトにありません",
         )

@@ -107,14 +107,14 @@ def _shapes(track: XmlNode, faults: Faults) -> list[_Shape]:
         frame, outside = node.get("frame"), node.get("outside") or "0"
         if not _NUMBER.fullmatch(frame) or outside not in ("0", "1"):
             faults.add(
-                node.where(),
+                node.where,
                 f"expected the number of a picture and outside 0 or 1, found {frame!r} and {outside!r}",
                 f"コマ番号か outside の値が読めません：{frame!r}、{outside!r}",
             )
             return []
         if found and int(frame) <= found[-1].frame:
             faults.add(
-                node.where(),
+                node.where,
                 f"expected pictures in order, found {frame} after {found[-1].frame}",
                 f"コマ番号が順になっていません（{found[-1].frame} の次が {frame}）",
             )
@@ -122,7 +122,7 @@ def _shapes(track: XmlNode, faults: Faults) -> list[_Shape]:
         found.append(_Shape(int(frame), outside == "0", node))
     if not found:
         faults.add(
-            track.where(),
+            track.where,
             f"expected shapes of the track {label!r}, found none",
             f"{label!r} の図形がありません",
         )
@@ -136,7 +136,7 @@ def _interval(label: str, shape: XmlNode, start: int, end: int, faults: Faults) 
         text = kept.get(name, "")
         if text and not _SECONDS.fullmatch(text):
             faults.add(
-                shape.where(),
+                shape.where,
                 f"expected {name} in seconds with three decimals, found {text!r}",
                 f"{name} は小数点以下 3 桁の秒です。{text!r} は読めません",
             )
@@ -153,7 +153,7 @@ def _tags(images: list[XmlNode], faults: Faults) -> list[SaidInterval]:
                 continue
             if not _NUMBER.fullmatch(image.get("id")):
                 faults.add(
-                    image.where(),
+                    image.where,
                     f"expected the number of a picture (id), found {image.get('id')!r}",
                     f"コマ番号（id）が読めません：{image.get('id')!r}",
                 )

@@ -60,7 +60,7 @@ def _origin(root: XmlNode, faults: Faults) -> int:
         if text.isascii() and text.isdecimal():
             return int(text[:12])
         faults.add(
-            media.where(),
+            media.where,
             f"expected TIME_ORIGIN in milliseconds, found {text!r}",
             f"TIME_ORIGIN が {text!r} です",
         )
@@ -73,10 +73,10 @@ def _slots(root: XmlNode, faults: Faults) -> dict[str, int | None]:
     for slot in root.all("TIME_SLOT"):
         name, value = slot.get("TIME_SLOT_ID"), slot.get("TIME_VALUE")
         if name in slots:
-            faults.add(slot.where(), f"time slot {name!r} is there twice", f"時刻 {name!r} が二重にあります")
+            faults.add(slot.where, f"time slot {name!r} is there twice", f"時刻 {name!r} が二重にあります")
         if value and not (value.isascii() and value.isdecimal() and len(value) <= 12):
             faults.add(
-                slot.where(),
+                slot.where,
                 f"expected TIME_VALUE in whole milliseconds from 0 on, found {value!r}",
                 f"TIME_VALUE はミリ秒の整数です。{value!r} は読めません",
             )
@@ -95,7 +95,7 @@ def _interval(
         if value is None:
             what = "no time slot of that id" if slot not in slots else "a time slot without a time"
             faults.add(
-                one.where(),
+                one.where,
                 f"expected a time by {attribute}={slot!r}, found {what}",
                 f"{attribute}={slot!r} の時刻がありません",
             )

@@ -126,7 +126,7 @@ class _Full:
             return None
         if len(done) > 1:
             self.faults.add(
-                where(),
+                where,
                 f"expected one annotation of each recording, found {len(done)}; keep the one that counts",
                 f"1 つの録画に注釈が {len(done)} 件あります。使うものだけを残してください",
             )
@@ -170,7 +170,7 @@ def _spans(
     for one in value.ranges:
         if one.start < 1 or one.end < one.start:
             faults.add(
-                where(),
+                where,
                 f"expected pictures counted from 1, the first before the last, found {one.start:g} to "
                 f"{one.end:g}",
                 f"コマ番号は 1 からです。{one.start:g} から {one.end:g} は読めません",
@@ -181,14 +181,14 @@ def _spans(
         begin, end = milliseconds(value.start), milliseconds(value.end)
         if begin is None or end is None:
             faults.add(
-                where(),
+                where,
                 f"expected seconds, found {value.start:g} to {value.end:g}",
                 f"秒として読めません：{value.start:g} から {value.end:g}",
             )
         else:
             borders.append((Border(begin), Border(end)))
     if borders and not value.names:
-        faults.add(where(), "expected a label, found a region without one", "名前のない区間があります")
+        faults.add(where, "expected a label, found a region without one", "名前のない区間があります")
     for begins, ends in borders:
         for name in value.names:
             yield SaidInterval(name, where, begins, ends, tier)

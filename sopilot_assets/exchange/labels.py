@@ -110,7 +110,7 @@ class _Reader:
         if gold is None:
             near = meant(found.name, [one.name for one in self.recordings])
             faults.add(
-                video.where(),
+                video.where,
                 f"expected a recording to label, found {found.name!r}{near.en}",
                 f"評価する録画に {found.name!r} はありません{near.ja}",
             )
@@ -134,7 +134,7 @@ class _Reader:
             start_ms, end_ms = pictures.times_of(one.start, one.end or one.start)
         if start_ms is None or start_ms < 0 or (lasts_ms and start_ms > lasts_ms):
             faults.add(
-                one.where(),
+                one.where,
                 f"expected {one.name!r} within the {lasts_ms / 1000:.1f} s of {gold.name}",
                 f"{one.name!r} の時刻が {gold.name} の長さ（{lasts_ms / 1000:.1f} 秒）を超えています",
             )
@@ -175,7 +175,7 @@ class _Said:
         if len(set(map(folded, critical))) > 1:
             told = ", ".join(critical)
             faults.add(
-                video.where(),
+                video.where,
                 f"expected one answer whether there is a critical deviation, found {told}",
                 f"重大な逸脱の有無について異なる答えがあります：{told}",
             )
@@ -200,7 +200,7 @@ def _deviation(one: SaidInterval, steps: StepNames, faults: Faults) -> str | Non
         if near.en or folded(one.tier) in _TIERS:
             listed = ", ".join(known)
             faults.add(
-                one.where(),
+                one.where,
                 f"expected a deviation, found {one.name!r}{near.en}; they are {listed}",
                 f"{one.name!r} という逸脱はありません{near.ja}。逸脱は {listed} です",
             )
@@ -210,7 +210,7 @@ def _deviation(one: SaidInterval, steps: StepNames, faults: Faults) -> str | Non
     for step, place in zip(named, places, strict=True):
         if place is None:
             why = steps.unknown(step)
-            faults.add(one.where(), why.en, why.ja)
+            faults.add(one.where, why.en, why.ja)
     ids = "+".join(steps.ids[place] for place in places if place is not None)
     return f"{kind.value}:{ids}" if ids else kind.value
 

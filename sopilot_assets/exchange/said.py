@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 
 from sopilot_assets.errors import ExchangeError
+from sopilot_assets.reference.annotations import MORE, MOST_TOLD
 from sopilot_assets.texts.languages import Text
 
 MOST_BYTES: Final = 32 << 20
@@ -159,8 +160,12 @@ class Faults:
         self.source = source
         self.found: list[Text] = []
 
-    def add(self, where: Text, en: str, ja: str) -> None:
-        """One more fault at a place."""
+    def add(self, where: Text | Place, en: str, ja: str) -> None:
+        """One more fault at a place; of very many only the number is kept."""
+        if len(self.found) >= MOST_TOLD:
+            self.found.append(MORE)
+            return
+        where = where if isinstance(where, Text) else where()
         self.found.append(Text(f"{self.source}, {where.en}: {en}", f"{self.source} の {where.ja}：{ja}"))
 
     def stop(self, en: str, ja: str) -> NoReturn:

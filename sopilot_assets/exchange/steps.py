@@ -157,7 +157,7 @@ class _Reader:
         self.remarks += said_at(source, found.remarks)
         if found.gold is not None and found.gold.video_id in seen:
             faults.add(
-                video.where(),
+                video.where,
                 f"expected one part about {found.gold.name}, found another; keep the one that counts",
                 f"{found.gold.name} についての内容が 2 か所にあります。使うものだけを残してください",
             )
@@ -165,7 +165,7 @@ class _Reader:
         seen.update([found.gold.video_id] if found.gold is not None else [])
         if found.gold is None and not video.name:
             faults.add(
-                video.where(),
+                video.where,
                 "it does not say which recording it is about; say so (--recording)",
                 "どの録画のファイルか書かれていません。録画を指定してください（--recording）",
             )
@@ -209,7 +209,7 @@ class _Reader:
         for one in intervals:
             if one.end is None:
                 faults.add(
-                    one.where(),
+                    one.where,
                     f"expected {one.name!r} to have a begin and an end, found a single moment",
                     f"{one.name!r} は一瞬の印です。手順には開始と終了が必要です",
                 )
@@ -225,7 +225,7 @@ class _Reader:
                 if ms is None and pictures is not None:
                     count = len(pictures.starts_ms)
                     faults.add(
-                        one.where(),
+                        one.where,
                         f"expected one of the {count} pictures of the recording, found number {border.frame}",
                         f"録画は {count} コマですが、{border.frame} コマ目が指定されています",
                     )

@@ -83,7 +83,7 @@ def read_via_json(data: bytes, *, source: str) -> SaidFile:
         where = text.at("metadata", name)
         if one.vid not in project.view:
             faults.add(
-                where(),
+                where,
                 f"expected a view of the project, found {one.vid!r}",
                 f"ビュー {one.vid!r} がありません",
             )
@@ -109,7 +109,7 @@ def _only(names: Sequence[str], where: Place, faults: Faults) -> str:
     """The only recording of a view."""
     if len(names) != 1:
         faults.add(
-            where(),
+            where,
             f"expected one video, found {len(names)}: {', '.join(names)}",
             f"動画は 1 本のはずですが、{len(names)} 本あります",
         )
@@ -130,7 +130,7 @@ def _intervals(
     """What the attributes of a segment say, one interval each."""
     start_ms, end_ms = milliseconds(span[0]), milliseconds(span[1])
     if start_ms is None or end_ms is None:
-        faults.add(where(), f"expected seconds, found {list(span)}", f"秒として読めません：{list(span)}")
+        faults.add(where, f"expected seconds, found {list(span)}", f"秒として読めません：{list(span)}")
         return
     told = False
     for key, value in values.items():
@@ -143,7 +143,7 @@ def _intervals(
             yield SaidInterval(name, where, Border(start_ms), Border(end_ms), tier)
     if not told:
         faults.add(
-            where(),
+            where,
             "expected an attribute that says what it is, found none",
             "区間に名前（属性）がありません",
         )
@@ -164,7 +164,7 @@ def read_via_csv(data: bytes, *, source: str) -> SaidFile:
         where: Place = partial(at_line, line)
         if len(cells) != len(columns):
             faults.add(
-                where(), f"expected {len(columns)} cells, found {len(cells)}", f"列は {len(columns)} 個です"
+                where, f"expected {len(columns)} cells, found {len(cells)}", f"列は {len(columns)} 個です"
             )
             continue
         files = _json(_NAMES, row["file_list"], where, faults)
@@ -238,7 +238,7 @@ def _json(kind: TypeAdapter[_Kind], cell: str, where: Place, faults: Faults) -> 
     except ValidationError:
         shown = cell if len(cell) <= 60 else f"{cell[:57]}..."
         faults.add(
-            where(),
+            where,
             f"expected JSON as VIA writes it, found {shown!r}",
             f"VIA の形式ではありません：{shown!r}",
         )

@@ -27,6 +27,10 @@ _COLUMN_NAMES: Final = {
 """What people call the columns, folded."""
 OVERLAP_S: Final = 0.05
 """Steps may overlap by this much: times are rounded."""
+MOST_TOLD: Final = 100
+"""So many faults of a file are put into words: where each stands takes a while to find out."""
+MORE: Final = Text("one more fault", "ほかの誤り")
+"""A fault that is only counted."""
 PAST_END_S: Final = 1.0
 """A step may end this much after the recording: people type whole seconds."""
 
@@ -226,6 +230,8 @@ class _Reader:
                 f"expected the file name of a gold, found nothing{en}",
                 f"お手本のファイル名がありません{ja}",
             )
+        elif len(self.strangers) >= MOST_TOLD:
+            self.strangers.append(MORE)
         else:
             near = meant(name, [shortest_name(gold, self.golds) for gold in self.golds])
             self.strangers.append(
@@ -241,7 +247,7 @@ class _Reader:
     def _interval(self, row: SaidStep) -> StepInterval | None:
         step = self.steps.find(row.step)
         if step is None:
-            why = self.steps.unknown(row.step)
+            why = self.steps.unknown(row.step) if len(self.faults) < MOST_TOLD else MORE
             self._fault(row, "step", why.en, why.ja)
         start_s, end_s = self._seconds(row, row.start, "start_s"), self._seconds(row, row.end, "end_s")
         if start_s is None or end_s is None or step is None:
@@ -298,7 +304,11 @@ class _Reader:
         ordered = sorted(rows, key=lambda row: row.interval.segment)
         for one, other in pairwise(ordered):
             first, second = one.interval.segment, other.interval.segment
-            if (first & second).duration_s > OVERLAP_S:
+            if (first & second).duration_s <= OVERLAP_S:
+                continue
+            if len(self.faults) >= MOST_TOLD:
+                self.faults.append(MORE)
+            else:
                 here, there = other.said.where(), one.said.where()
                 self.faults.append(
                     Text(
@@ -311,7 +321,8 @@ class _Reader:
         return tuple(row.interval for row in ordered)
 
     def _fault(self, row: SaidStep, column: str, en: str, ja: str) -> None:
-        self.faults.append(self._text(row, column, en, ja))
+        told = len(self.faults) < MOST_TOLD
+        self.faults.append(self._text(row, column, en, ja) if told else MORE)
 
     def _text(self, row: SaidStep, column: str, en: str, ja: str) -> Text:
         where = row.where()

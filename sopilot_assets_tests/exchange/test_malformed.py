@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -279,3 +280,15 @@ def test_a_border_that_was_moved_in_a_tool_is_where_its_picture_is() -> None:
     moved = put(FileFormat.LABEL_STUDIO, '"end": 113', '"end": 112').encode()
     (steps,) = read(moved).golds.values()
     assert [(one.segment.start_s, one.segment.end_s) for one in steps.steps] == [(0.0, 4.48), (4.517, 9.123)]
+
+
+def test_of_very_many_faults_the_first_are_told_and_the_others_counted() -> None:
+    project = json.loads(OURS[FileFormat.BORIS])
+    project["behaviors_conf"]["9"] = {"type": "State event", "code": "dance"}
+    events = project["observations"][GUIDE]["events"]
+    events += [[time_s, "", "dance", "", "", 0] for time_s in range(4_000)]
+    began_s = time.process_time()
+    with pytest.raises(ExchangeError, match=r"And 19[0-9]{2} more\. Nothing was taken\.$") as refused:
+        read(json.dumps(project).encode())
+    assert str(refused.value).count("found 'dance'") == 20
+    assert time.process_time() - began_s < 10
