@@ -201,7 +201,7 @@ def _registered(home: Home, key: PartitionKey, *_: tuple[str, ...]) -> Recording
 def active_keys(home: Home) -> dict[str, str]:
     """The task of each active recording, by partition key: all that most questions need of the registry."""
     found = videos_ledger(home).query(f"{_KEYS} where status = '{ACTIVE}' order by key")
-    return dict(zip(found["key"], found["task_id"], strict=True))
+    return dict(zip(found["key"].tolist(), found["task_id"].tolist(), strict=True))
 
 
 def retired_keys(home: Home) -> set[str]:

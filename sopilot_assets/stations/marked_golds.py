@@ -4,12 +4,13 @@ people are.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from sopilot_assets.capture.marks import MarkEvent, marks_chain
-from sopilot_assets.capture.registry import Recording, Registry
+from sopilot_assets.capture.registry import Recording, active_keys
 from sopilot_assets.errors import GoldError
 from sopilot_assets.reference.annotations import StepInterval
 from sopilot_assets.reference.border_agreement import BorderAgreement, border_agreement
@@ -92,9 +93,8 @@ class MarkedTask:
 
 def marked_tasks(home: Home, tasks: Mapping[str, TaskSpec]) -> list[MarkedTask]:
     """The golds of tasks, by their ids, and what was said of their steps."""
-    registry = Registry.read(home)
-    inputs = task_inputs(home, tasks, registry)
-    return [_marked_task(home, tasks[task_id], its, registry) for task_id, its in inputs.items()]
+    inputs, active = task_inputs(home, tasks), Counter(active_keys(home).values())
+    return [_marked_task(home, tasks[task_id], its, active[task_id]) for task_id, its in inputs.items()]
 
 
 def marked_task(home: Home, task: TaskSpec) -> MarkedTask:
@@ -102,7 +102,7 @@ def marked_task(home: Home, task: TaskSpec) -> MarkedTask:
     return marked_tasks(home, {task.task_id: task})[0]
 
 
-def _marked_task(home: Home, task: TaskSpec, inputs: GoldInputs, registry: Registry) -> MarkedTask:
+def _marked_task(home: Home, task: TaskSpec, inputs: GoldInputs, scored: int) -> MarkedTask:
     said, problem = _said(home, task.task_id)
     golds = tuple(
         sorted(
@@ -111,7 +111,6 @@ def _marked_task(home: Home, task: TaskSpec, inputs: GoldInputs, registry: Regis
         )
     )
     remarks = (*inputs.annotations.strangers, *inputs.overruled)
-    scored = len(registry.active(task.task_id))
     return MarkedTask(task, golds, problem or inputs.problem, remarks, inputs, scored)
 
 
