@@ -196,10 +196,9 @@ def add_one_token(
     days: Annotated[
         int, typer.Option(min=1, max=LONGEST_DAYS, help="It expires after so many days.")
     ] = USUAL_DAYS,
-    home: NEW_HOME,
+    home: HOME,
 ) -> None:
     """Make a token for another program, and show it this one time."""
-    prepare_home(home)
     token = add_token(home, who_of(name), scope, days=days, owner=None, by=_by())
     say(escape(token))
     show_warning(f"it is shown only now. It expires after {days} days; `sopilot desk token remove` ends it.")
