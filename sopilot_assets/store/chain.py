@@ -3,6 +3,9 @@
 A changed, dropped, added or reordered event breaks the chain at its place. The last events could be dropped
 without a trace in the chain itself; therefore its head is kept in a file beside the ledger as well. A hash
 does not help against somebody who rewrites all of it.
+
+A process verifies an event once: it keeps the events of files that are what they were when it read them, by
+inode, size and time.
 """
 
 from __future__ import annotations
@@ -11,9 +14,9 @@ import json
 import math
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Final, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 import duckdb
 import numpy as np
@@ -27,6 +30,7 @@ from sopilot_assets.store.canonical import Plain, content_sha256
 from sopilot_assets.store.home import plain_id
 from sopilot_assets.store.ledgers import Cell, Ledger
 from sopilot_assets.store.publish import local_path, only_writer, publish_text
+from sopilot_assets.store.small_files import FileState, file_states
 
 NO_EVENT: Final = "0" * 64
 """``previous_hash`` of the first event of a task."""
@@ -102,9 +106,12 @@ class Head:
     event_id: str
 
 
+NOTHING_YET: Final = Head(0, NO_EVENT)
+
+
 def chain_head(events: Sequence[ChainEvent]) -> Head:
     """Where the chain ends; seq 0 and 64 zeros for an empty one."""
-    return Head(events[-1].seq, events[-1].event_id) if events else Head(0, NO_EVENT)
+    return Head(events[-1].seq, events[-1].event_id) if events else NOTHING_YET
 
 
 def event_hash(fields: Mapping[str, object]) -> str:
@@ -123,6 +130,19 @@ def _told(event: type[ChainEvent], fields: Mapping[str, object]) -> dict[str, ob
     return {
         name: value for name, value in fields.items() if value is not None or name not in event.later_fields
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """The events of one chain that a process verified, and the files that the ledger had then."""
+
+    files: Mapping[str, FileState] = field(default_factory=dict)
+    events: tuple[Any, ...] = ()
+
+
+_MOST_CHAINS: Final = 64
+_verified: Final[dict[tuple[str, str], _Verified]] = {}
+"""By the ledger's folder and the task. Threads may exchange one at once: whatever is there is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +198,7 @@ class Chain(Generic[DraftT, EventT]):
         Raises ``refuse`` naming the first event that is not what it says, or that is missing.
         """
         known = self._known_head(task_id)  # before the events, to which somebody may be adding
-        events = self.verified(self._stored(task_id), name=self._called(task_id))
+        events = self._events(task_id)
         if known.seq > len(events) or (known.seq and events[known.seq - 1].event_id != known.event_id):
             raise self.refuse(
                 f"{self._called(task_id)}: expected event {known.seq} to be {known.event_id[:12]} as "
@@ -187,14 +207,39 @@ class Chain(Generic[DraftT, EventT]):
             )
         return events
 
-    def verified(self, rows: Sequence[Mapping[str, object]], *, name: str) -> list[EventT]:
-        """These rows (the fields of one chain's events, in order) as events.
+    def _events(self, task_id: str) -> list[EventT]:
+        """The events as they are stored; only those that came since this process read them are verified."""
+        place = (str(self.ledger.folder / self.ledger.name), task_id)
+        try:
+            files = file_states(self.ledger.files())
+        except FileNotFoundError:  # merged meanwhile
+            return self.verified(self._stored(task_id), name=self._called(task_id))
+        kept = _verified.pop(place, _Verified())  # where this fails, all are verified again
+        events: list[EventT] = list(kept.events)
+        if kept.files != files:
+            if not (kept.files.items() <= files.items() and self._has_until(task_id, len(events))):
+                events = []
+            rows = self._stored(task_id, after=len(events))
+            events += self.verified(rows, name=self._called(task_id), after=chain_head(events))
+        _verified[place] = _Verified(files, tuple(events))
+        for oldest in list(_verified)[:-_MOST_CHAINS]:
+            _verified.pop(oldest, None)
+        return events
+
+    def verified(
+        self,
+        rows: Sequence[Mapping[str, object]],
+        *,
+        name: str,
+        after: Head = NOTHING_YET,
+    ) -> list[EventT]:
+        """These rows (the fields of one chain's events, in order, those that follow ``after``) as events.
 
         Raises ``refuse`` that names the first event that was changed, dropped, added or moved.
         """
         events: list[EventT] = []
-        previous = NO_EVENT
-        for place_in_chain, row in enumerate(rows, start=1):
+        previous = after.event_id
+        for place_in_chain, row in enumerate(rows, start=after.seq + 1):
             which = f"{name}: event {place_in_chain} ({str(row.get('event_id'))[:12]})"
             if row.get("seq") != place_in_chain:
                 raise self.refuse(
@@ -242,12 +287,13 @@ class Chain(Generic[DraftT, EventT]):
             head = chain_head(added)
         return added
 
-    def _stored(self, task_id: str) -> list[dict[str, object]]:
-        """The stored fields of a task's events by number, as they lie there."""
+    def _stored(self, task_id: str, *, after: int = 0) -> list[dict[str, object]]:
+        """The stored fields of a task's events after this number, by number, as they lie there."""
         try:
             found = self.ledger.query(
-                "select * from all_rows join wanted using (task_id) order by seq, written_at, row_id",
-                wanted=pd.DataFrame({"task_id": [task_id]}, dtype="string"),
+                "select all_rows.* from all_rows join wanted using (task_id) "
+                "where not coalesce(seq <= after, false) order by seq, written_at, row_id",
+                wanted=_wanted(task_id, after),
             )
             names = self.ledger.columns
             return [
@@ -257,6 +303,17 @@ class Chain(Generic[DraftT, EventT]):
             raise self.refuse(
                 f"{self._called(task_id)}: cannot be read ({error}). {self._restore}"
             ) from error
+
+    def _has_until(self, task_id: str, number: int) -> bool:
+        """Whether no more and no fewer events than these are stored up to this number."""
+        try:
+            found = self.ledger.query(
+                "select count(*) as events from all_rows join wanted using (task_id) where seq <= after",
+                wanted=_wanted(task_id, number),
+            )
+        except (duckdb.Error, LedgerError):
+            return False  # reading all of them says why
+        return int(found["events"].iloc[0]) == number
 
     def _value(self, name: str, cell: object) -> object:
         if name in self.lists:
@@ -283,3 +340,7 @@ class Chain(Generic[DraftT, EventT]):
         if not seq.isdecimal():
             raise self.refuse(f"{path}: expected a number and a hash, found {seq!r}. {self._restore}")
         return Head(int(seq), event_id)
+
+
+def _wanted(task_id: str, after: int) -> pd.DataFrame:
+    return pd.DataFrame({"task_id": pd.Series([task_id], dtype="string"), "after": [after]})

@@ -191,6 +191,21 @@ def test_a_touched_ledger_is_refused_for_reading_and_writing(
     assert not before or files(home) == before
 
 
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_an_event_that_is_put_in_beside_another_is_noticed_by_who_read_them_before(
+    home: Home, which: int
+) -> None:
+    path = three_files(home)[which]
+    assert len(read_chain(home, TASK)) == 3
+    frame = pd.read_parquet(path)
+    frame["row_id"] = "0" * 64
+    frame.to_parquet(path.with_name(f"z{path.name}"))
+    with pytest.raises(LabelError, match="dropped, added or reordered"):
+        read_chain(home, TASK)
+    path.with_name(f"z{path.name}").unlink()
+    assert len(read_chain(home, TASK)) == 3
+
+
 def test_a_lost_folder_is_noticed(home: Home) -> None:
     for path in three_files(home):
         path.unlink()
