@@ -24,6 +24,7 @@ def tied(command: Sequence[str]) -> list[str]:
 def main(arguments: Sequence[str]) -> None:
     """Become the command; end at once where who started this has gone already."""
     starter, *command = arguments
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # whoever started this may ignore it
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() == int(starter):
         os.execv(command[0], command)  # noqa: S606 - our own list of arguments
