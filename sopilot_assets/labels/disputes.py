@@ -50,16 +50,22 @@ def refuse_own_disputes(events: Sequence[RaterAnswer], drafts: Iterable[Draft]) 
     those of the drafts' task so far.
     """
     settling = [draft for draft in drafts if draft.adjudicates]
-    if not settling:
-        return
     keys = {draft.key for draft in settling}
-    about = [event for event in events if event.key in keys]
-    by_source = [disputes(about, [source]) for source in _BY_PEOPLE]
+    differ = who_differ([event for event in events if event.key in keys]) if settling else {}
     for draft in settling:
-        for found in by_source:
-            dispute = found.get(draft.key)
-            if dispute is not None and draft.who in dispute.who:
-                raise _not_a_third_person(draft, dispute)
+        if draft.who in differ.get(draft.key, ()):
+            raise _not_a_third_person(draft, differ[draft.key])
+
+
+def who_differ(events: Sequence[RaterAnswer]) -> dict[str, tuple[str, ...]]:
+    """Those who say yes and no of a recording, blind or with the result in view, by name; they settle nothing
+    there. By the recording's key.
+    """
+    found: dict[str, set[str]] = {}
+    for source in _BY_PEOPLE:
+        for key, dispute in disputes(events, [source]).items():
+            found.setdefault(key, set()).update(dispute.who)
+    return {key: tuple(sorted(who)) for key, who in found.items()}
 
 
 def _who_differ(newest: Mapping[str, RaterAnswer]) -> tuple[str, ...]:
@@ -70,10 +76,10 @@ def _who_differ(newest: Mapping[str, RaterAnswer]) -> tuple[str, ...]:
     )
 
 
-def _not_a_third_person(draft: Draft, dispute: Dispute) -> LabelError:
+def _not_a_third_person(draft: Draft, differ: Sequence[str]) -> LabelError:
     return LabelError(
-        f"{draft.key}: expected a third person to settle what {', '.join(dispute.who)} disagree on, found "
+        f"{draft.key}: expected a third person to settle what {', '.join(differ)} disagree on, found "
         f"{draft.who}, who is one of them. Nothing was taken; ask somebody else to look at it.",
-        ja=f"{'、'.join(dispute.who)} の判断が分かれています。当事者以外の人が判断してください"
+        ja=f"{'、'.join(differ)} の判断が分かれています。当事者以外の人が判断してください"
         f"（{draft.who} は当事者です）。入力は保存されていません。",
     )

@@ -118,6 +118,27 @@ def test_a_trainer_who_contests_waits_for_somebody_else_where_there_is_one(judge
     assert contested(judged) == {}, "all who may answer contest it"
 
 
+def test_who_said_the_opposite_of_somebody_is_not_asked_to_settle_it_until_they_take_it_back(
+    judged: Home,
+) -> None:
+    one = of_role(judged, "trainee")[0]
+    address = f"/recordings/{one.key}"
+    tom, ann = (signed_in(judged, who, Role.TRAINER) for who in ("tom", "ann"))
+    worker = signed_in(judged, "wanda", Role.TRAINEE, one.person)
+    said = {"row": row_id(tom.get(address).text), "kind": "whole"}
+    worker.post(f"{address}/say", data={**said, "verdict": "disagree", "note": "I did it"})
+    assert 'id="settle-no"' in tom.get(address).text
+    tom.post(f"{address}/say", data={**said, "critical": "yes"})
+    ann.post(f"{address}/say", data={**said, "critical": "no"})
+    assert "a third person has to answer" in tom.get(address).text
+    assert 'id="settle-no"' not in tom.get(address).text
+    assert 'id="critical-unsure"' in tom.get(address).text
+    tom.post(f"{address}/say", data={**said, "critical": "unsure"})
+    assert 'id="settle-no"' in tom.get(address).text
+    tom.post(f"{address}/say", data={**said, "kind": "settle", "critical": "no"})
+    assert contested(judged) == {}
+
+
 @pytest.mark.parametrize(
     "said",
     [

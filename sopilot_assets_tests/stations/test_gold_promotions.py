@@ -215,12 +215,6 @@ def _without_alignment(home: Home) -> PartitionKey:
     return key
 
 
-def _with_other_steps(home: Home) -> PartitionKey:
-    key = _labelled(("ann", False))(home)
-    promote(home, key)
-    return key
-
-
 @pytest.mark.parametrize(
     ("prepare", "why"),
     [

@@ -198,8 +198,3 @@ def _deviation(kind: DeviationType, step_id: str, seconds: float = 0.0) -> Devia
     severity = Severity.CRITICAL if kind is DeviationType.MISSING_STEP else Severity.EFFICIENCY
     where = Segment(1.0, 1.0 + seconds)
     return Deviation(kind, severity, (step_id,), where, "0" * 12, None, 0.9, Text("made up", "作り話"))
-
-
-def with_takt(task: TaskSpec, takt_s: float) -> TaskSpec:
-    """The task with a takt time."""
-    return task.model_copy(update={"takt_s": takt_s})

@@ -19,6 +19,7 @@ from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.desk.viewing import hides_result, not_there, visible_recording
 from sopilot_assets.errors import LabelError
 from sopilot_assets.labels.contests import objections_to
+from sopilot_assets.labels.disputes import who_differ
 from sopilot_assets.labels.events import Agreement, LabelEvent, RaterVerdict, Seen
 from sopilot_assets.labels.history import SaidOnce, finding_name, history
 from sopilot_assets.labels.saying import Answered, events_of, own_words, reported_by
@@ -114,6 +115,7 @@ def _result(call: Call, recording: Recording, told: ResultNow, events: list[Labe
         "opinions": [_opinion(one, events, call.who.who, _comments(one, before, task)) for one in reported],
         "objections": objections,
         "contests": call.who.who in {one.who for one in objections},
+        "differs": call.who.who in who_differ(events).get(str(recording.key), ()),
         "nobody_else": _nobody_else(call, objections),
         "history": before,
         "may_settle": call.who.role in TRAINERS,
