@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,13 @@ def test_a_procedure_shows_its_charts_beside_tables(judged: Home, language: str)
     assert ("タクトタイム 21.5 秒" if language == "ja" else "Takt time 21.5 s") in page
     for step in load_task(judged.tasks / "filter_change.yaml").steps:
         assert ((step.name_ja or step.name) if language == "ja" else step.name) in page
+
+
+def test_scores_from_before_times_were_kept_have_words_instead_of_empty_charts(judged: Home) -> None:
+    shutil.rmtree(local_path(judged.ledgers / "step_times"))
+    page = signed_in(judged).get("/times/filter_change").text
+    assert page.count("No complete recording yet.") == 3
+    assert '<svg viewBox="' not in page
 
 
 def test_a_filter_that_matches_nothing_says_so_and_can_be_cleared(judged: Home) -> None:
