@@ -91,8 +91,7 @@ class Keeping:
         while process.poll() is None and not self.stop.wait(_POLL_S):
             pass
         _end(process)
-        os.ftruncate(held, 0)
-        os.pwrite(held, f"{datetime.now(UTC).isoformat()}\n".encode(), 0)
+        note_end(held)
         if not self.stop.is_set():
             self.told(f"Dagster's daemon ended ({process.returncode}) and is started again; see {log}")
 
@@ -108,6 +107,12 @@ def kept_daemon(home: Home, *, told: Callable[[str], None], pause_s: float = PAU
     finally:
         stop.set()
         thread.join()
+
+
+def note_end(held: int) -> None:
+    """Write into the lock's file that the daemon which held it has ended now."""
+    os.ftruncate(held, 0)
+    os.pwrite(held, f"{datetime.now(UTC).isoformat()}\n".encode(), 0)
 
 
 def lock_file(home: Home) -> Path:
