@@ -143,6 +143,10 @@ bundle: ## Make dist/sopilot-VERSION, to install without a network; KEY=FILE sig
 	@$(BUILDER)/bin/python -m pip install --quiet -c constraints.txt cyclonedx-bom markdown
 	@$(BUILDER)/bin/python -m installer.bundle $(if $(KEY),--key "$(KEY)")
 
+.PHONY: trial
+trial: ## Try the services on a real systemd, in a machine of its own (root): BUNDLE=dist/sopilot-VERSION
+	@$(PYTHON) -m installer.trial --bundle "$(BUNDLE)"
+
 .PHONY: fuzz
 fuzz: $(INSTALLED) ## Let schemathesis make FUZZ=1000 requests to each endpoint of the API, right and wrong ones
 	@SOPILOT_FUZZ=$(FUZZ) $(PYTEST) sopilot_assets_tests/desk/test_api_fuzzed.py $(ARGS)
