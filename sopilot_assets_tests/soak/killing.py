@@ -150,8 +150,10 @@ def checked(home: Path, calm: Path) -> list[str]:
 
 
 def kill_on_the_way(folder: Path, *, kills: int, each: int, seed: int, say: Say) -> Tally:
-    """Kill until there were enough; each home is killed ``each`` times at most. ``seed`` draws the moments; the
-    recordings are the same for every seed, since not every six can be split for a study.
+    """Kill until there were enough; each home is killed ``each`` times at most.
+
+    ``seed`` draws the moments; the recordings are the same for every seed, since not every six can be split
+    for a study.
     """
     runner, chance, tally = Runner(), random.Random(seed), Tally()
     template, calm = folder / "template", folder / "calm"
