@@ -1,5 +1,5 @@
-"""What may be seen of people: faces are covered, and regions that a task masks, in whatever is shown or handed over.
+"""What may be seen of people: faces, and regions that a task masks, are covered in what is shown.
 
-Reads videos and ``settings.yaml``; writes nothing: pictures to show are given to whoever shows them. What is
+Reads videos, settings and tasks; writes nothing, since pictures are given to whoever shows them. What is
 judged, embedded or measured never passes here.
 """

@@ -12,30 +12,34 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sopilot_assets.privacy.detector import Boxes, Picture, faces
-from sopilot_assets.privacy.tracks import GAP_S, LIKELY, RATE_HZ, FaceTrack, Sighting, covered_at, linked
+from sopilot_assets.at_first_use import at_first_use
+from sopilot_assets.privacy.tracks import (
+    GAP_S,
+    LIKELY,
+    RATE_HZ,
+    Boxes,
+    FaceTrack,
+    Sighting,
+    covered_at,
+    linked,
+)
+from sopilot_assets.tasks import MaskedRegion
 from sopilot_assets.video.frames import FrameChunk, frames_at
 from sopilot_assets.video.probe import FloatArray, VideoIndex
+
+with at_first_use():
+    from sopilot_assets.privacy import detector  # onnxruntime is loaded where faces are looked for
 
 RECIPE: Final = 1
 """Raise it whenever the same video would be covered otherwise: what was made before is then made again."""
 DETECTED_SHORT_SIDE: Final = 480
 """The shorter side in pixels of the pictures in which faces are looked for."""
 _PLAIN: Final = (128, 128, 128)
-"""One colour for all that is covered. Blur and mosaics keep something of what lies below, and several pictures
-of a video together keep more: networks name people in both (R. McPherson, R. Shokri and V. Shmatikov, "Defeating
-Image Obfuscation with Deep Learning", arXiv:1609.00408). Of what is filled, nothing is left.
+"""One colour for all that is covered. Blur and mosaics keep something of what lies below, and several
+pictures of a video together keep more: networks name people in both (R. McPherson, R. Shokri and V.
+Shmatikov, "Defeating Image Obfuscation with Deep Learning", arXiv:1609.00408). Of what is filled, nothing is
+left.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class MaskedRegion:
-    """A rectangle of every picture of a task, as shares of its width and height from its upper left corner."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Covering:
         return "-covered" + hashlib.sha256(repr((RECIPE, self)).encode()).hexdigest()[:8]
 
 
-NOTHING: Final = Covering()
+UNCOVERED: Final = Covering()
 
 
 def shown_frames(
@@ -85,7 +89,7 @@ def face_tracks(path: Path, index: VideoIndex, times_s: FloatArray) -> tuple[Fac
     wanted = _looked_at(index, times_s)
     short_side = min(DETECTED_SHORT_SIDE, index.probe.width, index.probe.height)
     sightings = [
-        Sighting(float(time_s), _as_shares(faces(image, at_least=LIKELY), image))
+        Sighting(float(time_s), _as_shares(detector.faces(image, at_least=LIKELY), image))
         for chunk in frames_at(path, index, wanted, short_side=short_side, chunk=8)
         for time_s, image in zip(chunk.times_s, chunk.images, strict=True)
     ]
@@ -101,12 +105,14 @@ def _looked_at(index: VideoIndex, times_s: FloatArray) -> FloatArray:
     return np.asarray(grid[np.abs(near - grid) <= GAP_S + 1 / RATE_HZ])
 
 
-def _as_shares(boxes: Boxes, image: Picture) -> Boxes:
+def _as_shares(boxes: Boxes, image: NDArray[np.uint8]) -> Boxes:
     height, width = image.shape[:2]
-    return boxes / np.array([width, height, width, height, 1.0])
+    return np.asarray(boxes / np.array([width, height, width, height, 1.0]))
 
 
-def covered(picture: Picture, boxes: Boxes, regions: Sequence[MaskedRegion] = ()) -> Picture:
+def covered(
+    picture: NDArray[np.uint8], boxes: Boxes, regions: Sequence[MaskedRegion] = ()
+) -> NDArray[np.uint8]:
     """A copy of an (h, w, 3) picture with faces and regions filled with one colour; ``boxes`` (n, 4) and
     regions are shares of its width and height.
     """
@@ -116,13 +122,13 @@ def covered(picture: Picture, boxes: Boxes, regions: Sequence[MaskedRegion] = ()
         middle, half = ((left + right) / 2, (top + bottom) / 2), ((right - left) / 2, (bottom - top) / 2)
         cv2.ellipse(image, _whole(middle), _whole(half, up=1.0), 0, 0, 360, _PLAIN, cv2.FILLED)
     for region in regions:
-        corners = np.array([region.left, region.top, region.right, region.bottom])
-        left, top, right, bottom = _pixels(corners, image)
+        corners = [region.left, region.top, region.left + region.width, region.top + region.height]
+        left, top, right, bottom = _pixels(np.array(corners), image)
         image[int(np.floor(top)) : int(np.ceil(bottom)), int(np.floor(left)) : int(np.ceil(right))] = _PLAIN
     return image
 
 
-def _pixels(box: NDArray[np.float64], image: Picture) -> tuple[float, float, float, float]:
+def _pixels(box: NDArray[np.float64], image: NDArray[np.uint8]) -> tuple[float, float, float, float]:
     height, width = image.shape[:2]
     left, top, right, bottom = (float(side) for side in box)
     return left * width, top * height, right * width, bottom * height

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from importlib.resources import files
-from typing import Final, TypeAlias
+from typing import Final
 
 import cv2
 import numpy as np
@@ -20,9 +20,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from sopilot_assets.errors import ModelError
-
-Picture: TypeAlias = NDArray[np.uint8]
-Boxes: TypeAlias = NDArray[np.float64]
+from sopilot_assets.privacy.tracks import Boxes
 
 WEIGHTS: Final = "centerface.onnx"
 WEIGHTS_SHA256: Final = "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"
@@ -34,7 +32,7 @@ _SAME_FACE: Final = 0.3
 """Boxes that overlap by more than this (intersection over union) are one face; the surest counts."""
 
 
-def faces(picture: Picture, *, at_least: float) -> Boxes:
+def faces(picture: NDArray[np.uint8], *, at_least: float) -> Boxes:
     """The faces in an (h, w, 3) uint8 RGB picture that the network is sure of by ``at_least``, the surest
     first: (n, 5) with left, top, right and bottom in pixels, and how sure it is.
     """

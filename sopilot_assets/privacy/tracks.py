@@ -1,4 +1,4 @@
-"""Faces over time: what the detector finds now and then, linked, so that a face missed meanwhile is covered too.
+"""Faces over time: what the detector finds now and then, linked, so that one missed meanwhile is covered too.
 
 The detector is asked `RATE_HZ` times a second. What it finds at one moment belongs to the face of an earlier
 moment where their boxes, at twice their size, overlap enough (intersection over union, as in E. Bochinski, V.
@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sopilot_assets.privacy.detector import Boxes
+Boxes: TypeAlias = NDArray[np.float64]
 
 RATE_HZ: Final = 5.0
 SURE: Final = 0.35
@@ -34,8 +34,8 @@ _OVERLAP: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What the detector finds at ``time_s``: (n, 5) boxes as shares of the picture's width and height, and how
-    sure it is of each.
+    """What the detector finds at ``time_s``: (n, 5) boxes as shares of the picture's width and height, and
+    how sure it is of each.
     """
 
     time_s: float
@@ -75,9 +75,9 @@ def linked(sightings: Sequence[Sighting]) -> tuple[FaceTrack, ...]:
         overlaps = _overlaps(np.array([face.boxes[-1] for face in open_ones]), sighting.boxes)
         new = set(range(len(sighting.boxes)))
         while overlaps.size and overlaps.max() >= _OVERLAP:
-            which, place = np.unravel_index(np.argmax(overlaps), overlaps.shape)
-            open_ones[which].add(sighting, int(place))
-            new.discard(int(place))
+            which, place = map(int, np.unravel_index(np.argmax(overlaps), overlaps.shape))
+            open_ones[which].add(sighting, place)
+            new.discard(place)
             overlaps[which, :] = overlaps[:, place] = 0.0
         for place in sorted(new):
             faces.append(_Followed([], [], 0.0))
