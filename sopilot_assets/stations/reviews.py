@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.errors import SopilotError
+from sopilot_assets.privacy.policy import covering_for
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.scoring.result import Deviation, Objection, Score, Verifiability
 from sopilot_assets.scoring.review import StillPair, deviation_stills, review_page, score_picture_png
@@ -83,8 +84,11 @@ def write_review(work: ReviewWork) -> StationOutcome:
 def publish_review(work: ReviewWork) -> Sequence[StillPair]:
     """Publish one review page, and return the stills in it. The same work gives the same bytes."""
     work = _with_videos(work)
+    covering = covering_for(work.home, work.task.task_id)
     shown = (*work.score.deviations, *work.score.suspected)
-    stills = deviation_stills(shown, trainee_video=work.trainee_video, gold_videos=work.golds)
+    stills = deviation_stills(
+        shown, trainee_video=work.trainee_video, gold_videos=work.golds, covering=covering
+    )
     html = review_page(
         task=work.task,
         score=work.score,
@@ -95,13 +99,14 @@ def publish_review(work: ReviewWork) -> Sequence[StillPair]:
         row=work.row,
         proxy_folder=work.home.proxies,
         stills=stills,
+        covering=covering,
         verifiability=work.verifiability,
         gold_names=work.gold_names,
         noise_floor_score=work.noise_floor,
         is_gold=work.is_gold,
         objections=work.objections,
         steps_faults=work.steps_faults,
-        video=f"../{work.home.videos.name}/{quote(work.trainee_video.name)}",
+        video=None if covering else f"../{work.home.videos.name}/{quote(work.trainee_video.name)}",
     )
     publish_text(work.home.review(work.key), html)
     return stills

@@ -17,6 +17,7 @@ from sopilot_assets.defs.web.addresses import SHOWN, shown_file
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.scoring.review import index_page
 from sopilot_assets.settings import DeskSettings, load_settings
+from sopilot_assets.stations.media import shown_as_filmed
 from sopilot_assets.stations.review_pages import review_page_of
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.publish import local_path
@@ -39,6 +40,13 @@ _KINDS: Final = {".mkv": "video/x-matroska", ".mov": "video/mp4", ".m4v": "video
 
 _MOST_MADE: Final = 2
 """Review pages that are made at a time; who asks for more waits."""
+
+_COVERED: Final = (
+    "<p>Faces or regions of this recording are covered wherever it is shown (privacy in settings.yaml and in "
+    "the task). Its review page and the desk show it so.</p>"
+    "<p>この録画は、顔または指定された領域を隠して表示します（settings.yaml と作業ファイルの privacy）。"
+    "結果のページまたはデスクでご覧ください。</p>"
+)
 
 
 class HomePages:
@@ -69,6 +77,8 @@ class HomePages:
         if path == "/reports/":
             return HTMLResponse(self._reports(self._desk()), headers=HEADERS)
         file = shown_file(self._home, path)
+        if file is not None and path.startswith("/videos/") and not shown_as_filmed(self._home, file.name):
+            return HTMLResponse(_page("Covered / 非表示", _COVERED, self._desk()), 403, HEADERS)
         if file is not None and at_hand(file).is_file():
             return FileResponse(file, headers=HEADERS, media_type=_kind(file))
         if path == "/reviews/index.html":
