@@ -77,14 +77,21 @@ class HomePages:
         if path == "/reports/":
             return HTMLResponse(self._reports(self._desk()), headers=HEADERS)
         file = shown_file(self._home, path)
-        if file is not None and path.startswith("/videos/") and not shown_as_filmed(self._home, file.name):
+        return self._missing(path) if file is None else self._file(path, file)
+
+    def _file(self, path: str, file: Path) -> Response:
+        """A file of the home as people may see it; a review page is made if need be."""
+        if path.startswith("/videos/") and not shown_as_filmed(self._home, file.name):
             return HTMLResponse(_page("Covered / 非表示", _COVERED, self._desk()), 403, HEADERS)
-        if file is not None and at_hand(file).is_file():
+        if at_hand(file).is_file():
             return FileResponse(file, headers=HEADERS, media_type=_kind(file))
         if path == "/reviews/index.html":
             return HTMLResponse(index_page(()), headers=HEADERS)
-        if file is not None and path.startswith("/reviews/"):
+        if path.startswith("/reviews/"):
             return self._review(PartitionKey.parse(file.stem))
+        return self._missing(path)
+
+    def _missing(self, path: str) -> Response:
         missing = _page("Not found", f"<p>There is no {escape(path)}.</p>", self._desk())
         return HTMLResponse(missing, 404, HEADERS)
 
