@@ -4,7 +4,8 @@ SopilotError
 ├── ConfigError            a setting or environment that cannot work
 │   ├── TaskError          a task file that is missing, invalid or locked
 │   │   └── TaskConflict   somebody else changed the task's file meanwhile
-│   └── AccountError       an account of the desk that cannot be made, changed or removed
+│   ├── AccountError       an account of the desk that cannot be made, changed or removed
+│   └── FormatError        a home of another format than this version writes
 ├── VideoError             a video that cannot be used
 │   ├── UnreadableVideo    no frames can be decoded from it
 │   │   ├── NotAVideo      it is something else
@@ -75,6 +76,10 @@ class AccountError(ConfigError):
     def __init__(self, message: str, *, ja: str) -> None:
         super().__init__(message)
         self.ja = ja
+
+
+class FormatError(ConfigError):
+    """A home of another format than this version writes."""
 
 
 class VideoError(SopilotError):

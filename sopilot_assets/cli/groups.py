@@ -41,6 +41,7 @@ with at_first_use():
         score,
         study,
         task,
+        upgrade,
         web,
         worker,
     )
@@ -84,6 +85,12 @@ GROUPS: Final = (
     Group("campaign", UPKEEP, "Leave the installation alone for some days.", campaign),
     Group("alert", UPKEEP, "What needs attention, and whether people are reached.", alert),
     Group("backup", UPKEEP, "Back the home up, check backups, bring a home back.", backup),
+    Group(
+        "upgrade",
+        UPKEEP,
+        "A new version: what it changes in the home, done and taken back.",
+        upgrade,
+    ),
     Group("retention", UPKEEP, "What is over its time.", retention),
     Group("model", UPKEEP, "The embedding models of a home.", model),
     Group("worker", UPKEEP, "One machine of several that share a home.", worker),

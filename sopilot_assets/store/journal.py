@@ -15,6 +15,7 @@ from typing import TypeAlias
 from upath import UPath
 
 from sopilot_assets.errors import LedgerError, StoreError
+from sopilot_assets.store.home_format import refuse_unwritable_file
 from sopilot_assets.store.publish import flush, local_path
 
 Line: TypeAlias = Mapping[str, object]
@@ -44,6 +45,7 @@ def append_journal(path: Path | UPath, lines: Iterable[Line]) -> None:
     if not data:
         return
     local = local_path(path)
+    refuse_unwritable_file(local)
     try:
         local.parent.mkdir(parents=True, exist_ok=True)
         is_new = not local.exists()

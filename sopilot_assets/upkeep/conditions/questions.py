@@ -28,6 +28,7 @@ Question: TypeAlias = Callable[[Situation], Answer]
 
 QUESTIONS: Final[tuple[Question, ...]] = (
     packages.packages,
+    home.home_format,
     home.writable,
     home.settings,
     machine.free_space,
