@@ -76,14 +76,19 @@ class Dossier:
         return self.summary.readiness.blockers
 
     def zip_bytes(self) -> bytes:
-        """The zip: one folder, files by name, no dates; the same dossier gives the same bytes."""
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-            for name in sorted(self.files):
-                entry = zipfile.ZipInfo(f"{self.name}/{name}", _ZIP_DATE)
-                entry.create_system, entry.external_attr = 3, _FILE_MODE
-                archive.writestr(entry, self.files[name])
-        return buffer.getvalue()
+        """The zip of its files."""
+        return dossier_zip(self.name, self.files)
+
+
+def dossier_zip(folder: str, files: Mapping[str, bytes]) -> bytes:
+    """A zip: one folder, files by name, no dates; the same files give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(f"{folder}/{name}", _ZIP_DATE)
+            entry.create_system, entry.external_attr = 3, _FILE_MODE
+            archive.writestr(entry, files[name])
+    return buffer.getvalue()
 
 
 def build_dossier(inputs: DossierInputs, key: SigningKey) -> Dossier:
