@@ -41,6 +41,11 @@ class ErasedParts:
     page: tuple[str, str] | None = None
     signed: bool | None = None
 
+    @property
+    def places(self) -> dict[str, bytes]:
+        """Where its pictures lay, or would lie, without their bytes."""
+        return {**dict.fromkeys(self.removed, b""), **{f"{ERASABLE}{one}/": b"" for one in self.recordings}}
+
     def explains(self, name: str, stated: Json, found: str | None) -> bool:
         """Whether a file that is not what is stated of it (``found`` is None where it is gone) is so since
         something was erased.

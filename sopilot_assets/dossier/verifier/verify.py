@@ -161,8 +161,7 @@ def verify_files(
             findings.bad(DOSSIER, "JSON", "an object that describes the dossier", "nothing")
     if figures and dossier:
         summary = JsonField(DOSSIER, "", dossier)
-        known = {**files, **dict.fromkeys(erased.removed, b"")}
-        _guarded(DOSSIER, findings, lambda: _check_content(known, erased, summary, findings))
+        _guarded(DOSSIER, findings, lambda: _check_content(files, erased, summary, findings))
     return DossierVerification(findings, fingerprint, signature and signer is not None, dossier, erased)
 
 
@@ -185,7 +184,7 @@ def _check_content(
     rows: list[CaseRow] = []
     _guarded(CASES_FILE, findings, lambda: rows.extend(case_rows(files)))
     if rows:
-        _check_rows(files, dossier, rows, events, findings)
+        _check_rows({**files, **erased.places}, dossier, rows, events, findings)
 
 
 def _check_rows(

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from sopilot_assets.dossier.package import dossier_zip
+from sopilot_assets.dossier.package import dossier_zip, erased_document
 from sopilot_assets.dossier.signing import SigningKey, list_keys, sign
 from sopilot_assets.dossier.verifier.erased import (
     ALLOWED_SIGNERS,
@@ -27,7 +27,6 @@ from sopilot_assets.dossier.verifier.erased import (
 from sopilot_assets.dossier.verifier.files import MANIFEST, sha256
 from sopilot_assets.dossier.verifier.tables import CASES_FILE
 from sopilot_assets.errors import DossierError, ErasureError
-from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, only_writer, publish_bytes
 from sopilot_assets.store.shared import withdraw
@@ -54,13 +53,10 @@ def erase_in_dossier(home: Home, folder: Path, plan: ErasurePlan) -> int:
     Its other files keep their bytes. A PDF beside it is removed: it can be printed again.
     """
     with only_writer(folder.with_name(".lock")):
-        told = _told(folder, plan)
-        removed = told["removed"]
-        assert isinstance(removed, dict)
+        recordings, removed = _told(folder, plan)
         page = _page_without(folder, removed)
-        before = _stated(folder)[PAGE]
-        told["page"] = None if sha256(page) == before else {"before": before, "after": sha256(page)}
-        data = pretty_json(told)
+        hashes = (_stated(folder)[PAGE], sha256(page))
+        data = erased_document(recordings, removed, page=None if hashes[0] == hashes[1] else hashes)
         key = _key_of(home, folder)
         # in this order: a picture is only missing where that is said, and no signature is of other bytes
         if not (folder / ERASED).exists() or (folder / ERASED).read_bytes() != data:
@@ -88,21 +84,16 @@ def _seal(folder: Path) -> None:
             empty.rmdir()
 
 
-def _told(folder: Path, plan: ErasurePlan) -> dict[str, object]:
-    """What ``erased.json`` says with this erasure, apart from the page; what it said before stays."""
-    known: Mapping[str, object] = {}
-    if (folder / ERASED).exists():
-        known = json.loads((folder / ERASED).read_bytes())
+def _told(folder: Path, plan: ErasurePlan) -> tuple[set[str], dict[str, str]]:
+    """The recordings and the pictures that ``erased.json`` names with this erasure; what it said before
+    stays.
+    """
+    path = folder / ERASED
+    known = json.loads(path.read_bytes()) if path.exists() else {"recordings": [], "removed": {}}
     stated = _stated(folder)
     gone = {name: digest for name, digest in stated.items() if _shows(name, folder, plan)}
-    before, erased = known.get("removed"), known.get("recordings")
-    recordings = {*(erased if isinstance(erased, list) else ()), *(_cases(folder) & plan.keys)}
-    removed = {**(before if isinstance(before, dict) else {}), **gone}
-    return {
-        "what": "Pictures were erased at the wish of people who are seen in them. Rows and figures stay.",
-        "recordings": sorted(recordings),
-        "removed": dict(sorted(removed.items())),
-    }
+    recordings = {*map(str, known["recordings"]), *(_cases(folder) & plan.keys)}
+    return recordings, {**{str(name): str(one) for name, one in known["removed"].items()}, **gone}
 
 
 def _shows(name: str, folder: Path, plan: ErasurePlan) -> bool:
