@@ -21,6 +21,7 @@ from sopilot_assets.upkeep.campaign.records import (
     StepOutcome,
     StepResult,
     cycle_row,
+    cycle_rows,
     cycles_ledger,
     record_step,
     step_results,
@@ -87,20 +88,24 @@ def run_cycle(work: CycleWork, *, on_step: Progress | None = None) -> dict[str, 
 
 def rest_cycle(work: CycleWork) -> dict[str, StepResult] | None:
     """The results of a cycle none of whose steps has anything to do, written down; None for any other cycle,
-    of which nothing is. No command is started.
+    of which nothing is. No command is started. What an earlier look wrote down is not written again.
     """
-    started_at = work.now().isoformat()
-    backup_to = load_settings(work.home).backup.destination
-    results: dict[str, StepResult] = {}
-    for step in steps_due(work.plan, work.cycle, backup_to=backup_to):
-        found = _idle(work, step)
-        if found is None:
-            return None
-        results[step.name] = found
-    for result in results.values():
-        _record_step(work, result)
-    _record(work, results, started_at)
-    return results
+    with only_writer(folder(work.home, work.plan.campaign_id) / ".cycle.lock"):
+        started_at = work.now().isoformat()
+        before = step_results(work.home, work.plan.campaign_id, work.cycle)
+        backup_to = load_settings(work.home).backup.destination
+        found: dict[str, StepResult] = {}
+        for step in steps_due(work.plan, work.cycle, backup_to=backup_to):
+            result = before.get(step.name) or _idle(work, step)
+            if result is None:
+                return None
+            found[step.name] = result
+        for name, result in found.items():
+            if name not in before:
+                _record_step(work, result)
+        if work.cycle not in set(cycle_rows(work.home, work.plan.campaign_id)["cycle"]):
+            _record(work, found, started_at)
+    return found
 
 
 def _idle(work: CycleWork, step: CampaignStep) -> StepResult | None:

@@ -28,6 +28,7 @@ from sopilot_assets.upkeep.campaign.records import (
     StepOutcome,
     StepResult,
     cycle_rows,
+    cycles_ledger,
     record_step,
     step_results,
     step_rows,
@@ -102,6 +103,9 @@ def test_a_cycle_in_which_nothing_is_to_be_done_starts_no_command(home: Home) ->
     assert step_results(home, plan.campaign_id, 1) == results
     assert sorted(path.name for path in Path(str(home.campaigns)).rglob("*.log")) == logs
     assert list(cycle_rows(home, plan.campaign_id)["outcome"]) == ["run", "run"]
+    assert rested(home, plan, 1) == results  # a look that died before it was through is taken up
+    assert len(step_rows(home, plan.campaign_id)) == 6
+    assert len(cycles_ledger(home).all_rows()) == 2
     assert rested(home, plan, 2) is not None
     assert rested(home, plan, 4) is None  # its fifth cycle scores damaged copies
 
