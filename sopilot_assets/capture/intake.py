@@ -245,7 +245,8 @@ class _Desk:
         return None if full is None else full.en
 
     def _is_young(self, candidate: DroppedFile, limit_s: float) -> bool:
-        return 0 <= self.now.timestamp() - candidate.state.mtime_ns / 1e9 < limit_s
+        # the clock of the machine that writes it may be ahead of this one's
+        return abs(self.now.timestamp() - candidate.state.mtime_ns / 1e9) < limit_s
 
     def _require_finished(self, candidate: DroppedFile, copy: DroppedCopy) -> None:
         if not copy.closed and self._is_young(candidate, self.limits.unfinished_s):

@@ -26,6 +26,8 @@ from sopilot_assets.store.shared_lock import held_everywhere
 
 TEMPORARY_PREFIX = ".publishing-"
 _CHUNK_BYTES = 1 << 20
+_NO_MODES = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+"""What folders of Windows and of some NAS systems say that keep no modes: files have those of the mount."""
 
 
 def publish_bytes(target: Path | UPath, data: bytes) -> None:
@@ -190,7 +192,11 @@ def _release(descriptor: int) -> None:
 
 def _place(finished: Path, local: Path) -> None:
     """Give a finished file of the same disk its name."""
-    finished.chmod(0o644)
+    try:
+        finished.chmod(0o644)
+    except OSError as error:
+        if error.errno not in _NO_MODES:
+            raise
     flush(finished)
     if (shared := shared_home(local)) is not None:
         shared.put(finished, local)  # first, so that no machine has what the others cannot get

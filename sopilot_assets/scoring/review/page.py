@@ -9,6 +9,7 @@ from typing import Final
 from upath import UPath
 
 from sopilot_assets.alignment.spans import Alignment
+from sopilot_assets.privacy.covering import Covering
 from sopilot_assets.scoring.result import Objection, Score, Verifiability
 from sopilot_assets.scoring.review import words
 from sopilot_assets.scoring.review.contest import contest_section
@@ -34,6 +35,7 @@ def review_page(
     row: Mapping[str, Field],
     proxy_folder: Path | UPath,
     stills: Sequence[StillPair],
+    covering: Covering,
     verifiability: Sequence[Verifiability] = (),
     gold_names: Mapping[str, str] | None = None,
     noise_floor_score: float | None = None,
@@ -49,12 +51,13 @@ def review_page(
     ``stills`` has a pair for each deviation and then for each suspicion (see `deviation_stills`),
     ``verifiability`` is the table of the task's reference, ``gold_names`` are the golds' names for people, by
     id. The page embeds small copies (see `proxy`, kept in ``proxy_folder``) of the recording and of the golds
-    that the warp and the deviations name; ``gold_videos`` and ``gold_steps`` may hold more. ``row`` is shown
-    as the recording's origin, in its order. ``noise_floor_score`` is what this task's golds score against
-    each other; ``is_gold`` says that the recording is one of them. ``objections`` are what people say against
-    the decision, ``steps_faults`` why nothing of the golds' ``steps.csv`` was taken when it was made, and
-    ``video`` is the address of the recording itself, relative to the page. The same input gives the same
-    bytes. Raises ``GoldError`` when a gold that is named has no video, and ``UnreadableVideo``.
+    that the warp and the deviations name; ``gold_videos`` and ``gold_steps`` may hold more. ``covering`` is
+    what is covered in them. ``row`` is shown as the recording's origin, in its order. ``noise_floor_score``
+    is what this task's golds score against each other; ``is_gold`` says that the recording is one of them.
+    ``objections`` are what people say against the decision, ``steps_faults`` why nothing of the golds'
+    ``steps.csv`` was taken when it was made, and ``video`` is the address of the recording itself, relative
+    to the page, None where that is not shown. The same input gives the same bytes. Raises ``GoldError`` when
+    a gold that is named has no video, and ``UnreadableVideo``.
     """
     named = named_golds(score, alignment, gold_videos)
     review = Review(
@@ -64,12 +67,14 @@ def review_page(
         row=row,
         noise_floor_score=noise_floor_score,
         trainee_label=words.GOLD_UNDER_TEST if is_gold else words.TRAINEE,
-        trainee_source=data_uri(playable(trainee_video, proxy_folder, alignment.video_id), kind=_MP4),
+        trainee_source=data_uri(
+            playable(trainee_video, proxy_folder, alignment.video_id, covering), kind=_MP4
+        ),
         golds=tuple(
             ReviewGold(
                 gold_id=gold_id,
                 steps=gold_steps.get(gold_id, ()),
-                source=data_uri(playable(gold_videos[gold_id], proxy_folder, gold_id), kind=_MP4),
+                source=data_uri(playable(gold_videos[gold_id], proxy_folder, gold_id, covering), kind=_MP4),
             )
             for gold_id in named
         ),
