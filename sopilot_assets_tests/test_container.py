@@ -1,4 +1,4 @@
-"""What the image and the compose files promise: nobody is root, nothing can be written but the home, all of it
+"""What the image and the compose files promise: nobody is root, nothing can be written but the home, all is
 is looked after; and what they name exists. `benchmarks/container.py` starts and kills it for real.
 """
 
