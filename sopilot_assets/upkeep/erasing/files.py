@@ -22,8 +22,9 @@ from sopilot_assets.capture.sidecar import Sidecar
 from sopilot_assets.capture.taken import read_taken, write_taken
 from sopilot_assets.capture.uploads import all_uploads, upload_data
 from sopilot_assets.errors import SopilotError
+from sopilot_assets.processes.posix.files import flush
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home
-from sopilot_assets.store.publish import file_sha256, flush, local_path
+from sopilot_assets.store.publish import file_sha256, local_path
 from sopilot_assets.store.shared import withdraw
 from sopilot_assets.upkeep.erasing.plan import ErasurePlan
 
