@@ -159,6 +159,10 @@ image: dist/sopilot-$(VERSION) ## Build the container image from that folder; EN
 	    --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
 	    $(if $(findstring docker,$(ENGINE)),--build-arg SOURCE_DATE_EPOCH=$$moment,--timestamp $$moment) $(ARGS) $<
 
+.PHONY: trial
+trial: ## Try the services on a real systemd, in a machine of its own (root): BUNDLE=dist/sopilot-VERSION
+	@$(PYTHON) -m installer.trial --bundle "$(BUNDLE)"
+
 .PHONY: fuzz
 fuzz: $(INSTALLED) ## Let schemathesis make FUZZ=1000 requests to each endpoint of the API, right and wrong ones
 	@SOPILOT_FUZZ=$(FUZZ) $(PYTEST) sopilot_assets_tests/desk/test_api_fuzzed.py $(ARGS)
