@@ -27,7 +27,7 @@ from sopilot_assets.store.shared_lock import held_everywhere
 TEMPORARY_PREFIX = ".publishing-"
 _CHUNK_BYTES = 1 << 20
 _NO_MODES = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
-"""What folders of Windows and of some NAS systems say that keep no modes: the mount gives each file its own."""
+"""What folders of Windows and of some NAS systems say, that keep no modes: the mount gives files theirs."""
 
 
 def publish_bytes(target: Path | UPath, data: bytes) -> None:
