@@ -216,8 +216,8 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         """The live process of a run, if it is one of this container."""
         file = _file_of(self._instance, run.run_id)
         if is_held(file):
-            pid = int(file.read_text("ascii") or 0)
-            return pid if pid and _has_open(pid, file) else None
+            written = int(file.read_text("ascii") or 0)
+            return written if written and _has_open(written, file) else None
         pid = self._noted_pid(run.run_id) if _is_local(run) and tagged_process(run) is None else None
         return pid if pid is not None and _noted(pid, run).is_alive() else None
 
