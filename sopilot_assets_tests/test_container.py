@@ -1,5 +1,5 @@
-"""What the image and the compose files promise: nobody is root, nothing but the home can be written, all is
-looked after; and what they name exists. `benchmarks/container.py` starts and kills it for real.
+"""What the image and the compose files promise: nobody is root, nothing can be written but the home, and
+all of it is looked after; and what they name exists. `benchmarks/container.py` starts and kills it for real.
 """
 
 from __future__ import annotations

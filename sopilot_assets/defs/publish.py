@@ -155,13 +155,11 @@ def picture(png: bytes, *, title: str) -> dg.MarkdownMetadataValue:
 
 
 def page(path: Path, addresses: PageAddresses) -> RawMetadata:
-    """A page of the home: its path to copy, and where the web page shows it; browsers do not follow a link
-    from there to a file.
+    """A page of the home: its path to copy, if it is there already, and where the web page shows it, or makes
+    it first; browsers do not follow a link from there to a file.
     """
-    return {
-        "review_page": dg.MetadataValue.path(Path(path).absolute()),
-        "review_link": dg.MetadataValue.url(addresses[path]),
-    }
+    link: RawMetadata = {"review_link": dg.MetadataValue.url(addresses[path])}
+    return {"review_page": dg.MetadataValue.path(path.absolute()), **link} if path.exists() else link
 
 
 def table(rows: Sequence[Mapping[str, Cell]], *, columns: Sequence[str]) -> dg.TableMetadataValue:

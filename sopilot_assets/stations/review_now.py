@@ -72,7 +72,7 @@ def result_now(home: Home, key: PartitionKey) -> ResultNow | None:
         return replace(told, waits=told.verdict.because[0])
     judged = judge_recording(by, key, None)
     if judged.review is None or any(judged.row[name] != row[name] for name in _RESULT):
-        return replace(told, waits=_ANOTHER, outdated=True)
+        return replace(told, waits=ANOTHER, outdated=True)
     work = replace(
         judged.review,
         row={**judged.review.row, **recording_times(home, key).get(str(key), {})},
@@ -141,11 +141,12 @@ def stills_shown(told: ResultNow, recording: Recording) -> list[tuple[Recording,
 
 _RESULT: Final = ("decision", "cause", "score", "deviations", "suspected", "critical_probability")
 """What has to come out the same as in the ledger."""
-_ANOTHER: Final = Text(
+ANOTHER: Final = Text(
     "This result was made by an earlier version of the task or the software. Until it is brought up to date "
     "only its words are shown.",
     "この判定は以前の版の手順書またはソフトウェアによるものです。更新されるまで判定の文だけを表示します。",
 )
+"""Why a result is not shown that would come out otherwise now."""
 
 
 def _verdict(by: Judge, row: Row) -> Verdict:
