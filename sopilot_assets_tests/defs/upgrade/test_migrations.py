@@ -24,12 +24,10 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.upgrade.run import revert_upgrade, run_upgrade
 from sopilot_assets_tests.upkeep.upgrade.conftest import OF_BEFORE
+from sopilot_assets_tests.upkeep.upgrade.old_tables import BEFORE, INDEX, databases, make_older
 from sopilot_assets_tests.upkeep.upgrade.tree import content
 
 NOW = datetime(2026, 12, 1, 8, tzinfo=UTC)
-BEFORE = "16e3655b4d9b"
-"""The revision before the one that added an index on the ids of runs in the tags of runs."""
-INDEX = "idx_run_tags_run_id"
 
 
 @pytest.fixture
@@ -37,16 +35,8 @@ def old(tmp_path: Path) -> Home:
     """A home whose databases have the tables of an older Dagster: one index less, and the revision before."""
     with tarfile.open(OF_BEFORE) as archive:
         archive.extractall(tmp_path, filter="data")
-    for path in databases(tmp_path / "home"):
-        with closing(sqlite3.connect(path)) as database, database:
-            database.execute(f"drop index if exists {INDEX}")
-            database.execute("update alembic_version set version_num = ?", (BEFORE,))
+    make_older(tmp_path / "home")
     return Home.at(tmp_path / "home")
-
-
-def databases(root: Path) -> list[Path]:
-    found = (root / "dagster").rglob("*.db")
-    return sorted(path for path in found if not path.name.startswith("."))
 
 
 def indices(root: Path) -> set[str]:
