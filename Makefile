@@ -43,7 +43,8 @@ LOG := $(VENV)/install.log
 # With bytecode kept, whatever the caller's environment says: the tests start some hundred processes.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 THOROUGH := capture/test_intake.py cli/test_runbook.py desk/test_killed_uploads.py desk/test_marking_kills.py \
-  evidence/test_faults.py soak/test_kills.py store/test_publish_faults.py studies/test_split_laws.py upkeep/backup/test_verify.py
+  evidence/test_faults.py soak/test_kills.py soak/test_upgrade_kills.py store/test_publish_faults.py \
+  studies/test_split_laws.py upkeep/backup/test_verify.py
 PIP := $(BIN)/python -m pip install --progress-bar off -c constraints.txt
 # pip's own lines worth seeing; all of them are in $(LOG)
 SHOWN := ^(Installing|Successfully|ERROR|error)|^ *Downloading .*\([0-9.]+ [MG]B\)
