@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sopilot_assets.capture.ledgers import ERASED
+from sopilot_assets.processes.posix.files import flush
 from sopilot_assets.store.chain import CHAIN_COLUMNS
 from sopilot_assets.store.compaction import MAINTENANCE_LOCK
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.listing import removing_from, whole_listing
-from sopilot_assets.store.publish import flush, local_path, only_writer, publish_path
+from sopilot_assets.store.publish import local_path, only_writer, publish_path
 from sopilot_assets.store.shared import withdraw
 from sopilot_assets.upkeep.erasing.texts import REMOVED, NamesInText
 
