@@ -69,17 +69,23 @@ def services_of(facts: ServiceFacts) -> tuple[str, ...]:
     return tuple(unit_of(part) for part in facts.parts)
 
 
+def parts_of(facts: ServiceFacts) -> tuple[str, ...]:
+    """The same, and the timer that looks after the daemon's clock."""
+    return (*services_of(facts), *([f"{CLOCK}.timer"] if Part.DAEMON in facts.parts else []))
+
+
 def render(facts: ServiceFacts, environment_file: str) -> dict[str, str]:
     """All units by their names, target first.
 
     ``environment_file`` is where secrets are read from; it may be absent.
     """
-    return {
+    units = {
         TARGET: _target(facts),
         **{unit_of(part): _service(facts, part, environment_file) for part in facts.parts},
-        f"{CLOCK}.timer": _clock_timer(),
-        f"{CLOCK}.service": _clock_service(facts),
     }
+    if Part.DAEMON in facts.parts:
+        units |= {f"{CLOCK}.timer": _clock_timer(), f"{CLOCK}.service": _clock_service(facts)}
+    return units
 
 
 def facts_of(target: str) -> ServiceFacts | None:
@@ -94,7 +100,7 @@ def facts_of(target: str) -> ServiceFacts | None:
 
 
 def _target(facts: ServiceFacts) -> str:
-    wanted = " ".join((*services_of(facts), f"{CLOCK}.timer"))
+    wanted = " ".join(parts_of(facts))
     until = "multi-user.target" if facts.account else "default.target"
     return "\n".join(
         [
@@ -150,11 +156,12 @@ def _head(about: str) -> list[str]:
 
 def _command(facts: ServiceFacts, part: Part) -> list[str]:
     """What follows `sopilot`; a person may type the same."""
+    main = ["--main"] if Part.DAEMON in facts.parts else []
     words: Mapping[Part, list[str]] = {
         Part.DAEMON: ["service", "run"],
         Part.WEB: ["web", "serve", "--port", str(facts.web_port), *facts.web_options],
         Part.DESK: ["desk", "serve", "--no-daemon", "--port", str(facts.desk_port), *facts.desk_options],
-        Part.WORKER: ["worker", "run", "--main"],
+        Part.WORKER: ["worker", "run", *main, *facts.worker_options],
     }
     return ["--home", facts.home, *words[part]]
 

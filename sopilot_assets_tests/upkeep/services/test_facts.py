@@ -17,6 +17,7 @@ from sopilot_assets.upkeep.services.facts import (
     programs_beside,
     variables,
 )
+from sopilot_assets.upkeep.services.units import render
 from sopilot_assets.upkeep.setting_up import Profile, prepare_home
 from sopilot_assets_tests.upkeep.services.installed_programs import installation
 
@@ -64,6 +65,13 @@ def test_a_worker_is_for_the_profile_of_several_machines(home: Home, python: Pat
     scale = Home.at(tmp_path / "scale")
     prepare_home(scale, Profile.SCALE)
     assert Part.WORKER in gathered(scale, python).parts
+    further = gathered(scale, python, Wishes(only=(Part.WORKER,), worker_options="--places 2"))
+    assert gathered(scale, python, before=further).parts == (Part.WORKER,)
+    units = render(further, "/etc/sopilot/sopilot.env")
+    assert sorted(units) == ["sopilot-worker.service", "sopilot.target"]
+    assert " worker run --places 2\n" in units["sopilot-worker.service"]
+    with pytest.raises(ConfigError, match="expected a home of several machines"):
+        gathered(home, python, Wishes(only=(Part.WORKER,)))
     assert variables(scale) == ("SOPILOT_BROKER_URL", "SOPILOT_POSTGRES_URL")
 
 

@@ -50,6 +50,11 @@ def test_the_text_of_the_target_gives_the_facts_back(facts: ServiceFacts) -> Non
     assert facts_of(render(facts, SECRETS)["sopilot.target"]) == facts
 
 
+def test_facts_of_an_earlier_and_of_a_later_version_are_read() -> None:
+    found = facts_of('Facts={"home": "/h", "programs": "/p", "account": null, "colour": "blue"}')
+    assert found == ServiceFacts("/h", "/p", None)
+
+
 @pytest.mark.parametrize("text", ["", "Facts={", 'Facts={"home": "/x"}', 'Facts={"parts": ["sewing"]}'])
 def test_a_target_of_somebody_else_gives_none(text: str) -> None:
     assert facts_of(f"[Unit]\n{text}\n") is None
