@@ -24,6 +24,7 @@ SopilotError
 ├── BackupError            a backup that cannot be made, read or restored, or is damaged
 ├── DossierError           a dossier, key or signature that is missing, damaged or not what it claims
 ├── SourceError            a site or server outside did not give what was asked for
+├── ErasureError           a person who cannot be erased, or a broken chain of erasures
 ├── UploadError            an upload that cannot be begun, or go on
 ├── RunLost                a worker's process ended before the run it executed
 └── StoreError             a file could not be published or is not what its name says
@@ -135,6 +136,10 @@ class GoldError(SopilotError):
 
 class MarkConflict(GoldError):
     """Somebody else confirmed the steps of a gold meanwhile."""
+
+
+class ErasureError(SopilotError):
+    """A person who cannot be erased, or a broken chain of erasures."""
 
 
 class LedgerError(SopilotError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Final
 
 from dagster import DagsterInstance
 
+from sopilot_assets.processes.posix.files import lock_file
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.home_format import refuse_unwritable
 from sopilot_assets.store.publish import local_path
@@ -48,7 +48,7 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "opening.lock").open("a") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        lock_file(held.fileno())
         yield
 
 

@@ -7,6 +7,7 @@ from sopilot_assets.tasks.differences import FieldDifference
 from sopilot_assets.tasks.files import TaskSet, find_tasks, load_task, load_tasks, parse_task, task_ids
 from sopilot_assets.tasks.locking import LockState, LockVerification, lock_task, verify_task
 from sopilot_assets.tasks.locks import LockedTask, locked_versions
+from sopilot_assets.tasks.privacy import MaskedRegion, PrivacyNotice, TaskPrivacy, privacy_notice
 from sopilot_assets.tasks.spec import (
     NEW_TASKS_USE,
     DeviationType,
@@ -27,9 +28,12 @@ __all__ = [
     "LockState",
     "LockVerification",
     "LockedTask",
+    "MaskedRegion",
+    "PrivacyNotice",
     "QualityGate",
     "Severity",
     "Step",
+    "TaskPrivacy",
     "TaskSet",
     "TaskSpec",
     "Weights",
@@ -40,6 +44,7 @@ __all__ = [
     "locked_versions",
     "new_task",
     "parse_task",
+    "privacy_notice",
     "task_ids",
     "verify_task",
 ]
