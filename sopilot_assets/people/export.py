@@ -18,21 +18,20 @@ from typing import Final
 from sopilot_assets.capture.erasures import erasures
 from sopilot_assets.capture.facts import corrections
 from sopilot_assets.capture.registry import Recording, Registry, stored_file
-from sopilot_assets.errors import ConfigError, ErasureError, SopilotError
+from sopilot_assets.errors import ErasureError, SopilotError
 from sopilot_assets.labels.chain import labels_chain
 from sopilot_assets.labels.events import LabelEvent, RaterVerdict
 from sopilot_assets.privacy.policy import covering_for
 from sopilot_assets.processes.limited import run_limited
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.review.document import render
-from sopilot_assets.settings import load_settings
 from sopilot_assets.stations.review_now import result_now
 from sopilot_assets.stations.reviews import MEMORY_LIMIT_BYTES, TIME_LIMIT_S, ReviewWork, page_for
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Row, plain_rows
 from sopilot_assets.store.publish import publish_path
 from sopilot_assets.store.shared import at_hand
-from sopilot_assets.tasks import TaskPrivacy, find_tasks, privacy_notice
+from sopilot_assets.tasks import find_tasks, notice_of
 from sopilot_assets.texts.cells import harmless
 from sopilot_assets.times.ledger import step_times_ledger
 
@@ -168,15 +167,8 @@ def _page(work: ReviewWork) -> str:
 
 def _index(home: Home, person: str, own: Sequence[Recording], files: Sequence[str]) -> str:
     tasks = find_tasks(home.root).tasks
-    try:
-        settings = load_settings(home)
-    except ConfigError as error:
-        raise ErasureError(f"{error}\nNothing was written.") from error
     notices = [
-        (
-            task_id,
-            privacy_notice(settings.privacy, tasks[task_id].privacy if task_id in tasks else TaskPrivacy()),
-        )
+        (task_id, notice_of(home, tasks[task_id].privacy if task_id in tasks else None))
         for task_id in sorted({one.task_id for one in own})
     ]
     known = erasures(home)

@@ -21,7 +21,7 @@ from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.store.publish import local_path, publish_text
 from sopilot_assets.store.shared import at_hand, names_in_store, withdraw
-from sopilot_assets.tasks import TaskSpec
+from sopilot_assets.tasks import TaskSpec, notice_of
 from sopilot_assets.texts.languages import Text
 
 TIME_LIMIT_S: Final = 600.0
@@ -118,6 +118,7 @@ def page_for(work: ReviewWork, covering: Covering) -> tuple[str, Sequence[StillP
         if covering or work.gone
         else f"../{work.home.videos.name}/{quote(work.trainee_video.name)}",
         gone=work.gone,
+        privacy=notice_of(work.home, work.task.privacy).lines,
     )
     return html, stills
 

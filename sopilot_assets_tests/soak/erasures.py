@@ -37,7 +37,7 @@ from sopilot_assets_tests.soak.killing import RECORDINGS_SEED, Runner, killed
 from sopilot_assets_tests.soak.way import Command, commands, prepare
 from sopilot_assets_tests.upkeep.erasing.leftovers import Traces, traces_of
 
-EACH: Final = 5
+EACH: Final = 10
 """Kills at most in one home: each has less left to do."""
 
 
