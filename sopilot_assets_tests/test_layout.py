@@ -19,6 +19,20 @@ WEB = {"dagster", "dagster_webserver", "dagster_graphql", "starlette", "fastapi"
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 DAGSTER_INTERNALS = PACKAGE / "defs" / "dagster_internals"
+POSIX = PACKAGE / "processes" / "posix"
+POSIX_MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+POSIX_NAMES = {  # of modules that other systems have as well
+    "os": "chown fchdir fchmod fchown fork forkpty geteuid getpgid getpgrp getsid getuid initgroups killpg "
+    "lchown memfd_create mkfifo nice openpty pipe2 posix_spawn pread pwrite register_at_fork sendfile "
+    "setegid seteuid setgid setpgid setsid setuid statvfs sysconf uname wait wait3 wait4 waitid waitpid "
+    "WNOHANG O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK",
+    "select": "epoll poll",
+    "signal": "alarm pthread_sigmask setitimer sigwait SIGALRM SIGCHLD SIGHUP SIGKILL SIGQUIT "
+    "SIGUSR1 SIGXCPU",
+    "socket": "recv_fds send_fds AF_UNIX",
+    "time": "clock_gettime CLOCK_BOOTTIME",
+}
+POSIX_ARGUMENTS = {"dir_fd", "pass_fds", "preexec_fn", "process_group", "start_new_session"}
 
 
 def part_of(path: Path) -> str:
@@ -85,6 +99,29 @@ def test_the_private_parts_of_dagster_are_in_one_folder(path: Path) -> None:
     assert private == [] or path.parent == DAGSTER_INTERNALS, (
         f"{name_of(path)} imports {private}: put what needs it into {name_of(DAGSTER_INTERNALS)}, with what "
         "test_a_new_dagster.py says of it."
+    )
+
+
+def posix(path: Path) -> Iterator[str]:
+    """What a file names that only POSIX has."""
+    for dotted in imports(path):
+        owner, _, name = dotted.partition(".")
+        if owner in POSIX_MODULES or name in POSIX_NAMES.get(owner, "").split():
+            yield f"import of {dotted}"
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.attr in POSIX_NAMES.get(node.value.id, "").split():
+                yield f"{node.value.id}.{node.attr}"
+        elif isinstance(node, ast.keyword) and node.arg in POSIX_ARGUMENTS:
+            yield f"{node.arg}="
+        elif isinstance(node, ast.Constant) and str(node.value).startswith(("/proc", "/sys/", "/dev/")):
+            yield repr(node.value)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_what_only_posix_has_is_in_one_folder(path: Path) -> None:
+    assert path.parent == POSIX or not list(posix(path)), (
+        f"{name_of(path)} asks for {list(posix(path))}: put what needs it into {name_of(POSIX)}."
     )
 
 

@@ -20,6 +20,7 @@ from sopilot_assets.privacy.covering import Covering
 from sopilot_assets.privacy.policy import covering_for
 from sopilot_assets.processes.held_file import take
 from sopilot_assets.processes.limited import map_limited, run_limited
+from sopilot_assets.processes.posix.lacking import HAS_LOCKS
 from sopilot_assets.scoring.review.proxy import browsers_play, proxy
 from sopilot_assets.scoring.review.stills import Still, read_stills
 from sopilot_assets.store.home import Home, PartitionKey
@@ -195,7 +196,7 @@ def _failure(target: Path) -> Path:
 @contextmanager
 def only_maker(home: Home, what: str) -> Iterator[bool]:
     """Whether nobody else on this machine makes any of these now; then nobody else does meanwhile."""
-    held = take(local_path(home.proxies) / f".{what}.lock")
+    held = take(local_path(home.proxies) / f".{what}.lock") if HAS_LOCKS else None
     try:
         yield held is not None
     finally:

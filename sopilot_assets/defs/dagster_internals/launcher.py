@@ -34,8 +34,10 @@ from dagster._utils import get_run_crash_explanation
 
 from sopilot_assets.defs.dagster_internals import run_process
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.processes.boot_clock import SinceBoot, boot_id
-from sopilot_assets.processes.held_file import is_held, take
+from sopilot_assets.processes.boot_clock import SinceBoot
+from sopilot_assets.processes.held_file import is_held, take, write_into
+from sopilot_assets.processes.posix.machine import began_s, boot_id
+from sopilot_assets.processes.posix.running import start
 
 PROCESS_TAG: Final = ".dagster/sopilot_process"
 """The tag of a run that a command line executes: which process that is. Dagster's pages hide it."""
@@ -68,7 +70,7 @@ class NotedProcess:
         if self.after.boot_id != boot_id() or not _exists(self.pid):
             return False
         try:
-            late_s = _began_s(self.pid) - self.after.seconds
+            late_s = began_s(self.pid) - self.after.seconds
         except (FileNotFoundError, ProcessLookupError):  # it ended this moment
             return False
         return -CLOCK_TICK_S <= late_s <= self.within_s
@@ -119,7 +121,7 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             return
         try:
             process = _start(python, run.run_id, self._instance, held)
-            os.pwrite(held, str(process.pid).encode(), 0)
+            write_into(held, str(process.pid))
         except OSError:
             file.unlink()
             raise
@@ -217,9 +219,15 @@ def end_lost_starts(instance: DagsterInstance) -> list[str]:
     return lost
 
 
+def processes_at_work(instance: DagsterInstance) -> list[int]:
+    """The live processes of the runs that were launched on this machine."""
+    found = [file.read_text("ascii") for file in sorted(_folder(instance).glob("*")) if is_held(file)]
+    return [int(pid) for pid in found if pid]
+
+
 def process_tag() -> str:
     """What a run in the present process is tagged with: machine, process id and when the process began."""
-    return f"{socket.gethostname()}:{os.getpid()}:{SinceBoot(boot_id(), _began_s(os.getpid()))}"
+    return f"{socket.gethostname()}:{os.getpid()}:{SinceBoot(boot_id(), began_s(os.getpid()))}"
 
 
 def tagged_process(run: DagsterRun) -> str | None:
@@ -257,11 +265,11 @@ def _interpreter(run: DagsterRun) -> str:
 
 
 def _start(python: str, run_id: str, instance: DagsterInstance, held: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+    return start(
         [python, "-m", run_process.__name__, run_id, "--held", str(held)],
-        stdin=subprocess.DEVNULL,
-        pass_fds=(held,),
-        env={**os.environ, "DAGSTER_HOME": instance.root_directory},
+        files=(held,),
+        own_group=False,
+        environment={**os.environ, "DAGSTER_HOME": instance.root_directory},
     )
 
 
@@ -285,14 +293,6 @@ def _exists(pid: int) -> bool:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-
-
-def _began_s(pid: int) -> float:
-    """Seconds from the start of the machine to that of a process; proc_pid_stat(5), field 22."""
-    fields = (
-        Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    )
-    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _is_local(run: DagsterRun) -> bool:
