@@ -58,7 +58,7 @@ KNOWN: Final = (
 AROUND: Final = 0.7
 """What of a picture is taken along on every side of a face, as a share of its size."""
 PICTURES: Final = 10
-SIZES_PX: Final = (12, 16, 20, 30, 50, 80, 120, 150)
+SIZES_PX: Final = (12, 16, 20, 25, 30, 50, 80, 150)
 COVERED_SHARE: Final = 0.9
 
 
@@ -239,7 +239,7 @@ def not_faces(backgrounds: Sequence[Path]) -> str:
 
 
 def cost(source: Path) -> Iterator[str]:
-    """Seconds of video for each CPU second that making the desk's copy takes, plain and with faces covered."""
+    """Seconds of video a CPU second of making the desk's copy, plain and with faces covered."""
     index = read_index(source)
     times_s = np.arange(0, min(index.end_s, 12.0), 1 / 25)
     images = np.concatenate([c.images for c in frames_at(source, index, times_s, short_side=320)])
