@@ -31,6 +31,7 @@ from installer.pages import write_pages
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EXTRAS: Final = "scale,vjepa2"
+FOR_CONTAINERS: Final = ("Containerfile", "compose.yaml", "compose.tls.yaml", "compose.scale.yaml")
 FIRST_PATCHES_NEED: Final = ("async-timeout",)
 """What some packages ask for on the first patch versions of this Python only, such as Debian 12's 3.11.2: the
 folder is for all of them.
@@ -70,7 +71,8 @@ def make_bundle(out: Path, *, key: Path | None = None, wheels: Path | None = Non
             shutil.copytree(wheels, bundle / "wheels")
         (bundle / "VERSION").write_text(f"{version}\n", encoding="utf-8")
         (bundle / "PYTHON").write_text(f"{this_python()}\n", encoding="utf-8")
-        shutil.copy(Path(__file__).with_name("install.sh"), bundle)
+        for path in (Path(__file__).with_name("install.sh"), *(ROOT / name for name in FOR_CONTAINERS)):
+            shutil.copy(path, bundle)
         write_pages(ROOT, bundle / "docs")
         write_sums(bundle)
         installed = _installed(bundle, scratch / "prefix")

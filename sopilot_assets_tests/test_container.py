@@ -18,7 +18,7 @@ from sopilot_assets_tests.cli.test_documented import parse
 
 ROOT = Path(__file__).parents[1]
 CONTAINERFILE = (ROOT / "Containerfile").read_text(encoding="utf-8")
-OURS = ("home", "daemon", "desk", "web", "main", "worker")
+OURS = ("daemon", "desk", "web", "main", "worker")
 ENGINES = ("postgres", "queue", "store")
 
 
@@ -110,7 +110,7 @@ def test_no_service_is_root_or_can_become_it_or_write_its_own_files(name: str) -
     assert not service.keys() & {"privileged", "cap_add", "devices", "pid", "ipc"}
 
 
-@pytest.mark.parametrize("name", [name for name in SERVICES if name != "home"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_every_service_comes_again_and_says_whether_it_is_well(name: str) -> None:
     assert SERVICES[name]["restart"] == "unless-stopped"
     test = SERVICES[name]["healthcheck"]["test"]

@@ -7,6 +7,7 @@ which chains and dossiers tell what is missing, and by which the same file is no
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from sopilot_assets.errors import ErasureError
 from sopilot_assets.store.chain import CHAIN_COLUMNS, Chain, ChainDraft, ChainEvent, Hash, Key, Who
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Ledger, plain_rows
+from sopilot_assets.texts.languages import Text
 
 COLUMNS: Final = {
     **CHAIN_COLUMNS,
@@ -111,3 +113,23 @@ def last_erasure(known: Mapping[str, Erasure]) -> datetime | None:
     """When somebody's erasure was done last; None where there was none."""
     done = [one.at for one in known.values() if one.change is ErasureChange.ERASED]
     return datetime.fromisoformat(max(done)) if done else None
+
+
+def removed_text(one: Erasure) -> Text:
+    """What people are told where the video of a recording was shown."""
+    day = one.at[:10]
+    return Text(
+        f"The video was removed on {day}, since the time is over for which videos of this task are kept. The "
+        "result stays.",
+        f"この作業の映像の保存期間が過ぎたため、映像は {day} に削除されました。判定結果は残ります。",
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _removed(home: Home, *_: str) -> Mapping[str, Text]:
+    return {key: removed_text(one) for key, one in removed_videos(erasures(home)).items()}
+
+
+def video_is_gone(home: Home, key: str) -> Text | None:
+    """What to tell where the video of a recording was removed after its time; None where it was not."""
+    return _removed(home, *erasures_ledger(home).files()).get(key)

@@ -23,19 +23,21 @@ LIMIT: Final = "WATCHDOG_USEC"
 _STARTING_S: Final = 0.5
 _USUAL_S: Final = 30.0
 _ANSWER_S: Final = 20.0
+_TOLD_S: Final = 5.0
 
 
 def tell(*states: str, environment: Mapping[str, str] = os.environ) -> bool:
-    """Send states such as ``READY=1`` or ``WATCHDOG=1``; False where nobody listens."""
+    """Send states such as ``READY=1`` or ``WATCHDOG=1``; False where nobody takes them."""
     address = environment.get(SOCKET, "")
     if not address:
         return False
     if address.startswith("@"):
         address = f"\0{address[1:]}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as end:
+        end.settimeout(_TOLD_S)
         try:
             end.sendto("\n".join(states).encode(), address)
-        except OSError:  # systemd is being replaced by a newer one; the next sign will arrive
+        except OSError:  # systemd is busy, or being replaced by a newer one
             return False
     return True
 
@@ -83,5 +85,5 @@ def _watch(lives: Callable[[], bool], over: threading.Event, environment: Mappin
     every_s, ready = limit_s / 4 or _USUAL_S, False
     while not over.wait(every_s if ready else _STARTING_S):
         if lives() and not over.is_set():
-            tell(*(() if ready else ("READY=1",)), "WATCHDOG=1", environment=environment)
-            ready = True
+            told = tell(*(() if ready else ("READY=1",)), "WATCHDOG=1", environment=environment)
+            ready = ready or told

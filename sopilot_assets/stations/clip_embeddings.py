@@ -10,11 +10,12 @@ from typing import Final
 
 import pyarrow as pa
 
+from sopilot_assets.capture.erasures import video_is_gone
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.embedding.backends import known_model_id, made_model_id, ready_embedder
 from sopilot_assets.embedding.clips import load_embedding, save_embedding
 from sopilot_assets.embedding.embedder import Embedder
-from sopilot_assets.errors import ModelError, SopilotError
+from sopilot_assets.errors import ModelError, SopilotError, UnreadableVideo
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.store.home import Home, PartitionKey
@@ -57,6 +58,7 @@ class _Work:
     models: str
     model_id: str
     target: str
+    gone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,8 @@ def embed_one(work: _Work) -> _Done:
             target.unlink()
         else:
             return _Done(existing.clip_count, existing.reader, time.process_time() - started_s, reused=True)
+    if work.gone is not None:
+        raise UnreadableVideo(work.gone)
     embedding = ready_embedder(work.embedder, work.models).embed(at_hand(work.video))
     save_embedding(target, embedding)
     return _Done(embedding.clip_count, embedding.reader, time.process_time() - started_s, reused=False)
@@ -153,7 +157,16 @@ def _model(home: Home, task_id: str) -> tuple[str, str] | SopilotError:
 
 def _work(registry: Registry, key: PartitionKey, embedder: str, model_id: str) -> _Work:
     target = registry.home.embedding(model_id, key.video_id)
-    return _Work(key, registry.path(key), embedder, str(registry.home.models), model_id, str(target))
+    gone = video_is_gone(registry.home, str(key))
+    return _Work(
+        key,
+        registry.path(key),
+        embedder,
+        str(registry.home.models),
+        model_id,
+        str(target),
+        None if gone is None else gone.en,
+    )
 
 
 def _outcome(work: _Work, result: _Done | SopilotError) -> StationOutcome:

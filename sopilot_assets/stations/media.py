@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sopilot_assets.capture.erasures import video_is_gone
 from sopilot_assets.capture.registry import Recording, stored_file, tasks_of_file
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.privacy.covering import Covering
@@ -66,6 +67,8 @@ class Made:
 def still_of(home: Home, key: PartitionKey, at_ms: int) -> Made:
     """The picture of a recording at ``at_ms`` (see `on_grid`), as far as it is made."""
     target = _still_file(home, key, at_ms)
+    if (gone := video_is_gone(home, str(key))) is not None:
+        return Made(why=gone.en)
     if target.exists():
         return Made(target)
     return Made(why=_why_not(target))
@@ -97,6 +100,8 @@ def video_of(home: Home, recording: Recording) -> Made:
     """The file of a recording that browsers play: itself, where nothing of it is covered, or its proxy; as
     far as that is known and made.
     """
+    if (gone := video_is_gone(home, str(recording.key))) is not None:
+        return Made(why=gone.en)
     known = _playable_file(home, recording)
     if not known.exists():
         return Made(why=_why_not(known))

@@ -32,7 +32,7 @@ class ReviewWork:
     """All that one review page needs; ``golds``, ``gold_steps`` and ``gold_names`` are by video id.
 
     ``verifiability`` is the table of the task's reference, empty where there is none. ``steps_faults`` is why
-    nothing of ``steps.csv`` was taken.
+    nothing of ``steps.csv`` was taken, ``gone`` why there is no video of the recording any more.
     """
 
     home: Home
@@ -50,6 +50,7 @@ class ReviewWork:
     objections: tuple[Objection, ...] = ()
     steps_faults: tuple[Text, ...] = ()
     is_gold: bool = False
+    gone: Text | None = None
 
 
 def write_reviews(works: Iterable[ReviewWork], *, processes: int) -> Iterator[StationOutcome]:
@@ -87,13 +88,13 @@ def publish_review(work: ReviewWork) -> Sequence[StillPair]:
     covering = covering_for(work.home, work.task.task_id)
     shown = (*work.score.deviations, *work.score.suspected)
     stills = deviation_stills(
-        shown, trainee_video=work.trainee_video, gold_videos=work.golds, covering=covering
+        shown, trainee_video=_its_video(work), gold_videos=work.golds, covering=covering
     )
     html = review_page(
         task=work.task,
         score=work.score,
         alignment=work.alignment,
-        trainee_video=work.trainee_video,
+        trainee_video=_its_video(work),
         gold_videos=work.golds,
         gold_steps=work.gold_steps,
         row=work.row,
@@ -106,10 +107,17 @@ def publish_review(work: ReviewWork) -> Sequence[StillPair]:
         is_gold=work.is_gold,
         objections=work.objections,
         steps_faults=work.steps_faults,
-        video=None if covering else f"../{work.home.videos.name}/{quote(work.trainee_video.name)}",
+        video=None
+        if covering or work.gone
+        else f"../{work.home.videos.name}/{quote(work.trainee_video.name)}",
+        gone=work.gone,
     )
     publish_text(work.home.review(work.key), html)
     return stills
+
+
+def _its_video(work: ReviewWork) -> Path | None:
+    return None if work.gone else work.trainee_video
 
 
 def remove_reviews(home: Home, keys: Iterable[PartitionKey]) -> None:
@@ -136,7 +144,8 @@ def deviation_rows(score: Score) -> tuple[Mapping[str, Cell], ...]:
 def _with_videos(work: ReviewWork) -> ReviewWork:
     """The same work, with the videos it shows on this machine."""
     golds = {video_id: at_hand(path) for video_id, path in work.golds.items()}
-    return replace(work, trainee_video=at_hand(work.trainee_video), golds=golds)
+    its = work.trainee_video if work.gone else at_hand(work.trainee_video)
+    return replace(work, trainee_video=its, golds=golds)
 
 
 def _row(deviation: Deviation, state: str) -> dict[str, Cell]:

@@ -40,7 +40,7 @@ def review_page(
     task: TaskSpec,
     score: Score,
     alignment: Alignment,
-    trainee_video: Path,
+    trainee_video: Path | None,
     gold_videos: Mapping[str, Path],
     gold_steps: Mapping[str, Sequence[GoldStep]],
     row: Mapping[str, Field],
@@ -54,6 +54,7 @@ def review_page(
     objections: Sequence[Objection] = (),
     steps_faults: Sequence[Text] = (),
     video: str | None = None,
+    gone: Text | None = None,
 ) -> str:
     """One self-contained HTML file: the decision and what decided it, two players in step, the strip, the
     deviations with their stills, what else is possible, the steps' times, its origin; and behind a switch for
@@ -67,8 +68,9 @@ def review_page(
     is what this task's golds score against each other; ``is_gold`` says that the recording is one of them.
     ``objections`` are what people say against the decision, ``steps_faults`` why nothing of the golds'
     ``steps.csv`` was taken when it was made, and ``video`` is the address of the recording itself, relative
-    to the page, None where that is not shown. The same input gives the same bytes. Raises ``GoldError`` when
-    a gold that is named has no video, and ``UnreadableVideo``.
+    to the page, None where that is not shown; ``gone`` tells where there is no ``trainee_video``. The same
+    input gives the same bytes. Raises ``GoldError`` when a gold that is named has no video, and
+    ``UnreadableVideo``.
     """
     named = named_golds(score, alignment, gold_videos)
     review = Review(
@@ -78,9 +80,9 @@ def review_page(
         row=row,
         noise_floor_score=noise_floor_score,
         trainee_label=words.GOLD_UNDER_TEST if is_gold else words.TRAINEE,
-        trainee_source=data_uri(
-            playable(trainee_video, proxy_folder, alignment.video_id, covering), kind=_MP4
-        ),
+        trainee_source=""
+        if trainee_video is None
+        else data_uri(playable(trainee_video, proxy_folder, alignment.video_id, covering), kind=_MP4),
         golds=tuple(
             ReviewGold(
                 gold_id=gold_id,
@@ -94,6 +96,7 @@ def review_page(
         verifiability=verifiability,
         steps_faults=steps_faults,
         video=video,
+        gone=gone,
     )
     return render(
         "review.html.j2",

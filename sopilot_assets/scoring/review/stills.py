@@ -71,7 +71,7 @@ class StillPair:
 def deviation_stills(
     deviations: Sequence[Deviation],
     *,
-    trainee_video: Path,
+    trainee_video: Path | None,
     gold_videos: Mapping[str, Path],
     covering: Covering,
 ) -> tuple[StillPair, ...]:
@@ -79,8 +79,11 @@ def deviation_stills(
 
     What cannot be decoded, or has no video, becomes `Unreadable`.
     """
-    in_trainee = read_stills(
-        trainee_video, [deviation.trainee.middle_s for deviation in deviations], covering
+    moments = [deviation.trainee.middle_s for deviation in deviations]
+    in_trainee: Mapping[float, ReadMoment] = (
+        {time_s: Unreadable(time_s, "its video was removed") for time_s in moments}
+        if trainee_video is None
+        else read_stills(trainee_video, moments, covering)
     )
     times_s: dict[str, list[float]] = {}
     for deviation in deviations:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -82,6 +82,17 @@ def left_behind(home: Home, video_ids: Collection[str]) -> list[FoundFile]:
     return [_told(path, root) for path in sorted(_named(root, frozenset(video_ids)))]
 
 
+def pictures_of(home: Home, video_ids: Collection[str], keys: Collection[str]) -> list[FoundFile]:
+    """The videos of recordings and the pictures made of them, and the pages of these keys; what was computed
+    of them stays.
+    """
+    root = local_path(home.root)
+    names = frozenset(video_ids)
+    found = [path for top in ("videos", "proxies") for path in _named(root, names, tops=[top])]
+    found += [root / "reviews" / f"{key}.html" for key in keys]
+    return [_told(path, root) for path in sorted(found) if path.is_file()]
+
+
 def references_of(home: Home, video_ids: Collection[str]) -> Iterator[Path]:
     """The references that were made of one of these golds, with their calibrations: they hold how its clips
     look.
@@ -100,8 +111,8 @@ def _by_name(root: Path, plan: ErasurePlan) -> Iterator[Path]:
     yield from (root / "reviews" / f"{key}.html" for key in plan.pages)
 
 
-def _named(root: Path, video_ids: frozenset[str]) -> Iterator[Path]:
-    for path in _files(root):
+def _named(root: Path, video_ids: frozenset[str], tops: Sequence[str] | None = None) -> Iterator[Path]:
+    for path in _files(root, tops):
         if any(digits in video_ids for digits in _HASH.findall(path.name)):
             yield path
 
@@ -116,10 +127,9 @@ def _by_bytes(root: Path, wanted: Mapping[str, int]) -> Iterator[Path]:
             yield path
 
 
-def _files(root: Path) -> Iterator[Path]:
-    for top in sorted(os.listdir(root)):  # noqa: PTH208 - a path for each costs more than listing
-        if top in ELSEWHERE:
-            continue
+def _files(root: Path, tops: Sequence[str] | None = None) -> Iterator[Path]:
+    """The files below some folders of the home: below all that hold pictures where none are named."""
+    for top in tops or sorted(set(os.listdir(root)) - ELSEWHERE):  # noqa: PTH208 - a path for each costs more
         for folder, _, names in os.walk(root / top):
             yield from (Path(folder, name) for name in names)
 
