@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from rich.markup import escape
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, OF_TASK, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning, stage
+from sopilot_assets.texts.names import safe_name
 from sopilot_assets.upkeep.setting_up import prepare_home
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 with at_first_use():
     from sopilot_assets.defs import instance
     from sopilot_assets.defs.dagster_internals import old_runs
+    from sopilot_assets.people import export as exporting
     from sopilot_assets.people import persons
     from sopilot_assets.upkeep.erasing import erase as erasing
 
@@ -97,6 +100,28 @@ def erase(
             "ended; otherwise retention ends it tonight."
         )
         raise typer.Exit(1)
+
+
+@app.command(epilog=examples("sopilot person export p014", "sopilot person export p014 --out p014.zip"))
+def export(
+    person: CODE,
+    *,
+    out: Annotated[
+        Path | None, typer.Option(help="The zip to write. (Default: person-CODE.zip in this folder.)")
+    ] = None,
+    home: HOME,
+) -> None:
+    """Write everything about one person into a zip, to be handed over to that person.
+
+    Tables of recordings, results, times, labels and corrections, videos, pages, and an index in English and
+    Japanese. Other people are not named. The same home gives the same bytes.
+    """
+    target = out or Path(f"person-{safe_name(person)}.zip")
+    with stage("Collecting"):
+        done = exporting.export_person(home, person, target.absolute())
+    for key, why in done.without_page.items():
+        show_warning(f"{key}: no page: {why}")
+    say(f"{done.recordings} recordings, {done.videos} videos, {done.pages} pages: {escape(str(done.path))}")
 
 
 def _show(report: ErasureReport, *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +36,8 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.studies.errors import error_packet
 from sopilot_assets.studies.leakage import leakage_table
 from sopilot_assets.studies.spec import study_path
-from sopilot_assets.tasks import locked_versions
+from sopilot_assets.tasks import find_tasks, locked_versions, notice_of
+from sopilot_assets.texts.languages import Text
 
 _STILLS_OF: Final = ("false_negative", "false_positive")
 
@@ -84,8 +86,15 @@ def study_inputs(study: Study) -> DossierInputs:
         labels=_labels(study),
         pictures=pictures,
         stale=_stale(study) if split else {},
+        privacy=_privacy(study),
         versions=_versions(study.cases) if split else {},
     )
+
+
+def _privacy(study: Study) -> Sequence[tuple[Text, Text]]:
+    """Why people are filmed; nothing where the task's file cannot be used any more."""
+    task = find_tasks(study.home.root).tasks.get(study.spec.task)
+    return () if task is None else notice_of(study.home, task.privacy).lines
 
 
 def _protocol(study: Study) -> Protocol:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.errors import SopilotError
+from sopilot_assets.privacy.covering import Covering
 from sopilot_assets.privacy.policy import covering_for
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.scoring.result import Deviation, Objection, Score, Verifiability
@@ -20,7 +21,7 @@ from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.store.publish import local_path, publish_text
 from sopilot_assets.store.shared import at_hand, names_in_store, withdraw
-from sopilot_assets.tasks import TaskSpec
+from sopilot_assets.tasks import TaskSpec, notice_of
 from sopilot_assets.texts.languages import Text
 
 TIME_LIMIT_S: Final = 600.0
@@ -84,8 +85,14 @@ def write_review(work: ReviewWork) -> StationOutcome:
 
 def publish_review(work: ReviewWork) -> Sequence[StillPair]:
     """Publish one review page, and return the stills in it. The same work gives the same bytes."""
+    html, stills = page_for(work, covering_for(work.home, work.task.task_id))
+    publish_text(work.home.review(work.key), html)
+    return stills
+
+
+def page_for(work: ReviewWork, covering: Covering) -> tuple[str, Sequence[StillPair]]:
+    """The review page with so much covered in it, and its stills; nothing is published."""
     work = _with_videos(work)
-    covering = covering_for(work.home, work.task.task_id)
     shown = (*work.score.deviations, *work.score.suspected)
     stills = deviation_stills(
         shown, trainee_video=_its_video(work), gold_videos=work.golds, covering=covering
@@ -111,9 +118,9 @@ def publish_review(work: ReviewWork) -> Sequence[StillPair]:
         if covering or work.gone
         else f"../{work.home.videos.name}/{quote(work.trainee_video.name)}",
         gone=work.gone,
+        privacy=notice_of(work.home, work.task.privacy).lines,
     )
-    publish_text(work.home.review(work.key), html)
-    return stills
+    return html, stills
 
 
 def _its_video(work: ReviewWork) -> Path | None:

@@ -5,17 +5,27 @@ settings. Nothing of it judges anybody.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from sopilot_assets.settings import PrivacySettings
+from sopilot_assets.errors import ConfigError
+from sopilot_assets.settings import PrivacySettings, load_settings
+from sopilot_assets.store.home import Home
+from sopilot_assets.texts.languages import Text
 
 Said = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400, pattern=r"^[^\r\n]*$")
 ]
 RelativePlace = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 RelativeSize = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+
+
+WHY_FILMED: Final = Text("Why people are filmed", "撮影について")
+PURPOSE: Final = Text("Purpose of filming", "撮影の目的")
+LEGAL_BASIS: Final = Text("Legal basis", "法的根拠")
+CONTACT: Final = Text("Questions to", "問い合わせ先")
+KEPT: Final = Text("Videos of trainees are kept", "訓練生の映像の保存期間")
 
 
 class _Section(BaseModel):
@@ -65,7 +75,17 @@ class PrivacyNotice:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to tell."""
-        return not any((self.purpose, self.legal_basis, self.contact, self.keep_videos_days))
+        return not self.lines
+
+    @property
+    def lines(self) -> tuple[tuple[Text, Text], ...]:
+        """What is told, each with what it is called; the operator's words are the same in both languages."""
+        told = [(PURPOSE, self.purpose), (LEGAL_BASIS, self.legal_basis), (CONTACT, self.contact)]
+        lines = [(name, Text(said, said)) for name, said in told if said]
+        if days := self.keep_videos_days:
+            kept = Text(f"for {days} days after the last decision", f"最後の判定から {days} 日間")
+            lines.append((KEPT, kept))
+        return tuple(lines)
 
 
 def privacy_notice(settings: PrivacySettings, task: TaskPrivacy) -> PrivacyNotice:
@@ -76,3 +96,14 @@ def privacy_notice(settings: PrivacySettings, task: TaskPrivacy) -> PrivacyNotic
         contact=settings.contact,
         keep_videos_days=task.keep_videos_days,
     )
+
+
+def notice_of(home: Home, task: TaskPrivacy | None = None) -> PrivacyNotice:
+    """The same of a home; without a task what the installation says. While its settings cannot be read, which
+    doctor and an alert say, only the task's words.
+    """
+    try:
+        settings = load_settings(home).privacy
+    except ConfigError:
+        settings = PrivacySettings()
+    return privacy_notice(settings, task or TaskPrivacy())

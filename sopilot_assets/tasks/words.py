@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from sopilot_assets.tasks.privacy import LEGAL_BASIS, PURPOSE
 from sopilot_assets.tasks.spec import DeviationType, EmbedderName, Severity, Step, TaskSpec
 from sopilot_assets.texts.languages import Text
 
@@ -97,8 +98,8 @@ _FIELDS: Final[Mapping[str, Text]] = {
     "version": Text("Version", "版"),
     "steps": Text("Steps and their order", "手順とその順序"),
     "embedder": Text("How pictures are compared", "映像の比較方式"),
-    "privacy.purpose": Text("Purpose of filming", "撮影の目的"),
-    "privacy.legal_basis": Text("Legal basis", "法的根拠"),
+    "privacy.purpose": PURPOSE,
+    "privacy.legal_basis": LEGAL_BASIS,
     "privacy.keep_videos_days": Text("Videos are kept for days", "映像の保存日数"),
     "privacy.masked_regions": Text("Regions that are always masked", "常に隠す領域"),
     "quality_gate.enabled": Text("How it has to be filmed is looked at", "撮影の基準を使う"),

@@ -55,6 +55,7 @@ def review_page(
     steps_faults: Sequence[Text] = (),
     video: str | None = None,
     gone: Text | None = None,
+    privacy: Sequence[tuple[Text, Text]] = (),
 ) -> str:
     """One self-contained HTML file: the decision and what decided it, two players in step, the strip, the
     deviations with their stills, what else is possible, the steps' times, its origin; and behind a switch for
@@ -68,9 +69,9 @@ def review_page(
     is what this task's golds score against each other; ``is_gold`` says that the recording is one of them.
     ``objections`` are what people say against the decision, ``steps_faults`` why nothing of the golds'
     ``steps.csv`` was taken when it was made, and ``video`` is the address of the recording itself, relative
-    to the page, None where that is not shown; ``gone`` tells where there is no ``trainee_video``. The same
-    input gives the same bytes. Raises ``GoldError`` when a gold that is named has no video, and
-    ``UnreadableVideo``.
+    to the page, None where that is not shown; ``gone`` tells where there is no ``trainee_video``, and
+    ``privacy`` why people are filmed, line by line. The same input gives the same bytes. Raises ``GoldError``
+    when a gold that is named has no video, and ``UnreadableVideo``.
     """
     named = named_golds(score, alignment, gold_videos)
     review = Review(
@@ -102,5 +103,10 @@ def review_page(
         "review.html.j2",
         styles=("base.css", "review.css"),
         script="review.js",
-        values={**review_values(review), "contest": contest_section(objections), "covered_as": covering.tag},
+        values={
+            **review_values(review),
+            "contest": contest_section(objections),
+            "covered_as": covering.tag,
+            "privacy": privacy,
+        },
     )
