@@ -31,6 +31,10 @@ from installer.pages import write_pages
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EXTRAS: Final = "scale,vjepa2"
+FIRST_PATCHES_NEED: Final = ("async-timeout",)
+"""What some packages ask for on the first patch versions of this Python only, such as Debian 12's 3.11.2: the
+folder is for all of them.
+"""
 NAMESPACE: Final = "sopilot-bundle"
 """What a signature is for; `install.sh` names it too."""
 _LICENCE_FILE: Final = re.compile(r"(licen[cs]e|copying|notice|authors)", re.IGNORECASE)
@@ -95,10 +99,12 @@ def this_python() -> str:
 
 
 def make_wheels(folder: Path) -> None:
-    """A wheel of the project and of everything it needs, in the pinned versions."""
+    """A wheel of the project and of everything it needs, in the pinned versions, on any patch version of this
+    Python.
+    """
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(folder)]
     pins = ["--constraint", "constraints.txt", "--build-constraint", "constraints.txt"]
-    _run([*pip, *pins, f".[{EXTRAS}]"], cwd=ROOT)
+    _run([*pip, *pins, f".[{EXTRAS}]", *FIRST_PATCHES_NEED], cwd=ROOT)
 
 
 def _installed(bundle: Path, prefix: Path) -> Path:

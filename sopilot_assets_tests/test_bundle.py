@@ -6,7 +6,10 @@ import csv
 import hashlib
 import re
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from installer import bundle as bundles
 from installer import pages
@@ -45,6 +48,21 @@ def test_every_package_states_a_licence(tmp_path: Path) -> None:
     assert rows["dagster"]["licence"] == "Apache-2.0"
     assert (tmp_path / "licences" / f"numpy-{rows['numpy']['version']}").is_dir()
     assert int(rows["numpy"]["texts"]) > 1
+
+
+def test_the_folder_has_what_only_the_first_patch_versions_of_this_python_need() -> None:
+    """Debian 12 has Python 3.11.2, for which `redis` asks for one package more than for 3.11.3."""
+    minor = ".".join(map(str, sys.version_info[:2]))
+    first = {"extra": "", "python_full_version": f"{minor}.0"}
+    asked = {
+        requirement.name
+        for one in distributions()
+        for requirement in map(Requirement, one.requires or [])
+        if requirement.marker is not None
+        and requirement.marker.evaluate(first)
+        and not requirement.marker.evaluate({"extra": "", "python_full_version": f"{minor}.99"})
+    }
+    assert asked <= set(bundles.FIRST_PATCHES_NEED)
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import pandas as pd
 
-from sopilot_assets.capture.ledgers import ACTIVE, REPLACED, VIDEO_COLUMNS, WITHDRAWN, videos_ledger
+from sopilot_assets.capture.ledgers import ACTIVE, ERASED, REPLACED, VIDEO_COLUMNS, WITHDRAWN, videos_ledger
 from sopilot_assets.capture.promotions import Promotion, promoted_golds, promotions_ledger
 from sopilot_assets.errors import ConfigError, LedgerError
 from sopilot_assets.store.home import ROLES, VIDEO_ID_DIGITS, Home, PartitionKey
@@ -81,6 +81,8 @@ class Recording:
                 return f"withdrawn by {self.row['changed_by']}: {self.row['why']}"
             case str(status) if status == REPLACED:
                 return f"it was taken in before it was whole; {self.row['why']} is the whole recording"
+            case str(status) if status == ERASED:
+                return "it was erased at the wish of the person in it"
             case _:
                 return "retired: this recording was made a gold of its task"
 

@@ -115,10 +115,13 @@ class LabelChain:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """JPEGs by ``<case_id>/<name>.jpg``, none is right only without errors; and why there are none."""
+    """JPEGs by ``<case_id>/<name>.jpg``, none is right only without errors; why there are none; and the cases
+    that were erased at the wish of the person in them, which have none.
+    """
 
     stills: Mapping[str, bytes] | None = None
     lacking: Mapping[str, str] = field(default_factory=dict)
+    erased: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

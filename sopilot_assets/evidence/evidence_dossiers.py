@@ -10,6 +10,7 @@ from typing import Final
 import pandas as pd
 
 import sopilot_assets
+from sopilot_assets.capture.erasures import erased_hashes, erasures
 from sopilot_assets.dossier.inputs import (
     FULL,
     DossierInputs,
@@ -160,7 +161,10 @@ def _errors(study: Study) -> tuple[pd.DataFrame | None, Pictures]:
     outcome = study.policy.outcome(study.cases)
     errors = error_packet(study.cases[chosen].reset_index(drop=True), outcome.of(chosen))
     wrong = errors.loc[errors["error"].isin(_STILLS_OF), "case_id"]
-    return errors, Pictures(*error_stills(study.home, list(wrong), processes=os.cpu_count() or 1))
+    gone = frozenset(one.key for one in erased_hashes(erasures(study.home)).values())
+    shown = [one for one in wrong if one not in gone]
+    stills, lacking = error_stills(study.home, shown, processes=os.cpu_count() or 1)
+    return errors, Pictures(stills, lacking, gone)
 
 
 def _detections(study: Study) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from typing import Final
 import pyarrow as pa
 
 from sopilot_assets.capture.registry import Registry
-from sopilot_assets.embedding.backends import known_model_id, ready_embedder
+from sopilot_assets.embedding.backends import known_model_id, made_model_id, ready_embedder
 from sopilot_assets.embedding.clips import load_embedding, save_embedding
 from sopilot_assets.embedding.embedder import Embedder
 from sopilot_assets.errors import ModelError, SopilotError
@@ -75,6 +75,11 @@ def task_embedder(home: Home, task_id: str) -> Embedder:
 def task_model_id(home: Home, task_id: str) -> str:
     """The id of the model that a task asks for, known without loading it where that is possible."""
     return known_model_id(load_task(home.tasks / f"{task_id}.yaml").embedder.value, str(home.models))
+
+
+def task_model_if_made(home: Home, task_id: str) -> str | None:
+    """The same; None where the model would have to be made first. Nothing is written."""
+    return made_model_id(load_task(home.tasks / f"{task_id}.yaml").embedder.value, str(home.models))
 
 
 def embed_videos(

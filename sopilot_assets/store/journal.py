@@ -16,6 +16,7 @@ from upath import UPath
 
 from sopilot_assets.errors import LedgerError, StoreError
 from sopilot_assets.processes.posix.files import flush
+from sopilot_assets.store.home_format import refuse_unwritable_file
 from sopilot_assets.store.publish import local_path
 
 Line: TypeAlias = Mapping[str, object]
@@ -45,6 +46,7 @@ def append_journal(path: Path | UPath, lines: Iterable[Line]) -> None:
     if not data:
         return
     local = local_path(path)
+    refuse_unwritable_file(local)
     try:
         local.parent.mkdir(parents=True, exist_ok=True)
         is_new = not local.exists()

@@ -21,6 +21,7 @@ from upath import UPath
 
 from sopilot_assets.errors import StoreError
 from sopilot_assets.processes.posix.files import flush, lock_file
+from sopilot_assets.store.home_format import refuse_unwritable_file
 from sopilot_assets.store.shared import shared_home
 from sopilot_assets.store.shared_lock import held_everywhere
 
@@ -51,6 +52,7 @@ def publish_path(target: Path | UPath, write: Callable[[Path], None]) -> None:
     removed when ``write`` fails, and the old target stays.
     """
     local = local_path(target)
+    refuse_unwritable_file(local)
     temporary: Path | None = None
     placed = False
     try:
@@ -76,6 +78,7 @@ def publish_moved(source: Path, target: Path | UPath) -> None:
     Where they are not, a process that is killed may leave both; never none, and never half of ``target``.
     """
     local = local_path(target)
+    refuse_unwritable_file(local)
     placed = False
     try:
         _make_folder(local.parent)
@@ -97,6 +100,7 @@ def only_writer(lock: Path | UPath) -> Iterator[None]:
     share, it holds on all of them, and what the others wrote is there.
     """
     local = local_path(lock)
+    refuse_unwritable_file(local)
     with contextlib.ExitStack() as locks:
         locks.enter_context(_only_writer_here(local))
         if (shared := shared_home(local)) is not None:
@@ -130,6 +134,7 @@ def _only_writer_here(local: Path) -> Iterator[None]:
 def scratch_folder(parent: Path | UPath) -> Iterator[Path]:
     """A folder for unfinished work inside ``parent``, removed at the end whatever happened."""
     local = local_path(parent)
+    refuse_unwritable_file(local / TEMPORARY_PREFIX)
     local.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=local) as name:
         yield Path(name)

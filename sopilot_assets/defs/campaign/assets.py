@@ -6,7 +6,7 @@ from typing import Final
 import dagster as dg
 
 from sopilot_assets.defs.partitions import CAMPAIGN
-from sopilot_assets.defs.publish import in_folder, in_ledger, page, scalars, table
+from sopilot_assets.defs.publish import RawMetadata, in_folder, in_ledger, page, scalars, table
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import CAMPAIGN_TAG, CYCLE_TAG, work_tags
 from sopilot_assets.defs.web.addresses import PageAddresses
@@ -16,7 +16,7 @@ from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.upkeep.campaign.cycle import CycleWork, run_cycle
 from sopilot_assets.upkeep.campaign.deciding import Ending
 from sopilot_assets.upkeep.campaign.ending import summarise
-from sopilot_assets.upkeep.campaign.plan import load_plan, load_stop
+from sopilot_assets.upkeep.campaign.plan import CampaignPlan, load_plan, load_stop
 from sopilot_assets.upkeep.campaign.records import (
     FAULTS,
     StepOutcome,
@@ -57,6 +57,11 @@ def campaign_cycles(context: dg.AssetExecutionContext, home: HomeResource, clock
         now=clock.now,
     )
     results = run_cycle(work, on_step=lambda step: context.log.info("cycle %d: %s", cycle, step.name))
+    context.add_asset_metadata(cycle_metadata(plan, cycle, results), partition_key=plan.campaign_id)
+
+
+def cycle_metadata(plan: CampaignPlan, cycle: int, results: Mapping[str, StepResult]) -> RawMetadata:
+    """What a materialization says of a cycle with these results."""
     rows = [_step_row(result) for result in results.values()]
     facts: dict[str, Cell] = {
         "cycle": cycle,
@@ -66,7 +71,7 @@ def campaign_cycles(context: dg.AssetExecutionContext, home: HomeResource, clock
         "findings": sum(result.outcome is StepOutcome.FINDING for result in results.values()),
     }
     steps = {"steps": table(rows, columns=tuple(rows[0]))} if rows else {}
-    context.add_asset_metadata({**scalars(facts), **steps}, partition_key=plan.campaign_id)
+    return {**scalars(facts), **steps}
 
 
 @dg.asset_check(

@@ -219,6 +219,12 @@ def end_lost_starts(instance: DagsterInstance) -> list[str]:
     return lost
 
 
+def processes_at_work(instance: DagsterInstance) -> list[int]:
+    """The live processes of the runs that were launched on this machine."""
+    found = [file.read_text("ascii") for file in sorted(_folder(instance).glob("*")) if is_held(file)]
+    return [int(pid) for pid in found if pid]
+
+
 def process_tag() -> str:
     """What a run in the present process is tagged with: machine, process id and when the process began."""
     return f"{socket.gethostname()}:{os.getpid()}:{SinceBoot(boot_id(), began_s(os.getpid()))}"

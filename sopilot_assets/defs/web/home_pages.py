@@ -18,7 +18,7 @@ from sopilot_assets.errors import ConfigError
 from sopilot_assets.scoring.review import index_page
 from sopilot_assets.settings import DeskSettings, load_settings
 from sopilot_assets.stations.media import shown_as_filmed
-from sopilot_assets.stations.review_pages import review_page_of
+from sopilot_assets.stations.review_pages import is_page, review_page_of
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.store.shared import at_hand
@@ -83,20 +83,24 @@ class HomePages:
         """A file of the home as people may see it; a review page is made if need be."""
         if path.startswith("/videos/") and not shown_as_filmed(self._home, file.name):
             return HTMLResponse(_page("Covered / 非表示", _COVERED, self._desk()), 403, HEADERS)
+        if path.startswith("/reviews/") and path != "/reviews/index.html":
+            return self._review(PartitionKey.parse(file.stem), file)
         if at_hand(file).is_file():
             return FileResponse(file, headers=HEADERS, media_type=_kind(file))
         if path == "/reviews/index.html":
             return HTMLResponse(index_page(()), headers=HEADERS)
-        if path.startswith("/reviews/"):
-            return self._review(PartitionKey.parse(file.stem))
         return self._missing(path)
 
     def _missing(self, path: str) -> Response:
         missing = _page("Not found", f"<p>There is no {escape(path)}.</p>", self._desk())
         return HTMLResponse(missing, 404, HEADERS)
 
-    def _review(self, key: PartitionKey) -> Response:
-        """A review page that is not there yet; what the result says in words where there can be none."""
+    def _review(self, key: PartitionKey, file: Path) -> Response:
+        """A review page, made where it is not there yet; what the result says in words where there can be
+        none.
+        """
+        if is_page(self._home, key, at_hand(file)):
+            return FileResponse(file, headers=HEADERS, media_type=_kind(file))
         with self._making:
             found = review_page_of(self._home, key)
         if found.path is not None:

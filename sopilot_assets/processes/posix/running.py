@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Final
@@ -64,6 +65,21 @@ def end_with_starter() -> None:
     prctl = of_libc("prctl")
     if prctl is not None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def on_hangup(called: Callable[..., None]) -> None:
+    """Have a function called when this process gets SIGHUP."""
+    signal.signal(signal.SIGHUP, called)
+
+
+def send_to(address: str, text: str) -> bool:
+    """Send a text to a local socket, by its path or, after NUL, its name; False where nobody listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as end:
+        try:
+            end.sendto(text.encode(), address)
+        except OSError:
+            return False
+    return True
 
 
 def how_it_ended(code: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,16 @@ from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.texts.languages import Text
 
 _MP4: Final = "video/mp4"
+_COVERED_AS: Final = re.compile(rb'<meta name="covered-as" content="([^"]*)">')
+_HEAD_BYTES: Final = 4096
+"""The head of a page before its styles is shorter."""
+
+
+def covered_as(page: Path) -> str:
+    """The `Covering.tag` of what is covered in a page; empty where nothing is."""
+    with page.open("rb") as file:
+        found = _COVERED_AS.search(file.read(_HEAD_BYTES))
+    return found[1].decode() if found else ""
 
 
 def review_page(
@@ -88,5 +99,5 @@ def review_page(
         "review.html.j2",
         styles=("base.css", "review.css"),
         script="review.js",
-        values={**review_values(review), "contest": contest_section(objections)},
+        values={**review_values(review), "contest": contest_section(objections), "covered_as": covering.tag},
     )
