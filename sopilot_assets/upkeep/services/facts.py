@@ -42,8 +42,9 @@ class ServiceFacts:
 
     ``programs`` is the folder of the executables; ``account`` None means the units of a user's own systemd.
     ``parts`` are the services, of which ``only`` were asked for; empty: all that the home needs. ``writable``
-    are folders outside of the home. ``hidden`` says whether the folders of people can be hidden
-    from the services. ``gpu``: a graphics card of NVIDIA is used.
+    are folders outside of the home. ``hidden`` says whether the folders of people can be hidden from the
+    services, ``walled`` whether systemd can give them a view of the file system of their own. ``gpu``: a
+    graphics card of NVIDIA is used.
     """
 
     home: str
@@ -58,6 +59,7 @@ class ServiceFacts:
     worker_options: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
     hidden: bool = True
+    walled: bool = True
     gpu: bool = False
 
     def to_text(self) -> str:
@@ -94,7 +96,14 @@ class Wishes:
 
 
 def gather(
-    home: Home, *, python: Path, account: str | None, wishes: Wishes, before: ServiceFacts | None, gpu: bool
+    home: Home,
+    *,
+    python: Path,
+    account: str | None,
+    wishes: Wishes,
+    before: ServiceFacts | None,
+    walled: bool,
+    gpu: bool,
 ) -> ServiceFacts:
     """The facts of a home, of the installation that ``python`` belongs to.
 
@@ -113,6 +122,7 @@ def gather(
         parts=(Part.DAEMON, Part.WEB, Part.DESK, *((Part.WORKER,) if _has_workers(home) else ())),
         writable=outside,
         hidden=not any(_below(path, one) for path in needed for one in _HIDDEN),
+        walled=walled,
         gpu=gpu,
     )
     return _wished(facts, wishes, before)

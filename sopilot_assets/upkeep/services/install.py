@@ -75,6 +75,7 @@ class Services:
             account=account,
             wishes=wishes,
             before=before,
+            walled=self.systemd.can_wall(),
             gpu=_NVIDIA.exists(),
         )
 
@@ -145,6 +146,7 @@ class Services:
                 account=facts.account,
                 wishes=Wishes(),
                 before=facts,
+                walled=facts.walled,
                 gpu=facts.gpu,
             )
         except (ConfigError, OSError):  # the home is gone, or may not be read by whoever asks

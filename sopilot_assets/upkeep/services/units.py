@@ -44,15 +44,14 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 UMask=0027
 """
 
-# What only the system's own systemd may do. /proc stays whole: whether the process of a run lives is read
-# there, whoever started it. MemoryDenyWriteExecute is not set: numba compiles while it runs.
+# What needs a view of the file system of one's own. /proc stays whole: whether the process of a run lives is
+# read there, whoever started it. MemoryDenyWriteExecute is not set: numba compiles while it runs.
 _WALLED: Final = """
 ProtectSystem=strict
 PrivateTmp=yes
 ProtectClock=yes
 ProtectHostname=yes
 ProtectControlGroups=yes
-ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
 KeyringMode=private
@@ -174,7 +173,7 @@ def _environment(facts: ServiceFacts) -> list[str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",  # where it hung stands in the journal
         "TMPDIR": "%C/sopilot/tmp",
-        **({"HOME": "%C/sopilot"} if facts.account else {}),
+        "HOME": "%C/sopilot",
     }
     return [
         *([f"User={facts.account}"] if facts.account else []),
@@ -201,7 +200,7 @@ def _ending(part: Part) -> list[str]:
 
 
 def _walls(facts: ServiceFacts, part: Part) -> list[str]:
-    if not facts.account:
+    if not facts.walled:
         return []
     writable = [_quoted(facts.home), *(_quoted(one, absent=True) for one in facts.writable)]
     low = part is Part.DESK and facts.desk_port < 1024
@@ -213,7 +212,13 @@ def _walls(facts: ServiceFacts, part: Part) -> list[str]:
         f"ProtectHome={'yes' if facts.hidden else 'read-only'}",
         f"ReadWritePaths={' '.join(writable)}",
         *_WALLED.strip().splitlines(),
+        *_whose(facts),
     ]
+
+
+def _whose(facts: ServiceFacts) -> list[str]:
+    """Walls of the system's own systemd, or what a person's one needs to build the others."""
+    return ["ProtectKernelLogs=yes"] if facts.account else ["PrivateUsers=yes"]
 
 
 def _clock_timer() -> str:
@@ -234,7 +239,8 @@ def _clock_service(facts: ServiceFacts) -> str:
     # the daemon waits by the clock on the wall, and would stand still for as long as that was set back
     whose = "" if facts.account else "--user "
     command = f"systemctl {whose}try-reload-or-restart {unit_of(Part.DAEMON)}"
-    walls = ["ProtectHome=yes", "PrivateDevices=yes", "PrivateNetwork=yes", *_WALLED.strip().splitlines()]
+    hidden = "yes" if facts.account else "read-only"  # a person's own systemd listens below /run/user
+    walls = [f"ProtectHome={hidden}", "PrivateDevices=yes", *_WALLED.strip().splitlines(), *_whose(facts)]
     guards = _GUARDED.replace("AF_UNIX AF_INET AF_INET6", "AF_UNIX").strip().splitlines()
     return "\n".join(
         [
@@ -243,7 +249,7 @@ def _clock_service(facts: ServiceFacts) -> str:
             "[Service]",
             "Type=oneshot",
             f"ExecStart={command}",
-            *(["CapabilityBoundingSet=", *walls] if facts.account else []),
+            *(["CapabilityBoundingSet=", *walls] if facts.walled else []),
             *guards,
             "",
         ]

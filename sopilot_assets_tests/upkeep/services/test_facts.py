@@ -14,6 +14,7 @@ from sopilot_assets.upkeep.services.facts import (
     Wishes,
     gather,
     missing_variables,
+    must_stay,
     programs_beside,
     variables,
 )
@@ -33,7 +34,7 @@ AS_BEFORE = Wishes()
 def gathered(
     home: Home, python: Path, wishes: Wishes = AS_BEFORE, before: ServiceFacts | None = None
 ) -> ServiceFacts:
-    return gather(home, python=python, account=None, wishes=wishes, before=before, gpu=False)
+    return gather(home, python=python, account=None, wishes=wishes, before=before, walled=True, gpu=False)
 
 
 @pytest.fixture
@@ -109,6 +110,7 @@ def test_what_cannot_be_is_refused(home: Home, python: Path, wishes: Wishes, sai
 def test_a_home_that_is_not_there_or_would_be_emptied_is_refused(home: Home, python: Path) -> None:
     with pytest.raises(ConfigError, match=r"expected a home, found no dagster/dagster\.yaml .* home init"):
         gathered(home, python)
-    shared = Home.at("/tmp/sopilot-of-nobody")
-    with pytest.raises(ConfigError, match="expected a home"):
-        gather(shared, python=python, account="sopilot", wishes=Wishes(), before=None, gpu=False)
+    with pytest.raises(ConfigError, match="expected a folder that stays"):
+        must_stay(ServiceFacts("/tmp/home", "/opt/sopilot/bin", "sopilot"))
+    with pytest.raises(ConfigError, match="expected a path without control characters"):
+        must_stay(ServiceFacts("/data/a\nExecStart=b", "/opt/sopilot/bin", "sopilot"))
