@@ -85,8 +85,10 @@ def _assets() -> list[dg.AssetKey]:
 
 
 @contextmanager
-def idle_stations() -> Iterator[None]:
-    """The assets call stations that give an outcome for every recording and do nothing."""
+def idle_stations(picture: bytes = PICTURE) -> Iterator[None]:
+    """The assets call stations that give an outcome for every recording and do nothing; a score has this
+    picture.
+    """
 
     def outcomes(_home: object, keys: Sequence[PartitionKey], **_: object) -> list[StationOutcome]:
         figures = {
@@ -103,7 +105,7 @@ def idle_stations() -> Iterator[None]:
             {"type": "missing_step", "severity": "critical", "from_s": 3.5, "to_s": 3.5, "what": "A step."}
         ]
         return [
-            StationOutcome(key, metadata={"score": 91.5}, table=rows, picture_png=PICTURE) for key in keys
+            StationOutcome(key, metadata={"score": 91.5}, table=rows, picture_png=picture) for key in keys
         ]
 
     idle = {

@@ -50,6 +50,16 @@ def in_ledger(ledger: Callable[[Home], Ledger]) -> dict[str, str | dg.TableSchem
     }
 
 
+def in_folder(*names: str) -> dict[str, str]:
+    """Where an asset keeps its files, in the home of the environment: metadata of its definition."""
+    return {"dagster/uri": HomeResource().home.root.joinpath(*names).as_uri()}
+
+
+def rows_in(ledger: Ledger) -> dict[str, int]:
+    """How many rows count in a ledger now: metadata of a materialization."""
+    return {"dagster/row_count": int(ledger.query("select count(*) as rows from latest")["rows"].iloc[0])}
+
+
 def publish_outcomes(
     context: dg.AssetExecutionContext,
     outcomes: Sequence[StationOutcome],

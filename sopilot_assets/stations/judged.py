@@ -9,6 +9,7 @@ from typing import Final
 
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.alignment.stored import load_alignment, load_problem
+from sopilot_assets.capture.erasures import video_is_gone
 from sopilot_assets.capture.registry import Recording, retired_keys
 from sopilot_assets.errors import GoldError, SopilotError, VideoError
 from sopilot_assets.processes.limited import map_limited
@@ -147,6 +148,7 @@ def _review(
             by.limits(recording.task_id).review,
         ),
         is_gold=recording.role == "gold",
+        gone=video_is_gone(by.home, str(recording.key)),
         row={"file_name": row["original_name"]}
         | {name: row[name] for name in shown if name != "original_name"},
         steps_faults=by.golds(recording.task_id).steps_faults,

@@ -15,7 +15,9 @@ from typing import Final
 
 from sopilot_assets.errors import GoldError, SopilotError
 from sopilot_assets.labels.contests import contested
+from sopilot_assets.privacy.policy import covering_for
 from sopilot_assets.processes.limited import map_limited
+from sopilot_assets.scoring.review.page import covered_as
 from sopilot_assets.scoring.verdict import Verdict
 from sopilot_assets.stations.review_now import ANOTHER, ResultNow, result_now, score_row_of
 from sopilot_assets.stations.reviews import (
@@ -61,7 +63,14 @@ def review_pages(home: Home, keys: Sequence[PartitionKey], *, processes: int = 1
 def review_page_of(home: Home, key: PartitionKey) -> PageOf:
     """The page of one recording, made now where it is not there yet."""
     page = at_hand(local_path(home.review(key)))
-    return PageOf(key, page) if page.is_file() else next(review_pages(home, [key]))
+    return PageOf(key, page) if is_page(home, key, page) else next(review_pages(home, [key]))
+
+
+def is_page(home: Home, key: PartitionKey, page: Path) -> bool:
+    """Whether there is the page of a recording, and what has to be covered by now is covered in it; one that
+    was made when settings or task said otherwise is none.
+    """
+    return page.is_file() and covered_as(page) == covering_for(home, key.task_id).tag
 
 
 def make_page(wanted: tuple[Home, PartitionKey]) -> PageOf:
@@ -69,7 +78,7 @@ def make_page(wanted: tuple[Home, PartitionKey]) -> PageOf:
     home, key = wanted
     page = at_hand(local_path(home.review(key)))
     for _ in range(_TRIES):
-        if page.is_file():
+        if is_page(home, key, page):
             return PageOf(key, page)
         told = result_now(home, key)
         if told is None:

@@ -15,9 +15,8 @@ from sopilot_assets.reference.ledger import ReferenceState, reference_states
 from sopilot_assets.scoring.ledger import algorithm_version, recording_cells, row_source, scores_ledger
 from sopilot_assets.scoring.limits import GOLDS
 from sopilot_assets.stations.adoptions import deciding_policies
-from sopilot_assets.stations.clip_embeddings import embeddings_ledger, task_model_id
+from sopilot_assets.stations.clip_embeddings import embeddings_ledger, task_model_id, task_model_if_made
 from sopilot_assets.stations.gold_inputs import (
-    EmbeddingModels,
     GoldInputs,
     embedding_models,
     gold_inputs,
@@ -59,7 +58,7 @@ class OutdatedScores:
     already: int
 
 
-def stale_scores(home: Home) -> pd.DataFrame:
+def stale_scores(home: Home, *, make_models: bool = True) -> pd.DataFrame:
     """The active recordings whose newest score was made by something older than what would make it now.
 
     Columns ``key``, ``task_id``, ``video_id``, ``why`` (missing, algorithm, task, model, reference, policy:
@@ -68,7 +67,11 @@ def stale_scores(home: Home) -> pd.DataFrame:
     ``scored_with``, ``current`` and ``embedded`` (whether its embedding is by the task's present model); one
     row a recording, ordered by key. Recordings of tasks whose file cannot be used are left out: nobody knows
     what would make their scores now.
+
+    To know the model of a task it is made where it never was. With ``make_models`` false nothing is written,
+    and no score counts as stale for a model that was never made.
     """
+    model_of = task_model_id if make_models else task_model_if_made
     scored = {str(row["key"]): row for row in plain_rows(scores_ledger(home).query(_NEWEST))}
     models = {
         str(row["key"]): row["model_id"] for row in plain_rows(embeddings_ledger(home).query(_EMBEDDED))
@@ -85,7 +88,13 @@ def stale_scores(home: Home) -> pd.DataFrame:
             continue
         if task_id not in now:
             by = policies.get(task_id, GOLDS)
-            now[task_id] = _current(home, tasks[task_id], registry, usable, states.get(task_id), by)
+            by_golds = _by_golds(
+                tasks[task_id],
+                gold_inputs(home, tasks[task_id], registry=registry, models=usable),
+                states.get(task_id),
+                by,
+            )
+            now[task_id] = replace(by_golds, model=model_of(home, task_id))
         row = scored.get(key)
         reasons = _reasons(row, now[task_id], models.get(key), recording)
         reasons = reasons or _times_reason(row, timed.get(key))
@@ -180,18 +189,6 @@ _ALIKE: Final = (
 )
 _EMBEDDED: Final = "select key, model_id from latest"
 _TIMED: Final = f"select key, {', '.join(MADE_BY)} from latest where number = 0"  # noqa: S608 - constants
-
-
-def _current(
-    home: Home,
-    task: TaskSpec,
-    registry: Registry,
-    models: EmbeddingModels,
-    state: ReferenceState | None,
-    policy: str,
-) -> _Now:
-    inputs = gold_inputs(home, task, registry=registry, models=models)
-    return replace(_by_golds(task, inputs, state, policy), model=task_model_id(home, task.task_id))
 
 
 def _by_golds(task: TaskSpec, inputs: GoldInputs, state: ReferenceState | None, policy: str) -> _Now:

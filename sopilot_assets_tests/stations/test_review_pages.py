@@ -14,7 +14,9 @@ from sopilot_assets.capture.registry import Registry
 from sopilot_assets.defs.web.home_pages import HomePages
 from sopilot_assets.labels.chain import append_events
 from sopilot_assets.labels.events import Draft, RaterVerdict, Source
+from sopilot_assets.privacy.covering import Covering
 from sopilot_assets.scoring.ledger import COLUMNS, scores_ledger
+from sopilot_assets.scoring.review.page import covered_as
 from sopilot_assets.stations import judged, review_pages
 from sopilot_assets.stations.contests import show_contests
 from sopilot_assets.stations.outcome import StationOutcome
@@ -23,7 +25,7 @@ from sopilot_assets.stations.review_pages import make_page, review_page_of
 from sopilot_assets.stations.scores import FEW_PAGES, score_videos
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Row
-from sopilot_assets.store.publish import local_path
+from sopilot_assets.store.publish import local_path, publish_text
 from sopilot_assets_tests.cli.running import sopilot
 
 AT = "2026-02-01T00:00:00+00:00"
@@ -64,6 +66,25 @@ def test_of_many_that_are_scored_again_a_page_is_made_when_it_is_asked_for_with_
     assert pages(home) == {f"{first}.html": before[f"{first}.html"]}
     assert sopilot(home, "score", "render").exit_code == 0
     assert pages(home) == before
+
+
+def test_a_page_of_before_faces_were_covered_is_made_anew_when_somebody_looks(home: Home) -> None:
+    key = keys(home)[0]
+    page, before = local_path(home.review(key)), pages(home)
+    client = TestClient(HomePages(Starlette(), home))
+    assert client.get(f"/reviews/{page.name}").content == before[page.name]
+    publish_text(home.root / "settings.yaml", "privacy: {blur_faces: everywhere}\n")
+    covered = client.get(f"/reviews/{page.name}").text
+    assert covered_as(page) == Covering(faces=True).tag
+    assert covered == page.read_text("utf-8")
+    assert "../videos/" in before[page.name].decode()
+    assert "../videos/" not in covered
+    assert review_page_of(home, key).path == page
+    assert {name: data for name, data in pages(home).items() if name != page.name} == {
+        name: data for name, data in before.items() if name != page.name
+    }
+    (home.root / "settings.yaml").unlink()
+    assert client.get(f"/reviews/{page.name}").content == before[page.name]
 
 
 def test_few_that_are_scored_again_and_first_scores_have_their_pages_at_once(home: Home) -> None:

@@ -14,8 +14,8 @@ from uuid import uuid4
 from upath import UPath
 
 from sopilot_assets.errors import BackupError
+from sopilot_assets.processes.posix.files import flush
 from sopilot_assets.stations.outcome import Progress
-from sopilot_assets.store.publish import flush
 from sopilot_assets.upkeep.backup.contents import BEFORE, RESTORING
 from sopilot_assets.upkeep.backup.repository import Repository, file_hash
 from sopilot_assets.upkeep.backup.snapshot import Snapshot, StoredFile, path_of
