@@ -35,8 +35,7 @@ def tell(*states: str, environment: Mapping[str, str] = os.environ) -> bool:
     if address.startswith("@"):
         address = f"\0{address[1:]}"
     # not told where systemd is busy, or being replaced by a newer one: the next sign will arrive
-    return send_to(address, "
-".join(states), patience_s=_TOLD_S)
+    return send_to(address, "\n".join(states), patience_s=_TOLD_S)
 
 
 @contextmanager
