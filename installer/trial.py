@@ -27,7 +27,10 @@ HOME: Final = "/var/lib/sopilot/home"
 SOPILOT: Final = "/opt/sopilot/bin/sopilot"
 SERVICES: Final = ("sopilot-daemon.service", "sopilot-web.service", "sopilot-desk.service")
 DROP: Final = f"{HOME}/capture/filter_change/trainee/site_a"
-PACKAGES: Final = "systemd,systemd-sysv,dbus,python3,python3-venv,openssh-client,procps,iproute2"
+PACKAGES: Final = (
+    *("systemd", "systemd-sysv", "libpam-systemd", "dbus-user-session"),
+    *("python3", "python3-venv", "openssh-client", "procps", "iproute2"),
+)
 EXPOSED_MAX: Final = 4.0
 _POLL_S: Final = 1.0
 _PATH: Final = "PATH=/opt/sopilot/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -51,7 +54,9 @@ class Machine:
             part = base.with_name(f"{base.name}.part")
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
-            _must(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(part)])
+            _must(
+                ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", "bookworm", str(part)]
+            )
             part.rename(base)
         shutil.rmtree(self.root, ignore_errors=True)
         _must(["cp", "-a", "--reflink=auto", str(base), str(self.root)])
@@ -185,15 +190,7 @@ class Trial:
         """SIGSTOP of all three: the watchdog ends them, and others start."""
         before = {name: self.machine.shown(name, "MainPID") for name in SERVICES}
         self.machine.run("kill", "-STOP", *before.values())
-        for name, pid in before.items():
-            until(
-                f"{name} to be started again",
-                lambda name=name, pid=pid: (
-                    self.machine.shown(name, "MainPID") not in (pid, "0")
-                    and self.machine.shown(name, "ActiveState") == "active"
-                ),
-                300,
-            )
+        until("other processes", lambda: all(self._is_another(*one) for one in before.items()), 600)
         said = self.machine.run("journalctl", "--quiet", "--output=cat", "--grep", "Watchdog timeout")
         ended = [name for name in SERVICES if f"{name}: Watchdog timeout" in said]
         if len(ended) != len(SERVICES):
@@ -205,8 +202,7 @@ class Trial:
         """The clock is set: the daemon begins anew."""
         before = self.machine.shown(SERVICES[0], "MainPID")
         self.machine.run("sh", "-c", 'date --set "$(date --rfc-3339=ns)"')
-        until("another daemon", lambda: self.machine.shown(SERVICES[0], "MainPID") not in (before, "0"), 90)
-        until("it is ready", lambda: self.machine.shown(SERVICES[0], "ActiveState") == "active", 90)
+        until("another daemon", lambda: self._is_another(SERVICES[0], before), 300)
         return "the daemon began anew"
 
     def stop_and_start(self) -> str:
@@ -269,6 +265,29 @@ class Trial:
             raise Wrong("expected the home to be as it was")
         return "nothing is left of it; the home stays"
 
+    def of_a_person(self) -> str:
+        """The same for a person's own account, without root: installed, killed, removed."""
+        self.machine.run("useradd", "--create-home", "ada")
+        self.machine.run("loginctl", "enable-linger", "ada")
+        number = self.machine.run("id", "--user", "ada").strip()
+        place = ["HOME=/home/ada", f"XDG_RUNTIME_DIR=/run/user/{number}"]
+        ada = ["setpriv", "--reuid=ada", "--regid=ada", "--init-groups", "env", *place]
+        until("ada's systemd", lambda: self._says([*ada, "systemctl", "--user", "is-system-running"]), 60)
+        home = ["--home", "/home/ada/home"]
+        self.machine.run(*ada, SOPILOT, *home, "home", "init")
+        self.machine.run(*ada, SOPILOT, *home, "service", "install", "--user")
+        self.machine.run(*ada, SOPILOT, "service", "status", "--user")
+        rated = self._exposure(SERVICES[0], *ada, user=True)
+        show = [*ada, "systemctl", "--user", "show", "--property=MainPID", "--value", SERVICES[0]]
+        before = self.machine.run(*show).strip()
+        self.machine.run("kill", "-KILL", before)
+        until("another daemon", lambda: self.machine.run(*show).strip() not in (before, "0"), 120)
+        self.machine.run(*ada, SOPILOT, "service", "uninstall", "--user")
+        return f"walls {rated}"
+
+    def _says(self, command: Sequence[str]) -> bool:
+        return self.machine.try_run(*command).strip() in ("running", "degraded")
+
     def _scored_after(self, disturb: Callable[[], None], count: int) -> str:
         """Drop some recordings, disturb, and wait until all have a score."""
         wanted = self._scores() + count
@@ -290,16 +309,22 @@ class Trial:
         wrong = [one for one in shown if not one["state"].startswith("active") or one["unit"] != "as written"]
         if wrong:
             raise Wrong(f"sopilot service status: {wrong}")
-        for port in (8000, 3000):
-            asks = f"import urllib.request as u; u.urlopen('http://127.0.0.1:{port}/', timeout=20).read()"
+        for page in ("8000/sign-in", "3000/server_info"):
+            asks = f"import urllib.request as u; u.urlopen('http://127.0.0.1:{page}', timeout=60).read()"
             self.machine.run("python3", "-c", asks)
 
-    def _exposure(self, unit: str) -> float:
-        told = self.machine.run("systemd-analyze", "security", "--no-pager", unit)
+    def _exposure(self, unit: str, *before: str, user: bool = False) -> float:
+        whose = ["--user"] if user else []
+        told = self.machine.run(*before, "systemd-analyze", *whose, "security", "--no-pager", unit)
         found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", told)
         if not found:
             raise Wrong(told)
         return float(found[1])
+
+    def _is_another(self, unit: str, before: str) -> bool:
+        """Whether another process than before is ready."""
+        is_new = self.machine.shown(unit, "MainPID") not in (before, "0")
+        return is_new and self.machine.shown(unit, "ActiveState") == "active"
 
     def _are(self, state: str) -> bool:
         return all(self.machine.shown(name, "ActiveState") == state for name in SERVICES)
@@ -356,6 +381,7 @@ def _steps(trial: Trial) -> int:
         trial.reboot,
         trial.update,
         trial.uninstall,
+        trial.of_a_person,
     )
     for step in steps:
         try:

@@ -13,7 +13,7 @@ from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.cli.options import AS_JSON, HOME, NEW_HOME, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning
 from sopilot_assets.store.home import Home
-from sopilot_assets.upkeep.services.facts import DESK_PORT, WEB_PORT, Wishes, missing_variables
+from sopilot_assets.upkeep.services.facts import DESK_PORT, WEB_PORT, Part, Wishes, missing_variables
 from sopilot_assets.upkeep.services.install import Services, ServiceState
 from sopilot_assets.upkeep.services.place import Place
 from sopilot_assets.upkeep.services.systemd import Systemd
@@ -34,6 +34,7 @@ USER = Annotated[
         "sopilot service install",
         "sopilot service install --dry-run",
         "sopilot service install --user",
+        "sopilot service install --only worker",
         'sopilot service install --desk-options "--behind-proxy https://desk.example.org"',
     )
 )
@@ -64,6 +65,14 @@ def install(
         str | None,
         typer.Option(help="Further options of `sopilot web serve`, in one word.", show_default=False),
     ] = None,
+    worker_options: Annotated[
+        str | None,
+        typer.Option(help="Further options of `sopilot worker run`, in one word.", show_default=False),
+    ] = None,
+    only: Annotated[
+        list[Part] | None,
+        typer.Option(help="Only this service; again for more. On a further machine of several: worker."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only print the files that would be written.")
     ] = False,
@@ -74,7 +83,8 @@ def install(
     Called again, it changes what has to change and starts that again; what was chosen before stays chosen.
     """
     services = _services(user=user)
-    wishes = Wishes(account, desk_port, web_port, desk_options, web_options)
+    chosen = tuple(only) if only else None
+    wishes = Wishes(account, desk_port, web_port, desk_options, web_options, worker_options, chosen)
     if dry_run:
         for path, text in services.place.files(services.plan(home, wishes)).items():
             sys.stdout.write(f"# {path}\n{text}\n")
@@ -85,12 +95,18 @@ def install(
     for path in done.changed:
         say(f"{'Wrote' if path.exists() else 'Removed'} {escape(str(path))}")
     say(escape(f"Started: {', '.join(done.started)}" if done.started else "Everything runs as it should."))
-    say(
-        f"The desk: http://127.0.0.1:{done.facts.desk_port}   Dagster: http://127.0.0.1:{done.facts.web_port}"
-    )
-    _warn_of_secrets(home, services.place)
-    if user:
+    facts = done.facts
+    for part, name, port in (
+        (Part.DESK, "The desk", facts.desk_port),
+        (Part.WEB, "Dagster's page", facts.web_port),
+    ):
+        if part in facts.parts:
+            say(f"{name} listens on port {port}.")
+    if facts.account:
+        say(escape(f"Type commands as {facts.account}: sudo -u {facts.account} {facts.programs}/sopilot ..."))
+    else:
         say("They end when you log out, unless `loginctl enable-linger` keeps them.")
+    _warn_of_secrets(home, services.place)
 
 
 @app.command(epilog=examples("sopilot service status", "sopilot service status --user --json"))

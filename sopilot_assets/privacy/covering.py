@@ -108,7 +108,7 @@ def face_tracks(
 
 
 def sighted(image: NDArray[np.uint8], time_s: float, *, short_side: int = LOOKED_SHORT_SIDE) -> Sighting:
-    """The faces in a picture (h, w, 3) of a video at a time, enlarged where it is below ``short_side``."""
+    """The faces in a picture (h, w, 3) of a video; one that is smaller than ``short_side`` is enlarged."""
     larger = min(short_side / min(image.shape[:2]), MOST_ENLARGED)
     if larger > 1:
         image = cv2.resize(image, None, fx=larger, fy=larger).astype(np.uint8, copy=False)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import http.client
 import os
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Final
+
+from sopilot_assets.processes.posix.running import send_to
 
 SOCKET: Final = "NOTIFY_SOCKET"
 """The variable that names the socket which systemd listens on."""
@@ -33,13 +34,8 @@ def tell(*states: str, environment: Mapping[str, str] = os.environ) -> bool:
         return False
     if address.startswith("@"):
         address = f"\0{address[1:]}"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as end:
-        end.settimeout(_TOLD_S)
-        try:
-            end.sendto("\n".join(states).encode(), address)
-        except OSError:  # systemd is busy, or being replaced by a newer one
-            return False
-    return True
+    # not told where systemd is busy, or being replaced by a newer one: the next sign will arrive
+    return send_to(address, "\n".join(states), patience_s=_TOLD_S)
 
 
 @contextmanager

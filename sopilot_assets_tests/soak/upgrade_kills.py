@@ -13,6 +13,7 @@ where anything else is found.
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import shutil
 import sys
@@ -29,7 +30,7 @@ from sopilot_assets.errors import FormatError
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.home_format import FORMAT_FILE, HOME_FORMAT, read_format
-from sopilot_assets.store.publish import publish_text
+from sopilot_assets.store.publish import publish_text, sweep_unfinished
 from sopilot_assets.upkeep.conditions.home import ledgers
 from sopilot_assets.upkeep.conditions.situation import Situation
 from sopilot_assets_tests.soak.killing import PRELOADED, Runner, killed
@@ -64,6 +65,7 @@ class Upgrading:
     chance: random.Random
     usual_s: dict[str, float] = field(default_factory=dict)
     kills: Counter[tuple[str, str, State]] = field(default_factory=Counter)
+    swept: int = 0
     faults: list[str] = field(default_factory=list)
 
     @classmethod
@@ -123,6 +125,7 @@ class Upgrading:
         """Enter what is wrong with the home."""
         copy = self.home.with_name("copy")
         shutil.copytree(self.home, copy)
+        self.swept += sweep_unfinished(copy, older_than_s=-math.inf, now_s=0)
         told = ledgers(Situation(Home.at(copy), datetime.now(UTC), {})).conditions
         faults = [*torn_databases(copy), *(one.what for one in told)]
         if state == "neither" or (wanted is not None and state != wanted):
@@ -141,7 +144,8 @@ class Upgrading:
         for command, moment in sorted({(command, moment) for command, moment, _ in self.kills}):
             counts = " | ".join(str(self.kills[command, moment, state]) for state in states)
             lines.append(f"| {command} | {moment} | {counts} |")
-        lines += ["", f"{self.kills.total()} kills. Faults: {len(self.faults)}", *self.faults]
+        lines += ["", f"Unfinished files left behind, never read: {self.swept}"]
+        lines += [f"{self.kills.total()} kills. Faults: {len(self.faults)}", *self.faults]
         return "\n".join(lines)
 
 

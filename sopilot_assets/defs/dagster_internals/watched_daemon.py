@@ -27,6 +27,7 @@ from sopilot_assets.defs.dagster_internals.launcher import processes_at_work
 from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.processes.held_file import take
+from sopilot_assets.processes.posix.running import on_hangup
 from sopilot_assets.processes.watchdog import SOCKET, watched
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.setting_up import dagster_home
@@ -55,7 +56,7 @@ def serve(home: Home) -> None:
         )
     os.environ.update(environment(home))
     goes_on = _Successor()
-    signal.signal(signal.SIGHUP, goes_on)
+    on_hangup(goes_on)
     try:
         with local_instance(home) as instance:
             _serve(instance, home)

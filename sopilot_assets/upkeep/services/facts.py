@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from pydantic import BaseModel
 
 from sopilot_assets.errors import ConfigError
@@ -42,20 +41,25 @@ class ServiceFacts:
     """Everything that the text of the units follows from.
 
     ``programs`` is the folder of the executables; ``account`` None means the units of a user's own systemd.
-    ``writable`` are folders outside of the home. ``hidden`` says whether the folders of people can be hidden
-    from the services. ``gpu``: a graphics card of NVIDIA is used.
+    ``parts`` are the services, of which ``only`` were asked for; empty: all that the home needs. ``writable``
+    are folders outside of the home. ``hidden`` says whether the folders of people can be hidden from the
+    services, ``walled`` whether systemd can give them a view of the file system of their own. ``gpu``: a
+    graphics card of NVIDIA is used.
     """
 
     home: str
     programs: str
     account: str | None
     parts: tuple[Part, ...] = (Part.DAEMON, Part.WEB, Part.DESK)
+    only: tuple[Part, ...] = ()
     desk_port: int = DESK_PORT
     web_port: int = WEB_PORT
     desk_options: tuple[str, ...] = ()
     web_options: tuple[str, ...] = ()
+    worker_options: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
     hidden: bool = True
+    walled: bool = True
     gpu: bool = False
 
     def to_text(self) -> str:
@@ -64,12 +68,16 @@ class ServiceFacts:
 
     @classmethod
     def from_text(cls, text: str) -> ServiceFacts:
-        """The facts of a line; raises ``ValueError`` for one of another version that cannot be read."""
-        found: dict[str, Any] = json.loads(text)
-        lists = {name: tuple(found[name]) for name in ("desk_options", "web_options", "writable")}
-        parts = tuple(Part(name) for name in found["parts"])
+        """The facts of a line, also of another version: what that does not know is the default, what this
+        one does not know is left out. Raises ``ValueError`` for anything else.
+        """
+        known = {one.name for one in fields(cls)}
+        found: dict[str, Any] = {name: value for name, value in json.loads(text).items() if name in known}
+        for name, value in found.items():
+            if isinstance(value, list):
+                found[name] = tuple(map(Part, value) if name in ("parts", "only") else value)
         try:
-            return cls(**{**found, **lists, "parts": parts})
+            return cls(**found)
         except TypeError as error:
             raise ValueError(str(error)) from error
 
@@ -83,10 +91,19 @@ class Wishes:
     web_port: int | None = None
     desk_options: str | None = None
     web_options: str | None = None
+    worker_options: str | None = None
+    only: tuple[Part, ...] | None = None
 
 
 def gather(
-    home: Home, *, python: Path, account: str | None, wishes: Wishes, before: ServiceFacts | None, gpu: bool
+    home: Home,
+    *,
+    python: Path,
+    account: str | None,
+    wishes: Wishes,
+    before: ServiceFacts | None,
+    walled: bool,
+    gpu: bool,
 ) -> ServiceFacts:
     """The facts of a home, of the installation that ``python`` belongs to.
 
@@ -98,14 +115,14 @@ def gather(
     settings = load_settings(home)
     outside = tuple(sorted({*_linked(root), *_backups(settings)}))
     needed = (str(root), str(programs), str(python.resolve()), *outside)
-    has_workers = "WorkerRunLauncher" in (dagster_home(home) / INSTANCE_FILE).read_text("utf-8")
     facts = ServiceFacts(
         home=str(root),
         programs=str(programs),
         account=account,
-        parts=(Part.DAEMON, Part.WEB, Part.DESK, *((Part.WORKER,) if has_workers else ())),
+        parts=(Part.DAEMON, Part.WEB, Part.DESK, *((Part.WORKER,) if _has_workers(home) else ())),
         writable=outside,
         hidden=not any(_below(path, one) for path in needed for one in _HIDDEN),
+        walled=walled,
         gpu=gpu,
     )
     return _wished(facts, wishes, before)
@@ -136,22 +153,33 @@ def programs_beside(python: Path) -> Path:
 def variables(home: Home) -> tuple[str, ...]:
     """The environment variables from which this home's secrets come, as its settings name them."""
     named = set(_named_in(load_settings(home)))
-    told = yaml.safe_load((dagster_home(home) / INSTANCE_FILE).read_text("utf-8")) or {}
-    if "WorkerRunLauncher" in str(told):
+    if _has_workers(home):
         named |= set(_SCALE_VARIABLES)
     return tuple(sorted(named))
 
 
+def _has_workers(home: Home) -> bool:
+    """Whether the runs of the home are executed by workers: the profile `scale`."""
+    return "WorkerRunLauncher" in (dagster_home(home) / INSTANCE_FILE).read_text("utf-8")
+
+
 def _wished(facts: ServiceFacts, wishes: Wishes, before: ServiceFacts | None) -> ServiceFacts:
     chosen = before or facts
-    desk = _words(wishes.desk_options, "--desk-options", chosen.desk_options)
-    web = _words(wishes.web_options, "--web-options", chosen.web_options)
+    only = chosen.only if wishes.only is None else wishes.only
+    if set(only) - set(facts.parts):
+        raise ConfigError(
+            f"--only worker: expected a home of several machines, found {facts.home} of one. Make it with "
+            "`sopilot home init --profile scale`."
+        )
     made = replace(
         facts,
         desk_port=wishes.desk_port or chosen.desk_port,
         web_port=wishes.web_port or chosen.web_port,
-        desk_options=desk,
-        web_options=web,
+        only=only,
+        parts=tuple(part for part in facts.parts if part in only) if only else facts.parts,
+        desk_options=_words(wishes.desk_options, "--desk-options", chosen.desk_options),
+        web_options=_words(wishes.web_options, "--web-options", chosen.web_options),
+        worker_options=_words(wishes.worker_options, "--worker-options", chosen.worker_options),
     )
     if made.desk_port == made.web_port:
         raise ConfigError(f"--desk-port and --web-port: expected two ports, found {made.desk_port} for both.")

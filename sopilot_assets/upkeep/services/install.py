@@ -26,7 +26,7 @@ from sopilot_assets.upkeep.services.facts import (
 )
 from sopilot_assets.upkeep.services.place import Place, account_text
 from sopilot_assets.upkeep.services.systemd import Systemd, UnitState
-from sopilot_assets.upkeep.services.units import CLOCK, TARGET, services_of, unit_of
+from sopilot_assets.upkeep.services.units import TARGET, parts_of, services_of, unit_of
 
 _NVIDIA: Final = Path("/dev/nvidiactl")
 _LIMIT_S: Final = 120.0
@@ -75,6 +75,7 @@ class Services:
             account=account,
             wishes=wishes,
             before=before,
+            walled=self.systemd.can_wall(),
             gpu=_NVIDIA.exists(),
         )
 
@@ -106,7 +107,7 @@ class Services:
         """How each unit is; raises ``ConfigError`` where none is installed."""
         facts = self._installed()
         wanted = {path.name for path in self.place.changed(self._renewed(facts))}
-        names = (*services_of(facts), f"{CLOCK}.timer")
+        names = parts_of(facts)
         whose = "--user-unit" if self.systemd.user else "--unit"
         return [
             ServiceState(state, state.unit not in wanted, f"journalctl {whose} {state.unit}")
@@ -122,7 +123,7 @@ class Services:
         facts = self._installed()
         self.systemd.must_run()
         self.systemd.control("disable", "--now", TARGET)
-        self.systemd.control("stop", *services_of(facts), f"{CLOCK}.timer")
+        self.systemd.control("stop", *parts_of(facts))
         gone, kept = self.place.remove()
         self.systemd.control("daemon-reload")
         return gone, kept
@@ -145,6 +146,7 @@ class Services:
                 account=facts.account,
                 wishes=Wishes(),
                 before=facts,
+                walled=facts.walled,
                 gpu=facts.gpu,
             )
         except (ConfigError, OSError):  # the home is gone, or may not be read by whoever asks
@@ -161,8 +163,9 @@ class Services:
         return _name_of(owner) if owner else USER
 
     def _refuse_taken(self, facts: ServiceFacts) -> None:
-        for part, port in ((Part.DESK, facts.desk_port), (Part.WEB, facts.web_port)):
-            if not self.systemd.is_active(unit_of(part)) and _is_taken(port):
+        ports = {Part.DESK: facts.desk_port, Part.WEB: facts.web_port}
+        for part, port in ports.items():
+            if part in facts.parts and not self.systemd.is_active(unit_of(part)) and _is_taken(port):
                 raise ConfigError(
                     f"127.0.0.1:{port}: expected a free port for the {part}, found a program that listens. "
                     f"End it (`make dev`, `sopilot desk`?), or take another port with --{part}-port."
@@ -195,7 +198,7 @@ class Services:
         fresh = [unit for unit in services if not self.systemd.is_active(unit)]
         if again:
             self.systemd.control("restart", *again)
-        self.systemd.control("start", TARGET, f"{CLOCK}.timer", *services)
+        self.systemd.control("start", TARGET, *parts_of(facts))
         return [unit for unit in services if unit in again or unit in fresh]
 
 

@@ -61,6 +61,21 @@ class Systemd:
             )
             raise ConfigError(f"{place}: expected {whose} to run here, found none. {instead}")
 
+    def can_wall(self) -> bool:
+        """Whether services can get a view of the file system of their own: a person's only where the kernel
+        lets people make user namespaces.
+        """
+        if not self.user:
+            return True
+        asked = [
+            "--wait",
+            "--quiet",
+            "--property=PrivateUsers=yes",
+            "--property=ProtectSystem=strict",
+            "true",
+        ]
+        return shutil.which("systemd-run") is not None and not self._run(["systemd-run", *asked]).returncode
+
     def control(self, *words: str) -> None:
         """Run ``systemctl``; raises ``StoreError`` with what it said."""
         done = self._run(["systemctl", *words])
@@ -113,9 +128,10 @@ class Systemd:
         return ""
 
     def _run(self, command: Sequence[str], *, user: bool | None = None) -> subprocess.CompletedProcess[str]:
+        pager = ["--no-pager"] if command[0] != "systemd-run" else []
         whose = ["--user"] if (self.user if user is None else user) else []
         return subprocess.run(
-            [command[0], *whose, "--no-pager", *command[1:]],
+            [command[0], *whose, *pager, *command[1:]],
             capture_output=True,
             text=True,
             check=False,

@@ -44,15 +44,14 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 UMask=0027
 """
 
-# What only the system's own systemd may do. /proc stays whole: whether the process of a run lives is read
-# there, whoever started it. MemoryDenyWriteExecute is not set: numba compiles while it runs.
+# What needs a view of the file system of one's own. /proc stays whole: whether the process of a run lives is
+# read there, whoever started it. MemoryDenyWriteExecute is not set: numba compiles while it runs.
 _WALLED: Final = """
 ProtectSystem=strict
 PrivateTmp=yes
 ProtectClock=yes
 ProtectHostname=yes
 ProtectControlGroups=yes
-ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
 KeyringMode=private
@@ -69,17 +68,23 @@ def services_of(facts: ServiceFacts) -> tuple[str, ...]:
     return tuple(unit_of(part) for part in facts.parts)
 
 
+def parts_of(facts: ServiceFacts) -> tuple[str, ...]:
+    """The same, and the timer that looks after the daemon's clock."""
+    return (*services_of(facts), *([f"{CLOCK}.timer"] if Part.DAEMON in facts.parts else []))
+
+
 def render(facts: ServiceFacts, environment_file: str) -> dict[str, str]:
     """All units by their names, target first.
 
     ``environment_file`` is where secrets are read from; it may be absent.
     """
-    return {
+    units = {
         TARGET: _target(facts),
         **{unit_of(part): _service(facts, part, environment_file) for part in facts.parts},
-        f"{CLOCK}.timer": _clock_timer(),
-        f"{CLOCK}.service": _clock_service(facts),
     }
+    if Part.DAEMON in facts.parts:
+        units |= {f"{CLOCK}.timer": _clock_timer(), f"{CLOCK}.service": _clock_service(facts)}
+    return units
 
 
 def facts_of(target: str) -> ServiceFacts | None:
@@ -94,7 +99,7 @@ def facts_of(target: str) -> ServiceFacts | None:
 
 
 def _target(facts: ServiceFacts) -> str:
-    wanted = " ".join((*services_of(facts), f"{CLOCK}.timer"))
+    wanted = " ".join(parts_of(facts))
     until = "multi-user.target" if facts.account else "default.target"
     return "\n".join(
         [
@@ -150,11 +155,12 @@ def _head(about: str) -> list[str]:
 
 def _command(facts: ServiceFacts, part: Part) -> list[str]:
     """What follows `sopilot`; a person may type the same."""
+    main = ["--main"] if Part.DAEMON in facts.parts else []
     words: Mapping[Part, list[str]] = {
         Part.DAEMON: ["service", "run"],
         Part.WEB: ["web", "serve", "--port", str(facts.web_port), *facts.web_options],
         Part.DESK: ["desk", "serve", "--no-daemon", "--port", str(facts.desk_port), *facts.desk_options],
-        Part.WORKER: ["worker", "run", "--main"],
+        Part.WORKER: ["worker", "run", *main, *facts.worker_options],
     }
     return ["--home", facts.home, *words[part]]
 
@@ -167,7 +173,7 @@ def _environment(facts: ServiceFacts) -> list[str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",  # where it hung stands in the journal
         "TMPDIR": "%C/sopilot/tmp",
-        **({"HOME": "%C/sopilot"} if facts.account else {}),
+        "HOME": "%C/sopilot",
     }
     return [
         *([f"User={facts.account}"] if facts.account else []),
@@ -194,7 +200,7 @@ def _ending(part: Part) -> list[str]:
 
 
 def _walls(facts: ServiceFacts, part: Part) -> list[str]:
-    if not facts.account:
+    if not facts.walled:
         return []
     writable = [_quoted(facts.home), *(_quoted(one, absent=True) for one in facts.writable)]
     low = part is Part.DESK and facts.desk_port < 1024
@@ -206,7 +212,13 @@ def _walls(facts: ServiceFacts, part: Part) -> list[str]:
         f"ProtectHome={'yes' if facts.hidden else 'read-only'}",
         f"ReadWritePaths={' '.join(writable)}",
         *_WALLED.strip().splitlines(),
+        *_whose(facts),
     ]
+
+
+def _whose(facts: ServiceFacts) -> list[str]:
+    """Walls of the system's own systemd, or what a person's one needs to build the others."""
+    return ["ProtectKernelLogs=yes"] if facts.account else ["PrivateUsers=yes"]
 
 
 def _clock_timer() -> str:
@@ -227,7 +239,8 @@ def _clock_service(facts: ServiceFacts) -> str:
     # the daemon waits by the clock on the wall, and would stand still for as long as that was set back
     whose = "" if facts.account else "--user "
     command = f"systemctl {whose}try-reload-or-restart {unit_of(Part.DAEMON)}"
-    walls = ["ProtectHome=yes", "PrivateDevices=yes", "PrivateNetwork=yes", *_WALLED.strip().splitlines()]
+    hidden = "yes" if facts.account else "read-only"  # a person's own systemd listens below /run/user
+    walls = [f"ProtectHome={hidden}", "PrivateDevices=yes", *_WALLED.strip().splitlines(), *_whose(facts)]
     guards = _GUARDED.replace("AF_UNIX AF_INET AF_INET6", "AF_UNIX").strip().splitlines()
     return "\n".join(
         [
@@ -236,7 +249,7 @@ def _clock_service(facts: ServiceFacts) -> str:
             "[Service]",
             "Type=oneshot",
             f"ExecStart={command}",
-            *(["CapabilityBoundingSet=", *walls] if facts.account else []),
+            *(["CapabilityBoundingSet=", *walls] if facts.walled else []),
             *guards,
             "",
         ]

@@ -14,9 +14,11 @@ from sopilot_assets.upkeep.services.facts import (
     Wishes,
     gather,
     missing_variables,
+    must_stay,
     programs_beside,
     variables,
 )
+from sopilot_assets.upkeep.services.units import render
 from sopilot_assets.upkeep.setting_up import Profile, prepare_home
 from sopilot_assets_tests.upkeep.services.installed_programs import installation
 
@@ -32,7 +34,7 @@ AS_BEFORE = Wishes()
 def gathered(
     home: Home, python: Path, wishes: Wishes = AS_BEFORE, before: ServiceFacts | None = None
 ) -> ServiceFacts:
-    return gather(home, python=python, account=None, wishes=wishes, before=before, gpu=False)
+    return gather(home, python=python, account=None, wishes=wishes, before=before, walled=True, gpu=False)
 
 
 @pytest.fixture
@@ -64,6 +66,13 @@ def test_a_worker_is_for_the_profile_of_several_machines(home: Home, python: Pat
     scale = Home.at(tmp_path / "scale")
     prepare_home(scale, Profile.SCALE)
     assert Part.WORKER in gathered(scale, python).parts
+    further = gathered(scale, python, Wishes(only=(Part.WORKER,), worker_options="--places 2"))
+    assert gathered(scale, python, before=further).parts == (Part.WORKER,)
+    units = render(further, "/etc/sopilot/sopilot.env")
+    assert sorted(units) == ["sopilot-worker.service", "sopilot.target"]
+    assert " worker run --places 2\n" in units["sopilot-worker.service"]
+    with pytest.raises(ConfigError, match="expected a home of several machines"):
+        gathered(home, python, Wishes(only=(Part.WORKER,)))
     assert variables(scale) == ("SOPILOT_BROKER_URL", "SOPILOT_POSTGRES_URL")
 
 
@@ -101,6 +110,7 @@ def test_what_cannot_be_is_refused(home: Home, python: Path, wishes: Wishes, sai
 def test_a_home_that_is_not_there_or_would_be_emptied_is_refused(home: Home, python: Path) -> None:
     with pytest.raises(ConfigError, match=r"expected a home, found no dagster/dagster\.yaml .* home init"):
         gathered(home, python)
-    shared = Home.at("/tmp/sopilot-of-nobody")
-    with pytest.raises(ConfigError, match="expected a home"):
-        gather(shared, python=python, account="sopilot", wishes=Wishes(), before=None, gpu=False)
+    with pytest.raises(ConfigError, match="expected a folder that stays"):
+        must_stay(ServiceFacts("/tmp/home", "/opt/sopilot/bin", "sopilot"))
+    with pytest.raises(ConfigError, match="expected a path without control characters"):
+        must_stay(ServiceFacts("/data/a\nExecStart=b", "/opt/sopilot/bin", "sopilot"))

@@ -34,13 +34,22 @@ def test_systemd_finds_nothing_wrong(facts: ServiceFacts, tmp_path: Path, accoun
     assert (done.returncode, about_ours) == (0, [])
 
 
-def test_every_service_is_walled_off(facts: ServiceFacts, tmp_path: Path) -> None:
+@pytest.mark.parametrize("account", ["sopilot", None])
+def test_every_service_is_walled_off(facts: ServiceFacts, tmp_path: Path, account: str | None) -> None:
+    facts = replace(facts, account=account)
     paths = [
         path for path in written(render(facts, SECRETS), tmp_path / "units") if path.suffix == ".service"
     ]
     assert len(paths) == len(Part) + 1
     for path in paths:
-        done = analyze("security", "--offline=true", "--no-pager", path, runtime=tmp_path)
+        done = analyze(
+            "security",
+            *([] if account else ["--user"]),
+            "--offline=true",
+            "--no-pager",
+            path,
+            runtime=tmp_path,
+        )
         found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
         assert found, done.stderr
         assert float(found[1]) < EXPOSED_MAX, path.name
@@ -48,6 +57,11 @@ def test_every_service_is_walled_off(facts: ServiceFacts, tmp_path: Path) -> Non
 
 def test_the_text_of_the_target_gives_the_facts_back(facts: ServiceFacts) -> None:
     assert facts_of(render(facts, SECRETS)["sopilot.target"]) == facts
+
+
+def test_facts_of_an_earlier_and_of_a_later_version_are_read() -> None:
+    found = facts_of('Facts={"home": "/h", "programs": "/p", "account": null, "colour": "blue"}')
+    assert found == ServiceFacts("/h", "/p", None)
 
 
 @pytest.mark.parametrize("text", ["", "Facts={", 'Facts={"home": "/x"}', 'Facts={"parts": ["sewing"]}'])
