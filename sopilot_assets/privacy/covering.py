@@ -35,8 +35,8 @@ RECIPE: Final = 1
 LOOKED_SHORT_SIDE: Final = 640
 """The shorter side in pixels of the largest pictures in which faces are looked for."""
 LARGER_THAN_SHOWN: Final = 8 / 3
-"""Faces are looked for in pictures so many times larger than those that are shown: the detector finds them from
-about 25 pixels on, and 10 pixels of what is shown are 27 then.
+"""Faces are looked for in pictures so many times larger than those that are shown: the detector finds them
+from about 25 pixels on, and 10 pixels of what is shown are 27 then.
 """
 MOST_ENLARGED: Final = 2.0
 """Smaller pictures are enlarged up to so many times before: what was filmed small is seen small too."""
@@ -108,7 +108,7 @@ def face_tracks(
 
 
 def sighted(image: NDArray[np.uint8], time_s: float, *, short_side: int = LOOKED_SHORT_SIDE) -> Sighting:
-    """The faces in a picture (h, w, 3) of a video at a time; a smaller one than ``short_side`` is enlarged."""
+    """The faces in a picture (h, w, 3) of a video; one that is smaller than ``short_side`` is enlarged."""
     larger = min(short_side / min(image.shape[:2]), MOST_ENLARGED)
     if larger > 1:
         image = cv2.resize(image, None, fx=larger, fy=larger).astype(np.uint8, copy=False)
