@@ -52,8 +52,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Scene:
-    """The home before: who is erased, what has to be gone (names of files may stay in tables that a study or a
-    signature holds), and the rows that have to stay.
+    """The home before: who is erased, what has to be gone (names of files may stay in tables that a study or
+    a signature holds), and the rows that have to stay.
     """
 
     folder: Path
