@@ -14,6 +14,11 @@ FUZZ ?= 1000
 SOAK_CYCLES ?= 96
 SOAK_INTERVAL ?= 20
 SOAK_SEED ?= 1
+# make image: what builds it, upon what, and its name
+ENGINE ?= $(firstword $(foreach one,podman docker,$(if $(shell command -v $(one)),$(one))) podman)
+BASE ?= docker.io/library/python:3.11-slim-bookworm
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' sopilot_assets/__init__.py)
+IMAGE ?= localhost/sopilot:$(VERSION)
 # The package index that holds the wanted build of torch (README, Try it); empty takes pip's own.
 TORCH_INDEX ?=
 
@@ -38,7 +43,8 @@ LOG := $(VENV)/install.log
 # With bytecode kept, whatever the caller's environment says: the tests start some hundred processes.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 THOROUGH := capture/test_intake.py cli/test_runbook.py desk/test_killed_uploads.py desk/test_marking_kills.py \
-  evidence/test_faults.py soak/test_kills.py store/test_publish_faults.py studies/test_split_laws.py upkeep/backup/test_verify.py
+  evidence/test_faults.py soak/test_kills.py soak/test_upgrade_kills.py store/test_publish_faults.py \
+  studies/test_split_laws.py upkeep/backup/test_verify.py
 PIP := $(BIN)/python -m pip install --progress-bar off -c constraints.txt
 # pip's own lines worth seeing; all of them are in $(LOG)
 SHOWN := ^(Installing|Successfully|ERROR|error)|^ *Downloading .*\([0-9.]+ [MG]B\)
@@ -142,6 +148,21 @@ bundle: ## Make dist/sopilot-VERSION, to install without a network; KEY=FILE sig
 	@$(BUILDER)/bin/python -m pip install --quiet --upgrade pip
 	@$(BUILDER)/bin/python -m pip install --quiet -c constraints.txt cyclonedx-bom markdown
 	@$(BUILDER)/bin/python -m installer.bundle $(if $(KEY),--key "$(KEY)")
+
+dist/sopilot-$(VERSION):
+	@$(MAKE) --no-print-directory bundle
+
+.PHONY: image
+image: dist/sopilot-$(VERSION) ## Build the container image from that folder; ENGINE=podman BASE=IMAGE name others
+	@echo "[image] $(IMAGE) upon $(BASE), by $(ENGINE)"
+	@moment=$$(git log -1 --format=%ct 2>/dev/null || echo 0); \
+	  $(ENGINE) build --file Containerfile --tag "$(IMAGE)" --build-arg BASE="$(BASE)" --build-arg VERSION=$(VERSION) \
+	    --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
+	    $(if $(findstring docker,$(ENGINE)),--build-arg SOURCE_DATE_EPOCH=$$moment,--timestamp $$moment) $(ARGS) $<
+
+.PHONY: trial
+trial: ## Try the services on a real systemd, in a machine of its own (root): BUNDLE=dist/sopilot-VERSION
+	@$(PYTHON) -m installer.trial --bundle "$(BUNDLE)"
 
 .PHONY: fuzz
 fuzz: $(INSTALLED) ## Let schemathesis make FUZZ=1000 requests to each endpoint of the API, right and wrong ones

@@ -14,16 +14,18 @@ python=python3
 signers=
 extras=
 activate=
+at_once=yes
 
 usage() {
   cat <<END
-Usage: install.sh [--prefix DIR] [--python PROGRAM] [--extras NAMES] [--signers FILE]
+Usage: install.sh [--prefix DIR] [--python PROGRAM] [--extras NAMES] [--signers FILE] [--no-activate]
        install.sh [--prefix DIR] --activate VERSION
 
   --prefix DIR       where versions are kept (default: $prefix)
   --python PROGRAM   the Python that runs it (default: $python)
   --extras NAMES     more than one machine, a larger embedding: scale, vjepa2, or both with a comma
   --signers FILE     check the signature of this folder against these signers, as ssh-keygen keeps them
+  --no-activate      install it beside the version that runs, which goes on running
   --activate VERSION make a version that is installed the one that runs; with it an update is taken back
 END
 }
@@ -36,6 +38,7 @@ stop() {
 while [ $# -gt 0 ]; do
   case $1 in
     -h | --help) usage; exit 0 ;;
+    --no-activate) at_once=; shift ;;
     --prefix | --python | --extras | --signers | --activate)
       [ $# -gt 1 ] || stop "$1 needs a value; see --help."
       case $1 in
@@ -100,4 +103,8 @@ else
   "$target/bin/sopilot" --version >/dev/null
   touch "$target/.complete"
 fi
-switch_to "$version"
+if [ -n "$at_once" ]; then
+  switch_to "$version"
+else
+  echo "sopilot $version is installed: $target/bin/sopilot. Make it the one that runs: install.sh --activate $version"
+fi

@@ -4,7 +4,8 @@ SopilotError
 ├── ConfigError            a setting or environment that cannot work
 │   ├── TaskError          a task file that is missing, invalid or locked
 │   │   └── TaskConflict   somebody else changed the task's file meanwhile
-│   └── AccountError       an account of the desk that cannot be made, changed or removed
+│   ├── AccountError       an account of the desk that cannot be made, changed or removed
+│   └── FormatError        a home of another format than this version writes
 ├── VideoError             a video that cannot be used
 │   ├── UnreadableVideo    no frames can be decoded from it
 │   │   ├── NotAVideo      it is something else
@@ -23,6 +24,7 @@ SopilotError
 ├── BackupError            a backup that cannot be made, read or restored, or is damaged
 ├── DossierError           a dossier, key or signature that is missing, damaged or not what it claims
 ├── SourceError            a site or server outside did not give what was asked for
+├── ErasureError           a person who cannot be erased, or a broken chain of erasures
 ├── UploadError            an upload that cannot be begun, or go on
 ├── RunLost                a worker's process ended before the run it executed
 └── StoreError             a file could not be published or is not what its name says
@@ -75,6 +77,10 @@ class AccountError(ConfigError):
     def __init__(self, message: str, *, ja: str) -> None:
         super().__init__(message)
         self.ja = ja
+
+
+class FormatError(ConfigError):
+    """A home of another format than this version writes."""
 
 
 class VideoError(SopilotError):
@@ -130,6 +136,10 @@ class GoldError(SopilotError):
 
 class MarkConflict(GoldError):
     """Somebody else confirmed the steps of a gold meanwhile."""
+
+
+class ErasureError(SopilotError):
+    """A person who cannot be erased, or a broken chain of erasures."""
 
 
 class LedgerError(SopilotError):

@@ -16,6 +16,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StringConstraints,
     field_validator,
     model_validator,
 )
@@ -34,6 +35,9 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 _Count = Annotated[int, Field(ge=1)]
 _Minutes = Annotated[float, Field(gt=0)]
 _Seconds = Annotated[float, Field(ge=0)]
+_Told = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400, pattern=r"^[^\r\n]*$")
+]
 THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -250,6 +254,18 @@ class AuditSettings(_Section):
     seed: int = 0
 
 
+class PrivacySettings(_Section):
+    """What people are told of why they are filmed, in the words of whoever runs the installation, and where
+    faces are blurred: in dossiers, in everything that is shown or handed over, or nowhere. A task may say
+    another purpose and legal basis.
+    """
+
+    purpose: _Told | None = None
+    legal_basis: _Told | None = None
+    contact: _Told | None = None
+    blur_faces: Literal["dossiers", "everywhere", "nowhere"] = "dossiers"
+
+
 class Settings(_Section):
     """All settings of an installation."""
 
@@ -265,6 +281,7 @@ class Settings(_Section):
     desk: DeskSettings = DeskSettings()
     audit: AuditSettings = AuditSettings()
     results: ResultSettings = ResultSettings()
+    privacy: PrivacySettings = PrivacySettings()
 
 
 def settings_path(home: Home) -> UPath:

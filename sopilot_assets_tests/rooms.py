@@ -25,6 +25,7 @@ FLOORS: Final = (
         (
             "tasks",
             "video",
+            "privacy",
             "capture",
             "embedding",
             "reference",

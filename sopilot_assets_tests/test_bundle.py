@@ -6,10 +6,15 @@ import csv
 import hashlib
 import re
 import sys
+import tomllib
+from importlib.metadata import distributions
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from installer import bundle as bundles
 from installer import pages
+from sopilot_assets.privacy.detector import WEIGHTS_SHA256
 
 
 def test_every_page_of_the_documentation_is_there_and_every_link_between_them_leads_somewhere(
@@ -47,7 +52,31 @@ def test_every_package_states_a_licence(tmp_path: Path) -> None:
     assert int(rows["numpy"]["texts"]) > 1
 
 
+def test_the_folder_has_what_only_the_first_patch_versions_of_this_python_need() -> None:
+    """Debian 12 has Python 3.11.2, for which `redis` asks for one package more than for 3.11.3."""
+    minor = ".".join(map(str, sys.version_info[:2]))
+    first = {"extra": "", "python_full_version": f"{minor}.0"}
+    asked = {
+        requirement.name
+        for one in distributions()
+        for requirement in map(Requirement, one.requires or [])
+        if requirement.marker is not None
+        and requirement.marker.evaluate(first)
+        and not requirement.marker.evaluate({"extra": "", "python_full_version": f"{minor}.99"})
+    }
+    assert asked <= set(bundles.FIRST_PATCHES_NEED)
+
+
 def test_the_version_is_that_of_the_package() -> None:
     from sopilot_assets import __version__
 
     assert bundles.project_version() == __version__
+
+
+def test_the_weights_of_the_face_detector_are_in_the_bill_with_their_licence() -> None:
+    component = bundles.face_weights(bundles.ROOT)
+    assert component["hashes"] == [{"alg": "SHA-256", "content": WEIGHTS_SHA256}]
+    project = tomllib.loads((bundles.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "MIT" in project["license"]
+    texts = [(bundles.ROOT / name).read_text(encoding="utf-8") for name in project["license-files"]]
+    assert any("Permission is hereby granted" in text for text in texts)

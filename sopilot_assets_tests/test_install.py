@@ -108,6 +108,17 @@ def test_versions_take_turns_and_what_is_not_installed_is_refused(folder: Path) 
     assert (prefix / "current").readlink() == Path("versions/0.1.0")
 
 
+def test_a_version_may_be_installed_beside_the_one_that_runs(folder: Path) -> None:
+    prefix = folder.parent / "opt"
+    installed(folder, "0.0.9")
+    installed(folder, "0.1.0")
+    assert install(folder, "--activate", "0.0.9").returncode == 0
+    done = install(folder, "--python", sys.executable, "--no-activate")
+    assert done.returncode == 0, done.stderr
+    assert "install.sh --activate 0.1.0" in done.stdout
+    assert (prefix / "current").readlink() == Path("versions/0.0.9")
+
+
 def test_an_interrupted_installation_is_made_anew(folder: Path) -> None:
     left = folder.parent / "opt" / "versions" / "0.1.0" / "half.txt"
     left.parent.mkdir(parents=True)

@@ -302,4 +302,11 @@ def _score(
     with stages(f"{task.title}: alignment") as ticks:
         align_videos(home, keys, on_progress=ticks)
     with stages(f"{task.title}: scores") as ticks:
-        score_videos(home, keys, processes=processes, on_progress=ticks, **stamp)
+        score_videos(
+            home,
+            keys,
+            processes=processes,
+            on_progress=ticks,
+            run_id=stamp["run_id"],
+            written_at=stamp["written_at"],
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -301,5 +301,5 @@ def _add_steps(path: Path, target: Path) -> list[Added]:
 
 
 def _copy(path: Path, target: Path) -> None:
-    copy_hashed(path, target)
-    shutil.copystat(path, target, follow_symlinks=False)
+    _, state = copy_hashed(path, target)
+    os.utime(target, ns=(state.mtime_ns, state.mtime_ns))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sopilot_assets.processes.posix.files import open_itself
+
 _CHUNK_BYTES: Final = 1 << 20
 _SUFFIXES: Final = {
     "mov,mp4,m4a,3gp,3g2,mj2": ("mp4", "mov", "m4v", "3gp", "3g2"),
@@ -56,7 +58,7 @@ def copy_hashed(source: Path, target: Path) -> tuple[str, FileState]:
     readable regular file or the target cannot be written.
     """
     digest = hashlib.sha256()
-    descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    descriptor = open_itself(source)
     with os.fdopen(descriptor, "rb", buffering=0) as reader, target.open("wb") as writer:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(f"{source}: is no longer a regular file.")

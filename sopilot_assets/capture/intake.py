@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from sopilot_assets.capture.clearing import remove_dropped, taken_note
+from sopilot_assets.capture.erasures import Erasure, erased_hashes, erasures, removed_videos
 from sopilot_assets.capture.examine import DAMAGED, Examination, examine, reason_of
 from sopilot_assets.capture.facts import corrected, facts_of
 from sopilot_assets.capture.identity import copy_hashed, file_state, stored_suffix
@@ -33,6 +34,7 @@ from sopilot_assets.capture.ledgers import (
     duplicates_ledger,
     partition_key,
     quarantine_ledger,
+    quarantine_row,
     retired_row,
     video_row,
     videos_ledger,
@@ -163,7 +165,8 @@ def _take_in_alone(
     taken = read_taken(home)
     opened = open_for_writing(candidate.path for candidate in candidates)
     with LimitedWorker(limits.memory_bytes) as worker, scratch_folder(home.videos) as scratch:
-        desk = _Desk(home, tasks, Registry.read(home), worker, scratch, limits, room, now, opened, taken)
+        registry, erased = Registry.read(home), erasures(home)
+        desk = _Desk(home, tasks, registry, worker, scratch, limits, room, now, opened, taken, erased)
         for candidate in golds_first:
             if settled and time.monotonic() - started_s + limits.file_s > limits.total_s:
                 break
@@ -217,6 +220,7 @@ class _Desk:
     now: datetime
     opened: Mapping[Path, str]
     taken: Mapping[str, TakenFile]
+    erased: Mapping[str, Erasure]
     _count: int = field(default=0)
 
     def settle(self, candidate: DroppedFile) -> _Settled:
@@ -245,7 +249,8 @@ class _Desk:
         return None if full is None else full.en
 
     def _is_young(self, candidate: DroppedFile, limit_s: float) -> bool:
-        return 0 <= self.now.timestamp() - candidate.state.mtime_ns / 1e9 < limit_s
+        # the clock of the machine that writes it may be ahead of this one's
+        return abs(self.now.timestamp() - candidate.state.mtime_ns / 1e9) < limit_s
 
     def _require_finished(self, candidate: DroppedFile, copy: DroppedCopy) -> None:
         if not copy.closed and self._is_young(candidate, self.limits.unfinished_s):
@@ -264,6 +269,8 @@ class _Desk:
 
     def _decide(self, candidate: DroppedFile, copy: DroppedCopy) -> _Settled:
         place = candidate.place
+        if copy.sha256 in erased_hashes(self.erased):
+            return self._refuse_erased(candidate, copy)
         if place is None:
             return self._refuse(candidate, copy, Refusal(candidate.problem or Reason.WRONG_FOLDER))
         known = self.registry.of(place.task_id, copy.sha256)
@@ -292,7 +299,7 @@ class _Desk:
         at = self.now.isoformat()
         row = corrected(known, facts, who="sidecar", at=at, why=f"sidecar of {candidate.relative}")
         stored = local_path(self.home.videos / known.stored_name)
-        if stored.exists():
+        if stored.exists() or str(known.key) in removed_videos(self.erased):
             copy.path.unlink()
         else:
             copy.publish(stored)
@@ -384,6 +391,23 @@ class _Desk:
         if place.role == "gold" and found.shortfalls:
             raise Refusal(found.shortfalls[0], found.detail)
         return found
+
+    def _refuse_erased(self, candidate: DroppedFile, copy: DroppedCopy) -> _Settled:
+        """The file of an erased recording: what is left of it is a row that says why."""
+        copy.path.unlink()
+        # its name is part of what was erased
+        row = quarantine_row(candidate, sha256=copy.sha256, stored_name="", reason=Reason.ERASED, detail="")
+        row = {
+            **row,
+            "capture_path": candidate.relative.rpartition("/")[0],
+            "original_name": "",
+            "quarantine_id": copy.sha256,
+        }
+        return _Settled(
+            candidate,
+            IntakeOutcome(candidate.relative, IntakeStatus.QUARANTINED, reason=Reason.ERASED),
+            quarantine=(row,),
+        )
 
     def _refuse(self, candidate: DroppedFile, copy: DroppedCopy, refusal: Refusal) -> _Settled:
         """The file moved to quarantine."""

@@ -27,6 +27,8 @@ REPLACED: Final = "replaced"
 """``status`` of a recording that was taken in before it was whole; ``why`` is the key of the whole one."""
 WITHDRAWN: Final = "withdrawn"
 """``status`` of a recording that somebody took out, until it is restored."""
+ERASED: Final = "erased"
+"""``status`` of a recording that was erased at a person's wish: its pictures and names are gone for good."""
 
 _PLACE = {"task_id": pa.string(), "role": pa.string(), "site": pa.string(), "camera": pa.string()}
 _PROVENANCE = {name: pa.string() for name in ("person", "session", "recorded_at", "source_video")}

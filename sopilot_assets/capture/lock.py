@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 from collections.abc import Iterator
 
+from sopilot_assets.processes.posix.files import lock_file
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 
@@ -18,9 +18,4 @@ def only_intake(home: Home, *, wait: bool = False) -> Iterator[bool]:
     folder = local_path(home.videos)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".intake.lock").open("wb") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+        yield lock_file(handle.fileno(), wait=wait)

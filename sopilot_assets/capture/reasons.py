@@ -19,6 +19,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
     UNREADABLE_SIDECAR = "unreadable_sidecar"
     ALREADY_A_GOLD = "already_a_gold"
+    ERASED = "erased"
     TOO_SHORT = "too_short"
     TOO_DARK = "too_dark"
     OVEREXPOSED = "overexposed"
@@ -98,6 +99,13 @@ REASON_TEXTS: Final[dict[Reason, ReasonText]] = {
         "同じ録画がこの作業の手本（gold）として登録済みのため、採点対象にできません。",
         "Use another recording of the trainee.",
         "別の録画を使ってください。",
+    ),
+    Reason.ERASED: ReasonText(
+        "This recording was erased at the wish of the person in it, so it is not taken in again; the file "
+        "was removed.",
+        "この録画は本人の希望により消去済みのため、取り込みません。ファイルは削除しました。",
+        "Remove other copies of the file too, or film again if the person agrees.",
+        "ほかに残っているコピーも削除してください。本人の同意があれば撮影し直してください。",
     ),
     Reason.TOO_SHORT: ReasonText(
         "The recording is too short.",

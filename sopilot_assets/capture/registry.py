@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from sopilot_assets.capture.ledgers import ACTIVE, REPLACED, VIDEO_COLUMNS, WITHDRAWN, videos_ledger
+import pandas as pd
+
+from sopilot_assets.capture.ledgers import ACTIVE, ERASED, REPLACED, VIDEO_COLUMNS, WITHDRAWN, videos_ledger
 from sopilot_assets.capture.promotions import Promotion, promoted_golds, promotions_ledger
 from sopilot_assets.errors import ConfigError, LedgerError
 from sopilot_assets.store.home import ROLES, VIDEO_ID_DIGITS, Home, PartitionKey
@@ -79,6 +81,8 @@ class Recording:
                 return f"withdrawn by {self.row['changed_by']}: {self.row['why']}"
             case str(status) if status == REPLACED:
                 return f"it was taken in before it was whole; {self.row['why']} is the whole recording"
+            case str(status) if status == ERASED:
+                return "it was erased at the wish of the person in it"
             case _:
                 return "retired: this recording was made a gold of its task"
 
@@ -205,6 +209,18 @@ def _registered(home: Home, key: PartitionKey, *_: tuple[str, ...]) -> Recording
     if found.empty:
         return None
     return Recording.of(plain_rows(found)[0], promoted_golds(home).get(str(key)))
+
+
+def tasks_of_file(home: Home, stored_name: str) -> tuple[str, ...]:
+    """The tasks that have a recording with this file, whatever its status."""
+    return _tasks_of_file(home, stored_name, tuple(videos_ledger(home).files()))
+
+
+@functools.lru_cache(maxsize=512)
+def _tasks_of_file(home: Home, stored_name: str, *_: tuple[str, ...]) -> tuple[str, ...]:
+    named = pd.DataFrame({"stored_name": [stored_name]})
+    sql = "select distinct task_id from latest semi join named using (stored_name) order by task_id"
+    return tuple(videos_ledger(home).query(sql, named=named)["task_id"])
 
 
 def file_names(home: Home) -> Mapping[str, str]:

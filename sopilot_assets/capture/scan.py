@@ -100,7 +100,7 @@ def scan_capture(home: Home, *, task_ids: Collection[str], unusable_ids: Collect
             found = _dropped(path, root, task_ids, sidecar)
             if found is None:
                 continue
-            if path.relative_to(root).parts[0] in unusable_ids:
+            if _folded(path.relative_to(root).parts[0]) in unusable_ids:
                 skipped.append(Skipped(found.relative, "its task file cannot be used; mend it first"))
                 continue
             note = notes.get(found.identity)
@@ -192,12 +192,14 @@ def _dropped(path: Path, root: Path, task_ids: Collection[str], sidecar: Path | 
 
 
 def _place(folders: tuple[str, ...], task_ids: Collection[str]) -> tuple[CapturePlace | None, Reason | None]:
-    if folders and folders[0] not in task_ids:
+    # no two tasks and roles differ by capitals alone, and Windows keeps those somebody typed first
+    task_id, role = [*map(_folded, folders[:2]), "", ""][:2]
+    if folders and task_id not in task_ids:
         return None, Reason.UNKNOWN_TASK
-    if len(folders) not in (3, 4) or folders[1] not in ROLES:
+    if len(folders) not in (3, 4) or role not in ROLES:
         return None, Reason.WRONG_FOLDER
     camera = printable(composed(folders[3])) if len(folders) == 4 else None
-    return CapturePlace(folders[0], folders[1], printable(composed(folders[2])), camera), None
+    return CapturePlace(task_id, role, printable(composed(folders[2])), camera), None
 
 
 @dataclass(frozen=True, slots=True)

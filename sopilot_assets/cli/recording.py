@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 from rich.markup import escape
 
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.capture.ledgers import quarantine_ledger
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.registry import Registry, active_recordings, find_recordings, withdrawn_recordings
 from sopilot_assets.cli import corrections
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, OF_PERSON, OF_SITE, OF_TASK, examples
 from sopilot_assets.cli.output import nested, say, show_json, show_rows
-from sopilot_assets.cli.rows import advice, review_page, rows_of
+from sopilot_assets.cli.rows import advice, rows_of
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.labels.contests import contested
 from sopilot_assets.scoring.ledger import row_source, scores_ledger
 from sopilot_assets.scoring.limits import source_text
 from sopilot_assets.scoring.verdict import verdict_of_row
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.tasks import find_tasks
 from sopilot_assets.texts.languages import Language, Text
 from sopilot_assets.texts.times import minute
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from sopilot_assets.capture.registry import Recording
     from sopilot_assets.scoring.result import Objection
     from sopilot_assets.store.ledgers import Cell
+
+with at_first_use():
+    from sopilot_assets.stations import review_pages
 
 app = typer.Typer()
 
@@ -71,7 +75,9 @@ def show(
         say("It has no score yet: `sopilot score run`.")
         return
     _show_score(home, scored, objections, lang)
-    say(f"Review page: {review_page(home, scored) or 'none'}")
+    if scored["problem"] is None:
+        page = review_pages.review_page_of(home, PartitionKey.parse(key))
+        say(f"Review page: {page.path or (page.waits and getattr(page.waits, lang.value))}")
 
 
 @app.command(

@@ -13,7 +13,7 @@ import typer
 from upath import UPath
 
 from sopilot_assets.at_first_use import at_first_use, load_now
-from sopilot_assets.capture.registry import active_recordings, retired_keys
+from sopilot_assets.capture.registry import active_recordings, find_recordings, retired_keys
 from sopilot_assets.cli.options import (
     AS_CSV,
     AS_JSON,
@@ -39,6 +39,7 @@ from sopilot_assets.stations.rescoring_plan import plan_scoring
 from sopilot_assets.stations.review_index import write_review_index
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.home import PartitionKey
+from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.store.publish import publish_bytes
 from sopilot_assets.tasks import find_tasks, load_task
 from sopilot_assets.texts.languages import Language
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 
 with at_first_use():
     from sopilot_assets import local_run
+    from sopilot_assets.stations import review_pages
     from sopilot_assets.times import figures, overview, reading, sheet
 
 app = typer.Typer()
@@ -343,6 +345,38 @@ def _plan_rows(work: list[ScoringWork]) -> list[dict[str, Cell]]:
 
 def _because(reasons: Counter[str]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+
+
+@app.command(epilog=examples("sopilot score render", "sopilot score render --task filter_change"))
+def render(
+    recordings: Annotated[
+        list[str] | None,
+        typer.Argument(help="Partition keys, video ids or file names. (Default: all that have a result.)"),
+    ] = None,
+    *,
+    task: OF_TASK = None,
+    home: HOME,
+) -> None:
+    """Make the review pages that are not there yet, for whoever opens their folder.
+
+    When many recordings are scored again, pages are made only when somebody opens them on the web page. Exit
+    code 1 where one cannot be made.
+    """
+    rows = plain_rows(scores_ledger(home).query("select key, task_id from latest where problem is null"))
+    known = active_recordings(home)
+    scored = [str(row["key"]) for row in rows if row["key"] in known and task in (None, row["task_id"])]
+    wanted = find_recordings(known, recordings) if recordings else scored
+    keys, count = [PartitionKey.parse(key) for key in wanted], 0
+    pages = review_pages.review_pages(home, keys, processes=os.cpu_count() or 1)
+    with stage("Review pages") as bar:
+        for done, page in enumerate(pages, start=1):
+            bar(done, len(wanted))
+            count += page.path is not None
+            if page.waits is not None:
+                show_warning(f"{page.key}: {page.waits.en}")
+    say(f"{count} of {len(wanted)} recordings have their page: {home.reviews / 'index.html'}")
+    if count < len(wanted):
+        raise typer.Exit(1)
 
 
 @app.command(epilog=examples("sopilot score deliver", "sopilot score deliver --test"))

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from sopilot_assets.errors import StoreError
-from sopilot_assets.processes.held_file import take
+from sopilot_assets.processes.held_file import take, write_into
+from sopilot_assets.processes.posix.running import start
 from sopilot_assets.processes.tied import tied
 from sopilot_assets.store.home import HOME_VARIABLE, Home
 from sopilot_assets.upkeep.conditions.dagster_files import read_heartbeats
@@ -78,21 +79,19 @@ class Keeping:
         program = str(Path(sys.executable).with_name("dagster-daemon"))
         workspace = str(dagster_home(self.home) / "workspace.yaml")
         with log.open("wb") as output:
-            process = subprocess.Popen(
+            process = start(
                 tied([program, "run", "-w", workspace]),
-                env={**os.environ, **environment(self.home)},
-                stdin=subprocess.DEVNULL,
+                files=(held,),
+                own_group=True,  # Ctrl-C is for who keeps it
+                environment={**os.environ, **environment(self.home)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                pass_fds=(held,),
-                start_new_session=True,  # Ctrl-C is for who keeps it
             )
         self.told(f"Dagster's daemon looks after recordings and scores; what it says is in {log}")
         while process.poll() is None and not self.stop.wait(_POLL_S):
             pass
         _end(process)
-        os.ftruncate(held, 0)
-        os.pwrite(held, f"{datetime.now(UTC).isoformat()}\n".encode(), 0)
+        note_end(held)
         if not self.stop.is_set():
             self.told(f"Dagster's daemon ended ({process.returncode}) and is started again; see {log}")
 
@@ -108,6 +107,11 @@ def kept_daemon(home: Home, *, told: Callable[[str], None], pause_s: float = PAU
     finally:
         stop.set()
         thread.join()
+
+
+def note_end(held: int) -> None:
+    """Write into the lock's file that the daemon which held it has ended now."""
+    write_into(held, f"{datetime.now(UTC).isoformat()}\n")
 
 
 def lock_file(home: Home) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,10 @@ from typing import Final
 
 from dagster import DagsterInstance
 
+from sopilot_assets.processes.posix.files import lock_file
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.home_format import refuse_unwritable
+from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.setting_up import dagster_home
 
 _DAGSTER_HOME: Final = "DAGSTER_HOME"
@@ -20,7 +22,11 @@ _DAGSTER_HOME: Final = "DAGSTER_HOME"
 
 @contextmanager
 def local_instance(home: Home) -> Iterator[DagsterInstance]:
-    """The Dagster instance of a home; its settings read ``DAGSTER_HOME``, which is set meanwhile."""
+    """The Dagster instance of a home; its settings read ``DAGSTER_HOME``, which is set meanwhile.
+
+    Raises ``FormatError`` where this version must not write into the home: opening writes.
+    """
+    refuse_unwritable(local_path(home.root))
     folder, before = str(dagster_home(home)), os.environ.get(_DAGSTER_HOME)
     os.environ[_DAGSTER_HOME] = folder
     try:
@@ -42,7 +48,7 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "opening.lock").open("a") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        lock_file(held.fileno())
         yield
 
 

@@ -50,6 +50,16 @@ def in_ledger(ledger: Callable[[Home], Ledger]) -> dict[str, str | dg.TableSchem
     }
 
 
+def in_folder(*names: str) -> dict[str, str]:
+    """Where an asset keeps its files, in the home of the environment: metadata of its definition."""
+    return {"dagster/uri": HomeResource().home.root.joinpath(*names).as_uri()}
+
+
+def rows_in(ledger: Ledger) -> dict[str, int]:
+    """How many rows count in a ledger now: metadata of a materialization."""
+    return {"dagster/row_count": int(ledger.query("select count(*) as rows from latest")["rows"].iloc[0])}
+
+
 def publish_outcomes(
     context: dg.AssetExecutionContext,
     outcomes: Sequence[StationOutcome],
@@ -153,13 +163,11 @@ def picture(png: bytes, *, title: str) -> dg.MarkdownMetadataValue:
 
 
 def page(path: Path, addresses: PageAddresses) -> RawMetadata:
-    """A page of the home: its path to copy, and where the web page shows it; browsers do not follow a link
-    from there to a file.
+    """A page of the home: its path to copy, if it is there already, and where the web page shows it, or makes
+    it first; browsers do not follow a link from there to a file.
     """
-    return {
-        "review_page": dg.MetadataValue.path(Path(path).absolute()),
-        "review_link": dg.MetadataValue.url(addresses[path]),
-    }
+    link: RawMetadata = {"review_link": dg.MetadataValue.url(addresses[path])}
+    return {"review_page": dg.MetadataValue.path(path.absolute()), **link} if path.exists() else link
 
 
 def table(rows: Sequence[Mapping[str, Cell]], *, columns: Sequence[str]) -> dg.TableMetadataValue:

@@ -12,6 +12,7 @@ import dagster as dg
 from pydantic import Field
 
 from sopilot_assets.store.home import DEFAULT_HOME, HOME_VARIABLE, Home
+from sopilot_assets.store.home_format import refuse_unwritable
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.store.shared import pull
 
@@ -28,7 +29,11 @@ class HomeResource(dg.ConfigurableResource[Home]):
     )
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's name
-        """Before each run and tick: what other machines wrote into a home that they share is fetched."""
+        """Before each run and tick: what other machines wrote into a home that they share is fetched.
+
+        Raises ``FormatError`` where the home was upgraded under a daemon that still runs.
+        """
+        refuse_unwritable(local_path(self.home.root))
         pull(local_path(self.home.root))
 
     @property

@@ -13,6 +13,7 @@ from typing import Final
 
 from sopilot_assets.errors import StoreError
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.home_format import refuse_unwritable
 from sopilot_assets.store.publish import local_path
 
 _BUSY_S: Final = 20.0
@@ -70,10 +71,13 @@ def reading(home: Home) -> Iterator[sqlite3.Connection]:
     """
     path = desk_database(home)
     try:
-        _make_private(path)
+        if not path.exists():
+            refuse_unwritable(local_path(home.root))
+            _make_private(path)
         with closing(sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row
             if _version(connection) < _VERSION:
+                refuse_unwritable(local_path(home.root))
                 _set_up(connection)
             yield connection
     except (OSError, sqlite3.DatabaseError) as error:
@@ -90,6 +94,7 @@ def transaction(home: Home) -> Iterator[sqlite3.Connection]:
     """The database to write to: what the block writes is kept when it ends without an error, and not at all
     else.
     """
+    refuse_unwritable(local_path(home.root))
     with reading(home) as connection:
         connection.execute("begin immediate")
         try:
@@ -101,10 +106,9 @@ def transaction(home: Home) -> Iterator[sqlite3.Connection]:
 
 
 def _make_private(path: Path) -> None:
-    """An empty file that only its owner can read, where there is none."""
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    """An empty file that only its owner can read."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _set_up(connection: sqlite3.Connection) -> None:

@@ -6,8 +6,9 @@ much for a moment, in another thread each time, would cost that much in every he
 
 from __future__ import annotations
 
-import ctypes
 from typing import Final
+
+from sopilot_assets.processes.posix.running import of_libc
 
 _HEAPS: Final = 2
 _M_ARENA_MAX: Final = -8
@@ -16,17 +17,13 @@ _M_ARENA_MAX: Final = -8
 
 def share_heaps() -> None:
     """Let all threads of this process share a few heaps; those that are there stay."""
-    option = getattr(_libc(), "mallopt", None)
+    option = of_libc("mallopt")
     if option is not None:
         option(_M_ARENA_MAX, _HEAPS)
 
 
 def give_back() -> None:
     """Give back to the system what the heaps hold and nobody uses."""
-    trim = getattr(_libc(), "malloc_trim", None)
+    trim = of_libc("malloc_trim")
     if trim is not None:
         trim(0)
-
-
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None)

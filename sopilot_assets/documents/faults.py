@@ -38,6 +38,7 @@ _EXPECTED: Final[Mapping[str, Callable[[_Limits], str]]] = {
     "greater_than_equal": lambda limits: f"at least {limits['ge']:g}",
     "greater_than": lambda limits: f"more than {limits['gt']:g}",
     "less_than_equal": lambda limits: f"at most {limits['le']:g}",
+    "less_than": lambda limits: f"less than {limits['lt']:g}",
     "enum": lambda limits: str(limits["expected"]),
     "tuple_type": lambda _: "a list",
     "too_short": lambda limits: f"a list of at least {limits['min_length']}",

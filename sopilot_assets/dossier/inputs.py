@@ -16,6 +16,7 @@ from sopilot_assets.studies.policies import Policy
 from sopilot_assets.studies.registration import Registration
 from sopilot_assets.studies.shadow import ShadowReport
 from sopilot_assets.studies.split_manifest import SplitManifest
+from sopilot_assets.texts.languages import Text
 
 BASELINE: Final = "baseline"
 """The name of the baseline detector's columns in ``detections``."""
@@ -115,18 +116,22 @@ class LabelChain:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """JPEGs by ``<case_id>/<name>.jpg``, none is right only without errors; and why there are none."""
+    """JPEGs by ``<case_id>/<name>.jpg``, none is right only without errors; why there are none; and the cases
+    that were erased at the wish of the person in them, which have none.
+    """
 
     stills: Mapping[str, bytes] | None = None
     lacking: Mapping[str, str] = field(default_factory=dict)
+    erased: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DossierInputs:
     """The inputs of one dossier; what is None or empty is missing, unless its text says otherwise.
 
-    ``stale`` says of an input, by name, why it is not what counts by now. ``versions`` is what made it
-    (package, model, reference, platform), name to version.
+    ``privacy`` tells why people are filmed, line by line, as the operator says it. ``stale`` says of an
+    input, by name, why it is not what counts by now. ``versions`` is what made it (package, model, reference,
+    platform), name to version.
     """
 
     protocol: Protocol
@@ -135,4 +140,5 @@ class DossierInputs:
     labels: LabelChain = LabelChain()
     pictures: Pictures = Pictures()
     stale: Mapping[str, str] = field(default_factory=dict)
+    privacy: Sequence[tuple[Text, Text]] = ()
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from sopilot_assets.dossier.render import page, readme
 from sopilot_assets.dossier.signing import SigningKey, sign
 from sopilot_assets.dossier.statement import statement
 from sopilot_assets.dossier.summary import DossierSummary, Readiness
+from sopilot_assets.dossier.verifier.erased import ERASED, ERASED_SIGNATURE
 from sopilot_assets.dossier.verifier.files import (
     MANIFEST,
     SIGNATURE,
@@ -76,14 +77,19 @@ class Dossier:
         return self.summary.readiness.blockers
 
     def zip_bytes(self) -> bytes:
-        """The zip: one folder, files by name, no dates; the same dossier gives the same bytes."""
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-            for name in sorted(self.files):
-                entry = zipfile.ZipInfo(f"{self.name}/{name}", _ZIP_DATE)
-                entry.create_system, entry.external_attr = 3, _FILE_MODE
-                archive.writestr(entry, self.files[name])
-        return buffer.getvalue()
+        """The zip of its files."""
+        return dossier_zip(self.name, self.files)
+
+
+def dossier_zip(folder: str, files: Mapping[str, bytes]) -> bytes:
+    """A zip: one folder, files by name, no dates; the same files give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(f"{folder}/{name}", _ZIP_DATE)
+            entry.create_system, entry.external_attr = 3, _FILE_MODE
+            archive.writestr(entry, files[name])
+    return buffer.getvalue()
 
 
 def build_dossier(inputs: DossierInputs, key: SigningKey) -> Dossier:
@@ -110,8 +116,34 @@ def build_dossier(inputs: DossierInputs, key: SigningKey) -> Dossier:
     gates = inputs.results.gates
     files[STATEMENT] = statement(files, dossier=summary, gates=gates.report if gates else None)
     files[SIGNATURE] = sign(key, files[STATEMENT])
+    files |= erased_files(inputs, key)
     _refuse_wrong(inputs.protocol.study_id, files, key)
     return Dossier(dict(sorted(files.items())), summary)
+
+
+def erased_files(inputs: DossierInputs, key: SigningKey) -> dict[str, bytes]:
+    """What says which of the cases were erased before the dossier was made; nothing where none was."""
+    cases = set() if inputs.tables.cases is None else set(inputs.tables.cases["case_id"])
+    if not (gone := cases & inputs.pictures.erased):
+        return {}
+    data = erased_document(gone, {}, page=None)
+    return {ERASED: data, ERASED_SIGNATURE: sign(key, data)}
+
+
+def erased_document(
+    recordings: Collection[str], removed: Mapping[str, str], *, page: tuple[str, str] | None
+) -> bytes:
+    """``erased.json``: the recordings that were erased, the pictures that went with them, and the hashes of
+    the page before and after.
+    """
+    return pretty_json(
+        {
+            "what": "Pictures were erased at the wish of people who are seen in them. Rows and figures stay.",
+            "recordings": sorted(recordings),
+            "removed": dict(sorted(removed.items())),
+            "page": None if page is None else {"before": page[0], "after": page[1]},
+        }
+    )
 
 
 def publish_dossier(dossier: Dossier, folder: Path | UPath) -> tuple[Path, Path]:

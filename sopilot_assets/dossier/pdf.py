@@ -5,15 +5,13 @@ A PDF holds the time it was made, so it lies beside the dossier and is not part 
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 from typing import Final
 
 from sopilot_assets.errors import DossierError
+from sopilot_assets.processes.posix.running import end_group, start
 from sopilot_assets.store.publish import publish_bytes, scratch_folder
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -68,18 +66,11 @@ def installed_browser() -> str | None:
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[bytes]:
     # in a session of its own: what Chromium starts (zygotes, GPU process) must end with it
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
+    with start(command, own_group=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         try:
             _, stderr = process.communicate(timeout=_SECONDS)
         except subprocess.TimeoutExpired as error:
             raise DossierError(f"PDF: {Path(command[0]).name} did not end in {_SECONDS:.0f} s.") from error
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            end_group(process.pid)
     return subprocess.CompletedProcess(command, process.returncode, b"", stderr)

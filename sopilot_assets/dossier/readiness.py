@@ -9,7 +9,7 @@ from typing import Final
 
 import pandas as pd
 
-from sopilot_assets.dossier.inputs import DossierInputs
+from sopilot_assets.dossier.inputs import DossierInputs, Pictures
 from sopilot_assets.studies.spec import parse_study
 
 
@@ -145,7 +145,7 @@ def _contradictions(inputs: DossierInputs) -> Iterator[Blocker]:
         yield from _mixed(inputs.tables.cases)
     yield from _splits(inputs)
     if inputs.tables.errors is not None and inputs.pictures.stills is not None:
-        yield from _without_stills(inputs.tables.errors, inputs.pictures.stills, inputs.pictures.lacking)
+        yield from _without_stills(inputs.tables.errors, inputs.pictures.stills, inputs.pictures)
 
 
 def _mixed(cases: pd.DataFrame) -> Iterator[Blocker]:
@@ -174,13 +174,13 @@ def _splits(inputs: DossierInputs) -> Iterator[Blocker]:
 
 
 def _without_stills(
-    errors: pd.DataFrame, stills: Mapping[str, bytes], reasons: Mapping[str, str]
+    errors: pd.DataFrame, stills: Mapping[str, bytes], pictures: Pictures
 ) -> Iterator[Blocker]:
     shown = {name.partition("/")[0] for name, data in stills.items() if data}
     wrong = errors.loc[errors["error"] != "undecided", "case_id"]
-    lacking = sorted(set(wrong) - shown)
+    lacking = sorted(set(wrong) - shown - pictures.erased)
     if lacking:
-        why = reasons.get(lacking[0], "")
+        why = pictures.lacking.get(lacking[0], "")
         yield Blocker(
             "stills",
             f"no picture of {len(lacking)} misses or false alarms, e.g. "

@@ -66,6 +66,7 @@ def page(inputs: DossierInputs, summary: DossierSummary, key: SigningKey) -> str
         look=plain.look_of(summary),
         verdict=verdict,
         verdict_sentence=sentence,
+        privacy=inputs.privacy,
         signer=key.name,
         fingerprint=key.fingerprint,
         tiles=_tiles(inputs, summary),

@@ -54,6 +54,11 @@ def known_model_id(name: str, models: str) -> str:
 
     A model that was never prepared is prepared for that.
     """
+    return made_model_id(name, models) or ready_embedder(name, models).model_id
+
+
+def made_model_id(name: str, models: str) -> str | None:
+    """The same; None where the model would have to be made first. Nothing is written."""
     if name == "vjepa2":
         from sopilot_assets.embedding.vjepa2_identity import known_vjepa2_id  # noqa: PLC0415
 
@@ -61,7 +66,5 @@ def known_model_id(name: str, models: str) -> str:
     if name in {"lite0_box", "lite0_flow"}:
         from sopilot_assets.embedding.lite0_identity import prepared_model_id  # noqa: PLC0415
 
-        known = prepared_model_id(name, UPath(models))
-        if known is not None:
-            return known
+        return prepared_model_id(name, UPath(models))
     return ready_embedder(name, models).model_id

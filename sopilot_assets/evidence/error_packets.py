@@ -21,6 +21,7 @@ from sopilot_assets.evidence.study import (
     POLICY,
     Study,
 )
+from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.errors import error_breakdown, error_packet
 from sopilot_assets.studies.leave_group_out import leave_group_out
@@ -83,6 +84,6 @@ def _left_out(study: Study) -> pd.DataFrame:
 
 
 def _review_pages(home: Home, case_ids: Iterable[str]) -> dict[str, str]:
-    """The review page of each case that has one, relative to the home."""
-    pages = {case_id: home.review(case_id) for case_id in case_ids}
-    return {case_id: f"reviews/{page.name}" for case_id, page in pages.items() if page.exists()}
+    """The review page of each case that has one, or gets it when somebody looks, relative to the home."""
+    scored = set(scores_ledger(home).query("select key from latest where problem is null")["key"])
+    return {case_id: f"reviews/{home.review(case_id).name}" for case_id in case_ids if case_id in scored}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
 
 import sopilot_assets
+from sopilot_assets.capture.erasures import erased_hashes, erasures
 from sopilot_assets.dossier.inputs import (
     FULL,
     DossierInputs,
@@ -34,7 +36,8 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.studies.errors import error_packet
 from sopilot_assets.studies.leakage import leakage_table
 from sopilot_assets.studies.spec import study_path
-from sopilot_assets.tasks import locked_versions
+from sopilot_assets.tasks import find_tasks, locked_versions, notice_of
+from sopilot_assets.texts.languages import Text
 
 _STILLS_OF: Final = ("false_negative", "false_positive")
 
@@ -83,8 +86,15 @@ def study_inputs(study: Study) -> DossierInputs:
         labels=_labels(study),
         pictures=pictures,
         stale=_stale(study) if split else {},
+        privacy=_privacy(study),
         versions=_versions(study.cases) if split else {},
     )
+
+
+def _privacy(study: Study) -> Sequence[tuple[Text, Text]]:
+    """Why people are filmed; nothing where the task's file cannot be used any more."""
+    task = find_tasks(study.home.root).tasks.get(study.spec.task)
+    return () if task is None else notice_of(study.home, task.privacy).lines
 
 
 def _protocol(study: Study) -> Protocol:
@@ -160,7 +170,10 @@ def _errors(study: Study) -> tuple[pd.DataFrame | None, Pictures]:
     outcome = study.policy.outcome(study.cases)
     errors = error_packet(study.cases[chosen].reset_index(drop=True), outcome.of(chosen))
     wrong = errors.loc[errors["error"].isin(_STILLS_OF), "case_id"]
-    return errors, Pictures(*error_stills(study.home, list(wrong), processes=os.cpu_count() or 1))
+    gone = frozenset(one.key for one in erased_hashes(erasures(study.home)).values())
+    shown = [one for one in wrong if one not in gone]
+    stills, lacking = error_stills(study.home, shown, processes=os.cpu_count() or 1)
+    return errors, Pictures(stills, lacking, gone)
 
 
 def _detections(study: Study) -> pd.DataFrame:

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.errors import SopilotError
+from sopilot_assets.privacy.covering import Covering
+from sopilot_assets.privacy.policy import covering_for
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.review.stills import Still, read_stills
@@ -25,9 +27,10 @@ _MEMORY_LIMIT_BYTES: Final = 4 << 30
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """The pictures wanted of one case: (name, video, time in seconds)."""
+    """The pictures wanted of one case: (name, video, time in seconds), and what is covered in them."""
 
     case_id: str
+    covering: Covering
     moments: tuple[tuple[str, Path, float], ...]
 
 
@@ -65,10 +68,11 @@ def error_stills(
 def _wanted(registry: Registry, case_id: str, deviations: Sequence[Mapping[str, Any]]) -> _Wanted:
     key = PartitionKey.parse(case_id)
     path = registry.path(key)
+    covering = covering_for(registry.home, key.task_id, leaves_house=True)
     if not deviations:
         times = [share * registry[key].duration_s for share in COURSE]
-        return _Wanted(case_id, tuple((f"at_{time:06.1f}s", path, time) for time in times))
-    return _Wanted(case_id, tuple(_of_deviations(registry, key, deviations[:MOST_DEVIATIONS])))
+        return _Wanted(case_id, covering, tuple((f"at_{time:06.1f}s", path, time) for time in times))
+    return _Wanted(case_id, covering, tuple(_of_deviations(registry, key, deviations[:MOST_DEVIATIONS])))
 
 
 def _of_deviations(
@@ -88,7 +92,7 @@ def _taken(work: _Wanted) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for path in dict.fromkeys(path for _, path, _ in work.moments):
         of_video = [(name, time_s) for name, other, time_s in work.moments if other == path]
-        moments = read_stills(path, [time_s for _, time_s in of_video])
+        moments = read_stills(path, [time_s for _, time_s in of_video], work.covering)
         for name, time_s in of_video:
             moment = moments[time_s]
             if isinstance(moment, Still):

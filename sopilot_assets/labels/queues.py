@@ -104,6 +104,11 @@ class TaskLabels:
     informed: Mapping[str, frozenset[str]]
     disputed: Mapping[str, Dispute]
 
+    @property
+    def open(self) -> frozenset[str]:
+        """The recordings that somebody has yet to label, or to settle."""
+        return frozenset(key for key in self.wanted if self._is_open(key)) | frozenset(self.disputed)
+
     def queue(self, who: str) -> LabelQueue:
         """The queue of a person."""
         asked = {key for key in self.wanted if self._is_open(key) and who not in self._spoken(key)}

@@ -12,7 +12,6 @@ from sopilot_assets.labels.events import Seen
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Row, plain_rows
-from sopilot_assets.store.publish import local_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +48,8 @@ def recordings_to_label(home: Home, task_id: str, *, with_promoted: bool = False
             key=key,
             name=one.original_name,
             video=f"{home.videos.name}/{one.stored_name}",
-            page=_page(home, key),
             promoted=one.promotion is not None,
-            **_scored(scores.get(key)),
+            **_scored(home, scores.get(key)),
         )
         for key, one in sorted(trainees.items())
     ]
@@ -65,15 +63,12 @@ def by_key(
     return bare | {one.key: one for one in recordings}
 
 
-def _page(home: Home, key: str) -> str:
-    path = home.review(key)
-    return f"{home.reviews.name}/{path.name}" if local_path(path).exists() else ""
-
-
-def _scored(row: Row | None) -> dict[str, Any]:
+def _scored(home: Home, row: Row | None) -> dict[str, Any]:
     if row is None:
         return {}
+    page = home.review(str(row["key"])).name
     return {
+        "page": "" if row["problem"] is not None else f"{home.reviews.name}/{page}",
         "decision": str(row["decision"] or ""),
         "score": row["score"],
         "findings": tuple(

@@ -53,6 +53,19 @@ def list_persons(home: Home, *, text: str = "", task: str | None = None, page: i
     where there are fewer. Golds show how it is done right and are left out, unless a recording came in as a
     trainee's.
     """
+    people, nobodys = _found(home, text, task)
+    page = min(max(page, 1), max(1, -(-len(people) // PER_PAGE)))
+    shown = people[(page - 1) * PER_PAGE : page * PER_PAGE]
+    return PersonPage(tuple(shown), page, len(people), nobodys)
+
+
+def all_persons(home: Home, *, task: str | None = None) -> list[PersonAtTask]:
+    """The same people, all of them."""
+    return _found(home, "", task)[0]
+
+
+def _found(home: Home, text: str, task: str | None) -> tuple[list[PersonAtTask], int]:
+    """The people, and how many recordings are nobody's."""
     frame = query_together({}, _LISTED, known=known_recordings(home), asked=_asked(text, task))
     rows = plain_rows(frame)
     people = [
@@ -66,10 +79,7 @@ def list_persons(home: Home, *, text: str = "", task: str | None = None, page: i
         for row in rows
         if row["person"] is not None
     ]
-    nobodys = sum(int(row["recordings"] or 0) for row in rows if row["person"] is None)
-    page = min(max(page, 1), max(1, -(-len(people) // PER_PAGE)))
-    shown = people[(page - 1) * PER_PAGE : page * PER_PAGE]
-    return PersonPage(tuple(shown), page, len(people), nobodys)
+    return people, sum(int(row["recordings"] or 0) for row in rows if row["person"] is None)
 
 
 def tasks_with_people(home: Home) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
 """Child processes with limits, how they are found and ended, and the clock that cannot be set.
 
-Reads ``/proc``; writes only the logs of the children it starts.
+Reads what the system tells of processes; writes only the logs of the children it starts.
 """

@@ -6,13 +6,10 @@ the clock that only goes forward, as long as the machine was not started anew.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Final
 
-_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+from sopilot_assets.processes.posix.machine import boot_id, since_boot_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +22,7 @@ class SinceBoot:
     @classmethod
     def now(cls) -> SinceBoot:
         """The present moment."""
-        return cls(boot_id(), time.clock_gettime(time.CLOCK_BOOTTIME))
+        return cls(boot_id(), since_boot_s())
 
     @classmethod
     def parse(cls, text: str) -> SinceBoot:
@@ -68,8 +65,3 @@ def moment_at(wall: datetime) -> Moment:
     except OSError:  # not Linux: the clock on the wall has to do
         return Moment(wall)
     return Moment(wall, now.boot_id, now.seconds)
-
-
-def boot_id() -> str:
-    """Which start of the machine this is; ``OSError`` where Linux does not say."""
-    return _BOOT_ID.read_text(encoding="ascii").strip()

@@ -6,8 +6,8 @@ that started it was killed, and whatever sessions or workers it has made meanwhi
 
 from __future__ import annotations
 
+import contextlib
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 import psutil
+
+from sopilot_assets.processes.posix.running import interrupt_group, start
 
 MARK: Final = "SOPILOT_CAMPAIGN_STEP"
 """The variable whose value names the step: ``<campaign>/<cycle>/<step>``."""
@@ -55,13 +57,12 @@ def run_child(child: Child, *, limit_s: float, grace_s: float, stop_requested: C
     started_s = time.monotonic()
     child.log.parent.mkdir(parents=True, exist_ok=True)
     with child.log.open("ab") as log:
-        process = subprocess.Popen(
-            list(child.command),
-            stdin=subprocess.DEVNULL,
+        process = start(
+            child.command,
+            own_group=True,
+            environment={**os.environ, **child.environment, MARK: child.mark},
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **child.environment, MARK: child.mark},
-            start_new_session=True,
         )
     try:
         cause = _wait(process, started_s + limit_s, grace_s=grace_s, stop_requested=stop_requested)
@@ -138,8 +139,6 @@ def _wait(
 
 def _ask(process: subprocess.Popen[bytes]) -> None:
     """Interrupt the group, so that Dagster notes in it that its run was interrupted, and wait a little."""
-    try:
-        os.killpg(process.pid, signal.SIGINT)
+    interrupt_group(process.pid)
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(ASKED_S)
-    except (ProcessLookupError, subprocess.TimeoutExpired):
-        return

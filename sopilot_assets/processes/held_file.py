@@ -2,19 +2,15 @@
 
 The system lets go of it, whatever ends the process; so neither a process id that somebody else has got
 meanwhile nor a clock can mislead whoever asks. Who starts a process takes the file first and hands it over,
-so that it is held from before the process begins. The locks are those of open file descriptions (fcntl(2),
-``F_OFD_SETLK``): a child that gets the descriptor has the lock, and asking takes nothing.
+so that it is held from before the process begins, and asking takes nothing.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import struct
 from pathlib import Path
-from typing import Final
 
-_FLOCK: Final = "hhqqi4x"  # struct flock of 64 bit Linux: type, whence, start, length (0: all), process
+from sopilot_assets.processes.posix import files
 
 
 def take(path: Path) -> int | None:
@@ -24,15 +20,13 @@ def take(path: Path) -> int | None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    held = False
     try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _lock(fcntl.F_WRLCK))
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
+        held = files.hold(descriptor)
+    finally:
+        if not held:
+            os.close(descriptor)
+    return descriptor if held else None
 
 
 def is_held(path: Path) -> bool | None:
@@ -42,11 +36,13 @@ def is_held(path: Path) -> bool | None:
     except FileNotFoundError:
         return None
     try:
-        found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _lock(fcntl.F_WRLCK))
+        return files.is_held(descriptor)
     finally:
         os.close(descriptor)
-    return bool(struct.unpack(_FLOCK, found)[0] != fcntl.F_UNLCK)
 
 
-def _lock(kind: int) -> bytes:
-    return struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0)
+def write_into(held: int, text: str) -> None:
+    """Write a text into a file by the descriptor that holds it, in place of what it said."""
+    os.ftruncate(held, 0)
+    os.lseek(held, 0, os.SEEK_SET)
+    os.write(held, text.encode())

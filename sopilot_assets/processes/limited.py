@@ -5,9 +5,9 @@ has a memory limit, a time limit per task, and is killed with everything it star
 its task fails; the next task gets a new child. A child ends by itself when its parent is gone, even when the
 parent was killed.
 
-Children are forked from a process that has imported what they need (`processes.forking`): that works from
-threads, from daemonic processes and with libraries that must not be forked, and costs little. They are kept
-from task to task all the same.
+Children are forked from a process that has imported what they need (`processes.posix.forking`): that works
+from threads, from daemonic processes and with libraries that must not be forked, and costs little. They are
+kept from task to task all the same.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ import functools
 import os
 import pickle
 import queue
-import resource
-import select
-import signal
 import struct
 import threading
 import time
@@ -32,7 +29,14 @@ from types import TracebackType
 from typing import Final, TypeVar
 
 from sopilot_assets.errors import ConfigError, SopilotError, WorkerLimit
-from sopilot_assets.processes.forking import fork
+from sopilot_assets.processes.posix.files import file_in_memory, wait_closed, wait_readable
+from sopilot_assets.processes.posix.forking import fork
+from sopilot_assets.processes.posix.running import (
+    how_it_ended,
+    limit_memory,
+    limit_processor_time,
+    ran_out_of_time,
+)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -204,7 +208,7 @@ class _Child:
     def __init__(self, memory_limit_bytes: int, modules: Sequence[str]) -> None:
         its_requests, self.requests = os.pipe()
         self.answers, its_answers = os.pipe()
-        self.said = os.memfd_create("said")
+        self.said = file_in_memory("said")
         try:
             self.process = fork(
                 functools.partial(serve, memory_limit_bytes),
@@ -254,11 +258,9 @@ class _Child:
 
     def _read(self, size: int, deadline: float, time_limit_s: float) -> bytes:
         parts: list[bytes] = []
-        poller = select.poll()
-        poller.register(self.answers, select.POLLIN)
         while size:
             left_s = deadline - time.monotonic()
-            if left_s <= 0 or not poller.poll(left_s * 1000):
+            if left_s <= 0 or not wait_readable(self.answers, left_s):
                 raise WorkerLimit(
                     f"the task ran past its limit of {time_limit_s:g} s and was ended.", limit="time"
                 )
@@ -272,7 +274,7 @@ class _Child:
     def _death(self, time_limit_s: float) -> WorkerLimit:
         """Why the child is gone."""
         code = self.process.wait()
-        if code == -signal.SIGXCPU:
+        if ran_out_of_time(code):
             return WorkerLimit(
                 f"the task used more processor time than its limit of {time_limit_s:g} s allows.",
                 limit="time",
@@ -283,14 +285,14 @@ class _Child:
                 f"the task asked for more memory than allowed and its process ended: {last_words}",
                 limit="memory",
             )
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         return WorkerLimit(
-            f"the process that did the task died ({how}). {last_words}".rstrip(), limit="crash"
+            f"the process that did the task died ({how_it_ended(code)}). {last_words}".rstrip(), limit="crash"
         )
 
     def _last_words(self) -> str:
         size = os.fstat(self.said).st_size
-        text = os.pread(self.said, 2000, max(size - 2000, 0)).decode("utf-8", "replace")
+        os.lseek(self.said, max(size - 2000, 0), os.SEEK_SET)
+        text = os.read(self.said, 2000).decode("utf-8", "replace")
         return " / ".join(text.strip().splitlines()[-2:])[-300:]
 
 
@@ -313,8 +315,7 @@ def serve(memory_limit_bytes: int, requests: int, answers: int, said: int) -> No
     """
     for stream in (1, 2):
         os.dup2(said, stream)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_limit_bytes, memory_limit_bytes))
+    limit_memory(memory_limit_bytes)
     threading.Thread(target=_end_with_parent, args=(requests,), daemon=True).start()
     with os.fdopen(requests, "rb") as asked:
         while len(head := asked.read(_LENGTH.size)) == _LENGTH.size:
@@ -346,15 +347,10 @@ def _answer(request: bytes) -> bytes:
 
 def _limit_cpu(time_limit_s: float) -> None:
     """Bound this task's processor time, so that even an orphan in an endless loop ends."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    cores = os.cpu_count() or 1
-    seconds = used.ru_utime + used.ru_stime + min(cores, 4) * time_limit_s + 5
-    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), resource.RLIM_INFINITY))
+    limit_processor_time(min(os.cpu_count() or 1, 4) * time_limit_s + 5)
 
 
 def _end_with_parent(requests: int) -> None:
     """End when nobody can ask for anything any more: the pipe has no other end."""
-    poller = select.poll()
-    poller.register(requests, 0)
-    poller.poll()
+    wait_closed(requests)
     os._exit(1)

@@ -1,17 +1,14 @@
 """A command that ends with the process that started it, whatever ends that one: ``python -m
-sopilot_assets.processes.tied COMMAND ...`` (prctl(2), ``PR_SET_PDEATHSIG``).
+sopilot_assets.processes.tied COMMAND ...``.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from typing import Final
 
-_PR_SET_PDEATHSIG: Final = 1
+from sopilot_assets.processes.posix.running import end_with_starter
 
 
 def tied(command: Sequence[str]) -> list[str]:
@@ -24,8 +21,7 @@ def tied(command: Sequence[str]) -> list[str]:
 def main(arguments: Sequence[str]) -> None:
     """Become the command; end at once where who started this has gone already."""
     starter, *command = arguments
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # whoever started this may ignore it
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    end_with_starter()
     if os.getppid() == int(starter):
         os.execv(command[0], command)  # noqa: S606 - our own list of arguments
 

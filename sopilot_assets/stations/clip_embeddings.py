@@ -10,11 +10,12 @@ from typing import Final
 
 import pyarrow as pa
 
+from sopilot_assets.capture.erasures import video_is_gone
 from sopilot_assets.capture.registry import Registry
-from sopilot_assets.embedding.backends import known_model_id, ready_embedder
+from sopilot_assets.embedding.backends import known_model_id, made_model_id, ready_embedder
 from sopilot_assets.embedding.clips import load_embedding, save_embedding
 from sopilot_assets.embedding.embedder import Embedder
-from sopilot_assets.errors import ModelError, SopilotError
+from sopilot_assets.errors import ModelError, SopilotError, UnreadableVideo
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.store.home import Home, PartitionKey
@@ -57,6 +58,7 @@ class _Work:
     models: str
     model_id: str
     target: str
+    gone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,11 @@ def task_embedder(home: Home, task_id: str) -> Embedder:
 def task_model_id(home: Home, task_id: str) -> str:
     """The id of the model that a task asks for, known without loading it where that is possible."""
     return known_model_id(load_task(home.tasks / f"{task_id}.yaml").embedder.value, str(home.models))
+
+
+def task_model_if_made(home: Home, task_id: str) -> str | None:
+    """The same; None where the model would have to be made first. Nothing is written."""
+    return made_model_id(load_task(home.tasks / f"{task_id}.yaml").embedder.value, str(home.models))
 
 
 def embed_videos(
@@ -132,6 +139,8 @@ def embed_one(work: _Work) -> _Done:
             target.unlink()
         else:
             return _Done(existing.clip_count, existing.reader, time.process_time() - started_s, reused=True)
+    if work.gone is not None:
+        raise UnreadableVideo(work.gone)
     embedding = ready_embedder(work.embedder, work.models).embed(at_hand(work.video))
     save_embedding(target, embedding)
     return _Done(embedding.clip_count, embedding.reader, time.process_time() - started_s, reused=False)
@@ -148,7 +157,16 @@ def _model(home: Home, task_id: str) -> tuple[str, str] | SopilotError:
 
 def _work(registry: Registry, key: PartitionKey, embedder: str, model_id: str) -> _Work:
     target = registry.home.embedding(model_id, key.video_id)
-    return _Work(key, registry.path(key), embedder, str(registry.home.models), model_id, str(target))
+    gone = video_is_gone(registry.home, str(key))
+    return _Work(
+        key,
+        registry.path(key),
+        embedder,
+        str(registry.home.models),
+        model_id,
+        str(target),
+        None if gone is None else gone.en,
+    )
 
 
 def _outcome(work: _Work, result: _Done | SopilotError) -> StationOutcome:

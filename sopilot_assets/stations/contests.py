@@ -38,10 +38,10 @@ def say_and_show(
 
 
 def _shown(home: Home, key: str, objections: Mapping[str, tuple[Objection, ...]]) -> bool:
-    """Whether the page of a recording had to be changed."""
+    """Whether the page of a recording had to be changed; one that is made when somebody looks will say it."""
     page = at_hand(local_path(home.review(key)))
     if not page.exists():
-        return False  # an imported job, or a recording without a score
+        return True
     before = page.read_text(encoding="utf-8")
     after = with_contest(before, objections.get(key, ()))
     if after != before:

@@ -4,7 +4,8 @@ Of a step's clips in the gold the one counts that is most like all golds' clips 
 reference; without one, the middle of the step. Around it the sharpest picture is taken: that with the highest
 variance of the Laplacian (Pech-Pacheco et al. 2000), as quality is measured.
 
-They are made when somebody looks, in a limited child process, and kept beside the proxies.
+They are made when somebody looks, in a limited child process, and kept beside the proxies. Since instructions
+are printed and handed over, what leaves the house is covered in them wherever they are shown.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from PIL import Image
 
 from sopilot_assets.capture.registry import Recording, stored_file
 from sopilot_assets.errors import SopilotError
+from sopilot_assets.privacy.covering import Covering, shown_frames
+from sopilot_assets.privacy.policy import covering_for
 from sopilot_assets.processes.limited import run_limited
 from sopilot_assets.reference.annotations import StepInterval
 from sopilot_assets.reference.ledger import current_reference_ids
@@ -33,7 +36,6 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
 from sopilot_assets.store.shared import at_hand
 from sopilot_assets.tasks import TaskSpec
-from sopilot_assets.video.frames import frames_at
 from sopilot_assets.video.probe import read_index
 
 PICTURE_PIXELS: Final = 480
@@ -99,7 +101,8 @@ def make_pictures(home: Home, task: TaskSpec, gold: Recording, steps: Sequence[S
     with only_maker(home, "instructions") as alone:
         if alone and pictures_made(home, task, gold, steps) is None:
             name, folder = _name(home, task, gold, steps), local_path(home.proxies)
-            work = (stored_file(home, gold), _moments(home, task, gold, steps), str(folder / name))
+            moments_of, covering = _moments(home, task, gold, steps), _covering(home, task)
+            work = (stored_file(home, gold), moments_of, covering, str(folder / name))
             moments, why = dict[str, float](), ""
             try:
                 moments = run_limited(
@@ -120,7 +123,11 @@ def _name(home: Home, task: TaskSpec, gold: Recording, steps: Sequence[StepInter
         [[one.step, one.segment.start_s, one.segment.end_s] for one in steps],
     ]
     made_of = hashlib.sha256(json.dumps(said).encode("utf-8")).hexdigest()[:16]
-    return f"{gold.key.video_id}-instruction-{made_of}"
+    return f"{gold.key.video_id}-instruction-{made_of}{_covering(home, task).tag}"
+
+
+def _covering(home: Home, task: TaskSpec) -> Covering:
+    return covering_for(home, task.task_id, leaves_house=True)
 
 
 def _moments(home: Home, task: TaskSpec, gold: Recording, steps: Sequence[StepInterval]) -> list[StepMoment]:
@@ -163,7 +170,7 @@ def _typical_s(reference: Reference, video_id: str, step: StepInterval) -> float
     return float(middles[best[np.argmin(np.abs(middles[best] - middle_s))]])
 
 
-def _write(source: Path, moments: Sequence[StepMoment], begins: str) -> dict[str, float]:
+def _write(source: Path, moments: Sequence[StepMoment], covering: Covering, begins: str) -> dict[str, float]:
     """Write the picture of each step; returns its moment. Runs in a child process."""
     path = at_hand(source)
     index = read_index(path)
@@ -172,7 +179,7 @@ def _write(source: Path, moments: Sequence[StepMoment], begins: str) -> dict[str
     )
     short_side = min(PICTURE_PIXELS, index.probe.width, index.probe.height)
     best: dict[str, tuple[float, float, bytes]] = {}
-    for chunk in frames_at(path, index, wanted, short_side=short_side):
+    for chunk in shown_frames(path, index, wanted, short_side=short_side, covering=covering):
         for at_s, image in zip(chunk.times_s, chunk.images, strict=True):
             sharpness = float(cv2.Laplacian(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.CV_64F).var())
             for one in moments:

@@ -14,13 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sopilot_assets.capture.registry import Recording, stored_file
+from sopilot_assets.capture.erasures import video_is_gone
+from sopilot_assets.capture.registry import Recording, stored_file, tasks_of_file
 from sopilot_assets.errors import SopilotError
+from sopilot_assets.privacy.covering import Covering
+from sopilot_assets.privacy.policy import covering_for
 from sopilot_assets.processes.held_file import take
 from sopilot_assets.processes.limited import map_limited, run_limited
+from sopilot_assets.processes.posix.lacking import HAS_LOCKS
 from sopilot_assets.scoring.review.proxy import browsers_play, proxy
 from sopilot_assets.scoring.review.stills import Still, read_stills
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
 from sopilot_assets.store.shared import at_hand
 
@@ -60,9 +64,11 @@ class Made:
         return self.path is None and self.why is None
 
 
-def still_of(home: Home, video_id: str, at_ms: int) -> Made:
+def still_of(home: Home, key: PartitionKey, at_ms: int) -> Made:
     """The picture of a recording at ``at_ms`` (see `on_grid`), as far as it is made."""
-    target = _still_file(home, video_id, at_ms)
+    target = _still_file(home, key, at_ms)
+    if (gone := video_is_gone(home, str(key))) is not None:
+        return Made(why=gone.en)
     if target.exists():
         return Made(target)
     return Made(why=_why_not(target))
@@ -91,7 +97,11 @@ def make_stills(home: Home, wanted: Sequence[tuple[Recording, int]]) -> bool:
 
 
 def video_of(home: Home, recording: Recording) -> Made:
-    """The file of a recording that browsers play: itself, or its proxy; as far as that is known and made."""
+    """The file of a recording that browsers play: itself, where nothing of it is covered, or its proxy; as
+    far as that is known and made.
+    """
+    if (gone := video_is_gone(home, str(recording.key))) is not None:
+        return Made(why=gone.en)
     known = _playable_file(home, recording)
     if not known.exists():
         return Made(why=_why_not(known))
@@ -101,12 +111,13 @@ def video_of(home: Home, recording: Recording) -> Made:
 
 
 def make_video(home: Home, recording: Recording) -> bool:
-    """Find out whether browsers play a recording, and make its proxy where they do not, in a child process;
-    False, and nothing made, where somebody else is at it.
+    """Find out whether browsers play a recording, and make its proxy where they do not or something of it is
+    covered, in a child process; False, and nothing made, where somebody else is at it.
     """
     with only_maker(home, "videos") as alone:
         if alone and video_of(home, recording).waits:
-            args = (stored_file(home, recording), local_path(home.proxies), recording.key.video_id)
+            covering = covering_for(home, recording.task_id)
+            args = (stored_file(home, recording), local_path(home.proxies), recording.key.video_id, covering)
             try:
                 chosen = run_limited(
                     _playable, args, time_limit_s=VIDEO_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES
@@ -117,27 +128,36 @@ def make_video(home: Home, recording: Recording) -> bool:
     return alone
 
 
+def shown_as_filmed(home: Home, stored_name: str) -> bool:
+    """Whether people may look at this file of a recording itself: nothing of it is covered in any task."""
+    return not any(covering_for(home, task_id) for task_id in tasks_of_file(home, stored_name))
+
+
 @dataclass(frozen=True, slots=True)
 class _Stills:
-    """Pictures of one video to be made: the file of each, by milliseconds."""
+    """Pictures of one video to be made: the file of each, by milliseconds, and what is covered in them."""
 
     source: Path
+    covering: Covering
     targets: Mapping[int, Path]
 
 
 def _waiting(home: Home, wanted: Sequence[tuple[Recording, int]]) -> list[_Stills]:
-    by_video: dict[str, tuple[Recording, dict[int, Path]]] = {}
+    by_video: dict[PartitionKey, tuple[Recording, dict[int, Path]]] = {}
     for recording, at_ms in wanted:
-        video_id = recording.key.video_id
-        if still_of(home, video_id, at_ms).waits:
-            its = by_video.setdefault(video_id, (recording, {}))[1]
-            its[at_ms] = _still_file(home, video_id, at_ms)
-    return [_Stills(stored_file(home, recording), targets) for recording, targets in by_video.values()]
+        if still_of(home, recording.key, at_ms).waits:
+            its = by_video.setdefault(recording.key, (recording, {}))[1]
+            its[at_ms] = _still_file(home, recording.key, at_ms)
+    return [
+        _Stills(stored_file(home, recording), covering_for(home, recording.task_id), targets)
+        for recording, targets in by_video.values()
+    ]
 
 
 def _write_stills(work: _Stills) -> dict[int, str]:
     """Why some of the pictures cannot be made, by milliseconds; runs in a child process."""
-    found, failed = read_stills(at_hand(work.source), [at_ms / 1000 for at_ms in work.targets]), {}
+    times_s = [at_ms / 1000 for at_ms in work.targets]
+    found, failed = read_stills(at_hand(work.source), times_s, work.covering), {}
     for at_ms, target in work.targets.items():
         still = found[at_ms / 1000]
         if isinstance(still, Still):
@@ -147,18 +167,22 @@ def _write_stills(work: _Stills) -> dict[int, str]:
     return failed
 
 
-def _playable(source: Path, proxies: Path, video_id: str) -> str:
+def _playable(source: Path, proxies: Path, video_id: str, covering: Covering) -> str:
     """The name of the proxy that is played, empty where it is the recording; runs in a child process."""
     source = at_hand(source)
-    return "" if browsers_play(source) else proxy(source, proxies, video_id).name
+    if not covering and browsers_play(source):
+        return ""
+    return proxy(source, proxies, video_id, covering).name
 
 
-def _still_file(home: Home, video_id: str, at_ms: int) -> Path:
-    return local_path(home.proxies) / f"{video_id}-still-{at_ms}.jpg"
+def _still_file(home: Home, key: PartitionKey, at_ms: int) -> Path:
+    tag = covering_for(home, key.task_id).tag
+    return local_path(home.proxies) / f"{key.video_id}-still-{at_ms}{tag}.jpg"
 
 
 def _playable_file(home: Home, recording: Recording) -> Path:
-    return local_path(home.proxies) / f"{recording.key.video_id}-plays.txt"
+    tag = covering_for(home, recording.task_id).tag
+    return local_path(home.proxies) / f"{recording.key.video_id}-plays{tag}.txt"
 
 
 def _note(target: Path, why: str) -> None:
@@ -177,7 +201,7 @@ def _failure(target: Path) -> Path:
 @contextmanager
 def only_maker(home: Home, what: str) -> Iterator[bool]:
     """Whether nobody else on this machine makes any of these now; then nobody else does meanwhile."""
-    held = take(local_path(home.proxies) / f".{what}.lock")
+    held = take(local_path(home.proxies) / f".{what}.lock") if HAS_LOCKS else None
     try:
         yield held is not None
     finally:

@@ -17,14 +17,13 @@ from sopilot_assets.scoring.verdict import verdict_of_row
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.store.publish import local_path, only_writer, publish_text
-from sopilot_assets.store.shared import names_in_store
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec, find_tasks
 from sopilot_assets.texts.languages import Text
 
 
 def write_review_index(home: Home) -> Path:
     """The path of ``reviews/index.html``, written from the newest scores of all recordings that count and
-    have a page, those included that other machines made.
+    have a result: each of these has a page, or gets it when somebody looks.
     """
     with only_writer(home.reviews / ".index.lock"):
         return _write_review_index(home)
@@ -33,12 +32,9 @@ def write_review_index(home: Home) -> Path:
 def _write_review_index(home: Home) -> Path:
     tasks = find_tasks(home.root).tasks
     rows = plain_rows(scores_ledger(home).latest())
-    elsewhere = names_in_store(local_path(home.reviews))
     gone = retired_keys(home)
     rows = [row for row in rows if row["key"] not in gone]
-    shown = [
-        row for row in rows if f"{row['key']}.html" in elsewhere or home.review(str(row["key"])).exists()
-    ]
+    shown = [row for row in rows if row["problem"] is None]
     floors, times, objections = noise_floors(rows), recording_times(home), contested(home)
     lines = [
         _line(

@@ -17,7 +17,7 @@ from sopilot_assets.reference.ledger import reference_states
 from sopilot_assets.scoring.ledger import noise_floors, scores_ledger
 from sopilot_assets.scoring.result import Deviation
 from sopilot_assets.scoring.review import words
-from sopilot_assets.scoring.review.stills import ServedStill, StillPair
+from sopilot_assets.scoring.review.stills import ServedStill, StillPair, Unreadable
 from sopilot_assets.scoring.review.values import Review, ReviewGold, named_golds
 from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
 from sopilot_assets.stations.judged import gold_scores, judge_recording
@@ -72,7 +72,7 @@ def result_now(home: Home, key: PartitionKey) -> ResultNow | None:
         return replace(told, waits=told.verdict.because[0])
     judged = judge_recording(by, key, None)
     if judged.review is None or any(judged.row[name] != row[name] for name in _RESULT):
-        return replace(told, waits=_ANOTHER, outdated=True)
+        return replace(told, waits=ANOTHER, outdated=True)
     work = replace(
         judged.review,
         row={**judged.review.row, **recording_times(home, key).get(str(key), {})},
@@ -101,7 +101,7 @@ def served_review(told: ResultNow, recording: Recording, at: Addresses) -> Revie
     def pair(deviation: Deviation) -> StillPair:
         its, there = deviation.trainee.middle_s, deviation.gold
         return StillPair(
-            ServedStill(its, at.still(recording, its)),
+            Unreadable(its, "") if work.gone else ServedStill(its, at.still(recording, its)),
             None
             if there is None
             else ServedStill(there.middle_s, at.still(golds[deviation.gold_id], there.middle_s)),
@@ -124,6 +124,7 @@ def served_review(told: ResultNow, recording: Recording, at: Addresses) -> Revie
         verifiability=work.verifiability,
         steps_faults=work.steps_faults,
         video=None,
+        gone=work.gone,
     )
 
 
@@ -134,18 +135,19 @@ def stills_shown(told: ResultNow, recording: Recording) -> list[tuple[Recording,
     if told.work is None or told.golds is None:
         return []
     shown = (*told.work.score.deviations, *told.work.score.suspected)
-    moments = [(recording, one.trainee.middle_s) for one in shown]
+    moments = [] if told.work.gone else [(recording, one.trainee.middle_s) for one in shown]
     moments += [(told.golds[one.gold_id], one.gold.middle_s) for one in shown if one.gold is not None]
     return [(one, on_grid(min(at_s, one.duration_s))) for one, at_s in moments]
 
 
 _RESULT: Final = ("decision", "cause", "score", "deviations", "suspected", "critical_probability")
 """What has to come out the same as in the ledger."""
-_ANOTHER: Final = Text(
+ANOTHER: Final = Text(
     "This result was made by an earlier version of the task or the software. Until it is brought up to date "
     "only its words are shown.",
     "この判定は以前の版の手順書またはソフトウェアによるものです。更新されるまで判定の文だけを表示します。",
 )
+"""Why a result is not shown that would come out otherwise now."""
 
 
 def _verdict(by: Judge, row: Row) -> Verdict:

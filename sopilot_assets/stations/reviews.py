@@ -1,4 +1,4 @@
-"""Review pages of a batch, made in limited child processes since they read the videos."""
+"""Review pages of a batch, made in limited child processes since they read the videos; and taken away."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from urllib.parse import quote
 
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.errors import SopilotError
+from sopilot_assets.privacy.covering import Covering
+from sopilot_assets.privacy.policy import covering_for
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.scoring.result import Deviation, Objection, Score, Verifiability
-from sopilot_assets.scoring.review import deviation_stills, review_page, score_picture_png
+from sopilot_assets.scoring.review import StillPair, deviation_stills, review_page, score_picture_png
 from sopilot_assets.segments import Segment
 from sopilot_assets.stations.outcome import StationOutcome
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.store.publish import local_path, publish_text
-from sopilot_assets.store.shared import at_hand
-from sopilot_assets.tasks import TaskSpec
+from sopilot_assets.store.shared import at_hand, names_in_store, withdraw
+from sopilot_assets.tasks import TaskSpec, notice_of
 from sopilot_assets.texts.languages import Text
 
 TIME_LIMIT_S: Final = 600.0
@@ -31,7 +33,7 @@ class ReviewWork:
     """All that one review page needs; ``golds``, ``gold_steps`` and ``gold_names`` are by video id.
 
     ``verifiability`` is the table of the task's reference, empty where there is none. ``steps_faults`` is why
-    nothing of ``steps.csv`` was taken.
+    nothing of ``steps.csv`` was taken, ``gone`` why there is no video of the recording any more.
     """
 
     home: Home
@@ -49,6 +51,7 @@ class ReviewWork:
     objections: tuple[Objection, ...] = ()
     steps_faults: tuple[Text, ...] = ()
     is_gold: bool = False
+    gone: Text | None = None
 
 
 def write_reviews(works: Iterable[ReviewWork], *, processes: int) -> Iterator[StationOutcome]:
@@ -67,30 +70,8 @@ def write_reviews(works: Iterable[ReviewWork], *, processes: int) -> Iterator[St
 
 
 def write_review(work: ReviewWork) -> StationOutcome:
-    """Publish one review page; runs in a child process."""
-    work = _with_videos(work)
-    page = work.home.review(work.key)
-    shown = (*work.score.deviations, *work.score.suspected)
-    stills = deviation_stills(shown, trainee_video=work.trainee_video, gold_videos=work.golds)
-    html = review_page(
-        task=work.task,
-        score=work.score,
-        alignment=work.alignment,
-        trainee_video=work.trainee_video,
-        gold_videos=work.golds,
-        gold_steps=work.gold_steps,
-        row=work.row,
-        proxy_folder=work.home.proxies,
-        stills=stills,
-        verifiability=work.verifiability,
-        gold_names=work.gold_names,
-        noise_floor_score=work.noise_floor,
-        is_gold=work.is_gold,
-        objections=work.objections,
-        steps_faults=work.steps_faults,
-        video=f"../{work.home.videos.name}/{quote(work.trainee_video.name)}",
-    )
-    publish_text(page, html)
+    """Publish one review page, and make the picture of its score; runs in a child process."""
+    stills = publish_review(work)
     picture = score_picture_png(
         task=work.task,
         alignment=work.alignment,
@@ -99,21 +80,79 @@ def write_review(work: ReviewWork) -> StationOutcome:
         stills=stills,
         is_gold=work.is_gold,
     )
-    return StationOutcome(
-        work.key,
-        table=[
-            *(_row(deviation, "found") for deviation in work.score.deviations),
-            *(_row(deviation, "suspected") for deviation in work.score.suspected),
-        ],
-        picture_png=picture,
-        page=local_path(page),
+    return StationOutcome(work.key, picture_png=picture, page=local_path(work.home.review(work.key)))
+
+
+def publish_review(work: ReviewWork) -> Sequence[StillPair]:
+    """Publish one review page, and return the stills in it. The same work gives the same bytes."""
+    html, stills = page_for(work, covering_for(work.home, work.task.task_id))
+    publish_text(work.home.review(work.key), html)
+    return stills
+
+
+def page_for(work: ReviewWork, covering: Covering) -> tuple[str, Sequence[StillPair]]:
+    """The review page with so much covered in it, and its stills; nothing is published."""
+    work = _with_videos(work)
+    shown = (*work.score.deviations, *work.score.suspected)
+    stills = deviation_stills(
+        shown, trainee_video=_its_video(work), gold_videos=work.golds, covering=covering
+    )
+    html = review_page(
+        task=work.task,
+        score=work.score,
+        alignment=work.alignment,
+        trainee_video=_its_video(work),
+        gold_videos=work.golds,
+        gold_steps=work.gold_steps,
+        row=work.row,
+        proxy_folder=work.home.proxies,
+        stills=stills,
+        covering=covering,
+        verifiability=work.verifiability,
+        gold_names=work.gold_names,
+        noise_floor_score=work.noise_floor,
+        is_gold=work.is_gold,
+        objections=work.objections,
+        steps_faults=work.steps_faults,
+        video=None
+        if covering or work.gone
+        else f"../{work.home.videos.name}/{quote(work.trainee_video.name)}",
+        gone=work.gone,
+        privacy=notice_of(work.home, work.task.privacy).lines,
+    )
+    return html, stills
+
+
+def _its_video(work: ReviewWork) -> Path | None:
+    return None if work.gone else work.trainee_video
+
+
+def remove_reviews(home: Home, keys: Iterable[PartitionKey]) -> None:
+    """Take away the pages of these recordings, as far as they have any: what they say counts no more."""
+    folder = local_path(home.reviews)
+    here = {path.name for path in folder.glob("*.html")}
+    stored = names_in_store(folder)
+    for key in keys:
+        page = local_path(home.review(key))
+        if page.name in stored:
+            withdraw(page)
+        if page.name in here:
+            page.unlink(missing_ok=True)
+
+
+def deviation_rows(score: Score) -> tuple[Mapping[str, Cell], ...]:
+    """What was found and what is suspected, as rows of a table."""
+    return (
+        *(_row(deviation, "found") for deviation in score.deviations),
+        *(_row(deviation, "suspected") for deviation in score.suspected),
     )
 
 
 def _with_videos(work: ReviewWork) -> ReviewWork:
     """The same work, with the videos it shows on this machine."""
     golds = {video_id: at_hand(path) for video_id, path in work.golds.items()}
-    return replace(work, trainee_video=at_hand(work.trainee_video), golds=golds)
+    its = work.trainee_video if work.gone else at_hand(work.trainee_video)
+    return replace(work, trainee_video=its, golds=golds)
 
 
 def _row(deviation: Deviation, state: str) -> dict[str, Cell]:

@@ -110,7 +110,10 @@ def update_scores(
         progress = says("aligned", before=place * at_once, total=len(keys))
         yield Passed(ALIGNED, align_videos(home, part, processes=processes, on_progress=progress))
         progress = says("scored", before=place * at_once, total=len(keys))
-        yield Passed(SCORED, score_videos(home, part, processes=processes, on_progress=progress, **writer))
+        scored = score_videos(
+            home, part, processes=processes, part_of=len(keys), on_progress=progress, **writer
+        )
+        yield Passed(SCORED, scored)
         yield Passed(TIMED, step_times(home, part))
 
 

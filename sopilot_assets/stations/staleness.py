@@ -15,9 +15,8 @@ from sopilot_assets.reference.ledger import ReferenceState, reference_states
 from sopilot_assets.scoring.ledger import algorithm_version, recording_cells, row_source, scores_ledger
 from sopilot_assets.scoring.limits import GOLDS
 from sopilot_assets.stations.adoptions import deciding_policies
-from sopilot_assets.stations.clip_embeddings import embeddings_ledger, task_model_id
+from sopilot_assets.stations.clip_embeddings import embeddings_ledger, task_model_id, task_model_if_made
 from sopilot_assets.stations.gold_inputs import (
-    EmbeddingModels,
     GoldInputs,
     embedding_models,
     gold_inputs,
@@ -60,7 +59,7 @@ class OutdatedScores:
     already: int
 
 
-def stale_scores(home: Home) -> pd.DataFrame:
+def stale_scores(home: Home, *, make_models: bool = True) -> pd.DataFrame:
     """The active recordings whose newest score was made by something older than what would make it now.
 
     Columns ``key``, ``task_id``, ``video_id``, ``why`` (missing, algorithm, task, model, reference, policy:
@@ -70,8 +69,11 @@ def stale_scores(home: Home) -> pd.DataFrame:
     row a recording, ordered by key. Recordings of tasks whose file cannot be used are left out: nobody knows
     what would make their scores now.
 
-    Recordings whose scores were made alike are judged together: rows are read of stale ones only.
+    To know the model of a task it is made where it never was. With ``make_models`` false nothing is written,
+    and no score counts as stale for a model that was never made. Recordings whose scores were made alike are
+    judged together: rows are read of stale ones only.
     """
+    model_of = task_model_id if make_models else task_model_if_made
     tasks, states = find_tasks(home.root).tasks, reference_states(home)
     policies, registry = deciding_policies(home, tasks), Registry.read_golds(home)
     models = embedding_models(home, list(registry.active()))
@@ -83,7 +85,9 @@ def stale_scores(home: Home) -> pd.DataFrame:
             continue
         if task_id not in now:
             by = policies.get(task_id, GOLDS)
-            now[task_id] = _current(home, tasks[task_id], registry, models, states.get(task_id), by)
+            inputs = gold_inputs(home, tasks[task_id], registry=registry, models=models)
+            by_golds = _by_golds(tasks[task_id], inputs, states.get(task_id), by)
+            now[task_id] = replace(by_golds, model=model_of(home, task_id))
         embedded = alike.embedded_by == now[task_id].model
         for key, reasons in _reasons_of_each(home, alike, now[task_id]):
             found.append((key, task_id, PartitionKey.parse(key).video_id, *_told(reasons), embedded))
@@ -251,18 +255,6 @@ _ALIKE_WITH_TIMES: Final = (
     f"left join (select * from step_times where place like '%/{FIRST_PLACE}') as timed "
     f"on timed.key = videos.key {_GROUPED}"
 )
-
-
-def _current(
-    home: Home,
-    task: TaskSpec,
-    registry: Registry,
-    models: EmbeddingModels,
-    state: ReferenceState | None,
-    policy: str,
-) -> _Now:
-    inputs = gold_inputs(home, task, registry=registry, models=models)
-    return replace(_by_golds(task, inputs, state, policy), model=task_model_id(home, task.task_id))
 
 
 def _by_golds(task: TaskSpec, inputs: GoldInputs, state: ReferenceState | None, policy: str) -> _Now:

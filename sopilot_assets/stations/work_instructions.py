@@ -57,7 +57,7 @@ class WorkInstruction:
     def content_id(self) -> str:
         """Eight hexadecimal digits that change with anything that the work instruction says."""
         said = {
-            "task": self.task.model_dump(mode="json"),
+            "task": self.task.model_dump(mode="json", exclude={"privacy"}),
             "gold": None if self.gold is None else str(self.gold.key),
             "usual": [one.usual_s for one in self.steps],
         }

@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from sopilot_assets.errors import LedgerError
+from sopilot_assets.processes.posix.files import flush
 from sopilot_assets.store.listing import removing_from, whole_listing
-from sopilot_assets.store.publish import flush, local_path, only_writer, publish_path
+from sopilot_assets.store.publish import local_path, only_writer, publish_path
 from sopilot_assets.store.shared import withdraw
 
 MAINTENANCE_LOCK: Final = ".maintenance.lock"

@@ -117,6 +117,11 @@ class Home:
         return self.root / "outbox"
 
     @property
+    def erasing(self) -> UPath:
+        """What is being erased just now: a plan for each person, gone when it is done."""
+        return self.root / "erasing"
+
+    @property
     def desk_database(self) -> UPath:
         """The accounts and sessions of the desk, in SQLite."""
         return self.root / "desk" / "desk.sqlite"

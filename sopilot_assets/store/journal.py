@@ -15,7 +15,9 @@ from typing import TypeAlias
 from upath import UPath
 
 from sopilot_assets.errors import LedgerError, StoreError
-from sopilot_assets.store.publish import flush, local_path
+from sopilot_assets.processes.posix.files import flush
+from sopilot_assets.store.home_format import refuse_unwritable_file
+from sopilot_assets.store.publish import local_path
 
 Line: TypeAlias = Mapping[str, object]
 
@@ -44,6 +46,7 @@ def append_journal(path: Path | UPath, lines: Iterable[Line]) -> None:
     if not data:
         return
     local = local_path(path)
+    refuse_unwritable_file(local)
     try:
         local.parent.mkdir(parents=True, exist_ok=True)
         is_new = not local.exists()
@@ -77,7 +80,8 @@ def _whole_bytes(descriptor: int) -> int:
     data, begin = b"", size
     while begin and b"\n" not in data:
         begin = max(0, begin - 4096)
-        data = os.pread(descriptor, size - begin, begin)
+        os.lseek(descriptor, begin, os.SEEK_SET)  # what is appended goes to the end all the same
+        data = os.read(descriptor, size - begin)
     return begin + data.rfind(b"\n") + 1
 
 

@@ -2,23 +2,26 @@
 
 A listing is not atomic: one that began before a merged file was published, and goes on after the files it was
 merged from were removed, holds neither. So whoever removes holds a lock alone, and who lists shares it. Locks
-go with their process.
+go with their process. Where a system has no locks, a listing counts when the next one finds the same.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from sopilot_assets.errors import StoreError
+from sopilot_assets.processes.posix.files import lock_file
+from sopilot_assets.processes.posix.lacking import HAS_LOCKS
 from sopilot_assets.store.publish import only_writer
 
 
 def whole_listing(folder: Path, suffix: str) -> list[str]:
     """The visible files of a folder with this suffix, by path, as they lay there at one moment."""
+    if not HAS_LOCKS:
+        return _listed_alike(folder, suffix)
     lock = _lock_of(folder)
     if not lock.exists():
         found = _listed(folder, suffix)
@@ -48,6 +51,14 @@ def _listed(folder: Path, suffix: str) -> list[str]:
     return sorted(f"{folder}{os.sep}{name}" for name in names)
 
 
+def _listed_alike(folder: Path, suffix: str) -> list[str]:
+    """What two listings in a row agree on."""
+    before, found = _listed(folder, suffix), _listed(folder, suffix)
+    while found != before:
+        before, found = found, _listed(folder, suffix)
+    return found
+
+
 @contextlib.contextmanager
 def _shared(lock: Path) -> Iterator[None]:
     try:
@@ -58,7 +69,7 @@ def _shared(lock: Path) -> Iterator[None]:
             "while they are listed. Mend the folder's permissions, then run the same step again."
         ) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        lock_file(descriptor, shared=True)
         yield
     finally:
         os.close(descriptor)

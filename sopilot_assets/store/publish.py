@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import itertools
 import os
@@ -21,11 +20,15 @@ from pathlib import Path
 from upath import UPath
 
 from sopilot_assets.errors import StoreError
+from sopilot_assets.processes.posix.files import flush, lock_file
+from sopilot_assets.store.home_format import refuse_unwritable_file
 from sopilot_assets.store.shared import shared_home
 from sopilot_assets.store.shared_lock import held_everywhere
 
 TEMPORARY_PREFIX = ".publishing-"
 _CHUNK_BYTES = 1 << 20
+_NO_MODES = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+"""What folders of Windows and of some NAS systems say that keep no modes: files have those of the mount."""
 
 
 def publish_bytes(target: Path | UPath, data: bytes) -> None:
@@ -49,6 +52,7 @@ def publish_path(target: Path | UPath, write: Callable[[Path], None]) -> None:
     removed when ``write`` fails, and the old target stays.
     """
     local = local_path(target)
+    refuse_unwritable_file(local)
     temporary: Path | None = None
     placed = False
     try:
@@ -74,6 +78,7 @@ def publish_moved(source: Path, target: Path | UPath) -> None:
     Where they are not, a process that is killed may leave both; never none, and never half of ``target``.
     """
     local = local_path(target)
+    refuse_unwritable_file(local)
     placed = False
     try:
         _make_folder(local.parent)
@@ -95,6 +100,7 @@ def only_writer(lock: Path | UPath) -> Iterator[None]:
     share, it holds on all of them, and what the others wrote is there.
     """
     local = local_path(lock)
+    refuse_unwritable_file(local)
     with contextlib.ExitStack() as locks:
         locks.enter_context(_only_writer_here(local))
         if (shared := shared_home(local)) is not None:
@@ -111,7 +117,7 @@ def _only_writer_here(local: Path) -> Iterator[None]:
     try:
         _make_folder(local.parent)
         descriptor = os.open(local, os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock_file(descriptor)
     except OSError as error:
         _release(descriptor)
         raise StoreError(
@@ -128,6 +134,7 @@ def _only_writer_here(local: Path) -> Iterator[None]:
 def scratch_folder(parent: Path | UPath) -> Iterator[Path]:
     """A folder for unfinished work inside ``parent``, removed at the end whatever happened."""
     local = local_path(parent)
+    refuse_unwritable_file(local / TEMPORARY_PREFIX)
     local.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=local) as name:
         yield Path(name)
@@ -190,7 +197,11 @@ def _release(descriptor: int) -> None:
 
 def _place(finished: Path, local: Path) -> None:
     """Give a finished file of the same disk its name."""
-    finished.chmod(0o644)
+    try:
+        finished.chmod(0o644)
+    except OSError as error:
+        if error.errno not in _NO_MODES:
+            raise
     flush(finished)
     if (shared := shared_home(local)) is not None:
         shared.put(finished, local)  # first, so that no machine has what the others cannot get
@@ -215,12 +226,3 @@ def _copy(source: Path, target: Path) -> None:
 
 def _write_all(path: Path, data: bytes) -> None:
     path.write_bytes(data)
-
-
-def flush(path: Path) -> None:
-    """Have the disk confirm the bytes of a file, or which files are in a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,6 +7,13 @@ from sopilot_assets.tasks.differences import FieldDifference
 from sopilot_assets.tasks.files import TaskSet, find_tasks, load_task, load_tasks, parse_task, task_ids
 from sopilot_assets.tasks.locking import LockState, LockVerification, lock_task, verify_task
 from sopilot_assets.tasks.locks import LockedTask, locked_versions
+from sopilot_assets.tasks.privacy import (
+    MaskedRegion,
+    PrivacyNotice,
+    TaskPrivacy,
+    notice_of,
+    privacy_notice,
+)
 from sopilot_assets.tasks.spec import (
     NEW_TASKS_USE,
     DeviationType,
@@ -27,9 +34,12 @@ __all__ = [
     "LockState",
     "LockVerification",
     "LockedTask",
+    "MaskedRegion",
+    "PrivacyNotice",
     "QualityGate",
     "Severity",
     "Step",
+    "TaskPrivacy",
     "TaskSet",
     "TaskSpec",
     "Weights",
@@ -39,7 +49,9 @@ __all__ = [
     "lock_task",
     "locked_versions",
     "new_task",
+    "notice_of",
     "parse_task",
+    "privacy_notice",
     "task_ids",
     "verify_task",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from pydantic import (
 
 from sopilot_assets.documents.faults import IDENTIFIER_PATTERN
 from sopilot_assets.tasks.order import check_order, is_legal_order, legal_orders, predecessors
+from sopilot_assets.tasks.privacy import TaskPrivacy
 
 TASK_ID_PATTERN: Final = r"^[a-z][a-z0-9_]{0,47}$"
 MOST_ORDERS: Final = 50
@@ -40,9 +42,9 @@ Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Luma = Annotated[float, Field(ge=0, le=255, allow_inf_nan=False)]
 Takt = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
-PLANNED: Final = frozenset({"takt_s"})
-"""Fields that planning sets anew whenever demand changes. They judge nobody: no score depends on them, and
-they may change in a locked version.
+JUDGING_NOBODY: Final = frozenset({"takt_s", "privacy"})
+"""Fields that planning sets anew whenever demand changes, and those about the people who are filmed. No score
+depends on them, and they may change in a locked version.
 """
 EXPLAINED: Final = frozenset({"instruction", "instruction_ja"})
 """Fields of steps that tell people how they are done: the same holds for them."""
@@ -196,6 +198,7 @@ class TaskSpec(_Section):
     severity: dict[DeviationType, Severity] = Field(default_factory=lambda: dict(DEFAULT_SEVERITY))
     embedder: EmbedderName = EmbedderName.LITE0_FLOW
     quality_gate: QualityGate = QualityGate(enabled=False)
+    privacy: TaskPrivacy = TaskPrivacy()
 
     @field_validator("steps")
     @classmethod
@@ -235,7 +238,7 @@ class TaskSpec(_Section):
 
     def predecessors(self) -> dict[str, frozenset[str]]:
         """For every step, all steps that must come before it, directly or through others."""
-        return predecessors([(step.id, step.after) for step in self.steps])
+        return dict(_predecessors(tuple((step.id, step.after) for step in self.steps)))
 
     def allows_order(self, order: Sequence[str]) -> bool:
         """Whether these steps, some or all of the task's, may be done in this order."""
@@ -249,8 +252,8 @@ class TaskSpec(_Section):
         return tuple(tuple(self.step_ids.index(step_id) for step_id in order) for order in found)
 
     def agreed(self) -> dict[str, object]:
-        """What a lock holds, as plain data: everything but what planning sets and what only explains."""
-        content = self.model_dump(mode="json", exclude=set(PLANNED))
+        """What a lock holds, as plain data: everything but what judges nobody and what only explains."""
+        content = self.model_dump(mode="json", exclude=set(JUDGING_NOBODY))
         content["steps"] = [
             {name: value for name, value in step.items() if name not in EXPLAINED}
             for step in content["steps"]
@@ -260,16 +263,19 @@ class TaskSpec(_Section):
     def fingerprint(self) -> str:
         """A SHA-256 (64 hex digits) over everything in the task that can change a score or a decision.
 
-        Names, instructions, the version number, the quality gate and the takt time are left out: names and
+        Names, instructions, version, quality gate, takt time and privacy are left out: names and
         number only label a score, the gate decides what is recorded and not how it is judged, and the others
-        judge nothing. ``after`` enters as the order it implies, so that spelling out a default changes
+        judge nobody. ``after`` enters as the order it implies, so that spelling out a default changes
         nothing.
         """
-        judged = self.model_dump(mode="json", exclude=set(_NOT_JUDGED | PLANNED))
+        judged = self.model_dump(mode="json", exclude=set(_NOT_JUDGED | JUDGING_NOBODY))
         before = self.predecessors()
         judged["steps"] = [[step.id, step.critical, sorted(before[step.id])] for step in self.steps]
         return canonical_sha256(judged)
 
+
+_predecessors: Final = functools.lru_cache(maxsize=64)(predecessors)
+"""Asked for every recording that is judged, of a few tasks."""
 
 _NOT_JUDGED: Final = frozenset({"name", "name_ja", "version", "quality_gate", "steps"})
 

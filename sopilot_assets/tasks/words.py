@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from sopilot_assets.tasks.privacy import LEGAL_BASIS, PURPOSE
 from sopilot_assets.tasks.spec import DeviationType, EmbedderName, Severity, Step, TaskSpec
 from sopilot_assets.texts.languages import Text
 
@@ -97,6 +98,10 @@ _FIELDS: Final[Mapping[str, Text]] = {
     "version": Text("Version", "版"),
     "steps": Text("Steps and their order", "手順とその順序"),
     "embedder": Text("How pictures are compared", "映像の比較方式"),
+    "privacy.purpose": PURPOSE,
+    "privacy.legal_basis": LEGAL_BASIS,
+    "privacy.keep_videos_days": Text("Videos are kept for days", "映像の保存日数"),
+    "privacy.masked_regions": Text("Regions that are always masked", "常に隠す領域"),
     "quality_gate.enabled": Text("How it has to be filmed is looked at", "撮影の基準を使う"),
     **{path: one.name for path, one in NUMBERS.items()},
 }
@@ -145,13 +150,23 @@ def value_text(field: str, value: object, *specs: TaskSpec) -> Text:
     if isinstance(value, bool):
         return YES if value else NO
     if isinstance(value, list):
-        return _steps_text(value, specs)
+        return _regions_text(value) if field == "privacy.masked_regions" else _steps_text(value, specs)
     if field.startswith("severity."):
         return SEVERITY_NAMES[Severity(str(value))]
     if field in NUMBERS:
         said, unit = typed(field, value), NUMBERS[field].unit
         return Text(f"{said} {unit.en}".strip(), f"{said} {unit.ja}".strip())
     return Text(str(value), str(value))
+
+
+def _regions_text(regions: Sequence[Mapping[str, float]]) -> Text:
+    parts = [[f"{100 * one[name]:.0f}" for name in ("left", "top", "width", "height")] for one in regions]
+    if not parts:
+        return NOTHING
+    return Text(
+        "; ".join("{} % from left, {} % from top, {} x {} %".format(*one) for one in parts),
+        "、".join("左 {}%・上 {}%・{}×{}%".format(*one) for one in parts),
+    )
 
 
 def _steps_text(ids: Sequence[object], specs: Sequence[TaskSpec]) -> Text:

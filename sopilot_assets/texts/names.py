@@ -17,6 +17,8 @@ _UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _LONE_SURROGATE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
 """Half characters that stand for no byte of a file name; JSON can hold them."""
 _UNSAFE = re.compile(r"[^\w.()+=@ -]+")
+_DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
+"""What Windows takes for a device, whatever suffix it has."""
 
 
 def printable(name: str) -> str:
@@ -42,18 +44,19 @@ def composed(name: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """A short file name that every file system takes; letters of any script are kept.
+    """A short file name that every file system takes, those of Windows too; letters of any script are kept.
 
-    >>> safe_name("../作業 1\\n.MP4")
-    '_作業 1_.MP4'
+    >>> safe_name("../作業 1\\n.MP4"), safe_name("aux.mp4"), safe_name("line 1. ")
+    ('_作業 1_.MP4', '_aux.mp4', 'line 1')
     """
     text = composed(printable(name))
-    text = _UNSAFE.sub("_", text).lstrip(". ") or "_"
+    text = _UNSAFE.sub("_", text).strip(". ") or "_"
+    text = f"_{text}" if _DEVICE.fullmatch(text) else text
     stem, dot, suffix = text.rpartition(".")
     if not dot or len(suffix.encode()) > 8:
         stem, dot, suffix = text, "", ""
     room = _NAME_BYTES - len((dot + suffix).encode())
-    return stem.encode()[:room].decode("utf-8", "ignore") + dot + suffix
+    return (stem.encode()[:room].decode("utf-8", "ignore") + dot + suffix).rstrip(". ")
 
 
 def one_line(text: str, longest: int = 2000) -> str:

@@ -1,9 +1,10 @@
-"""The chains of events of a home: of labels, promotions, marks, adopted policies and task files."""
+"""The chains of events of a home: of labels, promotions, marks, adopted policies, task files and erasures."""
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
+from sopilot_assets.capture.erasures import ErasureDraft, ErasureEvent, erasures_chain
 from sopilot_assets.capture.marks import MarkDraft, MarkEvent, marks_chain
 from sopilot_assets.capture.promotions import PromotionDraft, PromotionEvent, promotions_chain
 from sopilot_assets.labels.chain import labels_chain
@@ -19,6 +20,7 @@ Chains: TypeAlias = tuple[
     Chain[MarkDraft, MarkEvent],
     Chain[AdoptionDraft, AdoptionEvent],
     Chain[TaskFileDraft, TaskFileEvent],
+    Chain[ErasureDraft, ErasureEvent],
 ]
 
 
@@ -30,4 +32,5 @@ def event_chains(home: Home) -> Chains:
         marks_chain(home),
         adoptions(home),
         task_history(home),
+        erasures_chain(home),
     )

@@ -1,6 +1,6 @@
 """What is removed after its time: proxies and logs, which can be made again or are only bookkeeping, uploads
-that were not finished, and temporary files; and ledgers of many small files are merged. Scores, labels,
-studies, dossiers and recordings are never touched.
+that were not finished, temporary files, and videos of trainees where their task says how long they are kept;
+and ledgers of many small files are merged. Scores, labels, studies, dossiers and golds are never touched.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Final
 
 from sopilot_assets.capture.landing import forget_expired_uploads
+from sopilot_assets.capture.registry import stored_file
 from sopilot_assets.capture.uploads import all_uploads, left_over_folders, upload_data
 from sopilot_assets.settings import RetentionSettings
 from sopilot_assets.store.compaction import compact_ledgers, fragmented
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import TEMPORARY_PREFIX, local_path, sweep_unfinished
 from sopilot_assets.upkeep.campaign.plan import campaign_ids, folder, has_ended
+from sopilot_assets.upkeep.expired_videos import expired_videos, remove_expired_videos
 
 DAY_S: Final = 86_400.0
 UNFINISHED_S: Final = 86_400.0
@@ -57,7 +59,21 @@ def remove_expired_files(
         _uploads(home, limits.uploads_days, now_s=now_s, dry_run=dry_run),
         _unfinished(home, now_s=now_s, dry_run=dry_run),
         _ledgers(home, at_least=limits.compact_ledger_files, dry_run=dry_run),
+        _videos(home, now_s=now_s, dry_run=dry_run),
     ]
+
+
+def _videos(home: Home, *, now_s: float, dry_run: bool) -> Expired:
+    """Videos of trainees, so many days after the last decision as their task says."""
+    at = datetime.fromtimestamp(now_s, UTC)
+    expired = expired_videos(home, at=at)
+    stored = [stored_file(home, one.recording) for one in expired.over]
+    freed = _bytes(_states(stored))
+    if not dry_run:
+        run_id = f"retention-{at:%Y%m%dT%H%M%S}"
+        freed = sum(one.size_bytes for one in remove_expired_videos(home, expired, at=at, run_id=run_id))
+    rule = "keep_videos_days of the task after the last decision; kept is what somebody still has to look at"
+    return Expired("videos of trainees", len(expired.over), freed, len(expired.kept), rule)
 
 
 def _logs(home: Home) -> Iterator[Path]:

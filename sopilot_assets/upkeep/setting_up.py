@@ -12,6 +12,13 @@ import yaml
 
 from sopilot_assets.errors import ConfigError, StoreError
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.home_format import (
+    FORMAT_FILE,
+    HOME_FORMAT,
+    HomeFormat,
+    refuse_unwritable,
+    this_program,
+)
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
 from sopilot_assets.store.shared import MARKER, stored_at, through
 
@@ -55,10 +62,13 @@ def shipped_settings(name: str, profile: Profile = Profile.LOCAL) -> bytes:
 def prepare_home(home: Home, profile: Profile | None = None) -> PreparedHome:
     """The home with all its folders and Dagster's settings; what is there already stays as it is.
 
-    Without a ``profile``, new settings are those of one machine. Raises ``ConfigError`` where a folder cannot
-    be made, and where there are settings already that are not those of the ``profile``.
+    A new home gets this version's format. Without a ``profile``, new settings are those of one machine.
+    Raises ``ConfigError`` where a folder cannot be made, and where there are settings already that are not
+    those of the ``profile``; ``FormatError`` where this version must not write into the home.
     """
     root, target = local_path(home.root), dagster_home(home)
+    refuse_unwritable(root)
+    is_new = _is_new(root)
     folders = (
         home.tasks,
         home.capture,
@@ -68,7 +78,12 @@ def prepare_home(home: Home, profile: Profile | None = None) -> PreparedHome:
         home.reviews,
         home.models,
     )
-    created = [_make(folder) for folder in (root, *map(local_path, folders), target)]
+    created = [_make(root)]
+    if is_new:  # first, so that what is killed here is not taken for an old home
+        said = HomeFormat(HOME_FORMAT, this_program())
+        publish_bytes(root / FORMAT_FILE, said.as_json())
+        created.append(root / FORMAT_FILE)
+    created += [_make(folder) for folder in (*map(local_path, folders), target)]
     if profile is not None:
         _refuse_other_settings(target / INSTANCE_FILE, profile)
     for name in SETTINGS:
@@ -103,6 +118,13 @@ def join_store(home: Home, url: str) -> Joined:
     joined = Joined(shared.push(), shared.pull())
     publish_text(root / MARKER, f"{url}\n")
     return joined
+
+
+def _is_new(root: Path) -> bool:
+    """Whether nobody has worked in the home yet: it names no format, has no instance and no rows."""
+    if (root / FORMAT_FILE).exists() or (root / "dagster" / INSTANCE_FILE).exists():
+        return False
+    return not any((root / "ledgers").glob("*/*.parquet"))
 
 
 def _refuse_other_settings(path: Path, profile: Profile) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,6 +45,22 @@ def test_recordings_come_with_their_sidecars_and_annotations(source: Path, home:
         f"{PLAIN}/gold/steps.csv",
     }
     assert [one.source for one in report.copied] == ["gold_001.mp4", "steps.csv"]
+
+
+def test_a_capture_folder_that_keeps_no_modes_takes_recordings_with_their_times(
+    source: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As folders of Windows in WSL and in Docker, and of some NAS systems."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    filmed = source / "gold_001.mp4"
+    os.utime(filmed, (1e9, 1e9))
+    monkeypatch.setattr(os, "chmod", refused)
+    assert len(add(source, home).copied) == 3
+    copied = local_path(home.capture) / PLAIN / "gold" / "plant_a" / "gold_001.mp4"
+    assert (copied.read_bytes(), copied.stat().st_mtime) == (filmed.read_bytes(), 1e9)
 
 
 def test_documents_links_and_hidden_files_stay_behind(source: Path, home: Home) -> None:

@@ -25,7 +25,14 @@ def test_any_name_becomes_one_that_is_short_plain_and_stays_in_its_folder(raw: b
     assert name.isprintable()
     assert Path("folder", name).parent == Path("folder")
     assert not name.startswith(".")
+    assert not name.endswith((".", " "))  # which Windows drops
     assert safe_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["con", "AUX.mp4", "nul .tar.gz", "com1.MOV", "LPT³", "prn."])
+def test_no_name_is_one_of_a_device_of_windows(name: str) -> None:
+    assert safe_name(name) == f"_{name.rstrip('.')}"
+    assert safe_name(f"x{name}") == f"x{name.rstrip('.')}"
 
 
 @given(st.binary(max_size=100).filter(lambda raw: b"\0" not in raw))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sopilot_assets.capture.scan import Stability, scan_capture
+from sopilot_assets.capture.scan import CapturePlace, Stability, scan_capture
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 
@@ -35,6 +35,13 @@ def test_the_folders_say_task_role_site_and_camera(home: Home) -> None:
         "plant_b",
         "left",
     )
+
+
+def test_task_and_role_are_read_in_any_capitals_as_windows_keeps_them(home: Home) -> None:
+    drop(home, "Bolts/GOLD/Line1/a.mp4")
+    (dropped,) = scan_capture(home, task_ids={"bolts"}).candidates
+    assert dropped.place == CapturePlace("bolts", "gold", "Line1", None)
+    assert scan_capture(home, task_ids=set(), unusable_ids={"bolts"}).candidates == ()
 
 
 def test_annotations_sidecars_and_unfinished_files_are_no_candidates(home: Home) -> None:

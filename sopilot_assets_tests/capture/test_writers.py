@@ -151,6 +151,18 @@ def test_the_sensor_waits_for_an_end_that_is_missing_and_judges_it_later(
     assert [one.status for one in patiently(home, now=later).outcomes] == [IntakeStatus.QUARANTINED]
 
 
+def test_an_end_that_is_missing_is_waited_for_too_where_the_writer_s_clock_is_ahead(
+    home: Home, path: Path
+) -> None:
+    write_tiny_video(path, seed=3)
+    path.write_bytes(path.read_bytes()[:-2000])
+    ahead_s = time.time() + UNFINISHED_S / 2
+    os.utime(path, (ahead_s, ahead_s))
+    assert [one.status for one in patiently(home).outcomes] == [IntakeStatus.LEFT]
+    later = datetime.fromtimestamp(ahead_s + UNFINISHED_S + 1, UTC)
+    assert [one.status for one in patiently(home, now=later).outcomes] == [IntakeStatus.QUARANTINED]
+
+
 def test_an_empty_file_waits_and_an_old_one_is_refused_but_stays_for_its_content(
     home: Home, path: Path, data: bytes
 ) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sopilot_assets.processes import forking
-from sopilot_assets.processes.forking import Forked, fork
+from sopilot_assets.processes.posix import forking
+from sopilot_assets.processes.posix.forking import Forked, fork
 
 HEAVY = "wsgiref.simple_server"
 """A module that nothing else here imports."""

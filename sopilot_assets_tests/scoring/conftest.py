@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sopilot_assets.privacy.covering import UNCOVERED
 from sopilot_assets.scoring.result import Score
 from sopilot_assets.scoring.review import (
     deviation_stills,
@@ -44,7 +45,9 @@ def _pictures(count: int, shift: int) -> Iterator[np.ndarray]:
 def make_page(videos: Mapping[str, Path], tmp_path: Path):
     def make(score: Score | None = None, file_name: str = "visit_01.mp4", **options: object) -> str:
         score, golds = score or make_score(), {GOLD: videos[GOLD], OTHER_GOLD: videos[OTHER_GOLD]}
-        stills = deviation_stills(score.deviations, trainee_video=videos[VIDEO], gold_videos=golds)
+        stills = deviation_stills(
+            score.deviations, trainee_video=videos[VIDEO], gold_videos=golds, covering=UNCOVERED
+        )
         return review_page(
             task=TASK,
             score=score,
@@ -53,6 +56,7 @@ def make_page(videos: Mapping[str, Path], tmp_path: Path):
             gold_videos=golds,
             gold_steps={GOLD: GOLD_STEPS, OTHER_GOLD: GOLD_STEPS},
             stills=stills,
+            covering=UNCOVERED,
             row={"key": "filter_change-t-b", "person": "Aoki", "camera": None, "file_name": file_name},
             proxy_folder=tmp_path / "proxies",
             **options,  # type: ignore[arg-type]

@@ -12,8 +12,8 @@ from sopilot_assets.scoring.compared import Compared
 from sopilot_assets.scoring.deviations import PARTIAL_SHARE, counts_for, too_little_left
 from sopilot_assets.segments import Segment
 from sopilot_assets_tests.reference.made_up import STEP_IDS, gold
+from sopilot_assets_tests.scoring.edited import FROZEN, PARTIAL, alignment, edit
 from sopilot_assets_tests.scoring.made_up import TASK, calibration
-from sopilot_assets_tests.scoring.test_score import FROZEN, PARTIAL, alignment, edit
 
 LAST = 3
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sopilot_assets.errors import UnreadableVideo
+from sopilot_assets.privacy.covering import UNCOVERED
 from sopilot_assets.scoring.review.kept import index_of, kept
 from sopilot_assets.scoring.review.stills import _gold_still, read_stills
 from sopilot_assets.video.probe import read_index
@@ -47,6 +48,6 @@ def test_a_still_of_a_gold_is_what_reading_all_of_them_gives(
 ) -> None:
     path = tiny_video(tmp_path / "gold.mp4", seconds=3.0)
     times_s = [0.3, 2.9, 1.5, 99.0]
-    together = read_stills(path, times_s)
+    together = read_stills(path, times_s, UNCOVERED)
     for _ in range(2):
-        assert {time_s: _gold_still(path, time_s) for time_s in times_s} == together
+        assert {time_s: _gold_still(path, time_s, UNCOVERED) for time_s in times_s} == together

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sopilot_assets.errors import GoldError
+from sopilot_assets.privacy.covering import UNCOVERED
 from sopilot_assets.scoring.result import Decision, Objection
 from sopilot_assets.scoring.review import (
     review_page,
@@ -152,6 +153,7 @@ def test_a_field_nobody_knows_is_shown_under_its_own_name(videos: Mapping[str, P
         trainee_video=videos[VIDEO],
         gold_videos={GOLD: videos[GOLD]},
         gold_steps={},
+        covering=UNCOVERED,
         stills=(),
         row={"shift": "late"},
         proxy_folder=tmp_path,
@@ -184,6 +186,7 @@ def test_hostile_step_names_cannot_leave_the_data_or_the_strip(
             trainee_video=videos[VIDEO],
             gold_videos={GOLD: videos[GOLD]},
             gold_steps={GOLD: GOLD_STEPS},
+            covering=UNCOVERED,
             stills=(),
             row={},
             proxy_folder=tmp_path,
@@ -280,6 +283,7 @@ def test_a_page_leads_back_to_the_list_and_says_when_it_was_recorded(
                 trainee_video=videos[VIDEO],
                 gold_videos={GOLD: videos[GOLD]},
                 gold_steps={},
+                covering=UNCOVERED,
                 stills=(),
                 row=row,
                 proxy_folder=tmp_path,

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from sopilot_assets.privacy.covering import UNCOVERED
 from sopilot_assets.scoring.result import Decision, GoldVote, Score, StepReading, Verifiability
 from sopilot_assets.scoring.review import (
     IndexRow,
@@ -90,7 +91,9 @@ def make_page(videos: Mapping[str, Path], tmp_path: Path):
     def make(score: Score | None = None, *, held_out: str = "person", **options: object) -> Page:
         score = score or make_score()
         golds = {GOLD: videos[GOLD]}
-        stills = deviation_stills(score.deviations, trainee_video=videos[VIDEO], gold_videos=golds)
+        stills = deviation_stills(
+            score.deviations, trainee_video=videos[VIDEO], gold_videos=golds, covering=UNCOVERED
+        )
         page = review_page(
             task=TASK,
             score=score,
@@ -100,6 +103,7 @@ def make_page(videos: Mapping[str, Path], tmp_path: Path):
             gold_steps={GOLD: GOLD_STEPS},
             row={},
             proxy_folder=tmp_path / "proxies",
+            covering=UNCOVERED,
             **{"stills": stills, "gold_names": NAMES, **options},  # type: ignore[arg-type]
         )
         parsed = Page(page)
@@ -120,7 +124,7 @@ def test_a_still_shows_the_middle_of_the_stretch_in_both_videos(videos: Mapping[
         FREEZE,
     ]
     first, missing, freeze = deviation_stills(
-        deviations, trainee_video=videos[VIDEO], gold_videos={GOLD: videos[GOLD]}
+        deviations, trainee_video=videos[VIDEO], gold_videos={GOLD: videos[GOLD]}, covering=UNCOVERED
     )
     assert isinstance(first.trainee, Still)
     assert isinstance(first.gold, Still)
@@ -135,7 +139,7 @@ def test_a_still_shows_the_middle_of_the_stretch_in_both_videos(videos: Mapping[
 def test_every_moment_asked_for_is_answered_and_within_the_video(
     videos: Mapping[str, Path], times_s: list[float]
 ) -> None:
-    found = read_stills(videos[VIDEO], times_s)
+    found = read_stills(videos[VIDEO], times_s, UNCOVERED)
     assert set(found) == set(times_s)
     for time_s, still in found.items():
         assert isinstance(still, Still)
@@ -146,7 +150,7 @@ def test_a_still_of_a_busy_picture_stays_small(tmp_path: Path) -> None:
     chance = np.random.default_rng(1)
     busy = (chance.integers(0, 255, (540, 960, 3), dtype=np.uint8) for _ in range(2))
     write_h264(tmp_path / "busy.mp4", busy, fps=2, crf=5)
-    (still,) = read_stills(tmp_path / "busy.mp4", [0.0]).values()
+    (still,) = read_stills(tmp_path / "busy.mp4", [0.0], UNCOVERED).values()
     assert isinstance(still, Still)
     assert still.size == (284, 160)
     assert len(still.jpeg) * 4 / 3 < 30_000
@@ -155,7 +159,9 @@ def test_a_still_of_a_busy_picture_stays_small(tmp_path: Path) -> None:
 def test_a_video_that_cannot_be_read_is_said_on_the_page(tmp_path: Path, make_page) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
-    (pair,) = deviation_stills([MISSING], trainee_video=broken, gold_videos={GOLD: broken})
+    (pair,) = deviation_stills(
+        [MISSING], trainee_video=broken, gold_videos={GOLD: broken}, covering=UNCOVERED
+    )
     assert isinstance(pair.trainee, Unreadable)
     assert isinstance(pair.gold, Unreadable)
     page = make_page(make_score(deviations=(MISSING,)), stills=(pair,))
@@ -353,7 +359,9 @@ def test_the_plain_rows_hold_the_same_table() -> None:
 
 def test_the_picture_joins_strip_bars_and_stills_and_stays_small(videos: Mapping[str, Path]) -> None:
     score = make_score(steps=STEPS)
-    stills = deviation_stills(score.deviations, trainee_video=videos[VIDEO], gold_videos={GOLD: videos[GOLD]})
+    stills = deviation_stills(
+        score.deviations, trainee_video=videos[VIDEO], gold_videos={GOLD: videos[GOLD]}, covering=UNCOVERED
+    )
     options = {"task": TASK, "alignment": make_alignment(), "gold_steps": GOLD_STEPS}
     sizes = []
     for one, pairs in ((make_score(), ()), (score, ()), (score, stills)):
@@ -370,7 +378,7 @@ def test_the_picture_of_noise_stays_small_too(tmp_path: Path) -> None:
     chance = np.random.default_rng(1)
     busy = (chance.integers(0, 255, (540, 960, 3), dtype=np.uint8) for _ in range(2))
     write_h264(tmp_path / "busy.mp4", busy, fps=2, crf=5)
-    still = read_stills(tmp_path / "busy.mp4", [0.0])[0.0]
+    still = read_stills(tmp_path / "busy.mp4", [0.0], UNCOVERED)[0.0]
     png = score_picture_png(
         task=TASK,
         alignment=make_alignment(),

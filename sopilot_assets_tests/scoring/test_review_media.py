@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from sopilot_assets.errors import StoreError
+from sopilot_assets.privacy.covering import UNCOVERED
 from sopilot_assets.scoring.review import (
     playable,
     plays_as_it_is,
@@ -29,7 +30,7 @@ def test_a_small_copy_keeps_the_time_of_a_recording_with_an_uneven_rate(tmp_path
     source = tmp_path / "uneven.mp4"
     starts_ms = [0, 100, 200, 300, 1300, 1400, 2600, 2700]
     _write_uneven(source, starts_ms)
-    copy = proxy(source, tmp_path, "uneven")
+    copy = proxy(source, tmp_path, "uneven", UNCOVERED)
     for chunk in iter_frames(copy, rate_hz=12.5, short_side=16):
         for time_s, image in zip(chunk.times_s, chunk.images, strict=True):
             due = sum(start <= time_s * 1000 + 1e-6 for start in starts_ms) - 1
@@ -39,7 +40,7 @@ def test_a_small_copy_keeps_the_time_of_a_recording_with_an_uneven_rate(tmp_path
 def test_a_small_copy_keeps_a_players_clock_where_pictures_begin_after_the_sound(tmp_path: Path) -> None:
     source = write_tiny_video(tmp_path / "a.mp4", seconds=4, options={"bf": "0", "crf": "10"})
     late = remuxed(source, tmp_path / "late.mkv", first_s=2, sound_s=6)
-    copy = proxy(late, tmp_path, "late")
+    copy = proxy(late, tmp_path, "late", UNCOVERED)
     assert probe(copy).duration_s == pytest.approx(6, abs=0.2)
     begin_s = probe(late).begin_s
     for chunk in iter_frames(copy, rate_hz=2, short_side=120):
@@ -65,7 +66,7 @@ def _write_uneven(path: Path, starts_ms: list[int]) -> None:
 def test_a_small_recording_that_browsers_play_is_embedded_as_it_is(
     videos: Mapping[str, Path], tmp_path: Path
 ) -> None:
-    assert playable(videos[GOLD], tmp_path / "proxies", GOLD) == videos[GOLD]
+    assert playable(videos[GOLD], tmp_path / "proxies", GOLD, UNCOVERED) == videos[GOLD]
     assert not (tmp_path / "proxies").exists()
 
 
@@ -78,19 +79,19 @@ def test_a_recording_that_browsers_may_not_play_is_copied(videos: Mapping[str, P
                 packet.stream = stream
                 target.mux(packet)
     assert not plays_as_it_is(packed)
-    assert playable(packed, tmp_path / "proxies", GOLD).parent == tmp_path / "proxies"
+    assert playable(packed, tmp_path / "proxies", GOLD, UNCOVERED).parent == tmp_path / "proxies"
 
 
 def test_a_small_copy_is_made_once(videos: Mapping[str, Path], tmp_path: Path) -> None:
-    copy = proxy(videos[GOLD], tmp_path, GOLD)
+    copy = proxy(videos[GOLD], tmp_path, GOLD, UNCOVERED)
     before = copy.stat().st_mtime_ns
-    assert proxy(videos[GOLD], tmp_path, GOLD) == copy
+    assert proxy(videos[GOLD], tmp_path, GOLD, UNCOVERED) == copy
     assert copy.stat().st_mtime_ns == before
     assert [path.name for path in tmp_path.iterdir()] == [copy.name]
 
 
 def test_a_small_copy_never_enlarges(videos: Mapping[str, Path], tmp_path: Path) -> None:
-    copy = probe(proxy(videos[GOLD], tmp_path, GOLD))
+    copy = probe(proxy(videos[GOLD], tmp_path, GOLD, UNCOVERED))
     assert (copy.width, copy.height) == (96, 64)
 
 
@@ -99,5 +100,5 @@ def test_a_name_that_is_no_file_name_is_refused(
     name: str, videos: Mapping[str, Path], tmp_path: Path
 ) -> None:
     with pytest.raises(StoreError, match="expected letters"):
-        proxy(videos[GOLD], tmp_path / "proxies", name)
+        proxy(videos[GOLD], tmp_path / "proxies", name, UNCOVERED)
     assert not list(tmp_path.iterdir())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sopilot_assets.privacy.covering import UNCOVERED
 from sopilot_assets.scoring.result import Cause, Decision, Score
 from sopilot_assets.scoring.review import (
     alignment_strip_svg,
@@ -81,7 +82,10 @@ def make_page(videos: Mapping[str, Path], tmp_path: Path):
             gold_steps={GOLD: GOLD_STEPS},
             row={},
             proxy_folder=tmp_path / "proxies",
-            stills=deviation_stills(shown, trainee_video=videos[VIDEO], gold_videos={GOLD: videos[GOLD]}),
+            covering=UNCOVERED,
+            stills=deviation_stills(
+                shown, trainee_video=videos[VIDEO], gold_videos={GOLD: videos[GOLD]}, covering=UNCOVERED
+            ),
         )
         parsed = Page(page)
         assert not parsed.unbalanced
@@ -188,7 +192,9 @@ def test_in_the_strip_suspicions_lie_below_all_findings() -> None:
 def test_the_picture_shows_the_moment_of_the_gravest_suspicion(videos: Mapping[str, Path]) -> None:
     def picture(score: Score) -> bytes:
         shown = (*score.deviations, *score.suspected)
-        stills = deviation_stills(shown, trainee_video=videos[VIDEO], gold_videos={GOLD: videos[GOLD]})
+        stills = deviation_stills(
+            shown, trainee_video=videos[VIDEO], gold_videos={GOLD: videos[GOLD]}, covering=UNCOVERED
+        )
         return score_picture_png(
             task=TASK, alignment=make_alignment(), score=score, gold_steps=GOLD_STEPS, stills=stills
         )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sopilot_assets.privacy.covering import UNCOVERED
 from sopilot_assets.stations.marking_media import COLUMNS, LEAST_PICTURES, Film, read_film, write_strip
 
 
@@ -16,7 +17,7 @@ def test_times_are_those_of_the_recording_also_where_they_vary(
     tiny_video: Callable[..., Path], tmp_path: Path
 ) -> None:
     times_s = [0.0, 0.04, 0.085, 0.3, 0.9]
-    film = read_film(tiny_video(tmp_path / "phone.mp4", times_s=times_s))
+    film = read_film(tiny_video(tmp_path / "phone.mp4", times_s=times_s), UNCOVERED)
     assert film.frames_ms == (0, 40, 85, 300, 900)
     assert film.itself
 
@@ -25,7 +26,7 @@ def test_times_are_those_of_the_recording_also_where_they_vary(
 def test_what_browsers_do_not_play_upright_has_the_times_of_its_proxy(
     tiny_video: Callable[..., Path], tmp_path: Path, change: dict[str, object]
 ) -> None:
-    film = read_film(tiny_video(tmp_path / "old.mp4", seconds=1.0, fps=30, **change))
+    film = read_film(tiny_video(tmp_path / "old.mp4", seconds=1.0, fps=30, **change), UNCOVERED)
     assert not film.itself
     assert film.frames_ms[:3] == (0, 80, 160)
     assert len(film.frames_ms) == 13
@@ -38,8 +39,8 @@ def test_a_strip_has_the_pictures_of_the_recording_in_order(
         return np.full_like(image, min(number * 4, 255))
 
     video = tiny_video(tmp_path / "fade.mp4", seconds=6.0, fps=10, picture=brighter)
-    film, target = read_film(video), tmp_path / "strip.jpg"
-    write_strip(video, film, target)
+    film, target = read_film(video, UNCOVERED), tmp_path / "strip.jpg"
+    write_strip(video, film, UNCOVERED, target)
     assert film.pictures == LEAST_PICTURES
     with Image.open(target) as strip:
         assert strip.size == (COLUMNS * film.width, 2 * film.height)

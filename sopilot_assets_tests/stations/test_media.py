@@ -36,9 +36,9 @@ def recordings(home: Home) -> list[Recording]:
 
 def test_pictures_are_made_once_for_several_recordings_at_a_time(home: Home) -> None:
     wanted = [(one, thumbnail_ms(one.duration_s)) for one in recordings(home)[:2]]
-    assert all(still_of(home, one.key.video_id, at).waits for one, at in wanted)
+    assert all(still_of(home, one.key, at).waits for one, at in wanted)
     assert make_stills(home, wanted)
-    made = [still_of(home, one.key.video_id, at).path for one, at in wanted]
+    made = [still_of(home, one.key, at).path for one, at in wanted]
     assert all(path is not None and path.read_bytes().startswith(b"\xff\xd8") for path in made)
     before = [Path(str(path)).stat().st_mtime_ns for path in made]
     assert make_stills(home, wanted)
@@ -50,7 +50,7 @@ def test_what_cannot_be_made_says_why_and_is_not_tried_again(home: Home) -> None
     (local_path(home.videos) / one.stored_name).write_bytes(b"no video" * 1000)
     make_stills(home, [(one, 500)])
     make_video(home, one)
-    for made in (still_of(home, one.key.video_id, 500), video_of(home, one)):
+    for made in (still_of(home, one.key, 500), video_of(home, one)):
         assert made.path is None
         assert made.why
         assert not made.waits
@@ -90,7 +90,7 @@ def test_only_one_makes_pictures_at_a_time(home: Home) -> None:
     try:
         one = recordings(home)[0]
         assert not make_stills(home, [(one, 0)])
-        assert still_of(home, one.key.video_id, 0).waits
+        assert still_of(home, one.key, 0).waits
     finally:
         os.close(held)
 

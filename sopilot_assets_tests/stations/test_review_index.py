@@ -7,12 +7,11 @@ from pathlib import Path
 from sopilot_assets.scoring.ledger import COLUMNS, scores_ledger
 from sopilot_assets.stations.review_index import write_review_index
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.publish import publish_text
 
 GOOD, BAD, UNSEEN = (f"tea-t-00000000000{digit}" for digit in "123")
 
 
-def test_the_index_lists_each_recording_that_has_a_page(home: Home) -> None:
+def test_the_index_lists_each_recording_that_has_a_result(home: Home) -> None:
     rows = [
         dict.fromkeys(COLUMNS)
         | {
@@ -22,16 +21,14 @@ def test_the_index_lists_each_recording_that_has_a_page(home: Home) -> None:
             "role": "trainee",
             "original_name": f"{key}.mp4",
         }
-        | {"score": score, "decision": decision, "deviations": "[]"}
-        for key, score, decision in (
-            (GOOD, 100.0, "pass"),
-            (BAD, 60.0, "fail"),
-            (UNSEEN, None, "not_verifiable"),
+        | {"score": score, "decision": decision, "deviations": "[]", "problem": problem}
+        for key, score, decision, problem in (
+            (GOOD, 100.0, "pass", None),
+            (BAD, 60.0, "fail", None),
+            (UNSEEN, None, "not_verifiable", "it cannot be read"),
         )
     ]
     scores_ledger(home).append(rows, run_id="test", written_at="2026-01-01T00:00:00+00:00")
-    for key in (GOOD, BAD):
-        publish_text(home.review(key), "<!doctype html>")
     page = write_review_index(home)
     html = page.read_text("utf-8")
     assert page == Path(str(home.reviews / "index.html"))

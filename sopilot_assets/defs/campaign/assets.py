@@ -6,7 +6,7 @@ from typing import Final
 import dagster as dg
 
 from sopilot_assets.defs.partitions import CAMPAIGN
-from sopilot_assets.defs.publish import page, scalars, table
+from sopilot_assets.defs.publish import RawMetadata, in_folder, in_ledger, page, scalars, table
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import CAMPAIGN_TAG, CYCLE_TAG, work_tags
 from sopilot_assets.defs.web.addresses import PageAddresses
@@ -16,8 +16,14 @@ from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.upkeep.campaign.cycle import CycleWork, run_cycle
 from sopilot_assets.upkeep.campaign.deciding import Ending
 from sopilot_assets.upkeep.campaign.ending import summarise
-from sopilot_assets.upkeep.campaign.plan import load_plan, load_stop
-from sopilot_assets.upkeep.campaign.records import FAULTS, StepOutcome, StepResult, step_results
+from sopilot_assets.upkeep.campaign.plan import CampaignPlan, load_plan, load_stop
+from sopilot_assets.upkeep.campaign.records import (
+    FAULTS,
+    StepOutcome,
+    StepResult,
+    cycles_ledger,
+    step_results,
+)
 
 _GROUP: Final = "operations"
 _VERSION: Final = "campaign-1"
@@ -35,6 +41,7 @@ _ONE: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
     kinds={"shell"},
     owners=_OWNERS,
     code_version=_VERSION,
+    metadata=in_ledger(cycles_ledger),
     partitions_def=CAMPAIGN,
     backfill_policy=_ONE,
 )
@@ -50,6 +57,11 @@ def campaign_cycles(context: dg.AssetExecutionContext, home: HomeResource, clock
         now=clock.now,
     )
     results = run_cycle(work, on_step=lambda step: context.log.info("cycle %d: %s", cycle, step.name))
+    context.add_asset_metadata(cycle_metadata(plan, cycle, results), partition_key=plan.campaign_id)
+
+
+def cycle_metadata(plan: CampaignPlan, cycle: int, results: Mapping[str, StepResult]) -> RawMetadata:
+    """What a materialization says of a cycle with these results."""
     rows = [_step_row(result) for result in results.values()]
     facts: dict[str, Cell] = {
         "cycle": cycle,
@@ -59,7 +71,7 @@ def campaign_cycles(context: dg.AssetExecutionContext, home: HomeResource, clock
         "findings": sum(result.outcome is StepOutcome.FINDING for result in results.values()),
     }
     steps = {"steps": table(rows, columns=tuple(rows[0]))} if rows else {}
-    context.add_asset_metadata({**scalars(facts), **steps}, partition_key=plan.campaign_id)
+    return {**scalars(facts), **steps}
 
 
 @dg.asset_check(
@@ -92,6 +104,7 @@ def nothing_found(context: dg.AssetCheckExecutionContext, home: HomeResource) ->
     kinds={"html"},
     owners=_OWNERS,
     code_version=_VERSION,
+    metadata=in_folder("campaigns"),
     partitions_def=CAMPAIGN,
     backfill_policy=_ONE,
 )

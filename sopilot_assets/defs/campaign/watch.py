@@ -10,13 +10,20 @@ from typing import Final
 
 import dagster as dg
 
-from sopilot_assets.defs.campaign.assets import campaign_cycle, campaign_summary, moment
+from sopilot_assets.defs.campaign.assets import (
+    campaign_cycle,
+    campaign_cycles,
+    campaign_summary,
+    cycle_metadata,
+    moment,
+)
 from sopilot_assets.defs.dagster_internals.retries import is_about_to_be_retried
 from sopilot_assets.defs.partitions import CAMPAIGN
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import CAMPAIGN_TAG, CYCLE_TAG, FINISHED, MAX_RUNTIME
 from sopilot_assets.processes.boot_clock import Moment
 from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.campaign.cycle import CycleWork, rest_cycle
 from sopilot_assets.upkeep.campaign.deciding import Act, CampaignState, NextAct, decide
 from sopilot_assets.upkeep.campaign.plan import CampaignPlan, active_campaign, load_stop
 from sopilot_assets.upkeep.campaign.records import CycleOutcome, cycle_rows, record_cycles
@@ -130,7 +137,29 @@ class _Watch:
         """The request for the cycle that is due, with what it leaves out noted; else why there is none."""
         if decision.act in (Act.LAUNCH, Act.SKIP):
             self.record(decision)
-        return self._cycle_request(decision) if decision.act is Act.LAUNCH else dg.SkipReason(decision.why)
+        if decision.act is not Act.LAUNCH:
+            return dg.SkipReason(decision.why)
+        self._add_partition()
+        if self._rested(decision.cycle or 0):
+            return dg.SkipReason(f"{decision.why}, and nothing is to be done in it")
+        return self._cycle_request(decision)
+
+    def _rested(self, cycle: int) -> bool:
+        """Whether nothing was to be done in a cycle: then it is through, and no run is launched for it. A run
+        costs seconds of processor time, and of the cycles of a quiet night none does anything.
+        """
+        plan = self._plan
+        work = CycleWork(self._home, plan, cycle, self._run_id, {}, now=lambda: self._now.wall)
+        results = rest_cycle(work)
+        if results is None:
+            return False
+        event = dg.AssetMaterialization(
+            campaign_cycles.key,
+            metadata=cycle_metadata(plan, cycle, results),
+            partition=plan.campaign_id,
+        )
+        self._instance.report_runless_asset_event(event)
+        return True
 
     def record(self, decision: NextAct) -> None:
         """Note the cycles that the decision leaves out."""
@@ -141,7 +170,6 @@ class _Watch:
     def _cycle_request(self, decision: NextAct) -> dg.RunRequest:
         """The request for the run of one cycle."""
         plan, cycle = self._plan, decision.cycle or 0
-        self._add_partition()
         return dg.RunRequest(
             run_key=f"{plan.campaign_id}/{cycle}",
             job_name=campaign_cycle.name,

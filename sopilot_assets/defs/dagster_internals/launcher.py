@@ -7,8 +7,10 @@ starts the process itself. The process holds a file below ``DAGSTER_HOME`` from 
 gone (`processes.held_file`): a second launch finds the file held and starts nothing, and a run whose file
 nobody holds is dead. Code servers may be stopped, restarted or reloaded meanwhile.
 
-Runs that something else has started are found by what they noted: a command line by a tag, Dagster's own
-commands and the code servers of versions before by the process id in the run's log.
+A command line holds a file of its own likewise, and notes its process in a tag; Dagster's own commands and
+the code servers of versions before are found by the process id in the run's log. Process ids are those of
+one container: whoever would end a run's process looks first whether that one has the file open, and else
+leaves it to what started it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -34,8 +37,10 @@ from dagster._utils import get_run_crash_explanation
 
 from sopilot_assets.defs.dagster_internals import run_process
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.processes.boot_clock import SinceBoot, boot_id
-from sopilot_assets.processes.held_file import is_held, take
+from sopilot_assets.processes.boot_clock import SinceBoot
+from sopilot_assets.processes.held_file import is_held, take, write_into
+from sopilot_assets.processes.posix.machine import began_s, boot_id
+from sopilot_assets.processes.posix.running import start
 
 PROCESS_TAG: Final = ".dagster/sopilot_process"
 """The tag of a run that a command line executes: which process that is. Dagster's pages hide it."""
@@ -48,6 +53,11 @@ LAUNCHED_TAG: Final = "sopilot/launched"
 
 CLOCK_TICK_S: Final = 1.0
 """How far two readings of when a process began may lie apart."""
+
+CANCEL_LOOK_S: Final = 2.0
+"""How often what started a run looks whether it shall be cancelled."""
+
+_ELSEWHERE: Final = "The run's process is in another container; what started it there ends it."
 
 START_TOLERANCE_S: Final = 600.0
 """A process that began this much later than a code server was asked for its run is another one with the same
@@ -68,7 +78,7 @@ class NotedProcess:
         if self.after.boot_id != boot_id() or not _exists(self.pid):
             return False
         try:
-            late_s = _began_s(self.pid) - self.after.seconds
+            late_s = began_s(self.pid) - self.after.seconds
         except (FileNotFoundError, ProcessLookupError):  # it ended this moment
             return False
         return -CLOCK_TICK_S <= late_s <= self.within_s
@@ -119,7 +129,7 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             return
         try:
             process = _start(python, run.run_id, self._instance, held)
-            os.pwrite(held, str(process.pid).encode(), 0)
+            write_into(held, str(process.pid))
         except OSError:
             file.unlink()
             raise
@@ -134,6 +144,9 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             return False
         self._instance.report_run_canceling(run)
         pid = self._pid(run)
+        if pid is None and is_held(_file_of(self._instance, run_id)):
+            self._instance.report_engine_event(_ELSEWHERE, run)
+            return True
         if pid is None:
             self._instance.report_engine_event("The run has no process here that could be ended.", run)
             return False
@@ -145,11 +158,12 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """``FAILED`` when the run's process is gone, ``RUNNING`` also where that cannot be known."""
+        files = (_file_of(self._instance, run.run_id), _command_file(self._instance, run.run_id))
+        known = [one for one in map(is_held, files) if one is not None]
+        if known:
+            return _health("", any(known))
         if (noted := tagged_process(run)) is not None:
             return health_of(noted)
-        held = is_held(_file_of(self._instance, run.run_id))
-        if held is not None:
-            return _health("", held)
         if not _is_local(run):
             return CheckRunHealthResult(WorkerStatus.RUNNING, "The run's code server is on another machine.")
         pid = self._noted_pid(run.run_id)
@@ -170,7 +184,7 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
 
     def _see_out(self, process: subprocess.Popen[bytes], run_id: str) -> None:
         """Wait for the process, and say how it ended where the run did not end before."""
-        code = process.wait()
+        code = self._ended(process, run_id)
         if not self.has_instance:  # whoever launched has ended; the monitor finds the run
             return
         run = self._instance.get_run_by_id(run_id)
@@ -182,11 +196,30 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         else:
             self._instance.report_run_failed(run, said)
 
+    def _ended(self, process: subprocess.Popen[bytes], run_id: str) -> int:
+        """The exit code of the process; it is asked to end where who cancels its run cannot reach it."""
+        asked = False
+        while True:
+            try:
+                return process.wait(CANCEL_LOOK_S)
+            except subprocess.TimeoutExpired:
+                if not asked and self.has_instance and self._is_asked_elsewhere(run_id):
+                    process.terminate()
+                    asked = True
+
+    def _is_asked_elsewhere(self, run_id: str) -> bool:
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.status is not DagsterRunStatus.CANCELING:
+            return False
+        events = self._instance.all_logs(run_id, of_type=DagsterEventType.ENGINE_EVENT)
+        return any(entry.message == _ELSEWHERE for entry in events)
+
     def _pid(self, run: DagsterRun) -> int | None:
-        """The live process of a run."""
+        """The live process of a run, if it is one of this container."""
         file = _file_of(self._instance, run.run_id)
         if is_held(file):
-            return int(file.read_text("ascii") or 0) or None
+            written = int(file.read_text("ascii") or 0)
+            return written if written and _has_open(written, file) else None
         pid = self._noted_pid(run.run_id) if _is_local(run) and tagged_process(run) is None else None
         return pid if pid is not None and _noted(pid, run).is_alive() else None
 
@@ -200,12 +233,27 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         return None
 
 
+@contextmanager
+def held_run(instance: DagsterInstance, run_id: str) -> Iterator[None]:
+    """While the block runs, this process executes the run, which is seen from other containers too, where its
+    id says nothing.
+    """
+    file = _command_file(instance, run_id)
+    held = take(file)
+    assert held is not None, f"{file}: another process executes a run that is new"
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+        os.close(held)
+
+
 def end_lost_starts(instance: DagsterInstance) -> list[str]:
     """The runs whose process died before they began, which Dagster's monitor does not look at; each is marked
     as failed. What dead processes left of ended runs is removed.
     """
     lost = []
-    for file in sorted(_folder(instance).glob("*")):
+    for file in sorted([*_folder(instance).glob("*"), *_commands(instance).glob("*")]):
         if is_held(file) is not False:
             continue
         run = instance.get_run_by_id(file.name)
@@ -217,9 +265,15 @@ def end_lost_starts(instance: DagsterInstance) -> list[str]:
     return lost
 
 
+def processes_at_work(instance: DagsterInstance) -> list[int]:
+    """The live processes of the runs that were launched on this machine."""
+    found = [file.read_text("ascii") for file in sorted(_folder(instance).glob("*")) if is_held(file)]
+    return [int(pid) for pid in found if pid]
+
+
 def process_tag() -> str:
     """What a run in the present process is tagged with: machine, process id and when the process began."""
-    return f"{socket.gethostname()}:{os.getpid()}:{SinceBoot(boot_id(), _began_s(os.getpid()))}"
+    return f"{socket.gethostname()}:{os.getpid()}:{SinceBoot(boot_id(), began_s(os.getpid()))}"
 
 
 def tagged_process(run: DagsterRun) -> str | None:
@@ -244,6 +298,14 @@ def _file_of(instance: DagsterInstance, run_id: str) -> Path:
     return _folder(instance) / run_id
 
 
+def _commands(instance: DagsterInstance) -> Path:
+    return Path(instance.root_directory) / "running_commands"
+
+
+def _command_file(instance: DagsterInstance, run_id: str) -> Path:
+    return _commands(instance) / run_id
+
+
 def _interpreter(run: DagsterRun) -> str:
     """The Python that the code server has for the run's code."""
     origin = run.job_code_origin
@@ -257,11 +319,11 @@ def _interpreter(run: DagsterRun) -> str:
 
 
 def _start(python: str, run_id: str, instance: DagsterInstance, held: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+    return start(
         [python, "-m", run_process.__name__, run_id, "--held", str(held)],
-        stdin=subprocess.DEVNULL,
-        pass_fds=(held,),
-        env={**os.environ, "DAGSTER_HOME": instance.root_directory},
+        files=(held,),
+        own_group=False,
+        environment={**os.environ, "DAGSTER_HOME": instance.root_directory},
     )
 
 
@@ -280,19 +342,19 @@ def _noted(pid: int, run: DagsterRun) -> NotedProcess:
     return NotedProcess(pid, SinceBoot(last.boot_id, 0.0), last.seconds + START_TOLERANCE_S)
 
 
+def _has_open(pid: int, file: Path) -> bool:
+    """Whether the process of this id has the file open; in another container the id is some other's."""
+    try:
+        return any(one.path == os.path.realpath(file) for one in psutil.Process(pid).open_files())
+    except psutil.Error:
+        return False
+
+
 def _exists(pid: int) -> bool:
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-
-
-def _began_s(pid: int) -> float:
-    """Seconds from the start of the machine to that of a process; proc_pid_stat(5), field 22."""
-    fields = (
-        Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    )
-    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _is_local(run: DagsterRun) -> bool:

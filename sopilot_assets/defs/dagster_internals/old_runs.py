@@ -22,7 +22,7 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
-from sopilot_assets.defs.runs import FINISHED
+from sopilot_assets.defs.runs import FINISHED, UNFINISHED
 from sopilot_assets.errors import ConfigError
 
 _STATES: Final = (DagsterEventType.ASSET_MATERIALIZATION.value, DagsterEventType.ASSET_OBSERVATION.value)
@@ -134,3 +134,9 @@ def _storage(instance: dg.DagsterInstance) -> SqlEventLogStorage:
             "(SQLite or PostgreSQL), or nobody can tell which runs are still needed. See dagster.yaml."
         )
     return storage
+
+
+def unfinished_runs(instance: dg.DagsterInstance, *, but: str = "") -> tuple[str, ...]:
+    """The runs that wait or are at work, but for the run ``but``."""
+    found = instance.get_runs(dg.RunsFilter(statuses=list(UNFINISHED)))
+    return tuple(sorted(run.run_id for run in found if run.run_id != but))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import threading
 import time
@@ -18,6 +17,8 @@ from typing import Final
 from dagster import DagsterInstance
 from dagster._cli.api import _execute_run_command_body
 from dagster._utils.interrupts import capture_interrupts
+
+from sopilot_assets.processes.posix.running import end_at_once
 
 _WATCH_S: Final = 0.5
 
@@ -43,7 +44,7 @@ def _end_with(worker: int) -> None:
     while os.getppid() == worker:
         time.sleep(_WATCH_S)
     # no step may finish what is started anew elsewhere; published files are whole at any moment
-    os.kill(os.getpid(), signal.SIGKILL)
+    end_at_once()
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ from typing import Literal
 import dagster as dg
 from pydantic import Field
 
+from sopilot_assets.capture.promotions import promotions_ledger
 from sopilot_assets.capture.registry import file_names, find_key
 from sopilot_assets.defs.partitions import NO_PARTITION_OF
+from sopilot_assets.defs.publish import in_ledger, rows_in
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.stations.gold_promotions import demote_recording, promote_recording
@@ -40,6 +42,7 @@ class PromotionOrder(dg.Config):
     kinds={"parquet"},
     owners=["team:training"],
     code_version="promotions-1",
+    metadata=in_ledger(promotions_ledger),
 )
 def gold_promotions(
     context: dg.AssetExecutionContext, config: PromotionOrder, home: HomeResource, clock: ClockResource
@@ -60,5 +63,6 @@ def gold_promotions(
             "change": config.change if event else "none: it is so already",
             "by": config.by,
             "reason": config.reason,
+            **rows_in(promotions_ledger(home.home)),
         }
     )

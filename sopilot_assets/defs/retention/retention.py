@@ -6,22 +6,34 @@ from typing import Final
 
 import dagster as dg
 
-from sopilot_assets.defs.dagster_internals.old_runs import empty_logs, old_runs, remove_runs, run_bytes
+from sopilot_assets.defs.dagster_internals.old_runs import (
+    empty_logs,
+    old_runs,
+    remove_runs,
+    run_bytes,
+    unfinished_runs,
+)
 from sopilot_assets.defs.publish import table
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import TWO_HOURS_S, due_after, work_tags
 from sopilot_assets.settings import RetentionSettings, load_settings
 from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.erasing.erase import finish_erasures
 from sopilot_assets.upkeep.retention import Expired, remove_expired_files
 
 EVERY_NIGHT: Final = "40 2 * * *"
 
 
 def remove_expired(
-    home: Home, instance: dg.DagsterInstance, *, now: datetime, dry_run: bool = False
+    home: Home, instance: dg.DagsterInstance, *, now: datetime, dry_run: bool = False, run_id: str = ""
 ) -> list[Expired]:
-    """Remove what is over its time: runs, logs, proxies, unfinished files; and merge ledgers."""
+    """Remove what is over its time: runs, logs, proxies, unfinished files, videos of trainees; end erasures
+    that were begun; and merge ledgers. ``run_id`` is the run that does it.
+    """
     limits = load_settings(home).retention
+    if not dry_run:
+        working = unfinished_runs(instance, but=run_id)
+        finish_erasures(home, clock=lambda: now, run_id=f"erase-{now:%Y%m%dT%H%M%S}", working=working)
     return [
         *_expired_runs(instance, limits, now=now, dry_run=dry_run),
         *remove_expired_files(home, limits, now_s=now.timestamp(), dry_run=dry_run),
@@ -56,8 +68,9 @@ def _expired_runs(
 @dg.asset(
     description=(
         "What was removed because its time is over (settings.yaml, retention): finished runs that no "
-        "partition needs any more, logs, proxies, unfinished files; and which ledgers were merged. Scores, "
-        "labels, studies, dossiers and recordings are never touched."
+        "partition needs any more, logs, proxies, unfinished files, videos of trainees that are over the "
+        "time of their task; and which ledgers were merged. Scores, labels, studies, dossiers and golds are "
+        "never touched. Erasures of persons that were begun are ended."
     ),
     group_name="operations",
     kinds={"file", "sqlite"},
@@ -67,7 +80,7 @@ def _expired_runs(
 )
 def retention(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
     """What one night removes."""
-    expired = remove_expired(home.home, context.instance, now=clock.now())
+    expired = remove_expired(home.home, context.instance, now=clock.now(), run_id=context.run_id)
     rows = [asdict(one) for one in expired]
     freed = sum(one.freed_bytes for one in expired)
     context.add_output_metadata({"tidied": table(rows, columns=tuple(rows[0])), "freed_bytes": freed})

@@ -71,7 +71,7 @@ async def _still(call: Call, moment: Callable[[Recording], int]) -> Response:
         return not_there(call)
     at_ms = moment(recording)
     for _ in range(int(_LONGEST_S / _ASKS_EVERY_S)):
-        made = await run_in_threadpool(still_of, call.home, recording.key.video_id, at_ms)
+        made = await run_in_threadpool(still_of, call.home, recording.key, at_ms)
         if made.path is not None:
             return FileResponse(made.path, media_type="image/jpeg", headers=_KEPT)
         if made.why is not None:

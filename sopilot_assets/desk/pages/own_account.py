@@ -13,6 +13,7 @@ from sopilot_assets.desk.roles import EVERYBODY, ROLE_NAMES
 from sopilot_assets.desk.routing import DeskRoute
 from sopilot_assets.desk.sessions import begin_session
 from sopilot_assets.errors import AccountError
+from sopilot_assets.tasks import notice_of
 from sopilot_assets.texts.languages import Text
 
 
@@ -52,6 +53,7 @@ def _shown(call: Call, wrong: Text | None, *, status: int = 422) -> Response:
         status=200 if wrong is None else status,
         values={
             "wrong": wrong,
+            "notices": [(None, notice_of(call.home))],
             "role": ROLE_NAMES[call.who.role],
             "passwords": has_accounts(call.home),
             "changed": wrong is None and call.request.query_params.get("changed") == "yes",

@@ -162,7 +162,7 @@ def _make_thumbnails(home: Home, rows: tuple[ListedRecording, ...]) -> None:
 
 def _lacks(home: Home, row: ListedRecording) -> bool:
     key = PartitionKey.parse(row.key)
-    return still_of(home, key.video_id, thumbnail_ms(row.duration_s)).waits
+    return still_of(home, key, thumbnail_ms(row.duration_s)).waits
 
 
 def _number(text: str | None) -> int:

@@ -38,7 +38,7 @@ from sopilot_assets.stations.review_now import (
     stills_shown,
 )
 from sopilot_assets.store.ledgers import Row
-from sopilot_assets.tasks import TaskSpec, find_tasks
+from sopilot_assets.tasks import TaskSpec, find_tasks, notice_of
 from sopilot_assets.texts.languages import Text
 
 _CRITICAL: Final = {"yes": True, "no": False, "unsure": None}
@@ -149,6 +149,7 @@ def _page(
             if task
             else Text(recording.task_id, recording.task_id),
             "hidden": hidden,
+            "notices": [(None, notice_of(call.home, task.privacy if task else None))],
             "person_address": _person_address(call, recording),
             "video": video_address(recording),
             "not_ready": [video_address(one) for one, ready in videos if not ready],

@@ -5,6 +5,7 @@ The bytes themselves arrive by the protocol in `tus`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import Final
 
@@ -21,7 +22,8 @@ from sopilot_assets.desk.roles import Role
 from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import ROLES
-from sopilot_assets.tasks import find_tasks, load_task
+from sopilot_assets.tasks import PrivacyNotice, TaskSpec, find_tasks, load_task, notice_of
+from sopilot_assets.tasks.words import task_name
 from sopilot_assets.texts.languages import Language, Text
 
 _SHOWN: Final = 30
@@ -71,11 +73,13 @@ def upload_page(call: Call) -> Response:
     sites, cameras, persons = _known(call)
     mine = [one for one in all_uploads(call.home) if one.who == call.who.who]
     mine.sort(key=lambda one: one.begun_at, reverse=True)
+    tasks = find_tasks(call.home.root).tasks
     return call.page(
         "upload.html.j2",
         title=Text("Upload recordings", "録画のアップロード"),
         values={
-            "tasks": find_tasks(call.home.root).tasks,
+            "tasks": tasks,
+            "notices": _notices(call, tasks),
             "roles": ("trainee",) if own else ROLES,
             "own": own,
             "person": call.who.person,
@@ -87,6 +91,13 @@ def upload_page(call: Call) -> Response:
             "earlier": [_earlier(call, one) for one in islice(mine, _SHOWN)],
         },
     )
+
+
+def _notices(call: Call, tasks: Mapping[str, TaskSpec]) -> list[tuple[Text | None, PrivacyNotice]]:
+    """What people are told of why they are filmed: for all tasks, and where a task says something else."""
+    common = notice_of(call.home)
+    others = [(task_name(task), notice_of(call.home, task.privacy)) for task in tasks.values()]
+    return [(None, common), *((name, one) for name, one in others if one != common)]
 
 
 def fate(call: Call) -> Response:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from sopilot_assets.dossier.verifier.ed25519 import ed25519_valid
+from sopilot_assets.dossier.verifier.erased import ERASED, ERASED_SIGNATURE, NOTHING_ERASED, ErasedParts
 from sopilot_assets.dossier.verifier.fields import Json, JsonField, read_json
 from sopilot_assets.dossier.verifier.findings import Findings
 from sopilot_assets.dossier.verifier.signature import (
@@ -26,8 +27,8 @@ STATEMENT: Final = "statement.json"
 SIGNATURE: Final = "statement.sig"
 SIGNERS: Final = "allowed_signers"
 EXPECTED_KEY: Final = "key that you expect"
-UNHASHED: Final = frozenset({MANIFEST, STATEMENT, SIGNATURE})
-"""Files that the manifest cannot list: itself, and what is made from it."""
+UNHASHED: Final = frozenset({MANIFEST, STATEMENT, SIGNATURE, ERASED, ERASED_SIGNATURE})
+"""Files that the manifest cannot list: itself, what is made from it, and what was erased later."""
 
 RENDERED: Final = frozenset({"index.html", "dossier.json", "verify.py", "README.txt", SIGNERS})
 """Files that the dossier's id does not depend on: they hold it, or say nothing of the study."""
@@ -129,46 +130,56 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def dossier_id_of(files: Mapping[str, bytes]) -> str:
-    """The id that these files have: of the names and hashes of all but `RENDERED` and `UNHASHED`."""
+def dossier_id_of(files: Mapping[str, bytes], erased: ErasedParts = NOTHING_ERASED) -> str:
+    """The id that these files have: of the names and hashes of all but `RENDERED` and `UNHASHED`; erased ones
+    count with the hashes that they had.
+    """
+    hashes = {name: sha256(data) for name, data in files.items()} | dict(erased.removed)
     lines = [
-        f"{sha256(data)}  {name}\n"
-        for name, data in sorted(files.items())
+        f"{digest}  {name}\n"
+        for name, digest in sorted(hashes.items())
         if name not in RENDERED and name not in UNHASHED
     ]
     return sha256("".join(lines).encode())[:12]
 
 
-def check_hashes(files: Mapping[str, bytes], findings: Findings) -> None:
-    """Hold every file against the manifest, and the manifest and every file against the statement."""
+def check_hashes(
+    files: Mapping[str, bytes], findings: Findings, erased: ErasedParts = NOTHING_ERASED
+) -> None:
+    """Hold every file against the manifest, and the manifest and every file against the statement, but for
+    what was erased.
+    """
     manifest = _object(files, MANIFEST, findings)
     entries = manifest["files"].fields() if "files" in manifest else ()
     listed = {name: entry.get("sha256").value for name, entry in entries}
-    _compare_hashes(listed, files, UNHASHED, MANIFEST, findings)
+    _compare_hashes(listed, files, UNHASHED, MANIFEST, findings, erased)
     statement = _object(files, STATEMENT, findings)
     if statement.value:
         findings.add(STATEMENT, "type of the statement", statement.get("_type").value, _TYPE)
         subjects = {
             one["name"].text(): one["digest"].get("sha256").value for one in statement["subject"].items()
         }
-        _compare_hashes(subjects, files, {STATEMENT, SIGNATURE}, STATEMENT, findings)
+        _compare_hashes(subjects, files, UNHASHED - {MANIFEST}, STATEMENT, findings, erased)
 
 
 def _compare_hashes(
     stated: Mapping[str, Json],
     files: Mapping[str, bytes],
-    without: set[str] | frozenset[str],
+    without: frozenset[str],
     source: str,
     findings: Findings,
+    erased: ErasedParts,
 ) -> None:
     wrong = 0
     for name, expected in sorted(stated.items()):
-        if name not in files:
-            wrong += 1
+        found = sha256(files[name]) if name in files else None
+        if found == expected or erased.explains(name, expected, found):
+            continue
+        wrong += 1
+        if found is None:
             findings.bad(name, f"listed in {source}", "a file", "no file")
-        elif expected != sha256(files[name]):
-            wrong += 1
-            findings.bad(name, f"SHA-256 in {source}", expected, sha256(files[name]))
+        else:
+            findings.bad(name, f"SHA-256 in {source}", expected, found)
     for name in sorted(set(files) - set(stated) - without):
         wrong += 1
         findings.bad(name, f"listed in {source}", "not listed", "a file")

@@ -20,6 +20,7 @@ from sopilot_assets.dossier.verifier.detectors import (
     check_detections,
     policies_of,
 )
+from sopilot_assets.dossier.verifier.erased import ERASED, NOTHING_ERASED, ErasedParts, erased_parts
 from sopilot_assets.dossier.verifier.evidence import (
     REGISTRATION,
     REPEATS,
@@ -98,6 +99,7 @@ class DossierVerification:
     signer: str
     signer_compared: bool
     dossier: Mapping[str, Json]
+    erased: ErasedParts = NOTHING_ERASED
 
     @property
     def ok(self) -> bool:
@@ -118,6 +120,9 @@ class DossierVerification:
             "verdict": self.dossier.get("verdict"),
             "signer": self.signer or None,
             "signer_compared": self.signer_compared,
+            "erased_recordings": len(self.erased.recordings),
+            "erased_files": len(self.erased.removed),
+            "erasure_signed": self.erased.signed,
             "bad_files": self.findings.bad_files,
             "comparisons": len(self.findings.lines),
             "failed": [asdict(line) for line in self.findings.failed],
@@ -140,7 +145,10 @@ def verify_files(
     wrong signature is passed over; without ``figures`` only hashes and signature are checked.
     """
     findings = Findings()
-    _guarded("manifest.json", findings, lambda: check_hashes(files, findings))
+    found = [NOTHING_ERASED]
+    _guarded(ERASED, findings, lambda: found.append(erased_parts(files, findings)))
+    erased = found[-1]
+    _guarded("manifest.json", findings, lambda: check_hashes(files, findings, erased))
     fingerprint = ""
     if signature:
         fingerprint = check_signature(files, findings, signer=signer, use_ssh_keygen=use_ssh_keygen)
@@ -153,13 +161,15 @@ def verify_files(
             findings.bad(DOSSIER, "JSON", "an object that describes the dossier", "nothing")
     if figures and dossier:
         summary = JsonField(DOSSIER, "", dossier)
-        _guarded(DOSSIER, findings, lambda: _check_content(files, summary, findings))
-    return DossierVerification(findings, fingerprint, signature and signer is not None, dossier)
+        _guarded(DOSSIER, findings, lambda: _check_content(files, erased, summary, findings))
+    return DossierVerification(findings, fingerprint, signature and signer is not None, dossier, erased)
 
 
-def _check_content(files: Mapping[str, bytes], dossier: JsonField, findings: Findings) -> None:
-    """Everything that can be recomputed from the files that are there."""
-    findings.add(DOSSIER, "id of the dossier", dossier.get("dossier_id").value, dossier_id_of(files))
+def _check_content(
+    files: Mapping[str, bytes], erased: ErasedParts, dossier: JsonField, findings: Findings
+) -> None:
+    """Everything that can be recomputed from the files that are there; of erased ones the names are left."""
+    findings.add(DOSSIER, "id of the dossier", dossier.get("dossier_id").value, dossier_id_of(files, erased))
     _guarded(DOSSIER, findings, lambda: check_readiness(files, dossier, findings))
     _guarded(REGISTRATION, findings, lambda: check_registration(files, dossier, findings))
     events: list[JsonField] = []
@@ -174,7 +184,7 @@ def _check_content(files: Mapping[str, bytes], dossier: JsonField, findings: Fin
     rows: list[CaseRow] = []
     _guarded(CASES_FILE, findings, lambda: rows.extend(case_rows(files)))
     if rows:
-        _check_rows(files, dossier, rows, events, findings)
+        _check_rows({**files, **erased.places}, dossier, rows, events, findings)
 
 
 def _check_rows(
@@ -396,6 +406,13 @@ def _items(field: JsonField) -> list[JsonField]:
     return field.items() if isinstance(field.value, list) else []
 
 
+def _erased_lines(verification: DossierVerification) -> list[str]:
+    erased = verification.erased
+    signed = "signed by the dossier's key" if erased.signed else "NOT SIGNED"
+    told = f"{len(erased.recordings)} of {erased.of} recordings erased on request"
+    return [f"{told}, {len(erased.removed)} pictures with them ({signed}); their rows stay."]
+
+
 def _verdict_lines(verification: DossierVerification) -> list[str]:
     findings, dossier = verification.findings, verification.dossier
     out: list[str] = []
@@ -420,6 +437,8 @@ def _verdict_lines(verification: DossierVerification) -> list[str]:
     words = {"gates_passed": "all gates passed", "gates_failed": "gates FAILED", "not_ready": "NOT READY"}
     out.append(f"The dossier says: {words.get(str(dossier.get('verdict')), 'nothing')}.")
     out += _people_lines(verification.summary)
+    if verification.erased.signed is not None:
+        out += _erased_lines(verification)
     if verification.ok:
         out.append(f"OK: all {len(findings.lines)} comparisons agree.")
     else:

@@ -24,14 +24,19 @@ OWN: Final = "sopilot_assets.scoring.review"
 
 
 def render(
-    template: str, *, styles: Sequence[str], script: str, values: Mapping[str, object], package: str = OWN
+    template: str,
+    *,
+    styles: Sequence[str],
+    script: str | None,
+    values: Mapping[str, object],
+    package: str = OWN,
 ) -> str:
     """The document made from a template and its style and script files, with ``values`` escaped.
 
     The files are those of ``package``, else ours. The document's content security policy forbids every
     connection, and every script and style but these, by their hash.
     """
-    style, code = "".join(_text(name, package) for name in styles), _text(script, package)
+    style, code = "".join(_text(name, package) for name in styles), _text(script, package) if script else ""
     policy = (
         "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src 'sha256-{_digest(style)}'; script-src 'sha256-{_digest(code)}'"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -10,10 +11,11 @@ from typing import Final
 from upath import UPath
 
 from sopilot_assets.errors import StoreError
+from sopilot_assets.privacy.covering import Covering, shown_frames
 from sopilot_assets.scoring.review.kept import index_of, kept
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.video.container import open_video
-from sopilot_assets.video.frames import FrameStream, frames_at
+from sopilot_assets.video.frames import FrameChunk
 from sopilot_assets.video.write import write_h264
 
 PROXY_FPS: Final = Fraction(25, 2)
@@ -28,9 +30,13 @@ _RECIPE: Final = f"{PROXY_SHORT_SIDE}p-{float(PROXY_FPS):g}fps-crf{_CRF}"
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def playable(source: Path, target_folder: Path | UPath, video_id: str) -> Path:
-    """The file that a page embeds: ``source`` itself where browsers play it as it is, else its `proxy`."""
-    return source if plays_as_it_is(source) else proxy(source, target_folder, video_id)
+def playable(source: Path, target_folder: Path | UPath, video_id: str, covering: Covering) -> Path:
+    """The file that a page embeds: ``source`` itself where nothing of it is covered and browsers play it as
+    it is, else its `proxy`.
+    """
+    if not covering and plays_as_it_is(source):
+        return source
+    return proxy(source, target_folder, video_id, covering)
 
 
 def plays_as_it_is(source: Path) -> bool:
@@ -57,28 +63,28 @@ def browsers_play(source: Path) -> bool:
         )
 
 
-def proxy(source: Path, target_folder: Path | UPath, video_id: str) -> Path:
+def proxy(source: Path, target_folder: Path | UPath, video_id: str, covering: Covering) -> Path:
     """The path of a small silent H.264 copy of ``source`` in ``target_folder``, made on the first call.
 
     The picture is upright and at most ``PROXY_SHORT_SIDE`` pixels on its short side; the copy shows at every
-    moment what the source shows then, at the constant rate ``PROXY_FPS``. The recipe is part of the file's
-    name, so another recipe never meets an old copy. Raises ``StoreError`` for a ``video_id`` that cannot name
-    a file and ``UnreadableVideo`` when nothing can be decoded.
+    moment what the source shows then, at the constant rate ``PROXY_FPS``, but for what is covered. The recipe
+    is part of the file's name, so another recipe never meets an old copy. Raises ``StoreError`` for a
+    ``video_id`` that cannot name a file and ``UnreadableVideo`` when nothing can be decoded.
     """
     if not _SAFE_NAME.fullmatch(video_id):
         raise StoreError(
             f"video id {video_id!r}: expected letters, digits, _ and - only, since it names the small copy "
             f"of {source}. Pass the first 12 hex digits of the video's content hash."
         )
-    target = local_path(target_folder) / f"{video_id}-{_RECIPE}.mp4"
+    target = local_path(target_folder) / f"{video_id}-{_RECIPE}{covering.tag}.mp4"
     if not target.exists():
-        images = (image for chunk in _small_frames(source) for image in chunk.images)
+        images = (image for chunk in _small_frames(source, covering) for image in chunk.images)
         write_h264(target, images, fps=PROXY_FPS, crf=_CRF, preset=_PRESET)
     return target
 
 
-def _small_frames(source: Path) -> FrameStream:
+def _small_frames(source: Path, covering: Covering) -> Iterator[FrameChunk]:
     index = index_of(source)
     times_s = index.clock_times(rate_hz=float(PROXY_FPS))
     short_side = min(PROXY_SHORT_SIDE, index.probe.width, index.probe.height)
-    return frames_at(source, index, times_s, short_side=short_side)
+    return shown_frames(source, index, times_s, short_side=short_side, covering=covering)

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from sopilot_assets.errors import UnreadableVideo
+from sopilot_assets.privacy.covering import Covering, shown_frames
 from sopilot_assets.scoring.result import Deviation
 from sopilot_assets.scoring.review.kept import index_of, kept
 from sopilot_assets.tasks import Severity
-from sopilot_assets.video.frames import frames_at
 
 SHORT_SIDE: Final = 160
 """Pixels; a picture of 3:2 becomes 240 wide."""
@@ -69,19 +69,28 @@ class StillPair:
 
 
 def deviation_stills(
-    deviations: Sequence[Deviation], *, trainee_video: Path, gold_videos: Mapping[str, Path]
+    deviations: Sequence[Deviation],
+    *,
+    trainee_video: Path | None,
+    gold_videos: Mapping[str, Path],
+    covering: Covering,
 ) -> tuple[StillPair, ...]:
     """A pair for each deviation, in their order; each video is opened once.
 
     What cannot be decoded, or has no video, becomes `Unreadable`.
     """
-    in_trainee = read_stills(trainee_video, [deviation.trainee.middle_s for deviation in deviations])
+    moments = [deviation.trainee.middle_s for deviation in deviations]
+    in_trainee: Mapping[float, ReadMoment] = (
+        {time_s: Unreadable(time_s, "its video was removed") for time_s in moments}
+        if trainee_video is None
+        else read_stills(trainee_video, moments, covering)
+    )
     times_s: dict[str, list[float]] = {}
     for deviation in deviations:
         if deviation.gold is not None:
             times_s.setdefault(deviation.gold_id, []).append(deviation.gold.middle_s)
     in_gold = {
-        gold_id: {time_s: _gold_still(gold_videos[gold_id], time_s) for time_s in some}
+        gold_id: {time_s: _gold_still(gold_videos[gold_id], time_s, covering) for time_s in some}
         if gold_id in gold_videos
         else {time_s: Unreadable(time_s, f"gold {gold_id}: there is no video of it") for time_s in some}
         for gold_id, some in times_s.items()
@@ -96,30 +105,33 @@ def deviation_stills(
 
 
 @kept(most=512)
-def _gold_still(path: Path, time_s: float) -> ReadMoment:
+def _gold_still(path: Path, time_s: float, covering: Covering) -> ReadMoment:
     """The picture of a gold; the middle of one of its steps is shown by page after page."""
-    return read_stills(path, [time_s])[time_s]
+    return read_stills(path, [time_s], covering)[time_s]
 
 
-def read_stills(path: Path, times_s: Sequence[float]) -> dict[float, ReadMoment]:
-    """The pictures displayed at ``times_s`` (any order, seconds); past its end a video shows its last one."""
+def read_stills(path: Path, times_s: Sequence[float], covering: Covering) -> dict[float, ReadMoment]:
+    """The pictures displayed at ``times_s`` (any order, seconds) as people may see them; past its end a video
+    shows its last one.
+    """
     found: Mapping[float, Still] = {}
     why = f"{path}: the picture cannot be decoded; copy or record it again."
     try:
-        found = dict(_decoded(path, sorted(set(times_s))))
+        found = dict(_decoded(path, sorted(set(times_s)), covering))
     except UnreadableVideo as error:
         why = str(error)
     return {time_s: found.get(time_s, Unreadable(time_s, why)) for time_s in times_s}
 
 
-def _decoded(path: Path, times_s: Sequence[float]) -> Iterator[tuple[float, Still]]:
+def _decoded(path: Path, times_s: Sequence[float], covering: Covering) -> Iterator[tuple[float, Still]]:
     if not times_s:
         return
     index = index_of(path)
     within_s = np.clip(np.asarray(times_s, np.float64), index.begin_s, index.starts_s[-1])
     short_side = min(SHORT_SIDE, index.probe.width, index.probe.height)
     pictures: dict[float, Still] = {}
-    for chunk in frames_at(path, index, np.unique(within_s), short_side=short_side):
+    within = np.unique(within_s)
+    for chunk in shown_frames(path, index, within, short_side=short_side, covering=covering):
         for time_s, image, held in zip(chunk.times_s, chunk.images, chunk.held, strict=True):
             size = (image.shape[1], image.shape[0])
             pictures[float(time_s)] = Still(float(time_s), _jpeg(image), size, bool(held))

@@ -58,6 +58,7 @@ class ReviewGold:
 class Review:
     """All that a review page is about. ``trainee_source`` is the address of the recording to play; ``stills``
     has a pair for each deviation and then for each suspicion; the other fields are those of `review_page`.
+    Where the recording has no video any more, ``gone`` says why.
     """
 
     task: TaskSpec
@@ -73,6 +74,7 @@ class Review:
     verifiability: Sequence[Verifiability]
     steps_faults: Sequence[Text]
     video: str | None
+    gone: Text | None = None
 
     @property
     def shown(self) -> tuple[Deviation, ...]:
@@ -125,6 +127,7 @@ def review_values(review: Review) -> dict[str, object]:
         "origin": [str(review.row[name]) for name in _ORIGIN if review.row.get(name) is not None],
         "recorded": _recorded(review.row),
         "video": review.video,
+        "gone": review.gone,
         "steps_faults": review.steps_faults,
         "decision": score.decision.value,
         "verdict": told,

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import pyarrow.parquet as pq
 from upath import UPath
 
+from sopilot_assets.capture.erasures import erasures, removed_videos
 from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.capture.registry import active_recordings
 from sopilot_assets.disk import GIB
@@ -135,11 +136,15 @@ def _missing_files(restored: Home) -> Iterator[Remark]:
 
 def _spoken_of(home: Home) -> Iterator[UPath]:
     """The recordings, embeddings and references that the newest rows name."""
-    for entry in active_recordings(home).values():
-        yield home.videos / entry.stored_name
+    known = erasures(home)
+    over = removed_videos(known)
+    for key, entry in active_recordings(home).items():
+        if key not in over:
+            yield home.videos / entry.stored_name
     embedded = embeddings_ledger(home).query("select model_id, key from latest where problem is null")
     for model_id, key in zip(embedded["model_id"], embedded["key"], strict=True):
-        yield home.embedding(model_id, PartitionKey.parse(key).video_id)
+        if key in over or key not in known:
+            yield home.embedding(model_id, PartitionKey.parse(key).video_id)
     for task_id, reference_id in current_reference_ids(home).items():
         yield home.reference(task_id, reference_id)
 

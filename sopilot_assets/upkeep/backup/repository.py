@@ -25,7 +25,8 @@ from urllib.parse import urlsplit
 from upath import UPath
 
 from sopilot_assets.errors import BackupError
-from sopilot_assets.store.publish import TEMPORARY_PREFIX, flush, only_writer, sweep_unfinished
+from sopilot_assets.processes.posix.files import flush
+from sopilot_assets.store.publish import TEMPORARY_PREFIX, only_writer, sweep_unfinished
 from sopilot_assets.upkeep.backup.snapshot import (
     Snapshot,
     is_snapshot_name,

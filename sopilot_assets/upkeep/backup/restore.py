@@ -14,8 +14,8 @@ from uuid import uuid4
 from upath import UPath
 
 from sopilot_assets.errors import BackupError
+from sopilot_assets.processes.posix.files import flush
 from sopilot_assets.stations.outcome import Progress
-from sopilot_assets.store.publish import flush
 from sopilot_assets.upkeep.backup.contents import BEFORE, RESTORING
 from sopilot_assets.upkeep.backup.repository import Repository, file_hash
 from sopilot_assets.upkeep.backup.snapshot import Snapshot, StoredFile, path_of
@@ -183,6 +183,11 @@ def _refuse_occupied(target: Path, *, force: bool) -> None:
             f"{target}: expected an empty folder or none, found {len(content)} entries, "
             f"{content[0].name} among them. Name another home with --home, or add --force: "
             "what is there is then put aside, not removed."
+        )
+    if target.is_mount() and (mounts := [path for path in content if path.is_mount()]):
+        raise BackupError(
+            f"{mounts[0]}: is mounted there, a disk or folder of its own, which cannot be put aside with the "
+            "rest. Unmount it, or in a container leave out that volume, then run the same command again."
         )
     if users := users_of(target):
         raise BackupError(

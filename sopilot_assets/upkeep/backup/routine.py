@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
+from sopilot_assets.capture.erasures import erasures, last_erasure
 from sopilot_assets.errors import BackupError, ConfigError
 from sopilot_assets.settings import SETTINGS_FILE, load_settings
 from sopilot_assets.stations.outcome import Progress
@@ -50,7 +51,9 @@ def back_up(
     """A new backup, entered in the ledger ``backups``; without ``place`` it goes where the settings say, and
     older ones than the settings keep are removed there.
 
-    Raises `ConfigError` where neither names a place, `BackupError` where the backup cannot be made.
+    Once it is sound, those are removed at any place that were begun before somebody was erased: they hold
+    what has to be gone. Raises `ConfigError` where neither names a place, `BackupError` where the backup
+    cannot be made.
     """
     started_s = time.monotonic()
     destination = place or destination_of(home)
@@ -72,13 +75,22 @@ def back_up(
     backups_ledger(home).append(
         [row], run_id=run_id or f"backup-{now:%Y%m%dT%H%M%S}", written_at=now.isoformat()
     )
-    return BackupRun(row, backup, None if place else _forget_old(repository, load_settings(home).backup.keep))
+    return BackupRun(row, backup, _forget_old(home, repository, backup, all_stay=place is not None))
 
 
-def _forget_old(repository: Repository, keep: int) -> Forgotten | Remark:
+def _forget_old(
+    home: Home, repository: Repository, backup: Backup, *, all_stay: bool
+) -> Forgotten | Remark | None:
     """What was removed; a remark where an older snapshot is damaged, which makes no backup undone."""
+    erased_at = last_erasure(erasures(home))
+    if erased_at is not None and not backup.is_sound:
+        what = "older backups, which hold what was erased, stay until there is a sound one"
+        return Remark(repository.name, what)
+    if all_stay and erased_at is None:
+        return None
+    keep = len(repository.snapshot_names()) if all_stay else load_settings(home).backup.keep
     try:
-        return forget(repository, keep=keep)
+        return forget(repository, keep=keep, begun_before=erased_at)
     except BackupError as error:
         return Remark(repository.name, f"no old backup was removed: {error}")
 

@@ -116,10 +116,15 @@ def snapshot_name(data: bytes, *, created_at: datetime, after: str | None = None
     Names ascend also where a clock went back: the time in it is later than that of the name ``after``.
     """
     stamp = created_at.astimezone(UTC).strftime(_STAMP)
-    if after is not None and stamp <= (newest := after.partition("-")[0]):
-        earlier = datetime.strptime(newest, _STAMP).replace(tzinfo=UTC)
+    if after is not None and stamp <= after.partition("-")[0]:
+        earlier = stamp_of(after)
         stamp = (earlier + timedelta(seconds=1)).strftime(_STAMP)
     return f"{stamp}-{_seal_of(data)[:12]}"
+
+
+def stamp_of(name: str) -> datetime:
+    """The time in the name of a snapshot: when it was begun, or a little later."""
+    return datetime.strptime(name.partition("-")[0], _STAMP).replace(tzinfo=UTC)
 
 
 def is_snapshot_name(name: str) -> bool:

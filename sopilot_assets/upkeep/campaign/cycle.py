@@ -14,17 +14,19 @@ from sopilot_assets.processes.children import Child, Ended, end_marked, run_chil
 from sopilot_assets.settings import load_settings
 from sopilot_assets.store.home import HOME_VARIABLE, Home
 from sopilot_assets.store.publish import local_path, only_writer
+from sopilot_assets.upkeep.campaign.idle import gates_inputs, note_gates_passed, nothing_to_do
 from sopilot_assets.upkeep.campaign.plan import CampaignPlan, folder, load_stop, mark
 from sopilot_assets.upkeep.campaign.records import (
     CycleOutcome,
     StepOutcome,
     StepResult,
     cycle_row,
+    cycle_rows,
     cycles_ledger,
     record_step,
     step_results,
 )
-from sopilot_assets.upkeep.campaign.steps import CampaignStep, command_line, steps_due
+from sopilot_assets.upkeep.campaign.steps import GATES, CampaignStep, command_line, steps_due
 
 RUN_TAGS: Final = "SOPILOT_RUN_TAGS"
 """The variable that holds the tags, as JSON, of the Dagster runs that a command makes."""
@@ -78,17 +80,57 @@ def run_cycle(work: CycleWork, *, on_step: Progress | None = None) -> dict[str, 
                 break
             if on_step:
                 on_step(step)
-            results[step.name] = _run_step(work, step)
-            record_step(
-                work.home,
-                work.plan,
-                work.cycle,
-                results[step.name],
-                run_id=work.run_id,
-                written_at=work.now().isoformat(),
-            )
+            results[step.name] = _idle(work, step) or _run_step(work, step)
+            _record_step(work, results[step.name])
         _record(work, results, started_at)
     return results
+
+
+def rest_cycle(work: CycleWork) -> dict[str, StepResult] | None:
+    """The results of a cycle none of whose steps has anything to do, written down; None for any other cycle,
+    of which nothing is. No command is started. What an earlier look wrote down is not written again.
+    """
+    with only_writer(folder(work.home, work.plan.campaign_id) / ".cycle.lock"):
+        started_at = work.now().isoformat()
+        before = step_results(work.home, work.plan.campaign_id, work.cycle)
+        backup_to = load_settings(work.home).backup.destination
+        found: dict[str, StepResult] = {}
+        for step in steps_due(work.plan, work.cycle, backup_to=backup_to):
+            result = before.get(step.name) or _idle(work, step)
+            if result is None:
+                return None
+            found[step.name] = result
+        for name, result in found.items():
+            if name not in before:
+                _record_step(work, result)
+        if work.cycle not in set(cycle_rows(work.home, work.plan.campaign_id)["cycle"]):
+            _record(work, found, started_at)
+    return found
+
+
+def _idle(work: CycleWork, step: CampaignStep) -> StepResult | None:
+    """The result of a step that has nothing to do; None for one whose command has to be started."""
+    began = work.now()
+    said = nothing_to_do(work.home, work.plan, step)
+    if said is None:
+        return None
+    return StepResult(
+        step=step.name,
+        attempt=1,
+        outcome=StepOutcome.OK,
+        exit_code=0,
+        started_at=began.isoformat(),
+        seconds=round(max((work.now() - began).total_seconds(), 0.0), 3),
+        what=said,
+        command=command_line(step.words),
+        log="",
+    )
+
+
+def _record_step(work: CycleWork, result: StepResult) -> None:
+    record_step(
+        work.home, work.plan, work.cycle, result, run_id=work.run_id, written_at=work.now().isoformat()
+    )
 
 
 def _record(work: CycleWork, results: Mapping[str, StepResult], started_at: str) -> None:
@@ -108,6 +150,7 @@ def _record(work: CycleWork, results: Mapping[str, StepResult], started_at: str)
 def _run_step(work: CycleWork, step: CampaignStep) -> StepResult:
     started_at = work.now().isoformat()
     attempt, log = _next_log(work, step)
+    inputs = gates_inputs(work.home, work.plan) if step.name == GATES else None
     root = str(local_path(work.home.root))
     child = Child(
         [sys.executable, "-m", "sopilot_assets.cli", "--home", root, *step.words],
@@ -126,6 +169,8 @@ def _run_step(work: CycleWork, step: CampaignStep) -> StepResult:
     except OSError as error:  # no process, no memory, no room for the log: the next cycle tries again
         outcome, exit_code, seconds = StepOutcome.FAILED, None, 0.0
         what = f"could not be started: {error.strerror or error}"
+    if inputs is not None and outcome is StepOutcome.OK:
+        note_gates_passed(work.home, work.plan, inputs)
     return StepResult(
         step=step.name,
         attempt=attempt,

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sopilot_assets.upkeep.campaign.plan import CampaignPlan
+
+INTAKE: Final = "intake"
+SCORE: Final = "score"
+GATES: Final = "gates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +29,8 @@ def steps_due(plan: CampaignPlan, cycle: int, *, backup_to: str | None) -> tuple
     """
     task = () if plan.task is None else ("--task", plan.task)
     steps = [
-        CampaignStep("intake", ("capture", "register")),
-        CampaignStep("score", ("score", "run", "--stale", *task)),
+        CampaignStep(INTAKE, ("capture", "register")),
+        CampaignStep(SCORE, ("score", "run", "--stale", *task)),
     ]
     if _is_due(plan.damaged_every, cycle):
         steps.append(CampaignStep("damaged", ("measure", "damage", "--most", "1", *task)))
@@ -33,7 +38,7 @@ def steps_due(plan: CampaignPlan, cycle: int, *, backup_to: str | None) -> tuple
         steps.append(CampaignStep("rescore", ("score", "run", "--all", *task)))
         steps.append(CampaignStep("repeat", ("measure", "repeat", "--most", str(plan.repeats_most), *task)))
     if plan.gate_profile is not None:
-        steps.append(CampaignStep("gates", ("study", "check", "--profile", plan.gate_profile, *task)))
+        steps.append(CampaignStep(GATES, ("study", "check", "--profile", plan.gate_profile, *task)))
     if backup_to is not None and _is_due(plan.backup_every, cycle):
         steps.append(CampaignStep("backup", ("backup", "create")))
     return tuple(steps)
@@ -42,12 +47,12 @@ def steps_due(plan: CampaignPlan, cycle: int, *, backup_to: str | None) -> tuple
 def periods(plan: CampaignPlan, *, backup_to: str | None) -> dict[str, float]:
     """How many seconds lie between two starts of each step that the campaign has."""
     every: dict[str, int | None] = {
-        "intake": 1,
-        "score": 1,
+        INTAKE: 1,
+        SCORE: 1,
         "damaged": plan.damaged_every,
         "rescore": plan.rescore_every,
         "repeat": plan.rescore_every,
-        "gates": 1 if plan.gate_profile is not None else None,
+        GATES: 1 if plan.gate_profile is not None else None,
         "backup": plan.backup_every if backup_to is not None else None,
     }
     return {name: count * plan.interval_s for name, count in every.items() if count is not None}

@@ -11,9 +11,10 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sopilot_assets.errors import ConfigError
+from sopilot_assets.errors import ConfigError, FormatError
 from sopilot_assets.settings import settings_path
 from sopilot_assets.store.compaction import fragmented
+from sopilot_assets.store.home_format import HOME_FORMAT, read_format, refuse_unwritable
 from sopilot_assets.store.publish import TEMPORARY_PREFIX, local_path, scratch_folder
 from sopilot_assets.upkeep.chains import event_chains
 from sopilot_assets.upkeep.conditions.condition import Answer, Condition, Fine, found, problem, warning
@@ -35,6 +36,19 @@ def writable(asked: Situation) -> Answer:
         what = f"{root} cannot be written: {error.strerror or error}"
         return Answer((problem("home", "", what, "mend the permissions or the disk"),))
     return found([], Fine("home", "", f"{root}, writable"))
+
+
+def home_format(asked: Situation) -> Answer:
+    """Whether this version may write into the home, and whether an upgrade is due."""
+    root = local_path(asked.home.root)
+    try:
+        refuse_unwritable(root)
+    except FormatError as error:
+        return Answer((problem("format", "", str(error), "sopilot upgrade check"),))
+    number = read_format(root).number
+    what = f"{root} is of format {number}; this version makes {HOME_FORMAT}"
+    older = [warning("format", "", what, "sopilot upgrade check")] if number < HOME_FORMAT else []
+    return found(older, Fine("format", "", str(number)))
 
 
 def settings(asked: Situation) -> Answer:

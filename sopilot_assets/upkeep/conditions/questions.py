@@ -17,6 +17,7 @@ from sopilot_assets.upkeep.conditions import (
     messages,
     packages,
     policies,
+    privacy,
     recordings,
     scores,
     tasks,
@@ -28,6 +29,7 @@ Question: TypeAlias = Callable[[Situation], Answer]
 
 QUESTIONS: Final[tuple[Question, ...]] = (
     packages.packages,
+    home.home_format,
     home.writable,
     home.settings,
     machine.free_space,
@@ -62,6 +64,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     scores.can_be_scored,
     policies.policies_decide,
     scores.nobody_contests,
+    privacy.erasures_done,
     campaign.goes_on,
     lateness.daily_report,
     lateness.backup,
@@ -79,6 +82,7 @@ ALERTED: Final[Mapping[str, tuple[Question, ...]]] = {
     golds.REFERENCE: (golds.references_made,),
     recordings.STUCK: (recordings.stuck_files,),
     policies.POLICY: (policies.policies_decide,),
+    privacy.ERASURE: (privacy.erasures_done,),
     messages.RESULTS: (messages.results_delivered,),
     campaign.CAMPAIGN: (campaign.goes_on,),
     lateness.OVERDUE: (

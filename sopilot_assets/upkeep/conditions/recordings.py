@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from sopilot_assets.capture.erasures import erasures, removed_videos
 from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
 from sopilot_assets.capture.scan import Scan, scan_capture
 from sopilot_assets.embedding.clips import load_embedding
@@ -75,7 +76,8 @@ def stored_files(asked: Situation) -> Answer:
     that its name says.
     """
     folder, recordings = local_path(asked.home.videos), asked.recordings
-    stored = {key: str(row["stored_name"]) for key, row in recordings.items()}
+    over = removed_videos(erasures(asked.home))
+    stored = {key: str(row["stored_name"]) for key, row in recordings.items() if key not in over}
     away = {key for key, name in stored.items() if not (folder / name).exists()}
     kept = names_in_store(folder) if away else set()
     gone = sorted(key for key in away if stored[key] not in kept)
@@ -88,10 +90,15 @@ def stored_files(asked: Situation) -> Answer:
     ]
     return found(
         _lost(gone, changed),
-        Fine("videos", "", f"{len(stored)} recordings, all files there"),
+        Fine("videos", "", _all_there(len(stored), len(set(recordings) & set(over)))),
         rows=rows,
         figures={"recordings": len(stored), "read_again": len(again)},
     )
+
+
+def _all_there(stored: int, over: int) -> str:
+    told = f"{stored} recordings, all files there"
+    return f"{told}; of {over} more the video was removed after its time" if over else told
 
 
 def _lost(gone: list[str], changed: list[str]) -> Iterator[Condition]:

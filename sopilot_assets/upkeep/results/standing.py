@@ -16,14 +16,14 @@ from typing import Final
 
 import pandas as pd
 
-from sopilot_assets.capture.ledgers import REPLACED, WITHDRAWN, videos_ledger
+from sopilot_assets.capture.ledgers import ERASED, REPLACED, WITHDRAWN, videos_ledger
 from sopilot_assets.scoring.ledger import COLUMNS, scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Row, plain_rows
 
 WITHDRAWAL: Final = "withdrawal-"
 """What the id of a parcel begins with that says that a recording has no result any more."""
-_OUT: Final = f"('{WITHDRAWN}', '{REPLACED}')"
+_OUT: Final = f"('{WITHDRAWN}', '{REPLACED}', '{ERASED}')"
 _LEFT: Final = f"select key, status in {_OUT} as is_out, written_at from latest"  # noqa: S608 - constants
 _TAKEN_OUT: Final = f"""
 select key, max(written_at) as taken_out_at from written where status in {_OUT} group by key

@@ -32,6 +32,7 @@ from sopilot_assets.errors import ConfigError
 from sopilot_assets.local_run import local_tags
 from sopilot_assets.processes.boot_clock import Moment
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import publish_text
 from sopilot_assets.upkeep.campaign.plan import (
     CampaignPlan,
     CampaignRequest,
@@ -247,6 +248,24 @@ def test_a_cycle_runs_as_one_materialization_with_its_checks(office: Office) -> 
     assert not checks["nothing_found"].passed
     assert checks["nothing_found"].severity is dg.AssetCheckSeverity.WARN
     assert office.outcomes(plan) == {0: "run"}
+
+
+def test_a_cycle_with_nothing_to_do_is_a_materialization_and_no_run(office: Office) -> None:
+    plan = office.start()
+    publish_text(office.home.reviews / "index.html", "the list of pages")
+    found = office.watch(1)
+    assert isinstance(found, dg.SkipReason)
+    assert "cycle 0 is due, and nothing is to be done in it" in str(found.skip_message)
+    assert office.outcomes(plan) == {0: "run"}
+    (event,) = office.instance.fetch_materializations(dg.AssetKey("campaign_cycles"), limit=9).records
+    made = event.asset_materialization
+    assert made is not None
+    assert made.partition == plan.campaign_id
+    assert (made.metadata["cycle"].value, made.metadata["faults"].value) == (0, 0)
+    assert office.instance.get_run_records() == []
+    assert "cycle 0 is under way or done" in str(office.watch(2))
+    publish_text(office.home.capture / "tea" / "trainee" / "a.mp4", "dropped")
+    assert asked(office.watch(21)).tags[CYCLE_TAG] == "1"
 
 
 def test_a_cycle_without_a_number_is_refused(office: Office) -> None:

@@ -58,6 +58,10 @@ LOOK_AT = {
         "chooses the queue and finds silent workers."
     ),
     "worker_tasks": "look what dagster-celery's launcher sends; a worker takes the run's id from it.",
+    "schema": (
+        "look what `dagster instance migrate` does, and how an instance's settings are checked; until then "
+        "`sopilot upgrade` cannot be run."
+    ),
     "run_process": (
         "look what the command `dagster api execute_run` does; the process of a run does the same."
     ),
@@ -179,6 +183,15 @@ PARAMETERS = {
             "instance_ref",
             "set_exit_code_on_failure",
         ],
+    },
+    "schema": {
+        "dagster._core.instance.config.dagster_instance_config": [
+            "base_dir",
+            "config_filename",
+            "overrides",
+        ],
+        "dagster._core.storage.sql.get_alembic_config": ["dunder_file", "config_path", "script_location"],
+        "dagster._core.instance.instance.DagsterInstance.upgrade": ["self", "print_fn"],
     },
     "run_process": {
         "dagster._cli.api._execute_run_command_body": [

@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from sopilot_assets.capture.ledgers import VIDEO_COLUMNS, videos_ledger
 from sopilot_assets.defs.publish import page
 from sopilot_assets.defs.web.addresses import PageAddresses
 from sopilot_assets.defs.web.home_pages import HomePages
@@ -22,6 +23,7 @@ from sopilot_assets.errors import ConfigError
 from sopilot_assets.stations.review_index import write_review_index
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
+from sopilot_assets.tasks import new_task
 from sopilot_assets_tests.video.tiny import write_tiny_video
 
 KEY = "tea-t-0123456789ab"
@@ -32,12 +34,14 @@ SECRET = "nothing for others"
 def home(tmp_path: Path) -> Home:
     """A home with one recording, its page, a report, and files that are nobody's business."""
     made = Home.at(tmp_path / "home")
+    new_task(made.root, "tea", name="Tea")
     video = write_tiny_video(tmp_path / "a.mp4").read_bytes()
     publish_bytes(made.videos / f"{hashlib.sha256(video).hexdigest()}.mp4", video)
     publish_text(made.review(KEY), "<!DOCTYPE html>the page")
     publish_text(made.reports / "2026-03-02.html", "<!DOCTYPE html>the report")
     publish_text(made.root / "campaigns" / "spring" / "summary.html", "<!DOCTYPE html>the summary")
-    for path in ("settings.yaml", "keys/dossier", "reviews/.index.lock", "campaigns/spring/plan.json"):
+    publish_text(made.root / "settings.yaml", f"web: {{}}  # {SECRET}\n")
+    for path in ("keys/dossier", "reviews/.index.lock", "campaigns/spring/plan.json"):
         publish_text(made.root / path, SECRET)
     publish_text(made.root / "reviews" / "notes.txt", SECRET)
     (tmp_path / "outside.html").write_text(SECRET, "utf-8")
@@ -96,6 +100,25 @@ def test_a_recording_is_sent_in_the_parts_that_a_player_asks_for(home: Home, cli
     assert part.headers["content-range"] == f"bytes 10-19/{len(whole.content)}"
     assert client.get(address, headers={"Range": f"bytes={len(whole.content)}-"}).status_code == 416
     assert client.head(address).headers["content-length"] == str(len(whole.content))
+
+
+def test_a_recording_of_which_something_is_covered_is_not_served_as_it_was_filmed(
+    home: Home, client: TestClient
+) -> None:
+    name = video_name(home)
+    row = {
+        **dict.fromkeys(VIDEO_COLUMNS),
+        "key": f"tea-t-{name[:12]}",
+        "task_id": "tea",
+        "sha256": name[:64],
+        "stored_name": name,
+    }
+    videos_ledger(home).append([row], run_id="intake", written_at="2026-03-02T08:00:00+00:00")
+    assert client.get(f"/videos/{name}").status_code == 200
+    publish_text(home.root / "settings.yaml", "privacy: {blur_faces: everywhere}\n")
+    refused = client.get(f"/videos/{name}")
+    assert (refused.status_code, refused.headers["content-type"]) == (403, "text/html; charset=utf-8")
+    assert "隠して" in refused.text
 
 
 @pytest.mark.parametrize(

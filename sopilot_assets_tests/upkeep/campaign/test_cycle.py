@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from sopilot_assets.processes.children import MARK
+from sopilot_assets.scoring.ledger import COLUMNS, scores_ledger
 from sopilot_assets.store.home import Home
-from sopilot_assets.upkeep.campaign.cycle import CycleWork, run_cycle
+from sopilot_assets.store.publish import local_path, publish_text
+from sopilot_assets.upkeep.campaign.cycle import CycleWork, rest_cycle, run_cycle
+from sopilot_assets.upkeep.campaign.idle import gates_inputs, note_gates_passed
 from sopilot_assets.upkeep.campaign.plan import (
     CampaignPlan,
     CampaignRequest,
@@ -25,6 +28,7 @@ from sopilot_assets.upkeep.campaign.records import (
     StepOutcome,
     StepResult,
     cycle_rows,
+    cycles_ledger,
     record_step,
     step_results,
     step_rows,
@@ -44,6 +48,10 @@ def started(home: Home, **settings: object) -> CampaignPlan:
 def worked(home: Home, plan: CampaignPlan, cycle: int = 0) -> Mapping[str, StepResult]:
     work = CycleWork(home, plan, cycle, "run", {"sopilot/cycle": str(cycle)}, lambda: datetime.now(UTC))
     return run_cycle(work)
+
+
+def rested(home: Home, plan: CampaignPlan, cycle: int) -> Mapping[str, StepResult] | None:
+    return rest_cycle(CycleWork(home, plan, cycle, "watch", {}, lambda: datetime.now(UTC)))
 
 
 def result(step: str) -> StepResult:
@@ -71,10 +79,68 @@ def test_a_cycle_leaves_a_row_a_log_and_what_was_said_for_each_step(home: Home) 
     }
     assert results["intake"].what == "The capture folder is empty."
     assert results["intake"].command == "sopilot capture register"
-    assert (Path(str(home.root)) / results["intake"].log).read_text(encoding="utf-8")
+    assert results["intake"].log == ""  # nothing was started
+    assert results["score"].command == "sopilot score run --stale"
+    assert (Path(str(home.root)) / results["score"].log).read_text(encoding="utf-8")
     assert step_results(home, plan.campaign_id, 0) == results
     (row,) = cycle_rows(home, plan.campaign_id).to_dict("records")
     assert (row["cycle"], row["outcome"], row["steps"], row["faults"]) == (0, "run", 3, 0)
+
+
+def test_a_cycle_in_which_nothing_is_to_be_done_starts_no_command(home: Home) -> None:
+    plan = started(home, gate_profile="ops_v1", damaged_every=5)
+    assert rested(home, plan, 1) is None  # gates were never asked, and nobody listed the pages
+    assert cycle_rows(home, plan.campaign_id).empty
+    worked(home, plan)
+    logs = sorted(path.name for path in Path(str(home.campaigns)).rglob("*.log"))
+    results = rested(home, plan, 1)
+    assert results is not None
+    assert {name: (one.outcome, one.what) for name, one in results.items()} == {
+        "intake": (StepOutcome.OK, "The capture folder is empty."),
+        "score": (StepOutcome.OK, "Nothing to do: all scores are up to date."),
+        "gates": (StepOutcome.OK, "Nothing has changed since all gates passed."),
+    }
+    assert step_results(home, plan.campaign_id, 1) == results
+    assert sorted(path.name for path in Path(str(home.campaigns)).rglob("*.log")) == logs
+    assert list(cycle_rows(home, plan.campaign_id)["outcome"]) == ["run", "run"]
+    assert rested(home, plan, 1) == results  # a look that died before it was through is taken up
+    assert len(step_rows(home, plan.campaign_id)) == 6
+    assert len(cycles_ledger(home).all_rows()) == 2
+    assert rested(home, plan, 2) is not None
+    assert rested(home, plan, 4) is None  # its fifth cycle scores damaged copies
+
+
+def _new_study(home: Home) -> None:
+    publish_text(home.studies / "spring.yaml", "study: spring")
+
+
+def _dropped(home: Home) -> None:
+    publish_text(home.capture / "tea" / "trainee" / "site_a" / "a.mp4", "being copied")
+
+
+def _old_list(home: Home) -> None:
+    index = local_path(home.reviews) / "index.html"
+    os.utime(index, (1.0, 1.0))
+    row = dict.fromkeys(COLUMNS) | {"key": "tea-t-0123456789ab", "task_id": "tea"}
+    scores_ledger(home).append([row], run_id="score", written_at=AT)
+
+
+@pytest.mark.parametrize("change", [_new_study, _dropped, _old_list])
+def test_whatever_there_is_to_do_is_seen(home: Home, change: Callable[[Home], None]) -> None:
+    plan = started(home, gate_profile="ops_v1")
+    publish_text(home.reviews / "index.html", "the list")
+    note_gates_passed(home, plan, gates_inputs(home, plan))
+    publish_text(home.capture / "tea" / "trainee" / "$RECYCLE.BIN" / "old.mp4", "thrown away")
+    assert rested(home, plan, 0) is not None
+    change(home)
+    assert rested(home, plan, 1) is None
+
+
+def test_a_look_that_fails_starts_the_command(home: Home) -> None:
+    plan = started(home)
+    publish_text(home.reviews / "index.html", "the list")
+    publish_text(home.ledgers / "scores" / "damaged.parquet", "no table")
+    assert rested(home, plan, 0) is None
 
 
 def test_a_step_that_fails_holds_up_nothing_and_one_with_a_result_is_not_done_again(home: Home) -> None:
@@ -104,8 +170,11 @@ def test_after_a_stop_no_further_step_begins(home: Home) -> None:
 @pytest.mark.parametrize("limit_s", [0.2])
 def test_a_step_at_its_limit_is_a_fault(home: Home, limit_s: float) -> None:
     results = worked(home, started(home, step_timeout_s=limit_s))
-    assert {one.outcome for one in results.values()} == {StepOutcome.TIMED_OUT}
-    assert "did not end within" in results["intake"].what
+    assert {name: one.outcome for name, one in results.items()} == {
+        "intake": StepOutcome.OK,  # it had nothing to do
+        "score": StepOutcome.TIMED_OUT,
+    }
+    assert "did not end within" in results["score"].what
 
 
 def test_a_campaign_of_the_same_id_in_another_home_is_left_alone(home: Home, tmp_path: Path) -> None:

@@ -22,8 +22,6 @@ import gc
 import importlib
 import os
 import pickle
-import resource
-import select
 import signal
 import socket
 import struct
@@ -35,10 +33,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from sopilot_assets.processes.posix.files import wait_readable
+from sopilot_assets.processes.posix.lacking import resource
+from sopilot_assets.processes.posix.running import end_group, start
+
 IDLE_S: Final = 60.0
 """For how long a template waits for the next child before it ends."""
 
-_SERVE: Final = "from sopilot_assets.processes.forking import serve; serve()"
+_SERVE: Final = "from sopilot_assets.processes.posix.forking import serve; serve()"
 _LENGTH: Final = struct.Struct("!Q")
 _NOTE: Final = struct.Struct("!Bq")
 _BEGUN, _ENDED, _REFUSED = range(3)
@@ -58,7 +60,7 @@ class Forked:
 
     def poll(self) -> int | None:
         """The exit code, negative for the signal that ended it, or None while the child lives."""
-        return self._code if self._code is not None or not _is_readable(self._notes) else self.wait()
+        return self._code if self._code is not None or not wait_readable(self._notes, 0) else self.wait()
 
     def wait(self) -> int:
         """The exit code, once the child has ended."""
@@ -70,8 +72,7 @@ class Forked:
 
     def kill(self) -> None:
         """End the child and every process of its group."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        end_group(self.pid)
 
 
 def fork(
@@ -157,14 +158,16 @@ class _Templates:
         ours, its = socket.socketpair()
         with its:
             try:
-                self.process = subprocess.Popen(
+                self.process = start(
                     [sys.executable, "-c", _SERVE, str(its.fileno())],
-                    pass_fds=(its.fileno(),),
-                    stdin=subprocess.DEVNULL,
+                    files=(its.fileno(),),
+                    own_group=True,
+                    environment={
+                        **environment,
+                        "PYTHONPATH": os.pathsep.join(part for part in sys.path if part),
+                    },
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
-                    start_new_session=True,
-                    env={**environment, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)},
                 )
             except OSError:
                 ours.close()
@@ -194,7 +197,8 @@ _all = _Templates()
 """Holds one template at most."""
 
 atexit.register(_all.end)
-os.register_at_fork(after_in_child=_all.forget)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_all.forget)
 
 
 def serve(idle_s: float = IDLE_S) -> None:
@@ -289,9 +293,3 @@ def _read(notes: int) -> tuple[int, int] | None:
     """The next note; None where whoever wrote them is gone."""
     found = os.read(notes, _NOTE.size)
     return _NOTE.unpack(found) if found else None
-
-
-def _is_readable(file: int) -> bool:
-    poller = select.poll()
-    poller.register(file, select.POLLIN)
-    return bool(poller.poll(0))

@@ -1,0 +1,188 @@
+"""What belongs to one person, written down before anything of it goes, so that a killed erasure can go on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from sopilot_assets.capture.erasures import erased_hashes, erasures
+from sopilot_assets.capture.ledgers import videos_ledger
+from sopilot_assets.capture.registry import Recording, Registry
+from sopilot_assets.errors import ErasureError
+from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home
+from sopilot_assets.store.ledgers import Row, plain_rows
+from sopilot_assets.store.publish import local_path, publish_bytes
+from sopilot_assets.upkeep.erasing.desk import TRAINEE, DeskAccount, accounts_of
+
+UNKNOWN_NAMES: Final = frozenset({"", "unknown"})
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedRecording:
+    """A recording that is erased: its key, SHA-256 and size of its bytes, and whether it is a gold."""
+
+    key: str
+    sha256: str
+    size_bytes: int
+    gold: bool
+
+    @property
+    def video_id(self) -> str:
+        """What files that are made of it begin with."""
+        return self.sha256[:VIDEO_ID_DIGITS]
+
+    @property
+    def task_id(self) -> str:
+        """The task that it belongs to."""
+        return self.key.rpartition("-")[0].rpartition("-")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ErasurePlan:
+    """Who is erased, at whose command, when (ISO 8601 in UTC) and why; their recordings, the names of their
+    files as far as nobody else's are called so, and their accounts at the desk.
+
+    ``pages`` are keys of others whose pages show a gold of this person.
+    """
+
+    person: str
+    who: str
+    why: str
+    at: str
+    recordings: tuple[ErasedRecording, ...]
+    names: tuple[str, ...] = ()
+    accounts: tuple[DeskAccount, ...] = ()
+    pages: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The partition keys of the recordings."""
+        return frozenset(one.key for one in self.recordings)
+
+    @property
+    def golds(self) -> tuple[ErasedRecording, ...]:
+        """Those that are golds."""
+        return tuple(one for one in self.recordings if one.gold)
+
+    @property
+    def video_ids(self) -> frozenset[str]:
+        """What files that are made of the recordings begin with."""
+        return frozenset(one.video_id for one in self.recordings)
+
+    @property
+    def removed_accounts(self) -> tuple[str, ...]:
+        """The accounts that go: a trainee's. Who has other work at the desk only loses the code."""
+        return tuple(one.who for one in self.accounts if one.role == TRAINEE)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing of the person is there."""
+        return not (self.recordings or self.accounts)
+
+
+_PLANS: Final = TypeAdapter(ErasurePlan)
+
+
+def plan_of(home: Home, person: str, *, who: str, why: str, at: datetime) -> ErasurePlan:
+    """All that belongs to a person now and was not erased yet; nothing is changed.
+
+    A recording that shows the same bytes in another task is theirs too, whatever it says there.
+    """
+    registry = Registry.read(home)
+    done = erased_hashes(erasures(home))
+    own = [one for one in registry.recordings.values() if one.person == person]
+    hashes = {one.sha256 for one in own} | _made_from(registry, own)
+    chosen = [one for one in registry.recordings.values() if one.sha256 in hashes and one.sha256 not in done]
+    golds = [one for one in chosen if one.role == "gold"]
+    return ErasurePlan(
+        person=person,
+        who=who,
+        why=why,
+        at=at.isoformat(),
+        recordings=tuple(sorted(map(_erased, chosen), key=lambda one: one.key)),
+        names=tuple(sorted(_names(home, {str(one.key) for one in chosen}))),
+        accounts=tuple(accounts_of(local_path(home.desk_database), person)),
+        pages=tuple(sorted(_pages_with(home, golds, {str(one.key) for one in chosen}))),
+    )
+
+
+def _erased(recording: Recording) -> ErasedRecording:
+    size = int(recording.row["size_bytes"] or 0)
+    return ErasedRecording(str(recording.key), recording.sha256, size, recording.role == "gold")
+
+
+def _made_from(registry: Registry, own: Sequence[Recording]) -> set[str]:
+    """The hashes of recordings that were made from the person's own, such as damaged copies."""
+    named = {one.original_name for one in own} | {str(one.key) for one in own}
+    named |= {one.sha256 for one in own} | {one.key.video_id for one in own}
+    return {
+        one.sha256
+        for one in registry.recordings.values()
+        if one.row["source_video"] in named and one.person is None
+    }
+
+
+def _names(home: Home, keys: set[str]) -> set[str]:
+    """The names and paths that these recordings have or had and nobody else's has."""
+    sql = "select distinct key, original_name, capture_path from written"
+    rows = plain_rows(videos_ledger(home).query(sql))
+    mine = {name for row in rows if row["key"] in keys for name in _named(row)}
+    return mine - {name for row in rows if row["key"] not in keys for name in _named(row)} - UNKNOWN_NAMES
+
+
+def _named(row: Row) -> tuple[str, str]:
+    return str(row["original_name"] or ""), str(row["capture_path"] or "")
+
+
+def _pages_with(home: Home, golds: Sequence[Recording], own: set[str]) -> Iterator[str]:
+    """The keys of others' pages that show or name one of these golds."""
+    folder = local_path(home.reviews)
+    for task_id in sorted({one.task_id for one in golds}):
+        its = [one for one in golds if one.task_id == task_id]
+        wanted = [name.encode() for one in its for name in (one.key.video_id, escape(one.original_name))]
+        for page in sorted(folder.glob(f"{task_id}-[gt]-*.html")):
+            if page.stem not in own and _holds(page.read_bytes(), wanted):
+                yield page.stem
+
+
+def save_plan(home: Home, plan: ErasurePlan) -> None:
+    """Write a plan down; from then on its erasure goes on until it is done."""
+    publish_bytes(_file(home, plan.person), _PLANS.dump_json(plan, indent=1))
+
+
+def saved_plan(home: Home, person: str) -> ErasurePlan | None:
+    """The plan of an erasure that is at work; None where there is none."""
+    return next((plan for plan in saved_plans(home) if plan.person == person), None)
+
+
+def saved_plans(home: Home) -> Iterator[ErasurePlan]:
+    """The erasures that were begun and are not done."""
+    folder = local_path(home.erasing)
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        try:
+            yield _PLANS.validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise ErasureError(
+                f"{path}: expected the plan of an erasure, found something else ({error}). Restore it from a "
+                "backup, or remove it and call `sopilot person erase` again."
+            ) from error
+
+
+def drop_plan(home: Home, plan: ErasurePlan) -> None:
+    """Remove a plan whose erasure is done."""
+    _file(home, plan.person).unlink(missing_ok=True)
+
+
+def _file(home: Home, person: str) -> Path:
+    return local_path(home.erasing) / f"{hashlib.sha256(person.encode()).hexdigest()[:16]}.json"
+
+
+def _holds(data: bytes, wanted: Sequence[bytes]) -> bool:
+    return any(name in data for name in wanted)

@@ -1,0 +1,1 @@
+"""Faces and regions that are covered before anybody sees them."""

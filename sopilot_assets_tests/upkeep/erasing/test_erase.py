@@ -1,0 +1,245 @@
+"""Erasing one of several people: nothing of their pictures is left, and everything else is as it was."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sopilot_assets.capture.drain import drain_capture
+from sopilot_assets.capture.erasures import ErasureChange, erasures
+from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
+from sopilot_assets.capture.registry import Recording, Registry
+from sopilot_assets.capture.simulate.dataset import SimulatedSet
+from sopilot_assets.desk.accounts import Account, add_account, list_accounts
+from sopilot_assets.desk.log import Doer, last_entries
+from sopilot_assets.desk.roles import Role
+from sopilot_assets.errors import ErasureError
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.stations.alignments import align_videos
+from sopilot_assets.stations.gold_references import refresh_references
+from sopilot_assets.stations.scores import score_videos
+from sopilot_assets.stations.staleness import stale_scores
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import plain_rows
+from sopilot_assets.store.publish import local_path
+from sopilot_assets.upkeep.backup.drill import drill
+from sopilot_assets.upkeep.backup.repository import open_repository
+from sopilot_assets.upkeep.backup.routine import back_up
+from sopilot_assets.upkeep.chains import event_chains
+from sopilot_assets.upkeep.erasing.erase import ErasureReport, erase_person, finish_erasures, preview
+from sopilot_assets.upkeep.erasing.plan import saved_plans
+from sopilot_assets_tests.upkeep.erasing.leftovers import traces_of
+
+NOW = datetime(2025, 6, 9, 8, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def scored(original: Home, tmp_path: Path) -> Home:
+    return Home.at(shutil.copytree(str(original.root), tmp_path / "home"))
+
+
+def recordings_of(home: Home, person: str) -> list[Recording]:
+    return [one for one in Registry.read(home).recordings.values() if one.person == person]
+
+
+def a_person(home: Home, role: str = "trainee") -> str:
+    """One who was filmed in this role and in no other."""
+    registry = Registry.read(home).recordings.values()
+    roles = {one.person: {other.role for other in registry if other.person == one.person} for one in registry}
+    return min(str(person) for person, its in roles.items() if person and its == {role})
+
+
+def erase(home: Home, person: str, **options: object) -> ErasureReport:
+    return erase_person(
+        home,
+        person,
+        who="ann",
+        why="asked for it",
+        clock=lambda: NOW,
+        run_id="erase-1",
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def rows_but(home: Home, keys: set[str]) -> list[dict[str, object]]:
+    """All rows of scores of others."""
+    return [dict(row) for row in plain_rows(scores_ledger(home).all_rows()) if row["key"] not in keys]
+
+
+def verify_chains(home: Home) -> None:
+    for chain in event_chains(home):
+        for task_id in chain.tasks():
+            chain.read(task_id)
+
+
+def test_nothing_of_the_person_is_left_and_others_are_as_they_were(scored: Home) -> None:
+    person = a_person(scored)
+    own = recordings_of(scored, person)
+    keys = {str(one.key) for one in own}
+    traces = traces_of(scored, keys, [one.original_name for one in own])
+    assert len(traces.pieces) > 20
+    assert traces.left_in(local_path(scored.root))
+    before = rows_but(scored, keys)
+    seen = preview(scored, person, who="ann", why="asked", at=NOW)
+    assert traces.left_in(local_path(scored.root)), "a preview changes nothing"
+    done = erase(scored, person)
+    assert traces.left_in(local_path(scored.root)) == []
+    assert done.files == seen.files
+    assert done.files["videos"][0] == len(own)
+    assert rows_but(scored, keys) == before
+    verify_chains(scored)
+    told = erasures(scored)
+    assert {key: one.change for key, one in told.items()} == dict.fromkeys(keys, ErasureChange.ERASED)
+    assert list(saved_plans(scored)) == []
+    # the tombstone: hashes and numbers stay, and whoever looks is told
+    kept = Registry.read(scored).recordings[own[0].key]
+    assert kept.sha256 == own[0].sha256
+    assert "erased" in str(kept.retired)
+    assert not set(Registry.read(scored).active()) & keys
+    assert {row["key"] for row in plain_rows(scores_ledger(scored).latest())} >= keys
+
+
+def test_who_is_erased_once_is_nobody_the_second_time(scored: Home) -> None:
+    person = a_person(scored)
+    erase(scored, person)
+    with pytest.raises(
+        ErasureError, match=f"person {person}: expected recordings.*were erased at 2025-06-09"
+    ):
+        erase(scored, person)
+    with pytest.raises(ErasureError, match="sopilot person list"):
+        erase(scored, "nobody")
+
+
+def test_the_file_of_an_erased_recording_is_not_taken_in_again(scored: Home, tiny_set: SimulatedSet) -> None:
+    person = a_person(scored)
+    own = recordings_of(scored, person)
+    erase(scored, person)
+    source = next(path for path in tiny_set.trainees if path.name == own[0].original_name)
+    target = local_path(scored.capture) / "filter_change" / "trainee" / "site_b" / "again.mp4"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
+    traces = traces_of(scored, [], ["again.mp4"])
+    drain_capture(scored, run_id="again", now=lambda: NOW, wait=lambda _: None, settle_s=0.0)
+    assert not target.exists()
+    assert not list(local_path(scored.videos).glob(f"{own[0].sha256}*"))
+    refused = plain_rows(quarantine_ledger(scored).latest())
+    assert [(row["reason"], row["sha256"]) for row in refused] == [("erased", own[0].sha256)]
+    assert traces.left_in(local_path(scored.root)) == []
+
+
+def test_what_was_dropped_refused_and_uploaded_of_a_person_goes_too(
+    scored: Home, tiny_set: SimulatedSet
+) -> None:
+    person = a_person(scored)
+    folder = local_path(scored.capture) / "filter_change" / "trainee" / "site_b"
+    folder.mkdir(parents=True)
+    dropped = Path(shutil.copy(tiny_set.trainees[0], folder / "waiting.mp4"))
+    (folder / "waiting.mp4.json").write_text(json.dumps({"person": person}))
+    other = Path(shutil.copy(tiny_set.trainees[1], folder / "another.mp4"))
+    (folder / "another.mp4.json").write_text(json.dumps({"person": "somebody"}))
+    with other.open("ab") as stream:
+        stream.write(b"not the same bytes")
+    erase(scored, person)
+    assert not dropped.exists()
+    assert not (folder / "waiting.mp4.json").exists()
+    assert other.exists()
+
+
+def test_golds_of_a_person_go_only_where_it_is_said_and_then_others_are_stale(scored: Home) -> None:
+    person = a_person(scored, "gold")
+    own = recordings_of(scored, person)
+    keys = {str(one.key) for one in own}
+    names = [one.original_name for one in own]
+    traces = traces_of(scored, keys, names)
+    with pytest.raises(ErasureError, match="are golds"):
+        erase(scored, person)
+    assert list(saved_plans(scored)) == []
+    before = rows_but(scored, keys)
+    done = erase(scored, person, golds=True)
+    assert done.plan.pages
+    left = traces.left_in(local_path(scored.root))
+    assert [one for one in left if not one.startswith("ledgers/")] == []
+    assert rows_but(scored, keys) == before
+    stale = set(stale_scores(scored)["key"])
+    assert stale == set(Registry.read(scored).active())
+    # and they can be judged anew
+    active = [one.key for one in Registry.read(scored).recordings.values() if one.retired is None]
+    refresh_references(scored, ["filter_change"], run_id="second", written_at=NOW.isoformat())
+    align_videos(scored, active)
+    outcomes = score_videos(scored, active, run_id="second", written_at=NOW.isoformat())
+    assert [one.problem for one in outcomes if one.problem and one.key.role == "trainee"] == []
+
+
+def test_a_trainee_s_account_goes_and_another_s_only_loses_the_code(scored: Home) -> None:
+    person = a_person(scored)
+    by = Doer("root", "127.0.0.1", NOW)
+    for who, role in (("boss", Role.ADMIN), ("mei.tanaka", Role.TRAINEE), ("kenta", Role.TRAINER)):
+        add_account(
+            scored, Account(who, role, None if who == "boss" else person), password="Kx9-long-enough!", by=by
+        )
+    erase(scored, person)
+    assert [(one.who, one.person) for one in list_accounts(scored)] == [("boss", None), ("kenta", None)]
+    assert all("mei.tanaka" not in (event.about, event.by) for event in last_entries(scored))
+    for path in local_path(scored.desk_database).parent.iterdir():
+        assert b"mei.tanaka" not in path.read_bytes(), path
+    with closing(sqlite3.connect(local_path(scored.desk_database))) as database, pytest.raises(sqlite3.Error):
+        database.execute("update log set by = 'x'")
+
+
+def test_the_next_backup_forgets_those_before_the_erasure(scored: Home, tmp_path: Path) -> None:
+    person = a_person(scored)
+    own = recordings_of(scored, person)
+    place = str(tmp_path / "backups")
+    traces = traces_of(scored, {str(one.key) for one in own}, [one.original_name for one in own])
+    for hours in (3, 2):
+        back_up(scored, place, now=NOW - timedelta(hours=hours))
+    erase(scored, person)
+    assert traces.left_in(tmp_path / "backups")
+    run = back_up(scored, place, now=NOW + timedelta(hours=1))
+    assert run.remarks == ()
+    assert open_repository(place).snapshot_names() == [run.backup.name]
+    assert traces.left_in(tmp_path / "backups") == []
+    found = drill(scored, open_repository(place), run.backup.name)
+    assert found.problems == ()
+    later = back_up(scored, place, now=NOW + timedelta(hours=2))
+    assert open_repository(place).snapshot_names() == [run.backup.name, later.backup.name]
+
+
+def test_an_erasure_waits_for_runs_that_have_begun_and_is_ended_later(scored: Home) -> None:
+    person = a_person(scored)
+    own = recordings_of(scored, person)
+    report = erase(scored, person, working=("run-1",))
+    assert report.waits_for == ("run-1",)
+    assert {one.change for one in erasures(scored).values()} == {ErasureChange.BEGUN}
+    late = local_path(scored.proxies) / f"{own[0].key.video_id}-still-100.jpg"
+    late.parent.mkdir(exist_ok=True)
+    late.write_bytes(b"a picture that a run made meanwhile")
+    assert finish_erasures(scored, clock=lambda: NOW, run_id="night") == [person]
+    assert {one.change for one in erasures(scored).values()} == {ErasureChange.ERASED}
+    assert not late.exists()
+    late.write_bytes(b"and one that was made even later")
+    assert finish_erasures(scored, clock=lambda: NOW, run_id="night") == []
+    assert not late.exists()
+
+
+def test_names_that_others_have_too_stay_in_texts(scored: Home) -> None:
+    person = a_person(scored)
+    own = recordings_of(scored, person)[0]
+    other = next(one for one in Registry.read(scored).recordings.values() if one.person != person)
+    alerts = local_path(scored.alerts) / "alerts.jsonl"
+    alerts.parent.mkdir()
+    alerts.write_text(f'{{"what": "{own.original_name} and {other.original_name}"}}\n')
+    erase(scored, person)
+    assert alerts.read_text() == f'{{"what": "(erased) and {other.original_name}"}}\n'
+    rows = plain_rows(videos_ledger(scored).all_rows())
+    names = {str(row["original_name"]) for row in rows if row["key"] == str(own.key)}
+    assert names == {"(erased)"}
+    assert {str(row["original_name"]) for row in rows if row["key"] == str(other.key)} == {
+        other.original_name
+    }
