@@ -132,8 +132,8 @@ def _seen(trial: Trial) -> Iterator[str]:
     yield from (f"{name}: {found[name]}" for name, value in expected.items() if found[name] != value)
     if found["uid"] == 0:
         yield "it is root"
-    demo = ("demo", "run", "--golds", "4", "--trainees", "6", "--size", "320x240", "--step-seconds", "3")
-    said = _timed("demo of 10 recordings", lambda: trial.inside("sopilot", *demo))
+    demo = ("demo", "run", "--golds", "2", "--trainees", "4", "--size", "320x240", "--step-seconds", "3")
+    said = _timed("demo of 6 recordings", lambda: trial.inside("sopilot", *demo))
     print(next(line for line in said.splitlines() if "match" in line and " of " in line))
     for service in SERVICES:
         _timed(f"{service} is well after", partial(_wait, service, partial(trial.is_well, service)))
