@@ -43,7 +43,8 @@ LOG := $(VENV)/install.log
 # With bytecode kept, whatever the caller's environment says: the tests start some hundred processes.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 THOROUGH := capture/test_intake.py cli/test_runbook.py desk/test_killed_uploads.py desk/test_marking_kills.py \
-  evidence/test_faults.py soak/test_kills.py store/test_publish_faults.py studies/test_split_laws.py upkeep/backup/test_verify.py
+  evidence/test_faults.py soak/test_kills.py soak/test_upgrade_kills.py store/test_publish_faults.py \
+  studies/test_split_laws.py upkeep/backup/test_verify.py
 PIP := $(BIN)/python -m pip install --progress-bar off -c constraints.txt
 # pip's own lines worth seeing; all of them are in $(LOG)
 SHOWN := ^(Installing|Successfully|ERROR|error)|^ *Downloading .*\([0-9.]+ [MG]B\)
@@ -158,6 +159,10 @@ image: dist/sopilot-$(VERSION) ## Build the container image from that folder; EN
 	  $(ENGINE) build --file Containerfile --tag "$(IMAGE)" --build-arg BASE="$(BASE)" --build-arg VERSION=$(VERSION) \
 	    --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
 	    $(if $(findstring docker,$(ENGINE)),--build-arg SOURCE_DATE_EPOCH=$$moment,--timestamp $$moment) $(ARGS) $<
+
+.PHONY: trial
+trial: ## Try the services on a real systemd, in a machine of its own (root): BUNDLE=dist/sopilot-VERSION
+	@$(PYTHON) -m installer.trial --bundle "$(BUNDLE)"
 
 .PHONY: fuzz
 fuzz: $(INSTALLED) ## Let schemathesis make FUZZ=1000 requests to each endpoint of the API, right and wrong ones

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import cProfile
-import hashlib
 import io
 import json
 import os
@@ -28,7 +27,6 @@ from sopilot_assets.defs.recordings.pending import register_recordings
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import HomeResource
 from sopilot_assets.defs.runs import RANGE_END, RANGE_START
-from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 
 SQLITE = {"sqlite": {"base_dir": {"env": "DAGSTER_HOME"}}}
@@ -47,16 +45,15 @@ def main() -> None:
     if options.stock_events:
         _store_events_one_by_one(options.home / "dagster" / "dagster.yaml")
     profile = cProfile.Profile()
-    started_s, cpu_s = time.perf_counter(), _cpu_s()
+    started_s = time.perf_counter()
     run = profile.runcall(rescore, home) if options.profile else rescore(home)
-    found = {"wall": time.perf_counter() - started_s, "cpu": _cpu_s() - cpu_s}
+    found = {"wall": time.perf_counter() - started_s}
     found["memory_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     if not run.success:
         raise SystemExit(f"run {run.run_id} failed")
     os.environ["DAGSTER_HOME"] = str(options.home / "dagster")
     with DagsterInstance.get() as instance:
         found["stages"] = stages(instance.all_logs(run.run_id))
-    found["results"] = results(home)
     found["database_gb"] = sum(path.stat().st_size for path in options.home.glob("dagster/**/*.db")) / 1e9
     if options.profile:
         found["profile"] = _longest(profile)
@@ -116,26 +113,9 @@ def _times(log: list[EventLogEntry], kind: DagsterEventType, of: str) -> list[fl
     ]
 
 
-def results(home: Home) -> str:
-    """A hash of all alignments, pages and rows, but for when and by which run the rows were written."""
-    digest = hashlib.sha256()
-    for pattern in ("alignments/**/*.npz", "reviews/*.html"):
-        for path in sorted(Path(str(home.root)).glob(pattern)):
-            digest.update(path.name.encode() + path.read_bytes())
-    rows = scores_ledger(home).latest().drop(columns=["written_at", "run_id"])
-    digest.update(rows.to_csv().encode())
-    return digest.hexdigest()[:16]
-
-
 def _store_events_one_by_one(settings: Path) -> None:
     found = yaml.safe_load(settings.read_text("utf-8"))
     settings.write_text(yaml.safe_dump({**found, "storage": SQLITE}), "utf-8")
-
-
-def _cpu_s() -> float:
-    """User and system seconds of this process and its ended children."""
-    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _longest(profile: cProfile.Profile) -> str:

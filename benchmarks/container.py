@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,7 +31,7 @@ Result = TypeVar("Result")
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = "sopilot_trial"
 SERVICES = ("daemon", "desk", "web")
-WRITABLE = {"/data", "/backup", "/var/cache/sopilot", "/tmp"}
+WRITABLE = {"/data", "/backup", "/var/cache/sopilot", "/tmp", "/var/tmp", "/run"}  # Podman adds the last two
 PATIENCE_S = 900.0
 
 PROBE = """
@@ -135,7 +136,7 @@ def _seen(trial: Trial) -> Iterator[str]:
     said = _timed("demo of 10 recordings", lambda: trial.inside("sopilot", *demo))
     print(next(line for line in said.splitlines() if "match" in line and " of " in line))
     for service in SERVICES:
-        _timed(f"{service} is well after", lambda: _wait(service, lambda: trial.is_well(service)))  # noqa: B023
+        _timed(f"{service} is well after", partial(_wait, service, partial(trial.is_well, service)))
 
 
 def _killed(trial: Trial, kills: int, moments: random.Random) -> Iterator[str]:
@@ -155,7 +156,7 @@ def _killed(trial: Trial, kills: int, moments: random.Random) -> Iterator[str]:
         for service in SERVICES:
             _run([trial.engine, "kill", "-s", "KILL", trial.container(service)], check=False)
         _timed(f"kill {number} after {pause_s:.1f} s; up again", lambda: trial.compose("up", "-d"))
-        _timed("its score is there after", lambda: _wait("a score", lambda: len(trial.scores()) > len(known)))  # noqa: B023
+        _timed("its score is there after", partial(_wait, "a score", partial(_grew, trial, len(known))))
         now = trial.scores()
         yield from (f"{name} has another score" for name, row in known.items() if now.get(name) != row)
         if len(now) != len(known) + 1:
@@ -164,6 +165,10 @@ def _killed(trial: Trial, kills: int, moments: random.Random) -> Iterator[str]:
     trial.inside("sopilot", "home", "doctor", "--sweep", check=False)
     told = json.loads(trial.inside("sopilot", "home", "doctor", "--json", check=False))
     yield from (f"doctor: {row['check']}: {row['what']}" for row in told if row["state"] == "problem")
+
+
+def _grew(trial: Trial, known: int) -> bool:
+    return len(trial.scores()) > known
 
 
 def _ended(trial: Trial) -> Iterator[str]:

@@ -7,14 +7,17 @@
 
 Each way of doing it gets a new home of the same recordings (embeddings are copied, not computed) and goes
 through alignments and scores on a SQLite instance, reference and calibration included, since that is what
-changes when scores have to be made again. All ways have to come to the same alignments, rows and pages.
+changes when scores have to be made again. Pages that are left to whoever looks are then made
+too, and said apart. All ways have to come to the same alignments, rows and pages.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import tarfile
@@ -24,7 +27,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks._copied_home import copied_home
+from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import local_path
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDS = 4
@@ -73,7 +78,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _ways(options: argparse.Namespace, scratch: Path) -> Iterator[Way]:
     cores = os.cpu_count() or 1
     if options.before:
-        yield Way("before", cores, True, _code_of(options.before, scratch / "before"))
+        yield Way("before", cores, False, _code_of(options.before, scratch / "before"))
     yield Way("events one by one", cores, True)
     yield Way("one process", 1, False)
     yield Way("now", cores, False)
@@ -97,10 +102,11 @@ def _own_recordings(root: Path) -> Home:
 
 def _measure(way: Way, source: Home, scratch: Path, options: argparse.Namespace) -> dict[str, object]:
     root = scratch / way.name.replace(" ", "_")
-    copied_home(source, root, recordings=options.recordings, golds=GOLDS)
+    home = copied_home(source, root, recordings=options.recordings, golds=GOLDS, scored=True)
     command = [sys.executable, str(way.code / "benchmarks/_rescoring_run.py"), str(root)]
     command += ["--processes", str(way.processes)]
     command += ["--stock-events"] * way.stock_events + ["--profile"] * options.profile
+    cpu_s = _cpu_s()
     ended = subprocess.run(
         command,
         env={**os.environ, "PYTHONPATH": str(way.code)},
@@ -110,10 +116,37 @@ def _measure(way: Way, source: Home, scratch: Path, options: argparse.Namespace)
     )
     found = json.loads(ended.stdout.splitlines()[-1])
     print(f"{way.name}: {found['wall']:.1f} s, load now {os.getloadavg()[0]:.1f}", flush=True)
+    found["cpu"], cpu_s = _cpu_s() - cpu_s, _cpu_s()
+    found["pages"] = _pages(home)
+    render = [sys.executable, "-m", "sopilot_assets.cli", "--home", str(root), "score", "render"]
+    subprocess.run(render, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    found["looked"] = _cpu_s() - cpu_s
+    found["results"] = f"{_pages(home)} pages, {_results(home)}"
     if options.profile:
         print(found["profile"])
     subprocess.run(["rm", "-rf", str(root)], check=True)
     return found
+
+
+def _pages(home: Home) -> int:
+    return len(list(local_path(home.reviews).glob("*-*.html")))
+
+
+def _results(home: Home) -> str:
+    """A hash of all alignments, pages and rows, but for when and by which run the rows were written."""
+    digest, root = hashlib.sha256(), local_path(home.root)
+    for pattern in ("alignments/**/*.npz", "reviews/*-*.html"):
+        for path in sorted(root.glob(pattern)):
+            digest.update(path.name.encode() + path.read_bytes())
+    rows = scores_ledger(home).latest().drop(columns=["written_at", "run_id"])
+    digest.update(rows.to_csv().encode())
+    return digest.hexdigest()[:16]
+
+
+def _cpu_s() -> float:
+    """User and system seconds of the processes that have ended, and of all that they had started."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _table(found: dict[str, dict[str, object]], recordings: int) -> str:
@@ -121,7 +154,12 @@ def _table(found: dict[str, dict[str, object]], recordings: int) -> str:
     lines = [("stage, seconds", *found), *_stage_lines(found)]
     lines.append(("**all**", *(f"**{one['wall']:.1f}**" for one in found.values())))
     lines.append(("a recording, ms", *(f"{1e3 * one['wall'] / recordings:.1f}" for one in found.values())))
-    lines.append(("CPU seconds", *(f"{one['cpu']:.1f}" for one in found.values())))
+    lines.append(("CPU seconds, start of Python included", *(f"{one['cpu']:.1f}" for one in found.values())))
+    pairs = recordings * GOLDS
+    lines.append(("pairs a second", *(f"{pairs / one['wall']:.0f}" for one in found.values())))
+    lines.append(("pairs a CPU second", *(f"{pairs / one['cpu']:.0f}" for one in found.values())))
+    lines.append(("pages made with it", *(str(one["pages"]) for one in found.values())))
+    lines.append(("CPU seconds of the other pages", *(f"{one['looked']:.1f}" for one in found.values())))
     for name, unit in (("memory_gb", "memory of the run, GB"), ("database_gb", "Dagster's databases, GB")):
         lines.append((unit, *(f"{one[name]:.2f}" for one in found.values())))
     lines.append(("results", *(str(one["results"]) for one in found.values())))

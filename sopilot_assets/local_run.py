@@ -13,7 +13,7 @@ from uuid import uuid4
 from dagster import DagsterEvent, DagsterInstance, EventLogEntry
 
 from sopilot_assets.definitions import build_defs
-from sopilot_assets.defs.dagster_internals.launcher import PROCESS_TAG, process_tag
+from sopilot_assets.defs.dagster_internals.launcher import PROCESS_TAG, held_run, process_tag
 from sopilot_assets.defs.dagster_internals.step_errors import sentence_of
 from sopilot_assets.defs.evidence.assets import STUDY_ASSETS
 from sopilot_assets.defs.evidence.jobs import evidence_chain
@@ -126,13 +126,15 @@ def _execute(
     run_id = str(uuid4())
     warnings: list[str] = []
     instance.add_event_listener(run_id, _listener(watcher, warnings))
-    result = definitions.resolve_job_def(local.job).execute_in_process(
-        instance=instance,
-        run_id=run_id,
-        tags={**local_tags(os.environ), **local.tags},
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, **local.run_config},
-        raise_on_error=False,
-    )
+    job = definitions.resolve_job_def(local.job)
+    with held_run(instance, run_id):
+        result = job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            tags={**local_tags(os.environ), **local.tags},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, **local.run_config},
+            raise_on_error=False,
+        )
     failed = [event for event in result.all_events if event.is_step_failure or event.is_run_failure]
     error, step = (_why(failed[0]), failed[0].step_key) if failed else (None, None)
     return LocalRun(run_id, local.keys, result.success, error, step, tuple(warnings))

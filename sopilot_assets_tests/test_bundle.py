@@ -6,6 +6,7 @@ import csv
 import hashlib
 import re
 import sys
+import tomllib
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from packaging.requirements import Requirement
 
 from installer import bundle as bundles
 from installer import pages
+from sopilot_assets.privacy.detector import WEIGHTS_SHA256
 
 
 def test_every_page_of_the_documentation_is_there_and_every_link_between_them_leads_somewhere(
@@ -69,3 +71,12 @@ def test_the_version_is_that_of_the_package() -> None:
     from sopilot_assets import __version__
 
     assert bundles.project_version() == __version__
+
+
+def test_the_weights_of_the_face_detector_are_in_the_bill_with_their_licence() -> None:
+    component = bundles.face_weights(bundles.ROOT)
+    assert component["hashes"] == [{"alg": "SHA-256", "content": WEIGHTS_SHA256}]
+    project = tomllib.loads((bundles.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert "MIT" in project["license"]
+    texts = [(bundles.ROOT / name).read_text(encoding="utf-8") for name in project["license-files"]]
+    assert any("Permission is hereby granted" in text for text in texts)

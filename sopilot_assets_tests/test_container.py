@@ -1,5 +1,5 @@
-"""What the image and the compose files promise: nobody is root, nothing can be written but the home, all is
-is looked after; and what they name exists. `benchmarks/container.py` starts and kills it for real.
+"""What the image and the compose files promise: nobody is root, nothing can be written but the home, and
+all of it is looked after; and what they name exists. `benchmarks/container.py` starts and kills it for real.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
@@ -18,7 +19,7 @@ from sopilot_assets_tests.cli.test_documented import parse
 
 ROOT = Path(__file__).parents[1]
 CONTAINERFILE = (ROOT / "Containerfile").read_text(encoding="utf-8")
-OURS = ("home", "daemon", "desk", "web", "main", "worker")
+OURS = ("daemon", "desk", "web", "main", "worker")
 ENGINES = ("postgres", "queue", "store")
 
 
@@ -110,7 +111,7 @@ def test_no_service_is_root_or_can_become_it_or_write_its_own_files(name: str) -
     assert not service.keys() & {"privileged", "cap_add", "devices", "pid", "ipc"}
 
 
-@pytest.mark.parametrize("name", [name for name in SERVICES if name != "home"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_every_service_comes_again_and_says_whether_it_is_well(name: str) -> None:
     assert SERVICES[name]["restart"] == "unless-stopped"
     test = SERVICES[name]["healthcheck"]["test"]
@@ -149,3 +150,46 @@ def test_the_images_of_others_are_pinned_and_can_be_named() -> None:
         assert re.fullmatch(
             r"\$\{SOPILOT_\w+_IMAGE:-docker\.io/[\w/]+:[\w.-]*\d[\w.-]*\}", SERVICES[name]["image"]
         )
+
+
+def shown(page: str, first: str) -> Iterator[list[str]]:
+    """The words of every line of a page's code blocks that begins with a program's name."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    for line in re.findall(rf"^\$ ({first} .*)$", text, re.MULTILINE):
+        yield shlex.split(line, comments=True)
+
+
+@pytest.mark.parametrize("words", list(shown("container.md", "podman-compose")), ids=" ".join)
+def test_a_line_of_the_page_names_services_and_commands_that_exist(words: list[str]) -> None:
+    files = [words[at + 1] for at, word in enumerate(words) if word == "-f"]
+    assert all((ROOT / file).is_file() for file in files)
+    rest = [word for word in words[1:] if word not in ("-f", *files)]
+    verb, names = rest[0], [word for word in rest[1:] if not word.startswith("-")]
+    assert verb in {"up", "ps", "exec", "run", "stop", "down", "restart"}
+    if verb == "exec":
+        assert names[0] in SERVICES
+        if names[1] == "sopilot":
+            parse(rest[rest.index("sopilot") + 1 :])
+    elif verb == "run" and "--entrypoint" not in rest:
+        assert names[0] in OURS
+        parse(rest[rest.index(names[0]) + 1 :])
+    elif verb != "run":
+        assert set(names) <= set(SERVICES)
+
+
+def test_the_page_names_every_variable_of_the_compose_files() -> None:
+    page = (ROOT / "docs" / "container.md").read_text(encoding="utf-8")
+    files = ("compose.yaml", "compose.scale.yaml", "compose.tls.yaml")
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in files)
+    told = page + (ROOT / "compose.tls.yaml").read_text(encoding="utf-8").partition("services:")[0]
+    assert {name for name in re.findall(r"\$\{(\w+)", text) if name not in told} == set()
+
+
+def test_the_task_of_windows_keeps_linux_switched_on_without_a_limit() -> None:
+    page = (ROOT / "docs" / "windows.md").read_text(encoding="utf-8")
+    text = page.partition("```xml\n")[2].partition("```")[0]
+    task = ET.fromstring(text.replace('encoding="UTF-16"', ""))
+    of = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
+    assert task.findtext(f"{of}Settings/{of}ExecutionTimeLimit") == "PT0S"
+    assert task.find(f"{of}Triggers/{of}BootTrigger") is not None
+    assert "sleep infinity" in str(task.findtext(f"{of}Actions/{of}Exec/{of}Arguments"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ WEB = {"dagster", "dagster_webserver", "dagster_graphql", "starlette", "fastapi"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 DAGSTER_INTERNALS = PACKAGE / "defs" / "dagster_internals"
 POSIX = PACKAGE / "processes" / "posix"
+SYSTEMD = PACKAGE / "upkeep" / "services"
 POSIX_MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
 POSIX_NAMES = {  # of modules that other systems have as well
     "os": "chown fchdir fchmod fchown fork forkpty geteuid getpgid getpgrp getsid getuid initgroups killpg "
@@ -47,58 +49,72 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(PACKAGE))
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All of a file's syntax tree."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
     """The dotted names a file imports anywhere, functions and type-checking blocks included."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    found = list[str]()
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name_of(path)}:{node.lineno}: relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return frozenset(found)
 
 
-def own_parts(path: Path) -> Iterator[str]:
+def own_parts(path: Path) -> set[str]:
     """The parts of this package that a file imports: ``tasks`` for ``sopilot_assets.tasks.spec``."""
-    for dotted in imports(path):
-        package, *rest = dotted.split(".")
-        if package == PACKAGE.name and rest:
-            yield rest[0]
+    split = [dotted.split(".") for dotted in imports(path)]
+    return {rest[0] for package, *rest in split if package == PACKAGE.name and rest}
 
 
-@pytest.mark.parametrize("path", DOMAIN, ids=name_of)
-def test_a_domain_module_imports_only_from_its_left(path: Path) -> None:
-    own = FLOW.index(part_of(path))
-    allowed = BELOW_ALL | set(FLOW[: own + 1]) | {"__version__"}
-    assert set(own_parts(path)) <= allowed
+def outside(path: Path) -> set[str]:
+    """The packages that a file imports."""
+    return {dotted.split(".")[0] for dotted in imports(path)}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if part_of(path) in ON_TOP], ids=name_of)
-def test_what_stands_on_top_imports_only_from_its_left_too(path: Path) -> None:
-    own = ON_TOP.index(part_of(path))
-    above = set(ON_TOP[own + 1 :])
-    assert not set(own_parts(path)) & above
+def wrong(paths: Iterable[Path], found: Callable[[Path], Iterable[str]]) -> dict[str, list[str]]:
+    """What was found in each file, by its name; files without anything are left out."""
+    return {name_of(path): sorted(what) for path in paths if (what := set(found(path)))}
 
 
-@pytest.mark.parametrize("path", DOMAIN, ids=name_of)
-def test_a_domain_module_knows_neither_dagster_nor_the_web(path: Path) -> None:
-    assert not {dotted.split(".")[0] for dotted in imports(path)} & WEB
+def test_a_domain_module_imports_only_from_its_left() -> None:
+    def not_allowed(path: Path) -> set[str]:
+        return own_parts(path) - BELOW_ALL - set(FLOW[: FLOW.index(part_of(path)) + 1]) - {"__version__"}
+
+    assert wrong(DOMAIN, not_allowed) == {}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if part_of(path) == "desk"], ids=name_of)
-def test_the_desk_knows_nothing_of_dagster(path: Path) -> None:
-    assert not {dotted.split(".")[0] for dotted in imports(path)} & (WEB - {"starlette"})
+def test_what_stands_on_top_imports_only_from_its_left_too() -> None:
+    def above(path: Path) -> set[str]:
+        return own_parts(path) & set(ON_TOP[ON_TOP.index(part_of(path)) + 1 :])
+
+    assert wrong((path for path in MODULES if part_of(path) in ON_TOP), above) == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_the_private_parts_of_dagster_are_in_one_folder(path: Path) -> None:
-    private = [
-        name
-        for name in imports(path)
-        if name.startswith("dagster._") or name.split(".")[0].startswith("dagster_")
-    ]
-    assert private == [] or path.parent == DAGSTER_INTERNALS, (
-        f"{name_of(path)} imports {private}: put what needs it into {name_of(DAGSTER_INTERNALS)}, with what "
-        "test_a_new_dagster.py says of it."
+def test_a_domain_module_knows_neither_dagster_nor_the_web() -> None:
+    assert wrong(DOMAIN, lambda path: outside(path) & WEB) == {}
+
+
+def test_the_desk_knows_nothing_of_dagster() -> None:
+    desk = (path for path in MODULES if part_of(path) == "desk")
+    assert wrong(desk, lambda path: outside(path) & (WEB - {"starlette"})) == {}
+
+
+def test_the_private_parts_of_dagster_are_in_one_folder() -> None:
+    def private(path: Path) -> set[str]:
+        ours = {name for name in imports(path) if name.startswith("dagster._")}
+        return ours | {name for name in imports(path) if name.split(".")[0].startswith("dagster_")}
+
+    others = (path for path in MODULES if path.parent != DAGSTER_INTERNALS)
+    assert wrong(others, private) == {}, (
+        f"put what needs it into {name_of(DAGSTER_INTERNALS)}, with what test_a_new_dagster.py says of it."
     )
 
 
@@ -108,7 +124,7 @@ def posix(path: Path) -> Iterator[str]:
         owner, _, name = dotted.partition(".")
         if owner in POSIX_MODULES or name in POSIX_NAMES.get(owner, "").split():
             yield f"import of {dotted}"
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.attr in POSIX_NAMES.get(node.value.id, "").split():
                 yield f"{node.value.id}.{node.attr}"
@@ -118,11 +134,9 @@ def posix(path: Path) -> Iterator[str]:
             yield repr(node.value)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_what_only_posix_has_is_in_one_folder(path: Path) -> None:
-    assert path.parent == POSIX or not list(posix(path)), (
-        f"{name_of(path)} asks for {list(posix(path))}: put what needs it into {name_of(POSIX)}."
-    )
+def test_what_only_posix_has_is_in_one_folder_but_for_what_writes_units_of_systemd() -> None:
+    others = (path for path in MODULES if path.parent not in (POSIX, SYSTEMD))
+    assert wrong(others, posix) == {}, f"put what needs it into {name_of(POSIX)}"
 
 
 def dotted_name(path: Path) -> str:
@@ -134,14 +148,13 @@ def needed(path: Path) -> Iterator[str]:
     """The modules of the package that a file imports when it runs, also within functions; what only types
     need does not run.
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     for_types = {
         id(node)
-        for block in ast.walk(tree)
+        for block in nodes(path)
         if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
         for node in ast.walk(block)
     }
-    for node in ast.walk(tree):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and id(node) not in for_types:
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
@@ -164,7 +177,7 @@ def test_no_module_is_needed_by_what_it_needs() -> None:
 
 @pytest.mark.parametrize("name", sorted(BELOW_ALL))
 def test_what_is_below_all_imports_nothing_of_the_package(name: str) -> None:
-    assert list(own_parts(PACKAGE / f"{name}.py")) == []
+    assert own_parts(PACKAGE / f"{name}.py") == set()
 
 
 def test_every_part_of_the_package_has_its_place_in_the_flow() -> None:
@@ -172,15 +185,19 @@ def test_every_part_of_the_package_has_its_place_in_the_flow() -> None:
     assert parts <= {*FLOW, *BELOW_ALL, *ON_TOP}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_file_is_longer_than_can_be_read_in_one_go(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) < LINES_MAX
+def test_no_file_is_longer_than_can_be_read_in_one_go() -> None:
+    lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {name: length for name, length in lengths.items() if length >= LINES_MAX} == {}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path.stat().st_size], ids=name_of)
-def test_every_module_says_what_it_is(path: Path) -> None:
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    assert docstring, name_of(path)
+def docstring_of(path: Path) -> str:
+    tree = nodes(path)[0]
+    assert isinstance(tree, ast.Module)
+    return ast.get_docstring(tree) or ""
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert [name_of(path) for path in MODULES if path.stat().st_size and not docstring_of(path)] == []
 
 
 def test_tests_lie_where_the_code_lies() -> None:
@@ -196,7 +213,7 @@ def test_the_picture_of_the_rooms_is_the_one_of_this_list() -> None:
 @pytest.mark.parametrize("room", [*FLOW, "defs", "cli"])
 def test_every_room_says_what_it_holds_reads_and_writes(room: str) -> None:
     path = PACKAGE / room / "__init__.py" if (PACKAGE / room).is_dir() else PACKAGE / f"{room}.py"
-    docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    docstring = docstring_of(path)
     assert sentence_of(room).endswith(".")
     assert re.search(r"\b[Rr]eads?\b", docstring), room
     assert re.search(r"\b[Ww]rit(es?|ten)\b", docstring), room
@@ -205,7 +222,7 @@ def test_every_room_says_what_it_holds_reads_and_writes(room: str) -> None:
 def test_no_two_public_classes_share_a_name() -> None:
     where = defaultdict[str, list[str]](list)
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 where[node.name].append(name_of(path))
     assert {name: files for name, files in where.items() if len(files) > 1} == {}

@@ -91,7 +91,7 @@ class Keeping:
         while process.poll() is None and not self.stop.wait(_POLL_S):
             pass
         _end(process)
-        write_into(held, f"{datetime.now(UTC).isoformat()}\n")
+        note_end(held)
         if not self.stop.is_set():
             self.told(f"Dagster's daemon ended ({process.returncode}) and is started again; see {log}")
 
@@ -107,6 +107,11 @@ def kept_daemon(home: Home, *, told: Callable[[str], None], pause_s: float = PAU
     finally:
         stop.set()
         thread.join()
+
+
+def note_end(held: int) -> None:
+    """Write into the lock's file that the daemon which held it has ended now."""
+    write_into(held, f"{datetime.now(UTC).isoformat()}\n")
 
 
 def lock_file(home: Home) -> Path:

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 import dagster as dg
 
-from sopilot_assets.capture.registry import Registry
+from sopilot_assets.capture.registry import file_names
 from sopilot_assets.defs.partitions import range_held
 from sopilot_assets.defs.resources import HomeResource, Watcher
 from sopilot_assets.defs.web.addresses import PageAddresses
@@ -48,6 +48,16 @@ def in_ledger(ledger: Callable[[Home], Ledger]) -> dict[str, str | dg.TableSchem
         "dagster/uri": (kept.folder / kept.name).as_uri(),
         "dagster/column_schema": dg.TableSchema(columns),
     }
+
+
+def in_folder(*names: str) -> dict[str, str]:
+    """Where an asset keeps its files, in the home of the environment: metadata of its definition."""
+    return {"dagster/uri": HomeResource().home.root.joinpath(*names).as_uri()}
+
+
+def rows_in(ledger: Ledger) -> dict[str, int]:
+    """How many rows count in a ledger now: metadata of a materialization."""
+    return {"dagster/row_count": int(ledger.query("select count(*) as rows from latest")["rows"].iloc[0])}
 
 
 def publish_outcomes(
@@ -90,10 +100,8 @@ class ShownHome:
     @classmethod
     def of(cls, home: Home) -> ShownHome:
         """As they are now."""
-        recordings = Registry.read(home).recordings
-        return cls(
-            PageAddresses.of(home), {key.video_id: one.original_name for key, one in recordings.items()}
-        )
+        names = file_names(home).items()
+        return cls(PageAddresses.of(home), {key.rpartition("-")[2]: name for key, name in names})
 
     def named(self, metadata: Mapping[str, Cell], video_id: str) -> dict[str, Cell]:
         """The metadata of a recording, with a file's name beside each hash that stands for a recording."""

@@ -14,10 +14,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import LONGEST_HEADERS
+from sopilot_assets.processes.watchdog import answers, watched
 
 APP: Final = "sopilot_assets.desk:create_app"
 HEADERS_S: Final = 20.0
 """Seconds within which the headers of a request have to come."""
+_ASKED: Final = "/sign-in"
 _KEPT_OPEN_S: Final = 15
 _CONNECTIONS: Final = 500
 """Of one server process; whoever comes then is told to come again later (503)."""
@@ -78,7 +80,9 @@ class TimelyProtocol(H11Protocol):
 def serve(config: DeskConfig, listening: Listening) -> None:
     """Serve the desk until the process is asked to end."""
     os.environ.update(config.to_environment())  # each server process reads it
-    uvicorn.run(APP, **settings(listening))
+    tls = listening.certificate is not None
+    with watched(lambda: answers(listening.host, listening.port, _ASKED, tls=tls)):
+        uvicorn.run(APP, **settings(listening))
 
 
 def settings(listening: Listening) -> dict[str, Any]:  # what uvicorn takes

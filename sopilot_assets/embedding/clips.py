@@ -18,7 +18,7 @@ import numpy.typing as npt
 from upath import UPath
 
 from sopilot_assets.errors import ConfigError, ModelError, ModelMismatch
-from sopilot_assets.store.arrays import arrays_bytes
+from sopilot_assets.store.arrays import arrays_bytes, read_arrays
 from sopilot_assets.store.publish import local_path, publish_bytes
 from sopilot_assets.store.shared import at_hand
 
@@ -203,9 +203,7 @@ def load_embedding(path: Path | UPath) -> ClipEmbedding:
     """
     local = at_hand(local_path(path))
     try:
-        with local.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            members = {name: stored[name] for name in stored.files}
-            return _from_members(members)
+        return _from_members(read_arrays(local.read_bytes()))
     except FileNotFoundError as error:
         raise ModelError(
             f"{local}: no embedding there; materialize clip_embeddings for this video first."

@@ -32,8 +32,14 @@ with at_first_use():
 
 RECIPE: Final = 1
 """Raise it whenever the same video would be covered otherwise: what was made before is then made again."""
-DETECTED_SHORT_SIDE: Final = 480
-"""The shorter side in pixels of the pictures in which faces are looked for."""
+LOOKED_SHORT_SIDE: Final = 640
+"""The shorter side in pixels of the largest pictures in which faces are looked for."""
+LARGER_THAN_SHOWN: Final = 8 / 3
+"""Faces are looked for in pictures so many times larger than those that are shown: the detector finds them
+from about 25 pixels on, and 10 pixels of what is shown are 27 then.
+"""
+MOST_ENLARGED: Final = 2.0
+"""Smaller pictures are enlarged up to so many times before: what was filmed small is seen small too."""
 _PLAIN: Final = (128, 128, 128)
 """One colour for all that is covered. Blur and mosaics keep something of what lies below, and several
 pictures of a video together keep more: networks name people in both (R. McPherson, R. Shokri and V.
@@ -77,23 +83,38 @@ def shown_frames(
     if not covering:
         yield from stream
         return
-    tracks = face_tracks(path, index, times_s) if covering.faces else ()
+    looked = min(LOOKED_SHORT_SIDE, round(short_side * LARGER_THAN_SHOWN))
+    tracks = face_tracks(path, index, times_s, short_side=looked) if covering.faces else ()
     for chunk in stream:
         pairs = zip(chunk.times_s, chunk.images, strict=True)
         images = [covered(image, covered_at(tracks, time_s), covering.regions) for time_s, image in pairs]
         yield replace(chunk, images=np.stack(images))
 
 
-def face_tracks(path: Path, index: VideoIndex, times_s: FloatArray) -> tuple[FaceTrack, ...]:
-    """The faces of a video, as far as anything at ``times_s`` depends on them."""
+def face_tracks(
+    path: Path, index: VideoIndex, times_s: FloatArray, *, short_side: int = LOOKED_SHORT_SIDE
+) -> tuple[FaceTrack, ...]:
+    """The faces of a video, as far as anything at ``times_s`` depends on them, as they are found in pictures
+    with this ``short_side`` in pixels.
+    """
     wanted = _looked_at(index, times_s)
-    short_side = min(DETECTED_SHORT_SIDE, index.probe.width, index.probe.height)
+    read_at = min(short_side, index.probe.width, index.probe.height)
     sightings = [
-        Sighting(float(time_s), _as_shares(detector.faces(image, at_least=LIKELY), image))
-        for chunk in frames_at(path, index, wanted, short_side=short_side, chunk=8)
+        sighted(image, float(time_s), short_side=short_side)
+        for chunk in frames_at(path, index, wanted, short_side=read_at, chunk=8)
         for time_s, image in zip(chunk.times_s, chunk.images, strict=True)
     ]
     return linked(sightings)
+
+
+def sighted(image: NDArray[np.uint8], time_s: float, *, short_side: int = LOOKED_SHORT_SIDE) -> Sighting:
+    """The faces in a picture (h, w, 3) of a video; one that is smaller than ``short_side`` is enlarged."""
+    larger = min(short_side / min(image.shape[:2]), MOST_ENLARGED)
+    if larger > 1:
+        image = cv2.resize(image, None, fx=larger, fy=larger).astype(np.uint8, copy=False)
+    height, width = image.shape[:2]
+    boxes = detector.faces(image, at_least=LIKELY)
+    return Sighting(time_s, np.asarray(boxes / np.array([width, height, width, height, 1.0])))
 
 
 def _looked_at(index: VideoIndex, times_s: FloatArray) -> FloatArray:
@@ -103,11 +124,6 @@ def _looked_at(index: VideoIndex, times_s: FloatArray) -> FloatArray:
     after = np.searchsorted(ascending, grid - GAP_S - 1 / RATE_HZ)
     near = ascending[np.minimum(after, len(ascending) - 1)]
     return np.asarray(grid[np.abs(near - grid) <= GAP_S + 1 / RATE_HZ])
-
-
-def _as_shares(boxes: Boxes, image: NDArray[np.uint8]) -> Boxes:
-    height, width = image.shape[:2]
-    return np.asarray(boxes / np.array([width, height, width, height, 1.0]))
 
 
 def covered(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -71,7 +72,8 @@ def refuse_unwritable(root: Path) -> None:
 def refuse_unwritable_file(path: Path) -> None:
     """The same for the home that a file lies in, if it lies in one that names its format."""
     for root in path.parents:
-        if (found := _said(root)) is not None:
+        # asked before every file that is written, so the cheap question comes first
+        if os.path.exists(f"{root}/{FORMAT_FILE}") and (found := _said(root)) is not None:  # noqa: PTH110
             _refuse(root, found)
             return
 

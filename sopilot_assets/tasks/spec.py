@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -237,7 +238,7 @@ class TaskSpec(_Section):
 
     def predecessors(self) -> dict[str, frozenset[str]]:
         """For every step, all steps that must come before it, directly or through others."""
-        return predecessors([(step.id, step.after) for step in self.steps])
+        return dict(_predecessors(tuple((step.id, step.after) for step in self.steps)))
 
     def allows_order(self, order: Sequence[str]) -> bool:
         """Whether these steps, some or all of the task's, may be done in this order."""
@@ -272,6 +273,9 @@ class TaskSpec(_Section):
         judged["steps"] = [[step.id, step.critical, sorted(before[step.id])] for step in self.steps]
         return canonical_sha256(judged)
 
+
+_predecessors: Final = functools.lru_cache(maxsize=64)(predecessors)
+"""Asked for every recording that is judged, of a few tasks."""
 
 _NOT_JUDGED: Final = frozenset({"name", "name_ja", "version", "quality_gate", "steps"})
 

@@ -98,6 +98,20 @@ def test_assets_with_rows_say_in_which_ledger_and_what_its_columns_are(home: Hom
     assert [column.name for column in schema.columns] == kept.schema.names
 
 
+def test_what_an_asset_keeps_can_be_found_by_its_address() -> None:
+    addresses = {
+        spec.key.to_user_string(): str(spec.metadata["dagster/uri"]).rpartition("sopilot_home/")[2]
+        for spec in defs.resolve_all_asset_specs()
+        if "dagster/uri" in spec.metadata
+    }
+    assert set(ASSETS) - set(addresses) == {"gold_candidates", "rescoring_plan", "retention", "score_updates"}
+    assert {name: addresses[name] for name in ("alignments", "evidence_dossiers", "score_repeats")} == {
+        "alignments": "alignments",
+        "evidence_dossiers": "dossiers",
+        "score_repeats": "ledgers/repeats",
+    }
+
+
 def test_the_named_assets_are_all_there_are() -> None:
     assert sorted(spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()) == ASSETS
 

@@ -1,1 +1,1 @@
-"""Faults on purpose: `kills` (from a dropped recording to a dossier) and the long campaign (`__main__`)."""
+"""Faults on purpose: `kills` (from a drop to a dossier), `upgrade_kills`, the long campaign (`__main__`)."""

@@ -62,9 +62,9 @@ Say = Callable[[str], None]
 class Runner:
     """Starts the commands as processes of their own, forked from one that has imported everything."""
 
-    def __init__(self) -> None:
+    def __init__(self, preloaded: Sequence[str] = PRELOADED) -> None:
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(list(PRELOADED))
+        self.context.set_forkserver_preload(list(preloaded))
 
     def start(self, home: Path, words: Sequence[str]) -> BaseProcess:
         """The running command."""

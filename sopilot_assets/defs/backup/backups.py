@@ -6,7 +6,7 @@ from typing import Final
 import dagster as dg
 
 from sopilot_assets.defs.backup.restored import instance_problems
-from sopilot_assets.defs.publish import RawMetadata, in_ledger, scalars, table
+from sopilot_assets.defs.publish import RawMetadata, in_ledger, rows_in, scalars, table
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import due_after, work_tags
 from sopilot_assets.settings import SETTINGS_FILE, load_settings
@@ -53,7 +53,8 @@ def backups(
         severity=dg.AssetCheckSeverity.ERROR,
         metadata=problems,
     )
-    yield dg.MaterializeResult(metadata={**_figures(done), **problems}, check_results=[complete])
+    rows = rows_in(backups_ledger(home.home))
+    yield dg.MaterializeResult(metadata={**_figures(done), **problems, **rows}, check_results=[complete])
 
 
 @dg.asset_check(

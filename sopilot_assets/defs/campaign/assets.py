@@ -6,7 +6,7 @@ from typing import Final
 import dagster as dg
 
 from sopilot_assets.defs.partitions import CAMPAIGN
-from sopilot_assets.defs.publish import RawMetadata, page, scalars, table
+from sopilot_assets.defs.publish import RawMetadata, in_folder, in_ledger, page, scalars, table
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import CAMPAIGN_TAG, CYCLE_TAG, work_tags
 from sopilot_assets.defs.web.addresses import PageAddresses
@@ -17,7 +17,13 @@ from sopilot_assets.upkeep.campaign.cycle import CycleWork, run_cycle
 from sopilot_assets.upkeep.campaign.deciding import Ending
 from sopilot_assets.upkeep.campaign.ending import summarise
 from sopilot_assets.upkeep.campaign.plan import CampaignPlan, load_plan, load_stop
-from sopilot_assets.upkeep.campaign.records import FAULTS, StepOutcome, StepResult, step_results
+from sopilot_assets.upkeep.campaign.records import (
+    FAULTS,
+    StepOutcome,
+    StepResult,
+    cycles_ledger,
+    step_results,
+)
 
 _GROUP: Final = "operations"
 _VERSION: Final = "campaign-1"
@@ -35,6 +41,7 @@ _ONE: Final = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
     kinds={"shell"},
     owners=_OWNERS,
     code_version=_VERSION,
+    metadata=in_ledger(cycles_ledger),
     partitions_def=CAMPAIGN,
     backfill_policy=_ONE,
 )
@@ -97,6 +104,7 @@ def nothing_found(context: dg.AssetCheckExecutionContext, home: HomeResource) ->
     kinds={"html"},
     owners=_OWNERS,
     code_version=_VERSION,
+    metadata=in_folder("campaigns"),
     partitions_def=CAMPAIGN,
     backfill_policy=_ONE,
 )

@@ -7,8 +7,10 @@ starts the process itself. The process holds a file below ``DAGSTER_HOME`` from 
 gone (`processes.held_file`): a second launch finds the file held and starts nothing, and a run whose file
 nobody holds is dead. Code servers may be stopped, restarted or reloaded meanwhile.
 
-Runs that something else has started are found by what they noted: a command line by a tag, Dagster's own
-commands and the code servers of versions before by the process id in the run's log.
+A command line holds a file of its own likewise, and notes its process in a tag; Dagster's own commands and
+the code servers of versions before are found by the process id in the run's log. Process ids are those of
+one container: whoever would end a run's process looks first whether that one has the file open, and else
+leaves it to what started it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -50,6 +53,11 @@ LAUNCHED_TAG: Final = "sopilot/launched"
 
 CLOCK_TICK_S: Final = 1.0
 """How far two readings of when a process began may lie apart."""
+
+CANCEL_LOOK_S: Final = 2.0
+"""How often what started a run looks whether it shall be cancelled."""
+
+_ELSEWHERE: Final = "The run's process is in another container; what started it there ends it."
 
 START_TOLERANCE_S: Final = 600.0
 """A process that began this much later than a code server was asked for its run is another one with the same
@@ -136,6 +144,9 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             return False
         self._instance.report_run_canceling(run)
         pid = self._pid(run)
+        if pid is None and is_held(_file_of(self._instance, run_id)):
+            self._instance.report_engine_event(_ELSEWHERE, run)
+            return True
         if pid is None:
             self._instance.report_engine_event("The run has no process here that could be ended.", run)
             return False
@@ -147,11 +158,12 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """``FAILED`` when the run's process is gone, ``RUNNING`` also where that cannot be known."""
+        files = (_file_of(self._instance, run.run_id), _command_file(self._instance, run.run_id))
+        known = [one for one in map(is_held, files) if one is not None]
+        if known:
+            return _health("", any(known))
         if (noted := tagged_process(run)) is not None:
             return health_of(noted)
-        held = is_held(_file_of(self._instance, run.run_id))
-        if held is not None:
-            return _health("", held)
         if not _is_local(run):
             return CheckRunHealthResult(WorkerStatus.RUNNING, "The run's code server is on another machine.")
         pid = self._noted_pid(run.run_id)
@@ -172,7 +184,7 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
 
     def _see_out(self, process: subprocess.Popen[bytes], run_id: str) -> None:
         """Wait for the process, and say how it ended where the run did not end before."""
-        code = process.wait()
+        code = self._ended(process, run_id)
         if not self.has_instance:  # whoever launched has ended; the monitor finds the run
             return
         run = self._instance.get_run_by_id(run_id)
@@ -184,11 +196,30 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         else:
             self._instance.report_run_failed(run, said)
 
+    def _ended(self, process: subprocess.Popen[bytes], run_id: str) -> int:
+        """The exit code of the process; it is asked to end where who cancels its run cannot reach it."""
+        asked = False
+        while True:
+            try:
+                return process.wait(CANCEL_LOOK_S)
+            except subprocess.TimeoutExpired:
+                if not asked and self.has_instance and self._is_asked_elsewhere(run_id):
+                    process.terminate()
+                    asked = True
+
+    def _is_asked_elsewhere(self, run_id: str) -> bool:
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.status is not DagsterRunStatus.CANCELING:
+            return False
+        events = self._instance.all_logs(run_id, of_type=DagsterEventType.ENGINE_EVENT)
+        return any(entry.message == _ELSEWHERE for entry in events)
+
     def _pid(self, run: DagsterRun) -> int | None:
-        """The live process of a run."""
+        """The live process of a run, if it is one of this container."""
         file = _file_of(self._instance, run.run_id)
         if is_held(file):
-            return int(file.read_text("ascii") or 0) or None
+            written = int(file.read_text("ascii") or 0)
+            return written if written and _has_open(written, file) else None
         pid = self._noted_pid(run.run_id) if _is_local(run) and tagged_process(run) is None else None
         return pid if pid is not None and _noted(pid, run).is_alive() else None
 
@@ -202,12 +233,27 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         return None
 
 
+@contextmanager
+def held_run(instance: DagsterInstance, run_id: str) -> Iterator[None]:
+    """While the block runs, this process executes the run, which is seen from other containers too, where its
+    id says nothing.
+    """
+    file = _command_file(instance, run_id)
+    held = take(file)
+    assert held is not None, f"{file}: another process executes a run that is new"
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+        os.close(held)
+
+
 def end_lost_starts(instance: DagsterInstance) -> list[str]:
     """The runs whose process died before they began, which Dagster's monitor does not look at; each is marked
     as failed. What dead processes left of ended runs is removed.
     """
     lost = []
-    for file in sorted(_folder(instance).glob("*")):
+    for file in sorted([*_folder(instance).glob("*"), *_commands(instance).glob("*")]):
         if is_held(file) is not False:
             continue
         run = instance.get_run_by_id(file.name)
@@ -217,6 +263,12 @@ def end_lost_starts(instance: DagsterInstance) -> list[str]:
             instance.report_run_failed(run, "The run's process is gone before the run began.")
             lost.append(run.run_id)
     return lost
+
+
+def processes_at_work(instance: DagsterInstance) -> list[int]:
+    """The live processes of the runs that were launched on this machine."""
+    found = [file.read_text("ascii") for file in sorted(_folder(instance).glob("*")) if is_held(file)]
+    return [int(pid) for pid in found if pid]
 
 
 def process_tag() -> str:
@@ -244,6 +296,14 @@ def _folder(instance: DagsterInstance) -> Path:
 
 def _file_of(instance: DagsterInstance, run_id: str) -> Path:
     return _folder(instance) / run_id
+
+
+def _commands(instance: DagsterInstance) -> Path:
+    return Path(instance.root_directory) / "running_commands"
+
+
+def _command_file(instance: DagsterInstance, run_id: str) -> Path:
+    return _commands(instance) / run_id
 
 
 def _interpreter(run: DagsterRun) -> str:
@@ -280,6 +340,14 @@ def _noted(pid: int, run: DagsterRun) -> NotedProcess:
     # each further launch wrote the tag anew, so the process may have begun long before
     last = SinceBoot.parse(launched)
     return NotedProcess(pid, SinceBoot(last.boot_id, 0.0), last.seconds + START_TOLERANCE_S)
+
+
+def _has_open(pid: int, file: Path) -> bool:
+    """Whether the process of this id has the file open; in another container the id is some other's."""
+    try:
+        return any(one.path == os.path.realpath(file) for one in psutil.Process(pid).open_files())
+    except psutil.Error:
+        return False
 
 
 def _exists(pid: int) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import dagster as dg
+import yaml
 from alembic.script import ScriptDirectory
 from dagster._config.errors import EvaluationError
 from dagster._core.errors import DagsterInvalidConfigError
@@ -42,7 +43,9 @@ def older_databases(folder: Path) -> dict[str, str]:
     Raises ``StoreError`` for one that cannot be read. Nothing is written.
     """
     newest = newest_revision()
-    paths = sorted({folder / one for one in _MAIN} | set(folder.glob(_RUNS)))
+    # Dagster leaves alone the one without a name, which holds events of no run
+    of_runs = {path for path in folder.glob(_RUNS) if not path.name.startswith(".")}
+    paths = sorted({folder / one for one in _MAIN} | of_runs)
     found = {path: _revision(path) for path in paths if path.is_file()}
     return {
         path.relative_to(folder).as_posix(): said
@@ -81,7 +84,7 @@ def settings_faults(home: Home) -> list[str]:
         dagster_instance_config(str(dagster_home(home)))
     except DagsterInvalidConfigError as error:
         return [_sentence(one) for one in error.errors]
-    except dg.DagsterError as error:
+    except (dg.DagsterError, yaml.YAMLError, UnicodeDecodeError) as error:
         return [" ".join(str(error).split())]
     return []
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.evidence.assets import evidence_dossiers, study_metadata
 from sopilot_assets.defs.partitions import NEIGHBOURS_TOGETHER, NO_PARTITION_OF, TASK
+from sopilot_assets.defs.publish import in_folder
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import work_tags
 from sopilot_assets.evidence.outcome import EVIDENCE_VERSION
@@ -38,6 +39,7 @@ class Adoption(dg.Config):
     kinds={"parquet"},
     owners=["team:quality"],
     code_version=EVIDENCE_VERSION,
+    metadata=in_folder("ledgers", "adoptions"),
     partitions_def=TASK,
     backfill_policy=NEIGHBOURS_TOGETHER,
 )

@@ -7,7 +7,7 @@ import dagster as dg
 
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import NEIGHBOURS_TOGETHER, NO_PARTITION_OF, STUDY, TASK
-from sopilot_assets.defs.publish import RawMetadata, in_ledger, page, picture, scalars, table
+from sopilot_assets.defs.publish import RawMetadata, in_folder, in_ledger, page, picture, scalars, table
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.web.addresses import PageAddresses
@@ -49,7 +49,7 @@ def labels(context: dg.AssetExecutionContext, home: HomeResource) -> None:
     """The state of the label events in the ledger ``labels``."""
     for task_id in context.partition_keys:
         outcome = labels_station.describe_labels(home.home, task_id)
-        rows: RawMetadata = {"dagster/row_count": len(outcome.tables["labels"])}
+        rows: RawMetadata = {"dagster/partition_row_count": len(outcome.tables["labels"])}
         context.add_asset_metadata(study_metadata(outcome, home) | rows, partition_key=task_id)
 
 
@@ -59,6 +59,7 @@ def _study_asset(
     deps: list[Any],
     description: str,
     kinds: set[str],
+    folder: str = "studies",
 ) -> dg.AssetsDefinition:
     """The asset of one station: it runs the station for each study of the run and publishes what it says.
 
@@ -73,6 +74,7 @@ def _study_asset(
         kinds=kinds,
         owners=_OWNERS,
         code_version=EVIDENCE_VERSION,
+        metadata=in_folder(folder),
         partitions_def=STUDY,
         backfill_policy=_EACH_ALONE,
     )
@@ -166,6 +168,7 @@ evidence_dossiers: Final = _study_asset(
     "The dossier of a study: one page, all rows, the evidence of every miss and false alarm, the protocol, "
     "hashes, a signature and a verifier that needs nothing but Python. Missing inputs are named blockers.",
     {"html"},
+    folder="dossiers",
 )
 
 STUDY_ASSETS: Final = (

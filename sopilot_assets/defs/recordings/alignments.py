@@ -10,7 +10,7 @@ from sopilot_assets.defs.partitions import (
     task_ids,
     video_keys,
 )
-from sopilot_assets.defs.publish import progress, publish_outcomes
+from sopilot_assets.defs.publish import in_folder, progress, publish_outcomes
 from sopilot_assets.defs.recordings.clip_embeddings import clip_embeddings
 from sopilot_assets.defs.references.gold_references import gold_references, log_refreshed
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
@@ -33,6 +33,7 @@ with at_first_use():
     kinds={"numpy"},
     owners=["team:operations"],
     code_version=algorithm_version(),
+    metadata=in_folder("alignments"),
     partitions_def=VIDEO,
     backfill_policy=RECORDINGS_BACKFILL,
     tags={STATION: "4"},

@@ -3,11 +3,11 @@
 import dagster as dg
 
 from sopilot_assets.defs.partitions import RECORDINGS_BACKFILL, VIDEO, video_keys
-from sopilot_assets.defs.publish import progress, publish_outcomes
+from sopilot_assets.defs.publish import in_ledger, progress, publish_outcomes
 from sopilot_assets.defs.recordings.captured_videos import captured_videos
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
 from sopilot_assets.defs.runs import STATION
-from sopilot_assets.stations.clip_embeddings import embed_videos
+from sopilot_assets.stations.clip_embeddings import embed_videos, embeddings_ledger
 
 
 @dg.asset(
@@ -20,6 +20,7 @@ from sopilot_assets.stations.clip_embeddings import embed_videos
     kinds={"onnx", "numpy"},
     owners=["team:operations"],
     code_version="embedding-1",
+    metadata=in_ledger(embeddings_ledger),
     partitions_def=VIDEO,
     backfill_policy=RECORDINGS_BACKFILL,
     tags={STATION: "2"},

@@ -5,7 +5,7 @@ from pydantic import Field
 
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import NO_PARTITION_OF
-from sopilot_assets.defs.publish import progress, table
+from sopilot_assets.defs.publish import in_folder, progress, rows_in, table
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
 
@@ -37,6 +37,7 @@ class Repetition(dg.Config):
     kinds={"parquet"},
     owners=["team:quality"],
     code_version="repeats-1",
+    metadata=in_folder("ledgers", "repeats"),
 )
 def score_repeats(
     context: dg.AssetExecutionContext,
@@ -69,6 +70,7 @@ def score_repeats(
         metadata={
             "recordings": len(keys),
             "repeats": len(outcomes),
+            **rows_in(repeats.repeats_ledger(home.home)),
             **({"by_task": table(summary, columns=tuple(summary[0]))} if summary else {}),
         }
     )

@@ -4,11 +4,11 @@ import dagster as dg
 
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.partitions import RECORDINGS_BACKFILL, VIDEO, video_keys
-from sopilot_assets.defs.publish import publish_outcomes
+from sopilot_assets.defs.publish import in_ledger, publish_outcomes
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import HomeResource
 from sopilot_assets.defs.runs import STATION
-from sopilot_assets.times.ledger import times_version
+from sopilot_assets.times.ledger import step_times_ledger, times_version
 
 with at_first_use():
     from sopilot_assets.stations import step_times as station
@@ -26,6 +26,7 @@ with at_first_use():
     kinds={"parquet", "duckdb"},
     owners=["team:training"],
     code_version=times_version(),
+    metadata=in_ledger(step_times_ledger),
     partitions_def=VIDEO,
     backfill_policy=RECORDINGS_BACKFILL,
     tags={STATION: "6"},

@@ -6,8 +6,10 @@ from typing import Literal
 import dagster as dg
 from pydantic import Field
 
-from sopilot_assets.capture.registry import Registry, find_recordings
+from sopilot_assets.capture.promotions import promotions_ledger
+from sopilot_assets.capture.registry import file_names, find_key
 from sopilot_assets.defs.partitions import NO_PARTITION_OF
+from sopilot_assets.defs.publish import in_ledger, rows_in
 from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.stations.gold_promotions import demote_recording, promote_recording
@@ -40,13 +42,14 @@ class PromotionOrder(dg.Config):
     kinds={"parquet"},
     owners=["team:training"],
     code_version="promotions-1",
+    metadata=in_ledger(promotions_ledger),
 )
 def gold_promotions(
     context: dg.AssetExecutionContext, config: PromotionOrder, home: HomeResource, clock: ClockResource
 ) -> dg.MaterializeResult[None]:
     """An event in the ledger ``promotions``; refused with the reason where the recording cannot be a gold."""
-    known = {str(key): one for key, one in Registry.read(home.home).recordings.items()}
-    key = PartitionKey.parse(find_recordings(known, [config.recording])[0])
+    names = file_names(home.home)
+    key = PartitionKey.parse(find_key(config.recording, names))
     who, why, at, run_id = config.by, config.reason, clock.now(), context.run.run_id
     if config.change == "demote":
         event = demote_recording(home.home, key, who=who, why=why, at=at, run_id=run_id)
@@ -56,9 +59,10 @@ def gold_promotions(
     return dg.MaterializeResult(
         metadata={
             "key": str(key),
-            "file": known[str(key)].original_name,
+            "file": names[str(key)],
             "change": config.change if event else "none: it is so already",
             "by": config.by,
             "reason": config.reason,
+            **rows_in(promotions_ledger(home.home)),
         }
     )

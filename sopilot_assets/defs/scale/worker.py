@@ -19,6 +19,7 @@ from typing import Final
 
 from celery import Celery, Task, states
 from celery.exceptions import Ignore
+from celery.signals import heartbeat_sent, worker_ready
 from dagster import DagsterInstance, DagsterRunStatus
 from redis.exceptions import RedisError
 
@@ -27,6 +28,7 @@ from sopilot_assets.defs.dagster_internals.worker_launcher import WorkerRunLaunc
 from sopilot_assets.defs.dagster_internals.worker_tasks import TASK_NAME, note_worker, run_id_of
 from sopilot_assets.defs.scale.routing import MAIN_QUEUE
 from sopilot_assets.errors import ConfigError, RunLost
+from sopilot_assets.processes.watchdog import tell
 
 _LOG: Final = logging.getLogger(__name__)
 _CANCEL_GRACE_S: Final = 60.0
@@ -84,6 +86,7 @@ def serve(instance: DagsterInstance, *, name: str, places: int, main: bool) -> N
     that need the main machine.
     """
     app = worker_app(instance)
+    _give_signs()
     queues = [app.conf.task_default_queue, *([MAIN_QUEUE] if main else [])]
     app.worker_main(
         [
@@ -95,6 +98,19 @@ def serve(instance: DagsterInstance, *, name: str, places: int, main: bool) -> N
             "--loglevel=INFO",
         ]
     )
+
+
+def _give_signs() -> None:
+    """Tell systemd that the worker is ready, and lives as long as it sends its own signs of life to Redis."""
+
+    def ready(**_: object) -> None:
+        tell("READY=1")
+
+    def lives(**_: object) -> None:
+        tell("WATCHDOG=1")
+
+    worker_ready.connect(ready, weak=False)
+    heartbeat_sent.connect(lives, weak=False)
 
 
 def execute(

@@ -12,6 +12,7 @@ from sopilot_assets.defs.dagster_internals.page import dagster_page
 from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.defs.web.home_pages import HomePages
 from sopilot_assets.defs.web.own_pages import LOOPBACK, OwnPagesOnly
+from sopilot_assets.processes.watchdog import answers, watched
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.setting_up import dagster_home
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 HOST: Final = "127.0.0.1"
+_ASKED: Final = "/server_info"
 
 
 def serve(home: Home, *, port: int, read_only: bool, public_names: Collection[str] = ()) -> None:
@@ -27,7 +29,10 @@ def serve(home: Home, *, port: int, read_only: bool, public_names: Collection[st
     ``read_only`` refuses everything that would change something. ``public_names`` are host names under which
     a reverse proxy shows the page.
     """
-    with web_app(home, read_only=read_only, public_names=public_names) as app:
+    with (
+        web_app(home, read_only=read_only, public_names=public_names) as app,
+        watched(lambda: answers(HOST, port, _ASKED)),
+    ):
         uvicorn.run(app, host=HOST, port=port, log_level="warning")
 
 

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Final
@@ -64,6 +65,24 @@ def end_with_starter() -> None:
     prctl = of_libc("prctl")
     if prctl is not None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def on_hangup(called: Callable[..., None]) -> None:
+    """Have a function called when this process gets SIGHUP."""
+    signal.signal(signal.SIGHUP, called)
+
+
+def send_to(address: str, text: str, *, patience_s: float) -> bool:
+    """Send a text to a local socket, by its path or, after NUL, its name; False where nobody listens, or
+    takes it within so many seconds.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as end:
+        end.settimeout(patience_s)
+        try:
+            end.sendto(text.encode(), address)
+        except OSError:
+            return False
+    return True
 
 
 def how_it_ended(code: int) -> str:

@@ -184,6 +184,11 @@ def _refuse_occupied(target: Path, *, force: bool) -> None:
             f"{content[0].name} among them. Name another home with --home, or add --force: "
             "what is there is then put aside, not removed."
         )
+    if target.is_mount() and (mounts := [path for path in content if path.is_mount()]):
+        raise BackupError(
+            f"{mounts[0]}: is mounted there, a disk or folder of its own, which cannot be put aside with the "
+            "rest. Unmount it, or in a container leave out that volume, then run the same command again."
+        )
     if users := users_of(target):
         raise BackupError(
             f"{target}: {len(users)} processes work in it: {'; '.join(users[:5])}. End them first "

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Final
 
 from sopilot_assets.errors import FormatError, StoreError
+from sopilot_assets.processes.posix.files import flush
 from sopilot_assets.store.home_format import (
     FORMAT_FILE,
     HomeFormat,
     read_format,
     this_program,
 )
-from sopilot_assets.store.publish import file_sha256, flush, publish_bytes, publish_path
+from sopilot_assets.store.publish import file_sha256, publish_bytes, publish_path
 
 UPGRADES: Final = "upgrades"
 MANIFEST: Final = "upgrade.json"

@@ -5,6 +5,7 @@ alone where it may still live.
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -21,8 +22,11 @@ from dagster._core.test_utils import create_run_for_test, freeze_time
 
 from sopilot_assets.defs.dagster_internals.launcher import (
     LAUNCHED_TAG,
+    PROCESS_TAG,
     LocalRunLauncher,
     NotedProcess,
+    end_lost_starts,
+    held_run,
 )
 from sopilot_assets.processes.boot_clock import SinceBoot
 
@@ -105,6 +109,21 @@ def test_a_run_of_another_machine_is_left_alone(instance: dg.DagsterInstance) ->
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         gone.wait()
     assert health(instance, started_run(instance, gone.pid, host="scoring-2")) is WorkerStatus.RUNNING
+
+
+def test_a_run_of_a_command_lives_as_long_as_its_process_whatever_its_id_is_here(
+    instance: dg.DagsterInstance,
+) -> None:
+    """In another container the id is that of no process, or of another one."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    tag = f"{socket.gethostname()}:{gone.pid}:{SinceBoot.now()}"
+    run = create_run_for_test(instance, "job", status=dg.DagsterRunStatus.STARTED, tags={PROCESS_TAG: tag})
+    with held_run(instance, run.run_id):
+        assert health(instance, run) is WorkerStatus.RUNNING
+        assert end_lost_starts(instance) == []
+    assert health(instance, run) is WorkerStatus.FAILED
+    assert not [*(Path(instance.root_directory) / "running_commands").iterdir()]
 
 
 def test_a_process_that_got_the_id_of_a_dead_one_is_another(worker: subprocess.Popen[bytes]) -> None:

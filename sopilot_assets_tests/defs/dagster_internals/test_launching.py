@@ -207,6 +207,20 @@ def test_a_run_can_be_ended_while_it_starts_and_while_it_works(
     assert not place.instance.run_launcher.terminate(run_id)
 
 
+def test_a_run_is_ended_from_another_container_and_no_process_that_has_its_id_here(place: Place) -> None:
+    place.takes(work_s=60)
+    run_id = place.new_run()
+    place.launch(run_id)
+    wait_until(lambda: place.noted("work"))
+    with subprocess.Popen(["sleep", "60"]) as other:
+        (place.folder / "running" / run_id).write_text(str(other.pid), "ascii")  # its id as it is seen there
+        assert place.instance.run_launcher.terminate(run_id)
+        place.wait(run_id, dg.DagsterRunStatus.CANCELED, limit_s=30)
+        assert other.poll() is None
+        other.kill()
+    assert any("in another container" in said for said in place.said(run_id))
+
+
 def test_a_start_whose_process_died_with_its_launcher_is_found(place: Place) -> None:
     dead, alive, ended = place.new_run(), place.new_run(), place.new_run()
     files = {run_id: place.folder / "running" / run_id for run_id in (dead, alive, ended)}

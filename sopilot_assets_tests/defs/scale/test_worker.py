@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
 import pytest
-from celery import states
+from celery import signals, states
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster._core.test_utils import create_run_for_test, instance_for_test
@@ -156,3 +158,18 @@ def test_a_message_that_comes_twice_begins_nothing_and_leaves_what_the_first_wor
 def test_an_instance_of_one_machine_has_nothing_for_workers(instance: dg.DagsterInstance) -> None:
     with pytest.raises(ConfigError, match="sopilot home init --profile scale"):
         worker_app(instance)
+
+
+def test_systemd_hears_of_a_worker_what_redis_hears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", systemd.getsockname())
+        receivers = [signals.worker_ready.receivers, signals.heartbeat_sent.receivers]
+        before = [list(one) for one in receivers]
+        worker._give_signs()
+        signals.worker_ready.send(sender=None)
+        signals.heartbeat_sent.send(sender=None)
+        assert [systemd.recv(100), systemd.recv(100)] == [b"READY=1", b"WATCHDOG=1"]
+        for one, then in zip(receivers, before, strict=True):
+            one[:] = then

@@ -144,6 +144,18 @@ def test_the_root_of_a_disk_is_filled_in_place(
     assert tree(disk) == tree(local_path(living.root))
 
 
+def test_a_disk_inside_the_root_of_a_disk_is_named_before_anything_is_moved(
+    repository: Repository, newest: str, living: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the capture folder of a container, which is another one's folder."""
+    home = local_path(living.root)
+    before = tree(home)
+    monkeypatch.setattr(Path, "is_mount", lambda path: path in (home, home / "capture"))
+    with pytest.raises(BackupError, match="capture: is mounted there"):
+        restore(repository, newest, home, now=START, force=True)
+    assert tree(home) == before
+
+
 @pytest.mark.parametrize("path", ["../outside", "/tmp/outside", "videos/../../outside"])
 def test_a_snapshot_cannot_write_outside_of_the_home(
     repository: Repository, newest: str, tmp_path: Path, path: str
