@@ -1,4 +1,4 @@
-"""An erasure killed before each of its steps goes on; in full: `python -m sopilot_assets_tests.soak.erasures`."""
+"""An erasure killed before each of its steps goes on; in full: `sopilot_assets_tests.soak.erasures`."""
 
 from __future__ import annotations
 
