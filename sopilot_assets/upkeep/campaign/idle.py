@@ -55,7 +55,8 @@ def _is_empty(home: Home) -> bool:
     """Whether nothing lies in the capture folder that a person has to look at or intake has to."""
     tasks = find_tasks(home.root)
     found = scan_capture(home, task_ids=set(tasks.tasks), unusable_ids=set(tasks.refused))
-    return not (found.candidates or found.sidecars or found.taken or found.skipped)
+    strange = [one for one in found.skipped if not one.usual]
+    return not (found.candidates or found.sidecars or found.taken or strange)
 
 
 def _is_scored(home: Home, task_id: str | None) -> bool:

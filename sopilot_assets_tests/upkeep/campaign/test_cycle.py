@@ -130,6 +130,7 @@ def test_whatever_there_is_to_do_is_seen(home: Home, change: Callable[[Home], No
     plan = started(home, gate_profile="ops_v1")
     publish_text(home.reviews / "index.html", "the list")
     note_gates_passed(home, plan, gates_inputs(home, plan))
+    publish_text(home.capture / "tea" / "trainee" / "$RECYCLE.BIN" / "old.mp4", "thrown away")
     assert rested(home, plan, 0) is not None
     change(home)
     assert rested(home, plan, 1) is None
