@@ -32,6 +32,8 @@ STILL_GRID_MS: Final = 100
 """Pictures are kept at whole tenths of a second, so that their number has a bound."""
 STILL_LIMIT_S: Final = 60.0
 VIDEO_LIMIT_S: Final = 600.0
+FACES_TAKE: Final = 6.0
+"""Looking for faces takes up to so many times as long as making the copy."""
 MEMORY_LIMIT_BYTES: Final = 4 << 30
 
 
@@ -118,9 +120,10 @@ def make_video(home: Home, recording: Recording) -> bool:
         if alone and video_of(home, recording).waits:
             covering = covering_for(home, recording.task_id)
             args = (stored_file(home, recording), local_path(home.proxies), recording.key.video_id, covering)
+            limit_s = VIDEO_LIMIT_S * (FACES_TAKE if covering.faces else 1.0)
             try:
                 chosen = run_limited(
-                    _playable, args, time_limit_s=VIDEO_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES
+                    _playable, args, time_limit_s=limit_s, memory_limit_bytes=MEMORY_LIMIT_BYTES
                 )
                 publish_text(_playable_file(home, recording), f"{chosen}\n")
             except SopilotError as error:

@@ -23,6 +23,7 @@ from sopilot_assets.labels.disputes import who_differ
 from sopilot_assets.labels.events import Agreement, LabelEvent, RaterVerdict, Seen
 from sopilot_assets.labels.history import SaidOnce, finding_name, history
 from sopilot_assets.labels.saying import Answered, events_of, own_words, reported_by
+from sopilot_assets.privacy.policy import covering_for
 from sopilot_assets.scoring.ledger import row_source
 from sopilot_assets.scoring.limits import source_text
 from sopilot_assets.scoring.result import Objection
@@ -149,6 +150,7 @@ def _page(
             if task
             else Text(recording.task_id, recording.task_id),
             "hidden": hidden,
+            "covered": bool(covering_for(call.home, recording.task_id)),
             "notices": [(None, notice_of(call.home, task.privacy if task else None))],
             "person_address": _person_address(call, recording),
             "video": video_address(recording),
