@@ -78,7 +78,8 @@ def stored_files(asked: Situation) -> Answer:
     folder, recordings = local_path(asked.home.videos), asked.recordings
     over = removed_videos(erasures(asked.home))
     stored = {key: str(row["stored_name"]) for key, row in recordings.items() if key not in over}
-    away = {key for key, name in stored.items() if not (folder / name).exists()}
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    away = {key for key, name in stored.items() if name not in there}
     kept = names_in_store(folder) if away else set()
     gone = sorted(key for key in away if stored[key] not in kept)
     again = _sample(asked, sorted(set(stored) - away))
