@@ -1,8 +1,9 @@
-"""One operation on a grown home, measured in a process of its own; prints a JSON line for each `Cost`.
+"""Operations on a grown home, each measured in a process of its own; prints a JSON line for each `Cost`.
 
-    python -m benchmarks._growth_operations HOME OPERATION
+    python -m benchmarks._growth_operations HOME OPERATION...
 
-`benchmarks.growth` runs it, also with the package of an older revision before this one on the path.
+`benchmarks.growth` runs it, also with the package of an older revision before this one on the path. Each
+process is forked from one that has imported everything.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import hashlib
 import json
 import logging
+import os
 import resource
 import statistics
 import subprocess
@@ -121,13 +123,23 @@ Operation = Callable[[Home], Iterator[Cost]]
 
 
 def main() -> None:
-    """Measure one operation and print its costs."""
+    """Measure the operations and print their costs."""
     parser = argparse.ArgumentParser()
     parser.add_argument("home", type=Path)
-    parser.add_argument("operation", choices=list(OPERATIONS))
+    parser.add_argument("operations", nargs="+", choices=list(OPERATIONS))
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    for cost in OPERATIONS[options.operation](Home.at(options.home)):
+    for operation in options.operations:
+        child = os.fork()
+        if child == 0:
+            _measure(Home.at(options.home), operation)
+            os._exit(0)
+        if os.waitpid(child, 0)[1] != 0:
+            raise SystemExit(f"{operation}: its process failed")
+
+
+def _measure(home: Home, operation: str) -> None:
+    for cost in OPERATIONS[operation](home):
         print(json.dumps({**asdict(cost), "peak_mb": _peak_mb()}), flush=True)
 
 

@@ -23,7 +23,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -33,7 +32,6 @@ from typing import Final, TypeAlias
 from benchmarks._checkouts import ROOT, checkout
 from benchmarks._growth_home import grown_home
 from benchmarks._growth_operations import OPERATIONS, Cost
-from sopilot_assets.store.publish import local_path
 
 REPORT: Final = ROOT / "benchmarks" / "growth.md"
 LEAST_S: Final = 0.02
@@ -51,7 +49,7 @@ def main() -> None:
     parser.add_argument("--recordings", type=int, nargs="+", default=[1000, 10_000, 50_000], metavar="N")
     parser.add_argument("--before", metavar="REVISION", help="an older revision, measured beside this one")
     parser.add_argument("--only", nargs="+", choices=list(OPERATIONS), help="these operations alone")
-    parser.add_argument("--scratch", type=Path, help="where homes are made (default: the temporary folder)")
+    parser.add_argument("--homes", type=Path, help="keep the homes here, and take those that are here")
     parser.add_argument("--write", action="store_true", help=f"also write {REPORT.relative_to(ROOT)}")
     options = parser.parse_args()
     with ExitStack() as stack:
@@ -71,30 +69,35 @@ def _measure(
     options: argparse.Namespace, size: int, trees: Mapping[str, Path], found: Mapping[str, Found]
 ) -> str:
     """Fill a home, measure it by each tree, and say how large it is."""
-    with tempfile.TemporaryDirectory(prefix="sopilot-growth-", dir=options.scratch) as folder:
-        began_s = time.process_time()
-        home = grown_home(options.source, Path(folder) / "home", size)
-        print(f"{size} recordings, filled in {time.process_time() - began_s:.0f} CPU-s", file=sys.stderr)
-        root = local_path(home.root)
-        _run(ROOT, root, "backup create {folder}/backups")  # so that the measured one finds nothing new
-        for operation in options.only or OPERATIONS:
-            for name, tree in trees.items():
-                for cost in _run(tree, root, operation):
-                    found[name].setdefault(cost.what, {})[size] = cost
-                    print(f"{size:>6} {name:>6} {cost.cpu_s:8.3f} CPU-s  {cost.what}", file=sys.stderr)
+    with ExitStack() as stack:
+        folder = options.homes and options.homes / str(size)
+        folder = folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="sopilot-growth-"))
+        root = Path(folder) / "home"
+        if not root.exists():
+            grown_home(options.source, root, size)
+            list(
+                _run(ROOT, root, "backup create {folder}/backups")
+            )  # so that the measured one finds nothing new
+        for name, tree in trees.items():
+            for cost in _run(tree, root, *(options.only or OPERATIONS)):
+                found[name].setdefault(cost.what, {})[size] = cost
+                print(f"{size:>6} {name:>6} {cost.cpu_s:8.3f} CPU-s  {cost.what}", file=sys.stderr)
         return _size(root, size)
 
 
-def _run(tree: Path, home: Path, operation: str) -> list[Cost]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "benchmarks._growth_operations", str(home), operation],
+def _run(tree: Path, home: Path, *operations: str) -> Iterator[Cost]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks._growth_operations", str(home), *operations],
         env={**os.environ, "PYTHONPATH": f"{tree}:{ROOT}"},
         cwd=tree,
         stdout=subprocess.PIPE,
         text=True,
-        check=True,
-    )
-    return [Cost(**json.loads(line)) for line in ran.stdout.splitlines() if line.startswith("{")]
+    ) as process:
+        for line in process.stdout or ():
+            if line.startswith("{"):
+                yield Cost(**json.loads(line))
+    if process.returncode:
+        raise SystemExit(f"{tree}: an operation failed")
 
 
 def _size(root: Path, size: int) -> str:

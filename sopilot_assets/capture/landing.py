@@ -29,7 +29,7 @@ from sopilot_assets.capture.uploads import (
     upload_folder,
 )
 from sopilot_assets.errors import UploadError
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import ROLES, VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.publish import (
     file_sha256,
     local_path,
@@ -129,7 +129,9 @@ def _moved(home: Home, upload: Upload) -> Landing:
         return _dropped(home, upload, Landing(sha256, None, changed=True, done=True))
     # one at a time, so that no two of the same name choose the same place
     with only_writer(local_path(home.uploads) / ".landing.lock"):
-        known = Registry.read(home).of(upload.place.task_id, sha256)
+        task_id = upload.place.task_id
+        keys = [PartitionKey(task_id, role, sha256[:VIDEO_ID_DIGITS]) for role in ROLES]
+        known = Registry.read_those(home, keys).of(task_id, sha256)
         if known is not None:
             return _dropped(home, upload, Landing(sha256, None, key=str(known.key), done=True))
         target, was_there = free_target(folder, [upload.name, hashed_name(upload.name, sha256)], sha256)

@@ -116,13 +116,22 @@ class Registry:
     @classmethod
     def read_golds(cls, home: Home, *, also: Iterable[PartitionKey] = ()) -> Registry:
         """The same of golds alone, promoted ones included, and of those that ``also`` names."""
-        registry = cls(home, promoted=promoted_golds(home))
-        names, keys = ", ".join(VIDEO_COLUMNS), [*registry.promoted, *map(str, also)]
-        named = "".join(f" or key = '{key}'" for key in keys)
-        # asked of keys alone, so that no other rows are sorted by time; they hold no quotes
-        sql = f"select {names} from latest where {_GOLD_KEYS}{named} order by key"  # noqa: S608
-        found = videos_ledger(home).query(sql)
-        registry.add(plain_rows(found))
+        promoted = promoted_golds(home)
+        return cls._read_where(home, promoted, f"{_GOLD_KEYS} or {_are_named([*promoted, *also])}")
+
+    @classmethod
+    def read_those(cls, home: Home, keys: Iterable[PartitionKey | str]) -> Registry:
+        """The same of the recordings with these keys alone."""
+        return cls._read_where(home, promoted_golds(home), _are_named(keys))
+
+    @classmethod
+    def _read_where(cls, home: Home, promoted: Mapping[str, Promotion], which: str) -> Registry:
+        """The recordings whose keys are so: a condition on keys alone, so that no other rows are sorted by
+        time.
+        """
+        registry, names = cls(home, promoted=promoted), ", ".join(VIDEO_COLUMNS)
+        sql = f"select {names} from latest where {which} order by key"  # noqa: S608 - constants, and keys without quotes
+        registry.add(plain_rows(videos_ledger(home).query(sql)))
         return registry
 
     def add(self, rows: Iterable[Row]) -> None:
@@ -214,6 +223,20 @@ def _tasks_of_file(home: Home, stored_name: str, *_: tuple[str, ...]) -> tuple[s
     return tuple(videos_ledger(home).query(sql, named=named)["task_id"])
 
 
+def file_names(home: Home) -> Mapping[str, str]:
+    """The name that each registered recording was dropped by, by its key; read once as long as nothing is
+    registered or changed.
+    """
+    return _file_names(home, tuple(videos_ledger(home).files()))
+
+
+@functools.lru_cache(maxsize=1)
+def _file_names(home: Home, *_: tuple[str, ...]) -> Mapping[str, str]:
+    """Kept by the names of the ledger's files, which are never written twice."""
+    found = videos_ledger(home).query("select key, original_name from latest order by key")
+    return dict(zip(found["key"].tolist(), found["original_name"].tolist(), strict=True))
+
+
 def active_keys(home: Home) -> dict[str, str]:
     """The task of each active recording, by partition key: all that most questions need of the registry."""
     found = videos_ledger(home).query(f"{_KEYS} where status = '{ACTIVE}' order by key")
@@ -277,6 +300,12 @@ def find_key(name: str, file_names: Mapping[str, str]) -> str:
         f"{name or 'nothing'}: expected the partition key, video id or file name of a recording; "
         f"similar ones: {near}. `sopilot recording list` lists them."
     )
+
+
+def _are_named(keys: Iterable[PartitionKey | str]) -> str:
+    """The condition that ``key`` is one of these; keys hold no quotes."""
+    named = ", ".join(f"'{key}'" for key in keys)
+    return f"key in ({named})" if named else "false"
 
 
 def _optional(value: Cell) -> str | None:

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 import dagster as dg
 
-from sopilot_assets.capture.registry import Registry
+from sopilot_assets.capture.registry import file_names
 from sopilot_assets.defs.partitions import range_held
 from sopilot_assets.defs.resources import HomeResource, Watcher
 from sopilot_assets.defs.web.addresses import PageAddresses
@@ -100,10 +100,8 @@ class ShownHome:
     @classmethod
     def of(cls, home: Home) -> ShownHome:
         """As they are now."""
-        recordings = Registry.read(home).recordings
-        return cls(
-            PageAddresses.of(home), {key.video_id: one.original_name for key, one in recordings.items()}
-        )
+        names = file_names(home).items()
+        return cls(PageAddresses.of(home), {key.rpartition("-")[2]: name for key, name in names})
 
     def named(self, metadata: Mapping[str, Cell], video_id: str) -> dict[str, Cell]:
         """The metadata of a recording, with a file's name beside each hash that stands for a recording."""

@@ -21,15 +21,17 @@ from sopilot_assets.capture.registry import Recording, Registry, stored_file
 from sopilot_assets.errors import ErasureError, SopilotError
 from sopilot_assets.labels.chain import labels_chain
 from sopilot_assets.labels.events import LabelEvent, RaterVerdict
+from sopilot_assets.privacy.covering import Covering
 from sopilot_assets.privacy.policy import covering_for
 from sopilot_assets.processes.limited import run_limited
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.review.document import render
+from sopilot_assets.scoring.review.proxy import proxy
 from sopilot_assets.stations.review_now import result_now
 from sopilot_assets.stations.reviews import MEMORY_LIMIT_BYTES, TIME_LIMIT_S, ReviewWork, page_for
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Row, plain_rows
-from sopilot_assets.store.publish import publish_path
+from sopilot_assets.store.publish import local_path, publish_path
 from sopilot_assets.store.shared import at_hand
 from sopilot_assets.tasks import find_tasks, notice_of
 from sopilot_assets.texts.cells import harmless
@@ -79,16 +81,25 @@ def export_person(home: Home, person: str, target: Path) -> PersonExport:
             f"person {person}: expected recordings, found none. `sopilot person list` shows whose there are."
         )
     tables = {name: _csv(rows) for name, rows in _tables(home, own).items() if rows}
-    videos = {
-        f"videos/{one.key}{Path(one.stored_name).suffix}": at_hand(path)
-        for one in own
-        if at_hand(path := stored_file(home, one)).exists()
-    }
+    paths = [(one, _video(home, one)) for one in own if at_hand(stored_file(home, one)).exists()]
+    videos = {f"videos/{one.key}{path.suffix}": path for one, path in paths}
     pages, without = _pages(home, own)
     index = _index(home, person, own, [*tables, *sorted(pages), *sorted(videos)])
     files = {"index.html": index.encode(), **tables, **pages}
     publish_path(target, lambda place: _write(place, f"person-{person}", files, videos))
     return PersonExport(target, len(own), len(videos), len(pages), without)
+
+
+def _video(home: Home, one: Recording) -> Path:
+    """The recording as it was filmed, since it is the person's own; where the task masks regions, a small
+    copy without them.
+    """
+    source = at_hand(stored_file(home, one))
+    regions = Covering(regions=covering_for(home, one.task_id).regions)
+    if not regions:
+        return source
+    work = (source, local_path(home.proxies), one.key.video_id, regions)
+    return run_limited(proxy, work, time_limit_s=TIME_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES)
 
 
 def _tables(home: Home, own: Sequence[Recording]) -> dict[str, list[Mapping[str, object]]]:

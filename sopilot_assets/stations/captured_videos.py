@@ -11,7 +11,7 @@ from sopilot_assets.store.home import Home, PartitionKey
 
 def describe_videos(home: Home, keys: Sequence[PartitionKey]) -> list[StationOutcome]:
     """What intake recorded of each video; a stored file that is gone is a problem."""
-    registry = Registry.read(home)
+    registry = Registry.read_those(home, keys)
     outcomes = []
     for key in keys:
         path = registry.path(key)

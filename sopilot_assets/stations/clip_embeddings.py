@@ -96,7 +96,7 @@ def embed_videos(
     """Embed every video of a batch with its task's model; an embedding that exists already is kept. One bad
     video does not stop the others, nor does a task without its model.
     """
-    registry = Registry.read(home)
+    registry = Registry.read_those(home, keys)
     models = {task_id: _model(home, task_id) for task_id in sorted({key.task_id for key in keys})}
     without = {task_id: one for task_id, one in models.items() if isinstance(one, SopilotError)}
     outcomes = [

@@ -22,7 +22,7 @@ from sopilot_assets.capture.marks import (
     marks_chain,
 )
 from sopilot_assets.capture.promotions import ConfirmedStep
-from sopilot_assets.capture.registry import Recording, Registry
+from sopilot_assets.capture.registry import Recording, registered_recording
 from sopilot_assets.errors import GoldError
 from sopilot_assets.reference.annotations import (
     OVERLAP_S,
@@ -51,7 +51,7 @@ class Proposed:
 
 def marked_gold(home: Home, key: PartitionKey) -> Recording:
     """The gold with this key; raises `GoldError` where it is none, or counts no more."""
-    found = Registry.read(home).recordings.get(key)
+    found = registered_recording(home, key)
     if found is None or found.role != "gold" or found.retired is not None:
         why = "it is not registered" if found is None else found.retired or "it is a trainee's recording"
         raise GoldError(

@@ -73,7 +73,7 @@ def promote_recording(
     task is another one, blind labels do not say that it is right, it has no embedding, or no complete steps.
     """
     with only_intake(home, wait=True):
-        recording = Registry.read(home)[key]
+        recording = Registry.read_those(home, [key])[key]
         _require_trainee(recording, task_id)
         task = load_task(home.tasks / f"{key.task_id}.yaml")
         known = confirmed_steps(home, key.task_id).get(str(key))
@@ -99,7 +99,7 @@ def demote_recording(
     Raises `GoldError` for a recording that was taken in as a gold.
     """
     with only_intake(home, wait=True):
-        recording = Registry.read(home)[key]
+        recording = Registry.read_those(home, [key])[key]
         if key.role == "gold":
             raise _refused(
                 recording,

@@ -58,7 +58,8 @@ def refresh_references(
     """Bring the references of these tasks up to date with their golds, annotations and model; a task that
     fails does not stop the others.
     """
-    registry, models = Registry.read(home), embedding_models(home)
+    registry = Registry.read_golds(home)
+    models = embedding_models(home, list(registry.active()))
     outcomes = []
     for task_id in task_ids:
         try:

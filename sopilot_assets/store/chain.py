@@ -277,7 +277,9 @@ class Chain(Generic[DraftT, EventT]):
 
     def _placed(self, before: Sequence[EventT], drafts: Sequence[DraftT]) -> list[EventT]:
         """The drafts that say something new, as events after ``before``."""
-        newest = {self.voice(event): event.says() for event in before}
+        asked = {self.voice(draft) for draft in drafts}
+        last = {voice: event for event in before if (voice := self.voice(event)) in asked}
+        newest = {voice: event.says() for voice, event in last.items()}
         head, added = chain_head(before), list[EventT]()
         for draft in drafts:
             if newest.get(self.voice(draft)) == draft.says():

@@ -52,6 +52,8 @@ COLUMNS: Final = {
 median, shortest and longest time for the step at their usual pace, null for all but steps. The last three say
 what the row was made by: those of the score that it belongs to.
 """
+FIRST_PLACE: Final = "000"
+"""What the place of a recording's first row ends with."""
 MADE_BY: Final = ("reference_id", "task_fingerprint", "algorithm")
 
 
@@ -83,7 +85,7 @@ def time_rows(
     whole = cycle(found, len(task.steps))
     yield {
         **about,
-        "place": f"{key}/000",
+        "place": f"{key}/{FIRST_PLACE}",
         "number": 0,
         "kind": CYCLE,
         "occurrence": len(found),

@@ -83,7 +83,7 @@ def test_scores_made_without_an_adopted_policy_are_stale_until_it_decided_them(h
     assert set(stale_scores(home)["current"]) == {f"policy {POLICY}"}
     tasks, registry = find_tasks(home.root).tasks, Registry.read(home)
     inputs = task_inputs(home, tasks, registry)
-    assert outdated_by_golds(home, tasks, inputs, registry).keys() == {TASK}
+    assert outdated_by_golds(home, tasks, inputs).keys() == {TASK}
     bring_up_to_date(home)
     assert stale_scores(home).empty
     assert decided_by(home) == {f"policy {POLICY}"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.evidence.stills import error_stills
+from sopilot_assets.people.export import export_person
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.alignments import align_videos
 from sopilot_assets.stations.clip_embeddings import embed_videos
@@ -121,6 +123,19 @@ def test_pictures_of_errors_go_out_covered_unless_told(
     for number, content in enumerate(stills.values()):
         (tmp_path / f"{number}.jpg").write_bytes(content)
         assert is_plain(np.asarray(Image.open(tmp_path / f"{number}.jpg"))) == covered
+
+
+def test_a_person_gets_their_own_recording_without_what_the_task_masks(home: Home, tmp_path: Path) -> None:
+    person = str(recording(home).person)
+    for masked in (False, True):
+        if masked:
+            mask(home)
+        export_person(home, person, tmp_path / "all.zip")
+        with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+            (name,) = [name for name in archive.namelist() if "/videos/" in name]
+            path = Path(archive.extract(name, tmp_path / "out"))
+        chunks = frames_at(path, read_index(path), np.array([0.5]), short_side=120)
+        assert is_plain(next(iter(chunks)).images[0]) == masked
 
 
 def test_what_is_judged_is_the_same_to_the_byte(embedded_original: Home, tmp_path: Path) -> None:

@@ -118,8 +118,8 @@ def test_a_mark_counts_over_steps_csv_makes_scores_stale_and_one_update_brings_a
     assert steps_now(scored, key) == moved(before, 0.4)
     assert inputs(scored).fingerprint != was
     assert set(stale_scores(scored)["why"]) == {"reference"}
-    tasks, registry = find_tasks(scored.root).tasks, Registry.read(scored)
-    assert list(outdated_by_golds(scored, tasks, task_inputs(scored, tasks, registry), registry)) == [TASK]
+    tasks = find_tasks(scored.root).tasks
+    assert list(outdated_by_golds(scored, tasks, task_inputs(scored, tasks))) == [TASK]
     assert is_outdated(scored, key)
     bring_up_to_date(scored)
     assert stale_scores(scored).empty

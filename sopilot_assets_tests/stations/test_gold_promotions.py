@@ -122,8 +122,8 @@ def test_a_promoted_recording_is_a_gold_in_reference_and_scores(scored: Home) ->
     assert event is not None
     assert [step.step for step in event.steps] == list(load_task(scored.tasks / f"{TASK}.yaml").step_ids)  # type: ignore[attr-defined]
     assert set(stale_scores(scored)["key"]) == set(before)
-    tasks, registry = find_tasks(scored.root).tasks, Registry.read(scored)
-    found = outdated_by_golds(scored, tasks, task_inputs(scored, tasks, registry), registry)
+    tasks = find_tasks(scored.root).tasks
+    found = outdated_by_golds(scored, tasks, task_inputs(scored, tasks))
     assert list(found) == [TASK]
 
     bring_up_to_date(scored)

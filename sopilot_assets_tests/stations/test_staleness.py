@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sopilot_assets.capture.ledgers import VIDEO_COLUMNS, videos_ledger
-from sopilot_assets.capture.registry import Registry
 from sopilot_assets.reference.ledger import reference_states
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.gold_inputs import reference_problems, task_inputs
@@ -162,8 +161,8 @@ def test_one_update_brings_everything_to_rest_whatever_was_edited(
             EDITS[name](home, number)
         bring_up_to_date(home)
         assert stale_scores(home).empty, edits
-        tasks, registry = find_tasks(home.root).tasks, Registry.read(home)
-        assert outdated_by_golds(home, tasks, task_inputs(home, tasks, registry), registry) == {}
+        tasks = find_tasks(home.root).tasks
+        assert outdated_by_golds(home, tasks, task_inputs(home, tasks)) == {}
 
 
 ALL_OF_IT = {"reference"}

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from sopilot_assets.capture.promotions import promotions_ledger
-from sopilot_assets.capture.registry import Registry, find_recordings
+from sopilot_assets.capture.registry import file_names, find_key
 from sopilot_assets.defs.partitions import NO_PARTITION_OF
 from sopilot_assets.defs.publish import in_ledger, rows_in
 from sopilot_assets.defs.recordings.scores import scores
@@ -48,8 +48,8 @@ def gold_promotions(
     context: dg.AssetExecutionContext, config: PromotionOrder, home: HomeResource, clock: ClockResource
 ) -> dg.MaterializeResult[None]:
     """An event in the ledger ``promotions``; refused with the reason where the recording cannot be a gold."""
-    known = {str(key): one for key, one in Registry.read(home.home).recordings.items()}
-    key = PartitionKey.parse(find_recordings(known, [config.recording])[0])
+    names = file_names(home.home)
+    key = PartitionKey.parse(find_key(config.recording, names))
     who, why, at, run_id = config.by, config.reason, clock.now(), context.run.run_id
     if config.change == "demote":
         event = demote_recording(home.home, key, who=who, why=why, at=at, run_id=run_id)
@@ -59,7 +59,7 @@ def gold_promotions(
     return dg.MaterializeResult(
         metadata={
             "key": str(key),
-            "file": known[str(key)].original_name,
+            "file": names[str(key)],
             "change": config.change if event else "none: it is so already",
             "by": config.by,
             "reason": config.reason,

@@ -8,7 +8,6 @@ from typing import Final
 
 import dagster as dg
 
-from sopilot_assets.capture.registry import Registry
 from sopilot_assets.defs.recordings.jobs import rescore_stale
 from sopilot_assets.defs.recordings.pending import SCORE_NEW
 from sopilot_assets.defs.recordings.score_updates import score_updates
@@ -41,11 +40,10 @@ def golds_sensor(
     """One tick."""
     now_s = clock.now().timestamp()
     tasks = find_tasks(home.home.root).tasks
-    registry = Registry.read(home.home)
-    inputs = task_inputs(home.home, tasks, registry)
+    inputs = task_inputs(home.home, tasks)
     remarks = gold_remarks(home.home, inputs)
     seen = _seen(context.cursor)
-    changed = outdated_by_golds(home.home, tasks, inputs, registry)
+    changed = outdated_by_golds(home.home, tasks, inputs)
     since = {
         task_id: (state, seen[task_id][1] if seen.get(task_id, ("",))[0] == state else now_s)
         for task_id, state in changed.items()

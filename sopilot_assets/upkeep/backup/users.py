@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import psutil
 
+from sopilot_assets.store.home import DEFAULT_HOME, HOME_VARIABLE
+
 _DAGSTER_HOME: Final = "DAGSTER_HOME"
+_PROGRAM: Final = "sopilot"
 
 
 def users_of(home: Path) -> list[str]:
-    """The processes that have files of the home open or run Dagster for it, as ``name (pid)``; this process
-    and those that started it do not count.
+    """The processes that have files of the home open, or run this program or Dagster for it, as ``name
+    (pid)``; this process and those that started it do not count.
     """
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     return [
@@ -29,7 +34,18 @@ def _works_in(process: psutil.Process, home: Path) -> bool:
     with suppress(psutil.Error, OSError):
         if any(Path(file.path).is_relative_to(home) for file in process.open_files()):
             return True
-        folder = process.environ().get(_DAGSTER_HOME)
-        runs_dagster = any("dagster" in Path(word).name for word in process.cmdline())
-        return bool(folder) and runs_dagster and Path(str(folder)).resolve().is_relative_to(home)
+        folder, words = process.environ().get(_DAGSTER_HOME), process.cmdline()
+        runs_dagster = any("dagster" in Path(word).name for word in words)
+        if folder and runs_dagster and Path(folder).resolve().is_relative_to(home):
+            return True
+        # the desk opens files only while it answers
+        return _PROGRAM in {Path(word).name for word in words[:2]} and _named(process, words) == home
     return False
+
+
+def _named(process: psutil.Process, words: Sequence[str]) -> Path:
+    """The home that a command line of this program means."""
+    options = [word.removeprefix("--home=") for word in words if word.startswith("--home=")]
+    options += [value for word, value in pairwise(words) if word == "--home"]
+    named = options[-1] if options else process.environ().get(HOME_VARIABLE) or DEFAULT_HOME
+    return Path(process.cwd(), named).resolve()
