@@ -102,19 +102,10 @@ def _own_recordings(root: Path) -> Home:
 
 def _measure(way: Way, source: Home, scratch: Path, options: argparse.Namespace) -> dict[str, object]:
     root = scratch / way.name.replace(" ", "_")
+    _rescored(way, copied_home(source, scratch / f"{root.name}_few", recordings=2 * GOLDS, golds=GOLDS))
     home = copied_home(source, root, recordings=options.recordings, golds=GOLDS, scored=True)
-    command = [sys.executable, str(way.code / "benchmarks/_rescoring_run.py"), str(root)]
-    command += ["--processes", str(way.processes)]
-    command += ["--stock-events"] * way.stock_events + ["--profile"] * options.profile
     cpu_s = _cpu_s()
-    ended = subprocess.run(
-        command,
-        env={**os.environ, "PYTHONPATH": str(way.code)},
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    found = json.loads(ended.stdout.splitlines()[-1])
+    found = _rescored(way, home, *["--profile"] * options.profile)
     print(f"{way.name}: {found['wall']:.1f} s, load now {os.getloadavg()[0]:.1f}", flush=True)
     found["cpu"], cpu_s = _cpu_s() - cpu_s, _cpu_s()
     found["pages"] = _pages(home)
@@ -126,6 +117,15 @@ def _measure(way: Way, source: Home, scratch: Path, options: argparse.Namespace)
         print(found["profile"])
     subprocess.run(["rm", "-rf", str(root)], check=True)
     return found
+
+
+def _rescored(way: Way, home: Home, *words: str) -> dict[str, object]:
+    """What one way says of rescoring a home. A few come first: code that was never run here is compiled."""
+    command = [sys.executable, str(way.code / "benchmarks/_rescoring_run.py"), str(home.root)]
+    command += ["--processes", str(way.processes), *["--stock-events"] * way.stock_events, *words]
+    environment = {**os.environ, "PYTHONPATH": str(way.code)}
+    ended = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return dict(json.loads(ended.stdout.splitlines()[-1]))
 
 
 def _pages(home: Home) -> int:
