@@ -204,16 +204,15 @@ def _reasons_of_each(home: Home, alike: _Alike, now: _Now) -> Iterator[tuple[str
     now, by reason.
     """
     shared = _reasons(alike, now)
-    if alike.row is None or alike.as_known:
-        known: Mapping[str, tuple[str, str]] = {}
-    else:
+    known: Mapping[str, tuple[str, str]] = {}
+    if alike.row is not None and not alike.as_known:
         known = _otherwise_known(home, alike.keys)
-    for key in alike.keys:
-        reasons = {**shared, "recording": known[key]} if key in known else shared
+    if not (shared or known):
+        shared = _times_reason(alike)
+    for key in alike.keys if shared or known else ():
+        reasons = {**shared, "recording": known[key]} if key in known else shared or _times_reason(alike)
         if reasons:
             yield key, reasons
-        elif late := _times_reason(alike):
-            yield key, late
 
 
 def _otherwise_known(home: Home, keys: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -7,7 +7,11 @@ import re
 from sopilot_assets.desk.accounts import Account, list_accounts, try_password
 from sopilot_assets.desk.log import Doer, LogEvent, last_entries
 from sopilot_assets.desk.roles import Role
+from sopilot_assets.settings import settings_path
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import publish_text
+from sopilot_assets.tasks import Step, new_task
+from sopilot_assets.tasks.history import task_file
 from sopilot_assets_tests.desk.conftest import NOW, PASSWORD, signed_in, visitor
 
 NEW = "the lamp is red on Sundays"
@@ -86,3 +90,21 @@ def test_what_cannot_be_done_says_why_in_the_persons_language(home: Home) -> Non
 def test_the_desk_and_dagster_lead_to_each_other_for_who_works_with_both(home: Home) -> None:
     assert "http://127.0.0.1:3000" in signed_in(home).get("/").text
     assert "http://127.0.0.1:3000" not in signed_in(home, "ben", Role.TRAINEE).get("/").text
+
+
+def test_everybody_reads_why_they_are_filmed(home: Home) -> None:
+    words = "privacy: {purpose: Training on line 3, legal_basis: Agreement 7, contact: hr@example.org}\n"
+    publish_text(settings_path(home), words)
+    new_task(home.root, "tea", name="Tea", steps=[Step(id="boil", name="Boil")])
+    source = task_file(home, "tea")
+    text = source.read_text("utf-8").replace("  purpose: null ", "  purpose: 'Audit <b>of tea</b>' ")
+    publish_text(source, text.replace("keep_videos_days: null", "keep_videos_days: 30"))
+    browser = signed_in(home)
+    account = browser.get("/account").text
+    for told in ("Purpose of filming", "Training on line 3", "Agreement 7", "hr@example.org"):
+        assert told in account
+    upload = browser.get("/upload").text
+    assert "Audit &lt;b&gt;of tea&lt;/b&gt;" in upload
+    assert "for 30 days after the last decision" in upload
+    publish_text(settings_path(home), "privacy: {}\n")
+    assert "Purpose of filming" not in browser.get("/account").text

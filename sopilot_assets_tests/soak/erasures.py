@@ -52,12 +52,15 @@ class Found:
 
 @dataclass(frozen=True)
 class Scene:
-    """The home before: who is erased, what has to be gone, and the rows that have to stay."""
+    """The home before: who is erased, what has to be gone (names of files may stay in tables that a study or
+    a signature holds), and the rows that have to stay.
+    """
 
     folder: Path
     person: str
     keys: frozenset[str]
     traces: Traces
+    names: Traces
     others: tuple[str, ...]
 
     @property
@@ -78,8 +81,8 @@ def build(folder: Path, runner: Runner, *, people: int) -> Scene:
     one = chosen(home, shown)
     own = [other for other in Registry.read(home).recordings.values() if other.person == one.person]
     keys = frozenset(str(other.key) for other in own)
-    traces = traces_of(home, keys, [other.original_name for other in own])
-    return Scene(folder, str(one.person), keys, traces, rows_but(home, keys))
+    names = Traces(frozenset(), frozenset(), tuple(other.original_name.encode() for other in own))
+    return Scene(folder, str(one.person), keys, traces_of(home, keys, ()), names, rows_but(home, keys))
 
 
 def chosen(home: Home, shown: list[str]) -> Recording:
@@ -138,6 +141,10 @@ def wrong(scene: Scene, place: Path) -> Iterator[str]:
     if not done(home):
         yield "the erasure is not done"
     yield from scene.traces.left_in(place / "home")
+    held = (".csv", ".zip: 1 pieces")
+    for one in scene.names.left_in(place / "home"):
+        if not (one.startswith(("studies/", "dossiers/")) and any(end in one for end in held)):
+            yield one
     if rows_but(home, scene.keys) != scene.others:
         yield "scores of others changed"
     for path in sorted(Path(str(home.dossiers)).glob("*/*/dossier.json")):

@@ -125,7 +125,7 @@ class Upgrading:
         """Enter what is wrong with the home."""
         copy = self.home.with_name("copy")
         shutil.copytree(self.home, copy)
-        self.swept += sweep_unfinished(copy, older_than_s=-math.inf, now_s=0)
+        self.swept = sweep_unfinished(copy, older_than_s=-math.inf, now_s=0)  # they stay in the home
         told = ledgers(Situation(Home.at(copy), datetime.now(UTC), {})).conditions
         faults = [*torn_databases(copy), *(one.what for one in told)]
         if state == "neither" or (wanted is not None and state != wanted):

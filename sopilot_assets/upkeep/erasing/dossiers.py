@@ -12,6 +12,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
+from html import escape
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,7 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, only_writer, publish_bytes
 from sopilot_assets.store.shared import withdraw
 from sopilot_assets.upkeep.erasing.plan import ErasurePlan
+from sopilot_assets.upkeep.erasing.texts import NamesInText
 
 _NOTHING: Final = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 """A picture of one transparent pixel."""
@@ -54,7 +56,7 @@ def erase_in_dossier(home: Home, folder: Path, plan: ErasurePlan) -> int:
     """
     with only_writer(folder.with_name(".lock")):
         recordings, removed = _told(folder, plan)
-        page = _page_without(folder, removed)
+        page = _page_without(folder, removed, plan)
         hashes = (_stated(folder)[PAGE], sha256(page))
         data = erased_document(recordings, removed, page=None if hashes[0] == hashes[1] else hashes)
         key = _key_of(home, folder)
@@ -111,12 +113,14 @@ def _gold_stills(folder: Path, plan: ErasurePlan) -> set[str]:
     return {name for name in _stated(folder) if name.startswith(ERASABLE) and _OF_GOLD.search(name)}
 
 
-def _page_without(folder: Path, removed: Mapping[str, str]) -> bytes:
-    """The page of the dossier without the pictures that are removed, which it holds as text."""
+def _page_without(folder: Path, removed: Mapping[str, str], plan: ErasurePlan) -> bytes:
+    """The page of the dossier without the pictures that are removed, which it holds as text, and without the
+    names of files; these stay in the signed rows.
+    """
     page = (folder / PAGE).read_bytes().decode("utf-8")
     for data in _still_there(folder, removed):
         page = page.replace(f"data:image/jpeg;base64,{base64.b64encode(data).decode()}", _NOTHING)
-    return page.encode("utf-8")
+    return NamesInText(list(map(escape, plan.names))).removed(page).encode("utf-8")
 
 
 def _still_there(folder: Path, removed: Mapping[str, str]) -> Iterator[bytes]:
