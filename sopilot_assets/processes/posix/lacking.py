@@ -14,7 +14,7 @@ class _Lacking:
     def __getattr__(self, name: str) -> NoReturn:
         raise ConfigError(
             f"this needs POSIX: expected {name} of the operating system, which {sys.platform} does not have. "
-            "A home can be read here; for all else use WSL 2 or a container."
+            "A home can be read here; for all else use WSL 2 or a container (docs/windows.md)."
         )
 
 
