@@ -210,7 +210,7 @@ class Trial:
 
         def stop() -> None:
             until("a run is at work", self._runs, 120)
-            self.machine.run("systemctl", "stop", "sopilot.target")
+            self.machine.run("systemctl", "stop", "sopilot*")
             if left := self._processes():
                 raise Wrong(f"expected no process, found {left}")
             self.machine.run("systemctl", "start", "sopilot.target", *SERVICES)
