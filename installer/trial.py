@@ -213,8 +213,7 @@ class Trial:
         def stop() -> None:
             until("a run is at work", self._runs, 120)
             self.machine.run("systemctl", "stop", "sopilot*")
-            if left := self._processes():
-                raise Wrong(f"expected no process, found {left}")
+            until("no process is left", lambda: not self._processes(), 120)
             self.machine.run("systemctl", "start", "sopilot.target", *SERVICES)
 
         return self._scored_after(stop, 1)
@@ -258,7 +257,7 @@ class Trial:
         before = self.machine.run("sh", "-c", f"cd {HOME} && ls")
         self.machine.run(SOPILOT, "service", "uninstall")
         left = self.machine.run("sh", "-c", "ls -d /etc/systemd/system/*sopilot* /etc/*/sopilot* || true")
-        left += " ".join(self._processes())
+        until("no process is left", lambda: not self._processes(), 120)
         if "sopilot" in left:
             raise Wrong(f"expected nothing of it, found {left}")
         if self.machine.run("sh", "-c", f"cd {HOME} && ls") != before:

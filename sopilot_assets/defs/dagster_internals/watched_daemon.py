@@ -63,6 +63,7 @@ def serve(home: Home) -> None:
             _serve(instance, home)
             if not goes_on.expected:
                 end_runs(instance)
+                _end_children()
     finally:
         note_end(held)
         os.close(held)
@@ -84,6 +85,13 @@ def end_runs(instance: DagsterInstance, *, left_alone_s: float = LEFT_ALONE_S) -
         _kill(pid)
     _wait(instance, _GONE_S)
     return len(late)
+
+
+def _end_children() -> None:
+    """End what this process started and what is left: code servers, which wait for half a minute."""
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
 
 
 def _kill(pid: int) -> None:
