@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+import psutil
 from dagster import DagsterInstance
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon.controller import daemon_controller_from_instance
@@ -37,7 +38,7 @@ PATIENCE_S: Final = 900.0
 is asked, for up to a minute each, or while a backfill is cut into runs.
 """
 LEFT_ALONE_S: Final = 60.0
-ASKED_S: Final = 30.0
+_GONE_S: Final = 30.0
 _POLL_S: Final = 0.2
 _LOG: Final = logging.getLogger("dagster.daemon")
 
@@ -62,27 +63,44 @@ def serve(home: Home) -> None:
             _serve(instance, home)
             if not goes_on.expected:
                 end_runs(instance)
+                _end_children()
     finally:
         note_end(held)
         os.close(held)
 
 
-def end_runs(
-    instance: DagsterInstance, *, left_alone_s: float = LEFT_ALONE_S, asked_s: float = ASKED_S
-) -> int:
-    """Let the runs at work on this machine end by themselves, then interrupt those that have not: these are
-    started again by the next daemon and go on with what is missing. Returns how many were interrupted.
+def end_runs(instance: DagsterInstance, *, left_alone_s: float = LEFT_ALONE_S) -> int:
+    """Let the runs at work on this machine end by themselves, then end those that have not, with all that
+    they started. Returns how many that were.
+
+    They are killed, not asked: a run whose process is gone is started again by the next daemon and goes on
+    with what is missing, while an interruption may come out of a step as an error, which is not tried again.
     """
     at_work = len(processes_at_work(instance))
     if at_work:
         _LOG.info("%d runs are at work; they have %.0f s to end by themselves", at_work, left_alone_s)
     late = _wait(instance, left_alone_s)
     for pid in late:
-        _LOG.warning("process %d of a run is interrupted; the run is started again later", pid)
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-    _wait(instance, asked_s)
+        _LOG.warning("process %d of a run is ended; the run is started again later", pid)
+        _kill(pid)
+    _wait(instance, _GONE_S)
     return len(late)
+
+
+def _end_children() -> None:
+    """End what this process started and what is left: code servers, which wait for half a minute."""
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+
+
+def _kill(pid: int) -> None:
+    """End a process and all that it started."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
 
 
 @dataclass(slots=True)
