@@ -97,7 +97,7 @@ class Upgrading:
                 command = REVERT if command is RUN else RUN
             if not (command is REVERT and state == "old"):
                 self.runner.finish(self.home, command)
-        wanted = "new" if command is RUN else "old"
+        wanted: State = "new" if command is RUN else "old"
         self._look(f"after {command.name}", self._state(), wanted)
 
     def _wait_for_exchange(self) -> None:
@@ -139,7 +139,7 @@ class Upgrading:
 
     def table(self) -> str:
         """The kills and what the home was after each, in Markdown."""
-        states = ("old", "on its way", "new", "neither")
+        states: tuple[State, ...] = ("old", "on its way", "new", "neither")
         lines = [f"| killed | moment | {' | '.join(states)} |", "|---|---|---|---|---|---|"]
         for command, moment in sorted({(command, moment) for command, moment, _ in self.kills}):
             counts = " | ".join(str(self.kills[command, moment, state]) for state in states)

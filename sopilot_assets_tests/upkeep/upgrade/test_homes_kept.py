@@ -115,4 +115,4 @@ def test_the_desk_shows_its_recordings(home: Home) -> None:
     key = next(key for key in written(local_path(home.root)) if key.endswith(alignment.stem))
     desk = signed_in(home)
     assert key in desk.get("/recordings").text
-    assert written(local_path(home.root))[key][2] in html.unescape(desk.get(f"/recordings/{key}").text)
+    assert str(written(local_path(home.root))[key][2]) in html.unescape(desk.get(f"/recordings/{key}").text)
