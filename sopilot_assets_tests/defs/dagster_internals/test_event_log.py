@@ -12,6 +12,7 @@ from typing import Final
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from sopilot_assets.defs.dagster_internals.event_log import (
     BATCH_SIZE_VARIABLE,
@@ -171,3 +172,14 @@ def test_a_killed_writer_leaves_whole_batches(tmp_path: Path, wait_s: float) -> 
             counts.append(len(keys))
     assert all(count % 50 == 0 for count in counts)
     assert counts == sorted(counts, reverse=True)
+
+
+def test_partitions_are_those_that_dagsters_own_log_says_in_their_order(tmp_path: Path) -> None:
+    ours = BatchedEventLog(str(tmp_path))
+    for names in (["b", "a", "d"], ["c"]):
+        ours.add_dynamic_partitions("video", names)
+    ours.add_dynamic_partitions("study", ["spring"])
+    ours.delete_dynamic_partition("video", "a")
+    assert ours.get_dynamic_partitions("video") == ["b", "d", "c"]
+    for name in ("video", "study", "none"):
+        assert ours.get_dynamic_partitions(name) == SqliteEventLogStorage.get_dynamic_partitions(ours, name)
