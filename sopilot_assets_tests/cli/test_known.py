@@ -23,6 +23,7 @@ COMMANDS: dict[str, Any] = {
 MAKE_A_HOME = {
     *("home init", "home doctor", "demo run", "backup restore"),
     *("task create", "key create", "legacy import", "desk serve", "desk user add"),
+    "service install",
 }
 """Commands that make a home where none is, and doctor, which says so itself."""
 NEW_NAMES = {"task create": "task", "study create": "study", "legacy compare": "task"}

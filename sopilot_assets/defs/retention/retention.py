@@ -2,10 +2,11 @@
 
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.defs.dagster_internals.old_runs import (
     empty_logs,
     old_runs,
@@ -18,44 +19,49 @@ from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import TWO_HOURS_S, due_after, work_tags
 from sopilot_assets.settings import RetentionSettings, load_settings
 from sopilot_assets.store.home import Home
-from sopilot_assets.upkeep.erasing.erase import finish_erasures
-from sopilot_assets.upkeep.retention import Expired, remove_expired_files
+
+if TYPE_CHECKING:
+    from sopilot_assets.upkeep.retention import Expired
+
+with at_first_use():  # what somebody still has to look at is asked of the evidence, which computes
+    from sopilot_assets.upkeep import retention as over_time
+    from sopilot_assets.upkeep.erasing import erase
 
 EVERY_NIGHT: Final = "40 2 * * *"
 
 
 def remove_expired(
     home: Home, instance: dg.DagsterInstance, *, now: datetime, dry_run: bool = False, run_id: str = ""
-) -> list[Expired]:
+) -> list["Expired"]:
     """Remove what is over its time: runs, logs, proxies, unfinished files, videos of trainees; end erasures
     that were begun; and merge ledgers. ``run_id`` is the run that does it.
     """
     limits = load_settings(home).retention
     if not dry_run:
         working = unfinished_runs(instance, but=run_id)
-        finish_erasures(home, clock=lambda: now, run_id=f"erase-{now:%Y%m%dT%H%M%S}", working=working)
+        erase.finish_erasures(home, clock=lambda: now, run_id=f"erase-{now:%Y%m%dT%H%M%S}", working=working)
     return [
         *_expired_runs(instance, limits, now=now, dry_run=dry_run),
-        *remove_expired_files(home, limits, now_s=now.timestamp(), dry_run=dry_run),
+        *over_time.remove_expired_files(home, limits, now_s=now.timestamp(), dry_run=dry_run),
     ]
 
 
 def _expired_runs(
     instance: dg.DagsterInstance, limits: RetentionSettings, *, now: datetime, dry_run: bool
-) -> list[Expired]:
+) -> list["Expired"]:
     old = old_runs(instance, before=now - timedelta(days=limits.finished_runs_days))
     quiet = old_runs(instance, before=now - timedelta(days=limits.event_logs_days)).needed
     freed = (run_bytes if dry_run else remove_runs)(instance, old.removable)
     emptied, emptied_bytes = (len(quiet), 0) if dry_run else empty_logs(instance, quiet)
     return [
-        Expired(
+        over_time.Expired(
             "finished runs",
             len(old.removable),
             freed,
             len(old.needed),
             f"older than {limits.finished_runs_days} days, unless they made the newest state of something",
         ),
-        Expired(
+        over_time.Expired(
             "logs of runs that stay",
             emptied,
             emptied_bytes,
@@ -80,7 +86,7 @@ def _expired_runs(
 )
 def retention(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
     """What one night removes."""
-    expired = remove_expired(home.home, context.instance, now=clock.now(), run_id=context.run_id)
+    expired = remove_expired(home.home, context.instance, now=clock.now(), run_id=context.run.run_id)
     rows = [asdict(one) for one in expired]
     freed = sum(one.freed_bytes for one in expired)
     context.add_output_metadata({"tidied": table(rows, columns=tuple(rows[0])), "freed_bytes": freed})

@@ -62,6 +62,10 @@ LOOK_AT = {
         "look what `dagster instance migrate` does, and how an instance's settings are checked; until then "
         "`sopilot upgrade` cannot be run."
     ),
+    "watched_daemon": (
+        "look what the command `dagster-daemon run` does; `sopilot service run` does the same, and gives "
+        "signs of life."
+    ),
     "run_process": (
         "look what the command `dagster api execute_run` does; the process of a run does the same."
     ),
@@ -192,6 +196,17 @@ PARAMETERS = {
         ],
         "dagster._core.storage.sql.get_alembic_config": ["dunder_file", "config_path", "script_location"],
         "dagster._core.instance.instance.DagsterInstance.upgrade": ["self", "print_fn"],
+    },
+    "watched_daemon": {
+        "dagster._daemon.controller.daemon_controller_from_instance": [
+            *(
+                "instance",
+                "workspace_load_target",
+                "heartbeat_interval_seconds",
+                "heartbeat_tolerance_seconds",
+            ),
+            *("gen_daemons", "error_interval_seconds", "code_server_log_level", "log_level", "log_format"),
+        ],
     },
     "run_process": {
         "dagster._cli.api._execute_run_command_body": [
