@@ -339,10 +339,12 @@ def test_a_run_of_a_command_is_found_dead_by_its_tag(office: Office, alive: bool
             process.kill()
             process.wait()
         run = create_run_for_test(office.instance, "rescore_stale", tags={PROCESS_TAG: tag})
-        found = LocalRunLauncher().check_run_worker_health(run)
+        launcher = LocalRunLauncher()
+        launcher.register_instance(office.instance)
+        found = launcher.check_run_worker_health(run)
         assert found.status is (WorkerStatus.RUNNING if alive else WorkerStatus.FAILED)
         elsewhere = create_run_for_test(
             office.instance, "rescore_stale", tags={PROCESS_TAG: f"other:{tag.partition(':')[2]}"}
         )
-        assert LocalRunLauncher().check_run_worker_health(elsewhere).status is WorkerStatus.RUNNING
+        assert launcher.check_run_worker_health(elsewhere).status is WorkerStatus.RUNNING
         process.kill()
