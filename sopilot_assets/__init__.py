@@ -1,3 +1,3 @@
 """Scores recorded work against a standard operating procedure, as partitioned Dagster assets."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
