@@ -28,7 +28,7 @@ SOPILOT: Final = "/opt/sopilot/bin/sopilot"
 SERVICES: Final = ("sopilot-daemon.service", "sopilot-web.service", "sopilot-desk.service")
 DROP: Final = f"{HOME}/capture/filter_change/trainee/site_a"
 PACKAGES: Final = (
-    *("systemd", "systemd-sysv", "libpam-systemd", "dbus-user-session"),
+    *("systemd", "systemd-sysv", "dbus", "libpam-systemd", "dbus-user-session"),
     *("python3", "python3-venv", "openssh-client", "procps", "iproute2"),
 )
 EXPOSED_MAX: Final = 4.0
