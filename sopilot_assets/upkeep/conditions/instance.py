@@ -28,7 +28,7 @@ from sopilot_assets.upkeep.setting_up import INSTANCE_FILE, SETTINGS, dagster_ho
 CAPTURE_SENSOR: Final = "capture_sensor"
 
 _START_LIMIT: Final = "start_timeout_seconds"
-_MAKE_DEV: Final = "make dev (for months without anybody: docs/operations.md#as-a-service)"
+_START: Final = "sudo sopilot service install (docs/services.md); to try things: make dev"
 
 
 def dagster_settings(asked: Situation) -> Answer:
@@ -78,7 +78,7 @@ def daemon(asked: Situation) -> Answer:
     silent_s = min((asked.now - one.at).total_seconds() for one in beats)
     if silent_s > asked.settings.limits.daemon_silent_minutes * 60:
         what = f"said nothing for {silent_s / 60:.0f} minutes: nothing happens by itself"
-        return Answer((warning("daemon", "", what, _MAKE_DEV),))
+        return Answer((warning("daemon", "", what, _START),))
     action = "mend what the message says; the code location is loaded again by itself"
     errors = sorted((one.daemon, one.error) for one in beats if one.error)
     return found(
@@ -92,7 +92,7 @@ def _unseen(home: Home, unknown: bool) -> Condition:
     if unknown and has_records_elsewhere(home):
         what = "Dagster's storage is PostgreSQL, so daemon, queue and sensors are not looked at here"
         return warning("daemon", "", what, "look at Deployment > Daemons in the web page")
-    return warning("daemon", "", "was never started here: nothing happens by itself", _MAKE_DEV)
+    return warning("daemon", "", "was never started here: nothing happens by itself", _START)
 
 
 def has_records_elsewhere(home: Home) -> bool:
