@@ -124,7 +124,9 @@ def _rescored(way: Way, home: Home, *words: str) -> dict[str, object]:
     command = [sys.executable, str(way.code / "benchmarks/_rescoring_run.py"), str(home.root)]
     command += ["--processes", str(way.processes), *["--stock-events"] * way.stock_events, *words]
     environment = {**os.environ, "PYTHONPATH": str(way.code)}
-    ended = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    ended = subprocess.run(
+        command, cwd=way.code, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )
     return dict(json.loads(ended.stdout.splitlines()[-1]))
 
 
