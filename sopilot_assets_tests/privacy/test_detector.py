@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -43,3 +48,16 @@ def test_of_boxes_on_one_face_the_surest_counts_and_all_stay_within_the_picture(
     assert found[:, 4] == pytest.approx([0.9, 0.5])
     assert found[0, :4] == pytest.approx([0, 0, 14, 10])
     assert found[1, :4] == pytest.approx([18, 18, 30, 30])
+
+
+def test_what_runs_the_networks_sends_nothing_home(tmp_path: Path) -> None:
+    # where it takes itself for tested it sends nothing anyway; else the cache keeps what it is going to send
+    environment = {name: value for name, value in os.environ.items() if name != "CI" and "PYTEST" not in name}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    look = (
+        "import numpy as np; from sopilot_assets.privacy.detector import faces; "
+        "faces(np.zeros((64, 64, 3), np.uint8), at_least=1.0)"
+    )
+    subprocess.run([sys.executable, "-c", look], check=True, env=environment, timeout=120)
+    assert [path for path in tmp_path.rglob("*") if "onnxruntime" in str(path)] == []
