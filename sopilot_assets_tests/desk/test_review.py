@@ -285,11 +285,11 @@ def test_videos_come_in_ranges_once_they_are_made(unseen: Home) -> None:
 def test_where_the_task_masks_a_region_the_page_says_so_and_plays_a_copy(unseen: Home) -> None:
     one = of_role(unseen, "trainee")[0]
     browser = signed_in(unseen)
-    assert "are covered" not in browser.get(f"/recordings/{one.key}").text
+    assert "Grey covers faces" not in browser.get(f"/recordings/{one.key}").text
     path = local_path(unseen.tasks) / f"{one.task_id}.yaml"
     filled = "masked_regions: [{left: 0.8, top: 0, width: 0.2, height: 0.3}]"
     path.write_text(path.read_text("utf-8").replace("masked_regions: []", filled), "utf-8")
-    assert "are covered" in browser.get(f"/recordings/{one.key}").text
+    assert "Grey covers faces" in browser.get(f"/recordings/{one.key}").text
     browser.get(f"/media/{one.key}/state")
     played = browser.get(f"/media/{one.key}")
     assert played.headers["content-type"] == "video/mp4"
