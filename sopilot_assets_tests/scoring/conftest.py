@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from sopilot_assets.privacy.covering import UNCOVERED
+from sopilot_assets.reference.model import Reference, build_reference
 from sopilot_assets.scoring.result import Score
 from sopilot_assets.scoring.review import (
     deviation_stills,
     review_page,
 )
 from sopilot_assets.video.write import write_h264
+from sopilot_assets_tests.reference.made_up import STEP_IDS, gold
 from sopilot_assets_tests.scoring.review_pages import (
     GOLD,
     GOLD_STEPS,
@@ -24,6 +26,12 @@ from sopilot_assets_tests.scoring.review_pages import (
     make_alignment,
     make_score,
 )
+
+
+@pytest.fixture(scope="session")
+def reference() -> Reference:
+    """Two golds of four steps of five seconds each."""
+    return build_reference("job", STEP_IDS, [gold(number) for number in range(2)])
 
 
 @pytest.fixture(scope="session")

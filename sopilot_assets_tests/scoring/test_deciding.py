@@ -12,14 +12,13 @@ from sopilot_assets.alignment.calibration import Calibration
 from sopilot_assets.alignment.spans import Alignment, Alternative, Edit, EditKind, Span, SpanKind, Warp
 from sopilot_assets.capture.ledgers import VIDEO_COLUMNS
 from sopilot_assets.capture.registry import Recording
-from sopilot_assets.reference.model import Reference, build_reference
+from sopilot_assets.reference.model import Reference
 from sopilot_assets.scoring.ledger import COLUMNS, problem_row, score_row
 from sopilot_assets.scoring.limits import DecisionLimits
 from sopilot_assets.scoring.result import Cause, Decision, Score
 from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.scoring.verdict import verdict, verdict_of_row
 from sopilot_assets.segments import Segment
-from sopilot_assets_tests.reference.made_up import STEP_IDS, gold
 from sopilot_assets_tests.scoring.made_up import TASK, calibration, no_calibration
 
 LIMITS = DecisionLimits(fail=0.8, review=0.2, source="golds")
@@ -30,11 +29,6 @@ RECORDING = Recording.of(
     | {"task_id": "job", "role": "trainee", "video_id": "0123456789ab", "site": "site"}
     | {"original_name": "a.mp4"}
 )
-
-
-@pytest.fixture(scope="module")
-def reference() -> Reference:
-    return build_reference("job", STEP_IDS, [gold(number) for number in range(2)])
 
 
 def alignment(

@@ -7,20 +7,15 @@ from dataclasses import replace
 import pytest
 
 from sopilot_assets.alignment.spans import Edit, EditKind
-from sopilot_assets.reference.model import Reference, build_reference
+from sopilot_assets.reference.model import Reference
 from sopilot_assets.scoring.compared import Compared
 from sopilot_assets.scoring.deviations import PARTIAL_SHARE, counts_for, too_little_left
 from sopilot_assets.segments import Segment
-from sopilot_assets_tests.reference.made_up import STEP_IDS, gold
+from sopilot_assets_tests.reference.made_up import STEP_IDS
 from sopilot_assets_tests.scoring.edited import FROZEN, PARTIAL, alignment, edit
 from sopilot_assets_tests.scoring.made_up import TASK, calibration
 
 LAST = 3
-
-
-@pytest.fixture(scope="module")
-def reference() -> Reference:
-    return build_reference("job", STEP_IDS, [gold(number) for number in range(2)])
 
 
 def compared(reference: Reference, *edits: Edit, spread: float = 0.2) -> Compared:

@@ -41,12 +41,6 @@ from sopilot_assets_tests.scoring.edited import (
 )
 from sopilot_assets_tests.scoring.made_up import FLOOR, TASK, calibration, no_calibration
 
-
-@pytest.fixture(scope="module")
-def reference() -> Reference:
-    return build_reference("job", STEP_IDS, [gold(number) for number in range(2)])
-
-
 POSSIBLE = st.one_of(
     st.tuples(st.sampled_from([MISSING, WRONG, LONG]), st.tuples(st.integers(0, 3))),
     st.tuples(st.just(EXTRA), st.tuples(st.integers(0, 4))),

@@ -19,13 +19,13 @@ from sopilot_assets.alignment.spans import (
     EditKind,
     Vote,
 )
-from sopilot_assets.reference.model import Reference, build_reference
+from sopilot_assets.reference.model import Reference
 from sopilot_assets.scoring.result import Decision, GoldVote
 from sopilot_assets.scoring.score import score_alignment, score_points
 from sopilot_assets.scoring.verifiability import verifiability
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import DeviationType, Severity, Weights
-from sopilot_assets_tests.reference.made_up import STEP_IDS, gold
+from sopilot_assets_tests.reference.made_up import STEP_IDS
 from sopilot_assets_tests.scoring.edited import (
     CALIBRATED,
     CASES,
@@ -41,11 +41,6 @@ from sopilot_assets_tests.scoring.edited import (
     edit,
 )
 from sopilot_assets_tests.scoring.made_up import TASK, calibration, no_calibration
-
-
-@pytest.fixture(scope="module")
-def reference() -> Reference:
-    return build_reference("job", STEP_IDS, [gold(number) for number in range(2)])
 
 
 @pytest.mark.parametrize(

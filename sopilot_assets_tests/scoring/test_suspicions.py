@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-
 from sopilot_assets.alignment.spans import Alternative, Edit, EditKind
-from sopilot_assets.reference.model import Reference, build_reference
+from sopilot_assets.reference.model import Reference
 from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.segments import Segment
-from sopilot_assets_tests.reference.made_up import STEP_IDS, gold
 from sopilot_assets_tests.scoring.made_up import TASK, calibration
 from sopilot_assets_tests.scoring.test_deciding import alignment
 
 FIRST, SECOND = Segment(5.0, 7.0), Segment(15.0, 17.0)
 ADDED_FIRST, ADDED_LAST = (EditKind.EXTRA, (1,)), (EditKind.EXTRA, (3,))
-
-
-@pytest.fixture(scope="module")
-def reference() -> Reference:
-    return build_reference("job", STEP_IDS, [gold(number) for number in range(2)])
 
 
 def moments(reference: Reference, *others: Alternative) -> tuple[list[Segment], list[Segment]]:

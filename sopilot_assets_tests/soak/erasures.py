@@ -11,11 +11,9 @@ same to the byte. Exit code 1 where anything else is found.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,7 +31,7 @@ from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.upkeep.backup.routine import back_up
 from sopilot_assets.upkeep.chains import event_chains
 from sopilot_assets.upkeep.erasing.plan import saved_plans
-from sopilot_assets_tests.soak.killing import RECORDINGS_SEED, Runner, killed
+from sopilot_assets_tests.soak.killing import RECORDINGS_SEED, Runner, killed, say, working_folder
 from sopilot_assets_tests.soak.way import Command, commands, prepare
 from sopilot_assets_tests.upkeep.erasing.leftovers import Traces, traces_of
 
@@ -192,23 +190,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="an empty folder to work in (a temporary one)")
     asked = parser.parse_args()
-    memory = Path("/dev/shm")  # kill -9 leaves what was written, flushed or not: a disk would only be slower
-    place = asked.folder or Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
-    place.mkdir(parents=True, exist_ok=True)
+    place = working_folder(asked.folder)
     found = kill_erasures(place, people=asked.people, kills=asked.kills, seed=asked.seed, say=say)
-    latest = f"{min(found.kills):.2f} to {max(found.kills):.2f} s" if found.kills else "none"
-    say(f"{len(found.kills)} kills in {found.homes} homes, after {latest}. Faults: {len(found.faults)}")
+    after = f"{min(found.kills):.2f} to {max(found.kills):.2f} s" if found.kills else "none"
+    say(f"{len(found.kills)} kills in {found.homes} homes, after {after}. Faults: {len(found.faults)}")
     for one in found.faults[:40]:
         say(f"  {one}")
     if found.faults:
         sys.exit(f"The homes with faults are kept below {place}.")
     shutil.rmtree(place)
-
-
-def say(text: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

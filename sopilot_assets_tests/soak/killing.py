@@ -9,6 +9,7 @@ import random
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -193,3 +194,19 @@ def table(tally: Tally) -> str:
     )
     lines += ["", sums, *tally.faults]
     return "\n".join(lines)
+
+
+def working_folder(wanted: Path | None) -> Path:
+    """The folder to work in: ``wanted``, or a temporary one in memory where there is such a place. kill -9
+    leaves what was written, flushed or not, so that a disk would only be slower.
+    """
+    memory = Path("/dev/shm")
+    place = wanted or Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

@@ -10,13 +10,11 @@ is torn, or anything differs apart from ids and times.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
-from sopilot_assets_tests.soak.killing import kill_on_the_way, table
+from sopilot_assets_tests.soak.killing import kill_on_the_way, say, table, working_folder
 
 
 def main() -> None:
@@ -27,20 +25,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="an empty folder to work in (a temporary one)")
     asked = parser.parse_args()
-    memory = Path("/dev/shm")  # kill -9 leaves what was written, flushed or not: a disk would only be slower
-    place = asked.folder or Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
-    place.mkdir(parents=True, exist_ok=True)
+    place = working_folder(asked.folder)
     tally = kill_on_the_way(place, kills=asked.kills, each=asked.each, seed=asked.seed, say=say)
     say(table(tally))
     if tally.faults:
         sys.exit(f"The homes with faults are kept below {place}.")
     shutil.rmtree(place)
-
-
-def say(text: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

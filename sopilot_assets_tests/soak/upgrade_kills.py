@@ -33,7 +33,7 @@ from sopilot_assets.store.home_format import FORMAT_FILE, HOME_FORMAT, read_form
 from sopilot_assets.store.publish import publish_text, sweep_unfinished
 from sopilot_assets.upkeep.conditions.home import ledgers
 from sopilot_assets.upkeep.conditions.situation import Situation
-from sopilot_assets_tests.soak.killing import PRELOADED, Runner, killed
+from sopilot_assets_tests.soak.killing import PRELOADED, Runner, killed, say
 from sopilot_assets_tests.soak.same import torn_databases
 from sopilot_assets_tests.soak.way import Command
 from sopilot_assets_tests.upkeep.upgrade.conftest import OF_BEFORE
@@ -172,9 +172,8 @@ def main() -> None:
         upgrading = Upgrading.begin(Path(folder), asked.seed)
         while upgrading.kills.total() < asked.kills and not upgrading.faults:
             upgrading.turn()
-            sys.stdout.write(f"{upgrading.kills.total()} of {asked.kills} kills\n")
-            sys.stdout.flush()
-    sys.stdout.write(f"{upgrading.usual_s}\n\n{upgrading.table()}\n")
+            say(f"{upgrading.kills.total()} of {asked.kills} kills")
+    say(f"{upgrading.usual_s}\n\n{upgrading.table()}")
     sys.exit(bool(upgrading.faults))
 
 
