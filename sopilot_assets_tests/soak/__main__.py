@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from sopilot_assets_tests.soak.faults import FAULTS
-from sopilot_assets_tests.soak.kills import say
+from sopilot_assets_tests.soak.killing import say
 from sopilot_assets_tests.soak.report import report
 from sopilot_assets_tests.soak.run import Wanted, soak
 

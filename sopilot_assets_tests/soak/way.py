@@ -37,13 +37,7 @@ def commands(folder: Path) -> tuple[Command, ...]:
     """From intake to the dossier; ``folder`` holds the sheets that were filled in."""
     return (
         Command("intake", ("capture", "register")),
-        Command(
-            "score",
-            (
-                "score",
-                "run",
-            ),
-        ),
+        Command("score", ("score", "run")),
         *(
             Command(f"labels of {who}", ("label", "import", TASK, str(folder / f"{who}.csv")))
             for who in RATERS

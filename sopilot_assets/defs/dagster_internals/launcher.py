@@ -25,11 +25,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
 import psutil
-from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, EventLogEntry
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
@@ -56,6 +57,14 @@ CLOCK_TICK_S: Final = 1.0
 
 CANCEL_LOOK_S: Final = 2.0
 """How often what started a run looks whether it shall be cancelled."""
+
+_SAID_ONCE_AT_WORK: Final = {
+    DagsterEventType.RUN_START,
+    DagsterEventType.RUN_SUCCESS,
+    DagsterEventType.RUN_FAILURE,
+    DagsterEventType.RUN_CANCELING,
+    DagsterEventType.RUN_CANCELED,
+}
 
 _ELSEWHERE: Final = "The run's process is in another container; what started it there ends it."
 
@@ -172,15 +181,20 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         return _health(f" ({pid})", _noted(pid, run).is_alive())
 
     def _leave(self, run: DagsterRun) -> None:
-        """Leave a live process alone. Where it is at work, the run is no longer about to start, whatever the
-        second launch said.
+        """Leave a live process alone. The second launch said that the run is about to start; it is again what
+        was said of it last, and its process may say more meanwhile.
         """
         self._instance.report_engine_event("The run's process lives; it is not started a second time.", run)
-        begun = self._instance.all_logs(run.run_id, of_type=DagsterEventType.RUN_START)
-        now = self._instance.get_run_by_id(run.run_id)
-        if begun and now is not None and now.status is DagsterRunStatus.STARTING:
-            again = DagsterEvent(DagsterEventType.RUN_START.value, run.job_name)
-            self._instance.report_dagster_event(again, run.run_id)
+        taken: EventLogEntry | None = None
+        while (last := self._last_said(run.run_id)) is not None and last != taken:
+            said_at = datetime.fromtimestamp(last.timestamp, UTC)
+            self._instance.handle_run_event(run.run_id, last.get_dagster_event(), said_at)
+            taken = last
+
+    def _last_said(self, run_id: str) -> EventLogEntry | None:
+        """The last that was said of how far a run is, but for its launches."""
+        said = self._instance.all_logs(run_id, of_type=_SAID_ONCE_AT_WORK)
+        return said[-1] if said else None
 
     def _see_out(self, process: subprocess.Popen[bytes], run_id: str) -> None:
         """Wait for the process, and say how it ended where the run did not end before."""

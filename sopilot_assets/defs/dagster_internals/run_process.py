@@ -8,6 +8,7 @@ on while the run counts as lost and is started elsewhere.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import threading
@@ -34,6 +35,8 @@ def main(arguments: list[str]) -> int:
         os.set_inheritable(given.held, False)  # what the run starts shall not hold the file after it
     if given.worker is not None:
         threading.Thread(target=_end_with, args=(given.worker,), daemon=True).start()
+    # what Dagster imported stays; looking through it again took a fifth of the time in which a run starts
+    gc.freeze()
     with capture_interrupts(), DagsterInstance.get() as instance:
         return _execute_run_command_body(
             given.run_id, instance, write_stream_fn=lambda _: None, set_exit_code_on_failure=True

@@ -162,6 +162,17 @@ def test_a_run_that_is_launched_ten_times_has_one_process(place: Place) -> None:
     assert sum("not started a second time" in said for said in place.said(run_id)) == 9
 
 
+def test_a_launch_that_meets_a_run_at_its_very_end_leaves_it_ended(place: Place) -> None:
+    run_id = place.new_run()
+    held = take(place.folder / "running" / run_id)  # the process has said all, and is not yet gone
+    for said in (dg.DagsterEventType.RUN_START, dg.DagsterEventType.RUN_SUCCESS):
+        place.instance.report_dagster_event(dg.DagsterEvent(said.value, "working"), run_id)
+    place.launch(run_id)
+    os.close(held or 0)
+    assert place.run(run_id).status is SUCCESS
+    assert [said for said in place.said(run_id) if "not started a second time" in said]
+
+
 def test_a_code_server_that_is_stopped_during_a_launch_and_a_long_start_make_no_second_process(
     place: Place,
 ) -> None:
