@@ -13,8 +13,8 @@ from typer.main import get_group
 
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.cli.known import checked
-from sopilot_assets.cli.output import show_error
-from sopilot_assets.cli.renamed import renamed
+from sopilot_assets.cli.output import show_error, show_warning
+from sopilot_assets.cli.renamed import gone, new_words
 from sopilot_assets.errors import SopilotError
 
 with at_first_use():
@@ -157,11 +157,16 @@ class Commands(TyperGroup):
             self.add_command(LazyGroup(group))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The group that is meant; exit code 2, and the new name, for what had another one."""
+        """The group that is meant, also by an old name; exit code 2, and the new names, for an old group."""
         group = self.commands.get(args[0])
-        known = isinstance(group, LazyGroup) and args[1:2] in (["--help"], ["-h"])
-        if not known and not (isinstance(group, LazyGroup) and args[1:] and args[1] in group.commands):
-            said = renamed(args, self.commands)
+        verbs = [*group.commands, *_HELP] if isinstance(group, LazyGroup) else []
+        known = any(word in verbs for word in args[1:2])
+        if not known:
+            new = new_words(args)
+            if new is not None:
+                show_warning(f"`sopilot {' '.join(args)}` is now `sopilot {' '.join(new)}`.")
+                return super().resolve_command(ctx, new)
+            said = gone(args, self.commands)
             if said is not None:
                 show_error(said)
                 raise typer.Exit(2)

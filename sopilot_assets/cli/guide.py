@@ -20,8 +20,8 @@ one. `sopilot --help` lists the nouns, `sopilot NOUN --help` the verbs of one, `
 all options, with examples. Commands that show something take `--json`, most of them `--csv` too.
 
 `--home FOLDER` or the variable `SOPILOT_HOME` names the home; without them it is `./sopilot_home`. Exit
-codes: 0 done; 1 something is wrong, and the message says what to do; 2 mistyped, or an old name; 3 a person
-should look at what was found (`measure damage`, `study check`, `upgrade check`); 130 interrupted.
+codes: 0 done; 1 something is wrong, and the message says what to do; 2 mistyped; 3 a person should
+look at what was found (`measure damage`, `study check`, `upgrade check`); 130 interrupted.
 
 `sopilot --install-completion` makes the shell complete nouns, verbs and options at the tab key (bash, zsh,
 fish, PowerShell); open a new shell afterwards. `sopilot --show-completion` prints what it would install.
@@ -32,8 +32,8 @@ This page is made by `make commands`.
 _RENAMED = """\
 ## Old names
 
-What had another name once. An old name ends with exit code 2 and says the new one; what followed the old
-name follows the new one.
+What had another name once. An old name goes on working and says the new one on standard error; what followed
+the old name follows the new one.
 
 | before | now |
 |---|---|

@@ -1,4 +1,4 @@
-"""Commands that had another name once, and what they are called now."""
+"""Commands that had another name once, and what they are called now; the old names go on working."""
 
 from __future__ import annotations
 
@@ -61,16 +61,19 @@ NEW_NAMES: Final[Mapping[str, str]] = {
 """The new name of each command that has another one; what followed the old name follows the new one."""
 
 
-def renamed(words: Sequence[str], nouns: Collection[str]) -> str | None:
-    """What to say to a person who typed the old name of a command; None where the words begin with none.
+def new_words(words: Sequence[str]) -> list[str] | None:
+    """What a command line that begins with an old name is today; None where it begins with none."""
+    for count in (2, 1):
+        new = NEW_NAMES.get(" ".join(words[:count]))
+        if new is not None:
+            return [*new.split(), *words[count:]]
+    return None
+
+
+def gone(words: Sequence[str], nouns: Collection[str]) -> str | None:
+    """What to say to a person who typed an old group of commands; None where the words begin with none.
     ``nouns`` are those of today.
     """
-    for count in (2, 1):
-        old = " ".join(words[:count])
-        if old in NEW_NAMES:
-            rest = words[count:]
-            typed, now = " ".join((old, *rest)), " ".join((NEW_NAMES[old], *rest))
-            return f"`sopilot {typed}` is now `sopilot {now}`."
     inside = [new for old, new in NEW_NAMES.items() if words and old.startswith(f"{words[0]} ")]
     if not inside or words[0] in nouns:
         return None

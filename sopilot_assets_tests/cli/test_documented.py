@@ -188,11 +188,22 @@ def test_one_grammar_a_noun_then_a_verb() -> None:
 
 
 @pytest.mark.parametrize("old", NEW_NAMES)
-def test_an_old_name_is_refused_with_the_new_one(old: str) -> None:
-    result = CliRunner().invoke(app, ["--home", "x", *old.split(), "--task", "tea"])
-    assert result.exit_code == 2
-    assert f"`sopilot {old} --task tea` is now `sopilot {NEW_NAMES[old]} --task tea`." in result.stderr
-    assert tuple(NEW_NAMES[old].split()[:2]) in COMMANDS
+def test_an_old_name_does_what_the_new_one_does_and_says_it(old: str) -> None:
+    new = NEW_NAMES[old]
+    by_old, by_new = (CliRunner().invoke(app, [*name.split(), "--no-such"]) for name in (old, new))
+    assert tuple(new.split()[:2]) in COMMANDS
+    warning = f"Warning: `sopilot {old} --no-such` is now `sopilot {new} --no-such`.\n"
+    assert by_old.stderr == warning + by_new.stderr
+    assert (by_old.exit_code, by_old.stdout) == (by_new.exit_code, by_new.stdout) == (2, "")
+
+
+def test_a_script_from_before_gets_the_same_rows(tmp_path: Path) -> None:
+    sopilot(tmp_path, "home", "init")
+    by_old, by_new = (
+        CliRunner().invoke(app, ["--home", str(tmp_path), *words, "--json"])
+        for words in (["show", "scores"], ["score", "list"])
+    )
+    assert (by_old.exit_code, by_old.stdout) == (by_new.exit_code, by_new.stdout) == (0, "[]\n")
 
 
 @pytest.mark.parametrize("words", ["labels", "show", "labels --help", "show me"])
@@ -202,10 +213,10 @@ def test_an_old_group_names_what_was_in_it(words: str) -> None:
     assert f"`sopilot {words.split(maxsplit=1)[0]}` is gone" in result.stderr
 
 
-def test_an_old_name_without_anything_behind_it_is_refused_too() -> None:
-    result = CliRunner().invoke(app, ["score"])
-    assert (result.exit_code, result.stderr) == (2, "Error: `sopilot score` is now `sopilot score run`.\n")
-    assert CliRunner().invoke(app, ["score", "--help"]).exit_code == 0
+def test_help_of_a_noun_that_was_a_command_is_about_the_noun() -> None:
+    result = CliRunner().invoke(app, ["score", "--help"])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "sopilot score [OPTIONS] COMMAND" in result.stdout
 
 
 def test_a_slip_of_the_pen_is_no_old_name() -> None:
