@@ -49,8 +49,9 @@ LEAST_LOG_ODDS: Final[Mapping[EditKind, float]] = {
     EditKind.PARTIAL: 1.5,
 }
 """From which log-odds (nats) on an edit is reported. What takes long or is done instead of a step fails
-nobody and is reported from even odds on; what is missing or swapped from 1.6 to 1 on. Something added needs
-more, since a pause or a clumsy moment resembles it."""
+nobody and is reported from even odds on (where it is not critical, scores go by its own probability
+instead); what is missing or swapped from 1.6 to 1 on. Something added needs more, since a pause or a clumsy
+moment resembles it."""
 BEAM: Final = 6
 MAX_EDITS: Final = 3
 

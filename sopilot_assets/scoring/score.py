@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -17,12 +17,20 @@ from sopilot_assets.scoring.points import over_time_ratio, score_interval, score
 from sopilot_assets.scoring.procedure import other_work_probability
 from sopilot_assets.scoring.result import Decision, Deviation, Score, StepReading, Verifiability
 from sopilot_assets.scoring.severity import is_critical
-from sopilot_assets.scoring.suspicions import critical_share, suspicions
+from sopilot_assets.scoring.suspicions import besides, critical_share, suspicions
 from sopilot_assets.scoring.verifiability import verifiability
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 
 LEAST_CONFIDENCE: Final = 0.5
 """What is less likely than not is suspected, and not found."""
+LEAST_SHARE: Final[Mapping[DeviationType, float]] = {
+    DeviationType.WRONG_STEP: 0.3,
+    DeviationType.OVER_TIME: LEAST_CONFIDENCE,
+}
+"""How likely it has to be of one step by itself to be found: that something else was done instead, or that
+it took long, where neither is critical. Where a false finding costs as much as a missed one, what is likelier
+than half of the F1 that can be reached is worth reporting (Lipton et al. 2014): about .6 for wrong steps.
+"""
 
 
 def score_alignment(
@@ -39,8 +47,9 @@ def score_alignment(
     limits = limits or golds_limits(task)
     other_work = other_work_probability(alignment.fit, alignment.order_evidence)
     known = other_work <= 0.5 and calibration.held_out != "nothing"
-    found = _found(compared, known=known)
-    suspected = suspicions(compared, found) if other_work <= 0.5 else ()
+    likely = suspicions(compared) if other_work <= 0.5 else ()
+    found = _found(compared, likely, known=known)
+    suspected = besides(likely, found)
     share = critical_share(compared)
     seen = share if known else 0.0
     if seen >= limits.fail and not any(d.severity is Severity.CRITICAL for d in found):
@@ -81,20 +90,41 @@ def score_alignment(
     )
 
 
-def _found(compared: Compared, *, known: bool) -> list[Deviation]:
+def _found(compared: Compared, likely: Sequence[Deviation], *, known: bool) -> list[Deviation]:
     """The deviations that are certain enough; of a recording of something else only standstills."""
     found: list[Deviation] = []
+    together: list[Deviation] = []
     for edit in compared.alignment.edits:
         if edit.kind is EditKind.FROZEN:
             found += deviations_of(compared, edit)
-        elif edit.reported and known:
-            counted = counts_for(compared, edit.kind, edit.steps, edit.where)
-            found += [
-                replace(deviation, confidence=round(counted * deviation.confidence, 6))
-                for deviation in deviations_of(compared, edit)
-                if counted * deviation.confidence >= LEAST_CONFIDENCE
-            ]
-    return found
+            continue
+        counted = counts_for(compared, edit.kind, edit.steps, edit.where)
+        for deviation in deviations_of(compared, edit) if known else ():
+            confidence = round(counted * deviation.confidence, 6)
+            if _by_its_share(deviation):
+                together.append(deviation)
+            elif edit.reported and confidence >= LEAST_CONFIDENCE:
+                found.append(replace(deviation, confidence=confidence))
+    return [*found, *_likely_enough(likely, found, together)] if known else found
+
+
+def _by_its_share(deviation: Deviation) -> bool:
+    return deviation.type in LEAST_SHARE and deviation.severity is not Severity.CRITICAL
+
+
+def _likely_enough(
+    likely: Sequence[Deviation], found: Sequence[Deviation], together: Sequence[Deviation]
+) -> Iterator[Deviation]:
+    """Which of the ``likely`` deviations are found by their share of all explanations. What the best one has
+    goes ``together``; anything else must not contradict what was ``found`` at its step.
+    """
+    votes = {(deviation.type, deviation.step_ids): deviation.votes for deviation in together}
+    taken = {step for deviation in found for step in deviation.step_ids}
+    for deviation in likely:
+        if _by_its_share(deviation) and deviation.confidence >= LEAST_SHARE[deviation.type]:
+            place = deviation.type, deviation.step_ids
+            if place in votes or taken.isdisjoint(deviation.step_ids):
+                yield replace(deviation, votes=votes.get(place, ()))
 
 
 def _unverifiable(

@@ -22,8 +22,8 @@ _Edited: TypeAlias = tuple[EditKind, tuple[int, ...]]
 _Placed: TypeAlias = tuple[EditKind, tuple[int, ...], Segment]
 
 
-def suspicions(compared: Compared, found: Sequence[Deviation]) -> tuple[Deviation, ...]:
-    """The deviations that are at least `SUSPECTED` likely and not ``found``, the most likely first.
+def suspicions(compared: Compared) -> tuple[Deviation, ...]:
+    """The deviations that are at least `SUSPECTED` likely, the most likely first, found or not.
 
     The confidence of each is its share of the posterior mass of all explanations, and its place that in the
     most probable explanation that has it.
@@ -41,9 +41,13 @@ def suspicions(compared: Compared, found: Sequence[Deviation]) -> tuple[Deviatio
         for edited, share in shares.items()
         if share >= SUSPECTED
         for deviation in _as_deviations(compared, likeliest[edited], edited[1], share)
-        if not any(_is_the_same(deviation, other) for other in found)
     ]
     return tuple(sorted(suspected, key=lambda d: (-d.confidence, d.trainee, d.type, d.step_ids)))
+
+
+def besides(suspected: Sequence[Deviation], found: Sequence[Deviation]) -> tuple[Deviation, ...]:
+    """What is suspected and not ``found``."""
+    return tuple(d for d in suspected if not any(_is_the_same(d, other) for other in found))
 
 
 def _is_the_same(suspected: Deviation, found: Deviation) -> bool:

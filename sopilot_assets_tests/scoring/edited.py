@@ -39,9 +39,9 @@ def alignment(
     fit: float = 1.0,
     order_evidence: float | None = 20.0,
     duration_s: float = 20.0,
-    alternatives: tuple[Alternative, ...] = (UNEDITED,),
+    alternatives: tuple[Alternative, ...] | None = None,
 ) -> Alignment:
-    """Four steps of five seconds each, with these edits."""
+    """Four steps of five seconds each, with these edits; explained by them unless otherwise by these."""
     spans = tuple(Span(SpanKind.STEP, Segment(5.0 * step, 5.0 * step + 5.0), step, -0.1) for step in range(4))
     line = np.arange(0.5, duration_s, 0.5)
     return Alignment(
@@ -57,8 +57,19 @@ def alignment(
         duration_s=duration_s,
         held_out="person",
         order_evidence=order_evidence,
-        alternatives=alternatives,
+        alternatives=explained(edits) if alternatives is None else alternatives,
     )
+
+
+def explained(edits: Sequence[Edit]) -> tuple[Alternative, ...]:
+    """The explanation with all that is reported, and far below it the one without any edit."""
+    reported = [one for one in edits if one.reported and one.kind is not FROZEN]
+    if not reported:
+        return (UNEDITED,)
+    best = Alternative(
+        tuple((one.kind, one.steps) for one in reported), 0.0, tuple(one.where for one in reported)
+    )
+    return best, Alternative((), -3.0)
 
 
 def edit(
@@ -118,7 +129,7 @@ CASES = [
     ),
     (
         "the end is nearly whole",
-        [edit(PARTIAL, 3, start_s=15.0, end_s=19.5)],
+        [edit(PARTIAL, 3, start_s=15.0, end_s=19.9)],
         set(),
         100.0,
         Decision.PASS,

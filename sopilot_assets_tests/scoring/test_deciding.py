@@ -126,7 +126,9 @@ def test_points_are_a_cause_of_their_own(
     reference: Reference, pass_score: float, retrain_score: float, cause: Cause
 ) -> None:
     task = TASK.model_copy(update={"pass_score": pass_score, "retrain_score": retrain_score})
-    aligned = alignment([edit(EditKind.LONG, CRITICAL, length_s=10.0)])
+    took_long = edit(EditKind.LONG, CRITICAL, length_s=10.0)
+    explained = Alternative(((took_long.kind, took_long.steps),), 0.0, (took_long.where,))
+    aligned = alignment([took_long], others=[explained])
     score = score_alignment(task, reference, aligned, calibration(), LIMITS)
     assert score.cause is cause
     assert verdict(score, task).points_decide

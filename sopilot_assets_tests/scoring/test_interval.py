@@ -87,7 +87,8 @@ def test_the_interval_is_a_point_when_one_explanation_has_all_the_mass(
     reference: Reference, edits: list[Edit]
 ) -> None:
     # explanations know nothing of frozen pictures
-    only = Alternative(tuple((e.kind, e.steps) for e in edits if e.kind is not FROZEN), 0.0)
+    seen = [e for e in edits if e.kind is not FROZEN]
+    only = Alternative(tuple((e.kind, e.steps) for e in seen), 0.0, tuple(e.where for e in seen))
     negligible = Alternative(((MISSING, (0,)), (WRONG, (3,))), -6.0)
     for alternatives in ((), (only,), (only, negligible)):
         score = score_alignment(TASK, reference, alignment(edits, alternatives=alternatives), CALIBRATED)

@@ -215,6 +215,18 @@ def test_how_sure_a_finding_is_stands_in_words(
     assert f"お手本 {len(backs)} 本" in words or f"{len(backs)} 本中" in words
 
 
+@pytest.mark.parametrize("votes", [(), (GoldVote("0" * 12, 2.0), GoldVote("1" * 12, 1.0))])
+def test_a_finding_that_is_less_likely_than_not_says_so_and_asks_to_look(
+    make_page, votes: tuple[GoldVote, ...]
+) -> None:
+    unsure = dataclasses.replace(MISSING, votes=votes, confidence=0.34)
+    words = make_page(make_score(deviations=(unsure,))).words()
+    assert "About 3 in 10, which is enough to look at it yourself." in words
+    assert "約3割" in words
+    assert "Which golds support it was not stored" not in words
+    assert "Likely:" not in words
+
+
 @pytest.mark.parametrize(
     ("held_out", "said"),
     [("person", "score the recording again"), ("nothing", "There is one gold only")],

@@ -174,6 +174,12 @@ def noise_floor(noise_floor_score: float | None) -> Text:
 
 def backing(deviation: Deviation, *, calibrated: bool) -> Text:
     """How far the golds back a deviation, for who decides what to do about it."""
+    if deviation.confidence < EVEN:
+        how = chance(deviation.confidence)
+        return Text(
+            f"{how.en[0].upper()}{how.en[1:]}, which is enough to look at it yourself.",
+            f"可能性は{how.ja}です。ご自身で確認してください。",
+        )
     count, of = sum(vote.log_odds > 0 for vote in deviation.votes), len(deviation.votes)
     if not of:
         return _without_votes(deviation, calibrated=calibrated)
@@ -195,6 +201,8 @@ def backing(deviation: Deviation, *, calibrated: bool) -> Text:
     )
 
 
+EVEN: Final = 0.5
+"""What is less likely is found to be looked at, and not called likely."""
 CLEAR: Final = 0.9
 """The least confidence of a deviation that is called clear."""
 
