@@ -178,7 +178,7 @@ def _erase(
     on_step("accounts")
     forget_accounts(local_path(home.desk_database), plan.accounts, person=plan.person)
     on_step("Dagster's databases")
-    shown = ShownInEvents(plan.keys, frozenset(plan.pages), NamesInText(plan.names, (plan.person,)))
+    shown = ShownInEvents(plan.keys, _beside_golds(home, plan), NamesInText(plan.names, (plan.person,)))
     cells = sum(clean_database(path, shown.cleaned) for path in dagster_databases(home))
     if local_path(home.desk_database).exists():
         clean_database(local_path(home.desk_database), lambda text: text)
@@ -196,6 +196,14 @@ def _erase(
         texts=texts,
         cells=cells,
     )
+
+
+def _beside_golds(home: Home, plan: ErasurePlan) -> frozenset[str]:
+    """The keys of all recordings whose scores may ever have been shown beside a gold of this person; their
+    pages need not be there any more.
+    """
+    tasks = {one.task_id for one in plan.golds}
+    return frozenset(str(key) for key in Registry.read(home).recordings if key.task_id in tasks)
 
 
 def _tell(home: Home, plan: ErasurePlan, change: ErasureChange, *, at: datetime, run_id: str) -> None:
@@ -237,7 +245,7 @@ def _refuse_nobody(home: Home, plan: ErasurePlan) -> None:
 def _golds_text(plan: ErasurePlan) -> str:
     tasks = ", ".join(sorted({one.task_id for one in plan.golds}))
     return (
-        f"person {plan.person}: {len(plan.golds)} of their {len(plan.recordings)} recordings are golds "
+        f"person {plan.person}: {len(plan.golds)} of their {len(plan.recordings)} recordings are or were golds "
         f"({tasks}). With them go the references that were made of them: others have to be judged anew, and "
         f"their old scores stay and are stale. {len(plan.pages)} pages of others show these golds and go "
         "too. Add golds of somebody else first where too few are left, then call the command with --golds. "

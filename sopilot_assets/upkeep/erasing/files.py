@@ -26,7 +26,7 @@ from sopilot_assets.processes.posix.files import flush
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home
 from sopilot_assets.store.publish import file_sha256, local_path
 from sopilot_assets.store.shared import withdraw
-from sopilot_assets.upkeep.erasing.plan import ErasurePlan
+from sopilot_assets.upkeep.erasing.plan import ErasurePlan, pages_with_golds
 
 ELSEWHERE: Final = frozenset(
     {"ledgers", "dossiers", "studies", "tasks", "keys", "dagster", "desk", "erasing"}
@@ -51,7 +51,8 @@ def files_of(home: Home, plan: ErasurePlan) -> list[FoundFile]:
     """The files that go with an erasure, by path; nothing is changed."""
     root = local_path(home.root)
     wanted = {one.sha256: one.size_bytes for one in plan.recordings}
-    found = set(_by_name(root, plan)) | set(_by_bytes(root, wanted))
+    found = set(_named(root, plan.video_ids)) | set(_by_bytes(root, wanted))
+    found |= {root / "reviews" / f"{key}.html" for key in pages_with_golds(home, plan)}
     found |= set(_of_uploads(home, plan.person, plan.removed_accounts))
     found |= set(_dropped_as(home, plan.person))
     found |= set(references_of(home, {one.video_id for one in plan.golds}))
@@ -104,11 +105,6 @@ def references_of(home: Home, video_ids: Collection[str]) -> Iterator[Path]:
         if any(video_id in facts for video_id in video_ids):
             yield path
             yield path.with_name(f"{path.stem}.calibration.json")
-
-
-def _by_name(root: Path, plan: ErasurePlan) -> Iterator[Path]:
-    yield from _named(root, plan.video_ids)
-    yield from (root / "reviews" / f"{key}.html" for key in plan.pages)
 
 
 def _named(root: Path, video_ids: frozenset[str], tops: Sequence[str] | None = None) -> Iterator[Path]:

@@ -14,6 +14,12 @@ import pytest
 from sopilot_assets.capture.drain import drain_capture
 from sopilot_assets.capture.erasures import ErasureChange, erasures
 from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
+from sopilot_assets.capture.promotions import (
+    ConfirmedStep,
+    PromotionChange,
+    PromotionDraft,
+    promotions_chain,
+)
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
 from sopilot_assets.desk.accounts import Account, add_account, list_accounts
@@ -28,12 +34,15 @@ from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.store.publish import local_path
+from sopilot_assets.tasks import find_tasks
 from sopilot_assets.upkeep.backup.drill import drill
 from sopilot_assets.upkeep.backup.repository import open_repository
 from sopilot_assets.upkeep.backup.routine import back_up
 from sopilot_assets.upkeep.chains import event_chains
 from sopilot_assets.upkeep.erasing.erase import ErasureReport, erase_person, finish_erasures, preview
+from sopilot_assets.upkeep.erasing.files import references_of
 from sopilot_assets.upkeep.erasing.plan import saved_plans
+from sopilot_assets_tests.stations.small_homes import AT
 from sopilot_assets_tests.upkeep.erasing.leftovers import traces_of
 
 NOW = datetime(2025, 6, 9, 8, 0, tzinfo=UTC)
@@ -157,7 +166,7 @@ def test_golds_of_a_person_go_only_where_it_is_said_and_then_others_are_stale(sc
     keys = {str(one.key) for one in own}
     names = [one.original_name for one in own]
     traces = traces_of(scored, keys, names)
-    with pytest.raises(ErasureError, match="are golds"):
+    with pytest.raises(ErasureError, match="are or were golds"):
         erase(scored, person)
     assert list(saved_plans(scored)) == []
     before = rows_but(scored, keys)
@@ -174,6 +183,84 @@ def test_golds_of_a_person_go_only_where_it_is_said_and_then_others_are_stale(sc
     align_videos(scored, active)
     outcomes = score_videos(scored, active, run_id="second", written_at=NOW.isoformat())
     assert [one.problem for one in outcomes if one.problem and one.key.role == "trainee"] == []
+
+
+def test_who_was_a_gold_once_goes_from_what_was_made_then(scored: Home) -> None:
+    person = a_person(scored)
+    own = recordings_of(scored, person)[0]
+    everybody = [one.key for one in Registry.read(scored).recordings.values()]
+    said = (PromotionChange.PROMOTE, PromotionChange.DEMOTE)
+    for change, run_id in zip(said, ("second", "third"), strict=True):
+        promotions_chain(scored).append([made_gold(scored, own, change)], run_id=run_id, written_at=AT)
+        refresh_references(scored, ["filter_change"], run_id=run_id, written_at=NOW.isoformat())
+        if change is PromotionChange.PROMOTE:
+            align_videos(scored, everybody)
+            score_videos(scored, everybody, run_id=run_id, written_at=NOW.isoformat())
+    assert Registry.read(scored)[own.key].role == "trainee"
+    assert made_of(scored, own)
+    with pytest.raises(ErasureError, match="are or were golds"):
+        erase(scored, person)
+    erase(scored, person, golds=True)
+    assert made_of(scored, own) == []
+    kept = [path for path in local_path(scored.root).glob("references/*/*.npz")]
+    assert kept, "what was made without it stays"
+
+
+def made_gold(home: Home, one: Recording, change: PromotionChange) -> PromotionDraft:
+    """The recording made a gold, with steps of the same length, or a trainee's again."""
+    names = find_tasks(home.root).tasks[one.task_id].step_ids
+    each_s = one.duration_s / (len(names) + 1)
+    steps = [
+        ConfirmedStep(step=name, start_s=place * each_s, end_s=(place + 1) * each_s)
+        for place, name in enumerate(names)
+    ]
+    return PromotionDraft(
+        task_id=one.task_id,
+        key=str(one.key),
+        who="tess",
+        at=NOW.isoformat(),
+        change=change,
+        why="right",
+        steps=tuple(steps) if change is PromotionChange.PROMOTE else (),
+    )
+
+
+def made_of(home: Home, gold: Recording) -> list[str]:
+    """The references that were made of it, and others' pages that show it."""
+    root = local_path(home.root)
+    pages = [path for path in root.glob("reviews/*-*.html") if path.stem != str(gold.key)]
+    shown = [path.name for path in pages if gold.key.video_id in path.read_text("utf-8")]
+    return shown + [path.name for path in references_of(home, {gold.key.video_id})]
+
+
+def test_pictures_of_others_with_a_gold_go_though_their_pages_are_gone_before(scored: Home) -> None:
+    person = a_person(scored, "gold")
+    other = next(one for one in Registry.read(scored).recordings.values() if one.role == "trainee")
+    for page in local_path(scored.reviews).glob("*.html"):
+        page.unlink()
+    database = local_path(scored.root) / "dagster" / "history.db"
+    database.parent.mkdir(exist_ok=True)
+    entries = [{"label": "picture", "entry_data": {"md_str": "a gold"}}, {"label": "score"}]
+    event = {"materialization": {"partition": str(other.key), "metadata_entries": entries}}
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("create table event_logs (id integer primary key, event text)")
+        connection.execute("insert into event_logs (event) values (?)", (json.dumps(event),))
+        connection.commit()
+    erase(scored, person, golds=True)
+    with closing(sqlite3.connect(database)) as connection:
+        (text,) = connection.execute("select event from event_logs").fetchone()
+    assert json.loads(text)["materialization"]["metadata_entries"] == [{"label": "score"}]
+
+
+def test_a_page_with_a_gold_that_a_run_makes_meanwhile_goes_too(scored: Home) -> None:
+    person = a_person(scored, "gold")
+    gold = recordings_of(scored, person)[0]
+    erase(scored, person, golds=True, working=("run-1",))
+    other = next(one for one in Registry.read(scored).recordings.values() if one.role == "trainee")
+    late = local_path(scored.review(other.key))
+    late.write_text(f'{{"id":"{gold.key.video_id}"}}', "utf-8")
+    assert finish_erasures(scored, clock=lambda: NOW, run_id="night") == [person]
+    assert not late.exists()
 
 
 def test_a_trainee_s_account_goes_and_another_s_only_loses_the_code(scored: Home) -> None:
