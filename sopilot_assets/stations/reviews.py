@@ -85,13 +85,16 @@ def write_review(work: ReviewWork) -> StationOutcome:
 
 def publish_review(work: ReviewWork) -> Sequence[StillPair]:
     """Publish one review page, and return the stills in it. The same work gives the same bytes."""
-    html, stills = page_for(work, covering_for(work.home, work.task.task_id))
+    video = f"../{work.home.videos.name}/{quote(work.trainee_video.name)}"
+    html, stills = page_for(work, covering_for(work.home, work.task.task_id), video=video)
     publish_text(work.home.review(work.key), html)
     return stills
 
 
-def page_for(work: ReviewWork, covering: Covering) -> tuple[str, Sequence[StillPair]]:
-    """The review page with so much covered in it, and its stills; nothing is published."""
+def page_for(work: ReviewWork, covering: Covering, *, video: str) -> tuple[str, Sequence[StillPair]]:
+    """The review page with so much covered in it, and its stills; nothing is published. ``video`` is where
+    the recording lies, seen from the page.
+    """
     work = _with_videos(work)
     shown = (*work.score.deviations, *work.score.suspected)
     stills = deviation_stills(
@@ -114,9 +117,7 @@ def page_for(work: ReviewWork, covering: Covering) -> tuple[str, Sequence[StillP
         is_gold=work.is_gold,
         objections=work.objections,
         steps_faults=work.steps_faults,
-        video=None
-        if covering or work.gone
-        else f"../{work.home.videos.name}/{quote(work.trainee_video.name)}",
+        video=None if covering or work.gone else video,
         gone=work.gone,
         privacy=notice_of(work.home, work.task.privacy).lines,
     )

@@ -202,8 +202,7 @@ def test_who_was_a_gold_once_goes_from_what_was_made_then(scored: Home) -> None:
         erase(scored, person)
     erase(scored, person, golds=True)
     assert made_of(scored, own) == []
-    kept = [path for path in local_path(scored.root).glob("references/*/*.npz")]
-    assert kept, "what was made without it stays"
+    assert list(local_path(scored.root).glob("references/*/*.npz")), "what was made without it stays"
 
 
 def made_gold(home: Home, one: Recording, change: PromotionChange) -> PromotionDraft:
