@@ -246,9 +246,9 @@ def _golds_text(plan: ErasurePlan) -> str:
     tasks = ", ".join(sorted({one.task_id for one in plan.golds}))
     return (
         f"person {plan.person}: {len(plan.golds)} of their {len(plan.recordings)} recordings are or were "
-        f"golds ({tasks}). With them go the references that were made of them: others have to be judged anew, and "
-        f"their old scores stay and are stale. {len(plan.pages)} pages of others show these golds and go "
-        "too. Add golds of somebody else first where too few are left, then call the command with --golds. "
+        f"golds ({tasks}). With them go the references that were made of them: others have to be judged "
+        f"anew, and their old scores stay and are stale. {len(plan.pages)} pages of others show these golds "
+        "and go too. Add golds of somebody else first where too few are left, then call the command with --golds. "
         "Nothing was changed."
     )
 
