@@ -9,7 +9,8 @@ from typing import Final
 from urllib.parse import quote
 
 from sopilot_assets.alignment.spans import Alignment
-from sopilot_assets.errors import SopilotError
+from sopilot_assets.capture.erasures import erased_hashes, erasures
+from sopilot_assets.errors import SopilotError, VideoError
 from sopilot_assets.privacy.covering import Covering
 from sopilot_assets.privacy.policy import covering_for
 from sopilot_assets.processes.limited import map_limited
@@ -17,7 +18,7 @@ from sopilot_assets.scoring.result import Deviation, Objection, Score, Verifiabi
 from sopilot_assets.scoring.review import StillPair, deviation_stills, review_page, score_picture_png
 from sopilot_assets.segments import Segment
 from sopilot_assets.stations.outcome import StationOutcome
-from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.store.publish import local_path, publish_text
 from sopilot_assets.store.shared import at_hand, names_in_store, withdraw
@@ -84,10 +85,18 @@ def write_review(work: ReviewWork) -> StationOutcome:
 
 
 def publish_review(work: ReviewWork) -> Sequence[StillPair]:
-    """Publish one review page, and return the stills in it. The same work gives the same bytes."""
+    """Publish one review page, and return the stills in it. The same work gives the same bytes.
+
+    Raises `VideoError`, and leaves no page, where somebody erased or removed what it shows meanwhile.
+    """
     video = f"../{work.home.videos.name}/{quote(work.trainee_video.name)}"
     html, stills = page_for(work, covering_for(work.home, work.task.task_id), video=video)
     publish_text(work.home.review(work.key), html)
+    told = erasures(work.home)
+    golds = {sha256[:VIDEO_ID_DIGITS] for sha256 in erased_hashes(told)} & work.golds.keys()
+    if golds or (str(work.key) in told and not work.gone):
+        remove_reviews(work.home, [work.key])
+        raise VideoError(f"{work.key}: a video was removed while its page was made. Open the page once more.")
     return stills
 
 

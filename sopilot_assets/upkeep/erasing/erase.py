@@ -248,8 +248,8 @@ def _golds_text(plan: ErasurePlan) -> str:
         f"person {plan.person}: {len(plan.golds)} of their {len(plan.recordings)} recordings are or were "
         f"golds ({tasks}). With them go the references that were made of them: others have to be judged "
         f"anew, and their old scores stay and are stale. {len(plan.pages)} pages of others show these golds "
-        "and go too. Add golds of somebody else first where too few are left, then call the command with --golds. "
-        "Nothing was changed."
+        "and go too. Add golds of somebody else first where too few are left, then call the command with "
+        "--golds. Nothing was changed."
     )
 
 
