@@ -36,7 +36,9 @@ from sopilot_assets.upkeep.erasing.files import (
     forget_taken,
     left_behind,
     remove_files,
+    uploads_of,
 )
+from sopilot_assets.upkeep.erasing.names import own_names
 from sopilot_assets.upkeep.erasing.plan import (
     ErasurePlan,
     drop_plan,
@@ -144,6 +146,15 @@ def _begin(
         _refuse_nobody(home, plan)
         if plan.golds and not golds:
             raise ErasureError(_golds_text(plan))
+        # here, since nobody may take in what is removed
+        files = files_of(home, plan)
+        named = own_names(
+            home,
+            plan.keys,
+            files=[one.path for one in files],
+            uploads=uploads_of(home, plan.person, plan.removed_accounts),
+        )
+        plan = replace(plan, names=tuple(sorted({*plan.names, *named})))
         save_plan(home, plan)
         _tell(home, plan, ErasureChange.BEGUN, at=at, run_id=run_id)
         registry = Registry.read(home)
@@ -156,8 +167,6 @@ def _begin(
                 rows.append(changed_row(row, change, who=plan.who, at=plan.at, why=plan.why))
         videos_ledger(home).append(rows, run_id=run_id, written_at=at.isoformat())
         forget_taken(home, plan.keys)
-        # here, since nobody may take in what is removed
-        files = files_of(home, plan)
         remove_files(files)
     return plan, files
 

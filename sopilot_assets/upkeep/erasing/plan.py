@@ -6,23 +6,20 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from html import escape
 from pathlib import Path
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from sopilot_assets.capture.erasures import erased_hashes, erasures
-from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.capture.promotions import ever_promoted
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.errors import ErasureError
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home
-from sopilot_assets.store.ledgers import Row, plain_rows
 from sopilot_assets.store.publish import local_path, publish_bytes
 from sopilot_assets.upkeep.erasing.desk import TRAINEE, DeskAccount, accounts_of
-
-UNKNOWN_NAMES: Final = frozenset({"", "unknown"})
+from sopilot_assets.upkeep.erasing.names import own_names
+from sopilot_assets.upkeep.erasing.texts import spellings
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +105,7 @@ def plan_of(home: Home, person: str, *, who: str, why: str, at: datetime) -> Era
         why=why,
         at=at.isoformat(),
         recordings=tuple(sorted((_erased(one, golds) for one in chosen), key=lambda one: one.key)),
-        names=tuple(sorted(_names(home, {str(one.key) for one in chosen}))),
+        names=tuple(sorted(own_names(home, {str(one.key) for one in chosen}))),
         accounts=tuple(accounts_of(local_path(home.desk_database), person)),
     )
     return replace(plan, pages=tuple(pages_with_golds(home, plan)))
@@ -130,21 +127,10 @@ def _made_from(registry: Registry, own: Sequence[Recording]) -> set[str]:
     }
 
 
-def _names(home: Home, keys: set[str]) -> set[str]:
-    """The names and paths that these recordings have or had and nobody else's has."""
-    sql = "select distinct key, original_name, capture_path from written"
-    rows = plain_rows(videos_ledger(home).query(sql))
-    mine = {name for row in rows if row["key"] in keys for name in _named(row)}
-    return mine - {name for row in rows if row["key"] not in keys for name in _named(row)} - UNKNOWN_NAMES
-
-
-def _named(row: Row) -> tuple[str, str]:
-    return str(row["original_name"] or ""), str(row["capture_path"] or "")
-
-
 def pages_with_golds(home: Home, plan: ErasurePlan) -> Iterator[str]:
     """The keys of others' pages that show or name a gold of this person now."""
-    wanted = [name.encode() for name in (*(one.video_id for one in plan.golds), *map(escape, plan.names))]
+    named = {spelling for name in plan.names for spelling in spellings(name)}
+    wanted = [one.encode() for one in (*(gold.video_id for gold in plan.golds), *named)]
     for task_id in sorted({one.task_id for one in plan.golds}):
         for page in sorted(local_path(home.reviews).glob(f"{task_id}-[gt]-*.html")):
             if page.stem not in plan.keys and _holds(page.read_bytes(), wanted):

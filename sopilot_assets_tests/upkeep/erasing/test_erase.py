@@ -314,6 +314,38 @@ def test_an_erasure_waits_for_runs_that_have_begun_and_is_ended_later(scored: Ho
     assert not late.exists()
 
 
+def test_names_of_what_was_refused_dropped_again_or_waits_go_too(
+    scored: Home, tiny_set: SimulatedSet
+) -> None:
+    person = a_person(scored)
+    own = recordings_of(scored, person)[0]
+    folder = local_path(scored.capture) / "filter_change" / "trainee" / "site_b"
+    folder.mkdir(parents=True)
+    source = next(path for path in tiny_set.trainees if path.name == own.original_name)
+    shutil.copy(source, folder / "yamada twice.mp4")
+    (folder / "山田 花子.mp4").write_bytes(b"no video at all")
+    (folder / "山田 花子.mp4.json").write_text(json.dumps({"person": person}))
+    (folder / "sato.mp4").write_bytes(b"no video either")
+    drain_capture(scored, run_id="again", now=lambda: NOW, wait=lambda _: None, settle_s=0.0)
+    assert len(plain_rows(quarantine_ledger(scored).latest())) == 2
+    (folder / "a link that leads nowhere.mp4").symlink_to("/nowhere/at/all.mp4")
+    (folder / "yamada waits.mp4").write_bytes(b"not taken in yet")
+    (folder / "yamada waits.mp4.json").write_text(json.dumps({"person": person}))
+    names = ["yamada", "山田 花子"]
+    (local_path(scored.alerts) / "alerts.jsonl").parent.mkdir(exist_ok=True)
+    told = {"ja": "山田 花子.mp4を隔離しました。yamada waits.mp4もあります"}
+    for ascii_only in (True, False):
+        with (local_path(scored.alerts) / "alerts.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(told, ensure_ascii=ascii_only) + "\n")
+    spelled = [json.dumps(one)[1:-1] for one in names]
+    traces = traces_of(scored, [str(own.key)], [*names, *spelled])
+    assert len([one for one in traces.left_in(local_path(scored.root)) if one.startswith("ledgers/")]) >= 2
+    erase(scored, person)
+    assert traces.left_in(local_path(scored.root)) == []
+    refused = plain_rows(quarantine_ledger(scored).latest())
+    assert sorted(str(row["original_name"]) for row in refused) == ["(erased)", "sato.mp4"]
+
+
 def test_names_that_others_have_too_stay_in_texts(scored: Home) -> None:
     person = a_person(scored)
     own = recordings_of(scored, person)[0]
