@@ -27,6 +27,8 @@ from sopilot_assets.errors import ErasureError
 from sopilot_assets.stations.review_index import write_review_index
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.publish import local_path, only_writer, sweep_unfinished
+from sopilot_assets.upkeep.backup.history import backups_ledger
+from sopilot_assets.upkeep.backup.snapshot import stamp_of
 from sopilot_assets.upkeep.erasing.databases import ShownInEvents, clean_database, dagster_databases
 from sopilot_assets.upkeep.erasing.desk import forget_accounts
 from sopilot_assets.upkeep.erasing.dossiers import dossiers_with, erase_in_dossier
@@ -107,7 +109,7 @@ def erase_person(
         if working:
             return replace(report, waits_for=tuple(working))
         # backups that were begun before this moment may hold something of it
-        _tell(home, plan, ErasureChange.ERASED, at=clock(), run_id=run_id)
+        _tell(home, plan, ErasureChange.ERASED, at=_after_backups(home, clock()), run_id=run_id)
         drop_plan(home, plan)
     return report
 
@@ -213,6 +215,12 @@ def _beside_golds(home: Home, plan: ErasurePlan) -> frozenset[str]:
     """
     tasks = {one.task_id for one in plan.golds}
     return frozenset(str(key) for key in Registry.read(home).recordings if key.task_id in tasks)
+
+
+def _after_backups(home: Home, at: datetime) -> datetime:
+    """The moment, or that of the newest backup where a clock was ahead then."""
+    newest = backups_ledger(home).query("select max(backup) as name from all_rows")["name"].iloc[0]
+    return max(at, stamp_of(newest)) if isinstance(newest, str) else at
 
 
 def _tell(home: Home, plan: ErasurePlan, change: ErasureChange, *, at: datetime, run_id: str) -> None:

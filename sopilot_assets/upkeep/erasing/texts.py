@@ -27,6 +27,7 @@ _TEXTS: Final = (
     "campaigns/**/*",
     "dagster/storage/**/*",
     "capture/**/*.csv",
+    "demo/**/*.csv",
     "demo/**/*.json*",
 )
 _LOCKS: Final = ("alerts/.alerts.lock", "alerts/.delivering.lock", "outbox/.delivering.lock")
@@ -57,7 +58,7 @@ class NamesInText:
         words = [_BEFORE + re.escape(one) + _after(one) for one in sorted(spelled, key=len, reverse=True)]
         words += [
             f'(?<="{label}": "){re.escape(code)}(?=")'
-            for code in sorted(self.codes)
+            for code in sorted({one for code in self.codes for one in spellings(code)})
             for label in ("text", "person")
         ]
         object.__setattr__(self, "_pattern", re.compile("|".join(words)) if words else None)

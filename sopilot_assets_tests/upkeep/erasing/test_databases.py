@@ -73,6 +73,8 @@ def test_names_are_whole_words_and_codes_are_values_of_metadata() -> None:
     for spelled in (json.dumps(told), json.dumps(told, ensure_ascii=False)):
         left = json.loads(names.removed(spelled))["what"]
         assert left == "(erased)を隔離。(erased)、山作業.mp4\n(erased)が"
+    codes = NamesInText([], ["山田 太郎"])
+    assert codes.removed(json.dumps({"text": "山田 太郎"})) == '{"text": "(erased)"}'
     odd = NamesInText(['Tom\'s <1> & "2".mp4'])
     for page in ("Tom&#39;s &lt;1&gt; &amp; &#34;2&#34;.mp4", "Tom&#x27;s &lt;1&gt; &amp; &quot;2&quot;.mp4"):
         assert odd.removed(f"<td>{page}</td>") == "<td>(erased)</td>"

@@ -165,6 +165,9 @@ def test_golds_of_a_person_go_only_where_it_is_said_and_then_others_are_stale(sc
     own = recordings_of(scored, person)
     keys = {str(one.key) for one in own}
     names = [one.original_name for one in own]
+    drawn = local_path(scored.root) / "demo" / "drawn" / "steps.csv"
+    drawn.parent.mkdir(parents=True)
+    drawn.write_text(f"video,step,start_s,end_s\n{names[0]},open_cover,0,1\nothers.mp4,open_cover,0,1\n")
     traces = traces_of(scored, keys, names)
     with pytest.raises(ErasureError, match="are or were golds"):
         erase(scored, person)
@@ -293,6 +296,16 @@ def test_the_next_backup_forgets_those_before_the_erasure(scored: Home, tmp_path
     assert traces.left_in(tmp_path / "backups") == []
     found = drill(scored, open_repository(place), run.backup.name)
     assert found.problems == ()
+    later = back_up(scored, place, now=NOW + timedelta(hours=2))
+    assert open_repository(place).snapshot_names() == [run.backup.name, later.backup.name]
+
+
+def test_backups_of_a_clock_that_was_ahead_are_forgotten_too(scored: Home, tmp_path: Path) -> None:
+    place = str(tmp_path / "backups")
+    back_up(scored, place, now=NOW + timedelta(days=1))
+    erase(scored, a_person(scored))
+    run = back_up(scored, place, now=NOW + timedelta(hours=1))
+    assert open_repository(place).snapshot_names() == [run.backup.name]
     later = back_up(scored, place, now=NOW + timedelta(hours=2))
     assert open_repository(place).snapshot_names() == [run.backup.name, later.backup.name]
 
