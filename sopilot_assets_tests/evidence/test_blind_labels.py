@@ -131,7 +131,10 @@ def test_nobody_is_asked_to_label_what_has_no_video_any_more(home: Home, keys: l
         for key in keys[:2]
     ]
     erasures_chain(home).append(over, run_id="over", written_at=AT)
-    assert set(queue(home, "ann").in_order(others=True)) == set(keys[2:])
+    assert queue(home, "ann").asked == set(keys[2:])
+    publish_text(home.root / "settings.yaml", "audit:\n  share: 0.0\n")
+    assert (queue(home, "ann").asked, queue(home, "ann").others) == (frozenset(), set(keys[2:]))
+    publish_text(home.root / "settings.yaml", "audit:\n  share: 1.0\n")
     assert labels(home).open == set(keys[2:])
 
 
