@@ -79,7 +79,7 @@ def preview(home: Home, person: str, *, who: str, why: str, at: datetime) -> Era
     """What the erasure of a person would remove; nothing is changed. Raises `ErasureError` where nothing of
     the person is there.
     """
-    plan = saved_plan(home, person) or plan_of(home, person, who=who, why=why, at=at)
+    plan = plan_of(home, person, who=who, why=why, at=at)
     _refuse_nobody(home, plan)
     return ErasureReport(plan, _counted(files_of(home, plan)), _named(home, plan))
 
@@ -93,10 +93,12 @@ def erase_person(
     clock: Callable[[], datetime],
     run_id: str,
     golds: bool = False,
+    begun_only: bool = False,
     working: Sequence[str] = (),
     on_step: Step = lambda _: None,
 ) -> ErasureReport:
-    """Erase a person, or go on with an erasure that was begun; what was removed.
+    """Erase a person, or go on with an erasure that was begun; what was removed. With ``begun_only`` what
+    became theirs since it was begun stays.
 
     ``golds`` has to be said where recordings of theirs are golds: what was made of these goes too, and others
     are judged anew. ``working`` are runs that have begun and not ended; ``clock`` gives the time. Raises
@@ -104,7 +106,10 @@ def erase_person(
     cannot be changed now; the same call goes on then.
     """
     with only_writer(home.erasing / ".lock"):
-        plan, files = _begin(home, person, who=who, why=why, at=clock(), run_id=run_id, golds=golds)
+        with only_intake(home, wait=True):
+            begun = saved_plan(home, person) if begun_only else None
+            plan = begun or plan_of(home, person, who=who, why=why, at=clock())
+            plan, files = _begin(home, plan, at=clock(), run_id=run_id, golds=golds)
         report = _erase(home, plan, at=clock(), before=files, on_step=on_step)
         if working:
             return replace(report, waits_for=tuple(working))
@@ -130,6 +135,7 @@ def finish_erasures(
             clock=clock,
             run_id=run_id,
             golds=True,
+            begun_only=True,
             working=working,
         )
         done += [] if report.waits_for else [plan.person]
@@ -140,36 +146,36 @@ def finish_erasures(
 
 
 def _begin(
-    home: Home, person: str, *, who: str, why: str, at: datetime, run_id: str, golds: bool
+    home: Home, plan: ErasurePlan, *, at: datetime, run_id: str, golds: bool
 ) -> tuple[ErasurePlan, list[FoundFile]]:
-    """The plan, written down, with its recordings out of everybody's sight; and the files that went."""
-    with only_intake(home, wait=True):
-        plan = saved_plan(home, person) or plan_of(home, person, who=who, why=why, at=at)
-        _refuse_nobody(home, plan)
-        if plan.golds and not golds:
-            raise ErasureError(_golds_text(plan))
-        # here, since nobody may take in what is removed
-        files = files_of(home, plan)
-        named = own_names(
-            home,
-            plan.keys,
-            files=[one.path for one in files],
-            uploads=uploads_of(home, plan.person, plan.removed_accounts),
-        )
-        plan = replace(plan, names=tuple(sorted({*plan.names, *named})))
-        save_plan(home, plan)
-        _tell(home, plan, ErasureChange.BEGUN, at=at, run_id=run_id)
-        registry = Registry.read(home)
-        rows = []
-        for one in plan.recordings:
-            row = registry[PartitionKey.parse(one.key)].row
-            if row["status"] != ERASED:
-                nameless = {name: REMOVED for name in NAMES if row[name] is not None}
-                change = {**nameless, "status": ERASED}
-                rows.append(changed_row(row, change, who=plan.who, at=plan.at, why=plan.why))
-        videos_ledger(home).append(rows, run_id=run_id, written_at=at.isoformat())
-        forget_taken(home, plan.keys)
-        remove_files(files)
+    """The plan, written down, with its recordings out of everybody's sight; and the files that went.
+
+    Whoever calls this is the only intake, since nobody may take in what is removed.
+    """
+    _refuse_nobody(home, plan)
+    if plan.golds and not golds:
+        raise ErasureError(_golds_text(plan))
+    files = files_of(home, plan)
+    named = own_names(
+        home,
+        plan.keys,
+        files=[one.path for one in files],
+        uploads=uploads_of(home, plan.person, plan.removed_accounts),
+    )
+    plan = replace(plan, names=tuple(sorted({*plan.names, *named})))
+    save_plan(home, plan)
+    _tell(home, plan, ErasureChange.BEGUN, at=at, run_id=run_id)
+    registry = Registry.read(home)
+    rows = []
+    for one in plan.recordings:
+        row = registry[PartitionKey.parse(one.key)].row
+        if row["status"] != ERASED:
+            nameless = {name: REMOVED for name in NAMES if row[name] is not None}
+            change = {**nameless, "status": ERASED}
+            rows.append(changed_row(row, change, who=plan.who, at=plan.at, why=plan.why))
+    videos_ledger(home).append(rows, run_id=run_id, written_at=at.isoformat())
+    forget_taken(home, plan.keys)
+    remove_files(files)
     return plan, files
 
 

@@ -89,7 +89,8 @@ _PLANS: Final = TypeAdapter(ErasurePlan)
 
 
 def plan_of(home: Home, person: str, *, who: str, why: str, at: datetime) -> ErasurePlan:
-    """All that belongs to a person now and was not erased yet; nothing is changed.
+    """All that belongs to a person now and was not erased yet, and what an erasure that is at work goes on
+    with; nothing is changed.
 
     A recording that shows the same bytes in another task is theirs too, whatever it says there.
     """
@@ -108,7 +109,16 @@ def plan_of(home: Home, person: str, *, who: str, why: str, at: datetime) -> Era
         names=tuple(sorted(own_names(home, {str(one.key) for one in chosen}))),
         accounts=tuple(accounts_of(local_path(home.desk_database), person)),
     )
-    return replace(plan, pages=tuple(pages_with_golds(home, plan)))
+    plan, begun = replace(plan, pages=tuple(pages_with_golds(home, plan))), saved_plan(home, person)
+    if begun is None:
+        return plan
+    return replace(
+        begun,
+        recordings=tuple(dict.fromkeys((*begun.recordings, *plan.recordings))),
+        names=tuple(dict.fromkeys((*begun.names, *plan.names))),
+        accounts=tuple(dict.fromkeys((*begun.accounts, *plan.accounts))),
+        pages=tuple(dict.fromkeys((*begun.pages, *plan.pages))),
+    )
 
 
 def _erased(recording: Recording, golds: Collection[str]) -> ErasedRecording:

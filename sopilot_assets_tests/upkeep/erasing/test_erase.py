@@ -13,6 +13,7 @@ import pytest
 
 from sopilot_assets.capture.drain import drain_capture
 from sopilot_assets.capture.erasures import ErasureChange, erasures
+from sopilot_assets.capture.facts import correct_recordings
 from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
 from sopilot_assets.capture.promotions import (
     ConfirmedStep,
@@ -20,7 +21,7 @@ from sopilot_assets.capture.promotions import (
     PromotionDraft,
     promotions_chain,
 )
-from sopilot_assets.capture.registry import Recording, Registry
+from sopilot_assets.capture.registry import Recording, Registry, stored_file
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
 from sopilot_assets.desk.accounts import Account, add_account, list_accounts
 from sopilot_assets.desk.log import Doer, last_entries
@@ -325,6 +326,22 @@ def test_an_erasure_waits_for_runs_that_have_begun_and_is_ended_later(scored: Ho
     late.write_bytes(b"and one that was made even later")
     assert finish_erasures(scored, clock=lambda: NOW, run_id="night") == []
     assert not late.exists()
+
+
+def test_what_became_the_person_s_after_the_first_call_goes_with_the_next(scored: Home) -> None:
+    person = a_person(scored)
+    erase(scored, person, working=("run-1",))
+    other = next(
+        one
+        for one in Registry.read(scored).active().values()
+        if one.role == "trainee" and one.person != person
+    )
+    said = {"who": "ann", "why": "it is theirs too", "at": NOW, "run_id": "correct"}
+    correct_recordings(scored, [str(other.key)], {"person": person}, **said)  # type: ignore[arg-type]
+    assert str(other.key) in preview(scored, person, who="ann", why="asked", at=NOW).plan.keys
+    erase(scored, person)
+    assert erasures(scored)[str(other.key)].change is ErasureChange.ERASED
+    assert not stored_file(scored, other).exists()
 
 
 def test_names_of_what_was_refused_dropped_again_or_waits_go_too(
