@@ -31,17 +31,18 @@ def own_names(
         elif path.is_relative_to(quarantine):
             refused.add(path.name)
     others = set[str]()
-    for ledger, whose in (
-        (videos_ledger(home), "key"),
-        (duplicates_ledger(home), "key"),
-        (quarantine_ledger(home), "stored_name"),
+    for ledger, whose, stored in (
+        (videos_ledger(home), "key", "''"),
+        (duplicates_ledger(home), "key", "''"),
+        (quarantine_ledger(home), "stored_name", "stored_name"),
     ):
-        stored = "stored_name" if whose == "stored_name" else "''"
-        sql = f"select distinct {whose}, original_name, capture_path, {stored} as stored from all_rows"  # noqa: S608 - constants
+        sql = (
+            f"select distinct {whose} as whose, original_name, capture_path, {stored} as stored from all_rows"  # noqa: S608 - constants
+        )
         for row in plain_rows(ledger.query(sql)):
-            its = str(row[whose])
-            is_own = its in keys or its in refused or (stored != "''" and its[:VIDEO_ID_DIGITS] in videos)
-            (mine if is_own else others).update(
-                str(row[name] or "") for name in ("original_name", "capture_path", "stored")
-            )
+            its = str(row["whose"])
+            # what was refused is stored by the first digits of its hash and its name
+            is_own = its in keys or its in refused or its[:VIDEO_ID_DIGITS] in videos
+            names = {str(row[name] or "") for name in ("original_name", "capture_path", "stored")}
+            (mine if is_own else others).update(names)
     return mine - others - _NO_NAMES
