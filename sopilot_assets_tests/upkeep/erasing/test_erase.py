@@ -192,14 +192,13 @@ def test_golds_of_a_person_go_only_where_it_is_said_and_then_others_are_stale(sc
 def test_who_was_a_gold_once_goes_from_what_was_made_then(scored: Home) -> None:
     person = a_person(scored)
     own = recordings_of(scored, person)[0]
-    everybody = [one.key for one in Registry.read(scored).recordings.values()]
-    said = (PromotionChange.PROMOTE, PromotionChange.DEMOTE)
-    for change, run_id in zip(said, ("second", "third"), strict=True):
-        promotions_chain(scored).append([made_gold(scored, own, change)], run_id=run_id, written_at=AT)
-        refresh_references(scored, ["filter_change"], run_id=run_id, written_at=NOW.isoformat())
+    others = [one.key for one in Registry.read(scored).golds(own.task_id)][:2]
+    for change in (PromotionChange.PROMOTE, PromotionChange.DEMOTE):
+        promotions_chain(scored).append([made_gold(scored, own, change)], run_id="gold", written_at=AT)
         if change is PromotionChange.PROMOTE:
-            align_videos(scored, everybody)
-            score_videos(scored, everybody, run_id=run_id, written_at=NOW.isoformat())
+            refresh_references(scored, ["filter_change"], run_id="second", written_at=NOW.isoformat())
+            align_videos(scored, others)
+            score_videos(scored, others, run_id="second", written_at=NOW.isoformat())
     assert Registry.read(scored)[own.key].role == "trainee"
     assert made_of(scored, own)
     with pytest.raises(ErasureError, match="are or were golds"):
