@@ -114,6 +114,11 @@ def promoted_golds(home: Home, *, before: str | None = None) -> dict[str, Promot
     }
 
 
+def ever_promoted(home: Home) -> frozenset[str]:
+    """The keys of all recordings that were made golds at any time, taken back or not."""
+    return frozenset(promotions_ledger(home).query("select distinct key from all_rows")["key"])
+
+
 def confirmed_steps(home: Home, task_id: str) -> Mapping[str, tuple[ConfirmedStep, ...]]:
     """The steps of the task's promoted recordings, by key, from its verified chain; raises `GoldError` where
     that is broken.

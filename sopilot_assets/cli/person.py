@@ -135,7 +135,10 @@ def _show(report: ErasureReport, *, as_json: bool) -> None:
     if as_json:
         return
     plan = report.plan
-    say(f"{len(plan.recordings)} recordings of {escape(plan.person)}, {len(plan.golds)} of them golds.")
+    say(
+        f"{len(plan.recordings)} recordings of {escape(plan.person)}, {len(plan.golds)} of them golds now or "
+        "once."
+    )
     if plan.golds:
         say(
             f"The references made of these golds go; {len(plan.pages)} pages of others show them and go too. "

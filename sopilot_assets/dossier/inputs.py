@@ -117,7 +117,7 @@ class LabelChain:
 @dataclass(frozen=True, slots=True)
 class Pictures:
     """JPEGs by ``<case_id>/<name>.jpg``, none is right only without errors; why there are none; and the cases
-    that were erased at the wish of the person in them, which have none.
+    that have none, since they were erased at a person's wish or their video's time was over.
     """
 
     stills: Mapping[str, bytes] | None = None

@@ -138,7 +138,8 @@ def erased_document(
     """
     return pretty_json(
         {
-            "what": "Pictures were erased at the wish of people who are seen in them. Rows and figures stay.",
+            "what": "Pictures were erased at the wish of people who are seen in them, or since their time "
+            "was over. Rows and figures stay.",
             "recordings": sorted(recordings),
             "removed": dict(sorted(removed.items())),
             "page": None if page is None else {"before": page[0], "after": page[1]},

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from sopilot_assets.capture.erasures import erasures, erasures_ledger, removed_videos
 from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.capture.promotions import promoted_golds, promotions_ledger
 from sopilot_assets.capture.registry import Recording, active_keys
@@ -57,7 +58,12 @@ class BlindAnswer:
 def blind_queues(home: Home) -> Mapping[str, TaskLabels]:
     """The blind labels and queues of every task that has recordings."""
     audit = load_settings(home).audit
-    ledgers = (videos_ledger(home), promotions_ledger(home), results_ledger(home))
+    ledgers = (
+        videos_ledger(home),
+        promotions_ledger(home),
+        erasures_ledger(home),
+        results_ledger(home),
+    )
     asked = _asked_in(home, audit.share, audit.seed, *(tuple(one.files()) for one in ledgers))
     return _queues_in(home, asked, tuple(labels_ledger(home).files()))
 
@@ -147,7 +153,9 @@ class _Task:
 @functools.lru_cache(maxsize=1)
 def _asked_in(home: Home, share: float, seed: int, *_: tuple[str, ...]) -> _Asked:
     """What is asked for, by task; kept as long as the ledgers have the same files."""
-    promoted, planned = promoted_golds(home), asked_by_plans(home)
+    planned = asked_by_plans(home)
+    # golds, and what nobody can look at any more
+    left_out = promoted_golds(home).keys() | removed_videos(erasures(home)).keys()
     by_task: dict[str, set[str]] = {}
     for key, task_id in active_keys(home).items():
         if PartitionKey.parse(key).role == "trainee":
@@ -156,7 +164,7 @@ def _asked_in(home: Home, share: float, seed: int, *_: tuple[str, ...]) -> _Aske
     return _Asked(
         {
             task_id: _Task(
-                frozenset(keys - promoted.keys()),
+                frozenset(keys - left_out),
                 frozenset(keys),
                 {
                     key: planned.get(key, AskedFor(1, _PLANS_FIRST))

@@ -11,7 +11,7 @@ from typing import Final
 import pandas as pd
 
 import sopilot_assets
-from sopilot_assets.capture.erasures import erased_hashes, erasures
+from sopilot_assets.capture.erasures import erasures
 from sopilot_assets.dossier.inputs import (
     FULL,
     DossierInputs,
@@ -170,7 +170,7 @@ def _errors(study: Study) -> tuple[pd.DataFrame | None, Pictures]:
     outcome = study.policy.outcome(study.cases)
     errors = error_packet(study.cases[chosen].reset_index(drop=True), outcome.of(chosen))
     wrong = errors.loc[errors["error"].isin(_STILLS_OF), "case_id"]
-    gone = frozenset(one.key for one in erased_hashes(erasures(study.home)).values())
+    gone = frozenset(erasures(study.home))
     shown = [one for one in wrong if one not in gone]
     stills, lacking = error_stills(study.home, shown, processes=os.cpu_count() or 1)
     return errors, Pictures(stills, lacking, gone)

@@ -1,22 +1,24 @@
 """Everything about one person in one zip, for that person: an index to read, tables, videos and pages.
 
-The same home gives the same bytes. Other people are not named: who labelled is called by a number, and pages
-show golds as everything that is handed over does, with faces covered where the settings say so.
+The same home gives the same bytes. Other people are not named: who labelled is called by a number, who
+changed something by nothing, and pages show golds without their names, as everything that is handed over does
+with faces covered where the settings say so.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from sopilot_assets.capture.erasures import erasures
-from sopilot_assets.capture.facts import corrections
+from sopilot_assets.capture.facts import Correction, corrections
 from sopilot_assets.capture.registry import Recording, Registry, stored_file
 from sopilot_assets.errors import ErasureError, SopilotError
 from sopilot_assets.labels.chain import labels_chain
@@ -35,10 +37,12 @@ from sopilot_assets.store.publish import local_path, publish_path
 from sopilot_assets.store.shared import at_hand
 from sopilot_assets.tasks import find_tasks, notice_of
 from sopilot_assets.texts.cells import harmless
+from sopilot_assets.texts.names import safe_name
 from sopilot_assets.times.ledger import step_times_ledger
 
 _ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE: Final = 0o100644 << 16
+_WITHDRAWN_BY: Final = re.compile(r"\bwithdrawn by \S+:")
 _DESCRIPTIONS: Final = {
     "recordings.csv": (
         "Your recordings: when and where, the file, its quality",
@@ -86,7 +90,7 @@ def export_person(home: Home, person: str, target: Path) -> PersonExport:
     pages, without = _pages(home, own)
     index = _index(home, person, own, [*tables, *sorted(pages), *sorted(videos)])
     files = {"index.html": index.encode(), **tables, **pages}
-    publish_path(target, lambda place: _write(place, f"person-{person}", files, videos))
+    publish_path(target, lambda place: _write(place, f"person-{safe_name(person)}", files, videos))
     return PersonExport(target, len(own), len(videos), len(pages), without)
 
 
@@ -106,12 +110,12 @@ def _tables(home: Home, own: Sequence[Recording]) -> dict[str, list[Mapping[str,
     keys = {str(one.key) for one in own}
     told = erasures(home)
     return {
-        "recordings.csv": [dict(one.row) for one in own],
+        "recordings.csv": [{**one.row, "changed_by": None} for one in own],
         "results.csv": _of(keys, plain_rows(scores_ledger(home).all_rows())),
         "step_times.csv": _of(keys, plain_rows(step_times_ledger(home).latest())),
         "labels.csv": list(_labels(home, own)),
         "corrections.csv": [
-            {**asdict(one), "who": ""} for key in sorted(keys) for one in corrections(home, key)
+            _correction(one, str(own[0].person)) for key in sorted(keys) for one in corrections(home, key)
         ],
         "erasures.csv": [
             {"key": key, "what": told[key].change.value, "at": told[key].at, "why": told[key].why}
@@ -122,6 +126,14 @@ def _tables(home: Home, own: Sequence[Recording]) -> dict[str, list[Mapping[str,
 
 def _of(keys: set[str], rows: Iterable[Row]) -> list[Mapping[str, object]]:
     return [dict(row) for row in rows if row["key"] in keys]
+
+
+def _correction(one: Correction, person: str) -> Mapping[str, object]:
+    """What was changed, without who changed it, and without the codes of others."""
+    said = {**asdict(one), "who": ""}
+    if one.fact == "person":
+        said |= {name: "another" for name in ("was", "now") if said[name] not in (None, person)}
+    return said
 
 
 def _labels(home: Home, own: Sequence[Recording]) -> Iterator[Mapping[str, object]]:
@@ -172,8 +184,10 @@ def _pages(home: Home, own: Sequence[Recording]) -> tuple[dict[str, bytes], dict
 
 
 def _page(work: ReviewWork) -> str:
-    """Runs in a child process, since it reads the videos."""
-    return page_for(work, covering_for(work.home, work.task.task_id, leaves_house=True))[0]
+    """Without the names of golds and of their files. Runs in a child process, since it reads the videos."""
+    nameless = replace(work, gold_names={}, steps_faults=())
+    covering = covering_for(work.home, work.task.task_id, leaves_house=True)
+    return page_for(nameless, covering, video=f"../videos/{work.key}{work.trainee_video.suffix}")[0]
 
 
 def _index(home: Home, person: str, own: Sequence[Recording], files: Sequence[str]) -> str:
@@ -215,10 +229,12 @@ def _csv(rows: Sequence[Mapping[str, object]]) -> bytes:
     writer = csv.DictWriter(stream, columns, restval="")
     writer.writeheader()
     for row in rows:
-        writer.writerow(
-            {name: harmless(str(value)) if value is not None else "" for name, value in row.items()}
-        )
+        writer.writerow({name: _cell(value) for name, value in row.items()})
     return b"\xef\xbb\xbf" + stream.getvalue().encode()
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else harmless(_WITHDRAWN_BY.sub("withdrawn:", str(value)))
 
 
 def _write(target: Path, folder: str, files: Mapping[str, bytes], videos: Mapping[str, Path]) -> None:

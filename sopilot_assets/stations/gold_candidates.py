@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from sopilot_assets.capture.erasures import video_is_gone
 from sopilot_assets.capture.ledgers import ACTIVE, VIDEO_COLUMNS, videos_ledger
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.errors import GoldError
@@ -92,7 +93,7 @@ def listed_candidates(
 ) -> list[GoldCandidate]:
     """The candidates of a task with these label events and golds: those first that show somebody whom no gold
     shows, then those from a site that no gold is from, then by key. Of what they lack, only a missing
-    embedding is said.
+    video or embedding is said.
     """
     persons, sites = {one.person for one in golds}, {one.site for one in golds}
     right = {key for key, why in why_not_right(events).items() if why is None}
@@ -107,7 +108,7 @@ def listed_candidates(
             one,
             new_person=None if one.person is None else one.person not in persons,
             new_site=one.site not in sites,
-            lacks=_NO_EMBEDDING if models.get(key) is None else None,
+            lacks=video_is_gone(home, key) or (_NO_EMBEDDING if models.get(key) is None else None),
             raters=tuple(sorted(raters[key])),
         )
         for key, one in _active_trainees(home, right - {str(one.key) for one in golds}).items()

@@ -18,6 +18,7 @@ from upath import UPath
 from sopilot_assets.alignment.spans import Alignment, SpanKind
 from sopilot_assets.alignment.stored import load_alignment
 from sopilot_assets.at_first_use import at_first_use
+from sopilot_assets.capture.erasures import video_is_gone
 from sopilot_assets.capture.lock import only_intake
 from sopilot_assets.capture.promotions import (
     WHY_LETTERS,
@@ -79,6 +80,7 @@ def promote_recording(
         known = confirmed_steps(home, key.task_id).get(str(key))
         if known is None:
             _require_right(home, recording)
+            _require_video(home, recording)
             _require_embedding(home, recording)
         elif steps_file is None and marked is None:
             return None
@@ -175,6 +177,7 @@ def promotable_recording(home: Home, key: PartitionKey) -> Recording:
         )
         raise _refused(recording, en, ja)
     _require_right(home, recording)
+    _require_video(home, recording)
     return recording
 
 
@@ -245,6 +248,13 @@ def _require_right(home: Home, recording: Recording) -> None:
             f"a gold needs blind labels that say it is right; {why.en}. `{sheet}` writes a blind sheet",
             f"お手本には、正しいというブラインドの判定が必要です。{why.ja}。{sheet} で判定用の表を作れます",
         )
+
+
+def _require_video(home: Home, recording: Recording) -> None:
+    gone = video_is_gone(home, str(recording.key))
+    if gone is not None:
+        en = f"a gold is shown beside others. {gone.en.removesuffix('.')}"
+        raise _refused(recording, en, f"お手本は映像で示します。{gone.ja.removesuffix('。')}")
 
 
 def _require_embedding(home: Home, recording: Recording) -> None:

@@ -9,7 +9,8 @@ from typing import Final
 from urllib.parse import quote
 
 from sopilot_assets.alignment.spans import Alignment
-from sopilot_assets.errors import SopilotError
+from sopilot_assets.capture.erasures import erased_hashes, erasures
+from sopilot_assets.errors import SopilotError, VideoError
 from sopilot_assets.privacy.covering import Covering
 from sopilot_assets.privacy.policy import covering_for
 from sopilot_assets.processes.limited import map_limited
@@ -17,7 +18,7 @@ from sopilot_assets.scoring.result import Deviation, Objection, Score, Verifiabi
 from sopilot_assets.scoring.review import StillPair, deviation_stills, review_page, score_picture_png
 from sopilot_assets.segments import Segment
 from sopilot_assets.stations.outcome import StationOutcome
-from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.store.publish import local_path, publish_text
 from sopilot_assets.store.shared import at_hand, names_in_store, withdraw
@@ -84,14 +85,25 @@ def write_review(work: ReviewWork) -> StationOutcome:
 
 
 def publish_review(work: ReviewWork) -> Sequence[StillPair]:
-    """Publish one review page, and return the stills in it. The same work gives the same bytes."""
-    html, stills = page_for(work, covering_for(work.home, work.task.task_id))
+    """Publish one review page, and return the stills in it. The same work gives the same bytes.
+
+    Raises `VideoError`, and leaves no page, where somebody erased or removed what it shows meanwhile.
+    """
+    video = f"../{work.home.videos.name}/{quote(work.trainee_video.name)}"
+    html, stills = page_for(work, covering_for(work.home, work.task.task_id), video=video)
     publish_text(work.home.review(work.key), html)
+    told = erasures(work.home)
+    golds = {sha256[:VIDEO_ID_DIGITS] for sha256 in erased_hashes(told)} & work.golds.keys()
+    if golds or (str(work.key) in told and not work.gone):
+        remove_reviews(work.home, [work.key])
+        raise VideoError(f"{work.key}: a video was removed while its page was made. Open the page once more.")
     return stills
 
 
-def page_for(work: ReviewWork, covering: Covering) -> tuple[str, Sequence[StillPair]]:
-    """The review page with so much covered in it, and its stills; nothing is published."""
+def page_for(work: ReviewWork, covering: Covering, *, video: str) -> tuple[str, Sequence[StillPair]]:
+    """The review page with so much covered in it, and its stills; nothing is published. ``video`` is where
+    the recording lies, seen from the page.
+    """
     work = _with_videos(work)
     shown = (*work.score.deviations, *work.score.suspected)
     stills = deviation_stills(
@@ -114,9 +126,7 @@ def page_for(work: ReviewWork, covering: Covering) -> tuple[str, Sequence[StillP
         is_gold=work.is_gold,
         objections=work.objections,
         steps_faults=work.steps_faults,
-        video=None
-        if covering or work.gone
-        else f"../{work.home.videos.name}/{quote(work.trainee_video.name)}",
+        video=None if covering or work.gone else video,
         gone=work.gone,
         privacy=notice_of(work.home, work.task.privacy).lines,
     )

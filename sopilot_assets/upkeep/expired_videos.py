@@ -3,7 +3,8 @@
 The video goes, and every picture that was made of it; embedding, score, labels and the recording itself stay,
 so that it can be judged again. Kept past its time is what somebody still has to look at: a recording that is
 contested, disputed, asked to be labelled by a plan or by chance, that waits for a person's review, or that
-belongs to a study without a finished dossier. Golds are never removed.
+belongs to a study without a finished dossier. Golds are never removed. What was withdrawn or replaced by its
+whole is kept no longer than others.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from sopilot_assets.capture.erasures import (
     erasures_chain,
     removed_videos,
 )
+from sopilot_assets.capture.ledgers import ERASED, RETIRED
 from sopilot_assets.capture.lock import only_intake
-from sopilot_assets.capture.registry import Recording, Registry
+from sopilot_assets.capture.registry import Recording, Registry, retired_keys
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.evidence.blind_labels import blind_queues
 from sopilot_assets.evidence.study import CASES, Study
@@ -88,7 +90,7 @@ def expired_videos(home: Home, *, at: datetime) -> ExpiredVideos:
     gone = removed_videos(erasures(home))
     old = [
         ExpiredVideo(one, days[one.task_id] or 0, decided[key][1])
-        for key, one in Registry.read(home).active().items()
+        for key, one in _with_pictures(home).items()
         if one.role == "trainee" and one.task_id in days and key in decided and key not in gone
         if _is_over(decided[key][1], days[one.task_id] or 0, at)
     ]
@@ -105,21 +107,25 @@ def remove_expired_videos(
     The event comes first: from then on pages say that the video is gone.
     """
     waiting = local_path(home.erasing) / "videos.todo"
-    begun = waiting.read_text("utf-8").split() if waiting.exists() else []
+    before = removed_videos(erasures(home))
+    begun = before.keys() & (waiting.read_text("utf-8").split() if waiting.exists() else ())
     keys = sorted({*begun, *(str(one.recording.key) for one in expired.over)})
-    if not keys:
+    if keys:
+        publish_text(waiting, "\n".join(keys) + "\n")
+    elif not before:
         return ()
-    publish_text(waiting, "\n".join(keys) + "\n")
     with only_intake(home, wait=True):
         erasures_chain(home).append(
             [_draft(one, at) for one in expired.over], run_id=run_id, written_at=at.isoformat()
         )
-        files = pictures_of(home, _without_other_use(home, keys), keys)
+        # of all that ever went: another recording may have needed the bytes, or somebody made a picture since
+        files = pictures_of(home, _needed_by_nobody(home), keys)
         remove_files(files)
-    shown = ShownInEvents(frozenset(), frozenset(keys), NamesInText(()))
-    for path in dagster_databases(home):
-        clean_database(path, shown.cleaned)
-    waiting.unlink()
+    if keys:
+        shown = ShownInEvents(frozenset(), frozenset(keys), NamesInText(()))
+        for path in dagster_databases(home):
+            clean_database(path, shown.cleaned)
+    waiting.unlink(missing_ok=True)
     return tuple(files)
 
 
@@ -139,11 +145,17 @@ def _is_over(since: str, days: int, at: datetime) -> bool:
     return datetime.fromisoformat(since) + timedelta(days=days) <= at
 
 
-def _without_other_use(home: Home, keys: Collection[str]) -> set[str]:
-    """The video ids of these recordings, but for those that count under another key too."""
-    active = Registry.read(home).active()
-    others = {one.sha256 for key, one in active.items() if key not in keys}
-    return {active[key].key.video_id for key in keys if key in active and active[key].sha256 not in others}
+def _with_pictures(home: Home) -> dict[str, Recording]:
+    """The recordings whose video is somewhere under their own name, by the text of their key."""
+    recordings = Registry.read(home).recordings
+    return {str(key): one for key, one in recordings.items() if one.row["status"] not in (ERASED, RETIRED)}
+
+
+def _needed_by_nobody(home: Home) -> set[str]:
+    """The video ids whose time is over under every key that has them."""
+    gone, known = removed_videos(erasures(home)), _with_pictures(home)
+    needed = {one.key.video_id for key, one in known.items() if key not in gone}
+    return {one.key.video_id for key, one in known.items() if key in gone} - needed
 
 
 def _needed(home: Home, decisions: Mapping[str, str]) -> dict[str, str]:
@@ -155,7 +167,9 @@ def _needed(home: Home, decisions: Mapping[str, str]) -> dict[str, str]:
     reasons |= dict.fromkeys(open_labels & decisions.keys(), "it is yet to be labelled or settled")
     reasons |= dict.fromkeys(contested(home).keys() & decisions.keys(), "its decision is contested")
     answered = {one.key for answers in given_answers(home).values() for one in answers}
-    waits = {key for key, one in decisions.items() if one == Decision.NEEDS_REVIEW and key not in answered}
+    waits = {
+        key for key, one in decisions.items() if one == Decision.NEEDS_REVIEW and key not in answered
+    } - retired_keys(home)
     return reasons | dict.fromkeys(waits, "it waits for a person to look")
 
 

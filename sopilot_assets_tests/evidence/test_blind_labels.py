@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sopilot_assets.capture.erasures import ErasureChange, ErasureDraft, erasures_chain
 from sopilot_assets.capture.registry import Recording, registered_recording
 from sopilot_assets.errors import LabelError
 from sopilot_assets.evidence.blind_labels import BlindAnswer, blind_queues, give_blind_label
@@ -111,6 +112,30 @@ def test_what_nobody_asked_for_is_offered_until_two_people_labeled_it(home: Home
     assert queue(home, "bob").others == set(keys)
     give(home, keys[0], "bob")
     assert queue(home, "cyd").others == set(keys[1:])
+
+
+def test_nobody_is_asked_to_label_what_has_no_video_any_more(home: Home, keys: list[str]) -> None:
+    publish_text(home.root / "settings.yaml", "audit:\n  share: 1.0\n")
+    plan(home, "spring", ("label", keys[0]))
+    assert queue(home, "ann").asked == set(keys)
+    over = [
+        ErasureDraft(
+            task_id=TASK,
+            at=AT,
+            key=key,
+            sha256="0" * 64,
+            who="retention",
+            change=ErasureChange.VIDEO_REMOVED,
+            why="kept for 30 days",
+        )
+        for key in keys[:2]
+    ]
+    erasures_chain(home).append(over, run_id="over", written_at=AT)
+    assert queue(home, "ann").asked == set(keys[2:])
+    publish_text(home.root / "settings.yaml", "audit:\n  share: 0.0\n")
+    assert (queue(home, "ann").asked, queue(home, "ann").others) == (frozenset(), set(keys[2:]))
+    publish_text(home.root / "settings.yaml", "audit:\n  share: 1.0\n")
+    assert labels(home).open == set(keys[2:])
 
 
 def test_each_person_has_an_order_of_their_own_in_which_what_was_skipped_comes_last(

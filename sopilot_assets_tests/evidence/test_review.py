@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from sopilot_assets.capture.erasures import ErasureChange, ErasureDraft, erasures_chain
 from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.embedding.clips import save_embedding
 from sopilot_assets.errors import StudyError
+from sopilot_assets.evidence.evidence_dossiers import study_inputs
 from sopilot_assets.evidence.gate_reports import judged, relevant_looks
 from sopilot_assets.evidence.results import gate_verdict
 from sopilot_assets.evidence.split_evaluations import evaluate_study_splits
@@ -71,6 +73,24 @@ def truth_of() -> dict[str, bool]:
 def relabeled(home: Home, key: str, said: bool) -> None:
     drafts = [*labels_by("ann", {key: said}, at=LATER), *labels_by("bob", {key: said}, at=LATER)]
     append_events(home, drafts, run_id="later", written_at=LATER)
+
+
+def test_no_picture_is_asked_of_a_recording_whose_video_was_removed_after_its_time(home: Home) -> None:
+    run_chain(home, only=FITTED)
+    over = [
+        ErasureDraft(
+            task_id=TASK,
+            at=START,
+            key=key,
+            sha256="0" * 64,
+            who="retention",
+            change=ErasureChange.VIDEO_REMOVED,
+            why="kept for 30 days",
+        )
+        for key in truth_of()
+    ]
+    erasures_chain(home).append(over, run_id="over", written_at=START)
+    assert study_inputs(Study.open(home, "spring")).pictures.erased == truth_of().keys()
 
 
 def test_comparing_with_the_baseline_is_a_look_at_the_held_out_recordings(home: Home) -> None:

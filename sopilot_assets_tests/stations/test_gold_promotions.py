@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sopilot_assets.capture.erasures import ErasureChange, ErasureDraft, erasures_chain
 from sopilot_assets.capture.facts import corrections, restore_recordings, withdraw_recordings
 from sopilot_assets.capture.promotions import promoted_golds, promotions_chain, promotions_ledger
 from sopilot_assets.capture.registry import Registry
@@ -29,6 +30,7 @@ from sopilot_assets.stations.gold_power import power_with, try_gold
 from sopilot_assets.stations.gold_promotions import (
     decoded_steps,
     demote_recording,
+    promotable_recording,
     promote_recording,
     proposed_to_promote,
 )
@@ -113,6 +115,27 @@ def score_rows(home: Home) -> dict[str, dict[str, object]]:
     written = ("written_at", "run_id", "row_id")
     rows = plain_rows(scores_ledger(home).latest())
     return {str(row["key"]): {k: v for k, v in row.items() if k not in written} for row in rows}
+
+
+def test_whose_video_was_removed_is_no_candidate_and_becomes_no_gold(scored: Home) -> None:
+    key = trainees(scored)[0]
+    label(scored, key)
+    over = ErasureDraft(
+        task_id=TASK,
+        at=BEGIN.isoformat(),
+        key=str(key),
+        sha256=Registry.read(scored)[key].sha256,
+        who="retention",
+        change=ErasureChange.VIDEO_REMOVED,
+        why="kept for 30 days",
+    )
+    erasures_chain(scored).append([over], run_id="over", written_at=BEGIN.isoformat())
+    (candidate,) = gold_candidates(scored, TASK)
+    assert candidate.lacks is not None
+    assert "The video was removed" in candidate.lacks.en
+    for attempt in (promote, promotable_recording):
+        with pytest.raises(GoldError, match=r"a gold is shown beside others.*The video was removed"):
+            attempt(scored, key)
 
 
 def test_a_promoted_recording_is_a_gold_in_reference_and_scores(scored: Home) -> None:

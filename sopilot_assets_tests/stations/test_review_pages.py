@@ -10,18 +10,21 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from sopilot_assets.capture.erasures import ErasureChange, ErasureDraft, erasures_chain
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.defs.web.home_pages import HomePages
+from sopilot_assets.errors import VideoError
 from sopilot_assets.labels.chain import append_events
 from sopilot_assets.labels.events import Draft, RaterVerdict, Source
 from sopilot_assets.privacy.covering import Covering
 from sopilot_assets.scoring.ledger import COLUMNS, scores_ledger
 from sopilot_assets.scoring.review.page import covered_as
-from sopilot_assets.stations import judged, review_pages
+from sopilot_assets.stations import judged, review_pages, reviews
 from sopilot_assets.stations.contests import show_contests
 from sopilot_assets.stations.outcome import StationOutcome
 from sopilot_assets.stations.review_now import score_row_of
 from sopilot_assets.stations.review_pages import make_page, review_page_of
+from sopilot_assets.stations.reviews import ReviewWork, page_for
 from sopilot_assets.stations.scores import FEW_PAGES, score_videos
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Row
@@ -145,6 +148,36 @@ def test_a_page_that_was_overtaken_by_a_new_score_is_made_of_that(
     monkeypatch.setattr(review_pages, "score_row_of", lambda *_: {"row_id": next(ids)})
     assert make_page((home, key)).path == local_path(home.review(key))
     assert next(ids, None) is None
+
+
+def test_a_page_of_a_video_that_is_removed_meanwhile_is_not_left(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score_again(home)
+    key = next(key for key in keys(home) if key.role == "trainee")
+
+    def removed_meanwhile(work: ReviewWork, covering: Covering, *, video: str) -> object:
+        made = page_for(work, covering, video=video)
+        over = ErasureDraft(
+            task_id=key.task_id,
+            at=AT,
+            key=str(key),
+            sha256=key.video_id + "0" * 52,
+            who="retention",
+            change=ErasureChange.VIDEO_REMOVED,
+            why="kept for 30 days",
+        )
+        erasures_chain(home).append([over], run_id="over", written_at=AT)
+        return made
+
+    with monkeypatch.context() as patched:
+        patched.setattr(reviews, "page_for", removed_meanwhile)
+        with pytest.raises(VideoError, match="Open the page once more"):
+            make_page((home, key))
+    assert not local_path(home.review(key)).exists()
+    page = make_page((home, key)).path
+    assert page is not None
+    assert "The video was removed on" in page.read_text("utf-8")
 
 
 def test_what_is_contested_is_listed_at_once_and_on_the_page_when_it_is_made(home: Home) -> None:

@@ -1,4 +1,4 @@
-"""What was erased from a dossier after it was signed, at the wish of people who are seen in it.
+"""What was erased from a dossier after it was signed, at the wish of people who are seen in it, or before.
 
 Pictures may go, and nothing else: the file ``erased.json`` names each with the hash that the manifest states,
 and the page without them with both of its hashes. Rows stay, so that every figure can still be recomputed.

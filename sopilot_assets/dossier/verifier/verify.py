@@ -409,7 +409,7 @@ def _items(field: JsonField) -> list[JsonField]:
 def _erased_lines(verification: DossierVerification) -> list[str]:
     erased = verification.erased
     signed = "signed by the dossier's key" if erased.signed else "NOT SIGNED"
-    told = f"{len(erased.recordings)} of {erased.of} recordings erased on request"
+    told = f"{len(erased.recordings)} of {erased.of} recordings erased on request or after their time"
     return [f"{told}, {len(erased.removed)} pictures with them ({signed}); their rows stay."]
 
 

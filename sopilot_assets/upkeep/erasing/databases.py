@@ -8,6 +8,7 @@ overwritten and the files written anew, so that nothing is left in them.
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
@@ -32,12 +33,13 @@ NUMBERS: Final = frozenset(
     }
 )
 """The labels of metadata that stay with the events of an erased recording."""
+_PARTITION: Final = re.compile(r'"partition":\s*"([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
 class ShownInEvents:
-    """What is taken out of events: all metadata but `NUMBERS` of the partitions ``keys``, pictures of
-    ``pages``, and ``names`` everywhere.
+    """What is taken out of events: all metadata but `NUMBERS` of the partitions ``keys``, pictures of the
+    partitions ``pages``, and ``names`` everywhere.
     """
 
     keys: frozenset[str]
@@ -47,7 +49,7 @@ class ShownInEvents:
     def cleaned(self, text: str) -> str:
         """A cell of a database without it; the same text where nothing of it is there."""
         told = text
-        if text.startswith("{") and any(key in text for key in (*self.keys, *self.pages)):
+        if text.startswith("{") and not (self.keys | self.pages).isdisjoint(_PARTITION.findall(text)):
             content = json.loads(text)
             if self._strip(content):
                 told = json.dumps(content)

@@ -12,7 +12,6 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from html import escape
 from pathlib import Path
 from typing import Final
 
@@ -120,7 +119,7 @@ def _page_without(folder: Path, removed: Mapping[str, str], plan: ErasurePlan) -
     page = (folder / PAGE).read_bytes().decode("utf-8")
     for data in _still_there(folder, removed):
         page = page.replace(f"data:image/jpeg;base64,{base64.b64encode(data).decode()}", _NOTHING)
-    return NamesInText(list(map(escape, plan.names))).removed(page).encode("utf-8")
+    return NamesInText(plan.names).removed(page).encode("utf-8")
 
 
 def _still_there(folder: Path, removed: Mapping[str, str]) -> Iterator[bytes]:

@@ -27,6 +27,8 @@ from sopilot_assets.errors import ErasureError
 from sopilot_assets.stations.review_index import write_review_index
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.publish import local_path, only_writer, sweep_unfinished
+from sopilot_assets.upkeep.backup.history import backups_ledger
+from sopilot_assets.upkeep.backup.snapshot import stamp_of
 from sopilot_assets.upkeep.erasing.databases import ShownInEvents, clean_database, dagster_databases
 from sopilot_assets.upkeep.erasing.desk import forget_accounts
 from sopilot_assets.upkeep.erasing.dossiers import dossiers_with, erase_in_dossier
@@ -36,7 +38,9 @@ from sopilot_assets.upkeep.erasing.files import (
     forget_taken,
     left_behind,
     remove_files,
+    uploads_of,
 )
+from sopilot_assets.upkeep.erasing.names import own_names
 from sopilot_assets.upkeep.erasing.plan import (
     ErasurePlan,
     drop_plan,
@@ -75,7 +79,7 @@ def preview(home: Home, person: str, *, who: str, why: str, at: datetime) -> Era
     """What the erasure of a person would remove; nothing is changed. Raises `ErasureError` where nothing of
     the person is there.
     """
-    plan = saved_plan(home, person) or plan_of(home, person, who=who, why=why, at=at)
+    plan = plan_of(home, person, who=who, why=why, at=at)
     _refuse_nobody(home, plan)
     return ErasureReport(plan, _counted(files_of(home, plan)), _named(home, plan))
 
@@ -89,10 +93,12 @@ def erase_person(
     clock: Callable[[], datetime],
     run_id: str,
     golds: bool = False,
+    begun_only: bool = False,
     working: Sequence[str] = (),
     on_step: Step = lambda _: None,
 ) -> ErasureReport:
-    """Erase a person, or go on with an erasure that was begun; what was removed.
+    """Erase a person, or go on with an erasure that was begun; what was removed. With ``begun_only`` what
+    became theirs since it was begun stays.
 
     ``golds`` has to be said where recordings of theirs are golds: what was made of these goes too, and others
     are judged anew. ``working`` are runs that have begun and not ended; ``clock`` gives the time. Raises
@@ -100,12 +106,15 @@ def erase_person(
     cannot be changed now; the same call goes on then.
     """
     with only_writer(home.erasing / ".lock"):
-        plan, files = _begin(home, person, who=who, why=why, at=clock(), run_id=run_id, golds=golds)
+        with only_intake(home, wait=True):
+            begun = saved_plan(home, person) if begun_only else None
+            plan = begun or plan_of(home, person, who=who, why=why, at=clock())
+            plan, files = _begin(home, plan, at=clock(), run_id=run_id, golds=golds)
         report = _erase(home, plan, at=clock(), before=files, on_step=on_step)
         if working:
             return replace(report, waits_for=tuple(working))
         # backups that were begun before this moment may hold something of it
-        _tell(home, plan, ErasureChange.ERASED, at=clock(), run_id=run_id)
+        _tell(home, plan, ErasureChange.ERASED, at=_after_backups(home, clock()), run_id=run_id)
         drop_plan(home, plan)
     return report
 
@@ -126,6 +135,7 @@ def finish_erasures(
             clock=clock,
             run_id=run_id,
             golds=True,
+            begun_only=True,
             working=working,
         )
         done += [] if report.waits_for else [plan.person]
@@ -136,29 +146,36 @@ def finish_erasures(
 
 
 def _begin(
-    home: Home, person: str, *, who: str, why: str, at: datetime, run_id: str, golds: bool
+    home: Home, plan: ErasurePlan, *, at: datetime, run_id: str, golds: bool
 ) -> tuple[ErasurePlan, list[FoundFile]]:
-    """The plan, written down, with its recordings out of everybody's sight; and the files that went."""
-    with only_intake(home, wait=True):
-        plan = saved_plan(home, person) or plan_of(home, person, who=who, why=why, at=at)
-        _refuse_nobody(home, plan)
-        if plan.golds and not golds:
-            raise ErasureError(_golds_text(plan))
-        save_plan(home, plan)
-        _tell(home, plan, ErasureChange.BEGUN, at=at, run_id=run_id)
-        registry = Registry.read(home)
-        rows = []
-        for one in plan.recordings:
-            row = registry[PartitionKey.parse(one.key)].row
-            if row["status"] != ERASED:
-                nameless = {name: REMOVED for name in NAMES if row[name] is not None}
-                change = {**nameless, "status": ERASED}
-                rows.append(changed_row(row, change, who=plan.who, at=plan.at, why=plan.why))
-        videos_ledger(home).append(rows, run_id=run_id, written_at=at.isoformat())
-        forget_taken(home, plan.keys)
-        # here, since nobody may take in what is removed
-        files = files_of(home, plan)
-        remove_files(files)
+    """The plan, written down, with its recordings out of everybody's sight; and the files that went.
+
+    Whoever calls this is the only intake, since nobody may take in what is removed.
+    """
+    _refuse_nobody(home, plan)
+    if plan.golds and not golds:
+        raise ErasureError(_golds_text(plan))
+    files = files_of(home, plan)
+    named = own_names(
+        home,
+        plan.keys,
+        files=[one.path for one in files],
+        uploads=uploads_of(home, plan.person, plan.removed_accounts),
+    )
+    plan = replace(plan, names=tuple(sorted({*plan.names, *named})))
+    save_plan(home, plan)
+    _tell(home, plan, ErasureChange.BEGUN, at=at, run_id=run_id)
+    registry = Registry.read(home)
+    rows = []
+    for one in plan.recordings:
+        row = registry[PartitionKey.parse(one.key)].row
+        if row["status"] != ERASED:
+            nameless = {name: REMOVED for name in NAMES if row[name] is not None}
+            change = {**nameless, "status": ERASED}
+            rows.append(changed_row(row, change, who=plan.who, at=plan.at, why=plan.why))
+    videos_ledger(home).append(rows, run_id=run_id, written_at=at.isoformat())
+    forget_taken(home, plan.keys)
+    remove_files(files)
     return plan, files
 
 
@@ -178,7 +195,7 @@ def _erase(
     on_step("accounts")
     forget_accounts(local_path(home.desk_database), plan.accounts, person=plan.person)
     on_step("Dagster's databases")
-    shown = ShownInEvents(plan.keys, frozenset(plan.pages), NamesInText(plan.names, (plan.person,)))
+    shown = ShownInEvents(plan.keys, _beside_golds(home, plan), NamesInText(plan.names, (plan.person,)))
     cells = sum(clean_database(path, shown.cleaned) for path in dagster_databases(home))
     if local_path(home.desk_database).exists():
         clean_database(local_path(home.desk_database), lambda text: text)
@@ -196,6 +213,20 @@ def _erase(
         texts=texts,
         cells=cells,
     )
+
+
+def _beside_golds(home: Home, plan: ErasurePlan) -> frozenset[str]:
+    """The keys of all recordings whose scores may ever have been shown beside a gold of this person; their
+    pages need not be there any more.
+    """
+    tasks = {one.task_id for one in plan.golds}
+    return frozenset(str(key) for key in Registry.read(home).recordings if key.task_id in tasks)
+
+
+def _after_backups(home: Home, at: datetime) -> datetime:
+    """The moment, or that of the newest backup where a clock was ahead then."""
+    newest = backups_ledger(home).query("select max(backup) as name from all_rows")["name"].iloc[0]
+    return max(at, stamp_of(newest)) if isinstance(newest, str) else at
 
 
 def _tell(home: Home, plan: ErasurePlan, change: ErasureChange, *, at: datetime, run_id: str) -> None:
@@ -237,11 +268,11 @@ def _refuse_nobody(home: Home, plan: ErasurePlan) -> None:
 def _golds_text(plan: ErasurePlan) -> str:
     tasks = ", ".join(sorted({one.task_id for one in plan.golds}))
     return (
-        f"person {plan.person}: {len(plan.golds)} of their {len(plan.recordings)} recordings are golds "
-        f"({tasks}). With them go the references that were made of them: others have to be judged anew, and "
-        f"their old scores stay and are stale. {len(plan.pages)} pages of others show these golds and go "
-        "too. Add golds of somebody else first where too few are left, then call the command with --golds. "
-        "Nothing was changed."
+        f"person {plan.person}: {len(plan.golds)} of their {len(plan.recordings)} recordings are or were "
+        f"golds ({tasks}). With them go the references that were made of them: others have to be judged "
+        f"anew, and their old scores stay and are stale. {len(plan.pages)} pages of others show these golds "
+        "and go too. Add golds of somebody else first where too few are left, then call the command with "
+        "--golds. Nothing was changed."
     )
 
 

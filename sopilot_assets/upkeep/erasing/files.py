@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,13 +22,13 @@ from pydantic import ValidationError
 from sopilot_assets.capture.names import REASON_SUFFIX
 from sopilot_assets.capture.sidecar import Sidecar
 from sopilot_assets.capture.taken import read_taken, write_taken
-from sopilot_assets.capture.uploads import all_uploads, upload_data
+from sopilot_assets.capture.uploads import Upload, all_uploads, upload_data
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.processes.posix.files import flush
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home
 from sopilot_assets.store.publish import file_sha256, local_path
 from sopilot_assets.store.shared import withdraw
-from sopilot_assets.upkeep.erasing.plan import ErasurePlan
+from sopilot_assets.upkeep.erasing.plan import ErasurePlan, pages_with_golds
 
 ELSEWHERE: Final = frozenset(
     {"ledgers", "dossiers", "studies", "tasks", "keys", "dagster", "desk", "erasing"}
@@ -51,14 +53,14 @@ def files_of(home: Home, plan: ErasurePlan) -> list[FoundFile]:
     """The files that go with an erasure, by path; nothing is changed."""
     root = local_path(home.root)
     wanted = {one.sha256: one.size_bytes for one in plan.recordings}
-    found = set(_by_name(root, plan)) | set(_by_bytes(root, wanted))
-    found |= set(_of_uploads(home, plan.person, plan.removed_accounts))
+    found = set(_named(root, plan.video_ids)) | set(_by_bytes(root, wanted))
+    found |= {root / "reviews" / f"{key}.html" for key in pages_with_golds(home, plan)}
+    for upload in uploads_of(home, plan.person, plan.removed_accounts):
+        found |= {path for path in upload_data(home, upload).parent.iterdir() if path.is_file()}
     found |= set(_dropped_as(home, plan.person))
     found |= set(references_of(home, {one.video_id for one in plan.golds}))
     beside = [other for path in found for other in _beside(path, root)]
-    return sorted(
-        (_told(path, root) for path in {*found, *beside} if path.is_file()), key=lambda one: one.path
-    )
+    return _told({*found, *beside}, root)
 
 
 def remove_files(files: Collection[FoundFile]) -> None:
@@ -79,7 +81,7 @@ def forget_taken(home: Home, keys: Collection[str]) -> None:
 def left_behind(home: Home, video_ids: Collection[str]) -> list[FoundFile]:
     """The files with names of erased recordings, which somebody made who had begun before these were."""
     root = local_path(home.root)
-    return [_told(path, root) for path in sorted(_named(root, frozenset(video_ids)))]
+    return _told(_named(root, frozenset(video_ids)), root)
 
 
 def pictures_of(home: Home, video_ids: Collection[str], keys: Collection[str]) -> list[FoundFile]:
@@ -90,7 +92,7 @@ def pictures_of(home: Home, video_ids: Collection[str], keys: Collection[str]) -
     names = frozenset(video_ids)
     found = [path for top in ("videos", "proxies") for path in _named(root, names, tops=[top])]
     found += [root / "reviews" / f"{key}.html" for key in keys]
-    return [_told(path, root) for path in sorted(found) if path.is_file()]
+    return _told(found, root)
 
 
 def references_of(home: Home, video_ids: Collection[str]) -> Iterator[Path]:
@@ -106,11 +108,6 @@ def references_of(home: Home, video_ids: Collection[str]) -> Iterator[Path]:
             yield path.with_name(f"{path.stem}.calibration.json")
 
 
-def _by_name(root: Path, plan: ErasurePlan) -> Iterator[Path]:
-    yield from _named(root, plan.video_ids)
-    yield from (root / "reviews" / f"{key}.html" for key in plan.pages)
-
-
 def _named(root: Path, video_ids: frozenset[str], tops: Sequence[str] | None = None) -> Iterator[Path]:
     for path in _files(root, tops):
         if any(digits in video_ids for digits in _HASH.findall(path.name)):
@@ -123,8 +120,9 @@ def _by_bytes(root: Path, wanted: Mapping[str, int]) -> Iterator[Path]:
     for sha256, size in wanted.items():
         of_size[size].add(sha256)
     for path in _files(root):
-        if (hashes := of_size.get(path.stat().st_size)) and file_sha256(path) in hashes:
-            yield path
+        with suppress(FileNotFoundError):  # others work here too, and links may lead nowhere
+            if (hashes := of_size.get(path.stat().st_size)) and file_sha256(path) in hashes:
+                yield path
 
 
 def _files(root: Path, tops: Sequence[str] | None = None) -> Iterator[Path]:
@@ -134,12 +132,9 @@ def _files(root: Path, tops: Sequence[str] | None = None) -> Iterator[Path]:
             yield from (Path(folder, name) for name in names)
 
 
-def _of_uploads(home: Home, person: str, accounts: Collection[str]) -> Iterator[Path]:
+def uploads_of(home: Home, person: str, accounts: Collection[str]) -> list[Upload]:
     """What is on its way, or is known of what landed: of this person, or from their account."""
-    for upload in all_uploads(home):
-        if upload.facts.person == person or upload.who in accounts:
-            data = upload_data(home, upload)
-            yield from (path for path in data.parent.iterdir() if path.is_file())
+    return [one for one in all_uploads(home) if one.facts.person == person or one.who in accounts]
 
 
 def _dropped_as(home: Home, person: str) -> Iterator[Path]:
@@ -165,5 +160,11 @@ def _beside(path: Path, root: Path) -> Iterator[Path]:
         yield path.with_name(f"{path.name}{REASON_SUFFIX}")
 
 
-def _told(path: Path, root: Path) -> FoundFile:
-    return FoundFile(path, path.stat().st_size, path.relative_to(root).parts[0])
+def _told(paths: Iterable[Path], root: Path) -> list[FoundFile]:
+    """Those that are files and still there, by path."""
+    found = []
+    for path in sorted(set(paths)):
+        with suppress(FileNotFoundError):
+            if stat.S_ISREG((state := path.stat()).st_mode):
+                found.append(FoundFile(path, state.st_size, path.relative_to(root).parts[0]))
+    return found

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from html import escape
 from pathlib import Path
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from sopilot_assets.capture.erasures import erased_hashes, erasures
-from sopilot_assets.capture.ledgers import videos_ledger
+from sopilot_assets.capture.promotions import ever_promoted
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.errors import ErasureError
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home
-from sopilot_assets.store.ledgers import Row, plain_rows
 from sopilot_assets.store.publish import local_path, publish_bytes
 from sopilot_assets.upkeep.erasing.desk import TRAINEE, DeskAccount, accounts_of
-
-UNKNOWN_NAMES: Final = frozenset({"", "unknown"})
+from sopilot_assets.upkeep.erasing.names import own_names
+from sopilot_assets.upkeep.erasing.texts import spellings
 
 
 @dataclass(frozen=True, slots=True)
 class ErasedRecording:
-    """A recording that is erased: its key, SHA-256 and size of its bytes, and whether it is a gold."""
+    """A recording that is erased: its key, SHA-256 and size of its bytes, and whether it is or was a gold."""
 
     key: str
     sha256: str
@@ -49,7 +47,7 @@ class ErasurePlan:
     """Who is erased, at whose command, when (ISO 8601 in UTC) and why; their recordings, the names of their
     files as far as nobody else's are called so, and their accounts at the desk.
 
-    ``pages`` are keys of others whose pages show a gold of this person.
+    ``pages`` are the keys of others whose pages showed a gold of this person then.
     """
 
     person: str
@@ -68,7 +66,7 @@ class ErasurePlan:
 
     @property
     def golds(self) -> tuple[ErasedRecording, ...]:
-        """Those that are golds."""
+        """Those that are golds, or were: what was made of them then may still be there."""
         return tuple(one for one in self.recordings if one.gold)
 
     @property
@@ -91,7 +89,8 @@ _PLANS: Final = TypeAdapter(ErasurePlan)
 
 
 def plan_of(home: Home, person: str, *, who: str, why: str, at: datetime) -> ErasurePlan:
-    """All that belongs to a person now and was not erased yet; nothing is changed.
+    """All that belongs to a person now and was not erased yet, and what an erasure that is at work goes on
+    with; nothing is changed.
 
     A recording that shows the same bytes in another task is theirs too, whatever it says there.
     """
@@ -100,22 +99,31 @@ def plan_of(home: Home, person: str, *, who: str, why: str, at: datetime) -> Era
     own = [one for one in registry.recordings.values() if one.person == person]
     hashes = {one.sha256 for one in own} | _made_from(registry, own)
     chosen = [one for one in registry.recordings.values() if one.sha256 in hashes and one.sha256 not in done]
-    golds = [one for one in chosen if one.role == "gold"]
-    return ErasurePlan(
+    golds = {str(one.key) for one in chosen if one.role == "gold"} | ever_promoted(home)
+    plan = ErasurePlan(
         person=person,
         who=who,
         why=why,
         at=at.isoformat(),
-        recordings=tuple(sorted(map(_erased, chosen), key=lambda one: one.key)),
-        names=tuple(sorted(_names(home, {str(one.key) for one in chosen}))),
+        recordings=tuple(sorted((_erased(one, golds) for one in chosen), key=lambda one: one.key)),
+        names=tuple(sorted(own_names(home, {str(one.key) for one in chosen}))),
         accounts=tuple(accounts_of(local_path(home.desk_database), person)),
-        pages=tuple(sorted(_pages_with(home, golds, {str(one.key) for one in chosen}))),
+    )
+    plan, begun = replace(plan, pages=tuple(pages_with_golds(home, plan))), saved_plan(home, person)
+    if begun is None:
+        return plan
+    return replace(
+        begun,
+        recordings=tuple(dict.fromkeys((*begun.recordings, *plan.recordings))),
+        names=tuple(dict.fromkeys((*begun.names, *plan.names))),
+        accounts=tuple(dict.fromkeys((*begun.accounts, *plan.accounts))),
+        pages=tuple(dict.fromkeys((*begun.pages, *plan.pages))),
     )
 
 
-def _erased(recording: Recording) -> ErasedRecording:
+def _erased(recording: Recording, golds: Collection[str]) -> ErasedRecording:
     size = int(recording.row["size_bytes"] or 0)
-    return ErasedRecording(str(recording.key), recording.sha256, size, recording.role == "gold")
+    return ErasedRecording(str(recording.key), recording.sha256, size, str(recording.key) in golds)
 
 
 def _made_from(registry: Registry, own: Sequence[Recording]) -> set[str]:
@@ -129,26 +137,13 @@ def _made_from(registry: Registry, own: Sequence[Recording]) -> set[str]:
     }
 
 
-def _names(home: Home, keys: set[str]) -> set[str]:
-    """The names and paths that these recordings have or had and nobody else's has."""
-    sql = "select distinct key, original_name, capture_path from written"
-    rows = plain_rows(videos_ledger(home).query(sql))
-    mine = {name for row in rows if row["key"] in keys for name in _named(row)}
-    return mine - {name for row in rows if row["key"] not in keys for name in _named(row)} - UNKNOWN_NAMES
-
-
-def _named(row: Row) -> tuple[str, str]:
-    return str(row["original_name"] or ""), str(row["capture_path"] or "")
-
-
-def _pages_with(home: Home, golds: Sequence[Recording], own: set[str]) -> Iterator[str]:
-    """The keys of others' pages that show or name one of these golds."""
-    folder = local_path(home.reviews)
-    for task_id in sorted({one.task_id for one in golds}):
-        its = [one for one in golds if one.task_id == task_id]
-        wanted = [name.encode() for one in its for name in (one.key.video_id, escape(one.original_name))]
-        for page in sorted(folder.glob(f"{task_id}-[gt]-*.html")):
-            if page.stem not in own and _holds(page.read_bytes(), wanted):
+def pages_with_golds(home: Home, plan: ErasurePlan) -> Iterator[str]:
+    """The keys of others' pages that show or name a gold of this person now."""
+    named = {spelling for name in plan.names for spelling in spellings(name)}
+    wanted = [one.encode() for one in (*(gold.video_id for gold in plan.golds), *named)]
+    for task_id in sorted({one.task_id for one in plan.golds}):
+        for page in sorted(local_path(home.reviews).glob(f"{task_id}-[gt]-*.html")):
+            if page.stem not in plan.keys and _holds(page.read_bytes(), wanted):
                 yield page.stem
 
 

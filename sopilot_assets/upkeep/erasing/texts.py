@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
@@ -11,6 +12,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+import markupsafe
 
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, only_writer, publish_bytes
@@ -24,16 +27,26 @@ _TEXTS: Final = (
     "campaigns/**/*",
     "dagster/storage/**/*",
     "capture/**/*.csv",
+    "demo/**/*.csv",
     "demo/**/*.json*",
 )
 _LOCKS: Final = ("alerts/.alerts.lock", "alerts/.delivering.lock", "outbox/.delivering.lock")
 """Held meanwhile, so that nobody adds to a journal that is being replaced."""
 
 
+_BEFORE: Final = r"(?:(?<![\w.-])|(?<=\\[nrt])|(?<=\\u30[01][0-9a-f])|(?<=\\uff[01][0-9a-f]))"
+"""Before a name there is no letter; JSON writes ends of lines and Japanese signs with some."""
+
+
+def spellings(name: str) -> set[str]:
+    """A name as it is, and as JSON and pages write it."""
+    return {name, json.dumps(name)[1:-1], html.escape(name), str(markupsafe.escape(name))}
+
+
 @dataclass(frozen=True, slots=True)
 class NamesInText:
-    """Names, found as whole words, as they are and as JSON writes them; ``codes`` only where they are a value
-    of Dagster's metadata.
+    """Names, found as whole words, as they are and as JSON and pages write them; ``codes`` only where they
+    are a value of Dagster's metadata. What follows without a space, as in Japanese, is no part of a name.
     """
 
     names: Collection[str]
@@ -41,11 +54,11 @@ class NamesInText:
     _pattern: re.Pattern[str] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        spelled = {one for name in self.names for one in (name, json.dumps(name)[1:-1])}
-        words = [rf"(?<![\w.-]){re.escape(one)}(?![\w-])" for one in sorted(spelled, key=len, reverse=True)]
+        spelled = {one for name in self.names for one in spellings(name)}
+        words = [_BEFORE + re.escape(one) + _after(one) for one in sorted(spelled, key=len, reverse=True)]
         words += [
             f'(?<="{label}": "){re.escape(code)}(?=")'
-            for code in sorted(self.codes)
+            for code in sorted({one for code in self.codes for one in spellings(code)})
             for label in ("text", "person")
         ]
         object.__setattr__(self, "_pattern", re.compile("|".join(words)) if words else None)
@@ -53,6 +66,10 @@ class NamesInText:
     def removed(self, text: str) -> str:
         """The text without them."""
         return self._pattern.sub(REMOVED, text) if self._pattern else text
+
+
+def _after(name: str) -> str:
+    return r"(?![A-Za-z0-9_-])" if name[-1].isascii() else r"(?![\w-])"
 
 
 def clean_texts(home: Home, names: NamesInText, video_ids: Collection[str]) -> int:

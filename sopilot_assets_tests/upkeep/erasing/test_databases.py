@@ -69,4 +69,13 @@ def test_names_are_whole_words_and_codes_are_values_of_metadata() -> None:
     names = NamesInText(["a.mp4", "作業.mp4"], ["text"])
     assert names.removed("ba.mp4 a.mp4, x/a.mp4.json") == "ba.mp4 (erased), x/(erased).json"
     assert names.removed(json.dumps({"file": "作業.mp4"})) == '{"file": "(erased)"}'
+    told = {"what": "a.mp4を隔離。a.mp4、山作業.mp4\n作業.mp4が"}
+    for spelled in (json.dumps(told), json.dumps(told, ensure_ascii=False)):
+        left = json.loads(names.removed(spelled))["what"]
+        assert left == "(erased)を隔離。(erased)、山作業.mp4\n(erased)が"
+    codes = NamesInText([], ["山田 太郎"])
+    assert codes.removed(json.dumps({"text": "山田 太郎"})) == '{"text": "(erased)"}'
+    odd = NamesInText(['Tom\'s <1> & "2".mp4'])
+    for page in ("Tom&#39;s &lt;1&gt; &amp; &#34;2&#34;.mp4", "Tom&#x27;s &lt;1&gt; &amp; &quot;2&quot;.mp4"):
+        assert odd.removed(f"<td>{page}</td>") == "<td>(erased)</td>"
     assert names.removed('{"text": "text", "label": "text"}') == '{"text": "(erased)", "label": "text"}'

@@ -13,8 +13,15 @@ import pytest
 
 from sopilot_assets.capture.drain import drain_capture
 from sopilot_assets.capture.erasures import ErasureChange, erasures
+from sopilot_assets.capture.facts import correct_recordings
 from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
-from sopilot_assets.capture.registry import Recording, Registry
+from sopilot_assets.capture.promotions import (
+    ConfirmedStep,
+    PromotionChange,
+    PromotionDraft,
+    promotions_chain,
+)
+from sopilot_assets.capture.registry import Recording, Registry, stored_file
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
 from sopilot_assets.desk.accounts import Account, add_account, list_accounts
 from sopilot_assets.desk.log import Doer, last_entries
@@ -28,12 +35,15 @@ from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.store.publish import local_path
+from sopilot_assets.tasks import find_tasks
 from sopilot_assets.upkeep.backup.drill import drill
 from sopilot_assets.upkeep.backup.repository import open_repository
 from sopilot_assets.upkeep.backup.routine import back_up
 from sopilot_assets.upkeep.chains import event_chains
 from sopilot_assets.upkeep.erasing.erase import ErasureReport, erase_person, finish_erasures, preview
+from sopilot_assets.upkeep.erasing.files import references_of
 from sopilot_assets.upkeep.erasing.plan import saved_plans
+from sopilot_assets_tests.stations.small_homes import AT
 from sopilot_assets_tests.upkeep.erasing.leftovers import traces_of
 
 NOW = datetime(2025, 6, 9, 8, 0, tzinfo=UTC)
@@ -156,8 +166,11 @@ def test_golds_of_a_person_go_only_where_it_is_said_and_then_others_are_stale(sc
     own = recordings_of(scored, person)
     keys = {str(one.key) for one in own}
     names = [one.original_name for one in own]
+    drawn = local_path(scored.root) / "demo" / "drawn" / "steps.csv"
+    drawn.parent.mkdir(parents=True)
+    drawn.write_text(f"video,step,start_s,end_s\n{names[0]},open_cover,0,1\nothers.mp4,open_cover,0,1\n")
     traces = traces_of(scored, keys, names)
-    with pytest.raises(ErasureError, match="are golds"):
+    with pytest.raises(ErasureError, match="are or were golds"):
         erase(scored, person)
     assert list(saved_plans(scored)) == []
     before = rows_but(scored, keys)
@@ -174,6 +187,82 @@ def test_golds_of_a_person_go_only_where_it_is_said_and_then_others_are_stale(sc
     align_videos(scored, active)
     outcomes = score_videos(scored, active, run_id="second", written_at=NOW.isoformat())
     assert [one.problem for one in outcomes if one.problem and one.key.role == "trainee"] == []
+
+
+def test_who_was_a_gold_once_goes_from_what_was_made_then(scored: Home) -> None:
+    person = a_person(scored)
+    own = recordings_of(scored, person)[0]
+    others = [one.key for one in Registry.read(scored).golds(own.task_id)][:2]
+    for change in (PromotionChange.PROMOTE, PromotionChange.DEMOTE):
+        promotions_chain(scored).append([made_gold(scored, own, change)], run_id="gold", written_at=AT)
+        if change is PromotionChange.PROMOTE:
+            refresh_references(scored, ["filter_change"], run_id="second", written_at=NOW.isoformat())
+            align_videos(scored, others)
+            score_videos(scored, others, run_id="second", written_at=NOW.isoformat())
+    assert Registry.read(scored)[own.key].role == "trainee"
+    assert made_of(scored, own)
+    with pytest.raises(ErasureError, match="are or were golds"):
+        erase(scored, person)
+    erase(scored, person, golds=True)
+    assert made_of(scored, own) == []
+    assert list(local_path(scored.root).glob("references/*/*.npz")), "what was made without it stays"
+
+
+def made_gold(home: Home, one: Recording, change: PromotionChange) -> PromotionDraft:
+    """The recording made a gold, with steps of the same length, or a trainee's again."""
+    names = find_tasks(home.root).tasks[one.task_id].step_ids
+    each_s = one.duration_s / (len(names) + 1)
+    steps = [
+        ConfirmedStep(step=name, start_s=place * each_s, end_s=(place + 1) * each_s)
+        for place, name in enumerate(names)
+    ]
+    return PromotionDraft(
+        task_id=one.task_id,
+        key=str(one.key),
+        who="tess",
+        at=NOW.isoformat(),
+        change=change,
+        why="right",
+        steps=tuple(steps) if change is PromotionChange.PROMOTE else (),
+    )
+
+
+def made_of(home: Home, gold: Recording) -> list[str]:
+    """The references that were made of it, and others' pages that show it."""
+    root = local_path(home.root)
+    pages = [path for path in root.glob("reviews/*-*.html") if path.stem != str(gold.key)]
+    shown = [path.name for path in pages if gold.key.video_id in path.read_text("utf-8")]
+    return shown + [path.name for path in references_of(home, {gold.key.video_id})]
+
+
+def test_pictures_of_others_with_a_gold_go_though_their_pages_are_gone_before(scored: Home) -> None:
+    person = a_person(scored, "gold")
+    other = next(one for one in Registry.read(scored).recordings.values() if one.role == "trainee")
+    for page in local_path(scored.reviews).glob("*.html"):
+        page.unlink()
+    database = local_path(scored.root) / "dagster" / "history.db"
+    database.parent.mkdir(exist_ok=True)
+    entries = [{"label": "picture", "entry_data": {"md_str": "a gold"}}, {"label": "score"}]
+    event = {"materialization": {"partition": str(other.key), "metadata_entries": entries}}
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("create table event_logs (id integer primary key, event text)")
+        connection.execute("insert into event_logs (event) values (?)", (json.dumps(event),))
+        connection.commit()
+    erase(scored, person, golds=True)
+    with closing(sqlite3.connect(database)) as connection:
+        (text,) = connection.execute("select event from event_logs").fetchone()
+    assert json.loads(text)["materialization"]["metadata_entries"] == [{"label": "score"}]
+
+
+def test_a_page_with_a_gold_that_a_run_makes_meanwhile_goes_too(scored: Home) -> None:
+    person = a_person(scored, "gold")
+    gold = recordings_of(scored, person)[0]
+    erase(scored, person, golds=True, working=("run-1",))
+    other = next(one for one in Registry.read(scored).recordings.values() if one.role == "trainee")
+    late = local_path(scored.review(other.key))
+    late.write_text(f'{{"id":"{gold.key.video_id}"}}', "utf-8")
+    assert finish_erasures(scored, clock=lambda: NOW, run_id="night") == [person]
+    assert not late.exists()
 
 
 def test_a_trainee_s_account_goes_and_another_s_only_loses_the_code(scored: Home) -> None:
@@ -211,6 +300,16 @@ def test_the_next_backup_forgets_those_before_the_erasure(scored: Home, tmp_path
     assert open_repository(place).snapshot_names() == [run.backup.name, later.backup.name]
 
 
+def test_backups_of_a_clock_that_was_ahead_are_forgotten_too(scored: Home, tmp_path: Path) -> None:
+    place = str(tmp_path / "backups")
+    back_up(scored, place, now=NOW + timedelta(days=1))
+    erase(scored, a_person(scored))
+    run = back_up(scored, place, now=NOW + timedelta(hours=1))
+    assert open_repository(place).snapshot_names() == [run.backup.name]
+    later = back_up(scored, place, now=NOW + timedelta(hours=2))
+    assert open_repository(place).snapshot_names() == [run.backup.name, later.backup.name]
+
+
 def test_an_erasure_waits_for_runs_that_have_begun_and_is_ended_later(scored: Home) -> None:
     person = a_person(scored)
     own = recordings_of(scored, person)
@@ -226,6 +325,54 @@ def test_an_erasure_waits_for_runs_that_have_begun_and_is_ended_later(scored: Ho
     late.write_bytes(b"and one that was made even later")
     assert finish_erasures(scored, clock=lambda: NOW, run_id="night") == []
     assert not late.exists()
+
+
+def test_what_became_the_person_s_after_the_first_call_goes_with_the_next(scored: Home) -> None:
+    person = a_person(scored)
+    erase(scored, person, working=("run-1",))
+    other = next(
+        one
+        for one in Registry.read(scored).active().values()
+        if one.role == "trainee" and one.person != person
+    )
+    said = {"who": "ann", "why": "it is theirs too", "at": NOW, "run_id": "correct"}
+    correct_recordings(scored, [str(other.key)], {"person": person}, **said)  # type: ignore[arg-type]
+    assert str(other.key) in preview(scored, person, who="ann", why="asked", at=NOW).plan.keys
+    erase(scored, person)
+    assert erasures(scored)[str(other.key)].change is ErasureChange.ERASED
+    assert not stored_file(scored, other).exists()
+
+
+def test_names_of_what_was_refused_dropped_again_or_waits_go_too(
+    scored: Home, tiny_set: SimulatedSet
+) -> None:
+    person = a_person(scored)
+    own = recordings_of(scored, person)[0]
+    folder = local_path(scored.capture) / "filter_change" / "trainee" / "site_b"
+    folder.mkdir(parents=True)
+    source = next(path for path in tiny_set.trainees if path.name == own.original_name)
+    shutil.copy(source, folder / "yamada twice.mp4")
+    (folder / "山田 花子.mp4").write_bytes(b"no video at all")
+    (folder / "山田 花子.mp4.json").write_text(json.dumps({"person": person}))
+    (folder / "sato.mp4").write_bytes(b"no video either")
+    drain_capture(scored, run_id="again", now=lambda: NOW, wait=lambda _: None, settle_s=0.0)
+    assert len(plain_rows(quarantine_ledger(scored).latest())) == 2
+    (folder / "a link that leads nowhere.mp4").symlink_to("/nowhere/at/all.mp4")
+    (folder / "yamada waits.mp4").write_bytes(b"not taken in yet")
+    (folder / "yamada waits.mp4.json").write_text(json.dumps({"person": person}))
+    names = ["yamada", "山田 花子"]
+    (local_path(scored.alerts) / "alerts.jsonl").parent.mkdir(exist_ok=True)
+    told = {"ja": "山田 花子.mp4を隔離しました。yamada waits.mp4もあります"}
+    for ascii_only in (True, False):
+        with (local_path(scored.alerts) / "alerts.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(told, ensure_ascii=ascii_only) + "\n")
+    spelled = [json.dumps(one)[1:-1] for one in names]
+    traces = traces_of(scored, [str(own.key)], [*names, *spelled])
+    assert len([one for one in traces.left_in(local_path(scored.root)) if one.startswith("ledgers/")]) >= 2
+    erase(scored, person)
+    assert traces.left_in(local_path(scored.root)) == []
+    refused = plain_rows(quarantine_ledger(scored).latest())
+    assert sorted(str(row["original_name"]) for row in refused) == ["(erased)", "sato.mp4"]
 
 
 def test_names_that_others_have_too_stay_in_texts(scored: Home) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from sopilot_assets.capture.drain import drain_capture
-from sopilot_assets.capture.erasures import ErasureChange, erasures
+from sopilot_assets.capture.erasures import ErasureChange, ErasureDraft, erasures, erasures_chain
+from sopilot_assets.capture.facts import withdraw_recordings
+from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.capture.registry import Recording, Registry, stored_file
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
 from sopilot_assets.labels.chain import append_events
@@ -27,6 +29,7 @@ from sopilot_assets.store.publish import local_path, publish_text
 from sopilot_assets.tasks.history import task_file
 from sopilot_assets.upkeep.conditions.recordings import stored_files
 from sopilot_assets.upkeep.conditions.situation import Situation
+from sopilot_assets.upkeep.erasing.erase import erase_person
 from sopilot_assets.upkeep.expired_videos import expired_videos
 from sopilot_assets.upkeep.retention import Expired, remove_expired_files
 from sopilot_assets_tests.stations.small_homes import AT
@@ -130,6 +133,60 @@ def test_a_recording_for_review_waits_for_a_person(limited: Home) -> None:
     waiting = [key for key, one in decisions(limited).items() if one == "needs_review" and "-t-" in key]
     kept = expired_videos(limited, at=SCORED + timedelta(days=31)).kept
     assert kept == dict.fromkeys(waiting, "it waits for a person to look")
+
+
+def test_a_withdrawn_recording_has_no_video_for_longer(limited: Home) -> None:
+    for one in trainees(limited):
+        looked_at(limited, one, verdict=RaterVerdict.AGREE)
+    one = trainees(limited)[0]
+    by = {"who": "ann", "why": "the lens was dirty", "at": SCORED, "run_id": "out"}
+    withdraw_recordings(limited, [str(one.key)], **by)  # type: ignore[arg-type]
+    assert clear(limited, days=31).removed == 3
+    assert not stored_file(limited, one).exists()
+
+
+def test_bytes_that_two_tasks_have_go_when_the_second_needs_them_no_more(limited: Home) -> None:
+    for one in trainees(limited):
+        looked_at(limited, one, verdict=RaterVerdict.AGREE)
+    one = trainees(limited)[0]
+    twin = {**one.row, "key": str(one.key).replace("filter_change", "other_task"), "task_id": "other_task"}
+    videos_ledger(limited).append([twin], run_id="twin", written_at=AT)
+    assert clear(limited, days=31).removed == 3
+    assert stored_file(limited, one).exists(), "the other task keeps its videos"
+    by = {"who": "ann", "why": "asked", "clock": lambda: SCORED, "run_id": "e"}
+    erase_person(limited, str(one.person), **by)  # type: ignore[arg-type]
+    assert not stored_file(limited, one).exists()
+
+
+def test_bytes_go_although_the_other_task_s_time_was_over_before(limited: Home) -> None:
+    for one in trainees(limited):
+        looked_at(limited, one, verdict=RaterVerdict.AGREE)
+    one = trainees(limited)[0]
+    twin = {**one.row, "key": str(one.key).replace("filter_change", "other_task"), "task_id": "other_task"}
+    videos_ledger(limited).append([twin], run_id="twin", written_at=AT)
+    over = ErasureDraft(
+        task_id="other_task",
+        at=AT,
+        key=str(twin["key"]),
+        sha256=one.sha256,
+        who="retention",
+        change=ErasureChange.VIDEO_REMOVED,
+        why="kept for 20 days",
+    )
+    erasures_chain(limited).append([over], run_id="before", written_at=AT)
+    assert clear(limited, days=31).removed == 3
+    assert not stored_file(limited, one).exists()
+
+
+def test_what_is_made_of_a_removed_video_meanwhile_goes_the_next_night(limited: Home) -> None:
+    for one in trainees(limited):
+        looked_at(limited, one, verdict=RaterVerdict.AGREE)
+    clear(limited, days=31)
+    late = local_path(limited.proxies) / f"{trainees(limited)[0].key.video_id}-still-100.jpg"
+    late.parent.mkdir(exist_ok=True)
+    late.write_bytes(b"made by somebody who had begun before")
+    clear(limited, days=32)
+    assert not late.exists()
 
 
 def test_a_task_without_a_time_keeps_every_video(original: Home) -> None:
