@@ -93,9 +93,13 @@ class Services:
         facts = self.plan(home, wishes)
         must_stay(facts)
         self._refuse_taken(facts)
+        self.place.refuse_others(facts)
         told = []
         if facts.account is not None:
             told += self._give_to(facts.account, facts)
+        unwanted = self.place.unwanted(facts)
+        if unwanted:
+            self.systemd.control("stop", *(path.name for path in unwanted))
         changed = self.place.write(facts)
         if self.place.offer_secrets(variables(home)):
             told.append(f"Secrets, if there are any, go into {self.place.environment_file}.")
@@ -120,10 +124,10 @@ class Services:
         """
         if not self.systemd.user and os.geteuid() != 0:
             raise ConfigError("the system's services are root's: expected to be called by root. Use sudo.")
-        facts = self._installed()
+        self._installed()
         self.systemd.must_run()
         self.systemd.control("disable", "--now", TARGET)
-        self.systemd.control("stop", *parts_of(facts))
+        self.systemd.control("stop", *(path.name for path in self.place.our_units()))
         gone, kept = self.place.remove()
         self.systemd.control("daemon-reload")
         return gone, kept
@@ -205,21 +209,21 @@ class Services:
 def give(root: Path, user: int, group: int) -> int:
     """Give a folder with all that is in it to an account; returns how many files and folders.
 
-    Only what is root's; links are given and not followed.
+    Only what is root's; links in it are given and not followed.
     """
-    given = 0
+    given, root = 0, root.resolve()
     for _, folders, files, within in os.fwalk(root, topdown=False):
         for name in (*folders, *files):
             if os.stat(name, dir_fd=within, follow_symlinks=False).st_uid == 0:
                 os.chown(name, user, group, dir_fd=within, follow_symlinks=False)
                 given += 1
-    os.chown(root, user, group, follow_symlinks=False)
+    os.chown(root, user, group)
     return given + 1
 
 
 def others(root: Path, user: int) -> Iterator[Path]:
     """What in a folder does not belong to the account."""
-    for folder, folders, files, within in os.fwalk(root):
+    for folder, folders, files, within in os.fwalk(root.resolve()):
         for name in (*folders, *files):
             if os.stat(name, dir_fd=within, follow_symlinks=False).st_uid != user:
                 yield Path(folder) / name

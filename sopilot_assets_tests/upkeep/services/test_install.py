@@ -55,6 +55,16 @@ def test_what_is_roots_is_given_and_links_are_not_followed(tmp_path: Path) -> No
     assert list(others(home, NOBODY.pw_uid)) == [home / "later"]
 
 
+@root_only
+def test_a_home_that_is_reached_by_a_link_is_given_too(tmp_path: Path) -> None:
+    home, link = tmp_path / "home", tmp_path / "link"
+    (home / "videos").mkdir(parents=True)
+    link.symlink_to(home)
+    assert list(others(link, NOBODY.pw_uid)) == [home / "videos"]
+    assert give(link, NOBODY.pw_uid, NOBODY.pw_gid) == 2
+    assert home.stat().st_uid == (home / "videos").stat().st_uid == NOBODY.pw_uid
+
+
 def test_the_files_of_the_system_lie_where_systemd_looks(home: Home, tmp_path: Path) -> None:
     prepare_home(home)
     made = services(tmp_path)
