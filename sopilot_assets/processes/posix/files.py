@@ -55,6 +55,18 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def owner_but_root(path: Path) -> str | None:
+    """Whom a file belongs to, where that is not root and this process is root's: what it writes beside it
+    is root's, and the owner cannot change that.
+    """
+    if os.geteuid() != 0 or path.stat().st_uid == 0:
+        return None
+    try:
+        return path.owner()
+    except KeyError:  # an account of another machine or container
+        return f"#{path.stat().st_uid}"
+
+
 def open_itself(path: Path) -> int:
     """A descriptor to read what has this name: no link is followed, and no pipe waited for."""
     return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

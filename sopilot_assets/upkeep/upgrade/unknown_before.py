@@ -9,6 +9,7 @@ from typing import Any, Final
 from sopilot_assets.documents.reading import DocumentError, read_document
 from sopilot_assets.settings import SETTINGS_FILE
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.home_format import read_format
 from sopilot_assets.store.publish import local_path
 
 _SINCE: Final[Mapping[int, Mapping[str, tuple[str, ...]]]] = {
@@ -27,13 +28,14 @@ _SINCE: Final[Mapping[int, Mapping[str, tuple[str, ...]]]] = {
 """The fields that came with each format, by the files that have them."""
 
 
-def unknown_before(home: Home, number: int) -> tuple[str, ...]:
-    """A sentence for each file with fields that came later than the format ``number``."""
+def unknown_before(home: Home) -> tuple[str, ...]:
+    """A sentence for each file with fields that came later than the format that the home is of."""
     root = local_path(home.root)
+    said = read_format(root)
     later = {
         (pattern, field)
         for since, fields in _SINCE.items()
-        if since > number
+        if since > said.number
         for pattern, names in fields.items()
         for field in names
     }
@@ -43,7 +45,8 @@ def unknown_before(home: Home, number: int) -> tuple[str, ...]:
             if not path.name.endswith(".lock.yaml") and _has(_content(path), field.split(".")):
                 found.setdefault(path.relative_to(root).as_posix(), []).append(field)
     return tuple(
-        f"{name} has {', '.join(fields)}, which older versions do not know and refuse; remove them there"
+        f"{name} has {', '.join(fields)}, which {said.made_by} does not know and refuses; remove that before "
+        "going back to it"
         for name, fields in found.items()
     )
 
