@@ -28,6 +28,8 @@ from sopilot_assets.upkeep.setting_up import dagster_home
 
 ALIVE_FOR: Final = timedelta(seconds=90)
 """A daemon gives a sign of life every 30 s."""
+_SLACK: Final = timedelta(seconds=5)
+"""Two processes may read the clock in turn."""
 PAUSE_S: Final = 10.0
 """Seconds between the end of a daemon and its next start, and between two looks at somebody else's."""
 _ASKED_S: Final = 60.0
@@ -131,9 +133,13 @@ def environment(home: Home) -> Mapping[str, str]:
 
 
 def another_lives(home: Home, *, now: datetime) -> bool:
-    """Whether a daemon that is none of ours gave a sign of life lately: one of `make dev` or of a service."""
-    beats = [one.at for one in read_heartbeats(home) or ()]
-    return bool(beats) and max(beats) > max(now - ALIVE_FOR, _ended(home))
+    """Whether a daemon that is none of ours gave a sign of life lately: one of `make dev` or of a service.
+
+    What lies ahead was written before the clock was set back, and says nothing.
+    """
+    ended = _ended(home)
+    since = max(now - ALIVE_FOR, ended) if ended <= now else now - ALIVE_FOR
+    return any(since < one.at <= now + _SLACK for one in read_heartbeats(home) or ())
 
 
 def _make_databases(home: Home) -> None:
