@@ -238,6 +238,15 @@ def test_what_was_interrupted_is_finished_or_taken_back(old: Home, towards: int)
     assert content(root) == before
 
 
+def test_who_may_read_a_file_is_the_same_after_a_kill_between_exchanging_it_and_saying_so(old: Home) -> None:
+    file = local_path(old.root) / FILE
+    file.chmod(0o600)
+    half_way(old, 1)
+    file.chmod(0o644)
+    upgrade(old)
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 def test_what_was_interrupted_and_edited_since_is_not_finished_blindly(old: Home) -> None:
     root = local_path(old.root)
     before = content(root)
