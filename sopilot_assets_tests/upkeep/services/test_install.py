@@ -81,4 +81,18 @@ def test_the_files_of_the_system_lie_where_systemd_looks(home: Home, tmp_path: P
         "etc/tmpfiles.d/sopilot.conf",
     ]
     account = files[tmp_path / "machine" / "etc" / "sysusers.d" / "sopilot.conf"]
-    assert 'u ada - "services of sopilot" /var/lib/ada\n' in account
+    assert 'u ada - "services of sopilot" /var/cache/sopilot\n' in account
+
+
+def test_commands_typed_as_the_account_keep_what_they_compile_where_its_services_do(
+    home: Home, tmp_path: Path
+) -> None:
+    """Compiled functions are kept below HOME; with none that can be written, scoring fails."""
+    prepare_home(home)
+    made = services(tmp_path)
+    files = made.place.files(made.plan(home, Wishes(account="ada")))
+    (account,) = [text for path, text in files.items() if path.parent.name == "sysusers.d"]
+    of_account = account.split()[-1]
+    (unit,) = [text for path, text in files.items() if path.name == "sopilot-daemon.service"]
+    assert f'Environment="HOME={of_account.replace("/var/cache", "%C")}"\n' in unit
+    assert f"CacheDirectory={Path(of_account).name}\n" in unit
