@@ -130,8 +130,8 @@ class Place:
 
 
 def account_text(account: str) -> str:
-    """What systemd-sysusers makes the account by. Its folder is the services' cache, so that commands typed as
-    it (`sudo -u`) have one too: what is compiled is kept there.
+    """What systemd-sysusers makes the account by. Its folder is the cache of the services, so that commands
+    typed as it (`sudo -u`) have one too: what is compiled is kept there.
     """
     return f'{MARK}\nu {account} - "services of sopilot" /var/cache/sopilot\n'
 
