@@ -228,6 +228,18 @@ def test_what_a_killed_install_or_uninstall_left_is_removed(
     assert [line.endswith("sopilot.target") for line in removed if line.startswith("Removed")][-1]
 
 
+def test_a_place_for_backups_that_is_not_there_is_named(prepared: Home, told: Path, tmp_path: Path) -> None:
+    """systemd opens to services only what is there when they start."""
+    place = tmp_path / "nas" / "backup"
+    (prepared.root / "settings.yaml").write_text(f"backup: {{destination: {place}}}\n", encoding="utf-8")
+    said = " ".join(sopilot(prepared, "service", "install", "--user", *ports()).stdout.split())
+    assert f"{place} is not there, and services cannot make it" in said
+    assert "systemctl --user restart sopilot.target" in said
+    place.mkdir(parents=True)
+    assert "is not there" not in sopilot(prepared, "service", "install", "--user").stdout
+    assert told.exists()
+
+
 def test_services_of_another_home_are_not_replaced(prepared: Home, told: Path, tmp_path: Path) -> None:
     sopilot(prepared, "service", "install", "--user", *ports())
     other = Home.at(tmp_path / "other")

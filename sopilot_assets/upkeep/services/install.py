@@ -103,6 +103,7 @@ class Services:
         changed = self.place.write(facts)
         if self.place.offer_secrets(variables(home)):
             told.append(f"Secrets, if there are any, go into {self.place.environment_file}.")
+        told += self._missing(facts)
         self.systemd.control("daemon-reload")
         started = self._start(facts, {path.name for path in changed})
         return Installed(facts, tuple(changed), tuple(started), tuple(told))
@@ -193,6 +194,16 @@ class Services:
             )
         _must_be_runnable(account, Path(facts.programs), person)
         return told
+
+    def _missing(self, facts: ServiceFacts) -> list[str]:
+        """What to do where services shall write outside of the home: only what is there is opened to them."""
+        again = f"systemctl {'--user ' if self.systemd.user else ''}restart {TARGET}"
+        return [
+            f"{path} is not there, and services cannot make it. Make it, writable for "
+            f"{facts.account or 'your account'}, then `{again}`; until then nothing is written to it."
+            for path in facts.writable
+            if not Path(path).exists()
+        ]
 
     def _start(self, facts: ServiceFacts, changed: set[str]) -> list[str]:
         """The services that were started, or started again."""
