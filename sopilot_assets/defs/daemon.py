@@ -24,7 +24,7 @@ from sopilot_assets.processes.tied import tied
 from sopilot_assets.store.home import HOME_VARIABLE, Home
 from sopilot_assets.upkeep.conditions.dagster_files import read_heartbeats
 from sopilot_assets.upkeep.conditions.instance import has_records_elsewhere
-from sopilot_assets.upkeep.setting_up import dagster_home
+from sopilot_assets.upkeep.setting_up import DAEMON_LOCK, dagster_home
 
 ALIVE_FOR: Final = timedelta(seconds=90)
 """A daemon gives a sign of life every 30 s."""
@@ -118,7 +118,7 @@ def note_end(held: int) -> None:
 
 def lock_file(home: Home) -> Path:
     """What a daemon of ours holds as long as it lives. In it is when the last one ended."""
-    return dagster_home(home) / "daemon.lock"
+    return dagster_home(home) / DAEMON_LOCK
 
 
 def log_file(home: Home) -> Path:
