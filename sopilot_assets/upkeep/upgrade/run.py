@@ -208,8 +208,8 @@ def _alone(root: Path) -> Iterator[None]:
     if users:
         raise ConfigError(
             f"{root}: {len(users)} processes work in it: {'; '.join(users[:5])}. End them first (Ctrl-C of "
-            "`make dev`; services: `systemctl stop sopilot.target`; containers: `podman-compose down`), then run "
-            "the same command again; what has just been stopped may need a minute to end."
+            "`make dev`; services: `systemctl stop sopilot.target`; containers: `podman-compose down`), then "
+            "run the same command again; what has just been stopped may need a minute to end."
         )
     with changing_format(), only_writer(root / exchange.UPGRADES / _LOCK):
         yield
