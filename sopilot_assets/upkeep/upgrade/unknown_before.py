@@ -15,7 +15,7 @@ from sopilot_assets.store.publish import local_path
 _SINCE: Final[Mapping[int, Mapping[str, tuple[str, ...]]]] = {
     2: {
         "tasks/*.yaml": (
-            *("accepted_alarm", "accepted_miss", "privacy", "takt_s"),
+            *("accepted_alarm", "accepted_miss", "embedder: lite0_box", "privacy", "takt_s"),
             *("steps.instruction", "steps.instruction_ja"),
         ),
         SETTINGS_FILE: (
@@ -25,7 +25,7 @@ _SINCE: Final[Mapping[int, Mapping[str, tuple[str, ...]]]] = {
         ),
     }
 }
-"""The fields that came with each format, by the files that have them."""
+"""The fields, and values of older ones, that came with each format, by the files that have them."""
 
 
 def unknown_before(home: Home) -> tuple[str, ...]:
@@ -52,12 +52,13 @@ def unknown_before(home: Home) -> tuple[str, ...]:
 
 
 def _has(value: object, field: list[str]) -> bool:
-    """Whether a field is there, in a mapping or in any entry of a list."""
+    """Whether a field is there, with its value if one is named, in a mapping or in any entry of a list."""
     if isinstance(value, list):
         return any(_has(one, field) for one in value)
-    if not isinstance(value, Mapping) or field[0] not in value:
+    name, _, wanted = field[0].partition(": ")
+    if not isinstance(value, Mapping) or name not in value:
         return False
-    return len(field) == 1 or _has(value[field[0]], field[1:])
+    return value[name] == wanted if wanted else len(field) == 1 or _has(value[name], field[1:])
 
 
 def _content(path: Path) -> Any:

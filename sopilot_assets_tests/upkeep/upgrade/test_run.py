@@ -319,10 +319,11 @@ def test_what_the_version_before_would_refuse_is_said(old: Home) -> None:
     upgrade(old)
     written = task.read_text("utf-8")
     written = "\n".join(line for line in written.splitlines() if "accepted_" not in line)
+    written = written.replace("embedder: color_motion", "embedder: lite0_box")
     task.write_text(f"{written}\ntakt_s: 60\n", encoding="utf-8")
     (root / "settings.yaml").write_text("uploads: {largest_gib: 1}\n", encoding="utf-8")
     refused = ", which sopilot 0.1.0 does not know and refuses; remove that before going back to it"
     assert list(revert(old).unknown) == [
         f"settings.yaml has uploads{refused}",
-        f"tasks/filter_change.yaml has takt_s{refused}",
+        f"tasks/filter_change.yaml has embedder: lite0_box, takt_s{refused}",
     ]
