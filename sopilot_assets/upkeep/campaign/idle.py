@@ -7,6 +7,7 @@ where a look fails or leaves a doubt, the command is started.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,7 +89,9 @@ def gates_inputs(home: Home, plan: CampaignPlan) -> str:
     own = {local_path(ledger.folder / ledger.name) for ledger in (cycles_ledger(home), steps_ledger(home))}
     digest = hashlib.sha256(f"{__version__} {plan.gate_profile} {plan.task}".encode())
     for path in _files(home):
-        if path.parent not in own:
+        if path.parent in own:
+            continue
+        with contextlib.suppress(FileNotFoundError):  # a file that somebody publishes or merges meanwhile
             state = path.stat()
             digest.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())
     return digest.hexdigest()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -157,6 +159,28 @@ def test_whatever_there_is_to_do_is_seen(home: Home, change: Callable[[Home], No
     assert rested(home, plan, 0) is not None
     change(home)
     assert rested(home, plan, 1) is None
+
+
+def test_what_others_write_and_remove_meanwhile_ends_no_cycle(home: Home) -> None:
+    plan, over = started(home, gate_profile="ops_v1"), threading.Event()
+    before = gates_inputs(home, plan)
+
+    def come_and_go() -> None:
+        for number in itertools.count():
+            if over.is_set():
+                return
+            (local_path(home.studies) / f".publishing-{number + 20}").touch()
+            (local_path(home.studies) / f".publishing-{number}").unlink(missing_ok=True)
+
+    publish_text(home.studies / "spring.yaml", "study: spring")
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        found = {gates_inputs(home, plan) for _ in range(50)}
+    finally:
+        over.set()
+        other.join()
+    assert before not in found
 
 
 def test_a_look_that_fails_starts_the_command(home: Home) -> None:
