@@ -233,8 +233,11 @@ def give(root: Path, user: int, group: int) -> int:
 
 
 def others(root: Path, user: int) -> Iterator[Path]:
-    """What in a folder does not belong to the account."""
-    for folder, folders, files, within in os.fwalk(root.resolve()):
+    """What in a home does not belong to the account, but for what people drop as themselves."""
+    top, dropped = root.resolve(), Home.at(root).capture.name
+    for folder, folders, files, within in os.fwalk(top):
+        if Path(folder) == top:
+            folders[:] = [name for name in folders if name != dropped]
         for name in (*folders, *files):
             if os.stat(name, dir_fd=within, follow_symlinks=False).st_uid != user:
                 yield Path(folder) / name

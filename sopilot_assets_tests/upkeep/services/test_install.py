@@ -56,6 +56,19 @@ def test_what_is_roots_is_given_and_links_are_not_followed(tmp_path: Path) -> No
 
 
 @root_only
+def test_files_that_people_dropped_belong_to_them(tmp_path: Path) -> None:
+    """They wait, or stay as `steps.csv` does; a folder of Windows gives all files to one person."""
+    steps = tmp_path / "capture" / "tea" / "gold" / "steps.csv"
+    steps.parent.mkdir(parents=True)
+    steps.touch()
+    (tmp_path / "tasks").mkdir()
+    os.chown(tmp_path / "tasks", NOBODY.pw_uid, NOBODY.pw_gid)
+    assert list(others(tmp_path, NOBODY.pw_uid)) == []
+    (tmp_path / "tasks" / "capture").mkdir()
+    assert list(others(tmp_path, NOBODY.pw_uid)) == [tmp_path / "tasks" / "capture"]
+
+
+@root_only
 def test_a_home_that_is_reached_by_a_link_is_given_too(tmp_path: Path) -> None:
     home, link = tmp_path / "home", tmp_path / "link"
     (home / "videos").mkdir(parents=True)
