@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from sopilot_assets.processes.posix.lacking import fcntl
+from sopilot_assets.processes.posix.lacking import HAS_LOCKS, fcntl
 
 _FLOCK: Final = "hhqqi4x"  # struct flock of 64 bit Linux: type, whence, start, length (0: all), process
 
@@ -59,7 +59,7 @@ def owner_but_root(path: Path) -> str | None:
     """Whom a file belongs to, where that is not root and this process is root's: what it writes beside it
     is root's, and the owner cannot change that.
     """
-    if os.geteuid() != 0 or path.stat().st_uid == 0:
+    if not HAS_LOCKS or os.geteuid() != 0 or path.stat().st_uid == 0:
         return None
     try:
         return path.owner()
