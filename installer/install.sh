@@ -7,6 +7,7 @@
 # Homes (recordings, scores, labels) are elsewhere and are never touched. Earlier versions stay, so that
 # `install.sh --prefix PREFIX --activate VERSION` goes back to one.
 set -eu
+umask 022 # accounts of services run what is installed, whatever root's own files are like
 
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 prefix=/opt/sopilot
@@ -72,11 +73,12 @@ version=$(cat "$here/VERSION")
 wanted=$(cat "$here/PYTHON")
 target=$prefix/versions/$version
 
-found=$("$python" -c 'import platform, sys; print("%d.%d %s" % (*sys.version_info[:2], platform.machine()))' 2>/dev/null) ||
+# -I: no module of the folder that this is called in
+found=$("$python" -I -c 'import platform, sys; print("%d.%d %s" % (*sys.version_info[:2], platform.machine()))' 2>/dev/null) ||
   stop "$python: expected Python $wanted, found no program that runs. Install it, or name it with --python."
 [ "$found" = "$wanted" ] || stop "$python: expected Python $wanted, for which the packages here are made, found \
 $found. Name another one with --python, or have the folder made with yours."
-"$python" -c 'import ensurepip, venv' 2>/dev/null ||
+"$python" -I -c 'import ensurepip, venv' 2>/dev/null ||
   stop "$python: its venv module is missing; on Debian and Ubuntu install the package python3-venv."
 
 if [ -n "$signers" ]; then
@@ -90,6 +92,10 @@ signed one."
 fi
 (cd "$here" && sha256sum --check --quiet --strict SHA256SUMS) >&2 ||
   stop "these files are not what was made (see above). Copy the folder again."
+# pip takes the newest of a name, whoever made it
+strange=$(cd "$here" && { find wheels ! -type d; cut -c67- SHA256SUMS | grep '^wheels/'; } | sort | uniq -u)
+[ -z "$strange" ] || stop "$strange: expected only files that SHA256SUMS names, found another one. Copy the folder \
+again, into one that is not there yet."
 
 if [ -f "$target/.complete" ]; then
   echo "sopilot $version is installed already: $target"
@@ -97,8 +103,8 @@ else
   mkdir -p "$prefix/versions" 2>/dev/null && [ -w "$prefix/versions" ] ||
     stop "$prefix: expected a folder to write to. Run this as root, or choose another with --prefix."
   rm -rf "$target" # what an interrupted installation left
-  "$python" -m venv "$target"
-  "$target/bin/python" -m pip install --quiet --disable-pip-version-check --no-index --find-links "$here/wheels" \
+  "$python" -I -m venv "$target"
+  "$target/bin/python" -I -m pip install --quiet --disable-pip-version-check --no-index --find-links "$here/wheels" \
     "sopilot-assets${extras:+[$extras]}==$version"
   "$target/bin/sopilot" --version >/dev/null
   touch "$target/.complete"

@@ -105,9 +105,9 @@ class Machine:
         return done.stdout + done.stderr
 
     def sopilot(self, *words: str) -> str:
-        """What `sopilot` prints as the account that the services run as."""
-        account = ["setpriv", "--reuid=sopilot", "--regid=sopilot", "--clear-groups"]
-        return self.run(*account, "env", "HOME=/var/cache/sopilot", SOPILOT, "--home", HOME, *words)
+        """What `sopilot` prints as the account that the services run as, as `sudo -u` calls it."""
+        account = ["setpriv", "--reuid=sopilot", "--regid=sopilot", "--clear-groups", "--reset-env"]
+        return self.run(*account, SOPILOT, "--home", HOME, *words)
 
     def shown(self, unit: str, name: str) -> str:
         """A property of a unit."""

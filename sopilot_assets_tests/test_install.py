@@ -29,7 +29,11 @@ def folder(tmp_path: Path) -> Path:
 def install(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     prefix = ["--prefix", str(folder.parent / "opt")]
     return subprocess.run(
-        [str(folder / "install.sh"), *prefix, *arguments], capture_output=True, text=True, check=False
+        [str(folder / "install.sh"), *prefix, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        umask=0o077,  # as root has it on many machines
     )
 
 
@@ -58,6 +62,23 @@ def test_a_missing_file_is_refused(folder: Path) -> None:
     bundles.write_sums(folder)
     (folder / "wheels" / "one.whl").unlink()
     assert "wheels/one.whl" in refusal(folder)
+
+
+def test_a_package_that_the_list_does_not_name_is_refused(folder: Path) -> None:
+    """pip would take the newest of a name, whoever made it."""
+    (folder / "wheels" / "numpy-99-py3-none-any.whl").write_bytes(b"x")
+    said = refusal(folder)
+    assert "wheels/numpy-99-py3-none-any.whl: expected only files that SHA256SUMS names" in said
+    assert not (folder.parent / "opt").exists()
+
+
+def test_no_module_of_the_folder_it_is_called_in_is_run_before_the_signature_is_checked(folder: Path) -> None:
+    for module in ("platform", "ensurepip", "venv"):
+        (folder / f"{module}.py").write_text("open('it_ran', 'w')\n", encoding="utf-8")
+    called = [str(folder / "install.sh"), "--python", sys.executable, "--signers", "nobody"]
+    done = subprocess.run(called, capture_output=True, text=True, check=False, cwd=folder)
+    assert "expected the signature of this folder" in done.stderr
+    assert not (folder / "it_ran").exists()
 
 
 def test_another_python_is_refused_with_the_one_that_is_wanted(folder: Path) -> None:
@@ -127,4 +148,5 @@ def test_an_interrupted_installation_is_made_anew(folder: Path) -> None:
     assert done.returncode != 0
     assert "sopilot-assets" in done.stderr  # no wheels here
     assert not left.exists()
+    assert left.parent.stat().st_mode & 0o777 == 0o755, "services of another account run it"
     assert not (folder.parent / "opt" / "current").exists()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sopilot_assets.errors import ConfigError
+from sopilot_assets.processes.posix.files import owner_but_root
 from sopilot_assets.store.home import HOME_VARIABLE
 from sopilot_assets.texts.names import nearest, not_among
 
@@ -46,7 +47,7 @@ EXISTING: Final = _Existing()
 
 def checked(command: Callable[..., object]) -> Callable[..., object]:
     """The command, which first raises ``ConfigError`` with the nearest name where its home, or what another
-    parameter marked by a `Named` names, is not there.
+    parameter marked by a `Named` names, is not there, and warns root in the home of somebody else.
     """
     marks = {name: _mark(one) for name, one in inspect.signature(command, eval_str=True).parameters.items()}
     named = {name: mark for name, mark in marks.items() if isinstance(mark, Named)}
@@ -56,6 +57,7 @@ def checked(command: Callable[..., object]) -> Callable[..., object]:
     def run(**given: Any) -> object:  # whatever the command takes
         if existing:
             must_be_home(given["home"])
+            _warn_root(Path(str(given["home"].root)))
         for name, kind in named.items():
             if given.get(name) is not None:
                 must_be_known(given["home"], kind, given[name])
@@ -88,6 +90,17 @@ def must_be_home(home: Home) -> None:
         f"{root}: expected a home folder, found {found}.{meant} Name it with --home or {HOME_VARIABLE}, or "
         f"make one: `sopilot home init --home {root}`."
     )
+
+
+def _warn_root(root: Path) -> None:
+    from sopilot_assets.cli.output import show_warning  # noqa: PLC0415 - the help needs none of it
+
+    owner = owner_but_root(root)
+    if owner is not None:
+        show_warning(
+            f"{root} belongs to {owner}, who cannot change what root writes there. Type commands as {owner}: "
+            f"sudo -u {owner} sopilot ..."
+        )
 
 
 def _is_home(folder: Path) -> bool:

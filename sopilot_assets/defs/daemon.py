@@ -24,10 +24,12 @@ from sopilot_assets.processes.tied import tied
 from sopilot_assets.store.home import HOME_VARIABLE, Home
 from sopilot_assets.upkeep.conditions.dagster_files import read_heartbeats
 from sopilot_assets.upkeep.conditions.instance import has_records_elsewhere
-from sopilot_assets.upkeep.setting_up import dagster_home
+from sopilot_assets.upkeep.setting_up import DAEMON_LOCK, dagster_home
 
 ALIVE_FOR: Final = timedelta(seconds=90)
 """A daemon gives a sign of life every 30 s."""
+_SLACK: Final = timedelta(seconds=5)
+"""Two processes may read the clock in turn."""
 PAUSE_S: Final = 10.0
 """Seconds between the end of a daemon and its next start, and between two looks at somebody else's."""
 _ASKED_S: Final = 60.0
@@ -116,7 +118,7 @@ def note_end(held: int) -> None:
 
 def lock_file(home: Home) -> Path:
     """What a daemon of ours holds as long as it lives. In it is when the last one ended."""
-    return dagster_home(home) / "daemon.lock"
+    return dagster_home(home) / DAEMON_LOCK
 
 
 def log_file(home: Home) -> Path:
@@ -131,9 +133,13 @@ def environment(home: Home) -> Mapping[str, str]:
 
 
 def another_lives(home: Home, *, now: datetime) -> bool:
-    """Whether a daemon that is none of ours gave a sign of life lately: one of `make dev` or of a service."""
-    beats = [one.at for one in read_heartbeats(home) or ()]
-    return bool(beats) and max(beats) > max(now - ALIVE_FOR, _ended(home))
+    """Whether a daemon that is none of ours gave a sign of life lately: one of `make dev` or of a service.
+
+    What lies ahead was written before the clock was set back, and says nothing.
+    """
+    ended = _ended(home)
+    since = max(now - ALIVE_FOR, ended) if ended <= now else now - ALIVE_FOR
+    return any(since < one.at <= now + _SLACK for one in read_heartbeats(home) or ())
 
 
 def _make_databases(home: Home) -> None:

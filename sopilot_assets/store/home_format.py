@@ -102,8 +102,8 @@ def _refuse(root: Path, found: HomeFormat) -> None:
     if found.towards is not None:
         raise FormatError(
             f"{file}: expected a home of one format, found one on its way from {found.number} to "
-            f"{found.towards}: {found.upgrade} has not ended. Nothing was written. `sopilot upgrade run` "
-            "finishes it, `sopilot upgrade revert` takes it back."
+            f"{found.towards}: {found.upgrade} has not ended. Nothing was written. `sopilot upgrade run` of "
+            f"{found.made_by} finishes it, `sopilot upgrade revert` takes it back."
         )
     if found.number < OLDEST_WRITABLE:
         raise FormatError(

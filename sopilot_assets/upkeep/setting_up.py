@@ -25,6 +25,8 @@ from sopilot_assets.store.shared import MARKER, stored_at, through
 INSTANCE_FILE: Final = "dagster.yaml"
 SETTINGS: Final = (INSTANCE_FILE, "workspace.yaml")
 """The files of ``DAGSTER_HOME``, as the package ships them."""
+DAEMON_LOCK: Final = "daemon.lock"
+"""What a daemon of ours holds in ``DAGSTER_HOME`` as long as it lives."""
 
 
 class Profile(StrEnum):

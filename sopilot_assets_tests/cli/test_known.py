@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,15 @@ def test_a_task_that_is_not_there_is_an_error_with_the_nearest_name(
 )
 def test_any_other_name_too(made: Home, command: str, nearest: str) -> None:
     assert f"did you mean {nearest}?" in sopilot(made, *command.split(), exit_code=1).stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may write into the home of somebody else")
+def test_root_is_warned_in_the_home_of_somebody_else(made: Home) -> None:
+    assert "Warning" not in sopilot(made, "recording", "list").stderr
+    os.chown(made.root, pwd.getpwnam("nobody").pw_uid, -1)
+    said = sopilot(made, "recording", "list").stderr
+    assert f"{made.root} belongs to nobody" in said
+    assert "sudo -u nobody" in said
 
 
 def test_a_name_is_named_where_nothing_is_known_yet(home: Home) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
-from sopilot_assets.upkeep.setting_up import prepare_home
+from sopilot_assets.upkeep.setting_up import Profile, prepare_home
 from sopilot_assets_tests.cli.running import rows, sopilot
 
 SYSTEMCTL = """#!/bin/sh
@@ -21,6 +21,13 @@ case "$*" in
 *"show "*) printf '%s\\n' LoadState=loaded ActiveState=active SubState=running Result=success NRestarts=0 \\
            ActiveEnterTimestamp=@1767225600 ;;
 esac
+"""
+WITHOUT_FILES = """#!/bin/sh
+echo "$@" >>{told}
+verb=$3; shift 3
+for unit in "$@"; do
+  [ "$verb" != stop ] || [ -e {units}/"$unit" ] || {{ echo "Unit $unit not loaded." >&2; exit 5; }}
+done
 """
 NOT_ACTIVE = """#!/bin/sh
 echo "$@" >>{told}
@@ -192,6 +199,44 @@ def test_a_unit_of_somebody_else_is_not_replaced(prepared: Home, told: Path, tmp
     assert everything(tmp_path / "config") == {
         "systemd/user/sopilot-desk.service": b"[Service]\nExecStart=/bin/true\n"
     }
+    assert told.exists()
+
+
+def test_services_that_are_not_wanted_any_more_are_stopped(told: Path, tmp_path: Path) -> None:
+    scale = Home.at(tmp_path / "scale")
+    prepare_home(scale, Profile.SCALE)
+    sopilot(scale, "service", "install", "--user", *ports())
+    told.unlink()
+    sopilot(scale, "service", "install", "--user", "--only", "worker")
+    (stopped,) = [line for line in told.read_text("utf-8").splitlines() if " stop " in line]
+    for part in ("daemon.service", "web.service", "desk.service", "clock.timer"):
+        assert f"sopilot-{part}" in stopped
+    assert "worker" not in stopped
+    units = tmp_path / "config" / "systemd" / "user"
+    assert sorted(path.name for path in units.iterdir()) == ["sopilot-worker.service", "sopilot.target"]
+
+
+def test_what_a_killed_install_or_uninstall_left_is_removed(
+    prepared: Home, told: Path, tmp_path: Path
+) -> None:
+    sopilot(prepared, "service", "install", "--user", *ports())
+    units = tmp_path / "config" / "systemd" / "user"
+    (units / "sopilot-web.service").unlink()
+    program(tmp_path / "bin" / "systemctl", WITHOUT_FILES.format(told=told, units=units))
+    removed = sopilot(prepared, "service", "uninstall", "--user").stdout.splitlines()
+    assert everything(tmp_path / "config") == {}
+    assert [line.endswith("sopilot.target") for line in removed if line.startswith("Removed")][-1]
+
+
+def test_a_place_for_backups_that_is_not_there_is_named(prepared: Home, told: Path, tmp_path: Path) -> None:
+    """systemd opens to services only what is there when they start."""
+    place = tmp_path / "nas" / "backup"
+    (prepared.root / "settings.yaml").write_text(f"backup: {{destination: {place}}}\n", encoding="utf-8")
+    said = " ".join(sopilot(prepared, "service", "install", "--user", *ports()).stdout.split())
+    assert f"{place} is not there, and services cannot make it" in said
+    assert "systemctl --user restart sopilot.target" in said
+    place.mkdir(parents=True)
+    assert "is not there" not in sopilot(prepared, "service", "install", "--user").stdout
     assert told.exists()
 
 

@@ -98,6 +98,20 @@ def test_a_daemon_of_somebody_else_is_left_alone_until_it_is_silent(home: Home) 
     assert not another_lives(home, now=now + timedelta(seconds=2)), "it was ours, and has ended"
 
 
+def test_a_clock_that_is_set_back_keeps_no_dead_daemon_alive(home: Home) -> None:
+    """One that was killed has noted no end, and its last sign of life lies ahead now."""
+    now = datetime.now(UTC)
+    with local_instance(home) as instance:
+        beat(instance, now)
+        assert not another_lives(home, now=now - timedelta(hours=3))
+        beat(instance, now - timedelta(hours=3))
+    held = take(lock_file(home))
+    assert held is not None
+    os.write(held, f"{now.isoformat()}\n".encode())
+    os.close(held)
+    assert another_lives(home, now=now - timedelta(hours=3)), "it beats since the clock was set"
+
+
 def test_many_processes_may_be_the_first_to_open_the_instance(home: Home) -> None:
     words = [sys.executable, "-m", "sopilot_assets.defs.instance", str(home.root)]
     processes = [subprocess.Popen(words) for _ in range(4)]

@@ -37,7 +37,6 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster._utils import get_run_crash_explanation
 
 from sopilot_assets.defs.dagster_internals import run_process
-from sopilot_assets.errors import ConfigError
 from sopilot_assets.processes.boot_clock import SinceBoot
 from sopilot_assets.processes.held_file import is_held, take, write_into
 from sopilot_assets.processes.posix.machine import began_s, boot_id
@@ -127,17 +126,17 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Start the run's process, unless it lives already.
 
-        Raises ``ConfigError`` where the interpreter of the run's code is not on this machine.
+        Also what another version queued is executed by this one: that must not write into the home any more,
+        or was removed.
         """
         run = context.dagster_run
-        python = _interpreter(run)
         file = _file_of(self._instance, run.run_id)
         held = take(file)
         if held is None:
             self._leave(run)
             return
         try:
-            process = _start(python, run.run_id, self._instance, held)
+            process = _start(run.run_id, self._instance, held)
             write_into(held, str(process.pid))
         except OSError:
             file.unlink()
@@ -320,21 +319,9 @@ def _command_file(instance: DagsterInstance, run_id: str) -> Path:
     return _commands(instance) / run_id
 
 
-def _interpreter(run: DagsterRun) -> str:
-    """The Python that the code server has for the run's code."""
-    origin = run.job_code_origin
-    python = origin.executable_path if origin is not None else sys.executable
-    if not Path(python).is_file():
-        raise ConfigError(
-            f"run {run.run_id}: expected the Python of its code server on this machine, found no {python}. "
-            "For code on other machines make the instance with `sopilot home init --profile scale`."
-        )
-    return python
-
-
-def _start(python: str, run_id: str, instance: DagsterInstance, held: int) -> subprocess.Popen[bytes]:
+def _start(run_id: str, instance: DagsterInstance, held: int) -> subprocess.Popen[bytes]:
     return start(
-        [python, "-m", run_process.__name__, run_id, "--held", str(held)],
+        [sys.executable, "-m", run_process.__name__, run_id, "--held", str(held)],
         files=(held,),
         own_group=False,
         environment={**os.environ, "DAGSTER_HOME": instance.root_directory},

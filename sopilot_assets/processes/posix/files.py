@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from sopilot_assets.processes.posix.lacking import fcntl
+from sopilot_assets.processes.posix.lacking import HAS_LOCKS, fcntl
 
 _FLOCK: Final = "hhqqi4x"  # struct flock of 64 bit Linux: type, whence, start, length (0: all), process
 
@@ -53,6 +53,18 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def owner_but_root(path: Path) -> str | None:
+    """Whom a file belongs to, where that is not root and this process is root's: what it writes beside it
+    is root's, and the owner cannot change that.
+    """
+    if not HAS_LOCKS or os.geteuid() != 0 or path.stat().st_uid == 0:
+        return None
+    try:
+        return path.owner()
+    except KeyError:  # an account of another machine or container
+        return f"#{path.stat().st_uid}"
 
 
 def open_itself(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Which processes of this machine work in a home."""
+"""Which processes work in a home."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Final
 
 import psutil
 
+from sopilot_assets.processes.held_file import is_held
 from sopilot_assets.store.home import DEFAULT_HOME, HOME_VARIABLE
+from sopilot_assets.upkeep.setting_up import DAEMON_LOCK
 
 _DAGSTER_HOME: Final = "DAGSTER_HOME"
 _PROGRAM: Final = "sopilot"
@@ -19,14 +21,23 @@ _PROGRAM: Final = "sopilot"
 
 def users_of(home: Path) -> list[str]:
     """The processes that have files of the home open, or run this program or Dagster for it, as ``name
-    (pid)``; this process and those that started it do not count.
+    (pid)``; this process and those that started it do not count. Of processes that cannot be looked into, a
+    daemon is known by what it holds.
     """
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    return [
+    found = [
         f"{process.info['name']} ({process.pid})"
         for process in psutil.process_iter(["name"])
         if process.pid not in own and _works_in(process, home.resolve())
     ]
+    return found or _daemon_elsewhere(home)
+
+
+def _daemon_elsewhere(home: Path) -> list[str]:
+    with suppress(OSError):  # on a disk without locks nothing is held
+        if is_held(home / "dagster" / DAEMON_LOCK):
+            return ["a daemon of another container or account"]
+    return []
 
 
 def _works_in(process: psutil.Process, home: Path) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from sopilot_assets.errors import ConfigError
 from sopilot_assets.processes.children import Child, Ended, end_marked, run_child
 from sopilot_assets.settings import load_settings
 from sopilot_assets.store.home import HOME_VARIABLE, Home
@@ -89,11 +90,16 @@ def run_cycle(work: CycleWork, *, on_step: Progress | None = None) -> dict[str, 
 def rest_cycle(work: CycleWork) -> dict[str, StepResult] | None:
     """The results of a cycle none of whose steps has anything to do, written down; None for any other cycle,
     of which nothing is. No command is started. What an earlier look wrote down is not written again.
+
+    Where the settings cannot be used it is None too: the cycle's run says why.
     """
+    try:
+        backup_to = load_settings(work.home).backup.destination
+    except ConfigError:
+        return None
     with only_writer(folder(work.home, work.plan.campaign_id) / ".cycle.lock"):
         started_at = work.now().isoformat()
         before = step_results(work.home, work.plan.campaign_id, work.cycle)
-        backup_to = load_settings(work.home).backup.destination
         found: dict[str, StepResult] = {}
         for step in steps_due(work.plan, work.cycle, backup_to=backup_to):
             result = before.get(step.name) or _idle(work, step)

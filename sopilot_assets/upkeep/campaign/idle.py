@@ -7,15 +7,18 @@ where a look fails or leaves a doubt, the command is started.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from sopilot_assets import __version__
+from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.capture.registry import active_recordings
 from sopilot_assets.capture.scan import scan_capture
 from sopilot_assets.errors import SopilotError
+from sopilot_assets.labels.chain import labels_ledger
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.gold_inputs import reference_problems, task_inputs
 from sopilot_assets.stations.rescoring_plan import plan_scoring
@@ -70,10 +73,15 @@ def _is_scored(home: Home, task_id: str | None) -> bool:
 
 
 def _is_listed(home: Home) -> bool:
-    """Whether the list of pages is newer than all scores: a run that was killed may not have come to it."""
+    """Whether the list of pages is newer than all that it shows: who was killed may not have come to it, and
+    who renames a task by hand does not.
+    """
     index = local_path(home.reviews) / "index.html"
-    written = [Path(name).stat().st_mtime_ns for name in scores_ledger(home).files()]
-    return index.exists() and index.stat().st_mtime_ns >= max(written, default=0)
+    ledgers = (scores_ledger(home), videos_ledger(home), labels_ledger(home))
+    shown = [Path(name) for ledger in ledgers for name in ledger.files()]
+    shown += local_path(home.tasks).glob("*.yaml")
+    written = max((path.stat().st_mtime_ns for path in shown), default=0)
+    return index.exists() and index.stat().st_mtime_ns >= written
 
 
 def gates_inputs(home: Home, plan: CampaignPlan) -> str:
@@ -81,7 +89,9 @@ def gates_inputs(home: Home, plan: CampaignPlan) -> str:
     own = {local_path(ledger.folder / ledger.name) for ledger in (cycles_ledger(home), steps_ledger(home))}
     digest = hashlib.sha256(f"{__version__} {plan.gate_profile} {plan.task}".encode())
     for path in _files(home):
-        if path.parent not in own:
+        if path.parent in own:
+            continue
+        with contextlib.suppress(FileNotFoundError):  # a file that somebody publishes or merges meanwhile
             state = path.stat()
             digest.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())
     return digest.hexdigest()

@@ -75,7 +75,14 @@ def daemon(asked: Situation) -> Answer:
     beats = asked.dagster.heartbeats
     if not beats:
         return Answer((_unseen(asked.home, beats is None),))
-    silent_s = min((asked.now - one.at).total_seconds() for one in beats)
+    ages_s = [(asked.now - one.at).total_seconds() for one in beats]
+    since_s = [age_s for age_s in ages_s if age_s >= -asked.settings.limits.clock_ahead_s]
+    if not since_s:
+        ahead = (
+            f"gave its last sign of life {-max(ages_s) / 60:.0f} minutes in the future: the clock went back"
+        )
+        return Answer((warning("daemon", "", f"{ahead}; it is dead, or waits for that time", _START),))
+    silent_s = min(since_s)
     if silent_s > asked.settings.limits.daemon_silent_minutes * 60:
         what = f"said nothing for {silent_s / 60:.0f} minutes: nothing happens by itself"
         return Answer((warning("daemon", "", what, _START),))

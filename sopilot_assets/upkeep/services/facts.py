@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
+from upath import UPath
 
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.settings import Settings, load_settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
+from sopilot_assets.upkeep.backup.repository import is_local
 from sopilot_assets.upkeep.setting_up import INSTANCE_FILE, dagster_home
 
 USER: Final = "sopilot"
@@ -222,8 +224,8 @@ def _linked(root: Path) -> Iterator[str]:
 
 def _backups(settings: Settings) -> Iterator[str]:
     place = settings.backup.destination
-    if place is not None and "://" not in place:
-        yield place
+    if place is not None and is_local(where := UPath(place)):
+        yield where.path
 
 
 def _below(path: str, folder: str) -> bool:

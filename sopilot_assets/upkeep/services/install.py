@@ -93,12 +93,17 @@ class Services:
         facts = self.plan(home, wishes)
         must_stay(facts)
         self._refuse_taken(facts)
+        self.place.refuse_others(facts)
         told = []
         if facts.account is not None:
             told += self._give_to(facts.account, facts)
+        unwanted = self.place.unwanted(facts)
+        if unwanted:
+            self.systemd.control("stop", *(path.name for path in unwanted))
         changed = self.place.write(facts)
         if self.place.offer_secrets(variables(home)):
             told.append(f"Secrets, if there are any, go into {self.place.environment_file}.")
+        told += self._missing(facts)
         self.systemd.control("daemon-reload")
         started = self._start(facts, {path.name for path in changed})
         return Installed(facts, tuple(changed), tuple(started), tuple(told))
@@ -120,10 +125,10 @@ class Services:
         """
         if not self.systemd.user and os.geteuid() != 0:
             raise ConfigError("the system's services are root's: expected to be called by root. Use sudo.")
-        facts = self._installed()
+        self._installed()
         self.systemd.must_run()
         self.systemd.control("disable", "--now", TARGET)
-        self.systemd.control("stop", *parts_of(facts))
+        self.systemd.control("stop", *(path.name for path in self.place.our_units()))
         gone, kept = self.place.remove()
         self.systemd.control("daemon-reload")
         return gone, kept
@@ -190,6 +195,16 @@ class Services:
         _must_be_runnable(account, Path(facts.programs), person)
         return told
 
+    def _missing(self, facts: ServiceFacts) -> list[str]:
+        """What to do where services shall write outside of the home: only what is there is opened to them."""
+        again = f"systemctl {'--user ' if self.systemd.user else ''}restart {TARGET}"
+        return [
+            f"{path} is not there, and services cannot make it. Make it, writable for "
+            f"{facts.account or 'your account'}, then `{again}`; until then nothing is written to it."
+            for path in facts.writable
+            if not Path(path).exists()
+        ]
+
     def _start(self, facts: ServiceFacts, changed: set[str]) -> list[str]:
         """The services that were started, or started again."""
         services = services_of(facts)
@@ -205,21 +220,24 @@ class Services:
 def give(root: Path, user: int, group: int) -> int:
     """Give a folder with all that is in it to an account; returns how many files and folders.
 
-    Only what is root's; links are given and not followed.
+    Only what is root's; links in it are given and not followed.
     """
-    given = 0
+    given, root = 0, root.resolve()
     for _, folders, files, within in os.fwalk(root, topdown=False):
         for name in (*folders, *files):
             if os.stat(name, dir_fd=within, follow_symlinks=False).st_uid == 0:
                 os.chown(name, user, group, dir_fd=within, follow_symlinks=False)
                 given += 1
-    os.chown(root, user, group, follow_symlinks=False)
+    os.chown(root, user, group)
     return given + 1
 
 
 def others(root: Path, user: int) -> Iterator[Path]:
-    """What in a folder does not belong to the account."""
-    for folder, folders, files, within in os.fwalk(root):
+    """What in a home does not belong to the account, but for what people drop as themselves."""
+    top, dropped = root.resolve(), Home.at(root).capture.name
+    for folder, folders, files, within in os.fwalk(top):
+        if Path(folder) == top:
+            folders[:] = [name for name in folders if name != dropped]
         for name in (*folders, *files):
             if os.stat(name, dir_fd=within, follow_symlinks=False).st_uid != user:
                 yield Path(folder) / name

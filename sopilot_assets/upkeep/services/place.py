@@ -13,7 +13,7 @@ from sopilot_assets.store.publish import publish_text
 from sopilot_assets.upkeep.services.facts import Part, ServiceFacts
 from sopilot_assets.upkeep.services.units import CLOCK, MARK, TARGET, facts_of, render, unit_of
 
-_ALL: Final = (TARGET, *(unit_of(part) for part in Part), f"{CLOCK}.timer", f"{CLOCK}.service")
+_ALL: Final = (*(unit_of(part) for part in Part), f"{CLOCK}.timer", f"{CLOCK}.service", TARGET)
 _KEPT_DAYS: Final = 10
 
 
@@ -68,19 +68,18 @@ class Place:
         differ = [path for path, text in wanted.items() if _text(path) != text]
         return [*differ, *(path for path in self.ours() if path not in wanted)]
 
-    def write(self, facts: ServiceFacts) -> list[Path]:
-        """Write what differs and remove our units that are not wanted any more; returns what changed.
-
-        Raises ``StoreError`` for a unit of one of these names that somebody else wrote; nothing has changed
-        then.
-        """
-        wanted, changed = self.files(facts), self.changed(facts)
-        for path in wanted:
+    def refuse_others(self, facts: ServiceFacts) -> None:
+        """Raise ``StoreError`` for a file of one of these names that somebody else wrote."""
+        for path in self.files(facts):
             if path.exists() and not _is_ours(path):
                 raise StoreError(
                     f"{path}: expected no file, or one that `sopilot service install` wrote; found another "
                     "one. Move it away, then run the same command again."
                 )
+
+    def write(self, facts: ServiceFacts) -> list[Path]:
+        """Write what differs and remove our units that are not wanted any more; returns what changed."""
+        wanted, changed = self.files(facts), self.changed(facts)
         for path in changed:
             if path in wanted:
                 publish_text(path, wanted[path])
@@ -102,32 +101,39 @@ class Place:
         return True
 
     def ours(self) -> list[Path]:
-        """The files that install wrote and that are there."""
-        places = [self.units / name for name in _ALL] + [self.tidying]
-        if self.accounts is not None:
-            places.append(self.accounts)
-        return [path for path in places if path.exists() and _is_ours(path)]
+        """The files that install wrote and that are there; last the target, by which the others are found."""
+        places = [self.tidying] if self.accounts is None else [self.tidying, self.accounts]
+        return [*(path for path in places if _is_ours(path)), *self.our_units()]
+
+    def our_units(self) -> list[Path]:
+        """The units among them."""
+        return [path for path in (self.units / name for name in _ALL) if _is_ours(path)]
+
+    def unwanted(self, facts: ServiceFacts) -> list[Path]:
+        """Units that install wrote and would not write any more."""
+        wanted = self.files(facts)
+        return [path for path in self.our_units() if path not in wanted]
 
     def remove(self) -> tuple[list[Path], list[Path]]:
         """Remove what install wrote; returns what went, and what stays since somebody changed or added it:
         secrets, and the folders of `systemctl edit`.
         """
-        gone = self.ours()
+        secrets, gone = self.environment_file, self.ours()
+        if _is_ours(secrets) and not _given(secrets):
+            gone.insert(0, secrets)
         for path in gone:
             path.unlink()
-        secrets = self.environment_file
-        if secrets.exists() and _is_ours(secrets) and not _given(secrets):
-            secrets.unlink()
-            gone.append(secrets)
-            if not any(secrets.parent.iterdir()):
-                secrets.parent.rmdir()
+        if secrets in gone and not any(secrets.parent.iterdir()):
+            secrets.parent.rmdir()
         own = [self.units / f"{name}.d" for name in _ALL]
         return gone, [path for path in (secrets, *own) if path.exists()]
 
 
 def account_text(account: str) -> str:
-    """What systemd-sysusers makes the account by."""
-    return f'{MARK}\nu {account} - "services of sopilot" /var/lib/{account}\n'
+    """What systemd-sysusers makes the account by. Its folder is the cache of the services, so that commands
+    typed as it (`sudo -u`) have one too: what is compiled is kept there.
+    """
+    return f'{MARK}\nu {account} - "services of sopilot" /var/cache/sopilot\n'
 
 
 def secrets_text(names: tuple[str, ...]) -> str:

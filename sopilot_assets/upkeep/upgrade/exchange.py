@@ -167,16 +167,15 @@ def _exchange(root: Path, upgrade: Upgrade, wanted: str) -> None:
 
 
 def _put(kept: Path, target: Path, one: Exchanged, sha256: str) -> None:
-    if _hash(target) == sha256:
-        return
-    if _hash(kept) != sha256:
-        raise FormatError(
-            f"{kept}: expected SHA-256 {sha256[:12]}…, found another or no file. Bring it back from a "
-            "backup, or the whole home: `sopilot backup restore`."
-        )
-    settle(target)
-    publish_path(target, lambda temporary: _copied(kept, temporary))
-    target.chmod(one.mode)
+    if _hash(target) != sha256:
+        if _hash(kept) != sha256:
+            raise FormatError(
+                f"{kept}: expected SHA-256 {sha256[:12]}…, found another or no file. Bring it back from a "
+                "backup, or the whole home: `sopilot backup restore`."
+            )
+        settle(target)
+        publish_path(target, lambda temporary: _copied(kept, temporary))
+    target.chmod(one.mode)  # also of one that was put there by who was killed before this
 
 
 def _hash(path: Path) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from sopilot_assets.errors import ConfigError, FormatError
+from sopilot_assets.processes.posix.files import owner_but_root
 from sopilot_assets.settings import load_settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.home_format import (
@@ -69,15 +70,16 @@ def run_upgrade(
     its settings say, if they name a place. Killed at any moment, the home is the old one, the new one, or one
     that nobody may write into until this is called again, which goes on, or `revert_upgrade`.
 
-    Raises ``FormatError`` for a home of a newer format, ``ConfigError`` where processes work in the home or
-    there is no room, ``BackupError`` where the backup cannot be made; the home is unchanged then.
+    Raises ``FormatError`` for a home of a newer format or on its way to one, ``ConfigError`` where processes
+    work in the home, root calls in somebody else's or there is no room, ``BackupError`` where the backup
+    cannot be made; the home is unchanged then.
     """
     root = local_path(home.root)
     before = read_format(root)
+    if max(before.number, before.towards or 0) > HOME_FORMAT:
+        refuse_unwritable(root)
     if before.towards is not None:
         return _finish(root, before, now)
-    if before.number > HOME_FORMAT:
-        refuse_unwritable(root)
     plan = plan_upgrade(root, before, migrations)
     if not plan.is_needed:
         return None
@@ -117,7 +119,7 @@ def revert_upgrade(home: Home, *, now: datetime, keep_aside: bool = False) -> Re
         _note(root, upgrade, "taking back", now)
         exchange.take_back(root, upgrade)
         _note(root, upgrade, "taken back", now)
-    return Reverted(upgrade, upgrade.before, aside, unknown_before(home, upgrade.before))
+    return Reverted(upgrade, upgrade.before, aside, unknown_before(home))
 
 
 def _finish(root: Path, said: HomeFormat, now: datetime) -> Upgraded:
@@ -193,13 +195,21 @@ def _note(root: Path, upgrade: Upgrade, event: str, now: datetime) -> None:
 
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    """Hold the home's upgrades; ``ConfigError`` where processes work in the home."""
+    """Hold the home's upgrades; ``ConfigError`` where processes work in the home, or for root where it is
+    somebody else's.
+    """
+    owner = owner_but_root(root)
+    if owner is not None:
+        raise ConfigError(
+            f"{root}: expected to be called as {owner}, whom the home belongs to, found root; what root "
+            f"writes {owner} could not change. Call it so: `sudo -u {owner} sopilot ...`."
+        )
     users = users_of(root)
     if users:
         raise ConfigError(
             f"{root}: {len(users)} processes work in it: {'; '.join(users[:5])}. End them first (Ctrl-C of "
-            "`make dev`, or the services: `systemctl stop sopilot.target`), then run the same command again; "
-            "what has just been stopped may need a minute to end."
+            "`make dev`; services: `systemctl stop sopilot.target`; containers: `podman-compose down`), then "
+            "run the same command again; what has just been stopped may need a minute to end."
         )
     with changing_format(), only_writer(root / exchange.UPGRADES / _LOCK):
         yield

@@ -9,12 +9,13 @@ from typing import Any, Final
 from sopilot_assets.documents.reading import DocumentError, read_document
 from sopilot_assets.settings import SETTINGS_FILE
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.home_format import read_format
 from sopilot_assets.store.publish import local_path
 
 _SINCE: Final[Mapping[int, Mapping[str, tuple[str, ...]]]] = {
     2: {
         "tasks/*.yaml": (
-            *("accepted_alarm", "accepted_miss", "privacy", "takt_s"),
+            *("accepted_alarm", "accepted_miss", "embedder: lite0_box", "privacy", "takt_s"),
             *("steps.instruction", "steps.instruction_ja"),
         ),
         SETTINGS_FILE: (
@@ -24,16 +25,17 @@ _SINCE: Final[Mapping[int, Mapping[str, tuple[str, ...]]]] = {
         ),
     }
 }
-"""The fields that came with each format, by the files that have them."""
+"""The fields, and values of older ones, that came with each format, by the files that have them."""
 
 
-def unknown_before(home: Home, number: int) -> tuple[str, ...]:
-    """A sentence for each file with fields that came later than the format ``number``."""
+def unknown_before(home: Home) -> tuple[str, ...]:
+    """A sentence for each file with fields that came later than the format that the home is of."""
     root = local_path(home.root)
+    said = read_format(root)
     later = {
         (pattern, field)
         for since, fields in _SINCE.items()
-        if since > number
+        if since > said.number
         for pattern, names in fields.items()
         for field in names
     }
@@ -43,18 +45,20 @@ def unknown_before(home: Home, number: int) -> tuple[str, ...]:
             if not path.name.endswith(".lock.yaml") and _has(_content(path), field.split(".")):
                 found.setdefault(path.relative_to(root).as_posix(), []).append(field)
     return tuple(
-        f"{name} has {', '.join(fields)}, which older versions do not know and refuse; remove them there"
+        f"{name} has {', '.join(fields)}, which {said.made_by} does not know and refuses; remove that before "
+        "going back to it"
         for name, fields in found.items()
     )
 
 
 def _has(value: object, field: list[str]) -> bool:
-    """Whether a field is there, in a mapping or in any entry of a list."""
+    """Whether a field is there, with its value if one is named, in a mapping or in any entry of a list."""
     if isinstance(value, list):
         return any(_has(one, field) for one in value)
-    if not isinstance(value, Mapping) or field[0] not in value:
+    name, _, wanted = field[0].partition(": ")
+    if not isinstance(value, Mapping) or name not in value:
         return False
-    return len(field) == 1 or _has(value[field[0]], field[1:])
+    return value[name] == wanted if wanted else len(field) == 1 or _has(value[name], field[1:])
 
 
 def _content(path: Path) -> Any:

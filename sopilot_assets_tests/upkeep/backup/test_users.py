@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from sopilot_assets.processes.held_file import take
+from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.backup.users import users_of
+from sopilot_assets.upkeep.setting_up import DAEMON_LOCK, prepare_home
 
 WAITING = "import sys; print(1, flush=True); sys.stdin.read()"
 
@@ -43,3 +47,14 @@ def test_a_command_of_ours_is_at_work_in_the_home_that_it_means(
         found = [one for one in users_of(home) if f"({process.pid})" in one]
         process.kill()
     assert bool(found) is counts
+
+
+def test_a_daemon_of_another_container_is_seen_by_what_it_holds(home: Home) -> None:
+    """Its process is not."""
+    root = local_path(home.root)
+    prepare_home(home)
+    assert users_of(root) == []
+    held = take(root / "dagster" / DAEMON_LOCK)  # by this process, which does not count
+    assert users_of(root) == ["a daemon of another container or account"]
+    os.close(held or 0)
+    assert users_of(root) == []

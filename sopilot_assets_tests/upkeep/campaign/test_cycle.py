@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from sopilot_assets.labels.chain import COLUMNS as LABEL_COLUMNS
+from sopilot_assets.labels.chain import labels_ledger
 from sopilot_assets.processes.children import MARK
 from sopilot_assets.scoring.ledger import COLUMNS, scores_ledger
 from sopilot_assets.store.home import Home
@@ -34,6 +38,7 @@ from sopilot_assets.upkeep.campaign.records import (
     step_rows,
 )
 from sopilot_assets_tests.upkeep.campaign.plans import after
+from sopilot_assets_tests.upkeep.made_up_days import add_task
 
 AT = "2026-03-02T07:00:05+00:00"
 
@@ -125,6 +130,26 @@ def _old_list(home: Home) -> None:
     scores_ledger(home).append([row], run_id="score", written_at=AT)
 
 
+def _renamed(home: Home) -> None:
+    add_task(home)
+
+
+def _contested(home: Home) -> None:
+    row = dict.fromkeys(LABEL_COLUMNS) | {"key": "tea-t-0123456789ab", "task_id": "tea", "seq": 1}
+    labels_ledger(home).append([row], run_id="label", written_at=AT)
+
+
+@pytest.mark.parametrize("change", [_old_list, _renamed, _contested])
+def test_a_list_of_pages_that_is_older_than_what_it_shows_is_made_anew(
+    home: Home, change: Callable[[Home], None]
+) -> None:
+    plan = started(home)
+    publish_text(home.reviews / "index.html", "the list")
+    assert rested(home, plan, 0) is not None
+    change(home)
+    assert rested(home, plan, 1) is None
+
+
 @pytest.mark.parametrize("change", [_new_study, _dropped, _old_list])
 def test_whatever_there_is_to_do_is_seen(home: Home, change: Callable[[Home], None]) -> None:
     plan = started(home, gate_profile="ops_v1")
@@ -136,10 +161,38 @@ def test_whatever_there_is_to_do_is_seen(home: Home, change: Callable[[Home], No
     assert rested(home, plan, 1) is None
 
 
+def test_what_others_write_and_remove_meanwhile_ends_no_cycle(home: Home) -> None:
+    plan, over = started(home, gate_profile="ops_v1"), threading.Event()
+    before = gates_inputs(home, plan)
+
+    def come_and_go() -> None:
+        for number in itertools.count():
+            if over.is_set():
+                return
+            (local_path(home.studies) / f".publishing-{number + 20}").touch()
+            (local_path(home.studies) / f".publishing-{number}").unlink(missing_ok=True)
+
+    publish_text(home.studies / "spring.yaml", "study: spring")
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        found = {gates_inputs(home, plan) for _ in range(50)}
+    finally:
+        over.set()
+        other.join()
+    assert before not in found
+
+
 def test_a_look_that_fails_starts_the_command(home: Home) -> None:
     plan = started(home)
     publish_text(home.reviews / "index.html", "the list")
     publish_text(home.ledgers / "scores" / "damaged.parquet", "no table")
+    assert rested(home, plan, 0) is None
+
+
+def test_where_the_settings_cannot_be_used_the_cycle_is_begun_which_says_so(home: Home) -> None:
+    plan = started(home)
+    publish_text(home.root / "settings.yaml", "backup: {place: /mnt/b}")
     assert rested(home, plan, 0) is None
 
 

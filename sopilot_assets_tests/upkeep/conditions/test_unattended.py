@@ -95,6 +95,8 @@ def test_a_daemon_that_never_ran_is_silent_or_cannot_load_the_code_is_told(ready
     beat(ready, ago_s=20)
     assert state(only(instance.daemon, ready)) == "ok"
     assert only(instance.daemon, ready, after_s=HOUR).what.startswith("said nothing for 60 minutes")
+    ahead = only(instance.daemon, ready, after_s=-HOUR).what
+    assert ahead.startswith("gave its last sign of life 60 minutes in the future: the clock went back")
     beat(ready, ago_s=20, error="ImportError: no module named x\n  at line 3")
     finding = only(instance.daemon, ready)
     assert (state(finding), finding.what) == ("problem", "SENSOR: ImportError: no module named x")

@@ -60,6 +60,19 @@ def test_what_lies_outside_of_the_home_is_writable_too(home: Home, python: Path,
     assert gathered(home, python).writable == ("/mnt/backup", str(tmp_path / "nas"))
 
 
+@pytest.mark.parametrize(
+    ("place", "writable"),
+    [("file:///mnt/backup", ("/mnt/backup",)), ("s3://bucket/backup", ()), ("memory://backup", ())],
+)
+def test_a_backup_goes_to_a_folder_also_where_a_url_names_it(
+    home: Home, python: Path, place: str, writable: tuple[str, ...]
+) -> None:
+    prepare_home(home)
+    text = f"backup: {{destination: '{place}'}}\n"
+    (home.root / "settings.yaml").write_text(text, encoding="utf-8")
+    assert gathered(home, python).writable == writable
+
+
 def test_a_worker_is_for_the_profile_of_several_machines(home: Home, python: Path, tmp_path: Path) -> None:
     prepare_home(home)
     assert Part.WORKER not in gathered(home, python).parts

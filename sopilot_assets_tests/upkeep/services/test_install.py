@@ -55,6 +55,29 @@ def test_what_is_roots_is_given_and_links_are_not_followed(tmp_path: Path) -> No
     assert list(others(home, NOBODY.pw_uid)) == [home / "later"]
 
 
+@root_only
+def test_files_that_people_dropped_belong_to_them(tmp_path: Path) -> None:
+    """They wait, or stay as `steps.csv` does; a folder of Windows gives all files to one person."""
+    steps = tmp_path / "capture" / "tea" / "gold" / "steps.csv"
+    steps.parent.mkdir(parents=True)
+    steps.touch()
+    (tmp_path / "tasks").mkdir()
+    os.chown(tmp_path / "tasks", NOBODY.pw_uid, NOBODY.pw_gid)
+    assert list(others(tmp_path, NOBODY.pw_uid)) == []
+    (tmp_path / "tasks" / "capture").mkdir()
+    assert list(others(tmp_path, NOBODY.pw_uid)) == [tmp_path / "tasks" / "capture"]
+
+
+@root_only
+def test_a_home_that_is_reached_by_a_link_is_given_too(tmp_path: Path) -> None:
+    home, link = tmp_path / "home", tmp_path / "link"
+    (home / "videos").mkdir(parents=True)
+    link.symlink_to(home)
+    assert list(others(link, NOBODY.pw_uid)) == [home / "videos"]
+    assert give(link, NOBODY.pw_uid, NOBODY.pw_gid) == 2
+    assert home.stat().st_uid == (home / "videos").stat().st_uid == NOBODY.pw_uid
+
+
 def test_the_files_of_the_system_lie_where_systemd_looks(home: Home, tmp_path: Path) -> None:
     prepare_home(home)
     made = services(tmp_path)
@@ -71,4 +94,18 @@ def test_the_files_of_the_system_lie_where_systemd_looks(home: Home, tmp_path: P
         "etc/tmpfiles.d/sopilot.conf",
     ]
     account = files[tmp_path / "machine" / "etc" / "sysusers.d" / "sopilot.conf"]
-    assert 'u ada - "services of sopilot" /var/lib/ada\n' in account
+    assert 'u ada - "services of sopilot" /var/cache/sopilot\n' in account
+
+
+def test_commands_typed_as_the_account_keep_what_they_compile_where_its_services_do(
+    home: Home, tmp_path: Path
+) -> None:
+    """Compiled functions are kept below HOME; with none that can be written, scoring fails."""
+    prepare_home(home)
+    made = services(tmp_path)
+    files = made.place.files(made.plan(home, Wishes(account="ada")))
+    (account,) = [text for path, text in files.items() if path.parent.name == "sysusers.d"]
+    of_account = account.split()[-1]
+    (unit,) = [text for path, text in files.items() if path.name == "sopilot-daemon.service"]
+    assert f'Environment="HOME={of_account.replace("/var/cache", "%C")}"\n' in unit
+    assert f"CacheDirectory={Path(of_account).name}\n" in unit
