@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from itertools import islice
 from typing import Annotated, Final, Self
@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from sopilot_assets.documents.faults import IDENTIFIER_PATTERN
-from sopilot_assets.tasks.order import check_order, is_legal_order, legal_orders, predecessors
+from sopilot_assets.tasks.order import check_order, legal_orders, predecessors
 from sopilot_assets.tasks.privacy import TaskPrivacy
 
 TASK_ID_PATTERN: Final = r"^[a-z][a-z0-9_]{0,47}$"
@@ -240,15 +240,11 @@ class TaskSpec(_Section):
         """For every step, all steps that must come before it, directly or through others."""
         return dict(_predecessors(tuple((step.id, step.after) for step in self.steps)))
 
-    def allows_order(self, order: Sequence[str]) -> bool:
-        """Whether these steps, some or all of the task's, may be done in this order."""
-        return is_legal_order(order, predecessors=self.predecessors())
-
-    def legal_orders(self, *, most: int = MOST_ORDERS) -> tuple[tuple[int, ...], ...]:
-        """The orders in which all steps may be done, as indices into ``steps``: at most ``most``, the one
-        closest to the file's first.
+    def legal_orders(self) -> tuple[tuple[int, ...], ...]:
+        """The orders in which all steps may be done, as indices into ``steps``: at most `MOST_ORDERS`, the
+        one closest to the file's first.
         """
-        found = islice(legal_orders(self.predecessors()), most)
+        found = islice(legal_orders(self.predecessors()), MOST_ORDERS)
         return tuple(tuple(self.step_ids.index(step_id) for step_id in order) for order in found)
 
     def agreed(self) -> dict[str, object]:

@@ -156,8 +156,6 @@ class VideoIndex:
     end_s: float
     origin_s: float
     orientation: Orientation
-    stored_width: int
-    stored_height: int
     hidden_frames: int
     in_order: bool
 
@@ -351,8 +349,6 @@ def _index(path: Path, packets: _Packets) -> VideoIndex:
         end_s=end_s,
         origin_s=origin_s,
         orientation=orientation,
-        stored_width=width,
-        stored_height=height,
         hidden_frames=packets.hidden,
         in_order=packets.in_order,
     )
