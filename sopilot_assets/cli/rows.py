@@ -23,6 +23,11 @@ def rows_of(frame: pd.DataFrame) -> list[dict[str, Cell]]:
     return rows
 
 
+def figure(value: Cell) -> Cell:
+    """A number with three digits that count; anything else as it is."""
+    return f"{value:.3g}" if isinstance(value, float) else value
+
+
 def advice(reason: Reason, lang: Language) -> str:
     """What a reason for refusal means, and what to do about it."""
     text = reason.text

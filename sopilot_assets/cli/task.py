@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -184,19 +183,13 @@ def _step(text: str) -> Step:
 
 
 def _step_rows(task: TaskSpec) -> list[dict[str, Cell]]:
-    before = task.predecessors()
     return [
         {
             "step": step.id,
             "name": step.name,
             "name_ja": step.name_ja,
             "critical": step.critical,
-            "after": ", ".join(one for one in task.step_ids if one in _directly(before, step.id)) or None,
+            "after": ", ".join(one.id for one in task.directly_before(step.id)) or None,
         }
         for step in task.steps
     ]
-
-
-def _directly(before: Mapping[str, frozenset[str]], step: str) -> set[str]:
-    """The steps before a step that are not implied by another one."""
-    return {one for one in before[step] if not any(one in before[other] for other in before[step])}

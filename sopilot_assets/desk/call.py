@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from urllib.parse import quote
 
 from starlette.datastructures import FormData
@@ -16,9 +17,11 @@ from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import address_of
 from sopilot_assets.desk.log import Doer
 from sopilot_assets.desk.rendering import render_page
-from sopilot_assets.desk.roles import Role
+from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.store.home import Home
 from sopilot_assets.texts.languages import Language, Text
+
+_LAST_PAGE: Final = 1_000_000
 
 
 def language_cookie(config: DeskConfig) -> str:
@@ -70,6 +73,12 @@ class Call:
         first = self.request.headers.get("accept-language", "").strip().lower()
         return Language.JA if first.startswith("ja") else Language.EN
 
+    @property
+    def page_number(self) -> int:
+        """Which page of a long list is asked for, from 1; 1 where it is not said in digits."""
+        said = self.request.query_params.get("page", "")
+        return min(int(said), _LAST_PAGE) if said.isascii() and said.isdigit() else 1
+
     def param(self, name: str) -> str:
         """A part of the path."""
         return str(self.request.path_params[name])
@@ -89,7 +98,7 @@ class Call:
             values={
                 "title": title,
                 "account": self.account,
-                "trains": self.account is not None and self.account.role in (Role.TRAINER, Role.ADMIN),
+                "trains": self.account is not None and self.account.role in TRAINERS,
                 "here": self.request.url.path,
                 "asked": asked_for(self.request),
                 "dagster": self.config.dagster,

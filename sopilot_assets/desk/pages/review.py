@@ -40,6 +40,7 @@ from sopilot_assets.stations.review_now import (
 )
 from sopilot_assets.store.ledgers import Row
 from sopilot_assets.tasks import TaskSpec, find_tasks, notice_of
+from sopilot_assets.tasks.words import task_name
 from sopilot_assets.texts.languages import Text
 
 _CRITICAL: Final = {"yes": True, "no": False, "unsure": None}
@@ -146,9 +147,7 @@ def _page(
         title=Text(recording.key.video_id, recording.key.video_id) if hidden else Text(name, name),
         values={
             "recording": recording,
-            "task_title": Text(task.name, task.name_ja or task.name)
-            if task
-            else Text(recording.task_id, recording.task_id),
+            "task_title": task_name(task, recording.task_id),
             "hidden": hidden,
             "covered": bool(covering_for(call.home, recording.task_id)),
             "notices": [(None, notice_of(call.home, task.privacy if task else None))],

@@ -36,7 +36,6 @@ from sopilot_assets.tasks.words import (
     SEVERITY_NAMES,
     TAKT,
     WEIGHTS,
-    task_name,
 )
 from sopilot_assets.texts.languages import Text
 
@@ -169,7 +168,7 @@ def _edit(call: Call) -> TaskEdit:
 
 def _form(call: Call, opened: OpenedTask, edit: TaskEdit, more: dict[str, object]) -> Response:
     task = opened.task
-    name = task_name(task)
+    name = task.names
     faults = more.get("faults", {})
     status = 409 if more.get("conflict") else 422 if faults else 200
     return call.page(

@@ -13,7 +13,7 @@ from sopilot_assets.desk.call import Call
 from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.scoring.review.drawing import Drawing, svg
-from sopilot_assets.scoring.review.words import TYPES, step_name
+from sopilot_assets.scoring.review.words import TYPES
 from sopilot_assets.tasks import TaskSpec, find_tasks
 from sopilot_assets.texts.languages import Language, Text
 from sopilot_assets.times import charts
@@ -50,7 +50,7 @@ def task_times_page(call: Call) -> Response:
         title=Text(f"Times: {task.name}", f"作業時間：{task.name_ja or task.name}"),
         values={
             "task": task,
-            "names": {step.id: step_name(step) for step in task.steps},
+            "names": {step.id: step.names for step in task.steps},
             "numbers": {step.id: number for number, step in enumerate(task.steps, 1)},
             "shown": shown,
             "wanted": wanted,

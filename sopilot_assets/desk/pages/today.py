@@ -41,9 +41,7 @@ def today(call: Call) -> Response:
         values={
             "waiting": waiting,
             "to_label": [one for one in to_label if one.task_id in tasks],
-            "task_names": {
-                task_id: Text(task.name, task.name_ja or task.name) for task_id, task in tasks.items()
-            },
+            "task_names": {task_id: task.names for task_id, task in tasks.items()},
             "types": TYPES,
             "own": None if own is None else own.rows[:_NEWEST],
             "own_count": 0 if own is None else own.total,

@@ -18,7 +18,6 @@ from sopilot_assets.stations.work_instructions import (
     make_instruction_pictures,
     work_instruction,
 )
-from sopilot_assets.tasks.words import task_name
 from sopilot_assets.texts.languages import Text
 
 _KEPT: Final = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}
@@ -33,7 +32,7 @@ _WAITS: Final = Text(
 def instruction_page(call: Call) -> Response:
     """The work instruction of a procedure from one of its golds."""
     told = work_instruction(call.home, call.param("task_id"), gold=_asked(call))
-    name = task_name(told.task)
+    name = told.task.names
     made = told.pictures
     shown = [told.task.step_ids[one.step] for one in told.shown] if made is None else list(made.moments)
     address = f"/tasks/{told.task.task_id}/instruction"
