@@ -15,11 +15,12 @@ from sopilot_assets.at_first_use import at_first_use, load_now
 from sopilot_assets.cli.known import TASKS
 from sopilot_assets.cli.options import AS_JSON, HOME, OF_TASK, STUDY, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
-from sopilot_assets.cli.rows import figure, rows_of
+from sopilot_assets.cli.rows import figure
 from sopilot_assets.dossier.signing import list_keys
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.evidence.results import gate_verdict
 from sopilot_assets.stations.gold_inputs import reference_problems, task_inputs
+from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.studies.gates import check_overrides
 from sopilot_assets.studies.looks import HELD_OUT, distinct_looks
 from sopilot_assets.studies.looks import looks as looks_at
@@ -195,7 +196,7 @@ def _show_looks(home: Home, study: str, *, as_json: bool) -> None:
     load_study(home, study)
     found = looks_at(home, study)
     columns = ("looked_at", "split", "station", "by", "inputs_sha256")
-    show_rows(rows_of(found), columns=columns, empty="Nobody has looked yet.", as_json=as_json)
+    show_rows(plain_rows(found), columns=columns, empty="Nobody has looked yet.", as_json=as_json)
     if len(found) and not as_json:
         counted = ", ".join(f"{split} {distinct_looks(found, split)}" for split in HELD_OUT)
         say(f"looks at different inputs: {counted}")

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, NEW_HOME, TASK, examples
 from sopilot_assets.cli.output import say, show_rows
-from sopilot_assets.cli.rows import rows_of
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.reference.ledger import references_ledger
+from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.tasks import LockState, Step, find_tasks, load_task, lock_task, verify_task
 from sopilot_assets.tasks.starter import EXAMPLE_STEPS, new_task
 
@@ -97,7 +97,7 @@ def _list_references(home: Home, *, as_json: bool, as_csv: bool) -> None:
         *("task_id", "reference_id", "golds", "persons", "promoted", "confirmed"),
         *("held_out", "problem", "model_id", "written_at"),
     )
-    rows = rows_of(references_ledger(home).latest())
+    rows = plain_rows(references_ledger(home).latest())
     show_rows(rows, columns=columns, empty="No references yet.", as_json=as_json, as_csv=as_csv)
 
 
