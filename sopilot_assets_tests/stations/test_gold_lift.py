@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
-import pytest
-
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.stations.gold_candidates import GoldCandidate
 from sopilot_assets.stations.gold_lift import GoldsNow, LeftTo, golds_now, lifts
 from sopilot_assets.store.home import Home
 from sopilot_assets_tests.stations.test_gold_promotions import TASK, trainees
-
-
-@pytest.fixture
-def scored(original: Home, tmp_path: Path) -> Home:
-    return Home.at(shutil.copytree(str(original.root), tmp_path / "home"))
 
 
 def candidate(home: Home, *, new_person: bool | None, new_site: bool) -> GoldCandidate:
