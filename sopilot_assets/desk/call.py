@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,9 +76,9 @@ class Call:
 
     @property
     def page_number(self) -> int:
-        """Which page of a long list is asked for, from 1; 1 where it is not said in digits."""
-        said = self.request.query_params.get("page", "")
-        return min(int(said), _LAST_PAGE) if said.isascii() and said.isdigit() else 1
+        """Which page of a long list is asked for, from 1; 1 where no number is."""
+        asked = number_in(self.request.query_params.get("page", ""))
+        return 1 if asked is None else min(asked, _LAST_PAGE)
 
     def param(self, name: str) -> str:
         """A part of the path."""
@@ -110,6 +111,15 @@ class Call:
     def go(self, path: str) -> RedirectResponse:
         """The answer to a form that was taken: look at ``path``, a path of the desk."""
         return RedirectResponse(path, status_code=303)
+
+
+def number_in(text: str) -> int | None:
+    """The number that up to 15 digits say; None for any other text.
+
+    >>> number_in("12"), number_in("-1"), number_in("１２"), number_in("9" * 5000)
+    (12, None, None, None)
+    """
+    return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else None
 
 
 def asked_for(request: Request) -> str:

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from sopilot_assets.capture.registry import Recording
-from sopilot_assets.desk.call import Call
+from sopilot_assets.desk.call import Call, number_in
 from sopilot_assets.desk.roles import EVERYBODY
 from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.desk.viewing import not_there, playable_recording
@@ -61,7 +61,9 @@ async def thumbnail(call: Call) -> Response:
 
 async def still(call: Call) -> Response:
     """The picture of a recording at a time, in milliseconds; past its end the last one."""
-    asked = int(call.request.path_params["ms"])
+    asked = number_in(call.param("ms"))
+    if asked is None:
+        return not_there(call)
     return await _still(call, lambda recording: on_grid(min(asked / 1000, recording.duration_s)))
 
 
@@ -122,7 +124,7 @@ def _state_text(made: Made) -> Text:
 
 ROUTES: Final = (
     DeskRoute("/thumbnails/{key}.jpg", thumbnail, EVERYBODY),
-    DeskRoute("/stills/{key}/{ms:int}.jpg", still, EVERYBODY),
+    DeskRoute("/stills/{key}/{ms}.jpg", still, EVERYBODY),
     DeskRoute("/media/{key}", video, EVERYBODY),
     DeskRoute("/media/{key}/state", video_state, EVERYBODY),
 )

@@ -91,7 +91,7 @@ def results(call: Call) -> Response:
     return call.page("person.html.j2", title=title, values=_shown(told, tasks, own=own))
 
 
-def results_address(person: str, task_id: str | None = None) -> str:
+def results_address(person: str, task_id: str | None) -> str:
     """Where the results of a person are, at a task or at that of their newest recording."""
     return _address(RESULTS, person=person, task=task_id or "")
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from sopilot_assets.capture.registry import Recording
 from sopilot_assets.desk.accounts import list_accounts
-from sopilot_assets.desk.call import Call
+from sopilot_assets.desk.call import Call, number_in
 from sopilot_assets.desk.pages.media import still_address, video_address
 from sopilot_assets.desk.pages.people import results_address
 from sopilot_assets.desk.roles import EVERYBODY, TRAINERS, Role
@@ -239,13 +239,14 @@ _NOTHING_JA: Final = "入力がありません。答えを選ぶか、コメン�
 
 def _of_finding(call: Call, row: Row | None, note: str) -> Answered:
     reported = () if row is None else reported_by(row)
-    number = call.field("finding")
-    if not (number.isascii() and number.isdigit() and int(number) < len(reported)):
+    number = number_in(call.field("finding"))
+    if number is None or number >= len(reported):
         raise LabelError(
-            f"finding {number!r}: the result reports {len(reported)} findings. Open the recording again.",
+            f"finding {call.field('finding')[:20]!r}: the result reports {len(reported)} findings. Open the "
+            "recording again.",
             ja="その指摘はこの判定にありません。もう一度録画を開いてください。",
         )
-    one, agree = reported[int(number)], call.field("agree")
+    one, agree = reported[number], call.field("agree")
     if agree not in _CRITICAL and not note:
         raise LabelError("Nothing was said: choose an answer or write a comment.", ja=_NOTHING_JA)
     said = one.model_copy(update={"agree": _CRITICAL[agree]}) if agree in _CRITICAL else None
