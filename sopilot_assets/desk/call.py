@@ -22,6 +22,8 @@ from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.store.home import Home
 from sopilot_assets.texts.languages import Language, Text
 
+YEAR_S: Final = 365 * 24 * 3600
+"""How long cookies of what somebody chose last."""
 _LAST_PAGE: Final = 1_000_000
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from sopilot_assets.dossier.headline import REPORTED, GroupFigure
-from sopilot_assets.dossier.inputs import GATE_SPLIT, DossierInputs
+from sopilot_assets.dossier.inputs import DossierInputs
 from sopilot_assets.dossier.summary import DossierSummary
 from sopilot_assets.errors import TaskError
 from sopilot_assets.intervals import wilson
 from sopilot_assets.studies.claims import FALSE_ALARM, MISS, WORST_ALLOWED, Claim, whole_percent
+from sopilot_assets.studies.split_manifest import GATE_SPLIT
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec, parse_task
 from sopilot_assets.tasks.words import task_name
 from sopilot_assets.texts.languages import Text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.stations.gold_candidates import GoldCandidate
-from sopilot_assets.stations.gold_lift import GoldsNow, LeftTo, golds_now, lifts
+from sopilot_assets.stations.gold_lift import GoldsNow, LeftToPerson, golds_now, lifts
 from sopilot_assets.store.home import Home
 from sopilot_assets_tests.stations.test_gold_promotions import TASK, trainees
 
@@ -22,7 +22,7 @@ def test_what_is_left_to_people_is_counted_by_site(scored: Home) -> None:
 
 
 def test_persons_and_sites_are_said_with_numbers(scored: Home) -> None:
-    sites = {"site_a": LeftTo(5, 7), "site_b": LeftTo(1, 9)}
+    sites = {"site_a": LeftToPerson(5, 7), "site_b": LeftToPerson(1, 9)}
     elsewhere = GoldsNow(2, {"p91"}, {"site_b"}, sites)
     person, site = lifts(elsewhere, candidate(scored, new_person=True, new_site=True))
     code = Registry.read(scored)[trainees(scored)[0]].person

@@ -12,7 +12,8 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from sopilot_assets.capture.promotions import WHY_LETTERS, PromotionEvent
 from sopilot_assets.capture.registry import Recording, Registry, active_keys, registered_recording
 from sopilot_assets.desk.call import Call
-from sopilot_assets.desk.pages.marking import KEPT, SentSteps, marking_data
+from sopilot_assets.desk.pages.marking import SentSteps, marking_data
+from sopilot_assets.desk.pages.media import KEPT
 from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.errors import ConfigError, GoldError, LabelError
