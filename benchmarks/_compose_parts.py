@@ -242,9 +242,6 @@ class Manner:
     camera: bool
 
 
-HARD_CUTS: Final = Manner(pauses=False, fades=False, camera=False)
-
-
 @dataclass(frozen=True, slots=True)
 class Task:
     """A task to compose: ``golds`` and ``trainees`` are performers."""

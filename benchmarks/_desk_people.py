@@ -138,8 +138,8 @@ class Person:
             doings |= {self._upload: 2}
         return doings
 
-    def _think(self, share: float = 1.0) -> None:
-        time.sleep(self._rng.uniform(0.25, 1.0) * self._think_s * share)
+    def _think(self) -> None:
+        time.sleep(self._rng.uniform(0.25, 1.0) * self._think_s)
 
     def _ask(
         self, kind: str, method: str, path: str, *, right: tuple[int, ...] = (200,), **options: Any

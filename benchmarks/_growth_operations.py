@@ -70,7 +70,7 @@ COMMANDS: Final = (
 )
 """``score run`` and the backup find nothing new: what is there was scored and backed up before."""
 FINDS: Final = ("home doctor",)
-"""Commands that end with another exit code where they find something, as in a home that nobody looks after."""
+"""Commands with another exit code where they find something, as in a home that nobody looks after."""
 SAME: Final = ("score list", "recording list", "recording show", "label list", "gold candidates")
 """Commands whose output holds no time of its own, so that two revisions have to print the same."""
 PAGES: Final = (

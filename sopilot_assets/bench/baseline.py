@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sopilot_assets.bench.expected import Fault, comparable
 from sopilot_assets.bench.old_scoring import OldClips, OldResult, describe_old, old_result
 from sopilot_assets.bench.recordings import BenchRecording, BenchTask
-from sopilot_assets.bench.run import Reported, Result, Stages, TaskRun, silent
+from sopilot_assets.bench.run import Reported, Result, Stages, TaskRun
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.scoring.result import Decision
@@ -21,7 +21,7 @@ from sopilot_assets.stations.clip_embeddings import MEMORY_LIMIT_BYTES, TIME_LIM
 from sopilot_assets.tasks import Severity
 
 
-def run_baseline(run: TaskRun, *, processes: int, stages: Stages = silent) -> TaskRun:
+def run_baseline(run: TaskRun, *, processes: int, stages: Stages) -> TaskRun:
     """The trainees that the product scored, against the golds that it used."""
     started_s = time.monotonic()
     trainees = [one for one in run.task.trainees if one.file in run.results]

@@ -90,7 +90,7 @@ class DemoVerdict:
 
 
 def record_show(
-    home: Home, show: DemoSet, *, on_progress: Callable[[int, int, str], None] | None = None
+    home: Home, show: DemoSet, *, on_progress: Callable[[int, int, str], None] | None
 ) -> SimulatedSet:
     """The simulated recordings of the show; those of an earlier call are used again."""
     folder = show.folder(home)
@@ -126,7 +126,7 @@ def install_task(home: Home, simulated: SimulatedSet, *, locked_at: datetime) ->
 
 
 def drop_recordings(
-    home: Home, simulated: SimulatedSet, *, on_progress: Callable[[int, int], None] | None = None
+    home: Home, simulated: SimulatedSet, *, on_progress: Callable[[int, int], None] | None
 ) -> list[AddReport]:
     """The reports of copying every recording to its place in the capture folder, golds with steps.csv."""
     labels = read_labels(simulated.labels)

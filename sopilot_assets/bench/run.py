@@ -114,7 +114,7 @@ class TaskRun:
 
 
 def run_product(
-    task: BenchTask, home: Home, *, processes: int, now: Callable[[], datetime], stages: Stages = silent
+    task: BenchTask, home: Home, *, processes: int, now: Callable[[], datetime], stages: Stages
 ) -> TaskRun:
     """Every recording of the task through intake and all stations, in a home that may have seen them before.
 

@@ -53,7 +53,7 @@ _AXES: Final = {
 }
 
 
-def check_filming(path: Path, gate: QualityGate, *, limits: IntakeLimits = LIMITS) -> Checked:
+def check_filming(path: Path, gate: QualityGate) -> Checked:
     """The five axes of one file against ``gate``; it is read in a limited child process and not changed.
 
     Raises ``ConfigError`` where there is no such file.
@@ -64,7 +64,7 @@ def check_filming(path: Path, gate: QualityGate, *, limits: IntakeLimits = LIMIT
         )
     try:
         found = run_limited(
-            examine, (str(path), gate), time_limit_s=limits.file_s, memory_limit_bytes=limits.memory_bytes
+            examine, (str(path), gate), time_limit_s=LIMITS.file_s, memory_limit_bytes=LIMITS.memory_bytes
         )
     except (UnreadableVideo, WorkerLimit) as error:
         return Checked(path, (), reason_of(error), str(error).replace(f"{path}: ", ""))

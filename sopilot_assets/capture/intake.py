@@ -166,12 +166,12 @@ def _take_in_alone(
     opened = open_for_writing(candidate.path for candidate in candidates)
     with LimitedWorker(limits.memory_bytes) as worker, scratch_folder(home.videos) as scratch:
         registry, erased = Registry.read(home), erasures(home)
-        desk = _Desk(home, tasks, registry, worker, scratch, limits, room, now, opened, taken, erased)
+        intake = _Intake(home, tasks, registry, worker, scratch, limits, room, now, opened, taken, erased)
         for candidate in golds_first:
             if settled and time.monotonic() - started_s + limits.file_s > limits.total_s:
                 break
-            settled.append(desk.settle(candidate))
-            desk.registry.add(settled[-1].videos)
+            settled.append(intake.settle(candidate))
+            intake.registry.add(settled[-1].videos)
     _write_ledgers(home, settled, run_id=run_id, written_at=now.isoformat())
     for one in settled:
         if one.outcome.status is not IntakeStatus.LEFT:
@@ -207,7 +207,7 @@ class _Unfinished(Exception):
 
 
 @dataclass(slots=True)
-class _Desk:
+class _Intake:
     """Decides and publishes one file after the other."""
 
     home: Home

@@ -16,8 +16,9 @@ from sopilot_assets.cli.options import AS_JSON, HOME, STUDY, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning, stage
 from sopilot_assets.dossier.pdf import print_pdf
 from sopilot_assets.dossier.verifier.files import read_files
+from sopilot_assets.dossier.verifier.report import report_lines
 from sopilot_assets.dossier.verifier.signature import SignatureFault
-from sopilot_assets.dossier.verifier.verify import report_lines, verify_files
+from sopilot_assets.dossier.verifier.verify import verify_files
 from sopilot_assets.errors import DossierError
 from sopilot_assets.studies.claims import claims_carried, claims_of_headline
 

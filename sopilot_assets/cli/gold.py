@@ -11,11 +11,12 @@ import typer
 from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.capture.registry import Registry, find_recordings
 from sopilot_assets.cli.known import TASKS
+from sopilot_assets.cli.label_files import FORMAT
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, TASK, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning
 from sopilot_assets.errors import GoldError
 from sopilot_assets.evidence.results import held_out_cases
-from sopilot_assets.exchange.formats import FileFormat, format_for
+from sopilot_assets.exchange.formats import format_for
 from sopilot_assets.stations.exchanged_steps import export_steps, import_steps
 from sopilot_assets.stations.gold_candidates import gold_candidates
 from sopilot_assets.stations.gold_inputs import task_inputs
@@ -151,12 +152,6 @@ def show(task: TASK, *, home: HOME, as_json: AS_JSON = False, as_csv: AS_CSV = F
     empty = "No gold has steps yet: mark them at the desk, or write them into steps.csv."
     columns = ["video", "step", "start_s", "end_s"]
     show_rows(rows, columns=columns, empty=empty, as_json=as_json, as_csv=as_csv)
-
-
-FORMAT = Annotated[
-    FileFormat | None,
-    typer.Option("--format", help="Its format. (Default: what it begins with, or is called, says.)"),
-]
 
 
 @app.command(

@@ -12,6 +12,7 @@ import typer
 
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, NEW_HOME, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning
+from sopilot_assets.cli.rows import figure
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.legacy.compare import compare_folder
 from sopilot_assets.legacy.database import read_installation
@@ -95,7 +96,7 @@ def compare(
     jobs = OldJobs.of(read_installation(db), read)
     rows: list[dict[str, Cell]] = [asdict(row) for row in old_and_right(jobs, task or read.task_id)]
     if not (as_json or as_csv):
-        rows = [{name: _short(cell) for name, cell in row.items()} for row in rows]
+        rows = [{name: figure(cell) for name, cell in row.items()} for row in rows]
     show_rows(rows, columns=("figure", "old", "right", "why"), as_json=as_json, as_csv=as_csv)
 
 
@@ -107,7 +108,3 @@ def _compare_reports(db: Path, labels: Path, expected: Path) -> None:
     typer.echo(f"{len(compared)} files compared, {len(compared) - len(different)} equal to 1e-6")
     if different:
         raise typer.Exit(1)
-
-
-def _short(cell: Cell) -> Cell:
-    return f"{cell:.3g}" if isinstance(cell, float) else cell

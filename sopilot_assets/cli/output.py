@@ -24,7 +24,7 @@ from rich.progress import (
 from rich.table import Table
 
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.texts.cells import harmless
+from sopilot_assets.texts.cells import harmless_row
 
 if TYPE_CHECKING:
     from sopilot_assets.store.ledgers import Cell
@@ -106,7 +106,7 @@ def show_rows(
         names = list(rows[0]) if rows else list(columns)
         writer = csv.DictWriter(sys.stdout, fieldnames=names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: _csv_cell(value) for name, value in row.items()} for row in rows)
+        writer.writerows(harmless_row(row) for row in rows)
     elif rows:
         stdout().print(_table(rows, columns, title))
     else:
@@ -134,10 +134,6 @@ def _table(rows: Sequence[Mapping[str, Cell]], columns: Sequence[str], title: st
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in columns))
     return table
-
-
-def _csv_cell(value: Cell) -> Cell:
-    return harmless(value) if isinstance(value, str) else value
 
 
 def _cell(value: Cell) -> str:

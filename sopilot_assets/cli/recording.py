@@ -16,13 +16,14 @@ from sopilot_assets.capture.registry import Registry, active_recordings, find_re
 from sopilot_assets.cli import corrections
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, LANG, OF_PERSON, OF_SITE, OF_TASK, examples
 from sopilot_assets.cli.output import nested, say, show_json, show_rows
-from sopilot_assets.cli.rows import advice, rows_of
+from sopilot_assets.cli.rows import advice
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.labels.contests import contested
 from sopilot_assets.scoring.ledger import row_source, scores_ledger
 from sopilot_assets.scoring.limits import source_text
 from sopilot_assets.scoring.verdict import verdict_of_row
 from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.tasks import find_tasks
 from sopilot_assets.texts.languages import Language, Text
 from sopilot_assets.texts.times import minute
@@ -55,7 +56,7 @@ def show(
     """Show one recording: what intake found, its newest score with the deviations, and its review page."""
     entries = Registry.read(home).shown()
     key = find_recordings(entries, [recording])[0]
-    scored = next((row for row in rows_of(scores_ledger(home).latest()) if row["key"] == key), None)
+    scored = next((row for row in plain_rows(scores_ledger(home).latest()) if row["key"] == key), None)
     facts = _row(entries[key])
     objections = contested(home).get(key, ())
     if as_json:
@@ -138,7 +139,7 @@ def _row(entry: Recording) -> dict[str, Cell]:
 
 
 def _list_refused(home: Home, lang: Language, *, as_json: bool, as_csv: bool) -> None:
-    rows = rows_of(quarantine_ledger(home).latest())
+    rows = plain_rows(quarantine_ledger(home).latest())
     told = [{**row, "what_to_do": advice(Reason(str(row["reason"])), lang)} for row in rows]
     columns = ("capture_path", "reason", "detail", "what_to_do", "stored_name")
     show_rows(told, columns=columns, empty="The quarantine is empty.", as_json=as_json, as_csv=as_csv)

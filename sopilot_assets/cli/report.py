@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from sopilot_assets.cli.output import say, show_rows
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.texts.languages import Language
 from sopilot_assets.upkeep.daily import words
+from sopilot_assets.upkeep.daily.page import BILINGUAL
 from sopilot_assets.upkeep.daily.report import write_report
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from sopilot_assets.store.ledgers import Cell
     from sopilot_assets.upkeep.daily.report import DailyReport
-
-_BILINGUAL: Final = ("what", "action")
 
 
 app = typer.Typer()
@@ -95,5 +94,5 @@ def _said(column: str, value: Cell, lang: Language) -> Cell:
 
 def _in_language(row: Mapping[str, Cell], lang: Language) -> dict[str, Cell]:
     """The row with its texts in one language."""
-    texts = {name: row[f"{name}_{lang.value}"] for name in _BILINGUAL if f"{name}_{lang.value}" in row}
+    texts = {name: row[f"{name}_{lang.value}"] for name in BILINGUAL if f"{name}_{lang.value}" in row}
     return {name: value for name, value in row.items() if not name.endswith(("_en", "_ja"))} | texts

@@ -1,8 +1,7 @@
-"""Ledger rows as people read them: plain values, advice in a language, the path of a review page."""
+"""Ledger rows as people read them: figures, advice in a language, the path of a review page."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from sopilot_assets.texts.languages import Language
@@ -10,17 +9,14 @@ from sopilot_assets.texts.languages import Language
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pandas as pd
-
     from sopilot_assets.capture.reasons import Reason
     from sopilot_assets.store.home import Home
     from sopilot_assets.store.ledgers import Cell
 
 
-def rows_of(frame: pd.DataFrame) -> list[dict[str, Cell]]:
-    """The rows as plain values, a missing one as None."""
-    rows: list[dict[str, Cell]] = json.loads(frame.to_json(orient="records", double_precision=15))
-    return rows
+def figure(value: Cell) -> Cell:
+    """A number with three digits that count; anything else as it is."""
+    return f"{value:.3g}" if isinstance(value, float) else value
 
 
 def advice(reason: Reason, lang: Language) -> str:

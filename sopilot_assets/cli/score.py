@@ -26,7 +26,7 @@ from sopilot_assets.cli.options import (
     examples,
 )
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
-from sopilot_assets.cli.rows import review_page, rows_of
+from sopilot_assets.cli.rows import review_page
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.labels.contests import contested
 from sopilot_assets.reference.annotations import told
@@ -161,7 +161,7 @@ def list_scores(
         _list_stale(home, as_json=as_json, as_csv=as_csv)
         return
     wanted = {"task_id": task, "person": person, "site": site, "role": role, "decision": decision}
-    every = rows_of(scores_ledger(home).latest())
+    every = plain_rows(scores_ledger(home).latest())
     rows = [
         row
         for row in every
@@ -253,7 +253,7 @@ def _no_scores(home: Home) -> str:
 
 def _list_stale(home: Home, *, as_json: bool, as_csv: bool) -> None:
     known = active_recordings(home)
-    rows = [row for row in rows_of(stale_scores(home)) if row["key"] in known]
+    rows = [row for row in plain_rows(stale_scores(home)) if row["key"] in known]
     columns = ("key", "why", "also", "scored_with", "current")
     show_rows(rows, columns=columns, empty="All scores are up to date.", as_json=as_json, as_csv=as_csv)
     if rows and not (as_json or as_csv):
@@ -312,7 +312,9 @@ def _broken(home: Home, tasks: Collection[str]) -> list[str]:
 
 
 def _outdated(home: Home, task: str | None = None) -> str | None:
-    counts = Counter(str(row["why"]) for row in rows_of(stale_scores(home)) if task in (None, row["task_id"]))
+    counts = Counter(
+        str(row["why"]) for row in plain_rows(stale_scores(home)) if task in (None, row["task_id"])
+    )
     if not counts:
         return None
     why = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())

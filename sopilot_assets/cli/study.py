@@ -15,11 +15,12 @@ from sopilot_assets.at_first_use import at_first_use, load_now
 from sopilot_assets.cli.known import TASKS
 from sopilot_assets.cli.options import AS_JSON, HOME, OF_TASK, STUDY, examples
 from sopilot_assets.cli.output import say, show_error, show_rows, show_warning, stage
-from sopilot_assets.cli.rows import rows_of
+from sopilot_assets.cli.rows import figure
 from sopilot_assets.dossier.signing import list_keys
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.evidence.results import gate_verdict
 from sopilot_assets.stations.gold_inputs import reference_problems, task_inputs
+from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.studies.gates import check_overrides
 from sopilot_assets.studies.looks import HELD_OUT, distinct_looks
 from sopilot_assets.studies.looks import looks as looks_at
@@ -130,7 +131,7 @@ def run(study: STUDY, *, home: HOME) -> None:
         _golds_come_first(home, study)
         raise typer.Exit(1)
     verdict = gate_verdict(home, study)
-    rows = [{name: _figure(value) for name, value in row.items()} for row in verdict.rows]
+    rows = [{name: figure(value) for name, value in row.items()} for row in verdict.rows]
     show_rows(rows, columns=("name", "passed", "value", "threshold", "reason", "needed"))
     say(f"Gates: {escape(verdict.summary)}")
     for one in verdict.claims:
@@ -195,7 +196,7 @@ def _show_looks(home: Home, study: str, *, as_json: bool) -> None:
     load_study(home, study)
     found = looks_at(home, study)
     columns = ("looked_at", "split", "station", "by", "inputs_sha256")
-    show_rows(rows_of(found), columns=columns, empty="Nobody has looked yet.", as_json=as_json)
+    show_rows(plain_rows(found), columns=columns, empty="Nobody has looked yet.", as_json=as_json)
     if len(found) and not as_json:
         counted = ", ".join(f"{split} {distinct_looks(found, split)}" for split in HELD_OUT)
         say(f"looks at different inputs: {counted}")
@@ -215,7 +216,7 @@ def check(
     """
     found = dev_gates.dev_gates(home, profile, task_id=task)
     show_rows(
-        [{**row, "value": _figure(row["value"])} for one in found for row in one.rows()],
+        [{**row, "value": figure(row["value"])} for one in found for row in one.rows()],
         columns=("study", "dev", "detector", "check", "passed", "value", "threshold", "why"),
         empty="No study has been split yet, so there are no dev recordings to judge.",
         as_json=as_json,
@@ -225,11 +226,6 @@ def check(
         if not as_json:
             say(f"{profile} fails on {', '.join(one.study_id for one in failed)}")
         raise typer.Exit(FINDING_EXIT)
-
-
-def _figure(value: Cell) -> Cell:
-    """A number with three digits that count."""
-    return f"{value:.3g}" if isinstance(value, float) else value
 
 
 def _row(home: Home, study: str) -> dict[str, Cell]:

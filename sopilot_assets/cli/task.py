@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +10,9 @@ from pydantic import ValidationError
 
 from sopilot_assets.cli.options import AS_CSV, AS_JSON, HOME, NEW_HOME, TASK, examples
 from sopilot_assets.cli.output import say, show_rows
-from sopilot_assets.cli.rows import rows_of
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.reference.ledger import references_ledger
+from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.tasks import LockState, Step, find_tasks, load_task, lock_task, verify_task
 from sopilot_assets.tasks.starter import EXAMPLE_STEPS, new_task
 
@@ -98,7 +97,7 @@ def _list_references(home: Home, *, as_json: bool, as_csv: bool) -> None:
         *("task_id", "reference_id", "golds", "persons", "promoted", "confirmed"),
         *("held_out", "problem", "model_id", "written_at"),
     )
-    rows = rows_of(references_ledger(home).latest())
+    rows = plain_rows(references_ledger(home).latest())
     show_rows(rows, columns=columns, empty="No references yet.", as_json=as_json, as_csv=as_csv)
 
 
@@ -184,19 +183,13 @@ def _step(text: str) -> Step:
 
 
 def _step_rows(task: TaskSpec) -> list[dict[str, Cell]]:
-    before = task.predecessors()
     return [
         {
             "step": step.id,
             "name": step.name,
             "name_ja": step.name_ja,
             "critical": step.critical,
-            "after": ", ".join(one for one in task.step_ids if one in _directly(before, step.id)) or None,
+            "after": ", ".join(one.id for one in task.directly_before(step.id)) or None,
         }
         for step in task.steps
     ]
-
-
-def _directly(before: Mapping[str, frozenset[str]], step: str) -> set[str]:
-    """The steps before a step that are not implied by another one."""
-    return {one for one in before[step] if not any(one in before[other] for other in before[step])}

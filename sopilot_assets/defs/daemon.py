@@ -37,7 +37,7 @@ _POLL_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class DaemonKeeper:
     """What keeps a daemon alive for ``home``; ``told`` gets a sentence whenever something becomes of it."""
 
     home: Home
@@ -102,7 +102,7 @@ class Keeping:
 def kept_daemon(home: Home, *, told: Callable[[str], None], pause_s: float = PAUSE_S) -> Iterator[None]:
     """While the block runs, a daemon works on the home: one that is alive already, or one of ours."""
     stop = threading.Event()
-    thread = threading.Thread(target=Keeping(home, stop, told, pause_s).run, name="daemon")
+    thread = threading.Thread(target=DaemonKeeper(home, stop, told, pause_s).run, name="daemon")
     thread.start()
     try:
         yield

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from urllib.parse import quote
 
 from starlette.datastructures import FormData
@@ -16,9 +18,13 @@ from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import address_of
 from sopilot_assets.desk.log import Doer
 from sopilot_assets.desk.rendering import render_page
-from sopilot_assets.desk.roles import Role
+from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.store.home import Home
 from sopilot_assets.texts.languages import Language, Text
+
+YEAR_S: Final = 365 * 24 * 3600
+"""How long cookies of what somebody chose last."""
+_LAST_PAGE: Final = 1_000_000
 
 
 def language_cookie(config: DeskConfig) -> str:
@@ -70,6 +76,12 @@ class Call:
         first = self.request.headers.get("accept-language", "").strip().lower()
         return Language.JA if first.startswith("ja") else Language.EN
 
+    @property
+    def page_number(self) -> int:
+        """Which page of a long list is asked for, from 1; 1 where no number is."""
+        asked = number_in(self.request.query_params.get("page", ""))
+        return 1 if asked is None else min(asked, _LAST_PAGE)
+
     def param(self, name: str) -> str:
         """A part of the path."""
         return str(self.request.path_params[name])
@@ -89,7 +101,7 @@ class Call:
             values={
                 "title": title,
                 "account": self.account,
-                "trains": self.account is not None and self.account.role in (Role.TRAINER, Role.ADMIN),
+                "trains": self.account is not None and self.account.role in TRAINERS,
                 "here": self.request.url.path,
                 "asked": asked_for(self.request),
                 "dagster": self.config.dagster,
@@ -101,6 +113,15 @@ class Call:
     def go(self, path: str) -> RedirectResponse:
         """The answer to a form that was taken: look at ``path``, a path of the desk."""
         return RedirectResponse(path, status_code=303)
+
+
+def number_in(text: str) -> int | None:
+    """The number that up to 15 digits say; None for any other text.
+
+    >>> number_in("12"), number_in("-1"), number_in("１２"), number_in("9" * 5000)
+    (12, None, None, None)
+    """
+    return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else None
 
 
 def asked_for(request: Request) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,13 +33,13 @@ class DeskConfig:
     dagster: str = DAGSTER_ADDRESS
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> DeskConfig:
+    def from_environment(cls) -> DeskConfig:
         """What the command that started the server left for its processes."""
         return cls(
-            Home.at(environment.get(HOME_VARIABLE, DEFAULT_HOME)),
-            environment.get(_ADDRESS) or None,
-            bool(environment.get(_BEHIND_PROXY)),
-            environment.get(_DAGSTER) or DAGSTER_ADDRESS,
+            Home.at(os.environ.get(HOME_VARIABLE, DEFAULT_HOME)),
+            os.environ.get(_ADDRESS) or None,
+            bool(os.environ.get(_BEHIND_PROXY)),
+            os.environ.get(_DAGSTER) or DAGSTER_ADDRESS,
         )
 
     def to_environment(self) -> dict[str, str]:

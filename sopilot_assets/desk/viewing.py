@@ -24,19 +24,19 @@ def eyes_of(account: Account) -> Eyes:
     return Eyes(rater=account.who if account.role is Role.RATER else None)
 
 
-def visible_recording(call: Call, name: str = "key") -> Recording | None:
+def visible_recording(call: Call) -> Recording | None:
     """The recording that the path names; None where there is none, or none for who asks: a trainee sees the
     recordings of their own person code, and nobody but trainers those that count no more.
     """
-    recording = _named(call, name)
+    recording = _named(call)
     if recording is None or not _counts(call, recording):
         return None
     return recording if call.who.role is not Role.TRAINEE or _is_own(call, recording) else None
 
 
-def playable_recording(call: Call, name: str = "key") -> Recording | None:
+def playable_recording(call: Call) -> Recording | None:
     """The same for its video and pictures: a trainee also sees golds of the tasks they have recordings of."""
-    recording = _named(call, name)
+    recording = _named(call)
     if recording is None or not _counts(call, recording):
         return None
     if call.who.role is not Role.TRAINEE or _is_own(call, recording):
@@ -56,9 +56,9 @@ def not_there(call: Call) -> Response:
     return failed(call, 404, Text("There is no such recording.", "該当する録画はありません。"))
 
 
-def _named(call: Call, name: str) -> Recording | None:
+def _named(call: Call) -> Recording | None:
     try:
-        key = PartitionKey.parse(call.param(name))
+        key = PartitionKey.parse(call.param("key"))
     except ConfigError:  # no key of any recording
         return None
     return registered_recording(call.home, key)

@@ -26,6 +26,7 @@ MODULES: Final = (
     "gates",
     "evidence",
     "verify",
+    "report",
 )
 """The verifier's modules, each after those it imports."""
 

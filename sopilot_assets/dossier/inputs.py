@@ -21,11 +21,6 @@ from sopilot_assets.texts.languages import Text
 BASELINE: Final = "baseline"
 """The name of the baseline detector's columns in ``detections``."""
 
-FULL: Final = "full"
-"""All three splits together: what errors are listed and detectors are compared on."""
-GATE_SPLIT: Final = "test"
-"""The split that the gates judge: nothing was fitted on it, and it is not chosen for being hard."""
-
 
 @dataclass(frozen=True, slots=True)
 class Protocol:

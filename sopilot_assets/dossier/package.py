@@ -15,7 +15,7 @@ from upath import UPath
 
 from sopilot_assets.dossier.bundle import verify_script
 from sopilot_assets.dossier.headline import SPLITS, GroupFigure, HeadlineFigure, claims, groups, headline
-from sopilot_assets.dossier.inputs import BASELINE, FULL, GATE_SPLIT, DossierInputs
+from sopilot_assets.dossier.inputs import BASELINE, DossierInputs
 from sopilot_assets.dossier.readiness import Blocker, blockers
 from sopilot_assets.dossier.render import page, readme
 from sopilot_assets.dossier.signing import SigningKey, sign
@@ -36,6 +36,7 @@ from sopilot_assets.store.canonical import canonical_json, plain, pretty_json
 from sopilot_assets.store.publish import local_path, only_writer, publish_bytes
 from sopilot_assets.studies.cases import cases_csv
 from sopilot_assets.studies.claims import Claim, claims_carried
+from sopilot_assets.studies.split_manifest import FULL, GATE_SPLIT
 from sopilot_assets.texts.cells import harmless
 
 VERSION: Final = "sopilot_dossier_v2"

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from sopilot_assets.dossier.headline import REPORTED, GroupFigure
-from sopilot_assets.dossier.inputs import GATE_SPLIT, DossierInputs
+from sopilot_assets.dossier.inputs import DossierInputs
 from sopilot_assets.dossier.summary import DossierSummary
 from sopilot_assets.errors import TaskError
 from sopilot_assets.intervals import wilson
 from sopilot_assets.studies.claims import FALSE_ALARM, MISS, WORST_ALLOWED, Claim, whole_percent
+from sopilot_assets.studies.split_manifest import GATE_SPLIT
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec, parse_task
+from sopilot_assets.tasks.words import task_name
 from sopilot_assets.texts.languages import Text
 
 TOO_FEW: Final = "too_few"
@@ -237,7 +239,7 @@ def in_plain_words(inputs: DossierInputs, summary: DossierSummary) -> list[Text]
 
 
 def _in_plain_words(inputs: DossierInputs, summary: DossierSummary) -> Iterator[Text]:
-    name = _task_name(inputs, summary)
+    name = task_name(task_of(inputs), summary.task_id)
     yield Text(
         f"People were filmed doing “{name.en}”. Raters said of each recording whether it shows a critical "
         "deviation. The product said so by itself. This dossier compares both, on recordings by people on "
@@ -303,17 +305,10 @@ def task_of(inputs: DossierInputs) -> TaskSpec | None:
         return None
 
 
-def _task_name(inputs: DossierInputs, summary: DossierSummary) -> Text:
-    task = task_of(inputs)
-    if task is None:
-        return Text(summary.task_id, summary.task_id)
-    return Text(task.name, task.name_ja or task.name)
-
-
 def steps(task: TaskSpec | None) -> list[StepRow]:
     """The steps of the procedure in order."""
     given = task.steps if task else ()
-    return [StepRow(Text(one.name, one.name_ja or one.name), one.critical) for one in given]
+    return [StepRow(one.names, one.critical) for one in given]
 
 
 def severities(task: TaskSpec | None) -> list[tuple[Text, Text]]:

@@ -19,11 +19,12 @@ from markupsafe import Markup
 from sopilot_assets.dossier import plain, plots, words
 from sopilot_assets.dossier.chart import POSITIVE, SOFT
 from sopilot_assets.dossier.headline import REPORTED, SITE, SPLITS, line_of
-from sopilot_assets.dossier.inputs import BASELINE, GATE_SPLIT, DossierInputs
+from sopilot_assets.dossier.inputs import BASELINE, DossierInputs
 from sopilot_assets.dossier.signing import SigningKey
 from sopilot_assets.dossier.summary import DossierSummary
 from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.studies.claims import FALSE_ALARM, MISS, whole_percent
+from sopilot_assets.studies.split_manifest import GATE_SPLIT
 from sopilot_assets.texts.languages import Text
 
 _LIMITS: Final[Mapping[str, Sequence[str]]] = {

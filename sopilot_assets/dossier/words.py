@@ -9,9 +9,10 @@ from typing import Final
 import pandas as pd
 
 from sopilot_assets.dossier.headline import line_of
-from sopilot_assets.dossier.inputs import GATE_SPLIT, DossierInputs
+from sopilot_assets.dossier.inputs import DossierInputs
 from sopilot_assets.dossier.summary import DossierSummary
 from sopilot_assets.studies.claims import FALSE_ALARM, MISS
+from sopilot_assets.studies.split_manifest import GATE_SPLIT
 from sopilot_assets.texts.languages import Text
 
 GATE_NAMES: Final[Mapping[str, Text]] = {

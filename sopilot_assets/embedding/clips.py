@@ -145,10 +145,10 @@ def comparable(embedding: ClipEmbedding, mask: Mask | None = None) -> Features:
         raise ModelError(f"mask: expected shape {embedding.clip_start_s.shape}, found {mask.shape}.")
     chosen = mask if mask is not None and mask.any() else np.ones(embedding.clip_count, dtype=np.bool_)
     rows = [
-        BLOCK_WEIGHTS.get(name, 1.0) * _unit(_evened(block, chosen))
+        BLOCK_WEIGHTS.get(name, 1.0) * unit_rows(_evened(block, chosen))
         for name, block in sorted(embedding.blocks.items())
     ]
-    return _unit(np.concatenate(rows, axis=1))
+    return unit_rows(np.concatenate(rows, axis=1))
 
 
 def _evened(block: Features, chosen: Mask) -> Features:
@@ -235,6 +235,7 @@ def _from_members(members: Mapping[str, npt.NDArray[np.generic]]) -> ClipEmbeddi
     )
 
 
-def _unit(rows: Features) -> Features:
+def unit_rows(rows: npt.NDArray[np.floating]) -> Features:
+    """The rows, each of length 1; one of zeros stays so."""
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(norms, 1e-12), dtype=np.float32)

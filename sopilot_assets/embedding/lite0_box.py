@@ -32,9 +32,7 @@ class Lite0Box(Lite0Flow):
 class _BoxReading(Lite0Reading):
     """Holds the pictures whose box is not known yet."""
 
-    def __init__(
-        self, session: onnxruntime.InferenceSession, stream: FrameStream, *, phase_s: float = 0.0
-    ) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, stream: FrameStream, *, phase_s: float) -> None:
         super().__init__(session, stream, phase_s=phase_s)
         self._boxes = MotionBoxMeter(reach=round(BOX_REACH_S * RATE_HZ))
         self._inside = NetworkMeter(session)

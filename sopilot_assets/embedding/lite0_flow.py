@@ -81,9 +81,7 @@ class Lite0Flow:
 class Lite0Reading:
     """What one pass over one video, sampled from ``phase_s`` on, collects."""
 
-    def __init__(
-        self, session: onnxruntime.InferenceSession, stream: FrameStream, *, phase_s: float = 0.0
-    ) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, stream: FrameStream, *, phase_s: float) -> None:
         self._stream = stream
         self._starts_s = clip_starts(
             float(stream.index.end_s),

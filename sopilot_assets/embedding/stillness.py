@@ -114,12 +114,12 @@ def jumps_after(embedding: ClipEmbedding, span: Segment) -> bool | None:
     return bool(following.max() > np.quantile(moving, JUMP_QUANTILE)) and span.start_s > 0
 
 
-def frozen_clips(embedding: ClipEmbedding, *, min_duration_s: float = MINIMUM_DURATION_S) -> Mask:
+def frozen_clips(embedding: ClipEmbedding) -> Mask:
     """(n,) true for each clip of which at least half lies in frozen spans."""
     starts_s = embedding.clip_start_s
     ends_s = np.minimum(starts_s + embedding.clip_length_s, embedding.duration_s)
     hidden_s = np.zeros(len(starts_s))
-    for span in frozen_segments(embedding, min_duration_s=min_duration_s):
+    for span in frozen_segments(embedding):
         hidden_s += np.maximum(np.minimum(ends_s, span.end_s) - np.maximum(starts_s, span.start_s), 0.0)
     return np.asarray(hidden_s >= CLIP_SHARE * np.maximum(ends_s - starts_s, 1e-9), dtype=np.bool_)
 

@@ -97,7 +97,7 @@ class VJepa2:
 class _Reading:
     """What one pass over one video collects; holds the frames of unfinished clips only."""
 
-    def __init__(self, embedder: VJepa2, stream: FrameStream, *, side_px: int, phase_s: float = 0.0) -> None:
+    def __init__(self, embedder: VJepa2, stream: FrameStream, *, side_px: int, phase_s: float) -> None:
         self._embedder, self._stream, self._side_px = embedder, stream, side_px
         self._starts_s: Floats = clip_starts(
             float(stream.index.end_s),
@@ -158,7 +158,7 @@ class _Reading:
         )
 
 
-def load_vjepa2(*, models: Path | UPath, device: Device = "auto", precision: Precision = "auto") -> VJepa2:
+def load_vjepa2(*, models: Path | UPath, device: Device, precision: Precision) -> VJepa2:
     """The embedder from ``models``/vjepa2, every file checked against its manifest first.
 
     ``device`` auto takes a GPU when there is one; ``precision`` auto is fp16 there and fp32 on the processor.

@@ -11,21 +11,13 @@ from sopilot_assets.dossier.inputs import BASELINE
 from sopilot_assets.errors import StudyError
 from sopilot_assets.evidence.outcome import StudyOutcome, csv_of, rows_of
 from sopilot_assets.evidence.results import MANIFEST
-from sopilot_assets.evidence.study import (
-    BREAKDOWN,
-    CASES,
-    ERRORS,
-    EVALUATIONS,
-    FULL,
-    LEFT_OUT,
-    POLICY,
-    Study,
-)
+from sopilot_assets.evidence.study import BREAKDOWN, CASES, ERRORS, EVALUATIONS, LEFT_OUT, POLICY, Study
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.errors import error_breakdown, error_packet
 from sopilot_assets.studies.leave_group_out import leave_group_out
 from sopilot_assets.studies.policy_fits import refit
+from sopilot_assets.studies.split_manifest import FULL
 
 GROUPINGS: Final = ("site", "person", "gold_id")
 

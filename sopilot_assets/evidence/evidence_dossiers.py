@@ -12,15 +12,7 @@ import pandas as pd
 
 import sopilot_assets
 from sopilot_assets.capture.erasures import erasures
-from sopilot_assets.dossier.inputs import (
-    FULL,
-    DossierInputs,
-    LabelChain,
-    Pictures,
-    Protocol,
-    StudyResults,
-    Tables,
-)
+from sopilot_assets.dossier.inputs import DossierInputs, LabelChain, Pictures, Protocol, StudyResults, Tables
 from sopilot_assets.dossier.package import Dossier, build_dossier, publish_dossier
 from sopilot_assets.dossier.signing import DEFAULT_KEY, load_key
 from sopilot_assets.evidence.gate_reports import relevant_looks
@@ -36,6 +28,7 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.studies.errors import error_packet
 from sopilot_assets.studies.leakage import leakage_table
 from sopilot_assets.studies.spec import study_path
+from sopilot_assets.studies.split_manifest import FULL
 from sopilot_assets.tasks import find_tasks, locked_versions, notice_of
 from sopilot_assets.texts.languages import Text
 

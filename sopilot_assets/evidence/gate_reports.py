@@ -13,7 +13,7 @@ from sopilot_assets.evidence import plots
 from sopilot_assets.evidence.outcome import StudyOutcome
 from sopilot_assets.evidence.results import GATES, MANIFEST, Results, check_rows
 from sopilot_assets.evidence.split_evaluations import study_repeats
-from sopilot_assets.evidence.study import AGREEMENT, EVALUATIONS, FULL, GATE_SPLIT, LEAKAGE, POLICY, Study
+from sopilot_assets.evidence.study import AGREEMENT, EVALUATIONS, LEAKAGE, POLICY, Study
 from sopilot_assets.labels.events import Source
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
@@ -23,7 +23,7 @@ from sopilot_assets.studies.looks import COLUMNS as LOOK_COLUMNS
 from sopilot_assets.studies.looks import distinct_looks, looks_ledger
 from sopilot_assets.studies.metrics import gate_values
 from sopilot_assets.studies.repeatability import repeatability
-from sopilot_assets.studies.split_manifest import parse_manifest
+from sopilot_assets.studies.split_manifest import FULL, GATE_SPLIT, parse_manifest
 
 
 def check_study_gates(home: Home, study_id: str, *, run_id: str, written_at: str) -> StudyOutcome:

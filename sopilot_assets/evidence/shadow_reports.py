@@ -11,11 +11,12 @@ from sopilot_assets.evidence import plots
 from sopilot_assets.evidence.outcome import StudyOutcome, rows_of
 from sopilot_assets.evidence.results import MANIFEST
 from sopilot_assets.evidence.split_evaluations import record_looks
-from sopilot_assets.evidence.study import CASES, FULL, POLICIES, POLICY, SHADOW, Study
+from sopilot_assets.evidence.study import CASES, POLICIES, POLICY, SHADOW, Study
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.looks import HELD_OUT
 from sopilot_assets.studies.shadow import ShadowReport, shadow_report
+from sopilot_assets.studies.split_manifest import FULL
 
 STATION: Final = "shadow_reports"
 

@@ -14,7 +14,7 @@ from sopilot_assets.dossier.inputs import BASELINE
 from sopilot_assets.evidence import plots
 from sopilot_assets.evidence.outcome import StudyOutcome
 from sopilot_assets.evidence.results import MANIFEST
-from sopilot_assets.evidence.study import CASES, EVALUATIONS, FULL, GATE_SPLIT, POLICIES, POLICY, Study
+from sopilot_assets.evidence.study import CASES, EVALUATIONS, POLICIES, POLICY, Study
 from sopilot_assets.old_rules.detectors import DetectorOutcome
 from sopilot_assets.old_rules.sweep import Sweep, threshold_sweep
 from sopilot_assets.stations.score_repeats import current_repeats
@@ -25,7 +25,7 @@ from sopilot_assets.studies.gates import effective_thresholds
 from sopilot_assets.studies.looks import HELD_OUT, look_inputs, record_look
 from sopilot_assets.studies.metrics import Figures, figures, gate_values
 from sopilot_assets.studies.spec import ScoreOrigin
-from sopilot_assets.studies.split_manifest import SPLITS
+from sopilot_assets.studies.split_manifest import FULL, GATE_SPLIT, SPLITS
 
 Evaluations: TypeAlias = Mapping[str, Mapping[str, Figures]]
 """Figures by split and detector."""

@@ -27,7 +27,7 @@ from sopilot_assets.studies.profiles import study_profile
 from sopilot_assets.studies.registration import Registration, registered_study
 from sopilot_assets.studies.shadow import ShadowReport, read_shadow
 from sopilot_assets.studies.spec import StudySpec
-from sopilot_assets.studies.split_manifest import SplitManifest, parse_manifest
+from sopilot_assets.studies.split_manifest import FULL, SplitManifest, parse_manifest
 
 CASES: Final = "cases.csv"
 LEAKAGE: Final = "leakage.csv"
@@ -42,10 +42,6 @@ BREAKDOWN: Final = "error_breakdown.csv"
 LEFT_OUT: Final = "leave_group_out.csv"
 PLAN: Final = "labeling_plan.csv"
 FORECAST: Final = "labeling_forecast.csv"
-
-FULL: Final = "full"
-GATE_SPLIT: Final = "test"
-"""The split that the gates judge: nothing was fitted on it, and it is not chosen for being hard."""
 
 
 class _Chosen(BaseModel):

@@ -36,7 +36,6 @@ def recording_of(
     golds: Sequence[GoldNames],
     *,
     given: GoldNames | None = None,
-    length_ms: Callable[[GoldNames], int] | None = None,
 ) -> MatchedRecording:
     """The recording that ``video`` means: the ``given`` one, else the one with its hash, else the one of its
     name with as many of its folders as any has. ``gold`` is None where none or several are called so.
@@ -48,14 +47,13 @@ def recording_of(
     if gold is None:
         return MatchedRecording(by_name[0], None)
     name = gold.video_id if given or same else by_name[0]
-    return MatchedRecording(name, gold, tuple(_remarks(video, gold, own, length_ms)))
+    return MatchedRecording(name, gold, tuple(_remarks(video, gold, own)))
 
 
 def _remarks(
     video: SaidVideo,
     gold: GoldNames,
     own: GoldNames | None,
-    length_ms: Callable[[GoldNames], int] | None,
 ) -> Iterator[Text]:
     if video.name and own is not gold:
         yield Text(
@@ -67,7 +65,7 @@ def _remarks(
             f"the file was made for other content than {gold.name} has now (its hash differs)",
             f"{gold.name} とは内容の異なる録画のために作られたファイルです（ハッシュ値が違います）",
         )
-    lasts_ms = length_ms(gold) if length_ms is not None else round(gold.duration_s * 1000)
+    lasts_ms = round(gold.duration_s * 1000)
     if video.duration_ms and lasts_ms and abs(video.duration_ms - lasts_ms) > APART_MS:
         told_s, lasts_s = video.duration_ms / 1000, lasts_ms / 1000
         yield Text(

@@ -11,20 +11,13 @@ from sopilot_assets.settings import AuditSettings
 _DIGITS: Final = 13
 
 
-def is_drawn(key: str, audit: AuditSettings) -> bool:
-    """Whether chance picks a recording, by its key and the seed of the settings alone: everybody draws the
-    same ones, in whatever order and however many others there are.
-
-    >>> audit = AuditSettings(share=0.5)
-    >>> [is_drawn(f"filter_change-t-{n:012x}", audit) for n in range(4)]
-    [True, True, False, True]
-    """
-    return key in drawn([key], audit)
-
-
 def drawn(keys: Iterable[str], audit: AuditSettings) -> set[str]:
-    """Those of the recordings that chance picks. All of them go to raters, not only those that passed: who
-    labels one learns nothing of its decision.
+    """Those of the recordings that chance picks, by key and the seed of the settings alone: everybody draws
+    the same ones, in whatever order and however many others there are. All of them go to raters, not only
+    those that passed: who labels one learns nothing of its decision.
+
+    >>> sorted(drawn((f"filter_change-t-{n:012x}" for n in range(4)), AuditSettings(share=0.5)))
+    ['filter_change-t-000000000000', 'filter_change-t-000000000001', 'filter_change-t-000000000003']
     """
     seed, most = audit.seed, audit.share * 16**_DIGITS
     return {

@@ -10,7 +10,7 @@ from sopilot_assets.errors import LabelError
 from sopilot_assets.labels.events import Draft, RaterAnswer, Source
 from sopilot_assets.labels.state import counting_events, newest_labels
 
-_BY_PEOPLE: Final = (Source.BLIND_HUMAN, Source.HUMAN)
+BY_PEOPLE: Final = (Source.BLIND_HUMAN, Source.HUMAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def who_differ(events: Sequence[RaterAnswer]) -> dict[str, tuple[str, ...]]:
     there. By the recording's key.
     """
     found: dict[str, set[str]] = {}
-    for source in _BY_PEOPLE:
+    for source in BY_PEOPLE:
         for key, dispute in disputes(events, [source]).items():
             found.setdefault(key, set()).update(dispute.who)
     return {key: tuple(sorted(who)) for key, who in found.items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sopilot_assets.labels.events import Agreement, LabelEvent, RaterVerdict, Seen, Source
-from sopilot_assets.scoring.review.words import TYPES, step_name
+from sopilot_assets.scoring.review.words import TYPES
 from sopilot_assets.tasks import DeviationType, TaskSpec
 from sopilot_assets.texts.languages import Text
 
@@ -40,7 +40,7 @@ def history(events: Sequence[LabelEvent], task: TaskSpec | None, *, blind: bool)
 
 def finding_name(one: Seen, task: TaskSpec | None) -> Text:
     """The type of a finding and its steps, as people call them."""
-    names = {step.id: step_name(step) for step in task.steps} if task else {}
+    names = {step.id: step.names for step in task.steps} if task else {}
     steps = [names.get(step, Text(step, step)) for step in one.steps]
     kind = TYPES[one.type]
     if not steps:

@@ -15,6 +15,7 @@ from sopilot_assets.documents.sheets import Sheet, SheetRow, refusal
 from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels import cells
 from sopilot_assets.labels.cells import CellError
+from sopilot_assets.labels.disputes import BY_PEOPLE
 from sopilot_assets.labels.events import Draft, LabelEvent, Source
 from sopilot_assets.labels.recordings import RecordingToLabel
 from sopilot_assets.labels.sheet_files import read_sheet, write_sheet
@@ -45,7 +46,6 @@ A blind sheet shows neither findings nor the file name, which may say what was d
 
 _GIVES_AWAY: Final = tuple(name for name in FINDINGS_COLUMNS if name not in BLIND_COLUMNS)
 _NEEDED: Final = ("key", "critical_expected")
-_BY_PEOPLE: Final = (Source.BLIND_HUMAN, Source.HUMAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ def write_template(
     A sheet that is there already keeps its rows and all that people filled in; other recordings are added
     below. Raises ``LabelError``, and leaves it as it is, where it is another kind of sheet.
     """
-    if source not in _BY_PEOPLE:
-        raise LabelError(f"a sheet is of source {' or '.join(_BY_PEOPLE)}, found {source.value}.")
+    if source not in BY_PEOPLE:
+        raise LabelError(f"a sheet is of source {' or '.join(BY_PEOPLE)}, found {source.value}.")
     columns = BLIND_COLUMNS if source is Source.BLIND_HUMAN else FINDINGS_COLUMNS
     old = _kept_rows(path, columns, source, who)
     fresh = {one.key: template_row(one, source, who, (said or {}).get(one.key)) for one in recordings}
@@ -196,9 +196,9 @@ class _Reader:
 
     def _source(self, text: str) -> Source:
         name = text or (self.source or "")
-        if name not in _BY_PEOPLE:
+        if name not in BY_PEOPLE:
             found = name or "nothing; fill it in or name it by --source"
-            raise CellError(f"expected {' or '.join(_BY_PEOPLE)}, found {found}")
+            raise CellError(f"expected {' or '.join(BY_PEOPLE)}, found {found}")
         shown = [column for column in self.sheet.columns if column in _GIVES_AWAY]
         if name == Source.BLIND_HUMAN and shown:
             raise CellError(

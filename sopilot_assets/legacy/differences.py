@@ -39,9 +39,7 @@ class Comparison:
     differences: tuple[ReportDifference, ...]
 
 
-def compare_documents(
-    expected: object, found: object, *, ignored: frozenset[str] = frozenset()
-) -> Comparison:
+def compare_documents(expected: object, found: object, *, ignored: frozenset[str]) -> Comparison:
     """What differs between two documents; keys in ``ignored`` are left out at every depth.
 
     Numbers may differ by `TOLERANCE`; everything else has to be equal, keys and lengths of lists included.

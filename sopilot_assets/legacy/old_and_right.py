@@ -22,7 +22,7 @@ from sopilot_assets.legacy.reports import (
     gates,
     old_outcome,
 )
-from sopilot_assets.legacy.splits import GROUPED, RANDOM, SPLITS, OldSplit
+from sopilot_assets.legacy.splits import GROUPED, RANDOM, OldSplit
 from sopilot_assets.old_rules.choices import SplitRatios
 from sopilot_assets.old_rules.detectors import DEFAULT_THRESHOLD, MODES
 from sopilot_assets.old_rules.figures import figures_in, old_gate_values
@@ -32,6 +32,7 @@ from sopilot_assets.studies.groups import person_groups
 from sopilot_assets.studies.leakage import leakage_table, leaking_groups
 from sopilot_assets.studies.metrics import Figures, figures
 from sopilot_assets.studies.spec import DEFAULT_SEED, SplitPlan, SplitStrategy
+from sopilot_assets.studies.split_manifest import SPLITS
 from sopilot_assets.studies.splits import split_manifest
 
 PROFILE: Final = "research_v2"

@@ -238,7 +238,7 @@ def shadow_comparison(
     *,
     task_id: str | None,
     sides: Mapping[str, tuple[str, float, OldPolicy | None]],
-    with_labels: bool = True,
+    with_labels: bool,
 ) -> Report:
     """Baseline against candidate on completed jobs; ``sides`` holds mode, threshold and policy of each."""
     cases = jobs.completed(task_id)

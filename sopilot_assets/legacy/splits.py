@@ -30,12 +30,12 @@ from sopilot_assets.old_rules.seeded_splits import (
     random_stratified,
 )
 from sopilot_assets.studies.groups import UNKNOWN, group_names
+from sopilot_assets.studies.split_manifest import SPLITS
 
 VERSION: Final = "split_manifest_v1"
 RANDOM: Final = "random_stratified"
 ONE_SITE_OUT: Final = "leave_one_site_out"
 GROUPED: Final = ("group_trainee", "group_gold", "group_site")
-SPLITS: Final = ("dev", "test", "challenge")
 
 _EVIDENCE: Final = {check.key for check in LEGACY_CHECKS if check.evidence}
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sopilot_assets.old_rules.detectors import DetectorOutcome
+from sopilot_assets.old_rules.shadow import share
 from sopilot_assets.store.ledgers import Cell
 
 Flags = npt.NDArray[np.bool_]
@@ -65,8 +66,8 @@ def false_positive_breakdown(
     counted = {name: int(chosen.sum()) for name, chosen in counts.items()}
     overall: dict[str, Cell] = {
         **counted,
-        "false_positive_rate": _rate(counted["false_positive_jobs"], counted["labeled_negative_jobs"]),
-        "miss_rate": _rate(counted["false_negative_jobs"], counted["labeled_positive_jobs"]),
+        "false_positive_rate": share(counted["false_positive_jobs"], counted["labeled_negative_jobs"]),
+        "miss_rate": share(counted["false_negative_jobs"], counted["labeled_positive_jobs"]),
         "critical_scoring_mode": mode,
         "critical_threshold": threshold,
         "backend": _common(named(cases["backend"].to_numpy(dtype=object)[judged])),
@@ -84,7 +85,7 @@ def false_positive_breakdown(
                 column: name,
                 "negative_jobs": negatives,
                 "false_positive_jobs": alarms,
-                "false_positive_rate": _rate(alarms, negatives),
+                "false_positive_rate": share(alarms, negatives),
             }
             for name, negatives, alarms in _counted(groups, negative, alarm)
         ]
@@ -134,7 +135,3 @@ def _counted(
     table = long.groupby("name")["alarm"].agg(["size", "sum"])
     rows = [(str(key), int(size), int(total)) for key, size, total in table.itertuples()]
     return sorted(rows, key=lambda row: (-row[1], row[0]))
-
-
-def _rate(part: int, whole: int) -> float | None:
-    return round(part / whole, 6) if whole else None

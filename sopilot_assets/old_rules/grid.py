@@ -143,7 +143,7 @@ def fit_grid(
     return sorted(points, key=_rank)
 
 
-def rates_of(detected: Flags, expected: Flags, clusters: npt.ArrayLike | None = None) -> list[Rates]:
+def rates_of(detected: Flags, expected: Flags, clusters: npt.ArrayLike | None) -> list[Rates]:
     """The rates of candidates (m,) from what each detected (m, n) in the labeled, decided cases (n,).
 
     The upper bounds are Wilson's, or with ``clusters`` (n,) those of `intervals.clustered`.

@@ -70,7 +70,7 @@ def read_steps(
     *,
     source: str,
     form: FileFormat | None = None,
-    recording: str | None = None,
+    recording: str | None,
 ) -> TakenSteps:
     """What a file says of a task's golds, or of the ``recording`` alone; nothing is changed. A file of one
     recording is about that one, whatever it calls it.

@@ -22,14 +22,14 @@ LEFT: tuple[Decision, ...] = (Decision.NEEDS_REVIEW, Decision.NOT_VERIFIABLE)
 
 
 @dataclass(frozen=True, slots=True)
-class LeftTo:
+class LeftToPerson:
     """How many trainee recordings that show the task are left to a person, of how many that are judged."""
 
     left: int = 0
     judged: int = 0
 
-    def __add__(self, other: LeftTo) -> LeftTo:
-        return LeftTo(self.left + other.left, self.judged + other.judged)
+    def __add__(self, other: LeftToPerson) -> LeftToPerson:
+        return LeftToPerson(self.left + other.left, self.judged + other.judged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +41,17 @@ class GoldsNow:
     golds: int
     persons: Collection[str] = frozenset()
     sites: Collection[str] = frozenset()
-    left: Mapping[str, LeftTo] = field(default_factory=dict)
+    left: Mapping[str, LeftToPerson] = field(default_factory=dict)
 
     @property
-    def everywhere(self) -> LeftTo:
+    def everywhere(self) -> LeftToPerson:
         """What is left of all recordings."""
-        return sum(self.left.values(), LeftTo())
+        return sum(self.left.values(), LeftToPerson())
 
     @property
-    def where_golds_are_from(self) -> LeftTo:
+    def where_golds_are_from(self) -> LeftToPerson:
         """What is left of the recordings of sites with golds."""
-        return sum((its for site, its in self.left.items() if site in self.sites), LeftTo())
+        return sum((its for site, its in self.left.items() if site in self.sites), LeftToPerson())
 
 
 def golds_now(home: Home, golds: Mapping[str, Iterable[Recording]]) -> dict[str, GoldsNow]:
@@ -60,7 +60,7 @@ def golds_now(home: Home, golds: Mapping[str, Iterable[Recording]]) -> dict[str,
     return {task_id: _of(list(its), left.get(task_id, {})) for task_id, its in golds.items()}
 
 
-def _of(golds: list[Recording], left: Mapping[str, LeftTo]) -> GoldsNow:
+def _of(golds: list[Recording], left: Mapping[str, LeftToPerson]) -> GoldsNow:
     return GoldsNow(
         len(golds),
         frozenset(one.person for one in golds if one.person is not None),
@@ -94,7 +94,7 @@ def _of_person(now: GoldsNow, candidate: GoldCandidate) -> Text:
 
 def _of_site(now: GoldsNow, candidate: GoldCandidate) -> Text:
     site = candidate.recording.site
-    here, there = now.left.get(site, LeftTo()), now.where_golds_are_from
+    here, there = now.left.get(site, LeftToPerson()), now.where_golds_are_from
     en = f"{here.left} of {here.judged} recordings from {site} are left to a person"
     ja = f"{site} の録画 {here.judged} 件のうち {here.left} 件が人の確認待ちです"
     if not candidate.new_site:
@@ -112,7 +112,7 @@ def _people(count: int) -> str:
     return "1 person" if count == 1 else f"{count} people"
 
 
-def _left(home: Home) -> dict[str, dict[str, LeftTo]]:
+def _left(home: Home) -> dict[str, dict[str, LeftToPerson]]:
     """What is left to people by task and site: of what shows the task, as decided shares count it."""
     decisions = pd.DataFrame({"decision": [one.value for one in LEFT]}, dtype="string")
     rows = scores_ledger(home).query(
@@ -122,8 +122,8 @@ def _left(home: Home) -> dict[str, dict[str, LeftTo]]:
         "group by task_id, site",
         leaving=decisions,
     )
-    found: dict[str, dict[str, LeftTo]] = {}
+    found: dict[str, dict[str, LeftToPerson]] = {}
     for row in plain_rows(rows):
-        its = LeftTo(int(row["waits"] or 0), int(row["judged"] or 0))
+        its = LeftToPerson(int(row["waits"] or 0), int(row["judged"] or 0))
         found.setdefault(str(row["task_id"]), {})[str(row["site"])] = its
     return found

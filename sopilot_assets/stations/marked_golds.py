@@ -73,12 +73,12 @@ class MarkedTask:
     @property
     def name(self) -> Text:
         """The task's name."""
-        return Text(self.task.name, self.task.name_ja or self.task.name)
+        return self.task.names
 
     @property
     def step_names(self) -> tuple[Text, ...]:
         """The names of its steps, in the order of the file."""
-        return tuple(Text(step.name, step.name_ja or step.name) for step in self.task.steps)
+        return tuple(step.names for step in self.task.steps)
 
     def gold(self, key: str) -> MarkedGold:
         """The gold with this key; raises `GoldError` where it is none of them."""

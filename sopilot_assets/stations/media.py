@@ -52,7 +52,7 @@ def thumbnail_ms(duration_s: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class MediaState:
     """What there is of a picture or a video by now: the file to show, or why there is none; neither as long
     as nobody has made it.
     """
@@ -66,14 +66,14 @@ class Made:
         return self.path is None and self.why is None
 
 
-def still_of(home: Home, key: PartitionKey, at_ms: int) -> Made:
+def still_of(home: Home, key: PartitionKey, at_ms: int) -> MediaState:
     """The picture of a recording at ``at_ms`` (see `on_grid`), as far as it is made."""
     target = _still_file(home, key, at_ms)
     if (gone := video_is_gone(home, str(key))) is not None:
-        return Made(why=gone.en)
+        return MediaState(why=gone.en)
     if target.exists():
-        return Made(target)
-    return Made(why=_why_not(target))
+        return MediaState(target)
+    return MediaState(why=_why_not(target))
 
 
 def make_stills(home: Home, wanted: Sequence[tuple[Recording, int]]) -> bool:
@@ -98,18 +98,18 @@ def make_stills(home: Home, wanted: Sequence[tuple[Recording, int]]) -> bool:
     return alone
 
 
-def video_of(home: Home, recording: Recording) -> Made:
+def video_of(home: Home, recording: Recording) -> MediaState:
     """The file of a recording that browsers play: itself, where nothing of it is covered, or its proxy; as
     far as that is known and made.
     """
     if (gone := video_is_gone(home, str(recording.key))) is not None:
-        return Made(why=gone.en)
+        return MediaState(why=gone.en)
     known = _playable_file(home, recording)
     if not known.exists():
-        return Made(why=_why_not(known))
+        return MediaState(why=_why_not(known))
     chosen = known.read_text(encoding="utf-8").strip()
     path = stored_file(home, recording) if not chosen else local_path(home.proxies) / Path(chosen).name
-    return Made(path) if path.exists() else Made()
+    return MediaState(path) if path.exists() else MediaState()
 
 
 def make_video(home: Home, recording: Recording) -> bool:

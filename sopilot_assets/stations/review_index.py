@@ -18,7 +18,6 @@ from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.store.publish import local_path, only_writer, publish_text
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec, find_tasks
-from sopilot_assets.texts.languages import Text
 
 
 def write_review_index(home: Home) -> Path:
@@ -86,7 +85,7 @@ def _line(
         person=_text(row["person"]),
         site=_text(row["site"]),
         is_gold=row["role"] == "gold",
-        task_name=None if task is None else Text(task.name, task.name_ja or task.name),
+        task_name=None if task is None else task.names,
         interval=None if low is None or high is None else (float(low), float(high)),
         noise_floor=noise_floor,
         points_decide=verdict_of_row(row, task).points_decide,

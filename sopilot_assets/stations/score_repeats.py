@@ -100,8 +100,8 @@ def chosen_for_repeats(
     home: Home,
     names: Sequence[str],
     *,
-    task_id: str | None = None,
-    phases_s: Sequence[float] = PHASES_S,
+    task_id: str | None,
+    phases_s: Sequence[float],
 ) -> list[PartitionKey]:
     """The recordings called ``names`` (see `find_recordings`), or, without names, all that lack a repeat;
     only those of ``task_id``. Raises ``ConfigError`` for a task without recordings and for unknown names.

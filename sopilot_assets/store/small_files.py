@@ -32,7 +32,7 @@ FileState: TypeAlias = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptRows:
     """The rows of these files, in whatever order."""
 
     files: Mapping[str, FileState] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Kept:
 class _Place:
     """Where one ledger's rows are kept. Threads may exchange it at once: whatever is there is right."""
 
-    kept: Kept = field(default_factory=Kept)
+    kept: KeptRows = field(default_factory=KeptRows)
 
 
 def file_states(files: Sequence[str]) -> dict[str, FileState]:
@@ -52,22 +52,22 @@ def file_states(files: Sequence[str]) -> dict[str, FileState]:
     return {name: (one.st_ino, one.st_size, one.st_mtime_ns) for name, one in found.items()}
 
 
-def kept_rows(files: Mapping[str, FileState], read: Callable[[Sequence[str]], pa.Table]) -> Kept:
+def kept_rows(files: Mapping[str, FileState], read: Callable[[Sequence[str]], pa.Table]) -> KeptRows:
     """The kept rows of one ledger, which are those of some of these ``files``: of the small ones, unless they
     are few or have too many rows. ``read`` gives the rows of files by name.
     """
     small = {name: state for name, state in files.items() if state[1] <= SMALL_BYTES}
     if len(small) <= FEW:
-        return Kept()
+        return KeptRows()
     place = _place(str(Path(next(iter(small))).parent))
-    kept = place.kept if place.kept.files.items() <= small.items() else Kept()
+    kept = place.kept if place.kept.files.items() <= small.items() else KeptRows()
     new = {name: state for name, state in small.items() if name not in kept.files}
     for some in _in_parts(new):
         if kept.rows is not None and kept.rows.nbytes >= _MOST_BYTES:
             break
         parts = [*([] if kept.rows is None else [kept.rows]), read(list(some))]
         rows = pa.concat_tables(parts, promote_options="permissive").combine_chunks()
-        kept = Kept({**kept.files, **some}, rows)
+        kept = KeptRows({**kept.files, **some}, rows)
     place.kept = kept
     return kept
 

@@ -72,7 +72,7 @@ def balanced(
     *,
     seed: int,
     ratios: SplitRatios,
-    seen: Collection[str] = (),
+    seen: Collection[str],
 ) -> Names:
     """The split (n,) of each case from its label, how hard it is and its group (n,); groups that were
     ``seen`` stay in dev.

@@ -186,7 +186,7 @@ def check_overrides(spec: StudySpec) -> None:
 
 
 def effective_thresholds(
-    profile: GateProfile, overrides: Sequence[Override] = (), *, override_locked: bool = False
+    profile: GateProfile, overrides: Sequence[Override] = (), *, override_locked: bool
 ) -> dict[str, float | None]:
     """The threshold of every check after the overrides; None where an override turned a check off.
 

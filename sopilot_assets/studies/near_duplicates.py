@@ -19,7 +19,7 @@ from scipy.signal import correlate
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from sopilot_assets.embedding.clips import ClipEmbedding
+from sopilot_assets.embedding.clips import ClipEmbedding, unit_rows
 from sopilot_assets.embedding.stillness import frozen_clips
 from sopilot_assets.errors import StudyError
 
@@ -87,9 +87,11 @@ def summarised(name: str, embedding: ClipEmbedding) -> Take:
     shown = ~frozen_clips(embedding)
     names = [block for block in APPEARANCE if block in embedding.blocks] or sorted(embedding.blocks)
     chosen = shown if shown.any() else np.ones_like(shown)
-    parts = [_unit(embedding.blocks[block] - embedding.blocks[block][chosen].mean(axis=0)) for block in names]
+    parts = [
+        unit_rows(embedding.blocks[block] - embedding.blocks[block][chosen].mean(axis=0)) for block in names
+    ]
     features = np.concatenate(parts, axis=1)
-    rows = _unit(features @ _projection(features.shape[1]))
+    rows = unit_rows(features @ _projection(features.shape[1]))
     starts = embedding.clip_start_s
     return Take(
         name=name,
@@ -240,8 +242,3 @@ def _require_comparable(takes: Sequence[Take]) -> None:
 def _projection(features: int) -> Features:
     generator = np.random.default_rng([_SEED, features])
     return np.asarray(generator.standard_normal((features, DIMENSIONS)) / DIMENSIONS**0.5, dtype=np.float32)
-
-
-def _unit(rows: npt.NDArray[np.floating]) -> Features:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(norms, 1e-12), dtype=np.float32)

@@ -16,6 +16,10 @@ from sopilot_assets.store.canonical import content_id
 from sopilot_assets.studies.spec import SplitStrategy
 
 SPLITS: Final = ("dev", "test", "challenge")
+FULL: Final = "full"
+"""All three splits together: what errors are listed and detectors are compared on."""
+GATE_SPLIT: Final = "test"
+"""The split that the gates judge: nothing was fitted on it, and it is not chosen for being hard."""
 FORMAT: Final = "split_manifest_v2"
 
 

@@ -4,7 +4,7 @@ Reads ``tasks/``; writes task files and locks.
 """
 
 from sopilot_assets.tasks.differences import FieldDifference
-from sopilot_assets.tasks.files import TaskSet, find_tasks, load_task, load_tasks, parse_task, task_ids
+from sopilot_assets.tasks.files import TaskSet, find_tasks, load_task, parse_task, task_ids
 from sopilot_assets.tasks.locking import LockState, LockVerification, lock_task, verify_task
 from sopilot_assets.tasks.locks import LockedTask, locked_versions
 from sopilot_assets.tasks.privacy import (
@@ -45,7 +45,6 @@ __all__ = [
     "Weights",
     "find_tasks",
     "load_task",
-    "load_tasks",
     "lock_task",
     "locked_versions",
     "new_task",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sopilot_assets.tasks.differences import fields_of
 from sopilot_assets.tasks.spec import TaskSpec
-from sopilot_assets.tasks.words import NOTHING, field_name, step_name, value_text
+from sopilot_assets.tasks.words import NOTHING, field_name, value_text
 from sopilot_assets.texts.languages import Text
 
 
@@ -45,7 +45,7 @@ def _told(before: TaskSpec, after: TaskSpec, *, agreed: bool) -> Iterator[ToldDi
 
 
 def _order(task: TaskSpec) -> Text:
-    names = [step_name(step) for step in task.steps]
+    names = [step.names for step in task.steps]
     return Text(" → ".join(one.en for one in names), " → ".join(one.ja for one in names))
 
 
@@ -54,6 +54,6 @@ def _only_in_one(before: TaskSpec, after: TaskSpec) -> Iterator[ToldDifference]:
     for task, other, said in ((before, after, (there, NOTHING)), (after, before, (NOTHING, there))):
         for step in task.steps:
             if step.id not in other.step_ids:
-                name = step_name(step)
+                name = step.names
                 told = Text(f"Step “{name.en}” ({step.id})", f"手順「{name.ja}」（{step.id}）")
                 yield ToldDifference(told, *said)

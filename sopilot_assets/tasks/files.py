@@ -66,14 +66,6 @@ def task_ids(home_root: str | Path | UPath) -> list[str]:
     return [path.stem for path in _task_files(UPath(home_root) / "tasks")]
 
 
-def load_tasks(home_root: str | Path | UPath) -> dict[str, TaskSpec]:
-    """All tasks below ``<home_root>/tasks`` by task id; ``TaskError`` with all files that are not one."""
-    found = find_tasks(home_root)
-    if found.refused:
-        raise TaskError("\n".join(str(error) for error in found.refused.values()))
-    return dict(found.tasks)
-
-
 def parse_task(data: bytes | str, *, source: str | Path | UPath) -> TaskSpec:
     """The task in the text of a task file; ``source`` is the name used in errors."""
     advice = f"Correct the file, then run `sopilot task show {UPath(source).stem}`."

@@ -33,13 +33,6 @@ def predecessors(steps: StepOrder) -> dict[str, frozenset[str]]:
     return {step_id: closed[step_id] for step_id, _ in steps}
 
 
-def is_legal_order(order: Sequence[str], *, predecessors: Mapping[str, frozenset[str]]) -> bool:
-    """Whether no step of ``order`` stands before one that must come first; absent steps do not count."""
-    return not any(
-        later in predecessors[earlier] for place, earlier in enumerate(order) for later in order[place + 1 :]
-    )
-
-
 def legal_orders(predecessors: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, ...]]:
     """Every order in which all steps can be done; the one closest to the file's comes first.
 

@@ -21,7 +21,6 @@ RelativePlace = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 RelativeSize = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 
-WHY_FILMED: Final = Text("Why people are filmed", "撮影について")
 PURPOSE: Final = Text("Purpose of filming", "撮影の目的")
 LEGAL_BASIS: Final = Text("Legal basis", "法的根拠")
 CONTACT: Final = Text("Questions to", "問い合わせ先")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from itertools import islice
 from typing import Annotated, Final, Self
@@ -21,8 +21,9 @@ from pydantic import (
 )
 
 from sopilot_assets.documents.faults import IDENTIFIER_PATTERN
-from sopilot_assets.tasks.order import check_order, is_legal_order, legal_orders, predecessors
+from sopilot_assets.tasks.order import check_order, legal_orders, predecessors
 from sopilot_assets.tasks.privacy import TaskPrivacy
+from sopilot_assets.texts.languages import Text
 
 TASK_ID_PATTERN: Final = r"^[a-z][a-z0-9_]{0,47}$"
 MOST_ORDERS: Final = 50
@@ -114,6 +115,11 @@ class Step(_Section):
     instruction_ja: Sentence | None = None
     critical: bool = True
     after: tuple[StepId, ...] | None = None
+
+    @property
+    def names(self) -> Text:
+        """Its name in both languages; the English one stands in where there is no Japanese one."""
+        return Text(self.name, self.name_ja or self.name)
 
 
 class Weights(_Section):
@@ -220,6 +226,11 @@ class TaskSpec(_Section):
         return {kind: given.get(kind, default) for kind, default in DEFAULT_SEVERITY.items()}
 
     @property
+    def names(self) -> Text:
+        """Its name in both languages; the English one stands in where there is no Japanese one."""
+        return Text(self.name, self.name_ja or self.name)
+
+    @property
     def step_ids(self) -> tuple[str, ...]:
         """The ids of the steps, in the order of the file."""
         return tuple(step.id for step in self.steps)
@@ -240,15 +251,17 @@ class TaskSpec(_Section):
         """For every step, all steps that must come before it, directly or through others."""
         return dict(_predecessors(tuple((step.id, step.after) for step in self.steps)))
 
-    def allows_order(self, order: Sequence[str]) -> bool:
-        """Whether these steps, some or all of the task's, may be done in this order."""
-        return is_legal_order(order, predecessors=self.predecessors())
+    def directly_before(self, step_id: str) -> tuple[Step, ...]:
+        """The steps it comes after, in the file's order; not those that another of them comes after."""
+        before = self.predecessors()
+        implied = frozenset[str]().union(*(before[other] for other in before[step_id]))
+        return tuple(step for step in self.steps if step.id in before[step_id] - implied)
 
-    def legal_orders(self, *, most: int = MOST_ORDERS) -> tuple[tuple[int, ...], ...]:
-        """The orders in which all steps may be done, as indices into ``steps``: at most ``most``, the one
-        closest to the file's first.
+    def legal_orders(self) -> tuple[tuple[int, ...], ...]:
+        """The orders in which all steps may be done, as indices into ``steps``: at most `MOST_ORDERS`, the
+        one closest to the file's first.
         """
-        found = islice(legal_orders(self.predecessors()), most)
+        found = islice(legal_orders(self.predecessors()), MOST_ORDERS)
         return tuple(tuple(self.step_ids.index(step_id) for step_id in order) for order in found)
 
     def agreed(self) -> dict[str, object]:

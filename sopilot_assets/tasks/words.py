@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sopilot_assets.tasks.privacy import LEGAL_BASIS, PURPOSE
-from sopilot_assets.tasks.spec import DeviationType, EmbedderName, Severity, Step, TaskSpec
+from sopilot_assets.tasks.spec import DeviationType, EmbedderName, Severity, TaskSpec
 from sopilot_assets.texts.languages import Text
 
 SEVERITY_NAMES: Final[Mapping[Severity, Text]] = {
@@ -118,14 +118,9 @@ YES: Final = Text("yes", "はい")
 NO: Final = Text("no", "いいえ")
 
 
-def step_name(step: Step) -> Text:
-    """The name of a step."""
-    return Text(step.name, step.name_ja or step.name)
-
-
-def task_name(task: TaskSpec) -> Text:
-    """The name of a task."""
-    return Text(task.name, task.name_ja or task.name)
+def task_name(task: TaskSpec | None, task_id: str) -> Text:
+    """The name of a task; its id where the task is not there."""
+    return Text(task_id, task_id) if task is None else task.names
 
 
 def field_name(field: str, *specs: TaskSpec) -> Text:
@@ -134,7 +129,7 @@ def field_name(field: str, *specs: TaskSpec) -> Text:
     """
     if field.startswith("steps."):
         _, step_id, part = field.split(".", 2)
-        named = {step.id: step_name(step) for spec in specs for step in spec.steps}
+        named = {step.id: step.names for spec in specs for step in spec.steps}
         step, its = named.get(step_id, Text(step_id, step_id)), _OF_STEPS.get(part, Text(part, part))
         return Text(f"Step “{step.en}”: {its.en}", f"手順「{step.ja}」：{its.ja}")
     if field.startswith("severity."):
@@ -172,7 +167,7 @@ def _regions_text(regions: Sequence[Mapping[str, float]]) -> Text:
 def _steps_text(ids: Sequence[object], specs: Sequence[TaskSpec]) -> Text:
     if not ids:
         return Text("none: at any time", "なし（いつでもよい）")
-    named = {step.id: step_name(step) for spec in specs for step in spec.steps}
+    named = {step.id: step.names for spec in specs for step in spec.steps}
     steps = [named.get(str(one), Text(str(one), str(one))) for one in ids]
     return Text(", ".join(one.en for one in steps), "、".join(one.ja for one in steps))
 

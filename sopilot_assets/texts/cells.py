@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, TypeVar
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+Other = TypeVar("Other")
 
 
 def harmless(text: str) -> str:
@@ -14,3 +16,8 @@ def harmless(text: str) -> str:
     ("'=1+1", 'take_1.mp4')
     """
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def harmless_row(row: Mapping[str, Other | str]) -> dict[str, Other | str]:
+    """The cells of a row by column, its texts harmless."""
+    return {name: harmless(value) if isinstance(value, str) else value for name, value in row.items()}

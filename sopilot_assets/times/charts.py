@@ -19,7 +19,6 @@ from sopilot_assets.scoring.review.drawing import (
     text_width,
 )
 from sopilot_assets.scoring.review.marks import step_colour
-from sopilot_assets.scoring.review.words import step_name
 from sopilot_assets.store.ledgers import Row
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.texts.languages import Text
@@ -165,7 +164,7 @@ def _form(foot: float, width: float) -> Iterator[Shape]:
 def _combined(
     task: TaskSpec, place: int, line: CombinedStep, x: Callable[[float], float], *, last: bool
 ) -> Iterator[Shape]:
-    middle, name = _HEAD + (place + 0.5) * _LINE, step_name(task.step(line.step_id))
+    middle, name = _HEAD + (place + 0.5) * _LINE, task.step(line.step_id).names
     yield TextLine((_NUMBER, middle), _same(str(place + 1)), _LETTERS, "end")
     room = _WORK - _STEP - 44
     yield TextLine((_STEP, middle), Text(_cut(name.en, room), _cut(name.ja, room)), _LETTERS)
@@ -208,7 +207,7 @@ def recording_chart(task: TaskSpec, rows: Sequence[Row]) -> Drawing:
         shapes.append(Stroke(((x(tick), _TOP), (x(tick), height - 4)), width=0.6, opacity=0.25))
         shapes.append(TextLine((x(tick), _TOP - 10), _same(f"{tick:g} s"), _LETTERS, "middle"))
     names = [
-        *(step_name(step) for step in task.steps),
+        *(step.names for step in task.steps),
         Text(f"{OTHER.en} / {WAITING.en}", f"{OTHER.ja}・{WAITING.ja}"),
     ]
     for place, name in enumerate(names):
@@ -240,7 +239,7 @@ def legend(task: TaskSpec) -> tuple[tuple[str, Text], ...]:
     """The colour and name of each part of a yamazumi, from the bottom up."""
     steps = [
         (step_colour(number), Text(f"{number + 1}. {name.en}", f"{number + 1}. {name.ja}"))
-        for number, name in enumerate(map(step_name, task.steps))
+        for number, name in enumerate(step.names for step in task.steps)
     ]
     return (*steps, (REWORK_COLOUR, REWORK), (OTHER_COLOUR, OTHER), (WAITING_COLOUR, WAITING))
 

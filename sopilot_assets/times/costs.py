@@ -35,7 +35,7 @@ class Costly:
 
 
 @dataclass(frozen=True, slots=True)
-class ToTrain:
+class StepToTrain:
     """A step that is worth training: what it costs a recording on average, in seconds, and why."""
 
     step_id: str
@@ -73,7 +73,9 @@ def usual_cycle_s(times: Times, task: TaskSpec) -> float:
     return float(rows["usual_s"].sum())
 
 
-def train_first(times: Times, task: TaskSpec, wanted: TimesFilter, *, redo_s: float) -> tuple[ToTrain, ...]:
+def train_first(
+    times: Times, task: TaskSpec, wanted: TimesFilter, *, redo_s: float
+) -> tuple[StepToTrain, ...]:
     """The steps of a task in the order in which training them would save most, with the reasons; steps that
     cost nothing are left out.
 
@@ -87,11 +89,11 @@ def train_first(times: Times, task: TaskSpec, wanted: TimesFilter, *, redo_s: fl
     return tuple(sorted(ranked, key=lambda one: (-one.seconds, task.step_ids.index(one.step_id))))
 
 
-def _to_train(row: dict[str, Cell], task: TaskSpec, recordings: int) -> ToTrain | None:
+def _to_train(row: dict[str, Cell], task: TaskSpec, recordings: int) -> StepToTrain | None:
     step_id, seconds = str(row["step_id"]), float(row["seconds"] or 0.0)
     if step_id not in task.step_ids or seconds <= 0:
         return None
-    return ToTrain(step_id, seconds / max(recordings, 1), tuple(_reasons(row, recordings)))
+    return StepToTrain(step_id, seconds / max(recordings, 1), tuple(_reasons(row, recordings)))
 
 
 def _reasons(row: dict[str, Cell], recordings: int) -> list[Text]:

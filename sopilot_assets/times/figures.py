@@ -15,7 +15,7 @@ from sopilot_assets.store.ledgers import query_together
 from sopilot_assets.times.reading import Times
 
 
-class By(StrEnum):
+class GroupBy(StrEnum):
     """What figures are made for each of; a value is the name of its column. STEP only for steps."""
 
     TASK = "task_id"
@@ -50,7 +50,9 @@ STEP_COLUMNS: Final = (
 )
 
 
-def cycle_figures(times: Times, wanted: TimesFilter = EVERYTHING, *, by: Sequence[By] = ()) -> pd.DataFrame:
+def cycle_figures(
+    times: Times, wanted: TimesFilter = EVERYTHING, *, by: Sequence[GroupBy] = ()
+) -> pd.DataFrame:
     """One row for each combination of ``by`` (one for all without), ordered by these, with `CYCLE_COLUMNS`:
 
     ``recordings`` counts all, ``n`` the complete ones, over whose cycle times in seconds go ``mean_s``,
@@ -68,7 +70,7 @@ def cycle_figures(times: Times, wanted: TimesFilter = EVERYTHING, *, by: Sequenc
 
 
 def step_figures(
-    times: Times, wanted: TimesFilter = EVERYTHING, *, by: Sequence[By] = (By.STEP,)
+    times: Times, wanted: TimesFilter = EVERYTHING, *, by: Sequence[GroupBy] = (GroupBy.STEP,)
 ) -> pd.DataFrame:
     """One row for each combination of ``by``, ordered by these, with `STEP_COLUMNS`:
 
@@ -102,15 +104,15 @@ def ask(sql: str, wanted: TimesFilter, **tables: pa.Table) -> pd.DataFrame:
 
 def weeks(times: Times, task: str | None = None) -> tuple[str, ...]:
     """The ISO weeks from which there are recordings, of a task or of all, in order."""
-    return _distinct(times, By.WEEK, task)
+    return _distinct(times, GroupBy.WEEK, task)
 
 
 def sites(times: Times, task: str | None = None) -> tuple[str, ...]:
     """The sites from which there are recordings, of a task or of all, in order."""
-    return _distinct(times, By.SITE, task)
+    return _distinct(times, GroupBy.SITE, task)
 
 
-def _distinct(times: Times, column: By, task: str | None) -> tuple[str, ...]:
+def _distinct(times: Times, column: GroupBy, task: str | None) -> tuple[str, ...]:
     table = times.cycles
     if task is not None:
         table = table.filter(pc.equal(table["task_id"], task))
@@ -147,7 +149,7 @@ _STEPS: Final = f"""
     arg_max(high_s, one) as high_s"""
 
 
-def _grouped(figures: str, table: pa.Table, wanted: TimesFilter, by: Sequence[By]) -> pd.DataFrame:
+def _grouped(figures: str, table: pa.Table, wanted: TimesFilter, by: Sequence[GroupBy]) -> pd.DataFrame:
     names = ", ".join(by)
     head, tail = (f"{names}, ", f"group by {names} order by {names}") if by else ("", "")
     return ask(f"select {head}{figures} from known {tail}", wanted, known=table)  # noqa: S608 - constants of ours

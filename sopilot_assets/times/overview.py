@@ -8,8 +8,8 @@ from typing import Final
 
 from sopilot_assets.store.ledgers import Row, plain_rows
 from sopilot_assets.tasks import TaskSpec
-from sopilot_assets.times.costs import Costly, ToTrain, costly_deviations, train_first, usual_cycle_s
-from sopilot_assets.times.figures import By, TimesFilter, ask, cycle_figures, sites, step_figures, weeks
+from sopilot_assets.times.costs import Costly, StepToTrain, costly_deviations, train_first, usual_cycle_s
+from sopilot_assets.times.figures import GroupBy, TimesFilter, ask, cycle_figures, sites, step_figures, weeks
 from sopilot_assets.times.reading import Times
 from sopilot_assets.times.work import Combination, StackedCycle, combination, cycle_parts, yamazumi
 
@@ -40,13 +40,13 @@ class TaskTimes:
     bars: tuple[StackedCycle, ...]
     combination: Combination
     costly: tuple[Costly, ...]
-    train: tuple[ToTrain, ...]
+    train: tuple[StepToTrain, ...]
     against_takt: TakenAgainstTakt | None
     weeks: tuple[str, ...]
     sites: tuple[str, ...]
 
 
-def task_times(times: Times, task: TaskSpec, wanted: TimesFilter, *, by: By = By.SITE) -> TaskTimes:
+def task_times(times: Times, task: TaskSpec, wanted: TimesFilter, *, by: GroupBy = GroupBy.SITE) -> TaskTimes:
     """What is said of a task's times; ``by`` what the yamazumi has bars for. ``wanted`` names the task.
 
     ``weeks`` and ``sites`` are those of all its recordings.
@@ -55,7 +55,7 @@ def task_times(times: Times, task: TaskSpec, wanted: TimesFilter, *, by: By = By
     redo_s, parts = usual_cycle_s(times, task), cycle_parts(times, wanted, by=by)
     return TaskTimes(
         whole=plain_rows(cycle_figures(times, wanted))[0],
-        by_week=tuple(plain_rows(cycle_figures(times, wanted, by=(By.WEEK,)))[-MOST_WEEKS:]),
+        by_week=tuple(plain_rows(cycle_figures(times, wanted, by=(GroupBy.WEEK,)))[-MOST_WEEKS:]),
         steps=tuple(steps[step_id] for step_id in task.step_ids if step_id in steps),
         bars=yamazumi(parts, task, by=by),
         combination=combination(parts, task),
@@ -82,5 +82,5 @@ select count(*) filter (cycle_s > {takt_s}) as over, count(*) as n from whole wh
 
 def tasks_in_a_line(times: Times, tasks: Mapping[str, TaskSpec]) -> tuple[tuple[TaskSpec, Row], ...]:
     """The tasks that have recordings, each with its row of `cycle_figures`, by id."""
-    rows = plain_rows(cycle_figures(times, by=(By.TASK,)))
+    rows = plain_rows(cycle_figures(times, by=(GroupBy.TASK,)))
     return tuple((tasks[str(row["task_id"])], row) for row in rows if str(row["task_id"]) in tasks)

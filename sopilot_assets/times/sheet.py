@@ -13,7 +13,7 @@ from xlsxwriter import Workbook
 
 from sopilot_assets.store.ledgers import Cell, Row, plain_rows
 from sopilot_assets.tasks import TaskSpec
-from sopilot_assets.texts.cells import harmless
+from sopilot_assets.texts.cells import harmless, harmless_row
 from sopilot_assets.times.figures import TimesFilter, ask, filtered
 from sopilot_assets.times.reading import Times
 
@@ -75,7 +75,7 @@ def csv_bytes(rows: Sequence[Row], task: TaskSpec) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=sheet_columns(task))
     writer.writeheader()
-    writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
+    writer.writerows(harmless_row(row) for row in rows)
     return text.getvalue().encode("utf-8-sig")
 
 
@@ -91,11 +91,11 @@ def xlsx_bytes(rows: Sequence[Row], task: TaskSpec) -> bytes:
         sheet = book.add_worksheet(task.task_id[:31])
         bold, seconds = book.add_format({"bold": True}), book.add_format({"num_format": "0.0"})
         sheet.write_row(0, 0, columns, bold)
-        for place, row in enumerate(rows, 1):
+        for place, row in enumerate(map(harmless_row, rows), 1):
             for column, name in enumerate(columns):
                 value = row[name]
                 if value is not None:
-                    sheet.write(place, column, _harmless(value), seconds if name.endswith("_s") else None)
+                    sheet.write(place, column, value, seconds if name.endswith("_s") else None)
         sheet.freeze_panes(1, 2)
         sheet.set_landscape()
         sheet.repeat_rows(0)
@@ -107,7 +107,3 @@ def xlsx_bytes(rows: Sequence[Row], task: TaskSpec) -> bytes:
 
 
 _WIDTHS: Final = {"key": 30, "name": 24, "made_at": 27, "decision": 15}
-
-
-def _harmless(value: Cell) -> Cell:
-    return harmless(value) if isinstance(value, str) else value

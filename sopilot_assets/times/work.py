@@ -8,7 +8,7 @@ from typing import Final
 
 from sopilot_assets.store.ledgers import Row, plain_rows
 from sopilot_assets.tasks import TaskSpec
-from sopilot_assets.times.figures import By, TimesFilter, ask
+from sopilot_assets.times.figures import GroupBy, TimesFilter, ask
 from sopilot_assets.times.reading import Times
 
 MOST_BARS: Final = 16
@@ -70,7 +70,7 @@ class Combination:
         return (self.steps[-1].end_s if self.steps else 0.0) + self.other_s
 
 
-def cycle_parts(times: Times, wanted: TimesFilter, *, by: By) -> tuple[Row, ...]:
+def cycle_parts(times: Times, wanted: TimesFilter, *, by: GroupBy) -> tuple[Row, ...]:
     """What the complete recordings consist of, for each site, person or week (``name``) and each step: ``n``
     recordings in the group, and in all of these the seconds of the step done for the first time
     (``first_s``), of ``rework_s``, ``other_s`` and ``waiting_s``. A row without a step has what belongs to
@@ -79,7 +79,7 @@ def cycle_parts(times: Times, wanted: TimesFilter, *, by: By) -> tuple[Row, ...]
     return tuple(plain_rows(ask(_PARTS.format(name=by.value), wanted, done=times.steps, whole=times.cycles)))
 
 
-def yamazumi(parts: Sequence[Row], task: TaskSpec, *, by: By) -> tuple[StackedCycle, ...]:
+def yamazumi(parts: Sequence[Row], task: TaskSpec, *, by: GroupBy) -> tuple[StackedCycle, ...]:
     """A bar for each group of `cycle_parts`: weeks in order, the newest `MOST_BARS` of them; others the
     slowest first, of more than `MOST_BARS` those with most recordings.
     """
@@ -87,10 +87,10 @@ def yamazumi(parts: Sequence[Row], task: TaskSpec, *, by: By) -> tuple[StackedCy
     for row in parts:
         named.setdefault(None if row["name"] is None else str(row["name"]), []).append(row)
     groups = list(named.items())
-    if by is not By.WEEK:
+    if by is not GroupBy.WEEK:
         groups.sort(key=lambda group: int(group[1][0]["n"] or 0))
     bars = [_bar(name, its, task, n=int(its[0]["n"] or 0)) for name, its in groups[-MOST_BARS:]]
-    if by is not By.WEEK:
+    if by is not GroupBy.WEEK:
         bars.sort(key=lambda one: (-one.cycle_s, one.name or ""))
     return tuple(bars)
 

@@ -23,6 +23,7 @@ from sopilot_assets.stations.gold_inputs import task_inputs
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Row, plain_rows
 from sopilot_assets.tasks import TaskSpec, find_tasks
+from sopilot_assets.tasks.words import task_name
 from sopilot_assets.texts.languages import Text
 from sopilot_assets.upkeep.daily import counts
 from sopilot_assets.upkeep.daily.day import Day, Rows
@@ -181,7 +182,7 @@ def _progress(
     return tuple(
         TaskProgress(
             task_id=str(row["task"]),
-            name=_name(tasks.get(str(row["task"])), str(row["task"])),
+            name=task_name(tasks.get(str(row["task"])), str(row["task"])),
             **{name: _count(row[name]) for name in _COUNTS},
             not_judged=_count(row["without_score"]),
             without_steps=inputs[str(row["task"])].unannotated if row["task"] in inputs else (),
@@ -210,10 +211,6 @@ def _behind(
 
 
 _COUNTS: Final = ("golds", "golds_target", "trainees", "trainees_target", "to_audit", "disputed")
-
-
-def _name(task: TaskSpec | None, task_id: str) -> Text:
-    return Text(task_id, task_id) if task is None else Text(task.name, task.name_ja or task.name)
 
 
 def _count(cell: Cell) -> int:

@@ -1,4 +1,4 @@
-"""Video files: probing, reading at true times, salvaging and writing.
+"""Video files: probing, reading at true times and writing.
 
 Reads videos; writes only the ones it is asked to make.
 """

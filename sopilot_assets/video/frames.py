@@ -70,15 +70,6 @@ class FrameStream:
             )
 
 
-def iter_frames(
-    path: Path, *, rate_hz: float, short_side: int, phase_s: float = 0.0, chunk: int = 64
-) -> Iterator[FrameChunk]:
-    """The pictures of the video at ``path`` displayed at ``phase_s + k / rate_hz``, in chunks of ``chunk``;
-    see `open_frames`.
-    """
-    yield from open_frames(path, rate_hz=rate_hz, short_side=short_side, phase_s=phase_s, chunk=chunk)
-
-
 def open_frames(
     path: Path, *, rate_hz: float, short_side: int, phase_s: float = 0.0, chunk: int = 64
 ) -> FrameStream:

@@ -8,8 +8,6 @@ they choose the same frames.
 from __future__ import annotations
 
 import math
-import re
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +25,7 @@ from numpy.typing import NDArray
 
 from sopilot_assets.errors import JoinedVideo, TruncatedVideo
 from sopilot_assets.video.container import open_video, packets_of, video_stream
+from sopilot_assets.video.heads import begins_twice
 
 FloatArray = NDArray[np.float64]
 
@@ -47,22 +46,6 @@ LATE_PICTURES_S: Final = 0.5
 """Sound that begins this much before the pictures begins the recording: a player's clock runs from there.
 Less is the rounding of devices, and shorter than a clip's stride.
 """
-
-_BOX_BYTES: Final = 8
-
-_HEADS: Final = {
-    "flv": re.compile(rb"FLV\x01[\x00-\x05]\x00\x00\x00\x09\x00\x00\x00\x00"),
-    "asf": re.compile(re.escape(bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c"))),
-    "wtv": re.compile(re.escape(bytes.fromhex("b7d800203749da11a64e0007e95ead8d"))),
-    "ivf": re.compile(rb"DKIF\x00\x00\x20\x00"),
-    "mxf": re.compile(re.escape(bytes.fromhex("060e2b34020501010d0102010102"))),
-}
-"""What each begins with, once: Flash (its header and the size 0 of no tag before), the ASF header object, the
-WTV signature, the IVF header, the MXF header partition (SMPTE ST 377-1).
-"""
-_HEAD_BYTES: Final = 16
-"""The longest of them."""
-_READ_BYTES: Final = 1 << 20
 
 JUMP_S: Final = 1.0
 """Packets of one recording are stored in the order of their time, to within less than this."""
@@ -156,8 +139,6 @@ class VideoIndex:
     end_s: float
     origin_s: float
     orientation: Orientation
-    stored_width: int
-    stored_height: int
     hidden_frames: int
     in_order: bool
 
@@ -351,8 +332,6 @@ def _index(path: Path, packets: _Packets) -> VideoIndex:
         end_s=end_s,
         origin_s=origin_s,
         orientation=orientation,
-        stored_width=width,
-        stored_height=height,
         hidden_frames=packets.hidden,
         in_order=packets.in_order,
     )
@@ -382,7 +361,7 @@ def _require_one_recording(path: Path, packets: _Packets, sane: NDArray[np.bool_
     back = np.flatnonzero(np.diff(decoded_s) < -JUMP_S)
     if back.size:
         at_s = float(decoded_s[back[0]] - decoded_s[0])
-    elif _begins_twice(path, packets.container):
+    elif begins_twice(path, packets.container):
         at_s = float(decoded_s[-1] - decoded_s[0])
     else:
         return
@@ -390,41 +369,6 @@ def _require_one_recording(path: Path, packets: _Packets, sane: NDArray[np.bool_
         f"{path}: expected one recording, found several joined to one file: time runs back at {at_s:.1f} s. "
         "Drop the parts as files of their own, or join them with a video editor."
     )
-
-
-def _begins_twice(path: Path, container: str) -> bool:
-    """Whether a file has a second head, in formats whose readers stop before it or skip what follows."""
-    if container.startswith("mov,mp4"):
-        return _boxes_begin_twice(path)
-    head = _HEADS.get(container)
-    return head is not None and _lies_twice(path, head)
-
-
-def _lies_twice(path: Path, head: re.Pattern[bytes]) -> bool:
-    seen, kept = 0, b""
-    with path.open("rb") as stream:
-        while (read := stream.read(_READ_BYTES)) and seen < 2:
-            window = kept + read
-            found = list(head.finditer(window))
-            seen += len(found)
-            kept = window[max(found[-1].end() if found else 0, len(window) - _HEAD_BYTES + 1) :]
-    return seen > 1
-
-
-def _boxes_begin_twice(path: Path) -> bool:
-    """Whether an MP4 file has a second box ``ftyp`` (ISO 14496-12)."""
-    heads, position, size = 0, 0, path.stat().st_size
-    with path.open("rb") as stream:
-        while position + _BOX_BYTES <= size and heads < 2:
-            stream.seek(position)
-            length, kind = struct.unpack(">I4s", stream.read(_BOX_BYTES))
-            if length == 1:
-                length = int.from_bytes(stream.read(_BOX_BYTES))
-            if length < _BOX_BYTES:
-                break
-            heads += kind == b"ftyp"
-            position += length
-    return heads > 1
 
 
 def _picture(path: Path) -> tuple[int, int, Orientation]:

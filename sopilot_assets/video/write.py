@@ -22,6 +22,7 @@ Image = NDArray[np.uint8]
 
 _MPEG_RANGE: Final = 1  # AVCOL_RANGE_MPEG
 _SMPTE170M: Final = 6  # what players assume for untagged standard definition, and what swscale converts to
+_KEYFRAME_S: Final = 2.0
 _DIMENSIONS: Final = 3
 _CHANNELS: Final = 3
 
@@ -33,13 +34,12 @@ def write_h264(
     fps: Fraction | int,
     crf: int = 23,
     preset: str = "veryfast",
-    keyframe_s: float = 2.0,
 ) -> int:
     """The number of frames written to ``path``, an MP4 with one H.264 stream (main profile, yuv420p).
 
     ``frames`` are H x W x 3 uint8 RGB images of one size, shown at the constant rate ``fps``. An odd width or
     height is padded by repeating the last column or row, since yuv420p needs even sizes. ``crf`` is x264's
-    quality (lower is better and larger), ``keyframe_s`` the distance in seconds at which a player can seek.
+    quality (lower is better and larger); a player can seek every `_KEYFRAME_S` seconds.
     The index comes first in the file (+faststart). One encoder thread and no time stamp in the header make
     the bytes depend on the frames and options alone. The file appears under its name only when it is
     complete.
@@ -56,14 +56,14 @@ def write_h264(
         nonlocal written
         rate = Fraction(fps)
         checked = _checked(chain([first], remaining), path=path)
-        written = _encode(temporary, checked, rate=rate, crf=crf, preset=preset, gop=_gop(rate, keyframe_s))
+        written = _encode(temporary, checked, rate=rate, crf=crf, preset=preset, gop=_gop(rate))
 
     publish_path(path, write)
     return written
 
 
-def _gop(rate: Fraction, keyframe_s: float) -> int:
-    return max(round(float(rate) * keyframe_s), 1)
+def _gop(rate: Fraction) -> int:
+    return max(round(float(rate) * _KEYFRAME_S), 1)
 
 
 def _checked(frames: Iterable[Image], *, path: Path | UPath) -> Iterator[Image]:

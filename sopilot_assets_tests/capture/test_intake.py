@@ -30,7 +30,7 @@ from sopilot_assets.errors import (
 )
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import file_sha256, local_path
-from sopilot_assets.video.frames import iter_frames
+from sopilot_assets.video.frames import open_frames
 from sopilot_assets_tests.capture.bad_files import (
     GATED,
     PLAIN,
@@ -132,7 +132,7 @@ def _accepted_videos_are_stored_and_readable(home: Home, report: IntakeReport) -
     for row in rows.itertuples():
         stored = local_path(home.videos) / str(row.stored_name)
         assert file_sha256(stored) == row.sha256
-        assert sum(len(chunk.times_s) for chunk in iter_frames(stored, rate_hz=2, short_side=32)) >= 3
+        assert sum(len(chunk.times_s) for chunk in open_frames(stored, rate_hz=2, short_side=32)) >= 3
     names = rows.set_index("original_name")
     assert names.loc["dark_trainee.mp4", "flags"].startswith("too_dark")
     assert names.loc["cut_moov_first_0.8.mp4", "flags"] == "damaged"

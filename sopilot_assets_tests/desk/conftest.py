@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
+from playwright.sync_api import Browser
 from starlette.testclient import TestClient
 
+from sopilot_assets.capture.promotions import ConfirmedStep
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.desk import passwords
 from sopilot_assets.desk.accounts import Account, add_account, list_accounts
@@ -24,6 +27,8 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.setting_up import prepare_home
+from sopilot_assets_tests.desk.browser import chromium
+from sopilot_assets_tests.desk.marked_home import unmarked_home
 from sopilot_assets_tests.made_once import MadeOnce
 
 HERE = "http://127.0.0.1:8000"
@@ -53,6 +58,19 @@ def home(tmp_path: Path) -> Home:
     home = Home.at(tmp_path / "home")
     prepare_home(home)
     return home
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real browser."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def unmarked(embedded_original: Home, tmp_path: Path) -> tuple[Home, dict[str, tuple[ConfirmedStep, ...]]]:
+    """A home whose golds have no steps yet, and their true steps by key."""
+    return unmarked_home(embedded_original, tmp_path)
 
 
 def visitor(home: Home) -> TestClient:

@@ -17,19 +17,13 @@ from sopilot_assets.desk.accounts import Account, add_account
 from sopilot_assets.desk.app import routes
 from sopilot_assets.desk.roles import Role
 from sopilot_assets.store.home import Home
-from sopilot_assets_tests.desk.browser import chromium, served
+from sopilot_assets_tests.desk.browser import served
 from sopilot_assets_tests.desk.conftest import BOSS, PASSWORD
 
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 PAGES = sorted({route.path for route in routes() if "GET" in route.methods and "{" not in route.path})
 GRAVE = ("serious", "critical")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 def faults(page: Page) -> list[str]:

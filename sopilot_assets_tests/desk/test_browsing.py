@@ -11,16 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
-from sopilot_assets_tests.desk.browser import chromium, served, wait_until
+from sopilot_assets_tests.desk.browser import served, wait_until
 from sopilot_assets_tests.desk.conftest import of_role
 
 PATIENCE_MS = 30_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -15,17 +15,12 @@ from sopilot_assets.exchange.formats import FORMATS
 from sopilot_assets.store.home import Home
 from sopilot_assets_tests.desk.browser import chromium, served
 from sopilot_assets_tests.desk.conftest import signed_in
-from sopilot_assets_tests.desk.marked_home import TASK, confirm, counting, events, said, unmarked_home
+from sopilot_assets_tests.desk.marked_home import TASK, confirm, counting, events, said
 from sopilot_assets_tests.desk.test_marking_in_a_browser import opened, person
 
 Steps = tuple[ConfirmedStep, ...]
 ADDRESS = f"/golds/sheets/{TASK}"
 JSON_PLEASE = {"accept": "application/json"}
-
-
-@pytest.fixture
-def unmarked(embedded_original: Home, tmp_path: Path) -> tuple[Home, dict[str, Steps]]:
-    return unmarked_home(embedded_original, tmp_path)
 
 
 def test_a_file_is_looked_at_before_it_is_taken_and_saved_in_every_format(

@@ -22,7 +22,7 @@ from sopilot_assets.desk.log import LogEvent, last_entries
 from sopilot_assets.desk.roles import Role
 from sopilot_assets.desk.routing import DeskRoute
 from sopilot_assets.store.home import Home
-from sopilot_assets_tests.desk.conftest import HERE, NOW, PASSWORD, signed_in, visitor
+from sopilot_assets_tests.desk.conftest import HERE, NOW, PASSWORD, of_role, signed_in, visitor
 
 PUBLIC = "https://desk.example.org"
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'{{7*7}}"
@@ -307,6 +307,24 @@ def test_odd_bytes_in_a_form_break_nothing(home: Home, field: str) -> None:
         answer = admin.post("/accounts", data={**given, field: odd})
         assert answer.status_code in (303, 422)
     assert {one.who for one in list_accounts(home)} <= {"ada", "ben"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/recordings?page={}", 200),
+        ("/people?page={}", 200),
+        ("/stills/filter_change-t-1f3a9c2b7d04/{}.jpg", 404),
+    ],
+)
+def test_a_number_of_thousands_of_digits_breaks_nothing(judged: Home, path: str, status: int) -> None:
+    assert signed_in(judged).get(path.format("9" * 5000)).status_code == status
+
+
+def test_a_finding_by_a_number_of_thousands_of_digits_is_none(judged: Home) -> None:
+    (one, *_) = of_role(judged, "trainee")
+    fields = {"kind": "finding", "finding": "9" * 5000, "agree": "no", "note": "it was seated"}
+    assert signed_in(judged).post(f"/recordings/{one.key}/say", data=fields).status_code == 422
 
 
 def test_a_form_that_is_too_long_is_refused_before_it_is_read(home: Home) -> None:

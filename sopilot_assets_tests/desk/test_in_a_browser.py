@@ -8,13 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from sopilot_assets.store.home import Home
-from sopilot_assets_tests.desk.browser import chromium, served
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
+from sopilot_assets_tests.desk.browser import served
 
 
 @pytest.fixture

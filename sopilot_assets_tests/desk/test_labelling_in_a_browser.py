@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 from playwright.sync_api import Browser, Page
 
 from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import publish_text
-from sopilot_assets_tests.desk.browser import chromium, served, wait_until
+from sopilot_assets_tests.desk.browser import served, wait_until
 from sopilot_assets_tests.desk.conftest import of_role
 
 PLAYS = "document.getElementById('video')?.currentTime > 0.3 && !document.getElementById('save').disabled"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 def pressed(page: Page, key: str) -> None:

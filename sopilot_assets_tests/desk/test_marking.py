@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from sopilot_assets.capture.promotions import ConfirmedStep
@@ -13,24 +11,10 @@ from sopilot_assets.desk.pages.marking import ROUTES
 from sopilot_assets.desk.roles import Role
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets_tests.desk.conftest import signed_in, visitor
-from sopilot_assets_tests.desk.marked_home import TASK, confirm, counting, events, inputs, said, unmarked_home
+from sopilot_assets_tests.desk.marked_home import TASK, confirm, counting, events, inputs, said
+from sopilot_assets_tests.stations.test_gold_marks import moved
 
 Steps = tuple[ConfirmedStep, ...]
-
-
-@pytest.fixture
-def unmarked(embedded_original: Home, tmp_path: Path) -> tuple[Home, dict[str, Steps]]:
-    return unmarked_home(embedded_original, tmp_path)
-
-
-def shifted(steps: Steps, by_s: float) -> Steps:
-    first, second, *rest = steps
-    border = first.end_s + by_s
-    return (
-        first.model_copy(update={"end_s": border}),
-        second.model_copy(update={"start_s": border}),
-        *rest,
-    )
 
 
 def test_the_list_says_which_golds_lack_steps_and_then_who_marked_them(
@@ -67,14 +51,14 @@ def test_two_at_once_get_a_clear_message_and_lose_nothing(unmarked: tuple[Home, 
     home, true = unmarked
     ann, bob, key = signed_in(home, "ann"), signed_in(home, "bob"), sorted(true)[0]
     first = confirm(ann, key, said(true[key])).json()
-    second = confirm(bob, key, said(shifted(true[key], 0.4)))
+    second = confirm(bob, key, said(moved(true[key], 0.4)))
     assert second.status_code == 409
     told = second.json()
     assert "ann confirmed its steps meanwhile" in told["error"]
     assert told["counts"]["who"] == "ann"
     assert told["based_on"] == first["based_on"]
     assert counting(home, key) == true[key]
-    assert confirm(bob, key, said(shifted(true[key], 0.4), told["based_on"])).status_code == 200
+    assert confirm(bob, key, said(moved(true[key], 0.4), told["based_on"])).status_code == 200
     assert [event.who for event in events(home)] == ["ann", "bob"]
 
 
@@ -88,7 +72,7 @@ def test_whoever_marks_independently_sees_nothing_of_others_and_is_compared(
     page = bob.get(f"/golds/{key}/steps?alone").text
     assert '"counts": null' in page
     assert not any(text in page for text in ('"ann"', ">ann<", "data-event"))
-    confirm(bob, key, said(shifted(true[key], 0.5), independent=True))
+    confirm(bob, key, said(moved(true[key], 0.5), independent=True))
     assert inputs(home).fingerprint == was
     page = ann.get(f"/golds/{key}/steps").text
     assert "at most 0.50 s from what counts" in page

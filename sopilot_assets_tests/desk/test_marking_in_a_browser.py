@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from sopilot_assets.capture.promotions import ConfirmedStep
 from sopilot_assets.store.home import Home
-from sopilot_assets_tests.desk.browser import chromium, served, wait_until
-from sopilot_assets_tests.desk.marked_home import counting, events, unmarked_home
+from sopilot_assets_tests.desk.browser import served, wait_until
+from sopilot_assets_tests.desk.marked_home import counting, events
 
 FRAME_S = 1 / 6
 Steps = tuple[ConfirmedStep, ...]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def unmarked(embedded_original: Home, tmp_path: Path) -> tuple[Home, dict[str, Steps]]:
-    return unmarked_home(embedded_original, tmp_path)
 
 
 def person(browser: Browser, address: str, who: str) -> BrowserContext:

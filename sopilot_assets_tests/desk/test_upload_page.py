@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,18 +11,11 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from sopilot_assets.store.home import Home
-from sopilot_assets_tests.desk.browser import chromium
 from sopilot_assets_tests.desk.process import desk_process
 from sopilot_assets_tests.desk.sending import TASK, captured, with_task
 from sopilot_assets_tests.video.tiny import write_tiny_video
 
 PHONE = {"width": 360, "height": 780}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

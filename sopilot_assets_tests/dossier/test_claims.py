@@ -13,7 +13,8 @@ from sopilot_assets.dossier.package import Dossier, build_dossier
 from sopilot_assets.dossier.plain import PROFILES as EXPLAINED
 from sopilot_assets.dossier.signing import SigningKey
 from sopilot_assets.dossier.verifier.claims import BAD_END_ALLOWED
-from sopilot_assets.dossier.verifier.verify import report_lines, verify_files
+from sopilot_assets.dossier.verifier.report import report_lines
+from sopilot_assets.dossier.verifier.verify import verify_files
 from sopilot_assets.intervals import wilson
 from sopilot_assets.studies.claims import WORST_ALLOWED, claim, claims_of_values
 from sopilot_assets.studies.profiles import PROFILES

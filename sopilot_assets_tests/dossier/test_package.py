@@ -18,7 +18,8 @@ from sopilot_assets.dossier.package import Dossier, build_dossier, publish_dossi
 from sopilot_assets.dossier.plain import reason
 from sopilot_assets.dossier.signing import SigningKey
 from sopilot_assets.dossier.verifier.files import read_files
-from sopilot_assets.dossier.verifier.verify import main, report_lines, verify_files
+from sopilot_assets.dossier.verifier.report import main, report_lines
+from sopilot_assets.dossier.verifier.verify import verify_files
 from sopilot_assets.errors import DossierError
 from sopilot_assets.texts.languages import Text
 from sopilot_assets_tests.dossier.made_up import changed, study_inputs

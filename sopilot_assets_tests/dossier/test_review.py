@@ -25,8 +25,9 @@ from sopilot_assets.dossier.verifier.gates import (
     LOCKED_PROFILES,
     PROFILE_THRESHOLDS,
 )
+from sopilot_assets.dossier.verifier.report import main
 from sopilot_assets.dossier.verifier.tables import CaseRow, number, read_csv
-from sopilot_assets.dossier.verifier.verify import main, verify_files
+from sopilot_assets.dossier.verifier.verify import verify_files
 from sopilot_assets.labels.events import Draft, Source, place
 from sopilot_assets.studies.policy_fits import independent_units
 from sopilot_assets.studies.profiles import CHECKS, PROFILES, study_profile

@@ -10,7 +10,7 @@ from pathlib import Path
 import sopilot_assets
 
 PACKAGE = Path(sopilot_assets.__file__).parent
-AS_FILMED = {"frames_at", "open_frames", "iter_frames", "Reading", "open_video"}
+AS_FILMED = {"frames_at", "open_frames", "Reading", "open_video"}
 """What gives pictures as they were filmed."""
 JUDGES = ("embedding", "capture", "video", "bench", "reference", "alignment")
 """Rooms that look at pictures and show them to nobody; what is simulated or damaged on purpose is filmed."""

@@ -17,7 +17,7 @@ from sopilot_assets.scoring.review import (
     plays_as_it_is,
     proxy,
 )
-from sopilot_assets.video.frames import iter_frames
+from sopilot_assets.video.frames import open_frames
 from sopilot_assets.video.probe import probe
 from sopilot_assets_tests.scoring.review_pages import (
     GOLD,
@@ -31,7 +31,7 @@ def test_a_small_copy_keeps_the_time_of_a_recording_with_an_uneven_rate(tmp_path
     starts_ms = [0, 100, 200, 300, 1300, 1400, 2600, 2700]
     _write_uneven(source, starts_ms)
     copy = proxy(source, tmp_path, "uneven", UNCOVERED)
-    for chunk in iter_frames(copy, rate_hz=12.5, short_side=16):
+    for chunk in open_frames(copy, rate_hz=12.5, short_side=16):
         for time_s, image in zip(chunk.times_s, chunk.images, strict=True):
             due = sum(start <= time_s * 1000 + 1e-6 for start in starts_ms) - 1
             assert image.mean() == pytest.approx(30 + 25 * due, abs=6), time_s
@@ -43,7 +43,7 @@ def test_a_small_copy_keeps_a_players_clock_where_pictures_begin_after_the_sound
     copy = proxy(late, tmp_path, "late", UNCOVERED)
     assert probe(copy).duration_s == pytest.approx(6, abs=0.2)
     begin_s = probe(late).begin_s
-    for chunk in iter_frames(copy, rate_hz=2, short_side=120):
+    for chunk in open_frames(copy, rate_hz=2, short_side=120):
         for time_s, image in zip(chunk.times_s, chunk.images, strict=True):
             due = max(int((time_s - begin_s) * 30 + 0.05), 0)
             assert frame_number(image) == pytest.approx(due, abs=2), time_s

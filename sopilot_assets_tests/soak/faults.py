@@ -20,8 +20,6 @@ from sopilot_assets_tests.soak.place import Disk
 from sopilot_assets_tests.soak.servers import Servers
 from sopilot_assets_tests.upkeep.alerts.receivers import MailReceiver, WebhookReceiver
 
-RUN_MODULE: Final = "dagster api execute_run"
-
 
 @dataclass
 class Site:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,6 @@ from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets_tests.stations.test_score_repeats import files
 
 AT = "2026-03-02T08:00:00+00:00"
-
-
-@pytest.fixture
-def scored(original: Home, tmp_path: Path) -> Home:
-    return Home.at(shutil.copytree(str(original.root), tmp_path / "home"))
 
 
 def test_each_damage_has_a_row_and_the_home_is_as_before(scored: Home) -> None:

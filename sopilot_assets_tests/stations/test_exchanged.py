@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-
-import pytest
 
 from sopilot_assets.capture.marks import marks_chain
 from sopilot_assets.capture.registry import Registry
@@ -16,11 +13,6 @@ from sopilot_assets.store.home import Home
 from sopilot_assets_tests.cli.running import rows, sopilot
 
 TASK = "filter_change"
-
-
-@pytest.fixture
-def scored(original: Home, tmp_path: Path) -> Home:
-    return Home.at(shutil.copytree(str(original.root), tmp_path / "home"))
 
 
 def test_steps_go_out_in_every_format_and_come_back_the_same(scored: Home, tmp_path: Path) -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from sopilot_assets.capture.facts import restore_recordings, withdraw_recordings
 from sopilot_assets.stations.gold_history import GoldEvent, gold_history, promotions_of, references_made
@@ -23,11 +19,6 @@ from sopilot_assets_tests.stations.test_gold_promotions import (
     trainees,
 )
 from sopilot_assets_tests.stations.test_staleness import keys, later
-
-
-@pytest.fixture
-def scored(original: Home, tmp_path: Path) -> Home:
-    return Home.at(shutil.copytree(str(original.root), tmp_path / "home"))
 
 
 def happened(home: Home) -> list[GoldEvent]:

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
-import pytest
-
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.stations.gold_candidates import GoldCandidate
-from sopilot_assets.stations.gold_lift import GoldsNow, LeftTo, golds_now, lifts
+from sopilot_assets.stations.gold_lift import GoldsNow, LeftToPerson, golds_now, lifts
 from sopilot_assets.store.home import Home
 from sopilot_assets_tests.stations.test_gold_promotions import TASK, trainees
-
-
-@pytest.fixture
-def scored(original: Home, tmp_path: Path) -> Home:
-    return Home.at(shutil.copytree(str(original.root), tmp_path / "home"))
 
 
 def candidate(home: Home, *, new_person: bool | None, new_site: bool) -> GoldCandidate:
@@ -32,7 +22,7 @@ def test_what_is_left_to_people_is_counted_by_site(scored: Home) -> None:
 
 
 def test_persons_and_sites_are_said_with_numbers(scored: Home) -> None:
-    sites = {"site_a": LeftTo(5, 7), "site_b": LeftTo(1, 9)}
+    sites = {"site_a": LeftToPerson(5, 7), "site_b": LeftToPerson(1, 9)}
     elsewhere = GoldsNow(2, {"p91"}, {"site_b"}, sites)
     person, site = lifts(elsewhere, candidate(scored, new_person=True, new_site=True))
     code = Registry.read(scored)[trainees(scored)[0]].person

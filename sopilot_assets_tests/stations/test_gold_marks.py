@@ -42,12 +42,6 @@ BEGIN = datetime(2026, 3, 2, 8, tzinfo=UTC)
 _moments = itertools.count(1)
 
 
-@pytest.fixture
-def scored(original: Home, tmp_path: Path) -> Home:
-    """Three golds and three scored trainees in a home of this test's own."""
-    return Home.at(shutil.copytree(str(original.root), tmp_path / "home"))
-
-
 def golds(home: Home) -> list[PartitionKey]:
     return [PartitionKey.parse(key) for key in keys(home, "gold")]
 

@@ -50,12 +50,6 @@ BEGIN = datetime(2026, 1, 20, 8, tzinfo=UTC)
 _moments = itertools.count(1)
 
 
-@pytest.fixture
-def scored(original: Home, tmp_path: Path) -> Home:
-    """Three golds and three scored trainees in a home of this test's own."""
-    return Home.at(shutil.copytree(str(original.root), tmp_path / "home"))
-
-
 def trainees(home: Home) -> list[PartitionKey]:
     """The correct recording first, then the one with a missing step, then the one with steps swapped."""
     named = {one.original_name: key for key, one in Registry.read(home).recordings.items()}

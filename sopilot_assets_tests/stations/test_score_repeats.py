@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -22,12 +21,6 @@ from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.studies.repeatability import repeatability
 
 AT = "2025-06-02T08:00:00+00:00"
-
-
-@pytest.fixture
-def scored(original: Home, tmp_path: Path) -> Home:
-    """A copy of the scored home of this test's own."""
-    return Home.at(shutil.copytree(str(original.root), tmp_path / "home"))
 
 
 def parsed(keys: list[str]) -> list[PartitionKey]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import shutil
 from pathlib import Path
 
-import pytest
 from PIL import Image
 
 from sopilot_assets.capture.registry import Registry
@@ -18,12 +16,6 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.times.ledger import step_times_ledger
 from sopilot_assets.times.reading import read_times
-
-
-@pytest.fixture
-def scored(original: Home, tmp_path: Path) -> Home:
-    """A copy of the scored home of this test's own."""
-    return Home.at(shutil.copytree(str(original.root), tmp_path / "home"))
 
 
 def test_each_recording_has_a_table_a_picture_and_its_cycle(original: Home) -> None:

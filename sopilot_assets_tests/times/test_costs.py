@@ -8,7 +8,7 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.tasks import DeviationType, TaskSpec
 from sopilot_assets.times.costs import costly_deviations, train_first, usual_cycle_s
-from sopilot_assets.times.figures import By, TimesFilter, cycle_figures, step_figures
+from sopilot_assets.times.figures import GroupBy, TimesFilter, cycle_figures, step_figures
 from sopilot_assets.times.overview import against_takt, task_times
 from sopilot_assets.times.reading import Times
 from sopilot_assets.times.work import combination, cycle_parts, yamazumi
@@ -50,12 +50,12 @@ def test_nothing_is_to_be_trained_where_nothing_was_recorded(times: Times, task:
     nobody = TimesFilter(task="filter_change", person="nobody")
     assert train_first(times, task, nobody, redo_s=usual_cycle_s(times, task)) == ()
     assert costly_deviations(times, nobody, redo_s=usual_cycle_s(times, task)) == ()
-    assert yamazumi(cycle_parts(times, nobody, by=By.SITE), task, by=By.SITE) == ()
-    assert combination(cycle_parts(times, nobody, by=By.SITE), task).steps == ()
+    assert yamazumi(cycle_parts(times, nobody, by=GroupBy.SITE), task, by=GroupBy.SITE) == ()
+    assert combination(cycle_parts(times, nobody, by=GroupBy.SITE), task).steps == ()
 
 
-@pytest.mark.parametrize("by", [By.SITE, By.PERSON, By.WEEK])
-def test_the_parts_of_a_bar_are_its_mean_cycle(times: Times, task: TaskSpec, by: By) -> None:
+@pytest.mark.parametrize("by", [GroupBy.SITE, GroupBy.PERSON, GroupBy.WEEK])
+def test_the_parts_of_a_bar_are_its_mean_cycle(times: Times, task: TaskSpec, by: GroupBy) -> None:
     rows = {row[by.value]: row for row in plain_rows(cycle_figures(times, WANTED, by=(by,)))}
     bars = yamazumi(cycle_parts(times, WANTED, by=by), task, by=by)
     assert bars
@@ -71,7 +71,7 @@ def test_the_combination_table_goes_from_step_to_step_through_the_mean_cycle(
     times: Times, task: TaskSpec
 ) -> None:
     table, whole = (
-        combination(cycle_parts(times, WANTED, by=By.SITE), task),
+        combination(cycle_parts(times, WANTED, by=GroupBy.SITE), task),
         plain_rows(cycle_figures(times, WANTED))[0],
     )
     assert [line.step_id for line in table.steps] == list(task.step_ids)

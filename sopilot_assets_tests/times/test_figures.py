@@ -9,7 +9,7 @@ import pytest
 
 from sopilot_assets.store.home import Home
 from sopilot_assets.times.figures import (
-    By,
+    GroupBy,
     TimesFilter,
     cycle_figures,
     filtered,
@@ -21,7 +21,7 @@ from sopilot_assets.times.reading import Times
 from sopilot_assets_tests.times import by_pandas
 
 
-def assert_same(found: pd.DataFrame, expected: pd.DataFrame, by: Sequence[By]) -> None:
+def assert_same(found: pd.DataFrame, expected: pd.DataFrame, by: Sequence[GroupBy]) -> None:
     """The same figures for the same groups, to the seventh digit."""
     mine = found.set_index([one.value for one in by])[list(expected.columns)].sort_index()
     both = mine.astype("float64"), expected.astype("float64").sort_index()
@@ -36,14 +36,18 @@ def assert_same(found: pd.DataFrame, expected: pd.DataFrame, by: Sequence[By]) -
 
 
 @pytest.mark.parametrize(
-    "by", [(By.SITE,), (By.PERSON,), (By.WEEK,), (By.TASK,), (By.SITE, By.WEEK)], ids="_".join
+    "by",
+    [(GroupBy.SITE,), (GroupBy.PERSON,), (GroupBy.WEEK,), (GroupBy.TASK,), (GroupBy.SITE, GroupBy.WEEK)],
+    ids="_".join,
 )
-def test_cycles_are_what_pandas_says(crowd: Home, times: Times, by: tuple[By, ...]) -> None:
+def test_cycles_are_what_pandas_says(crowd: Home, times: Times, by: tuple[GroupBy, ...]) -> None:
     assert_same(cycle_figures(times, by=by), by_pandas.cycles(crowd, by), by)
 
 
-@pytest.mark.parametrize("by", [(By.STEP,), (By.STEP, By.SITE), (By.STEP, By.WEEK)], ids="_".join)
-def test_steps_are_what_pandas_says(crowd: Home, times: Times, by: tuple[By, ...]) -> None:
+@pytest.mark.parametrize(
+    "by", [(GroupBy.STEP,), (GroupBy.STEP, GroupBy.SITE), (GroupBy.STEP, GroupBy.WEEK)], ids="_".join
+)
+def test_steps_are_what_pandas_says(crowd: Home, times: Times, by: tuple[GroupBy, ...]) -> None:
     found = step_figures(times, by=by).dropna(subset=["step_id"])
     assert_same(found, by_pandas.steps(crowd, by), by)
 
@@ -65,7 +69,7 @@ def test_no_figure_for_nobody_and_no_spread_of_one(times: Times) -> None:
     nobody = cycle_figures(times, TimesFilter(person="nobody")).iloc[0]
     assert nobody["n"] == 0
     assert nobody[["mean_s", "sd_s", "first_share"]].isna().all()
-    alone = step_figures(times, by=(By.STEP, By.PERSON, By.WEEK))
+    alone = step_figures(times, by=(GroupBy.STEP, GroupBy.PERSON, GroupBy.WEEK))
     assert alone[alone["n"] == 1]["sd_s"].isna().all()
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sopilot_assets.capture.promotions import ConfirmedStep, PromotionChange, PromotionDraft, promotions_chain
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.evidence.results import GATES, Results
-from sopilot_assets.labels.audit import is_drawn
+from sopilot_assets.labels.audit import drawn
 from sopilot_assets.labels.chain import append_events
 from sopilot_assets.labels.events import Draft, Source
 from sopilot_assets.settings import AuditSettings
@@ -147,7 +147,7 @@ def test_a_retired_recording_and_one_scored_again_count_as_they_stood(tea: Home)
 def test_the_audit_says_how_often_what_passed_is_critical_all_the_same(tea: Home) -> None:
     set_up(tea, "audit: {share: 0.5}\n")
     names = [f"r{number}" for number in range(12)]
-    picked = [name for name in names if is_drawn(key(name), AuditSettings(share=0.5))]
+    picked = [name for name in names if drawn([key(name)], AuditSettings(share=0.5))]
     others = [name for name in names if name not in picked]
     assert len(picked) > 2 < len(others)
     record(tea, *names, at=MORNING)

@@ -38,7 +38,7 @@ class Limb:
 
 
 def limbs_sprite(
-    limbs: Sequence[Limb], *, scale: float, light: Light, rng: np.random.Generator, weave: float = 0.05
+    limbs: Sequence[Limb], *, scale: float, light: Light, rng: np.random.Generator, weave: float
 ) -> Sprite:
     """A sprite of limbs joined into one body, lit from ``light`` as if they were round.
 
@@ -90,9 +90,7 @@ def stamp(
     target[:] = cv2.add(kept, patch[..., :3])
 
 
-def stamp_shadow(
-    mask: Image, sprite: Sprite, x: float, y: float, *, angle: float = 0.0, zoom: float = 1.0
-) -> None:
+def stamp_shadow(mask: Image, sprite: Sprite, x: float, y: float, *, angle: float, zoom: float) -> None:
     """Add the sprite's outline to a one-channel shadow mask, in the mask's pixels."""
     laid = _laid(sprite.pixels[..., 3], sprite.origin, x, y, angle, zoom, mask.shape)
     if laid is None:

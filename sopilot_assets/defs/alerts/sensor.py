@@ -28,17 +28,16 @@ from sopilot_assets.upkeep.alerts.failures import CHECK_FAILED, note_ended_runs
 from sopilot_assets.upkeep.alerts.lasting import settle_lasting
 from sopilot_assets.upkeep.conditions.campaign import CAMPAIGN
 from sopilot_assets.upkeep.conditions.dagster_files import DagsterState, Tick
-from sopilot_assets.upkeep.conditions.golds import REFERENCE, STEPS_FILE
 from sopilot_assets.upkeep.conditions.home import SETTINGS
 from sopilot_assets.upkeep.conditions.instance import CAPTURE_SENSOR
-from sopilot_assets.upkeep.conditions.lateness import OVERDUE, begin_watch
+from sopilot_assets.upkeep.conditions.lateness import begin_watch
 from sopilot_assets.upkeep.conditions.machine import DISK
-from sopilot_assets.upkeep.conditions.messages import RESULTS
-from sopilot_assets.upkeep.conditions.policies import POLICY
+from sopilot_assets.upkeep.conditions.questions import ALERTED
 from sopilot_assets.upkeep.conditions.situation import Situation
 
+AT_EACH_TICK: Final = (SETTINGS, DISK, CAMPAIGN)
 CONDITIONS_EVERY_S: Final = 60.0
-"""How often it is looked for what is overdue and for failed checks."""
+"""How often all other kinds of conditions and failed checks are looked for."""
 FIRST_LOOK: Final = timedelta(hours=24)
 """How far back the first tick of all looks for failed runs."""
 
@@ -129,8 +128,9 @@ def _note_conditions(
     if looked_s is not None and abs(now.timestamp() - looked_s) < CONDITIONS_EVERY_S:
         return cursor
     begin_watch(home, now)
-    for kind in (OVERDUE, STEPS_FILE, REFERENCE, POLICY, RESULTS):
-        settle_lasting(asked, kind, repeat_after_hours=again)
+    for kind in ALERTED:
+        if kind not in AT_EACH_TICK:
+            settle_lasting(asked, kind, repeat_after_hours=again)
     repository = context.repository_def
     if repository is not None:
         keys = sorted(repository.asset_graph.asset_check_keys)

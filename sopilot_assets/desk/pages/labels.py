@@ -273,7 +273,7 @@ def _task_to_label(call: Call, labels: TaskLabels, task: TaskSpec) -> TaskToLabe
     finished = own.to_give == 0 and (own.given > 0 or trains)
     return TaskToLabel(
         task_id=task.task_id,
-        name=Text(task.name, task.name_ja or task.name),
+        name=task.names,
         own=own,
         others=len(labels.queue(who).others),
         open_disputes=len(labels.disputed),

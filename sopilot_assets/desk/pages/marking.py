@@ -15,6 +15,7 @@ from sopilot_assets.capture.promotions import ConfirmedStep
 from sopilot_assets.desk.call import Call
 from sopilot_assets.desk.memory import give_back
 from sopilot_assets.desk.pages.exchange import offered
+from sopilot_assets.desk.pages.media import KEPT
 from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.desk.routing import DeskRoute
 from sopilot_assets.errors import GoldError, MarkConflict
@@ -65,7 +66,6 @@ class SentSteps(BaseModel):
     independent: bool = False
 
 
-KEPT: Final = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}
 """A recording never changes; the browser keeps it for the session that it was asked in."""
 
 

@@ -11,12 +11,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from sopilot_assets.capture.registry import Recording
-from sopilot_assets.desk.call import Call
+from sopilot_assets.desk.call import Call, number_in
 from sopilot_assets.desk.roles import EVERYBODY
 from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.desk.viewing import not_there, playable_recording
 from sopilot_assets.stations.media import (
-    Made,
+    MediaState,
     make_stills,
     make_video,
     on_grid,
@@ -27,7 +27,7 @@ from sopilot_assets.stations.media import (
 from sopilot_assets.store.shared import at_hand
 from sopilot_assets.texts.languages import Text
 
-_KEPT: Final = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}
+KEPT: Final = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}
 """Kept by the browser for the session it was asked in."""
 _NONE: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 240 160" width="240" height="160">'
@@ -35,8 +35,9 @@ _NONE: Final = (
     '<path fill="none" stroke="#8a93a0" stroke-width="5" '
     'd="M84 56h52v48H84zm52 18 22-12v36l-22-12M72 120 168 40"/></svg>'
 )
-_ASKS_EVERY_S: Final = 0.25
-_LONGEST_S: Final = 90.0
+ASKS_EVERY_S: Final = 0.25
+TRIES: Final = 360
+"""How often a request asks whether somebody else has made a picture by now: for a minute and a half."""
 
 
 def thumbnail_address(key: str) -> str:
@@ -61,7 +62,9 @@ async def thumbnail(call: Call) -> Response:
 
 async def still(call: Call) -> Response:
     """The picture of a recording at a time, in milliseconds; past its end the last one."""
-    asked = int(call.request.path_params["ms"])
+    asked = number_in(call.param("ms"))
+    if asked is None:
+        return not_there(call)
     return await _still(call, lambda recording: on_grid(min(asked / 1000, recording.duration_s)))
 
 
@@ -70,14 +73,14 @@ async def _still(call: Call, moment: Callable[[Recording], int]) -> Response:
     if recording is None:
         return not_there(call)
     at_ms = moment(recording)
-    for _ in range(int(_LONGEST_S / _ASKS_EVERY_S)):
+    for _ in range(TRIES):
         made = await run_in_threadpool(still_of, call.home, recording.key, at_ms)
         if made.path is not None:
-            return FileResponse(made.path, media_type="image/jpeg", headers=_KEPT)
+            return FileResponse(made.path, media_type="image/jpeg", headers=KEPT)
         if made.why is not None:
-            return Response(_NONE, media_type="image/svg+xml", headers=_KEPT)
+            return Response(_NONE, media_type="image/svg+xml", headers=KEPT)
         if not await run_in_threadpool(make_stills, call.home, [(recording, at_ms)]):
-            await asyncio.sleep(_ASKS_EVERY_S)  # somebody else makes some
+            await asyncio.sleep(ASKS_EVERY_S)  # somebody else makes some
     return Response(_NONE, media_type="image/svg+xml")
 
 
@@ -88,7 +91,7 @@ def video(call: Call) -> Response:
         return not_there(call)
     made = video_of(call.home, recording)
     if made.path is not None:
-        return FileResponse(at_hand(made.path), media_type="video/mp4", headers=_KEPT)
+        return FileResponse(at_hand(made.path), media_type="video/mp4", headers=KEPT)
     answer = failed(call, 503 if made.waits else 422, _state_text(made))
     answer.background = video_task(call, recording, made)
     return answer
@@ -107,12 +110,12 @@ def video_state(call: Call) -> Response:
     return JSONResponse({**state, "text": "" if made.path else text}, background=task)
 
 
-def video_task(call: Call, recording: Recording, made: Made) -> BackgroundTask | None:
+def video_task(call: Call, recording: Recording, made: MediaState) -> BackgroundTask | None:
     """What makes the video once the answer is sent, where it is not made."""
     return BackgroundTask(make_video, call.home, recording) if made.waits else None
 
 
-def _state_text(made: Made) -> Text:
+def _state_text(made: MediaState) -> Text:
     if made.waits:
         return Text(
             "The video is being prepared for this browser …", "この端末で再生できる動画を準備しています…"
@@ -122,7 +125,7 @@ def _state_text(made: Made) -> Text:
 
 ROUTES: Final = (
     DeskRoute("/thumbnails/{key}.jpg", thumbnail, EVERYBODY),
-    DeskRoute("/stills/{key}/{ms:int}.jpg", still, EVERYBODY),
+    DeskRoute("/stills/{key}/{ms}.jpg", still, EVERYBODY),
     DeskRoute("/media/{key}", video, EVERYBODY),
     DeskRoute("/media/{key}/state", video_state, EVERYBODY),
 )

@@ -21,16 +21,16 @@ from sopilot_assets.people.persons import list_persons, tasks_with_people
 from sopilot_assets.people.repeats import LATELY
 from sopilot_assets.people.results import KINDS, PersonResults, results_of
 from sopilot_assets.scoring.result import Decision
-from sopilot_assets.scoring.review.words import SEVERITIES, TYPES, step_name
+from sopilot_assets.scoring.review.words import SEVERITIES, TYPES
 from sopilot_assets.scoring.verdict import DECISIONS
 from sopilot_assets.stations.recording_list import NOT_JUDGED
 from sopilot_assets.tasks import TaskSpec, find_tasks
+from sopilot_assets.tasks.words import task_name
 from sopilot_assets.texts.languages import Text
 
 HERE: Final = "/people"
 RESULTS: Final = "/people/results"
 _LETTERS: Final = 200
-_LAST_PAGE: Final = 1_000_000
 KIND_NAMES: Final[Mapping[str, Text]] = {
     **{one.value: name for one, name in DECISIONS.items()},
     NOT_JUDGED: Text("Waits to be judged", "判定待ち"),
@@ -50,7 +50,7 @@ def people(call: Call) -> Response:
     """The list of people."""
     query, tasks = call.request.query_params, find_tasks(call.home.root).tasks
     text, task = query.get("q", "").strip()[:_LETTERS], query.get("task", "").strip()[:_LETTERS] or None
-    found = list_persons(call.home, text=text, task=task, page=_number(query.get("page")))
+    found = list_persons(call.home, text=text, task=task, page=call.page_number)
     return call.page(
         "people.html.j2",
         title=Text("People", "作業者"),
@@ -59,7 +59,7 @@ def people(call: Call) -> Response:
             "text": text,
             "task": task,
             "task_names": {
-                task_id: _task_name(tasks, task_id)
+                task_id: task_name(tasks.get(task_id), task_id)
                 for task_id in {*tasks_with_people(call.home), *filter(None, [task])}
             },
             "pages": {
@@ -91,7 +91,7 @@ def results(call: Call) -> Response:
     return call.page("person.html.j2", title=title, values=_shown(told, tasks, own=own))
 
 
-def results_address(person: str, task_id: str | None = None) -> str:
+def results_address(person: str, task_id: str | None) -> str:
     """Where the results of a person are, at a task or at that of their newest recording."""
     return _address(RESULTS, person=person, task=task_id or "")
 
@@ -100,13 +100,13 @@ def _shown(told: PersonResults | None, tasks: Mapping[str, TaskSpec], *, own: bo
     if told is None:
         return {"told": None, "own": own}
     task = tasks.get(told.task_id)
-    steps = {one.id: step_name(one) for one in task.steps} if task else {}
+    steps = {one.id: one.names for one in task.steps} if task else {}
     passed = [one.decision is Decision.PASS for one in told.decided]
     return {
         "told": told,
         "own": own,
         "task": task,
-        "task_names": {task_id: _task_name(tasks, task_id) for task_id in told.tasks},
+        "task_names": {task_id: task_name(tasks.get(task_id), task_id) for task_id in told.tasks},
         "step_names": lambda ids: [steps.get(one, Text(one, one)) for one in ids],
         "share_chart": share_chart(told.decided, told.shares, passed),
         "score_chart": score_chart(told.recordings),
@@ -132,18 +132,9 @@ def _nobody(call: Call) -> Response:
     return failed(call, 404, Text("There are no such results.", "該当する結果はありません。"))
 
 
-def _task_name(tasks: Mapping[str, TaskSpec], task_id: str) -> Text:
-    task = tasks.get(task_id)
-    return Text(task_id, task_id) if task is None else Text(task.name, task.name_ja or task.name)
-
-
 def _address(path: str, **fields: str) -> str:
     query = urlencode({name: value for name, value in fields.items() if value})
     return f"{path}?{query}" if query else path
-
-
-def _number(text: str | None) -> int:
-    return min(int(text), _LAST_PAGE) if text and text.isascii() and text.isdigit() else 1
 
 
 ROUTES: Final = (

@@ -18,7 +18,8 @@ from sopilot_assets.evidence.policy_standings import current_standings, describe
 from sopilot_assets.stations.adoptions import PolicyStanding
 from sopilot_assets.store.home import plain_id
 from sopilot_assets.store.ledgers import Row
-from sopilot_assets.tasks import TaskSpec, find_tasks
+from sopilot_assets.tasks import find_tasks
+from sopilot_assets.tasks.words import task_name
 from sopilot_assets.texts.languages import Text
 
 READERS: Final = frozenset({Role.RATER, Role.TRAINER, Role.ADMIN})
@@ -54,7 +55,7 @@ def _list(call: Call, *, refused: tuple[str, str, Text] | None = None) -> Respon
     shown = [
         _Task(
             task_id,
-            _name(task),
+            task.names,
             standing.get(task_id),
             promise_of(home, standing[task_id].said) if task_id in standing else None,
             told[task_id].metadata,
@@ -106,7 +107,7 @@ def _look(call: Call, faults: Mapping[str, Text]) -> Response:
             "choice": choice,
             "found": found,
             "why": why,
-            "task_name": _name(found.task) if found is not None else Text(choice.task_id, choice.task_id),
+            "task_name": task_name(found.task if found else None, choice.task_id),
             "acts": call.who.role in ADMINS,
             "reason": call.field("reason"),
             "faults": faults,
@@ -164,10 +165,6 @@ _REASON: Final = Text(
     f"Give a reason of 1 to {LETTERS} letters, for those who look later.",
     f"後で見る人のために、理由を 1〜{LETTERS} 文字で入力してください。",
 )
-
-
-def _name(task: TaskSpec) -> Text:
-    return Text(task.name, task.name_ja or task.name)
 
 
 ROUTES: Final[tuple[DeskRoute, ...]] = (

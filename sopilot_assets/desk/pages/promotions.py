@@ -12,7 +12,8 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from sopilot_assets.capture.promotions import WHY_LETTERS, PromotionEvent
 from sopilot_assets.capture.registry import Recording, Registry, active_keys, registered_recording
 from sopilot_assets.desk.call import Call
-from sopilot_assets.desk.pages.marking import KEPT, SentSteps, marking_data
+from sopilot_assets.desk.pages.marking import SentSteps, marking_data
+from sopilot_assets.desk.pages.media import KEPT
 from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.errors import ConfigError, GoldError, LabelError
@@ -111,7 +112,7 @@ def _count(active: Mapping[str, str], task_id: str) -> int:
 def _task(
     home: Home, task: TaskSpec, golds: Sequence[Recording], now: GoldsNow, active: Mapping[str, str]
 ) -> _Task:
-    task_id, name = task.task_id, Text(task.name, task.name_ja or task.name)
+    task_id, name = task.task_id, task.names
     promoted = tuple(one for one in golds if one.promotion is not None)
     try:
         events, labels = promotions_of(home, task_id), read_chain(home, task_id)
@@ -157,7 +158,7 @@ def history(call: Call) -> Response:
     references, labels = references_made(call.home, task_id), read_chain(call.home, task_id)
     rounds = gold_rounds(events, references)
     active, happened = active_keys(call.home), gold_history(call.home, task_id, events)
-    name = Text(task.name, task.name_ja or task.name)
+    name = task.names
     return call.page(
         "gold_history.html.j2",
         title=Text(f"History of the golds: {name.en}", f"お手本の履歴：{name.ja}"),

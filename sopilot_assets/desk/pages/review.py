@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from sopilot_assets.capture.registry import Recording
 from sopilot_assets.desk.accounts import list_accounts
-from sopilot_assets.desk.call import Call
+from sopilot_assets.desk.call import Call, number_in
 from sopilot_assets.desk.pages.media import still_address, video_address
 from sopilot_assets.desk.pages.people import results_address
 from sopilot_assets.desk.roles import EVERYBODY, TRAINERS, Role
@@ -40,6 +40,7 @@ from sopilot_assets.stations.review_now import (
 )
 from sopilot_assets.store.ledgers import Row
 from sopilot_assets.tasks import TaskSpec, find_tasks, notice_of
+from sopilot_assets.tasks.words import task_name
 from sopilot_assets.texts.languages import Text
 
 _CRITICAL: Final = {"yes": True, "no": False, "unsure": None}
@@ -146,9 +147,7 @@ def _page(
         title=Text(recording.key.video_id, recording.key.video_id) if hidden else Text(name, name),
         values={
             "recording": recording,
-            "task_title": Text(task.name, task.name_ja or task.name)
-            if task
-            else Text(recording.task_id, recording.task_id),
+            "task_title": task_name(task, recording.task_id),
             "hidden": hidden,
             "covered": bool(covering_for(call.home, recording.task_id)),
             "notices": [(None, notice_of(call.home, task.privacy if task else None))],
@@ -240,13 +239,14 @@ _NOTHING_JA: Final = "入力がありません。答えを選ぶか、コメン�
 
 def _of_finding(call: Call, row: Row | None, note: str) -> Answered:
     reported = () if row is None else reported_by(row)
-    number = call.field("finding")
-    if not (number.isascii() and number.isdigit() and int(number) < len(reported)):
+    number = number_in(call.field("finding"))
+    if number is None or number >= len(reported):
         raise LabelError(
-            f"finding {number!r}: the result reports {len(reported)} findings. Open the recording again.",
+            f"finding {call.field('finding')[:20]!r}: the result reports {len(reported)} findings. Open the "
+            "recording again.",
             ja="その指摘はこの判定にありません。もう一度録画を開いてください。",
         )
-    one, agree = reported[int(number)], call.field("agree")
+    one, agree = reported[number], call.field("agree")
     if agree not in _CRITICAL and not note:
         raise LabelError("Nothing was said: choose an answer or write a comment.", ja=_NOTHING_JA)
     said = one.model_copy(update={"agree": _CRITICAL[agree]}) if agree in _CRITICAL else None

@@ -8,14 +8,13 @@ from typing import Final
 from starlette.responses import Response
 
 from sopilot_assets.desk.accounts import Account, SignIn, has_accounts, must_be_who, try_password, who_of
-from sopilot_assets.desk.call import Call, language_cookie
+from sopilot_assets.desk.call import YEAR_S, Call, language_cookie
 from sopilot_assets.desk.roles import EVERYBODY, Role
 from sopilot_assets.desk.routing import ASKS_WHO, DeskRoute, session_cookie
 from sopilot_assets.desk.sessions import begin_session, end_session
 from sopilot_assets.errors import AccountError
 from sopilot_assets.texts.languages import Language, Text
 
-_YEAR_S: Final = 365 * 24 * 3600
 _HERE: Final = re.compile(r"/(?![/\\])[\x21-\x7e]*")
 """A path of the desk itself, nothing that leads a browser elsewhere."""
 WRONG: Final = Text("The name or the password is wrong.", "名前またはパスワードが違います。")
@@ -66,7 +65,7 @@ def choose_language(call: Call) -> Response:
     chosen = Language.JA if call.field("language") == Language.JA.value else Language.EN
     answer = call.go(_then(call))
     answer.set_cookie(
-        language_cookie(call.config), chosen.value, max_age=_YEAR_S, samesite="lax", secure=call.config.secure
+        language_cookie(call.config), chosen.value, max_age=YEAR_S, samesite="lax", secure=call.config.secure
     )
     return answer
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from sopilot_assets.desk.call import Call
+from sopilot_assets.desk.call import Call, number_in
 from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.errors import TaskConflict
@@ -36,7 +36,6 @@ from sopilot_assets.tasks.words import (
     SEVERITY_NAMES,
     TAKT,
     WEIGHTS,
-    task_name,
 )
 from sopilot_assets.texts.languages import Text
 
@@ -45,9 +44,9 @@ def edit_page(call: Call) -> Response:
     """The form of a procedure; with ``from``, as it was after an event of its history."""
     opened = open_task(call.home, call.param("task_id"))
     start = opened.task
-    asked = call.request.query_params.get("from", "")
-    if asked.isdecimal():
-        found = [one for one in task_history(call.home).read(start.task_id) if one.seq == int(asked)]
+    asked = number_in(call.request.query_params.get("from", ""))
+    if asked is not None:
+        found = [one for one in task_history(call.home).read(start.task_id) if one.seq == asked]
         start = task_then(found[0]) if found else start
     return _form(call, opened, edit_of(start), {"restored": start is not opened.task})
 
@@ -169,7 +168,7 @@ def _edit(call: Call) -> TaskEdit:
 
 def _form(call: Call, opened: OpenedTask, edit: TaskEdit, more: dict[str, object]) -> Response:
     task = opened.task
-    name = task_name(task)
+    name = task.names
     faults = more.get("faults", {})
     status = 409 if more.get("conflict") else 422 if faults else 200
     return call.page(

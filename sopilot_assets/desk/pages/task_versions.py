@@ -10,7 +10,6 @@ from sopilot_assets.desk.call import Call
 from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.desk.routing import DeskRoute
 from sopilot_assets.tasks.versions import compare_versions
-from sopilot_assets.tasks.words import task_name
 from sopilot_assets.texts.languages import Text
 
 
@@ -20,7 +19,7 @@ def versions_page(call: Call) -> Response:
     found = compare_versions(
         call.home, call.param("task_id"), before=asked.get("before", ""), after=asked.get("after", "")
     )
-    name = task_name(found.task)
+    name = found.task.names
     return call.page(
         "task_versions.html.j2",
         title=Text(f"Versions: {name.en}", f"版の比較：{name.ja}"),

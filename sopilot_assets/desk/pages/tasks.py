@@ -72,21 +72,18 @@ def task_page(call: Call) -> Response:
                 f"使用できる手順書 {task_id} はありません。",
             ),
         )
-    before, path = task.predecessors(), task_file(call.home, task_id)
+    path = task_file(call.home, task_id)
     state = verify_task(path).state
     return call.page(
         "task.html.j2",
-        title=Text(task.name, task.name_ja or task.name),
+        title=task.names,
         values={
             "task": task,
             "lock": LOCK_NAMES[state],
             "unlocked": state is LockState.UNLOCKED,
             "base": file_sha256(path.read_bytes()),
             "golds": len(Registry.read_golds(call.home).golds(task_id)),
-            "before": {
-                step.id: [other for other in task.steps if other.id in _directly(before, step.id)]
-                for step in task.steps
-            },
+            "before": {step.id: task.directly_before(step.id) for step in task.steps},
             "severities": [
                 (DEVIATION_NAMES[kind], SEVERITY_NAMES[severity]) for kind, severity in task.severity.items()
             ],
@@ -133,11 +130,6 @@ def _form(call: Call, draft: TaskDraft, faults: dict[str, Text]) -> Response:
 
 def _lock(call: Call, task_id: str) -> Text:
     return LOCK_NAMES[verify_task(call.home.tasks / f"{task_id}.yaml").state]
-
-
-def _directly(before: dict[str, frozenset[str]], step: str) -> set[str]:
-    """The steps before a step that are not implied by another one."""
-    return {one for one in before[step] if not any(one in before[other] for other in before[step])}
 
 
 ROUTES: Final = (

@@ -13,19 +13,19 @@ from sopilot_assets.desk.call import Call
 from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.scoring.review.drawing import Drawing, svg
-from sopilot_assets.scoring.review.words import TYPES, step_name
+from sopilot_assets.scoring.review.words import TYPES
 from sopilot_assets.tasks import TaskSpec, find_tasks
 from sopilot_assets.texts.languages import Language, Text
 from sopilot_assets.times import charts
-from sopilot_assets.times.figures import By, TimesFilter
+from sopilot_assets.times.figures import GroupBy, TimesFilter
 from sopilot_assets.times.overview import task_times, tasks_in_a_line
 from sopilot_assets.times.reading import read_times
 from sopilot_assets.times.sheet import csv_bytes, sheet_rows, xlsx_bytes
 
 BARS: Final = {
-    By.SITE: Text("Site", "拠点"),
-    By.WEEK: Text("Week", "週"),
-    By.PERSON: Text("Person", "作業者"),
+    GroupBy.SITE: Text("Site", "拠点"),
+    GroupBy.WEEK: Text("Week", "週"),
+    GroupBy.PERSON: Text("Person", "作業者"),
 }
 """What a yamazumi can have bars for."""
 _LONGEST: Final = 100
@@ -50,7 +50,7 @@ def task_times_page(call: Call) -> Response:
         title=Text(f"Times: {task.name}", f"作業時間：{task.name_ja or task.name}"),
         values={
             "task": task,
-            "names": {step.id: step_name(step) for step in task.steps},
+            "names": {step.id: step.names for step in task.steps},
             "numbers": {step.id: number for number, step in enumerate(task.steps, 1)},
             "shown": shown,
             "wanted": wanted,
@@ -118,9 +118,9 @@ def _wanted(call: Call, task: TaskSpec) -> TimesFilter:
     return TimesFilter(task=task.task_id, site=text("site"), since=text("since"), until=text("until"))
 
 
-def _by(call: Call) -> By:
+def _by(call: Call) -> GroupBy:
     asked = call.request.query_params.get("by", "")
-    return By(asked) if asked in set(BARS) else By.SITE
+    return GroupBy(asked) if asked in set(BARS) else GroupBy.SITE
 
 
 def _query(wanted: TimesFilter) -> str:

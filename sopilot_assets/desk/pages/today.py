@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from sopilot_assets.desk.call import Call
+from sopilot_assets.desk.call import YEAR_S, Call
 from sopilot_assets.desk.pages.media import thumbnail_address
 from sopilot_assets.desk.roles import EVERYBODY, LABELERS, TRAINERS
 from sopilot_assets.desk.routing import DeskRoute
@@ -24,7 +24,6 @@ from sopilot_assets.upkeep.today import waiting_now
 _NEWEST: Final = 10
 _ANOTHER_VISIT: Final = timedelta(minutes=30)
 """Who was away for so long comes again."""
-_YEAR_S: Final = 365 * 24 * 3600
 
 
 def today(call: Call) -> Response:
@@ -41,9 +40,7 @@ def today(call: Call) -> Response:
         values={
             "waiting": waiting,
             "to_label": [one for one in to_label if one.task_id in tasks],
-            "task_names": {
-                task_id: Text(task.name, task.name_ja or task.name) for task_id, task in tasks.items()
-            },
+            "task_names": {task_id: task.names for task_id, task in tasks.items()},
             "types": TYPES,
             "own": None if own is None else own.rows[:_NEWEST],
             "own_count": 0 if own is None else own.total,
@@ -59,7 +56,7 @@ def today(call: Call) -> Response:
     answer.set_cookie(
         _cookie(call),
         f"{since or ''}~{latest}",
-        max_age=_YEAR_S,
+        max_age=YEAR_S,
         httponly=True,
         secure=call.config.secure,
         samesite="lax",

@@ -10,7 +10,7 @@ from sopilot_assets.desk.accounts import has_accounts, who_of
 from sopilot_assets.desk.api.asking import PARAMETERS
 from sopilot_assets.desk.api.endpoint import BASE, Endpoint
 from sopilot_assets.desk.api.endpoints import ENDPOINTS
-from sopilot_assets.desk.call import Call
+from sopilot_assets.desk.call import Call, number_in
 from sopilot_assets.desk.roles import ADMINS
 from sopilot_assets.desk.routing import DeskRoute
 from sopilot_assets.desk.tokens import (
@@ -35,13 +35,13 @@ def tokens(call: Call) -> Response:
 
 def add(call: Call) -> Response:
     """Make a token, and show it this one time."""
-    name, days = who_of(call.field("name")), call.field("days")
+    name = who_of(call.field("name"))
     try:
         token = add_token(
             call.home,
             name,
             [scope for scope in Scope if call.field(f"scope_{scope.value}")],
-            days=int(days) if days.isascii() and days.isdecimal() and len(days) < 6 else 0,
+            days=number_in(call.field("days")) or 0,
             owner=call.who.who,
             by=call.doer,
         )

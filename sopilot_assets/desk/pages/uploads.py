@@ -23,7 +23,6 @@ from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import ROLES
 from sopilot_assets.tasks import PrivacyNotice, TaskSpec, find_tasks, load_task, notice_of
-from sopilot_assets.tasks.words import task_name
 from sopilot_assets.texts.languages import Language, Text
 
 _SHOWN: Final = 30
@@ -96,7 +95,7 @@ def upload_page(call: Call) -> Response:
 def _notices(call: Call, tasks: Mapping[str, TaskSpec]) -> list[tuple[Text | None, PrivacyNotice]]:
     """What people are told of why they are filmed: for all tasks, and where a task says something else."""
     common = notice_of(call.home)
-    others = [(task_name(task), notice_of(call.home, task.privacy)) for task in tasks.values()]
+    others = [(task.names, notice_of(call.home, task.privacy)) for task in tasks.values()]
     return [(None, common), *((name, one) for name, one in others if one != common)]
 
 

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
 
 from sopilot_assets.desk.call import Call
+from sopilot_assets.desk.pages.media import ASKS_EVERY_S, KEPT, TRIES
 from sopilot_assets.desk.roles import TRAINERS
 from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.stations.work_instructions import (
@@ -18,12 +19,8 @@ from sopilot_assets.stations.work_instructions import (
     make_instruction_pictures,
     work_instruction,
 )
-from sopilot_assets.tasks.words import task_name
 from sopilot_assets.texts.languages import Text
 
-_KEPT: Final = {"Cache-Control": "private, max-age=86400", "Vary": "Cookie"}
-_ASKS_EVERY_S: Final = 0.25
-_LONGEST_S: Final = 90.0
 _WAITS: Final = Text(
     "The pictures are still being made. Try again in a moment.",
     "写真を準備しています。少し待ってからもう一度お試しください。",
@@ -33,7 +30,7 @@ _WAITS: Final = Text(
 def instruction_page(call: Call) -> Response:
     """The work instruction of a procedure from one of its golds."""
     told = work_instruction(call.home, call.param("task_id"), gold=_asked(call))
-    name = task_name(told.task)
+    name = told.task.names
     made = told.pictures
     shown = [told.task.step_ids[one.step] for one in told.shown] if made is None else list(made.moments)
     address = f"/tasks/{told.task.task_id}/instruction"
@@ -58,7 +55,7 @@ async def instruction_picture(call: Call) -> Response:
     step = call.param("step")
     if step not in told.pictures.moments:
         return failed(call, 404, Text("There is no such picture.", "該当する写真はありません。"))
-    return FileResponse(told.pictures.file(step), media_type="image/jpeg", headers=_KEPT)
+    return FileResponse(told.pictures.file(step), media_type="image/jpeg", headers=KEPT)
 
 
 async def instruction_download(call: Call) -> Response:
@@ -75,12 +72,12 @@ async def instruction_download(call: Call) -> Response:
 async def _with_pictures(call: Call, gold: str) -> WorkInstruction | None:
     """The work instruction with its pictures made; None where that takes too long."""
     task_id = call.param("task_id")
-    for _ in range(int(_LONGEST_S / _ASKS_EVERY_S)):
+    for _ in range(TRIES):
         told = await run_in_threadpool(work_instruction, call.home, task_id, gold=gold)
         if told.pictures is not None or told.gold is None:
             return told
         if not await run_in_threadpool(make_instruction_pictures, call.home, told):
-            await asyncio.sleep(_ASKS_EVERY_S)  # somebody else makes some
+            await asyncio.sleep(ASKS_EVERY_S)  # somebody else makes some
     return None
 
 

@@ -143,9 +143,7 @@ def dossier_id_of(files: Mapping[str, bytes], erased: ErasedParts = NOTHING_ERAS
     return sha256("".join(lines).encode())[:12]
 
 
-def check_hashes(
-    files: Mapping[str, bytes], findings: Findings, erased: ErasedParts = NOTHING_ERASED
-) -> None:
+def check_hashes(files: Mapping[str, bytes], findings: Findings, erased: ErasedParts) -> None:
     """Hold every file against the manifest, and the manifest and every file against the statement, but for
     what was erased.
     """

@@ -60,7 +60,7 @@ def raise_alert(
 
 
 def raise_alerts(
-    home: Home, alerts: Iterable[Condition], *, now: datetime, repeat_after_hours: float = REPEAT_AFTER_HOURS
+    home: Home, alerts: Iterable[Condition], *, now: datetime, repeat_after_hours: float
 ) -> list[AlertEvent]:
     """The events noted for the alerts, as `raise_alert` notes each; the journal is read once."""
     with _alone(home):

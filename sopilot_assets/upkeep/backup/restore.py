@@ -70,7 +70,7 @@ def restore(
 
 
 def write_files(
-    repository: Repository, snapshot: Snapshot, folder: Path, *, on_progress: Progress | None = None
+    repository: Repository, snapshot: Snapshot, folder: Path, *, on_progress: Progress | None
 ) -> None:
     """All files and folders of a snapshot below ``folder``, each read back and compared with its hash.
 

@@ -14,10 +14,10 @@ from sopilot_assets.reference.ledger import reference_states
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
 from sopilot_assets.stations.gold_inputs import GoldInputs, task_inputs
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.texts.languages import Text
 from sopilot_assets.upkeep.conditions.condition import Answer, Condition, Fine, found, problem, warning
-from sopilot_assets.upkeep.conditions.situation import Situation, rows_of
+from sopilot_assets.upkeep.conditions.situation import Situation
 
 GOLDS: Final = "golds"
 STEPS: Final = "steps"
@@ -210,7 +210,7 @@ def golds_pass(asked: Situation) -> Answer:
     )
     frame = frame[frame["key"].isin(list(asked.recordings))].copy()
     frame["pass_score"] = [tasks[task].pass_score if task in tasks else 0.0 for task in frame["task_id"]]
-    failing = rows_of(frame[frame["score"] < frame["pass_score"]])
+    failing = plain_rows(frame[frame["score"] < frame["pass_score"]])
     floor = {"noise_floor": float(frame["score"].min())} if len(frame) else {}
     return found(
         _failing(failing),

@@ -78,12 +78,6 @@ QUESTIONS: Final[tuple[Question, ...]] = (
 ALERTED: Final[Mapping[str, tuple[Question, ...]]] = {
     home.SETTINGS: (home.settings,),
     machine.DISK: (machine.free_space,),
-    golds.STEPS_FILE: (golds.steps_confirmed,),
-    golds.REFERENCE: (golds.references_made,),
-    recordings.STUCK: (recordings.stuck_files,),
-    policies.POLICY: (policies.policies_decide,),
-    privacy.ERASURE: (privacy.erasures_done,),
-    messages.RESULTS: (messages.results_delivered,),
     campaign.CAMPAIGN: (campaign.goes_on,),
     lateness.OVERDUE: (
         scores.have_scores,
@@ -92,8 +86,14 @@ ALERTED: Final[Mapping[str, tuple[Question, ...]]] = {
         lateness.daily_report,
         instance.looks_at_capture,
     ),
+    golds.STEPS_FILE: (golds.steps_confirmed,),
+    golds.REFERENCE: (golds.references_made,),
+    policies.POLICY: (policies.policies_decide,),
+    privacy.ERASURE: (privacy.erasures_done,),
+    messages.RESULTS: (messages.results_delivered,),
+    recordings.STUCK: (recordings.stuck_files,),
 }
-"""What people are told of while it lasts, by the kind of the condition."""
+"""What people are told of while it lasts, by the kind of the condition, in the order in which it is asked."""
 
 
 def ask(question: Question, asked: Situation) -> Answer:

@@ -18,11 +18,11 @@ from sopilot_assets.embedding.clips import load_embedding
 from sopilot_assets.errors import ModelError
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
 from sopilot_assets.store.home import Home, PartitionKey
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.store.publish import file_sha256, local_path
 from sopilot_assets.store.shared import names_in_store
 from sopilot_assets.upkeep.conditions.condition import Answer, Condition, Fine, found, problem, warning
-from sopilot_assets.upkeep.conditions.situation import Situation, rows_of
+from sopilot_assets.upkeep.conditions.situation import Situation
 
 STUCK: Final = "stuck files"
 
@@ -134,7 +134,7 @@ def few_refused(asked: Situation) -> Answer:
     return found(
         [warning("quarantine", "", what, "sopilot recording list --refused")] if many else [],
         Fine("quarantine", "", f"of the last {len(recent)} files: {shown}" if shown else "empty"),
-        rows=rows_of(refused[["file", "reason"]]) if many else (),
+        rows=plain_rows(refused[["file", "reason"]]) if many else (),
         figures={"quarantined_share": round(share, 4), "files": len(recent)},
     )
 
@@ -144,7 +144,7 @@ def one_model_a_task(asked: Situation) -> Answer:
     frame = embeddings_ledger(asked.home).query("select key, model_id from latest where problem is null")
     frame["task_id"] = [PartitionKey.parse(key).task_id for key in frame["key"]]
     counts = frame.groupby(["task_id", "model_id"]).size().reset_index(name="recordings")
-    rows = rows_of(counts[counts.duplicated("task_id", keep=False)])
+    rows = plain_rows(counts[counts.duplicated("task_id", keep=False)])
     mixed = sorted({str(row["task_id"]) for row in rows})
     action = "sopilot score run --stale embeds them again by the model of the task"
     return found(

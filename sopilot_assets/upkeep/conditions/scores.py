@@ -9,10 +9,10 @@ from datetime import datetime
 from sopilot_assets.labels.contests import contested, in_a_line
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.staleness import stale_scores
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.upkeep.conditions.condition import Answer, Condition, Fine, found, warning
 from sopilot_assets.upkeep.conditions.lateness import timely
-from sopilot_assets.upkeep.conditions.situation import Situation, rows_of
+from sopilot_assets.upkeep.conditions.situation import Situation
 
 
 def have_scores(asked: Situation) -> Answer:
@@ -61,7 +61,7 @@ def up_to_date(asked: Situation) -> Answer:
     return found(
         [out_of_date(reasons)] if reasons else [],
         fine,
-        rows=rows_of(frame[["key", "why", "scored_with", "current"]]),
+        rows=plain_rows(frame[["key", "why", "scored_with", "current"]]),
         figures={"stale": len(frame), **{f"stale_{why}": count for why, count in reasons.items()}},
     )
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Final
 
-import pandas as pd
-
 from sopilot_assets.capture.ledgers import ACTIVE, videos_ledger
 from sopilot_assets.capture.promotions import promoted_golds
 from sopilot_assets.settings import Settings, load_settings
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.tasks import TaskSet, find_tasks
 from sopilot_assets.upkeep.conditions.dagster_files import DagsterState, read_dagster
 
@@ -60,11 +57,5 @@ class Situation:
         promoted = promoted_golds(self.home)
         return {
             str(row["key"]): {**row, "role": "gold"} if row["key"] in promoted else row
-            for row in rows_of(frame)
+            for row in plain_rows(frame)
         }
-
-
-def rows_of(frame: pd.DataFrame) -> Sequence[Mapping[str, Cell]]:
-    """The rows of a frame as plain values, a missing one as None."""
-    plain: list[dict[str, Cell]] = json.loads(frame.to_json(orient="records"))
-    return plain

@@ -10,7 +10,8 @@ from sopilot_assets.texts.languages import Text
 from sopilot_assets.upkeep.daily import words
 
 _PACKAGE: Final = "sopilot_assets.upkeep.daily"
-_BILINGUAL: Final = ("what", "action")
+BILINGUAL: Final = ("what", "action")
+"""Columns that rows have twice, in English and Japanese."""
 _TIMES: Final = ("reported_at", "since")
 
 
@@ -42,7 +43,7 @@ def _section(name: str, rows: Sequence[Mapping[str, object]]) -> dict[str, objec
 
 def _cell(row: Mapping[str, object], column: str) -> dict[str, object]:
     """A cell's text in both languages, and what kind of cell it is: a number, or its column."""
-    if column in _BILINGUAL and f"{column}_en" in row:
+    if column in BILINGUAL and f"{column}_en" in row:
         return {"text": Text(str(row[f"{column}_en"]), str(row[f"{column}_ja"])), "kind": column}
     value = row.get(column)
     number = isinstance(value, int | float) and not isinstance(value, bool)

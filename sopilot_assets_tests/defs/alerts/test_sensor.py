@@ -19,6 +19,9 @@ from dagster._core.remote_origin import (
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
 from dagster._core.test_utils import create_run_for_test
 
+from sopilot_assets.capture.clearing import taken_note
+from sopilot_assets.capture.scan import scan_capture
+from sopilot_assets.capture.taken import write_taken
 from sopilot_assets.defs.alerts.sensor import CAPTURE_SENSOR, alerts_sensor
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.errors import ConfigError, StoreError, StudyError
@@ -26,6 +29,7 @@ from sopilot_assets.processes.held_file import take
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.alerts import open_alerts
+from sopilot_assets.upkeep.erasing.plan import ErasurePlan, save_plan
 from sopilot_assets_tests.upkeep.alerts.receivers import WebhookReceiver, webhook_receiver
 
 STARTING = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING])
@@ -281,6 +285,21 @@ def test_a_home_that_is_left_alone_is_told_what_is_overdue(
     assert told(hook) == []
     tick(home, instance, after_s=31 * 3600)
     assert told(hook) == [("raised", "daily report")]
+
+
+def test_a_file_that_nobody_may_remove_and_an_erasure_that_was_begun_are_told(
+    home: Home, instance: dg.DagsterInstance, hook: WebhookReceiver
+) -> None:
+    tick(home, instance)
+    taken = local_path(home.capture) / "tea" / "trainee" / "line1" / "theirs.mp4"
+    taken.parent.mkdir(parents=True)
+    taken.write_bytes(b"x")
+    (found,) = scan_capture(home, task_ids={"tea"}).candidates
+    note = taken_note(found, at_s=0, key=None, problem="Operation not permitted")
+    write_taken(home, {found.identity: note})
+    save_plan(home, ErasurePlan("p014", "ann", "asked", "2026-03-02T08:00:00+00:00", ()))
+    tick(home, instance, after_s=60)
+    assert sorted(told(hook)) == [("raised", "begun"), ("raised", "not removed")]
 
 
 @pytest.mark.parametrize(("minutes", "late"), [(20, False), (40, True)])

@@ -16,7 +16,8 @@ from sopilot_assets.dossier.package import Dossier, build_dossier, publish_dossi
 from sopilot_assets.dossier.signing import SigningKey, new_key
 from sopilot_assets.dossier.verifier.erased import ERASED, ERASED_SIGNATURE
 from sopilot_assets.dossier.verifier.files import read_files
-from sopilot_assets.dossier.verifier.verify import DossierVerification, report_lines, verify_files
+from sopilot_assets.dossier.verifier.report import report_lines
+from sopilot_assets.dossier.verifier.verify import DossierVerification, verify_files
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.erasing.dossiers import dossiers_with, erase_in_dossier
