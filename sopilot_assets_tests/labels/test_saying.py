@@ -168,3 +168,17 @@ def test_who_contested_and_was_answered_does_not_contest_again_by_saying_somethi
     say(home, row, Answered(verdict=RaterVerdict.DISAGREE, note="look at 0:12"))
     say(home, row, Answered(verdict=RaterVerdict.DISAGREE, note="and at 0:14"))
     assert [one.note for one in contested(home)[key]] == ["look at 0:12\nand at 0:14"]
+
+
+def test_who_was_answered_may_contest_again_in_the_same_words_and_be_answered_so(home: Home) -> None:
+    row = a_row(home)
+    key = str(row["key"])
+    contests = Answered(verdict=RaterVerdict.DISAGREE, note="it was there")
+    answers = Answered(critical=(False,), settles=True)
+    for _ in range(2):
+        assert len(say(home, row, contests)) == 1
+        assert say(home, row, contests) == []
+        assert key in contested(home)
+        assert len(say(home, row, answers, "chief")) == 1
+        assert say(home, row, answers, "chief") == []
+        assert key not in contested(home)
