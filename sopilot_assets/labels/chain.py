@@ -55,8 +55,8 @@ def append_events(
     """Append the drafts to the chains of their tasks; returns the new events.
 
     A draft that says what its person said last of that recording (from the same source, settling or not) adds
-    nothing; see `Chain.append`, also for ``require`` and ``again``. Raises ``LabelError`` where a chain is broken already,
-    and where somebody settles what they disagree on themselves; then nothing is taken.
+    nothing; see `Chain.append`, also for ``require`` and ``again``. Raises ``LabelError`` where a chain is
+    broken already, and where somebody settles what they disagree on themselves; then nothing is taken.
     """
     wanted = list(drafts)
 
