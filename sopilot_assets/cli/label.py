@@ -16,6 +16,7 @@ from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels.agreement import only_settles
 from sopilot_assets.labels.audit import drawn
 from sopilot_assets.labels.chain import append_events, read_chain
+from sopilot_assets.labels.contests import opens_or_answers
 from sopilot_assets.labels.disputes import disputes
 from sopilot_assets.labels.events import RaterVerdict, Source
 from sopilot_assets.labels.prefill import BAD_FREEZE, prefill_drafts
@@ -261,7 +262,7 @@ def add(
     home: HOME,
 ) -> None:
     """Add the label of one recording."""
-    now = datetime.now(UTC)
+    now, chain = datetime.now(UTC), read_chain(home, task)
     cells = {
         "key": recording,
         "critical_expected": critical,
@@ -274,13 +275,14 @@ def add(
         home,
         task,
         one_row("this label", {name: text for name, text in cells.items() if text}),
-        read_chain(home, task),
+        chain,
         now,
         who=who,
         source=Source.HUMAN if with_findings else Source.BLIND_HUMAN,
         adjudicates=adjudicates,
     )
-    _append(home, drafts, now, what=drafts[0].key)
+    again = opens_or_answers(drafts[0], [event for event in chain if event.key == drafts[0].key])
+    _append(home, drafts, now, what=drafts[0].key, again=again)
 
 
 def _recordings(home: Home, task: str, events: Iterable[LabelEvent]) -> dict[str, RecordingToLabel]:
@@ -314,8 +316,9 @@ def _drafts(
     )
 
 
-def _append(home: Home, drafts: Sequence[Draft], now: datetime, *, what: str) -> None:
-    added = append_events(home, drafts, run_id=f"labels-{now:%Y%m%dT%H%M%S%f}", written_at=now.isoformat())
+def _append(home: Home, drafts: Sequence[Draft], now: datetime, *, what: str, again: bool = False) -> None:
+    run_id = f"labels-{now:%Y%m%dT%H%M%S%f}"
+    added = append_events(home, drafts, run_id=run_id, written_at=now.isoformat(), again=again)
     say(f"{what}; {len(added)} new labels, {len(drafts) - len(added)} were there already")
     show_contests(home, [draft.key for draft in drafts])
     for key in sorted({event.key for event in added if event.verdict is RaterVerdict.DISAGREE}):

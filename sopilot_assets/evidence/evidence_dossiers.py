@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -15,7 +16,7 @@ from sopilot_assets.capture.erasures import erasures
 from sopilot_assets.dossier.inputs import DossierInputs, LabelChain, Pictures, Protocol, StudyResults, Tables
 from sopilot_assets.dossier.package import Dossier, build_dossier, publish_dossier
 from sopilot_assets.dossier.signing import DEFAULT_KEY, load_key
-from sopilot_assets.evidence.gate_reports import relevant_looks
+from sopilot_assets.evidence.gate_reports import study_looks
 from sopilot_assets.evidence.labels import with_labels
 from sopilot_assets.evidence.outcome import StudyOutcome
 from sopilot_assets.evidence.results import GATES, MANIFEST
@@ -23,6 +24,7 @@ from sopilot_assets.evidence.split_evaluations import detector_outcomes, study_r
 from sopilot_assets.evidence.stills import error_stills
 from sopilot_assets.evidence.study import AGREEMENT, EVALUATIONS, LABEL_EVENTS, POLICIES, SHADOW, Study
 from sopilot_assets.labels.chain import read_chain
+from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.limits import GOLDS
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.errors import error_packet
@@ -114,8 +116,7 @@ def _tables(study: Study, errors: pd.DataFrame | None) -> Tables:
         detections=_detections(study) if study.results.has(POLICIES) else None,
         leakage=leakage_table(study.cases, study.manifest),
         errors=errors,
-        # a look that was taken again told nothing new; the ledger keeps it
-        looks=relevant_looks(study).drop_duplicates(["study_id", "split", "inputs_sha256"]),
+        looks=study_looks(study),
         repeats=study_repeats(study),
     )
 
@@ -165,8 +166,22 @@ def _errors(study: Study) -> tuple[pd.DataFrame | None, Pictures]:
     wrong = errors.loc[errors["error"].isin(_STILLS_OF), "case_id"]
     gone = frozenset(erasures(study.home))
     shown = [one for one in wrong if one not in gone]
-    stills, lacking = error_stills(study.home, shown, processes=os.cpu_count() or 1)
+    stills, lacking = error_stills(study.home, _reported(study, shown), processes=os.cpu_count() or 1)
     return errors, Pictures(stills, lacking, gone)
+
+
+def _reported(study: Study, case_ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The deviations that each of these cases was split with, whatever was scored since."""
+    names = {"case_id": "key", "backend": "model_id"}
+    split = study.cases.rename(columns=names)[["key", "model_id", "reference_id", "algorithm"]]
+    found = scores_ledger(study.home).query(
+        "select key, deviations from all_rows join split using (key, model_id, reference_id, algorithm) "
+        "where task_fingerprint = version qualify row_number() over "
+        "(partition by key order by all_rows.written_at desc, all_rows.run_id desc, row_id) = 1",
+        split=split.assign(version=study.registration.current.task_fingerprint),
+    )
+    deviations = dict(zip(found["key"], found["deviations"], strict=True))
+    return {case_id: json.loads(deviations.get(case_id) or "[]") for case_id in case_ids}
 
 
 def _detections(study: Study) -> pd.DataFrame:

@@ -12,8 +12,8 @@ import pandas as pd
 from sopilot_assets.evidence import plots
 from sopilot_assets.evidence.outcome import StudyOutcome
 from sopilot_assets.evidence.results import GATES, MANIFEST, Results, check_rows
-from sopilot_assets.evidence.split_evaluations import study_repeats
-from sopilot_assets.evidence.study import AGREEMENT, EVALUATIONS, LEAKAGE, POLICY, Study
+from sopilot_assets.evidence.split_evaluations import STATION, study_repeats
+from sopilot_assets.evidence.study import AGREEMENT, EVALUATIONS, LEAKAGE, LOOKS, POLICY, Study
 from sopilot_assets.labels.events import Source
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
@@ -31,11 +31,12 @@ def check_study_gates(home: Home, study_id: str, *, run_id: str, written_at: str
     leaks, against the study's gate profile. Without a policy every figure is missing, and missing fails.
     """
     study = Study.open(home, study_id)
-    report, values = judged(study)
+    looks = relevant_looks(study)
+    report, values = judged(study, looks)
     document = StudyGates(report, GATE_SPLIT, values).document()
     study.results.publish(
         "gate_reports",
-        {GATES: pretty_json(document)},
+        {GATES: pretty_json(document), LOOKS: looks.to_csv(index=False, lineterminator="\n").encode()},
         made_from=(MANIFEST, LEAKAGE, AGREEMENT, POLICY, EVALUATIONS),
         run_id=run_id,
         written_at=written_at,
@@ -57,14 +58,14 @@ def check_study_gates(home: Home, study_id: str, *, run_id: str, written_at: str
     )
 
 
-def judged(study: Study) -> tuple[GateReport, dict[str, float | None]]:
-    """The gate report of a study and the values that it was made from."""
+def judged(study: Study, looks: pd.DataFrame) -> tuple[GateReport, dict[str, float | None]]:
+    """The gate report of a study and the values that it was made from; ``looks`` are those that count."""
     values: dict[str, float | None] = {}
     counts = None
     if study.policy is not None:
         figures = study.figures[GATE_SPLIT][study.policy.detector]
         values, counts = gate_values(figures), gate_counts(figures)
-    values |= _of_the_study(study)
+    values |= _of_the_study(study, looks)
     report = check_gates(
         study.profile,
         values,
@@ -75,7 +76,7 @@ def judged(study: Study) -> tuple[GateReport, dict[str, float | None]]:
     return report, values
 
 
-def _of_the_study(study: Study) -> dict[str, float | None]:
+def _of_the_study(study: Study, looks: pd.DataFrame) -> dict[str, float | None]:
     """The values that are no figure of a detector: labels, repeats, looks, leaks."""
     scored = sum(counts.cases for counts in study.manifest.counts.values())
     scored_share = scored / (scored + len(study.manifest.unscored))
@@ -89,7 +90,7 @@ def _of_the_study(study: Study) -> dict[str, float | None]:
         "scored_share": scored_share,
         "blind_label_share": float((sources == Source.BLIND_HUMAN.value).mean()),
         "rater_kappa_ci95_low": study.agreement.low,
-        "test_looks": float(distinct_looks(relevant_looks(study), GATE_SPLIT)),
+        "test_looks": float(distinct_looks(looks, GATE_SPLIT)),
         "leaking_groups": float(_leaking(study)),
     }
     repeats = study_repeats(study)
@@ -97,7 +98,7 @@ def _of_the_study(study: Study) -> dict[str, float | None]:
 
 
 def repeat_values(repeats: pd.DataFrame) -> dict[str, float | None]:
-    """The values that gates ask for of repeats (`current_repeats`)."""
+    """The values that gates ask for of repeats (`study_repeats`)."""
     found = repeatability(repeats)
     return {
         # recordings: repeating one of them many times shows nothing about the others
@@ -109,8 +110,18 @@ def repeat_values(repeats: pd.DataFrame) -> dict[str, float | None]:
     }
 
 
+def study_looks(study: Study) -> pd.DataFrame:
+    """The looks that the study's gates counted. Studies from before they were kept, and those whose gates
+    were not judged yet, have those that there are now.
+    """
+    if not study.results.has(LOOKS):
+        return relevant_looks(study)
+    return pd.read_csv(io.BytesIO(study.results.read(LOOKS)), dtype="str", keep_default_na=False)
+
+
 def relevant_looks(study: Study) -> pd.DataFrame:
-    """The looks at this study's held-out cases: its own, and those of other studies that split some of its
+    """The looks at this study's held-out cases by now, each kind once, since a look that was taken again told
+    nothing new: its own, and those of other studies that split some of its
     test recordings, be it under another task. Registering a study again under another name gives no second
     first look, and what another study was fitted on is no fresh test either.
     """
@@ -120,7 +131,12 @@ def relevant_looks(study: Study) -> pd.DataFrame:
         name for name in set(rows["study_id"]) if mine & _recordings(Results(study.home, str(name)))
     }
     chosen = rows.loc[rows["study_id"].isin(counting), list(LOOK_COLUMNS)]
-    return chosen.sort_values(["looked_at", "split", "look_id"], ignore_index=True)
+    # of two at one moment, the one that opened the split comes first
+    opened = chosen["station"].map(lambda name: name != STATION)
+    ordered = chosen.assign(opened=opened).sort_values(["looked_at", "split", "opened", "look_id"])
+    return ordered[list(LOOK_COLUMNS)].drop_duplicates(
+        ["study_id", "split", "inputs_sha256"], ignore_index=True
+    )
 
 
 def _recordings(results: Results) -> set[str]:

@@ -6,7 +6,7 @@ import csv
 import io
 
 from sopilot_assets.errors import StudyError
-from sopilot_assets.evidence.gate_reports import judged
+from sopilot_assets.evidence.gate_reports import judged, study_looks
 from sopilot_assets.evidence.outcome import StudyOutcome, csv_of, rows_of
 from sopilot_assets.evidence.results import Results, results_ledger
 from sopilot_assets.evidence.study import (
@@ -34,7 +34,7 @@ def plan_study_labeling(home: Home, study_id: str, *, run_id: str, written_at: s
     rate too low (verification bias). What chance picks for the audit of passes is in it too.
     """
     study = Study.open(home, study_id)
-    report, _ = judged(study)
+    report, _ = judged(study, study_looks(study))
     events, _ = study.label_events
     state = label_state(events, [source.value for source in study.spec.label_sources]).set_index("key")
     plan = labeling_plan(

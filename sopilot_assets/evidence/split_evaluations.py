@@ -14,10 +14,10 @@ from sopilot_assets.dossier.inputs import BASELINE
 from sopilot_assets.evidence import plots
 from sopilot_assets.evidence.outcome import StudyOutcome
 from sopilot_assets.evidence.results import MANIFEST
-from sopilot_assets.evidence.study import CASES, EVALUATIONS, POLICIES, POLICY, Study
+from sopilot_assets.evidence.study import CASES, EVALUATIONS, POLICIES, POLICY, REPEATS, Study
 from sopilot_assets.old_rules.detectors import DetectorOutcome
 from sopilot_assets.old_rules.sweep import Sweep, threshold_sweep
-from sopilot_assets.stations.score_repeats import current_repeats
+from sopilot_assets.stations.score_repeats import read_repeats, repeats_of
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
@@ -54,7 +54,7 @@ def evaluate_study_splits(home: Home, study_id: str, *, run_id: str, written_at:
     if study.policy:
         record_looks(study, STATION, run_id=run_id, written_at=written_at)
     outcomes = detector_outcomes(study)
-    repeats = study_repeats(study)
+    repeats = _repeats_of_cases(study)
     evaluations = {
         split: {
             name: _figures(study, outcome, study.split(split), repeats) for name, outcome in outcomes.items()
@@ -68,7 +68,8 @@ def evaluate_study_splits(home: Home, study_id: str, *, run_id: str, written_at:
         {
             EVALUATIONS: pretty_json(
                 {"splits": _documents(evaluations), "sweep": {"detector": shown, **asdict(sweep)}}
-            )
+            ),
+            **({} if repeats is None else {REPEATS: _csv(repeats)}),
         },
         made_from=(CASES, MANIFEST, POLICIES, POLICY),
         run_id=run_id,
@@ -93,11 +94,25 @@ def detector_outcomes(study: Study) -> dict[str, DetectorOutcome]:
 
 
 def study_repeats(study: Study) -> pd.DataFrame | None:
-    """The repeats of the study's recordings; None for imported jobs, whose repeats are cases themselves."""
+    """The repeats that the study's figures were made with; None for imported jobs, whose repeats are cases
+    themselves. Studies from before they were kept have those that there are now.
+    """
+    if study.results.has(REPEATS):
+        return read_repeats(study.results.read(REPEATS))
+    return _repeats_of_cases(study)
+
+
+def _repeats_of_cases(study: Study) -> pd.DataFrame | None:
+    """The repeats that there are now of the very scores that were split, whatever was scored since."""
     if study.spec.scores is ScoreOrigin.IMPORTED:
         return None
-    repeats = current_repeats(study.home, study.spec.task)
-    return repeats[repeats["key"].isin(set(study.cases["case_id"]))].reset_index(drop=True)
+    scores = study.cases.rename(columns={"case_id": "key", "backend": "model_id"})
+    version = study.registration.current.task_fingerprint
+    return repeats_of(study.home, study.spec.task, scores.assign(task_fingerprint=version))
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False, lineterminator="\n").encode()
 
 
 def _figures(

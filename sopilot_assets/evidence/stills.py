@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ from sopilot_assets.errors import SopilotError
 from sopilot_assets.privacy.covering import Covering
 from sopilot_assets.privacy.policy import covering_for
 from sopilot_assets.processes.limited import map_limited
-from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.review.stills import Still, read_stills
 from sopilot_assets.store.home import Home, PartitionKey
 
@@ -35,21 +33,21 @@ class _Wanted:
 
 
 def error_stills(
-    home: Home, case_ids: Sequence[str], *, processes: int
+    home: Home, reported: Mapping[str, Sequence[Mapping[str, Any]]], *, processes: int
 ) -> tuple[dict[str, bytes], dict[str, str]]:
-    """JPEGs by ``<case_id>/<name>.jpg`` for each of these recordings, and by case why there is none.
+    """JPEGs by ``<case_id>/<name>.jpg`` for each of these recordings, and by case why there is none;
+    ``reported`` are the deviations of each as a row of scores has them.
 
     A reported deviation gives its middle in the recording and in the gold it was compared with; a recording
     of which nothing was reported gives five moments of its course. Imported jobs have no video here.
     """
     registry = Registry.read(home)
-    scores = scores_ledger(home).latest().set_index("key")["deviations"].to_dict()
     stills: dict[str, bytes] = {}
     lacking: dict[str, str] = {}
     works = []
-    for case_id in case_ids:
+    for case_id, deviations in reported.items():
         try:
-            works.append(_wanted(registry, case_id, json.loads(scores.get(case_id) or "[]")))
+            works.append(_wanted(registry, case_id, deviations))
         except SopilotError as error:
             lacking[case_id] = str(error)
     results = map_limited(

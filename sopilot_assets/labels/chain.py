@@ -50,12 +50,13 @@ def append_events(
     run_id: str,
     written_at: str,
     require: Callable[[Sequence[LabelEvent]], None] | None = None,
+    again: bool = False,
 ) -> list[LabelEvent]:
     """Append the drafts to the chains of their tasks; returns the new events.
 
     A draft that says what its person said last of that recording (from the same source, settling or not) adds
-    nothing; see `Chain.append`, also for ``require``. Raises ``LabelError`` where a chain is broken already,
-    and where somebody settles what they disagree on themselves; then nothing is taken.
+    nothing; see `Chain.append`, also for ``require`` and ``again``. Raises ``LabelError`` where a chain is
+    broken already, and where somebody settles what they disagree on themselves; then nothing is taken.
     """
     wanted = list(drafts)
 
@@ -64,7 +65,9 @@ def append_events(
         if require is not None:
             require(before)
 
-    return labels_chain(home).append(wanted, run_id=run_id, written_at=written_at, require=may_be_taken)
+    return labels_chain(home).append(
+        wanted, run_id=run_id, written_at=written_at, require=may_be_taken, again=again
+    )
 
 
 def read_chain(home: Home, task_id: str) -> list[LabelEvent]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from sopilot_assets.labels.chain import labels_ledger
-from sopilot_assets.labels.events import LabelEvent, RaterVerdict, Source
+from sopilot_assets.labels.events import Draft, LabelEvent, RaterVerdict, Source
 from sopilot_assets.scoring.result import Objection
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
@@ -54,6 +54,16 @@ def objections_to(key: str, events: Iterable[LabelEvent]) -> tuple[Objection, ..
         {**event.model_dump(mode="json", include=_SAID), "source": event.source.value} for event in events
     ]
     return open_objections(rows).get(key, ())
+
+
+def opens_or_answers(draft: Draft, events: Iterable[LabelEvent]) -> bool:
+    """Whether a draft opens an objection that is not open now, or answers those that are, and so says
+    something although its person said the same before; ``events`` are those of its recording.
+    """
+    who = {one.who for one in objections_to(draft.key, events)}
+    if draft.adjudicates:
+        return bool(who)
+    return draft.verdict is RaterVerdict.DISAGREE and draft.who not in who
 
 
 _SAID: Final = {"task_id", "key", "who", "at", "seq", "verdict", "note", "adjudicates"}

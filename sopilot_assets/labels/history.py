@@ -107,7 +107,8 @@ def _at(seen: Seen) -> Text:
     """The moment at which a deviation is to be seen; empty where nobody named one."""
     if seen.at_s is None:
         return Text("", "")
-    clock = f"{int(seen.at_s // 60)}:{seen.at_s % 60:04.1f}"
+    tenths = round(seen.at_s * 10)
+    clock = f"{tenths // 600}:{tenths % 600 / 10:04.1f}"
     return Text(f" at {clock}", f"（{clock}）")
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from sopilot_assets.errors import LabelError
 from sopilot_assets.labels.chain import append_events, labels_ledger
-from sopilot_assets.labels.contests import objections_to
+from sopilot_assets.labels.contests import objections_to, opens_or_answers
 from sopilot_assets.labels.events import (
     NOTE_LETTERS,
     Agreement,
@@ -72,7 +72,8 @@ def say_of_result(
                 f"expected (a comment has at most {NOTE_LETTERS} letters). Say it in another way.",
                 ja=f"入力を受け付けられませんでした。コメントは {NOTE_LETTERS} 文字以内で入力してください。",
             ) from error
-        return append_events(home, [draft], run_id=f"said-{at}", written_at=at)
+        again = opens_or_answers(draft, events)
+        return append_events(home, [draft], run_id=f"said-{at}", written_at=at, again=again)
 
 
 def reported_by(row: Row) -> tuple[Agreement, ...]:

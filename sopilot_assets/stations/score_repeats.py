@@ -7,6 +7,7 @@ out is kept, in the ledger ``repeats``.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -74,10 +75,26 @@ def repeats_ledger(home: Home) -> Ledger:
 
 def current_repeats(home: Home, task_id: str) -> pd.DataFrame:
     """The repeats of a task's newest scores, by key and phase; those of earlier scores are left out."""
+    return repeats_of(home, task_id, scores_ledger(home).latest())
+
+
+def repeats_of(home: Home, task_id: str, scores: pd.DataFrame) -> pd.DataFrame:
+    """The repeats of these scores of a task, by key and phase; ``scores`` have the columns ``key`` and
+    those of their version (task, model, reference and algorithm).
+    """
     repeats = repeats_ledger(home).latest()
-    scores = scores_ledger(home).latest()[["key", *_VERSION]]
-    current = repeats[repeats["task_id"] == task_id].merge(scores, on=["key", *_VERSION], how="inner")
-    return current.sort_values(["key", "phase_s"], ignore_index=True)
+    its = repeats[repeats["task_id"] == task_id]
+    found = its.merge(scores[["key", *_VERSION]], on=["key", *_VERSION], how="inner")
+    return found.sort_values(["key", "phase_s"], ignore_index=True)
+
+
+def read_repeats(data: bytes) -> pd.DataFrame:
+    """The rows that ``to_csv`` wrote of `repeats_of`; numbers read back exactly, unknown text is empty."""
+    table = pd.read_csv(io.BytesIO(data), dtype="str", keep_default_na=False, na_filter=False)
+    numbers = [name for name, kind in COLUMNS.items() if pa.types.is_floating(kind)]
+    # float() reads back what repr() wrote, digit by digit
+    read = {name: [float(text or "nan") for text in table[name]] for name in numbers}
+    return table.assign(**{name: pd.Series(values, dtype="float64") for name, values in read.items()})
 
 
 def repeatable(home: Home, *, task_id: str | None = None, phases_s: Sequence[float] = PHASES_S) -> list[str]:

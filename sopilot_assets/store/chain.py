@@ -164,10 +164,12 @@ class Chain(Generic[DraftT, EventT]):
         run_id: str,
         written_at: str,
         require: Callable[[Sequence[EventT]], None] | None = None,
+        again: bool = False,
     ) -> list[EventT]:
         """Append the drafts to the chains of their tasks; returns the new events.
 
-        A draft that says what its voice said last adds nothing. All drafts are taken or none. A lock keeps
+        A draft that says what its voice said last adds nothing, unless it is to say it ``again``. All drafts
+        are taken or none. A lock keeps
         two writers from forking a chain; while it is held, ``require`` gets each task's events before
         anything is added, and may raise. Raises ``refuse`` where a chain is broken already.
         """
@@ -181,7 +183,8 @@ class Chain(Generic[DraftT, EventT]):
                 before = self.read(task_id)
                 if require is not None:
                     require(before)
-                new = self._placed(before, [draft for draft in wanted if draft.task_id == task_id])
+                its = [draft for draft in wanted if draft.task_id == task_id]
+                new = self._placed(before, its, again=again)
                 heads[task_id] = chain_head([*before, *new])
                 added += new
             rows = [self.row_of(event) for event in added]
@@ -275,14 +278,14 @@ class Chain(Generic[DraftT, EventT]):
         lists = {name: json.dumps(fields[name], ensure_ascii=False) for name in self.lists}
         return {**fields, **lists}
 
-    def _placed(self, before: Sequence[EventT], drafts: Sequence[DraftT]) -> list[EventT]:
-        """The drafts that say something new, as events after ``before``."""
+    def _placed(self, before: Sequence[EventT], drafts: Sequence[DraftT], *, again: bool) -> list[EventT]:
+        """The drafts that say something new, or all of them ``again``, as events after ``before``."""
         asked = {self.voice(draft) for draft in drafts}
         last = {voice: event for event in before if (voice := self.voice(event)) in asked}
         newest = {voice: event.says() for voice, event in last.items()}
         head, added = chain_head(before), list[EventT]()
         for draft in drafts:
-            if newest.get(self.voice(draft)) == draft.says():
+            if newest.get(self.voice(draft)) == draft.says() and not again:
                 continue
             newest[self.voice(draft)] = draft.says()
             added.append(placed(self.event, draft, seq=head.seq + 1, previous_hash=head.event_id))

@@ -139,6 +139,11 @@ def test_a_verdict_that_somebody_contests_shows_everywhere_until_it_is_answered(
     assert page.read_text("utf-8") == "<body>\n<main>\n<p>all else</p></main>"
     assert 'data-contested="yes"' not in index.read_text("utf-8")
 
+    assert "contested now" in sopilot(registered, *words, *contest).stdout
+    assert "0 new labels" in sopilot(registered, *words, *contest).stdout
+    sopilot(registered, *words, "--who", "chief", "--adjudicates")
+    assert "Contested" not in sopilot(registered, "recording", "show", NAMES[2]).stdout
+
 
 def test_prefilled_labels_are_marked_and_give_way(registered: Home) -> None:
     sopilot(registered, "label", "add", TASK, NAMES[0], "no", "--who", "ann")

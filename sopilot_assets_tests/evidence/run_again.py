@@ -28,6 +28,7 @@ OF_CASES = {
     "policy.json": "critical_policies",
     "split_evaluations.json": "split_evaluations",
     "gate_report.json": "gate_reports",
+    "looks.csv": "gate_reports",
     "shadow_report.json": "shadow_reports",
     "error_packet.csv": "error_packets",
     "error_breakdown.csv": "error_packets",

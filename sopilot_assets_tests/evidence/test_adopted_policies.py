@@ -33,6 +33,8 @@ from sopilot_assets.scoring.ledger import COLUMNS as SCORE_COLUMNS
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.limits import DecisionLimits
 from sopilot_assets.stations.adoptions import adopted_limits, lapse_drifting
+from sopilot_assets.stations.score_repeats import COLUMNS as REPEAT_COLUMNS
+from sopilot_assets.stations.score_repeats import repeats_ledger
 from sopilot_assets.store.canonical import content_sha256
 from sopilot_assets.store.chain import event_hash
 from sopilot_assets.store.home import Home
@@ -43,8 +45,8 @@ from sopilot_assets.tasks import load_task
 from sopilot_assets.upkeep.alerts.lasting import settle_lasting
 from sopilot_assets.upkeep.conditions.policies import POLICY, policies_decide
 from sopilot_assets.upkeep.conditions.situation import Situation
-from sopilot_assets_tests.evidence.adopting import BY, home_with_dossier
-from sopilot_assets_tests.evidence.made_up_study import TASK, run_chain, write_study
+from sopilot_assets_tests.evidence.adopting import BY, CALIBRATED, home_with_dossier
+from sopilot_assets_tests.evidence.made_up_study import CHAIN, TASK, run_chain, write_study
 
 AFTERWARDS = {**BY, "written_at": "2026-03-20T08:00:00+00:00", "run_id": "later"}
 
@@ -154,6 +156,29 @@ def test_one_of_several_dossiers_has_to_be_named(home: Home) -> None:
         adopt_policy(home, "summer", **BY)
     event, _ = adopt_policy(home, "summer", dossier_id=summary["dossier_id"], **BY)
     assert event.dossier_id == summary["dossier_id"]
+
+
+def test_a_dossier_is_made_again_to_the_byte_whatever_was_scored_repeated_or_looked_at_since(
+    home: Home,
+) -> None:
+    name, before = dossier_of(home).name, all_of(dossier_of(home))
+    (row, *_) = plain_rows(scores_ledger(home).latest())
+    again = {name: row[name] for name in SCORE_COLUMNS} | {"reference_id": "r2", "score": 12.0}
+    scores_ledger(home).append([again], run_id="golds changed", written_at=AFTERWARDS["written_at"])
+    (repeat, *_) = plain_rows(repeats_ledger(home).latest())
+    more = {name: repeat[name] for name in REPEAT_COLUMNS} | {"repeat_id": "more", "phase_s": 0.1}
+    repeats_ledger(home).append([more], run_id="repeated", written_at=AFTERWARDS["written_at"])
+    write_study(home, "autumn", **CALIBRATED, split={"seed": 7})
+    run_chain(home, "autumn", only=CHAIN[:3], written_at=AFTERWARDS["written_at"])
+
+    shutil.rmtree(local_path(home.dossiers))
+    dossier, _, _ = publish_study_dossier(Study.open(home, "summer"))
+    assert (dossier.name, dossier.ready) == (name, True)
+    assert all_of(dossier_of(home)) == before
+
+
+def all_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_policy_of_other_conditions_than_those_of_now_is_refused(home: Home) -> None:

@@ -13,16 +13,28 @@ import pytest
 from sopilot_assets.capture.ledgers import RETIRED, videos_ledger
 from sopilot_assets.embedding.clips import save_embedding
 from sopilot_assets.evidence.duplicates import near_duplicate_names
+from sopilot_assets.evidence.evidence_dossiers import study_inputs
 from sopilot_assets.evidence.scored import scored_cases
 from sopilot_assets.evidence.stills import COURSE, error_stills
+from sopilot_assets.evidence.study import Study
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.publish import local_path
 from sopilot_assets.studies.cases import case_frame
-from sopilot_assets_tests.evidence.made_up_study import GOLD, START, TASK, made_up_recordings
+from sopilot_assets_tests.evidence.made_up_study import (
+    CHAIN,
+    GOLD,
+    START,
+    TASK,
+    made_up_home,
+    made_up_recordings,
+    run_chain,
+)
+from sopilot_assets_tests.evidence.run_again import LATER
 from sopilot_assets_tests.studies.test_near_duplicates import performance
 
-VIDEOS, SCORES, _ = made_up_recordings()
+VIDEOS, SCORES, TRUTH = made_up_recordings()
 
 
 def deviation(kind: str, severity: str, *steps: str) -> dict[str, object]:
@@ -45,7 +57,7 @@ def register(home: Home, *changes: dict[str, Cell]) -> list[str]:
     return [str(row["key"]) for row in rows]
 
 
-def score(home: Home, place: int, *found: dict[str, object], **cells: Cell) -> None:
+def score(home: Home, place: int, *found: dict[str, object], at: str = START, **cells: Cell) -> None:
     """A score of the recording at ``place`` with these deviations."""
     counts = {
         f"{severity}_deviations": sum(one["severity"] == severity for one in found)
@@ -53,7 +65,7 @@ def score(home: Home, place: int, *found: dict[str, object], **cells: Cell) -> N
     }
     types = ",".join(sorted({str(one["type"]) for one in found}))
     row = {**SCORES[place], "deviations": json.dumps(found), "deviation_types": types, **counts, **cells}
-    scores_ledger(home).append([row], run_id=f"score-{place}", written_at=START)
+    scores_ledger(home).append([row], run_id=f"score-{place}", written_at=at)
 
 
 def test_deviations_are_counted_by_severity_and_by_the_steps_they_are_about(home: Home) -> None:
@@ -119,9 +131,6 @@ def filmed(home: Home, tiny_video: Callable[..., Path]) -> list[str]:
     keys = register(home, {"duration_s": 2.0}, {"duration_s": 2.0}, {"duration_s": 2.0})
     for video in VIDEOS[:2]:
         tiny_video(Path(str(home.videos)) / str(video["stored_name"]), seconds=2)
-    score(home, 0)
-    score(home, 1, deviation("missing_step", "critical", "open_cover"))
-    score(home, 2)
     return keys
 
 
@@ -129,10 +138,27 @@ def test_a_miss_shows_its_course_and_a_false_alarm_the_moment_that_was_reported(
     home: Home, filmed: list[str]
 ) -> None:
     quiet, alarmed, gone = filmed
-    stills, lacking = error_stills(home, filmed, processes=1)
+    found = {quiet: [], alarmed: [deviation("missing_step", "critical", "open_cover")], gone: []}
+    stills, lacking = error_stills(home, found, processes=1)
     assert len([name for name in stills if name.startswith(f"{quiet}/")]) == len(COURSE)
     assert [name for name in stills if name.startswith(f"{alarmed}/")] == [
         f"{alarmed}/1_missing_step_recording.jpg"
     ]
     assert all(data.startswith(b"\xff\xd8") for data in stills.values())
     assert set(lacking) == {gone}
+
+
+def test_pictures_show_what_the_study_judged_whatever_was_scored_since(
+    tmp_path: Path, tiny_video: Callable[..., Path]
+) -> None:
+    home = made_up_home(tmp_path / "home")
+    place = next(place for place, video in enumerate(VIDEOS) if not TRUTH[str(video["key"])])
+    video, reported = VIDEOS[place], deviation("missing_step", "critical", "open_cover")
+    tiny_video(local_path(home.videos) / str(video["stored_name"]), seconds=2)
+    videos_ledger(home).append([{**video, "duration_s": 2.0}], run_id="video", written_at=LATER)
+    score(home, place, reported, at=LATER)
+    run_chain(home, only=CHAIN[:-1], written_at=LATER)
+    shown = [f"{video['key']}/1_missing_step_recording.jpg"]
+    assert list(study_inputs(Study.open(home, "spring")).pictures.stills or ()) == shown
+    score(home, place, at=f"{LATER[:11]}10{LATER[13:]}", reference_id="of other golds")
+    assert list(study_inputs(Study.open(home, "spring")).pictures.stills or ()) == shown

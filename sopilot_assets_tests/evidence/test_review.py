@@ -62,6 +62,11 @@ def blockers(home: Home, study_id: str = "spring") -> dict[str, str]:
     return {one["input"]: one["reason"] for one in summary(home, study_id)["readiness"]["blockers"]}
 
 
+def gates_of(home: Home, study_id: str) -> dict[str, float | None]:
+    study = Study.open(home, study_id)
+    return judged(study, relevant_looks(study))[1]
+
+
 def looks_at_test(home: Home, study_id: str = "spring") -> int:
     return distinct_looks(relevant_looks(Study.open(home, study_id)))
 
@@ -117,7 +122,7 @@ def test_registering_the_same_study_under_another_name_gives_no_second_first_loo
     write_study(home, "again")
     run_chain(home, only=CHAIN[:3])
     run_chain(home, "again", only=CHAIN[:3])
-    assert judged(Study.open(home, "again"))[1]["test_looks"] == 2.0
+    assert gates_of(home, "again")["test_looks"] == 2.0
 
 
 def test_labels_guessed_from_file_names_do_not_count_for_research(tmp_path: Path) -> None:
@@ -194,14 +199,14 @@ def test_a_hundred_repeats_of_one_recording_are_one(home: Home) -> None:
     rows = [repeated(home, key, number) for number in range(100)]
     repeats_ledger(home).append(rows, run_id="repeat", written_at=START)
     run_chain(home, only=CHAIN[:3])
-    _, values = judged(Study.open(home, "spring"))
+    values = gates_of(home, "spring")
     assert values["rescore_pairs"] == 1
 
 
 def test_unknown_persons_on_both_sides_of_a_split_leak(tmp_path: Path) -> None:
     home = made_up_home(tmp_path / "home")
     run_chain(home, only=CHAIN[:3])
-    assert judged(Study.open(home, "spring"))[1]["leaking_groups"] == 0
+    assert gates_of(home, "spring")["leaking_groups"] == 0
     rows = videos_ledger(home).latest()
     manifest = Study.open(home, "spring").manifest
     wanted = {manifest.case_ids["dev"][0], manifest.case_ids["test"][0]}
@@ -218,7 +223,7 @@ def test_unknown_persons_on_both_sides_of_a_split_leak(tmp_path: Path) -> None:
     # their sessions keep them where they were
     unknown = study.cases["case_id"][study.cases["person"] == ""]
     assert set(study.manifest.split_of(unknown)) == {"dev", "test"}
-    assert judged(study)[1]["leaking_groups"] == 1
+    assert gates_of(home, "spring")["leaking_groups"] == 1
 
 
 def test_scores_by_another_version_of_the_task_are_no_scores(home: Home) -> None:

@@ -11,11 +11,12 @@ import pytest
 from sopilot_assets.errors import LabelError
 from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.labels.contests import contested
-from sopilot_assets.labels.events import Agreement, LabelEvent, RaterVerdict, Seen, Source
+from sopilot_assets.labels.events import Agreement, Draft, LabelEvent, RaterVerdict, Seen, Source, place
 from sopilot_assets.labels.findings import finding_agreement
 from sopilot_assets.labels.history import history
 from sopilot_assets.labels.saying import Answered, events_of, own_words, reported_by, say_of_result
 from sopilot_assets.scoring.ledger import COLUMNS, scores_ledger
+from sopilot_assets.store.chain import NO_EVENT
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Row, plain_rows
 from sopilot_assets.tasks import DeviationType, load_task
@@ -168,3 +169,25 @@ def test_who_contested_and_was_answered_does_not_contest_again_by_saying_somethi
     say(home, row, Answered(verdict=RaterVerdict.DISAGREE, note="look at 0:12"))
     say(home, row, Answered(verdict=RaterVerdict.DISAGREE, note="and at 0:14"))
     assert [one.note for one in contested(home)[key]] == ["look at 0:12\nand at 0:14"]
+
+
+def test_who_was_answered_may_contest_again_in_the_same_words_and_be_answered_so(home: Home) -> None:
+    row = a_row(home)
+    key = str(row["key"])
+    contests = Answered(verdict=RaterVerdict.DISAGREE, note="it was there")
+    answers = Answered(critical=(False,), settles=True)
+    for _ in range(2):
+        assert len(say(home, row, contests)) == 1
+        assert say(home, row, contests) == []
+        assert key in contested(home)
+        assert len(say(home, row, answers, "chief")) == 1
+        assert say(home, row, answers, "chief") == []
+        assert key not in contested(home)
+
+
+def test_a_moment_just_before_a_full_minute_is_that_minute() -> None:
+    seen = Seen(type=DeviationType.FREEZE, at_s=59.96)
+    said = {"task_id": TASK, "key": "k", "who": "ann", "at": AT, "source": Source.BLIND_HUMAN}
+    draft = Draft.model_validate({**said, "critical_expected": True, "seen": (seen,)})
+    (told,) = history([place(draft, seq=1, previous_hash=NO_EVENT)], None, blind=True)
+    assert told.what[-1].en.endswith(" at 1:00.0")

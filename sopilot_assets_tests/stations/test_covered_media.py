@@ -27,7 +27,7 @@ from sopilot_assets.tasks import new_task
 from sopilot_assets.video.frames import frames_at
 from sopilot_assets.video.probe import read_index
 from sopilot_assets_tests.evidence.made_up_study import TASK
-from sopilot_assets_tests.evidence.test_cases import register, score
+from sopilot_assets_tests.evidence.test_cases import register
 from sopilot_assets_tests.privacy.faces import middle_of_face, with_portrait
 from sopilot_assets_tests.stations.small_homes import AT
 
@@ -117,8 +117,7 @@ def test_pictures_of_errors_go_out_covered_unless_told(
     home: Home, tmp_path: Path, settings: str, covered: bool
 ) -> None:
     publish_text(home.root / "settings.yaml", settings or "{}\n")
-    score(home, 0)
-    stills, lacking = error_stills(home, [str(recording(home).key)], processes=1)
+    stills, lacking = error_stills(home, {str(recording(home).key): []}, processes=1)
     assert not lacking
     for number, content in enumerate(stills.values()):
         (tmp_path / f"{number}.jpg").write_bytes(content)

@@ -391,9 +391,24 @@ def test_missing_days_are_made_up_for_but_none_before_the_home_was_used(tea: Hom
     assert days_to_report(tea, today, most=7) == []
     record(tea, "a", at=NOON)
     assert days_to_report(tea, today, most=7) == [DAY, date(2026, 3, 3), date(2026, 3, 4)]
-    report(tea, day=date(2026, 3, 3), now=LONG_AFTER)
-    report(tea, day=today, now=datetime(2026, 3, 5, 9, tzinfo=UTC))
+    write_report(tea, date(2026, 3, 3), now=LONG_AFTER, run_id="r")
+    write_report(tea, today, now=datetime(2026, 3, 5, 9, tzinfo=UTC), run_id="r")
     assert days_to_report(tea, date(2026, 3, 6), most=7) == [DAY, date(2026, 3, 4), today]
+
+
+def test_a_report_that_failed_half_way_is_made_up_for(tea: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(tea, "a", at=NOON)
+    with monkeypatch.context() as broken:
+        broken.setattr("sopilot_assets.upkeep.daily.report.page", no_space)
+        with pytest.raises(OSError, match="no space"):
+            write(tea)
+    assert days_to_report(tea, date(2026, 3, 3), most=7) == [DAY]
+    write(tea)
+    assert days_to_report(tea, date(2026, 3, 3), most=7) == []
+
+
+def no_space(_: object) -> str:
+    raise OSError("no space left on device")
 
 
 def test_the_table_is_published_beside_the_page(tea: Home) -> None:

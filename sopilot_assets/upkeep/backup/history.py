@@ -50,17 +50,19 @@ def drills_ledger(home: Home) -> Ledger:
     return Ledger(home.ledgers, "backup_drills", DRILL_COLUMNS, "drill")
 
 
-def newest_backup_at(home: Home) -> datetime | None:
-    """When the newest sound backup was made; None where there is none."""
-    frame = backups_ledger(home).query("select max(created_at) as at from all_rows where sound")
-    return _time(frame["at"].iloc[0])
+def newest_backup_at(home: Home, *, until: datetime | None = None) -> datetime | None:
+    """When the newest sound backup was made; None where there is none. One from after ``until`` does not
+    count: it is of a clock that went wrong.
+    """
+    return _newest(backups_ledger(home), "created_at", "sound", until)
 
 
-def newest_drill_at(home: Home) -> datetime | None:
-    """When a drill passed last; None where none did."""
-    frame = drills_ledger(home).query("select max(drilled_at) as at from all_rows where passed")
-    return _time(frame["at"].iloc[0])
+def newest_drill_at(home: Home, *, until: datetime | None = None) -> datetime | None:
+    """When a drill passed last; None where none did. ``until`` as of `newest_backup_at`."""
+    return _newest(drills_ledger(home), "drilled_at", "passed", until)
 
 
-def _time(value: object) -> datetime | None:
-    return datetime.fromisoformat(value) if isinstance(value, str) else None
+def _newest(ledger: Ledger, at: str, good: str, until: datetime | None) -> datetime | None:
+    frame = ledger.query(f"select {at} as at from all_rows where {good}")  # noqa: S608 - columns of ours
+    times = map(datetime.fromisoformat, frame["at"].dropna())
+    return max((time for time in times if until is None or time <= until), default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ SHARES: Final = 16
 PART_BYTES: Final = 512 << 10
 """The size of the parts of databases."""
 
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 _TRIES: Final = 5
 _SAME_TICK_NS: Final = 2_000_000_000
 """A file that changed so shortly before it was read may have changed again with the same time."""
@@ -88,6 +90,14 @@ class Taker:
             shutil.copyfile(found.path, copy)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            copy.unlink(missing_ok=True)
+            if error.errno in _NO_ROOM:
+                raise BackupError(
+                    f"{self.scratch}: could not hold a copy of {found.name} ({error.strerror}); backups made "
+                    "before are unchanged. Make room there, then run the backup again."
+                ) from error
+            return found  # when it is taken, what is wrong with it is said
         return replace(found, path=copy)
 
     def _looks_unchanged(self, known: StoredFile, found: Found) -> bool:

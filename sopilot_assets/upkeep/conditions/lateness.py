@@ -26,7 +26,7 @@ _LOOK: Final = "look at the runs of the asset backups in Dagster's page"
 
 def daily_report(asked: Situation) -> Answer:
     """The age of the newest daily report."""
-    newest = _newest(local_path(asked.home.reports).glob("*.html"))
+    newest = _newest(local_path(asked.home.reports).glob("*.html"), asked.now)
     action = (
         "look in Dagster's page why the schedule of daily_reports does not run, then `sopilot report show`"
     )
@@ -41,7 +41,8 @@ def backup(asked: Situation) -> Answer:
         action = "name a place on another disk in settings.yaml: backup: {destination: ...}"
         return Answer((warning("backup", "", "no destination is set: nothing is backed up", action),))
     limit, action = asked.settings.freshness.backup_hours, f"{_LOOK}, or run `sopilot backup create`"
-    return Answer((timely(asked, "sound backup", newest_backup_at(asked.home), limit, action),))
+    made = newest_backup_at(asked.home, until=asked.now)
+    return Answer((timely(asked, "sound backup", made, limit, action),))
 
 
 def backup_drill(asked: Situation) -> Answer:
@@ -49,7 +50,7 @@ def backup_drill(asked: Situation) -> Answer:
     if asked.settings.backup.destination is None:
         return Answer(())
     limit, action = asked.settings.freshness.drill_hours, f"{_LOOK}, or run `sopilot backup verify --drill`"
-    drilled = newest_drill_at(asked.home)
+    drilled = newest_drill_at(asked.home, until=asked.now)
     return Answer((timely(asked, "drill of a backup that passed", drilled, limit, action),))
 
 
@@ -90,6 +91,7 @@ def _watched(home: Home) -> Path:
     return local_path(home.alerts / "watched_since")
 
 
-def _newest(paths: Iterable[Path]) -> datetime | None:
-    times = [path.stat().st_mtime for path in paths]
-    return datetime.fromtimestamp(max(times), UTC) if times else None
+def _newest(paths: Iterable[Path], now: datetime) -> datetime | None:
+    """The newest time of these files; one that is to come is of a clock that went wrong."""
+    times = (datetime.fromtimestamp(path.stat().st_mtime, UTC) for path in paths)
+    return max((time for time in times if time <= now), default=None)

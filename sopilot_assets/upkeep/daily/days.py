@@ -1,12 +1,16 @@
-"""Which days have a report: those since the home was first used."""
+"""Which days have a report, those since the home was first used, and where it lies."""
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from typing import Final
 
+from upath import UPath
+
 from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.daily.facts import known_facts
 
 _FIRST: Final = "select min(written_at) as first from all_rows"
@@ -24,10 +28,25 @@ def first_day(home: Home) -> date | None:
 
 
 def days_to_report(home: Home, today: date, *, most: int) -> list[date]:
-    """The finished days, at most so many and none before the home was used, whose report was not made yet."""
+    """The finished days, at most so many and none before the home was used, whose report was not made yet, or
+    not to its end.
+    """
     first = first_day(home)
     if first is None:
         return []
     days = [today - timedelta(days=back) for back in range(most, 0, -1)]
-    known = known_facts(home)
-    return [day for day in days if day >= first and day.isoformat() not in known]
+    return [day for day in days if day >= first and not _is_made(home, day)]
+
+
+def report_path(home: Home, day: date, suffix: str) -> UPath:
+    """Where the report of a day lies, by its suffix."""
+    return home.reports / f"{day.isoformat()}.{suffix}"
+
+
+def _is_made(home: Home, day: date) -> bool:
+    """Whether the whole day's report is there; its table is what is published last of it."""
+    try:
+        content = json.loads(local_path(report_path(home, day, "json")).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("complete") is True

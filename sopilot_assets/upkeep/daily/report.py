@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from upath import UPath
-
 from sopilot_assets.store.canonical import pretty_json
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell
@@ -17,6 +15,7 @@ from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
 from sopilot_assets.studies.audit import EVER
 from sopilot_assets.upkeep.daily import counts, happenings
 from sopilot_assets.upkeep.daily.day import Day, Rows
+from sopilot_assets.upkeep.daily.days import report_path
 from sopilot_assets.upkeep.daily.facts import facts_of, known_facts
 from sopilot_assets.upkeep.daily.needs import needs
 from sopilot_assets.upkeep.daily.page import page
@@ -113,11 +112,6 @@ def write_report(home: Home, day: date, *, now: datetime, run_id: str) -> Writte
     written = WrittenReport(
         report, local_path(report_path(home, day, "html")), local_path(report_path(home, day, "json"))
     )
-    publish_bytes(written.table, pretty_json(report.document()))
     publish_text(written.page, page(report.document()))
+    publish_bytes(written.table, pretty_json(report.document()))  # last: it says that the report is made
     return written
-
-
-def report_path(home: Home, day: date, suffix: str) -> UPath:
-    """Where the report of a day lies, by its suffix."""
-    return home.reports / f"{day.isoformat()}.{suffix}"

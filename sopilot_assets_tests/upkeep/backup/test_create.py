@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
+import errno
+import io
 import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -237,3 +241,37 @@ def test_credentials_in_a_place_are_refused_and_not_repeated(living: Home, place
 def test_a_place_is_shown_without_its_secrets() -> None:
     assert shown_place("s3://user:secret@bucket/backup?token=1") == "s3://bucket/backup"
     assert shown_place("/mnt/a@b?c") == "/mnt/a@b?c"
+
+
+@pytest.mark.parametrize("name", ["ledgers/labels.tea.head", "studies/study1/figures.json"])
+def test_a_file_that_the_disk_does_not_give_is_a_problem_and_the_rest_is_backed_up(
+    living: Home, place: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    a_disk_that_fails(monkeypatch, local_path(living.root) / name, errno.EIO)
+    backup = create_backup(living, place, now=after(5))
+    (problem,) = backup.snapshot.problems
+    assert problem.path == name
+    assert "could not be read (Input/output error)" in problem.what
+    assert {f"videos/{path.name}" for path in living.videos.glob("*.mp4")} <= set(backup.snapshot.by_path)
+
+
+def test_without_room_for_a_copy_no_backup_is_made_and_where_room_is_needed_is_said(
+    living: Home, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_disk_that_fails(monkeypatch, local_path(living.studies) / "study1" / "figures.json", errno.ENOSPC)
+    with pytest.raises(BackupError, match=r"could not hold a copy of studies/study1/figures\.json"):
+        create_backup(living, place, now=after(5))
+    assert open_repository(place).snapshot_names() == []
+
+
+def a_disk_that_fails(monkeypatch: pytest.MonkeyPatch, bad: Path, number: int) -> None:
+    """Opening this file ends with that error."""
+    real = io.open
+
+    def broken(path: str | Path, *how: Any, **more: Any) -> Any:
+        if str(path) == str(bad):
+            raise OSError(number, os.strerror(number), str(path))
+        return real(path, *how, **more)
+
+    monkeypatch.setattr(Path, "open", broken)
+    monkeypatch.setattr(builtins, "open", broken)

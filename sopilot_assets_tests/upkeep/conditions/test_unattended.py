@@ -217,6 +217,9 @@ def test_backups_are_asked_for_when_none_is_set_up_made_or_new_enough(ready: Hom
     backups_ledger(ready).append([row], run_id="r", written_at=at(0))
     assert state(only(lateness.backup, ready)) == "ok"
     assert "49.0 hours ago; expected every 48" in only(lateness.backup, ready, after_s=49 * HOUR).what
+    ahead = {**row, "backup": "of a clock that was a year ahead", "created_at": at(365 * 24 * HOUR)}
+    backups_ledger(ready).append([ahead], run_id="r", written_at=at(365 * 24 * HOUR))
+    assert "49.0 hours ago; expected every 48" in only(lateness.backup, ready, after_s=49 * HOUR).what
 
 
 def test_a_ledger_file_that_was_cut_is_named(ready: Home) -> None:
