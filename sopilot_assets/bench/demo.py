@@ -77,12 +77,15 @@ class DemoRecording:
 
 @dataclass(frozen=True, slots=True)
 class DemoVerdict:
-    """One judged recording beside its label; ``score`` is None where nothing can be said."""
+    """One judged recording beside its label; ``score`` is None where nothing can be said. ``suspected`` is
+    what else is at least one in ten likely, with how likely it is.
+    """
 
     recording: DemoRecording
     person: str | None
     expected: str
     found: str
+    suspected: str
     score: float | None
     decision: str
     matches: bool
@@ -176,6 +179,7 @@ def _verdict(home: Home, recording: DemoRecording, row: Mapping[str, Cell]) -> D
         person=None if row["person"] is None else str(row["person"]),
         expected=recording.label.variant if wanted.unknown_work else _listed(wanted.needed),
         found=_listed(found) if row["problem"] is None else "could not be scored",
+        suspected=_suspected(str(row["suspected"] or "[]")),
         score=None if score is None else float(score),
         decision=str(row["decision"]),
         matches=wanted.is_met(found, str(row["decision"])),
@@ -185,6 +189,12 @@ def _verdict(home: Home, recording: DemoRecording, row: Mapping[str, Cell]) -> D
 
 def _listed(faults: Sequence[object] | frozenset[object]) -> str:
     return ", ".join(sorted(map(str, faults)))
+
+
+def _suspected(suspected_json: str) -> str:
+    shares = (one["confidence"] for one in json.loads(suspected_json))
+    told = zip(reported(suspected_json), shares, strict=True)
+    return ", ".join(f"{fault} {share:.0%}" for fault, share in told)
 
 
 def _recorded(folder: Path) -> SimulatedSet | None:

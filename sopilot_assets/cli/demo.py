@@ -106,7 +106,7 @@ def _show_results(home: Home, recordings: Sequence[DemoRecording]) -> None:
         raise StoreError(
             f"{home.ledgers}: expected the scores of this demonstration, found none: `sopilot home doctor`."
         )
-    columns = ("recording", "person", "site", "expected", "found", "score", "decision", "match")
+    columns = ("recording", "person", "site", "expected", "found", "suspected", "score", "decision", "match")
     show_rows([_row(one) for one in found], columns=columns)
     say(f"[bold]{sum(one.matches for one in found)} of {len(found)} match[/bold] what was done in them.")
     page = next((one.page for one in _worst_first(found) if one.page), None)
@@ -122,6 +122,7 @@ def _row(verdict: DemoVerdict) -> dict[str, Cell]:
         "site": verdict.recording.label.site,
         "expected": verdict.expected or "correct",
         "found": verdict.found or "nothing",
+        "suspected": verdict.suspected,
         "score": verdict.score,
         "decision": verdict.decision,
         "match": verdict.matches,

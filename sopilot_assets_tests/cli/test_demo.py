@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,7 +12,9 @@ import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 
 from sopilot_assets.defs.instance import local_instance
+from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.cli.running import rows, sopilot
 
@@ -55,6 +58,18 @@ def test_a_second_demo_recognises_everything(shown: tuple[Home, str]) -> None:
     before = rows(home, "score", "list"), len(runs(home))
     assert "All of them are scored already." in sopilot(home, *DEMO).stdout
     assert (rows(home, "score", "list"), len(runs(home))) == before
+
+
+def test_what_is_only_suspected_stands_in_the_table_with_how_likely_it_is(
+    shown: tuple[Home, str], tmp_path: Path
+) -> None:
+    home = Home.at(shutil.copytree(local_path(shown[0].root), tmp_path / "home"))
+    ledger = scores_ledger(home)
+    row = next(row for row in plain_rows(ledger.latest()) if row["role"] == "trainee")
+    suspicion = {"type": "over_time", "steps": ["wipe_seat"], "confidence": 0.4967}
+    changed = {**{name: row[name] for name in ledger.columns}, "suspected": json.dumps([suspicion])}
+    ledger.append([changed], run_id="tests", written_at="2099-01-01T00:00:00+00:00")
+    assert "over_time wipe_seat 50%" in sopilot(home, *DEMO).stdout
 
 
 def test_a_recording_is_shown_by_key_id_or_file_name(shown: tuple[Home, str]) -> None:
