@@ -167,8 +167,11 @@ def _files(source: Path, pattern: str) -> Iterator[Path]:
 
 
 def is_no_recording(name: str) -> bool:
-    """Whether a file cannot be a recording, or is none that intake looks at, by its name alone."""
-    return is_ignored(name) or PurePath(name).suffix.lower() in _NOT_RECORDINGS
+    """Whether a file cannot be a recording, or is none that intake looks at, by its name alone: the one that
+    it has, and the one that it would be stored by.
+    """
+    names = (name, safe_name(name))
+    return any(is_ignored(one) or PurePath(one).suffix.lower() in _NOT_RECORDINGS for one in names)
 
 
 def _sidecars(files: Sequence[Path]) -> dict[Path, Path]:

@@ -207,6 +207,9 @@ def test_a_lie_about_the_size_costs_nothing(ada: TestClient, home: Home) -> None
         ({"filename": ".hidden.mp4"}, 415),
         ({"filename": "take.mp4.part"}, 415),
         ({"filename": "../../../"}, 415),
+        ({"filename": "take.mp4.json."}, 415),  # it would be stored as the sidecar of somebody's recording
+        ({"filename": f"{'x' * 75}.jsonnnnnnnnn"}, 415),
+        ({"filename": "take.mp4.part. "}, 415),
     ],
 )
 def test_what_the_capture_folder_could_not_hold_is_refused(
