@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -26,6 +26,17 @@ Label = Annotated[
 ]
 
 
+def _in_utc_too(moment: datetime) -> datetime:
+    """The time as it is; ``ValueError`` for one that is in no year of UTC, as clocks that were never set
+    say it.
+    """
+    try:
+        (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"expected when it was recorded, found {moment.isoformat()}") from None
+    return moment
+
+
 class Sidecar(BaseModel):
     """Provenance of one recording; all of it optional. Other fields are ignored: cameras and tools write
     their own.
@@ -37,7 +48,7 @@ class Sidecar(BaseModel):
 
     person: Label | None = None
     session: Label | None = None
-    recorded_at: datetime | None = None
+    recorded_at: Annotated[datetime, AfterValidator(_in_utc_too)] | None = None
     source_video: Label | None = None
 
     @field_validator("person", "session", "source_video", mode="before")

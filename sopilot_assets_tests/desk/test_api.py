@@ -321,6 +321,8 @@ def test_a_damaged_ledger_is_said(judged: Home) -> None:
         "since=20260223",
         "judged_since=2026-02-23",
         "judged_since=2026-02-23T09:30:00",
+        "judged_since=0001-01-01T00:00:00%2B09:00",
+        "judged_since=9999-12-31T23:59:59-09:00",
         "contested=1",
         "decision=perfect",
         "cursor=1",
