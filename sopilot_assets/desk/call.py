@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from urllib.parse import quote
 
 from starlette.datastructures import FormData
@@ -19,6 +21,8 @@ from sopilot_assets.desk.rendering import render_page
 from sopilot_assets.desk.roles import Role
 from sopilot_assets.store.home import Home
 from sopilot_assets.texts.languages import Language, Text
+
+_PAGE_NUMBER: Final = re.compile(r"[0-9]{1,6}")
 
 
 def language_cookie(config: DeskConfig) -> str:
@@ -78,6 +82,12 @@ class Call:
         """A text field of the posted form, without spaces around it; empty where it is not there."""
         value = self.form.get(name, "")
         return value.strip() if isinstance(value, str) else ""
+
+    @property
+    def page_number(self) -> int:
+        """The page of a list that the query asks for, the first where it names none."""
+        asked = self.request.query_params.get("page", "")
+        return int(asked) if _PAGE_NUMBER.fullmatch(asked) else 1
 
     def page(
         self, template: str, *, title: Text, status: int = 200, values: Mapping[str, object] | None = None

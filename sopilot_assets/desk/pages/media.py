@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -35,6 +36,7 @@ _NONE: Final = (
     '<path fill="none" stroke="#8a93a0" stroke-width="5" '
     'd="M84 56h52v48H84zm52 18 22-12v36l-22-12M72 120 168 40"/></svg>'
 )
+_MS: Final = re.compile(r"[0-9]{1,12}")
 _ASKS_EVERY_S: Final = 0.25
 _LONGEST_S: Final = 90.0
 
@@ -61,7 +63,9 @@ async def thumbnail(call: Call) -> Response:
 
 async def still(call: Call) -> Response:
     """The picture of a recording at a time, in milliseconds; past its end the last one."""
-    asked = int(call.request.path_params["ms"])
+    if not _MS.fullmatch(call.param("ms")):
+        return not_there(call)
+    asked = int(call.param("ms"))
     return await _still(call, lambda recording: on_grid(min(asked / 1000, recording.duration_s)))
 
 
@@ -122,7 +126,7 @@ def _state_text(made: Made) -> Text:
 
 ROUTES: Final = (
     DeskRoute("/thumbnails/{key}.jpg", thumbnail, EVERYBODY),
-    DeskRoute("/stills/{key}/{ms:int}.jpg", still, EVERYBODY),
+    DeskRoute("/stills/{key}/{ms}.jpg", still, EVERYBODY),
     DeskRoute("/media/{key}", video, EVERYBODY),
     DeskRoute("/media/{key}/state", video_state, EVERYBODY),
 )

@@ -30,7 +30,6 @@ from sopilot_assets.texts.languages import Text
 HERE: Final = "/people"
 RESULTS: Final = "/people/results"
 _LETTERS: Final = 200
-_LAST_PAGE: Final = 1_000_000
 KIND_NAMES: Final[Mapping[str, Text]] = {
     **{one.value: name for one, name in DECISIONS.items()},
     NOT_JUDGED: Text("Waits to be judged", "判定待ち"),
@@ -50,7 +49,7 @@ def people(call: Call) -> Response:
     """The list of people."""
     query, tasks = call.request.query_params, find_tasks(call.home.root).tasks
     text, task = query.get("q", "").strip()[:_LETTERS], query.get("task", "").strip()[:_LETTERS] or None
-    found = list_persons(call.home, text=text, task=task, page=_number(query.get("page")))
+    found = list_persons(call.home, text=text, task=task, page=call.page_number)
     return call.page(
         "people.html.j2",
         title=Text("People", "作業者"),
@@ -140,10 +139,6 @@ def _task_name(tasks: Mapping[str, TaskSpec], task_id: str) -> Text:
 def _address(path: str, **fields: str) -> str:
     query = urlencode({name: value for name, value in fields.items() if value})
     return f"{path}?{query}" if query else path
-
-
-def _number(text: str | None) -> int:
-    return min(int(text), _LAST_PAGE) if text and text.isascii() and text.isdigit() else 1
 
 
 ROUTES: Final = (

@@ -55,7 +55,6 @@ DECISION_CHOICES: Final = (
     (NOT_JUDGED, Text("Not judged yet", "未判定")),
 )
 _TEXT_LETTERS: Final = 100
-_LAST_PAGE: Final = 1_000_000
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -63,9 +62,7 @@ def recordings(call: Call) -> Response:
     """A page of the list; what it shows stands in its address."""
     wanted, tasks = asked_for(call.request.query_params), find_tasks(call.home.root).tasks
     eyes = eyes_of(call.who)
-    found = list_recordings(
-        call.home, eyes, wanted, page=_number(call.request.query_params.get("page")), tasks=tasks
-    )
+    found = list_recordings(call.home, eyes, wanted, page=call.page_number, tasks=tasks)
     choices = list_choices(call.home, eyes)
     names = {task_id: Text(task.name, task.name_ja or task.name) for task_id, task in tasks.items()}
     answer = call.page(
@@ -163,10 +160,6 @@ def _make_thumbnails(home: Home, rows: tuple[ListedRecording, ...]) -> None:
 def _lacks(home: Home, row: ListedRecording) -> bool:
     key = PartitionKey.parse(row.key)
     return still_of(home, key, thumbnail_ms(row.duration_s)).waits
-
-
-def _number(text: str | None) -> int:
-    return min(int(text), _LAST_PAGE) if text and text.isascii() and text.isdigit() else 1
 
 
 def _date(text: str | None) -> str | None:

@@ -241,9 +241,9 @@ _NOTHING_JA: Final = "入力がありません。答えを選ぶか、コメン�
 def _of_finding(call: Call, row: Row | None, note: str) -> Answered:
     reported = () if row is None else reported_by(row)
     number = call.field("finding")
-    if not (number.isascii() and number.isdigit() and int(number) < len(reported)):
+    if number not in map(str, range(len(reported))):
         raise LabelError(
-            f"finding {number!r}: the result reports {len(reported)} findings. Open the recording again.",
+            f"finding {number[:9]!r}: the result reports {len(reported)} findings. Open the recording again.",
             ja="その指摘はこの判定にありません。もう一度録画を開いてください。",
         )
     one, agree = reported[int(number)], call.field("agree")

@@ -46,8 +46,8 @@ def edit_page(call: Call) -> Response:
     opened = open_task(call.home, call.param("task_id"))
     start = opened.task
     asked = call.request.query_params.get("from", "")
-    if asked.isdecimal():
-        found = [one for one in task_history(call.home).read(start.task_id) if one.seq == int(asked)]
+    if asked:
+        found = [one for one in task_history(call.home).read(start.task_id) if str(one.seq) == asked]
         start = task_then(found[0]) if found else start
     return _form(call, opened, edit_of(start), {"restored": start is not opened.task})
 
