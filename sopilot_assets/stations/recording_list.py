@@ -201,8 +201,8 @@ select key, videos.task_id, videos.video_id, videos.original_name, videos.person
 from videos left join scores using (key) left join promoted using (key)
 where status = 'active'
 """  # noqa: S608 - constants of ours
-_MOMENT: Final = "try_cast(at_text as timestamp)"
-"""In UTC, whatever zone a time is told in."""
+_MOMENT: Final = "try_cast(at_text as timestamptz)"
+"""The same whatever zone a time is told in."""
 _ORDERS: Final[Mapping[ListOrder, str]] = {
     ListOrder.NEWEST: f"{_MOMENT} desc",
     ListOrder.OLDEST: _MOMENT,
