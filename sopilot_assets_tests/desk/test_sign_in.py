@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from markupsafe import escape
 from starlette.testclient import TestClient
 
 from sopilot_assets.desk.app import create_app
@@ -62,6 +63,35 @@ def test_a_session_ends_by_itself(home: Home, later: timedelta) -> None:
 def test_it_leads_nowhere_else_after_signing_in(home: Home, then: str) -> None:
     answer = visitor(home).post("/sign-in", data={"who": "ada", "then": then})
     assert answer.headers["location"] == "/"
+
+
+MARKUP = '"><script>alert(1)</script>'
+
+
+def test_what_was_typed_is_there_to_be_sent_again_after_the_session_ended(home: Home) -> None:
+    signed_in(home)
+    browser, typed = visitor(home), {"name": "Lid check", "step_name": ["Open", MARKUP]}
+    page = browser.post("/tasks/new", data=typed)
+    assert page.status_code == 401
+    for name, value in (("name", "Lid check"), ("step_name", "Open"), ("step_name", str(escape(MARKUP)))):
+        assert f'<input type="hidden" name="{name}" value="{value}">' in page.text
+    assert MARKUP not in page.text
+    assert 'action="/tasks/new"' in page.text
+
+
+@pytest.mark.parametrize("path", ["/account", "/accounts", "/accounts/password"])
+def test_a_password_is_never_shown_again(home: Home, path: str) -> None:
+    signed_in(home)
+    page = visitor(home).post(path, data={"who": "ada", "password": PASSWORD, "new": PASSWORD})
+    assert (page.status_code, PASSWORD in page.text) == (401, False)
+
+
+def test_a_script_is_told_that_nobody_is_signed_in(home: Home) -> None:
+    signed_in(home)
+    headers = {"accept": "application/json", "accept-language": "ja"}
+    told = visitor(home).post("/tasks/new", data={"name": "x"}, headers=headers)
+    assert told.status_code == 401
+    assert "サインイン" in told.json()["error"]
 
 
 def test_the_language_is_kept(home: Home) -> None:
