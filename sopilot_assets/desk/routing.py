@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,6 +31,7 @@ Clock: TypeAlias = Callable[[], datetime]
 
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _FIELDS: Final = 2000
+_PORT: Final = re.compile(r":([0-9]+)$")
 ASKS_WHO: Final = "/sign-in"
 WHY: Final = {
     400: Text("The form could not be understood.", "フォームの内容を読み取れませんでした。"),
@@ -98,13 +100,17 @@ async def call_of(request: Request, config: DeskConfig, clock: Clock) -> Call:
 
 def signed_in(request: Request, config: DeskConfig, now: datetime) -> Account | None:
     """Who sent the request, by its session; None where nobody is signed in."""
-    token = request.cookies.get(session_cookie(config))
+    token = request.cookies.get(session_cookie(request, config))
     return session_of(config.home, token, at=now) if token else None
 
 
-def session_cookie(config: DeskConfig) -> str:
-    """The name of the cookie with the session's token; browsers take ``__Host-`` over TLS only."""
-    return "__Host-sopilot" if config.secure else "sopilot_desk"
+def session_cookie(request: Request, config: DeskConfig) -> str:
+    """The name of the cookie with the session's token; browsers take ``__Host-`` over TLS only. It has the
+    port, since browsers do not tell the cookies of two desks on one host apart.
+    """
+    port = _PORT.search(request.headers["host"])
+    name = "__Host-sopilot" if config.secure else "sopilot_desk"
+    return name if port is None else f"{name}_{port[1]}"
 
 
 def failed(call: Call, status: int, why: Text) -> Response:

@@ -72,7 +72,7 @@ def test_without_a_token_that_holds_nothing_is_answered(home: Home, one: Endpoin
         bare.get(path, headers={"authorization": token}),
         bare.get(path, headers=[("authorization", held), ("authorization", held)]),
         bare.get(path, params={"access_token": token}),
-        bare.get(path, headers={"cookie": f"sopilot_desk={token}"}),
+        bare.get(path, headers={"cookie": f"sopilot_desk_8000={token}"}),
         session.get(path),  # who is signed in has a session, and no token
     ]
     for answer in answers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from markupsafe import escape
@@ -12,6 +13,7 @@ from sopilot_assets.desk.app import create_app
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.sessions import IDLE, LONGEST
 from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.setting_up import prepare_home
 from sopilot_assets_tests.desk.conftest import HERE, NOW, PASSWORD, signed_in, visitor
 
 
@@ -63,6 +65,19 @@ def test_a_session_ends_by_itself(home: Home, later: timedelta) -> None:
 def test_it_leads_nowhere_else_after_signing_in(home: Home, then: str) -> None:
     answer = visitor(home).post("/sign-in", data={"who": "ada", "then": then})
     assert answer.headers["location"] == "/"
+
+
+def test_two_desks_on_one_host_leave_each_other_signed_in(tmp_path: Path) -> None:
+    names: set[str] = set()
+    for port in (8000, 8001):
+        home = Home.at(tmp_path / str(port))
+        prepare_home(home)
+        desk = TestClient(
+            create_app(DeskConfig(home), clock=lambda: NOW), base_url=f"http://127.0.0.1:{port}"
+        )
+        desk.post("/sign-in", data={"who": "ada"}, headers={"x-sopilot": "1"}, follow_redirects=False)
+        names.update(desk.cookies.keys())
+    assert names == {"sopilot_desk_8000", "sopilot_desk_8001"}
 
 
 MARKUP = '"><script>alert(1)</script>'
