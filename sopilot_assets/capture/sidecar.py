@@ -17,12 +17,14 @@ from pydantic import (
 )
 
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.texts.names import printable
+from sopilot_assets.texts.names import composed, printable
 
 LARGEST_BYTES: Final = 1 << 20
 
 Label = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(printable)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(lambda said: composed(printable(said))),
 ]
 
 
