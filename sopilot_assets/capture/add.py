@@ -167,8 +167,11 @@ def _files(source: Path, pattern: str) -> Iterator[Path]:
 
 
 def is_no_recording(name: str) -> bool:
-    """Whether a file cannot be a recording, or is none that intake looks at, by its name alone."""
-    return is_ignored(name) or PurePath(name).suffix.lower() in _NOT_RECORDINGS
+    """Whether a file cannot be a recording, or is none that intake looks at, by its name alone: the one that
+    it has, and the one that it would be stored by.
+    """
+    names = (name, safe_name(name))
+    return any(is_ignored(one) or PurePath(one).suffix.lower() in _NOT_RECORDINGS for one in names)
 
 
 def _sidecars(files: Sequence[Path]) -> dict[Path, Path]:
@@ -273,14 +276,16 @@ def hashed_name(name: str, sha256: str) -> str:
 
 def free_target(folder: Path, names: Sequence[str], sha256: str) -> tuple[Path, bool]:
     """Where a file with these bytes goes: under the first of its names that is free, made safe; and whether
-    it lies there already.
+    it lies there already. A name is not free where a sidecar waits for its recording, but
+    for the last one, which has the hash of these bytes.
     """
     targets = [folder / safe_name(name) for name in names]
     for target in targets:
-        if not target.exists():
+        if target.exists():
+            if file_sha256(target) == sha256:
+                return target, True
+        elif target == targets[-1] or not sidecar_of(target).exists():
             return target, False
-        if file_sha256(target) == sha256:
-            return target, True
     return targets[-1], True
 
 

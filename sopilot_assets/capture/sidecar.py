@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,13 +17,26 @@ from pydantic import (
 )
 
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.texts.names import printable
+from sopilot_assets.texts.names import composed, printable
 
 LARGEST_BYTES: Final = 1 << 20
 
 Label = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(printable)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(lambda said: composed(printable(said))),
 ]
+
+
+def _in_utc_too(moment: datetime) -> datetime:
+    """The time as it is; ``ValueError`` for one that is in no year of UTC, as clocks that were never set
+    say it.
+    """
+    try:
+        (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"expected when it was recorded, found {moment.isoformat()}") from None
+    return moment
 
 
 class Sidecar(BaseModel):
@@ -37,7 +50,7 @@ class Sidecar(BaseModel):
 
     person: Label | None = None
     session: Label | None = None
-    recorded_at: datetime | None = None
+    recorded_at: Annotated[datetime, AfterValidator(_in_utc_too)] | None = None
     source_video: Label | None = None
 
     @field_validator("person", "session", "source_video", mode="before")

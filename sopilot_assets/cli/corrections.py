@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 import typer
+from pydantic import ValidationError
 
 from sopilot_assets.capture.facts import (
     BESIDE_SCORES,
@@ -65,13 +66,16 @@ WITHDRAW: Final = examples(
 
 
 def told_facts(person: str | None, session: str | None, recorded_at: str | None) -> Sidecar:
-    """What the options of that name say; raises ``ConfigError`` for a time that is none."""
+    """What the options of that name say; raises ``ConfigError`` for what no sidecar can say."""
     try:
         moment = None if recorded_at is None else datetime.fromisoformat(recorded_at)
+        return Sidecar(person=person or None, session=session or None, recorded_at=moment)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise ConfigError(f"--{str(wrong['loc'][0]).replace('_', '-')}: {wrong['msg']}.") from error
     except ValueError as error:
         expected = "expected a time such as 2026-03-02T08:15:00+09:00, found something else."
         raise ConfigError(f"--recorded-at {recorded_at}: {expected}") from error
-    return Sidecar(person=person or None, session=session or None, recorded_at=moment)
 
 
 def correct(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from sopilot_assets.desk.accounts import Account
@@ -30,6 +31,7 @@ Clock: TypeAlias = Callable[[], datetime]
 
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _FIELDS: Final = 2000
+_PORT: Final = re.compile(r":([0-9]+)$")
 ASKS_WHO: Final = "/sign-in"
 WHY: Final = {
     400: Text("The form could not be understood.", "フォームの内容を読み取れませんでした。"),
@@ -42,6 +44,10 @@ WHY: Final = {
     ),
 }
 """What is said of a request that no page has answered, by HTTP status."""
+_SIGNED_OUT: Final = Text(
+    "You are signed out; nothing of this was saved. Sign in in another tab, then send it again.",
+    "サインアウトされています。今回の入力は保存されていません。別のタブでサインインしてから、もう一度送信してください。",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +73,11 @@ class DeskRoute:
 
     async def _answered(self, request: Request, config: DeskConfig, clock: Clock) -> Response:
         call = await call_of(request, config, clock)
-        if self.roles is not None and call.account is None:
-            return _asked_who(request)
         if self.roles is not None and call.account is not None and call.account.role not in self.roles:
             return failed(call, 403, Text("This page is not for you.", "このページを見る権限がありません。"))
         try:
+            if self.roles is not None and call.account is None:
+                return _asked_who(call if self.streams else await _with_form(call))
             return await self._page(call if self.streams else await _with_form(call))
         except SopilotError as error:
             why = config.home.relative_text(str(error))
@@ -94,13 +100,17 @@ async def call_of(request: Request, config: DeskConfig, clock: Clock) -> Call:
 
 def signed_in(request: Request, config: DeskConfig, now: datetime) -> Account | None:
     """Who sent the request, by its session; None where nobody is signed in."""
-    token = request.cookies.get(session_cookie(config))
+    token = request.cookies.get(session_cookie(request, config))
     return session_of(config.home, token, at=now) if token else None
 
 
-def session_cookie(config: DeskConfig) -> str:
-    """The name of the cookie with the session's token; browsers take ``__Host-`` over TLS only."""
-    return "__Host-sopilot" if config.secure else "sopilot_desk"
+def session_cookie(request: Request, config: DeskConfig) -> str:
+    """The name of the cookie with the session's token; browsers take ``__Host-`` over TLS only. It has the
+    port, since browsers do not tell the cookies of two desks on one host apart.
+    """
+    port = _PORT.search(request.headers["host"])
+    name = "__Host-sopilot" if config.secure else "sopilot_desk"
+    return name if port is None else f"{name}_{port[1]}"
 
 
 def failed(call: Call, status: int, why: Text) -> Response:
@@ -139,7 +149,18 @@ async def _with_form(call: Call) -> Call:
     return replace(call, request=request, form=form)
 
 
-def _asked_who(request: Request) -> Response:
-    if request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", ""):
-        return RedirectResponse(f"{ASKS_WHO}?then={quote(asked_for(request), safe='/')}", status_code=303)
-    return HTMLResponse("Sign in first. / 先にサインインしてください。", 401)
+def _asked_who(call: Call) -> Response:
+    """To the form that asks who it is; where something was sent, a page that keeps it until they are signed
+    in again.
+    """
+    accepts = call.request.headers.get("accept", "")
+    if call.request.method in ("GET", "HEAD") and "text/html" in accepts:
+        return RedirectResponse(
+            f"{ASKS_WHO}?then={quote(asked_for(call.request), safe='/')}", status_code=303
+        )
+    if "application/json" in accepts:
+        return failed(call, 401, _SIGNED_OUT)
+    has_passwords = call.request.url.path.startswith("/account")
+    fields = [] if has_passwords else [one for one in call.form.multi_items() if isinstance(one[1], str)]
+    values = {"why": _SIGNED_OUT, "fields": fields}
+    return call.page("signed_out.html.j2", title=Text("Sign in", "サインイン"), status=401, values=values)

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from sopilot_assets.errors import SopilotError
@@ -190,6 +190,8 @@ def moment_in(text: str, *, local: Callable[[datetime], datetime]) -> datetime |
     clock = f"T{hour:0>2}{rest.replace(' ', '')}" if hour else ""
     try:
         moment = datetime.fromisoformat(f"{year}-{month:0>2}-{day:0>2}{clock}")
-    except ValueError:
+        moment = moment if moment.tzinfo else local(moment)
+        moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # also for one that is in no year of UTC
         return None
-    return moment if moment.tzinfo else local(moment)
+    return moment

@@ -201,14 +201,16 @@ select key, videos.task_id, videos.video_id, videos.original_name, videos.person
 from videos left join scores using (key) left join promoted using (key)
 where status = 'active'
 """  # noqa: S608 - constants of ours
+_MOMENT: Final = "try_cast(at_text as timestamptz)"
+"""The same whatever zone a time is told in."""
 _ORDERS: Final[Mapping[ListOrder, str]] = {
-    ListOrder.NEWEST: "at_text desc",
-    ListOrder.OLDEST: "at_text",
+    ListOrder.NEWEST: f"{_MOMENT} desc",
+    ListOrder.OLDEST: _MOMENT,
     ListOrder.NAME: "lower(name)",
-    ListOrder.PERSON: "person nulls last, at_text desc",
-    ListOrder.SITE: "site nulls last, at_text desc",
-    ListOrder.URGENT: "contested desc, urgency, score nulls first, at_text desc",
-    ListOrder.LOWEST: "score nulls last, at_text desc",
+    ListOrder.PERSON: f"person nulls last, {_MOMENT} desc",
+    ListOrder.SITE: f"site nulls last, {_MOMENT} desc",
+    ListOrder.URGENT: f"contested desc, urgency, score nulls first, {_MOMENT} desc",
+    ListOrder.LOWEST: f"score nulls last, {_MOMENT} desc",
 }
 _URGENCY: Final = " ".join(f"when '{one.value}' then {rank}" for rank, one in enumerate(URGENCY))
 _JUDGED: Final = ", ".join(f"case when not hidden then every.{name} end as {name}" for name in _RESULT)

@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,6 +152,25 @@ def test_the_sidecar_tells_who_and_when(home: Home) -> None:
     row = videos_ledger(home).latest().iloc[0]
     assert row[["person", "session", "recorded_at"]].tolist() == ["aoi", "7", "2026-03-01T09:00:00+09:00"]
     assert not sidecar.exists()
+
+
+def test_a_person_is_one_however_their_code_is_written(home: Home) -> None:
+    path = write_tiny_video(capture_path(home, f"{TRAINEES}/a.mp4"))
+    apart = unicodedata.normalize("NFD", "カカガイ")  # as macOS writes names of files
+    path.with_name("a.mp4.json").write_text(json.dumps({"person": apart}))
+    intake(home)
+    assert videos_ledger(home).latest().iloc[0]["person"] == "カカガイ"
+
+
+@pytest.mark.parametrize("never", ["0001-01-01T00:00:00+09:00", "9999-12-31T23:59:59-09:00"])
+def test_a_time_that_no_clock_in_utc_can_show_is_refused_and_the_next_one_is_taken_in(
+    home: Home, never: str
+) -> None:
+    path = write_tiny_video(capture_path(home, f"{TRAINEES}/a.mp4"))
+    path.with_name("a.mp4.json").write_text(json.dumps({"recorded_at": never}))  # a clock that was never set
+    (outcome,) = intake(home).outcomes
+    assert outcome.reason is Reason.UNREADABLE_SIDECAR
+    assert "recorded_at" in outcome.detail
 
 
 def test_a_file_that_changed_after_the_scan_is_left_alone(home: Home) -> None:

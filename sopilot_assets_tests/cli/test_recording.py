@@ -96,6 +96,10 @@ def test_a_time_that_is_none_is_refused_with_an_example(filmed: Home) -> None:
     words = ("recording", "correct", "IMG_1.mp4", "--recorded-at", "monday")
     told = sopilot(filmed, *words, exit_code=1).stderr
     assert "--recorded-at monday: expected a time such as 2026-03-02T08:15:00+09:00" in told
+    told = sopilot(filmed, *words[:-1], "0001-01-01T00:00:00+09:00", exit_code=1).stderr
+    assert "--recorded-at: Value error, expected when it was recorded" in told
+    told = sopilot(filmed, "recording", "correct", "IMG_1.mp4", "--person", "p" * 201, exit_code=1).stderr
+    assert "--person: String should have at most 200 characters." in told
 
 
 def test_a_corrected_time_makes_no_score_stale_and_sorts_the_list_at_once(filmed: Home) -> None:
@@ -190,6 +194,7 @@ def test_the_list_of_recordings_is_a_sheet_to_fill_in(filmed: Home, tmp_path: Pa
         ("IMG_2.mp4,p2,monday", "line 3, column recorded_at: expected a time such as"),
         ("IMG_2.mp4,p2,3/2/2026 8:15", "line 3, column recorded_at: expected a time such as"),
         ("IMG_2.mp4,p2,2026-13-02 8:15", "line 3, column recorded_at: expected a time such as"),
+        ("IMG_2.mp4,p2,0001-01-01T00:00+09:00", "line 3, column recorded_at: expected a time such as"),
         (f"IMG_2.mp4,{'p' * 201},", "line 3, column person: String should have at most 200"),
         ("IMG_2.mp4,p2,,Ann, tall", "line 3: expected text below named columns only"),
     ],

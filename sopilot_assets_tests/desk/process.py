@@ -69,7 +69,7 @@ def desk_process(home: Home) -> Iterator[DeskProcess]:
         port = free.getsockname()[1]
     by = Doer("ada", "127.0.0.1", datetime.now(UTC))
     token = begin_session(home, Account("ada", Role.ADMIN), by=by)  # without accounts everybody is an admin
-    desk = DeskProcess(home, port, {"Cookie": f"sopilot_desk={token}", "X-Sopilot": "1"})
+    desk = DeskProcess(home, port, {"Cookie": f"sopilot_desk_{port}={token}", "X-Sopilot": "1"})
     desk.start()
     try:
         yield desk

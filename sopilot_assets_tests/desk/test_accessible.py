@@ -90,3 +90,23 @@ def test_no_page_shuts_anybody_out(
         context.close()
     assert {"/", "/account", "/accounts"} <= set(paths)
     assert found == []
+
+
+@pytest.mark.parametrize("language", ["en-GB", "ja-JP"])
+def test_all_pages_are_named_in_one_row_on_a_small_laptop(
+    browser: Browser, home: Home, language: str
+) -> None:
+    add_account(home, Account("ada", Role.ADMIN), password=PASSWORD, by=BOSS)
+    with served(home) as address:
+        context = browser.new_context(
+            base_url=address, locale=language, viewport={"width": 1000, "height": 800}
+        )
+        page = context.new_page()
+        page.goto("/")
+        page.locator("input[name=who]").fill("ada")
+        page.locator("input[name=password]").fill(PASSWORD)
+        page.locator("button.main").click()
+        links = page.locator(".bar nav a")
+        assert links.count() > 9
+        assert len(set(links.evaluate_all("all => all.map((one) => one.offsetTop)"))) == 1
+        context.close()

@@ -72,7 +72,7 @@ def test_without_a_token_that_holds_nothing_is_answered(home: Home, one: Endpoin
         bare.get(path, headers={"authorization": token}),
         bare.get(path, headers=[("authorization", held), ("authorization", held)]),
         bare.get(path, params={"access_token": token}),
-        bare.get(path, headers={"cookie": f"sopilot_desk={token}"}),
+        bare.get(path, headers={"cookie": f"sopilot_desk_8000={token}"}),
         session.get(path),  # who is signed in has a session, and no token
     ]
     for answer in answers:
@@ -321,6 +321,8 @@ def test_a_damaged_ledger_is_said(judged: Home) -> None:
         "since=20260223",
         "judged_since=2026-02-23",
         "judged_since=2026-02-23T09:30:00",
+        "judged_since=0001-01-01T00:00:00%2B09:00",
+        "judged_since=9999-12-31T23:59:59-09:00",
         "contested=1",
         "decision=perfect",
         "cursor=1",

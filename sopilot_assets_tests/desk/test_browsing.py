@@ -75,6 +75,18 @@ def test_a_result_that_was_contested_says_so_at_once_and_leads_there_from_today(
     expect(page.locator("#said")).to_contain_text("answers who contests")
 
 
+def test_what_is_said_while_the_desk_does_not_answer_stays_on_the_page(page: Page, judged: Home) -> None:
+    one = of_role(judged, "trainee")[0]
+    page.goto(f"/recordings/{one.key}")
+    page.get_by_label("Disagree (contest it)").check()
+    page.locator("#whole-note").fill("it was done at the end")
+    page.evaluate("() => { fetch = () => Promise.reject(new TypeError('no connection')); }")
+    page.locator("#keep").click()
+    expect(page.locator("#said .refused")).to_contain_text("still here", timeout=PATIENCE_MS)
+    expect(page.locator("#whole-note")).to_have_value("it was done at the end")
+    assert read_chain(judged, one.task_id) == []
+
+
 def test_the_list_is_filtered_by_keyboard_and_its_address_says_how(page: Page, judged: Home) -> None:
     one = of_role(judged, "trainee")[0]
     page.goto("/recordings")

@@ -8,11 +8,13 @@ from urllib.parse import quote
 
 import pytest
 
+from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.capture.promotions import ConfirmedStep
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.desk.pages.exchange import FILE_BYTES, ROUTES
 from sopilot_assets.desk.roles import Role
 from sopilot_assets.exchange.formats import FORMATS
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets_tests.desk.browser import chromium, served
 from sopilot_assets_tests.desk.conftest import signed_in
 from sopilot_assets_tests.desk.marked_home import TASK, confirm, counting, events, said
@@ -51,6 +53,17 @@ def test_a_file_is_looked_at_before_it_is_taken_and_saved_in_every_format(
     taken = browser.post(f"{ADDRESS}?name=monday.boris", content=content, headers=JSON_PLEASE).json()
     assert taken == {"taken": ["gold_001.mp4"], "same": ["gold_002.mp4", "gold_003.mp4"]}
     assert events(home)[-1].proposed_by == "boris: monday.boris"
+
+
+def test_a_file_is_named_after_a_gold_of_any_name(unmarked: tuple[Home, dict[str, Steps]]) -> None:
+    home, true = unmarked
+    browser, key = signed_in(home), sorted(true)[0]
+    row = Registry.read(home)[PartitionKey.parse(key)].row
+    videos_ledger(home).append([{**row, "original_name": "手本.mp4"}], run_id="r", written_at="2100-01-01")
+    confirm(browser, key, said(true[key]))
+    saved = browser.get(ADDRESS, params={"gold": "手本.mp4"})
+    name = quote("手本.mp4-steps.csv")
+    assert saved.headers["content-disposition"] == f"attachment; filename*=utf-8''{name}"
 
 
 def test_what_cannot_be_taken_is_told_in_the_language_of_the_person(

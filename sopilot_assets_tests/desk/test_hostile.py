@@ -61,7 +61,12 @@ def test_only_what_is_meant_for_all_is_open_to_all() -> None:
 def test_without_a_session_nothing_is_answered(home: Home, route: DeskRoute, method: str) -> None:
     signed_in(home)
     browser = visitor(home)
-    for cookies in ({}, {"sopilot_desk": "0" * 43}, {"sopilot_desk": "' or 1=1 --"}, {"__Host-sopilot": "x"}):
+    for cookies in (
+        {},
+        {"sopilot_desk_8000": "0" * 43},
+        {"sopilot_desk_8000": "' or 1=1 --"},
+        {"__Host-sopilot_8000": "x"},
+    ):
         browser.cookies.clear()
         browser.cookies.update(cookies)
         answer = browser.request(method, path_of(route))
@@ -187,11 +192,11 @@ def test_behind_a_proxy_only_the_last_address_that_it_says_is_believed(home: Hom
 def test_a_session_id_from_outside_is_never_taken(home: Home) -> None:
     signed_in(home)
     browser = visitor(home)
-    browser.cookies.set("sopilot_desk", "chosen-by-somebody-else")
+    browser.cookies.set("sopilot_desk_8000", "chosen-by-somebody-else")
     answer = browser.post("/sign-in", data={"who": "ada", "password": PASSWORD})
     assert "chosen-by-somebody-else" not in answer.headers["set-cookie"]
     other = visitor(home)
-    other.cookies.set("sopilot_desk", "chosen-by-somebody-else")
+    other.cookies.set("sopilot_desk_8000", "chosen-by-somebody-else")
     assert other.get("/").status_code == 303
 
 

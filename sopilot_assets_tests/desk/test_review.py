@@ -337,3 +337,13 @@ def test_a_recording_leads_a_trainer_to_what_else_its_person_did(judged: Home) -
     assert f'href="{address}"' in page
     assert "/people/results" not in signed_in(judged, "tom").get(f"/recordings/{gold.key}").text
     assert "/people" not in signed_in(judged, "rae", Role.RATER).get(f"/recordings/{gold.key}").text
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_number_without_end_is_none(judged: Home, digits: int) -> None:
+    browser, number, one = signed_in(judged), "9" * digits, of_role(judged, "trainee")[0]
+    for path in ("/recordings?page=", "/people?page=", f"/tasks/{one.task_id}/edit?from="):
+        assert browser.get(f"{path}{number}").status_code == 200
+    assert browser.get(f"/stills/{one.key}/{number}.jpg").status_code == 404
+    said = browser.post(f"/recordings/{one.key}/say", data={"kind": "finding", "finding": number})
+    assert said.status_code == 422

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from markupsafe import escape
 from starlette.testclient import TestClient
 
 from sopilot_assets.desk.app import create_app
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.sessions import IDLE, LONGEST
 from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.setting_up import prepare_home
 from sopilot_assets_tests.desk.conftest import HERE, NOW, PASSWORD, signed_in, visitor
 
 
@@ -62,6 +65,48 @@ def test_a_session_ends_by_itself(home: Home, later: timedelta) -> None:
 def test_it_leads_nowhere_else_after_signing_in(home: Home, then: str) -> None:
     answer = visitor(home).post("/sign-in", data={"who": "ada", "then": then})
     assert answer.headers["location"] == "/"
+
+
+def test_two_desks_on_one_host_leave_each_other_signed_in(tmp_path: Path) -> None:
+    names: set[str] = set()
+    for port in (8000, 8001):
+        home = Home.at(tmp_path / str(port))
+        prepare_home(home)
+        desk = TestClient(
+            create_app(DeskConfig(home), clock=lambda: NOW), base_url=f"http://127.0.0.1:{port}"
+        )
+        desk.post("/sign-in", data={"who": "ada"}, headers={"x-sopilot": "1"}, follow_redirects=False)
+        names.update(desk.cookies.keys())
+    assert names == {"sopilot_desk_8000", "sopilot_desk_8001"}
+
+
+MARKUP = '"><script>alert(1)</script>'
+
+
+def test_what_was_typed_is_there_to_be_sent_again_after_the_session_ended(home: Home) -> None:
+    signed_in(home)
+    browser, typed = visitor(home), {"name": "Lid check", "step_name": ["Open", MARKUP]}
+    page = browser.post("/tasks/new", data=typed)
+    assert page.status_code == 401
+    for name, value in (("name", "Lid check"), ("step_name", "Open"), ("step_name", str(escape(MARKUP)))):
+        assert f'<input type="hidden" name="{name}" value="{value}">' in page.text
+    assert MARKUP not in page.text
+    assert 'action="/tasks/new"' in page.text
+
+
+@pytest.mark.parametrize("path", ["/account", "/accounts", "/accounts/password"])
+def test_a_password_is_never_shown_again(home: Home, path: str) -> None:
+    signed_in(home)
+    page = visitor(home).post(path, data={"who": "ada", "password": PASSWORD, "new": PASSWORD})
+    assert (page.status_code, PASSWORD in page.text) == (401, False)
+
+
+def test_a_script_is_told_that_nobody_is_signed_in(home: Home) -> None:
+    signed_in(home)
+    headers = {"accept": "application/json", "accept-language": "ja"}
+    told = visitor(home).post("/tasks/new", data={"name": "x"}, headers=headers)
+    assert told.status_code == 401
+    assert "サインイン" in told.json()["error"]
 
 
 def test_the_language_is_kept(home: Home) -> None:

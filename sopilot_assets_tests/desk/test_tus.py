@@ -79,6 +79,29 @@ def test_a_recording_in_two_pieces_lands_with_what_is_known_of_it(ada: TestClien
     ]
 
 
+def test_a_sidecar_that_waits_for_its_recording_is_not_given_to_another_one(
+    ada: TestClient, home: Home
+) -> None:
+    waits = local_path(home.capture) / PLACE / "take.mp4.json"
+    waits.parent.mkdir(parents=True)
+    waits.write_text('{"person": "p9"}')  # its recording is copied after it
+    assert sent(ada, begun(ada, len(DATA), person="p014"), DATA) == 204
+    found = captured(home)
+    assert found.pop(f"{PLACE}/take.mp4.json") == b'{"person": "p9"}'
+    assert sorted(found) == [
+        f"{PLACE}/take-{hashlib.sha256(DATA).hexdigest()[:8]}.mp4{end}" for end in ("", ".json")
+    ]
+
+
+def test_no_bytes_are_lost_where_sidecars_lie_at_every_name(ada: TestClient, home: Home) -> None:
+    hashed, folder = f"take-{hashlib.sha256(DATA).hexdigest()[:8]}.mp4", local_path(home.capture) / PLACE
+    folder.mkdir(parents=True)
+    for name in ("take.mp4", hashed):
+        (folder / f"{name}.json").write_text("{}")
+    assert sent(ada, begun(ada, len(DATA)), DATA) == 204
+    assert captured(home)[f"{PLACE}/{hashed}"] == DATA
+
+
 def test_a_piece_may_be_longer_than_a_form(ada: TestClient, home: Home) -> None:
     data = bytes(LONGEST_BODY) + DATA
     assert sent(ada, begun(ada, len(data)), data, **{"upload-checksum": checksum(data)}) == 204
@@ -207,6 +230,9 @@ def test_a_lie_about_the_size_costs_nothing(ada: TestClient, home: Home) -> None
         ({"filename": ".hidden.mp4"}, 415),
         ({"filename": "take.mp4.part"}, 415),
         ({"filename": "../../../"}, 415),
+        ({"filename": "take.mp4.json."}, 415),  # it would be stored as the sidecar of somebody's recording
+        ({"filename": f"{'x' * 75}.jsonnnnnnnnn"}, 415),
+        ({"filename": "take.mp4.part. "}, 415),
     ],
 )
 def test_what_the_capture_folder_could_not_hold_is_refused(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sopilot_assets.capture.facts import correct_each
 from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.labels.chain import append_events
 from sopilot_assets.labels.events import Draft, RaterVerdict, Source
@@ -66,6 +68,15 @@ def test_all_recordings_that_count_are_listed_with_their_results(home: Home) -> 
         assert row.name == stored[row.key]["original_name"]
         assert row.person == stored[row.key]["person"]
     assert [row.at for row in rows] == sorted((row.at for row in rows), reverse=True)
+
+
+def test_times_of_several_zones_are_in_the_order_in_which_they_were(home: Home) -> None:
+    keys = [row.key for row in listed(home)][:3]
+    times = ("2025-06-01T08:00:00+09:00", "2025-06-01T00:30:00+00:00", "2025-06-01T10:00:00+09:00")
+    facts = {key: {"recorded_at": time} for key, time in zip(keys, times, strict=True)}
+    correct_each(home, facts, who="ann", why="zones", at=datetime(2100, 1, 1, tzinfo=UTC), run_id="zones")
+    assert [row.at for row in listed(home)][:3] == [times[2], times[1], times[0]]
+    assert [row.at for row in listed(home, ListFilter(order=ListOrder.OLDEST))][-3:] == list(times)
 
 
 def test_it_is_searched_by_any_part_of_name_key_person_or_site_in_any_case(home: Home) -> None:

@@ -62,7 +62,10 @@ def _moment(text: str) -> str:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("expected a time with its zone, such as 2026-02-23T09:30:00Z")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    try:
+        return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    except OverflowError:
+        raise ValueError("expected a time in a year of UTC from 1 to 9999") from None
 
 
 def _digits(said: object) -> object:

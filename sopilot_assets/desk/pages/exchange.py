@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
@@ -42,7 +43,9 @@ def save(call: Call) -> Response:
     gold = asked.get("gold")
     suffix, data = export_steps(call.home, task.task, task.inputs, form, recording=gold)
     name = f"{gold or task.task.task_id}-steps{suffix}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    quoted = quote(name)  # a header holds no Japanese
+    called = f'filename="{name}"' if quoted == name else f"filename*=utf-8''{quoted}"
+    headers = {"Content-Disposition": f"attachment; {called}"}
     return Response(data, media_type=_TYPES.get(suffix, "application/xml"), headers=headers)
 
 

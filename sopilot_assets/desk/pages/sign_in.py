@@ -45,14 +45,18 @@ def signed_in(call: Call) -> Response:
 def with_session(call: Call, answer: Response, token: str) -> Response:
     """The answer, which gives the browser the token of a session."""
     answer.set_cookie(
-        session_cookie(call.config), token, httponly=True, secure=call.config.secure, samesite="lax"
+        session_cookie(call.request, call.config),
+        token,
+        httponly=True,
+        secure=call.config.secure,
+        samesite="lax",
     )
     return answer
 
 
 def sign_out(call: Call) -> Response:
     """End the session."""
-    cookie = session_cookie(call.config)
+    cookie = session_cookie(call.request, call.config)
     end_session(call.home, call.request.cookies.get(cookie, ""), by=call.doer)
     answer = call.go(ASKS_WHO)
     answer.delete_cookie(cookie, secure=call.config.secure, httponly=True, samesite="lax")
@@ -79,7 +83,7 @@ def wait_text(wait_s: int) -> Text:
 
 
 def _begun(call: Call, account: Account) -> str | None:
-    before = call.request.cookies.get(session_cookie(call.config), "")
+    before = call.request.cookies.get(session_cookie(call.request, call.config), "")
     return begin_session(call.home, account, by=call.doer, instead_of=before)
 
 

@@ -10,8 +10,12 @@ async function send(form, button) {
     method: "POST", headers: { accept: "application/json" }, body: new URLSearchParams(fields),
   });
   if (answer.ok) return takeParts(await answer.text(), form);
+  refuse(form, (await answer.json()).error);
+}
+
+function refuse(form, why) {
   const refused = form.querySelector(".refused");
-  refused.textContent = (await answer.json()).error;
+  refused.textContent = why;
   refused.hidden = false;
 }
 
@@ -19,7 +23,7 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.action.endsWith("/say")) return;
   event.preventDefault();
-  send(form, event.submitter).catch(() => form.submit());
+  send(form, event.submitter).catch(() => refuse(form, preparing.dataset.lost));
 });
 
 const preparing = document.getElementById("preparing");
