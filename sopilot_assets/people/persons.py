@@ -91,7 +91,7 @@ def tasks_with_people(home: Home) -> tuple[str, ...]:
 _NAMED: Final = ", ".join(f"'{one.value}'" for one in DECIDED)
 _LISTED: Final = f"""
 select person, task_id, count(*) as recordings, count(*) filter (where decision in ({_NAMED})) as decided,
-    max_by(at_text, try_cast(at_text as timestamp)) as last_at
+    max_by(at_text, try_cast(at_text as timestamptz)) as last_at
 from known, asked
 where taken_as = 'trainee' and (its_task is null or task_id = its_task)
     and (its_text is null or person is null or contains(lower(person), its_text))
