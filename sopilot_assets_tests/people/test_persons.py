@@ -47,7 +47,7 @@ def test_people_are_found_by_a_part_of_their_code_and_by_task(tmp_path: Path) ->
 
 def test_the_newest_recording_is_found_whatever_the_zone_of_its_time(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
-    # 5 January 08:00 +09:00, 1 February 08:30 +09:00, and taken in half an hour later, on 1 February 00:00 UTC
+    # 5 January 08:00 +09:00, 1 February 08:30 +09:00, and taken in half an hour later, 1 February 00:00 UTC
     record(home, "p1", ["pass", "pass", "pass"], days=27 + 0.5 / 24, unknown=[2])
     assert list_persons(home).rows[0].last_at == "2026-02-01T00:00:00+00:00"
 
