@@ -120,10 +120,10 @@ def study_looks(study: Study) -> pd.DataFrame:
 
 
 def relevant_looks(study: Study) -> pd.DataFrame:
-    """The looks at this study's held-out cases by now, each kind once, since a look that was taken again told
-    nothing new: its own, and those of other studies that split some of its
-    test recordings, be it under another task. Registering a study again under another name gives no second
-    first look, and what another study was fitted on is no fresh test either.
+    """The looks at this study's held-out cases by now, split by split, each kind once, since a look that was
+    taken again told nothing new: its own, and those of other studies that split some of its test recordings,
+    be it under another task. Registering a study again under another name gives no second first look, and
+    what another study was fitted on is no fresh test either.
     """
     mine = set(map(_recording, study.manifest.case_ids[GATE_SPLIT]))
     rows = looks_ledger(study.home).latest()
@@ -131,9 +131,9 @@ def relevant_looks(study: Study) -> pd.DataFrame:
         name for name in set(rows["study_id"]) if mine & _recordings(Results(study.home, str(name)))
     }
     chosen = rows.loc[rows["study_id"].isin(counting), list(LOOK_COLUMNS)]
-    # of two at one moment, the one that opened the split comes first
+    # of two at one moment, the one that opened the split comes first; a killed run may have opened one alone
     opened = chosen["station"].map(lambda name: name != STATION)
-    ordered = chosen.assign(opened=opened).sort_values(["looked_at", "split", "opened", "look_id"])
+    ordered = chosen.assign(opened=opened).sort_values(["split", "looked_at", "opened", "look_id"])
     return ordered[list(LOOK_COLUMNS)].drop_duplicates(
         ["study_id", "split", "inputs_sha256"], ignore_index=True
     )

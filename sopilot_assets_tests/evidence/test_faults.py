@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import sys
+from datetime import datetime, timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -17,13 +18,16 @@ import pytest
 from sopilot_assets.errors import StoreError, StudyError
 from sopilot_assets.evidence import critical_policies as fitting
 from sopilot_assets.evidence.critical_policies import fit_study_policies
+from sopilot_assets.evidence.gate_reports import relevant_looks
 from sopilot_assets.evidence.results import Results
 from sopilot_assets.evidence.split_manifests import split_study_cases
+from sopilot_assets.evidence.study import Study
 from sopilot_assets.labels.chain import append_events, read_chain
 from sopilot_assets.store import publish
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Ledger
 from sopilot_assets.studies import policy_fits
+from sopilot_assets.studies.looks import looks, record_look
 from sopilot_assets.studies.registration import read_registration
 from sopilot_assets_tests.evidence.made_up_study import (
     CHAIN,
@@ -205,6 +209,20 @@ def test_a_folder_that_cannot_be_written_to_is_named(fresh: Path) -> None:
     (fresh / "studies" / "spring").write_text("a file where the folder should be")
     with pytest.raises(StoreError, match=r"studies/spring/cases\.csv: could not be published"):
         run_chain(Home.at(fresh))
+
+
+def test_looks_are_listed_alike_where_a_killed_run_had_opened_one_split_alone(done: Home) -> None:
+    def listed() -> list[tuple[str, str]]:
+        rows = relevant_looks(Study.open(done, "spring"))
+        return list(zip(rows["split"], rows["inputs_sha256"], strict=True))
+
+    before, seen = listed(), looks(done, "spring")
+    assert {split for split, _ in before} == {"test", "challenge"}
+    for one in seen.loc[seen["split"] == "test"].to_dict("records"):
+        del one["look_id"]
+        earlier = datetime.fromisoformat(one["looked_at"]) - timedelta(minutes=1)
+        record_look(done, **{**one, "looked_at": earlier, "run_id": "killed"})
+    assert listed() == before
 
 
 # --- two at once ---------------------------------------------------------------------------------------
