@@ -96,10 +96,8 @@ def plan_scoring(
     """
     entries = active_recordings(home, task_id)
     if not (names or stale or everything):
-        scored = set(scores_ledger(home).query("select key from latest")["key"])
-        return _by_start(
-            {key: (ScoringStart.NEW, "new") for key in entries if key not in scored | set(leave_out)}
-        )
+        done = {*scores_ledger(home).query("select key from latest")["key"], *leave_out}
+        return _by_start({key: (ScoringStart.NEW, "new") for key in entries if key not in done})
     outdated = {
         str(row["key"]): (_start(row), _reason(row))
         for row in plain_rows(stale_scores(home))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +17,7 @@ from sopilot_assets.stations.captured_videos import describe_videos
 from sopilot_assets.stations.gold_inputs import task_inputs
 from sopilot_assets.stations.gold_marks import marked_gold
 from sopilot_assets.stations.gold_references import refresh_references
+from sopilot_assets.stations.rescoring_plan import plan_scoring
 from sopilot_assets.stations.staleness import outdated_by_golds, stale_scores
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.tasks import find_tasks
@@ -89,6 +90,25 @@ def test_what_is_asked_again_and_again_does_the_same_with_many_recordings(
         more = {name: count for name, count in (many[what] - made).items() if count > MORE / 2}
         more.pop("_voice", None)  # who said which event is asked of all of them
         assert more == {}, what
+
+
+class LookedThrough(list[str]):
+    """Keys that say how often somebody looked through all of them."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[str]:
+        LookedThrough.times += 1
+        return super().__iter__()
+
+
+def test_what_is_left_out_of_the_work_is_looked_through_once_and_not_for_each_recording(
+    original: Home, tmp_path: Path
+) -> None:
+    home = copied(original, tmp_path)
+    crowded(home, 10, seed=1)
+    assert plan_scoring(home, leave_out=LookedThrough(active_keys(home))) == []
+    assert LookedThrough.times == 1
 
 
 @pytest.mark.parametrize("wanted", [0, 1, 3])
