@@ -77,7 +77,7 @@ class Writer:
                 )
 
     def calls(self) -> list[str]:
-        """The system calls of one undisturbed writing, the shortest of some: a folder that changed a moment ago
+        """The system calls of one undisturbed writing, the shortest of some: a folder that changed just now
         may be looked at once more.
         """
         self.put_old()
