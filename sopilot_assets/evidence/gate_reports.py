@@ -10,7 +10,7 @@ from typing import Final
 import pandas as pd
 
 from sopilot_assets.evidence import plots
-from sopilot_assets.evidence.outcome import StudyOutcome
+from sopilot_assets.evidence.outcome import StudyOutcome, exact_csv
 from sopilot_assets.evidence.results import GATES, MANIFEST, Results, check_rows
 from sopilot_assets.evidence.split_evaluations import STATION, study_repeats
 from sopilot_assets.evidence.study import AGREEMENT, EVALUATIONS, LEAKAGE, LOOKS, POLICY, Study
@@ -36,7 +36,7 @@ def check_study_gates(home: Home, study_id: str, *, run_id: str, written_at: str
     document = StudyGates(report, GATE_SPLIT, values).document()
     study.results.publish(
         "gate_reports",
-        {GATES: pretty_json(document), LOOKS: looks.to_csv(index=False, lineterminator="\n").encode()},
+        {GATES: pretty_json(document), LOOKS: exact_csv(looks)},
         made_from=(MANIFEST, LEAKAGE, AGREEMENT, POLICY, EVALUATIONS),
         run_id=run_id,
         written_at=written_at,

@@ -42,6 +42,11 @@ def csv_of(frame: pd.DataFrame) -> bytes:
     return safe.to_csv(index=False, lineterminator="\n", float_format="%.6g").encode()
 
 
+def exact_csv(frame: pd.DataFrame) -> bytes:
+    """A table for programs as CSV: numbers with all their digits, texts as they are."""
+    return frame.to_csv(index=False, lineterminator="\n").encode()
+
+
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Cell]]:
     """The rows of a table as plain values, numbers to six digits, unknown ones as None."""
     plain = frame.round(6).astype(object)

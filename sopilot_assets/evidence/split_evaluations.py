@@ -12,7 +12,7 @@ import pandas as pd
 
 from sopilot_assets.dossier.inputs import BASELINE
 from sopilot_assets.evidence import plots
-from sopilot_assets.evidence.outcome import StudyOutcome
+from sopilot_assets.evidence.outcome import StudyOutcome, exact_csv
 from sopilot_assets.evidence.results import MANIFEST
 from sopilot_assets.evidence.study import CASES, EVALUATIONS, POLICIES, POLICY, REPEATS, Study
 from sopilot_assets.old_rules.detectors import DetectorOutcome
@@ -69,7 +69,7 @@ def evaluate_study_splits(home: Home, study_id: str, *, run_id: str, written_at:
             EVALUATIONS: pretty_json(
                 {"splits": _documents(evaluations), "sweep": {"detector": shown, **asdict(sweep)}}
             ),
-            **({} if repeats is None else {REPEATS: _csv(repeats)}),
+            **({} if repeats is None else {REPEATS: exact_csv(repeats)}),
         },
         made_from=(CASES, MANIFEST, POLICIES, POLICY),
         run_id=run_id,
@@ -109,10 +109,6 @@ def _repeats_of_cases(study: Study) -> pd.DataFrame | None:
     scores = study.cases.rename(columns={"case_id": "key", "backend": "model_id"})
     version = study.registration.current.task_fingerprint
     return repeats_of(study.home, study.spec.task, scores.assign(task_fingerprint=version))
-
-
-def _csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False, lineterminator="\n").encode()
 
 
 def _figures(

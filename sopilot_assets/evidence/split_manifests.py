@@ -11,7 +11,7 @@ import pandas as pd
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.evidence.duplicates import near_duplicate_names
 from sopilot_assets.evidence.labels import labels_outcome, with_labels
-from sopilot_assets.evidence.outcome import StudyOutcome, rows_of
+from sopilot_assets.evidence.outcome import StudyOutcome, exact_csv, rows_of
 from sopilot_assets.evidence.results import MANIFEST, Results
 from sopilot_assets.evidence.scored import scored_cases
 from sopilot_assets.evidence.study import AGREEMENT, CASES, LABEL_EVENTS, LEAKAGE
@@ -57,7 +57,7 @@ def split_study_cases(home: Home, study_id: str, *, run_id: str, written_at: str
         {
             CASES: cases_csv(cases),
             MANIFEST: document,
-            LEAKAGE: leakage.to_csv(index=False, lineterminator="\n").encode(),
+            LEAKAGE: exact_csv(leakage),
             LABEL_EVENTS: pretty_json(
                 {
                     "head": chain_head(events).event_id,

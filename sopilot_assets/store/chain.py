@@ -169,9 +169,9 @@ class Chain(Generic[DraftT, EventT]):
         """Append the drafts to the chains of their tasks; returns the new events.
 
         A draft that says what its voice said last adds nothing, unless it is to say it ``again``. All drafts
-        are taken or none. A lock keeps
-        two writers from forking a chain; while it is held, ``require`` gets each task's events before
-        anything is added, and may raise. Raises ``refuse`` where a chain is broken already.
+        are taken or none. A lock keeps two writers from forking a chain; while it is held, ``require`` gets
+        each task's events before anything is added, and may raise. Raises ``refuse`` where a chain is broken
+        already.
         """
         wanted = list(drafts)
         if not wanted:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from sopilot_assets.capture.erasures import ErasureChange, ErasureDraft, erasures_chain
 from sopilot_assets.capture.registry import Recording, registered_recording
 from sopilot_assets.errors import LabelError
 from sopilot_assets.evidence.blind_labels import BlindAnswer, blind_queues, give_blind_label
@@ -22,6 +21,7 @@ from sopilot_assets.labels.sheets import sheet_drafts, write_template
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.publish import publish_text
 from sopilot_assets.tasks import TaskSpec, load_task
+from sopilot_assets_tests.capture.removed import note_removed
 from sopilot_assets_tests.labels.made_up import AT, TASK, append, draft, register
 
 NAMES = tuple(f"take_{n}.mp4" for n in range(8))
@@ -118,19 +118,7 @@ def test_nobody_is_asked_to_label_what_has_no_video_any_more(home: Home, keys: l
     publish_text(home.root / "settings.yaml", "audit:\n  share: 1.0\n")
     plan(home, "spring", ("label", keys[0]))
     assert queue(home, "ann").asked == set(keys)
-    over = [
-        ErasureDraft(
-            task_id=TASK,
-            at=AT,
-            key=key,
-            sha256="0" * 64,
-            who="retention",
-            change=ErasureChange.VIDEO_REMOVED,
-            why="kept for 30 days",
-        )
-        for key in keys[:2]
-    ]
-    erasures_chain(home).append(over, run_id="over", written_at=AT)
+    note_removed(home, keys[:2], at=AT)
     assert queue(home, "ann").asked == set(keys[2:])
     publish_text(home.root / "settings.yaml", "audit:\n  share: 0.0\n")
     assert (queue(home, "ann").asked, queue(home, "ann").others) == (frozenset(), set(keys[2:]))

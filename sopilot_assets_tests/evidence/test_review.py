@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from sopilot_assets.capture.erasures import ErasureChange, ErasureDraft, erasures_chain
 from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.embedding.clips import save_embedding
 from sopilot_assets.errors import StudyError
@@ -30,6 +29,7 @@ from sopilot_assets.store.ledgers import Cell
 from sopilot_assets.studies.looks import distinct_looks
 from sopilot_assets.studies.registration import read_registration
 from sopilot_assets.tasks import load_task, lock_task
+from sopilot_assets_tests.capture.removed import note_removed
 from sopilot_assets_tests.evidence.made_up_study import (
     CHAIN,
     START,
@@ -82,19 +82,7 @@ def relabeled(home: Home, key: str, said: bool) -> None:
 
 def test_no_picture_is_asked_of_a_recording_whose_video_was_removed_after_its_time(home: Home) -> None:
     run_chain(home, only=FITTED)
-    over = [
-        ErasureDraft(
-            task_id=TASK,
-            at=START,
-            key=key,
-            sha256="0" * 64,
-            who="retention",
-            change=ErasureChange.VIDEO_REMOVED,
-            why="kept for 30 days",
-        )
-        for key in truth_of()
-    ]
-    erasures_chain(home).append(over, run_id="over", written_at=START)
+    note_removed(home, truth_of(), at=START)
     assert study_inputs(Study.open(home, "spring")).pictures.erased == truth_of().keys()
 
 

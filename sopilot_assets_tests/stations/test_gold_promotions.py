@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sopilot_assets.capture.erasures import ErasureChange, ErasureDraft, erasures_chain
 from sopilot_assets.capture.facts import corrections, restore_recordings, withdraw_recordings
 from sopilot_assets.capture.promotions import promoted_golds, promotions_chain, promotions_ledger
 from sopilot_assets.capture.registry import Registry
@@ -42,6 +41,7 @@ from sopilot_assets.store.publish import local_path
 from sopilot_assets.tasks import find_tasks, load_task
 from sopilot_assets.upkeep.conditions.golds import enough_golds, promoted_right
 from sopilot_assets.upkeep.conditions.situation import Situation
+from sopilot_assets_tests.capture.removed import note_removed
 from sopilot_assets_tests.cli.running import rows, sopilot
 from sopilot_assets_tests.stations.test_staleness import bring_up_to_date, keys, later
 
@@ -114,16 +114,7 @@ def score_rows(home: Home) -> dict[str, dict[str, object]]:
 def test_whose_video_was_removed_is_no_candidate_and_becomes_no_gold(scored: Home) -> None:
     key = trainees(scored)[0]
     label(scored, key)
-    over = ErasureDraft(
-        task_id=TASK,
-        at=BEGIN.isoformat(),
-        key=str(key),
-        sha256=Registry.read(scored)[key].sha256,
-        who="retention",
-        change=ErasureChange.VIDEO_REMOVED,
-        why="kept for 30 days",
-    )
-    erasures_chain(scored).append([over], run_id="over", written_at=BEGIN.isoformat())
+    note_removed(scored, [str(key)], at=BEGIN.isoformat(), sha256=Registry.read(scored)[key].sha256)
     (candidate,) = gold_candidates(scored, TASK)
     assert candidate.lacks is not None
     assert "The video was removed" in candidate.lacks.en

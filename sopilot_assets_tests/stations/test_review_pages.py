@@ -10,7 +10,6 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from sopilot_assets.capture.erasures import ErasureChange, ErasureDraft, erasures_chain
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.defs.web.home_pages import HomePages
 from sopilot_assets.errors import VideoError
@@ -29,6 +28,7 @@ from sopilot_assets.stations.scores import FEW_PAGES, score_videos
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Row
 from sopilot_assets.store.publish import local_path, publish_text
+from sopilot_assets_tests.capture.removed import note_removed
 from sopilot_assets_tests.cli.running import sopilot
 
 AT = "2026-02-01T00:00:00+00:00"
@@ -158,16 +158,7 @@ def test_a_page_of_a_video_that_is_removed_meanwhile_is_not_left(
 
     def removed_meanwhile(work: ReviewWork, covering: Covering, *, video: str) -> object:
         made = page_for(work, covering, video=video)
-        over = ErasureDraft(
-            task_id=key.task_id,
-            at=AT,
-            key=str(key),
-            sha256=key.video_id + "0" * 52,
-            who="retention",
-            change=ErasureChange.VIDEO_REMOVED,
-            why="kept for 30 days",
-        )
-        erasures_chain(home).append([over], run_id="over", written_at=AT)
+        note_removed(home, [str(key)], at=AT, sha256=key.video_id + "0" * 52)
         return made
 
     with monkeypatch.context() as patched:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sopilot_assets.capture.drain import drain_capture
-from sopilot_assets.capture.erasures import ErasureChange, ErasureDraft, erasures, erasures_chain
+from sopilot_assets.capture.erasures import ErasureChange, erasures
 from sopilot_assets.capture.facts import withdraw_recordings
 from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.capture.registry import Recording, Registry, stored_file
@@ -32,6 +32,7 @@ from sopilot_assets.upkeep.conditions.situation import Situation
 from sopilot_assets.upkeep.erasing.erase import erase_person
 from sopilot_assets.upkeep.expired_videos import expired_videos
 from sopilot_assets.upkeep.retention import Expired, remove_expired_files
+from sopilot_assets_tests.capture.removed import note_removed
 from sopilot_assets_tests.stations.small_homes import AT
 from sopilot_assets_tests.upkeep.erasing.leftovers import traces_of
 
@@ -164,16 +165,7 @@ def test_bytes_go_although_the_other_task_s_time_was_over_before(limited: Home) 
     one = trainees(limited)[0]
     twin = {**one.row, "key": str(one.key).replace("filter_change", "other_task"), "task_id": "other_task"}
     videos_ledger(limited).append([twin], run_id="twin", written_at=AT)
-    over = ErasureDraft(
-        task_id="other_task",
-        at=AT,
-        key=str(twin["key"]),
-        sha256=one.sha256,
-        who="retention",
-        change=ErasureChange.VIDEO_REMOVED,
-        why="kept for 20 days",
-    )
-    erasures_chain(limited).append([over], run_id="before", written_at=AT)
+    note_removed(limited, [str(twin["key"])], at=AT, sha256=one.sha256)
     assert clear(limited, days=31).removed == 3
     assert not stored_file(limited, one).exists()
 
