@@ -97,7 +97,14 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
         self._inst_data = inst_data
+        self._disposed = False
+        self._telling = threading.Lock()
         super().__init__()  # type: ignore[no-untyped-call]
+
+    def dispose(self) -> None:
+        """Nothing is told any more of runs that still go on: a daemon's monitor finds how they end."""
+        with self._telling:
+            self._disposed = True
 
     @property
     def inst_data(self) -> ConfigurableClassData | None:
@@ -198,16 +205,15 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
     def _see_out(self, process: subprocess.Popen[bytes], run_id: str) -> None:
         """Wait for the process, and say how it ended where the run did not end before."""
         code = self._ended(process, run_id)
-        if not self.has_instance:  # whoever launched has ended; the monitor finds the run
-            return
-        run = self._instance.get_run_by_id(run_id)
-        if run is None or run.is_finished:
-            return
-        said = get_run_crash_explanation(f"The run's process ({process.pid})", code)
-        if run.status is DagsterRunStatus.CANCELING:
-            self._instance.report_run_canceled(run, said)
-        else:
-            self._instance.report_run_failed(run, said)
+        with self._open_instance() as instance:
+            run = instance.get_run_by_id(run_id) if instance else None
+            if instance is None or run is None or run.is_finished:
+                return
+            said = get_run_crash_explanation(f"The run's process ({process.pid})", code)
+            if run.status is DagsterRunStatus.CANCELING:
+                instance.report_run_canceled(run, said)
+            else:
+                instance.report_run_failed(run, said)
 
     def _ended(self, process: subprocess.Popen[bytes], run_id: str) -> int:
         """The exit code of the process; it is asked to end where who cancels its run cannot reach it."""
@@ -216,16 +222,19 @@ class LocalRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             try:
                 return process.wait(CANCEL_LOOK_S)
             except subprocess.TimeoutExpired:
-                if not asked and self.has_instance and self._is_asked_elsewhere(run_id):
-                    process.terminate()
-                    asked = True
+                with self._open_instance() as instance:
+                    if not asked and instance and _is_asked_elsewhere(instance, run_id):
+                        process.terminate()
+                        asked = True
 
-    def _is_asked_elsewhere(self, run_id: str) -> bool:
-        run = self._instance.get_run_by_id(run_id)
-        if run is None or run.status is not DagsterRunStatus.CANCELING:
-            return False
-        events = self._instance.all_logs(run_id, of_type=DagsterEventType.ENGINE_EVENT)
-        return any(entry.message == _ELSEWHERE for entry in events)
+    @contextmanager
+    def _open_instance(self) -> Iterator[DagsterInstance | None]:
+        """The instance, which is not disposed of while the block runs; None once it was, or once whoever
+        launched has ended.
+        """
+        with self._telling:
+            known = None if self._disposed else self._instance_weakref
+            yield known() if known is not None else None
 
     def _pid(self, run: DagsterRun) -> int | None:
         """The live process of a run, if it is one of this container."""
@@ -326,6 +335,14 @@ def _start(run_id: str, instance: DagsterInstance, held: int) -> subprocess.Pope
         own_group=False,
         environment={**os.environ, "DAGSTER_HOME": instance.root_directory},
     )
+
+
+def _is_asked_elsewhere(instance: DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.status is not DagsterRunStatus.CANCELING:
+        return False
+    events = instance.all_logs(run_id, of_type=DagsterEventType.ENGINE_EVENT)
+    return any(entry.message == _ELSEWHERE for entry in events)
 
 
 def _health(which: str, lives: bool) -> CheckRunHealthResult:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -201,6 +203,31 @@ def test_a_process_that_is_killed_at_work_is_told_with_how_it_ended(place: Place
     place.wait(run_id, FAILURE)
     assert any("SIGKILL" in said for said in place.said(run_id))
     assert health(place.run(run_id)).status.value == "FAILED"
+
+
+@pytest.mark.parametrize("disposed", [False, True])
+def test_a_run_that_outlives_whoever_launched_it_is_left_to_the_monitor(
+    place: Place, tmp_path: Path, disposed: bool
+) -> None:
+    """No thread ends in an error, which a test takes for a failure."""
+    place.takes(work_s=60)
+    run_id = place.new_run()
+    launching = dg.DagsterInstance.from_config(str(tmp_path))
+    before = set(threading.enumerate())
+    launching.launch_run(run_id, NO_WORKSPACE)
+    (waits,) = set(threading.enumerate()) - before
+    wait_until(lambda: place.noted("work"))
+    if disposed:
+        launching.dispose()
+    else:
+        del launching
+        gc.collect()
+    os.kill(place.noted("work")[0], signal.SIGKILL)
+    waits.join(30)
+    assert not waits.is_alive()
+    assert place.run(run_id).status is STARTED
+    health = place.instance.run_launcher.check_run_worker_health(place.run(run_id))
+    assert health.status.value == "FAILED"
 
 
 @pytest.mark.parametrize(("begun", "start_s", "work_s"), [("starts", 2, 0), ("work", 0, 60)])
