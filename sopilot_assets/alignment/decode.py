@@ -104,15 +104,11 @@ class Decoding:
     candidates: tuple[DecodedExplanation, ...]
 
     @functools.cached_property
-    def _kinds(self) -> list[_Kinds]:
-        """The kinds of each candidate's edits."""
-        return [_kinds(candidate.explanation.changes) for candidate in self.candidates]
-
-    @functools.cached_property
     def _by_kinds(self) -> dict[_Kinds, float]:
         top = self.candidates[0].score
         mass: dict[_Kinds, float] = {}
-        for candidate, kinds in zip(self.candidates, self._kinds, strict=True):
+        for candidate in self.candidates:
+            kinds = candidate.explanation.kinds
             mass[kinds] = mass.get(kinds, 0.0) + math.exp(candidate.score - top)
         return mass
 
@@ -120,7 +116,7 @@ class Decoding:
     def best(self) -> DecodedExplanation:
         """The best explanation of the most probable group of kinds."""
         chosen = max(self._by_kinds, key=lambda kinds: (self._by_kinds[kinds], kinds))
-        return self.candidates[self._kinds.index(chosen)]
+        return next(one for one in self.candidates if one.explanation.kinds == chosen)
 
     @property
     def reported(self) -> tuple[PlannedEdit, ...]:
@@ -163,13 +159,6 @@ class Decoding:
 MOST_LOG_ODDS: Final = 30.0
 
 _Kinds: TypeAlias = tuple[EditKind, ...]
-
-
-def _kinds(changes: Sequence[PlannedEdit]) -> _Kinds:
-    """The kinds of an explanation's edits, which are ordered by kind; a first or last step cut short goes
-    with every group.
-    """
-    return tuple(change.kind for change in changes if change.kind is not EditKind.PARTIAL)
 
 
 def decode(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -87,11 +87,18 @@ Procedure: TypeAlias = tuple[ProcedureState, ...]
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A sequence of states and the changes that made it from the procedure."""
+    """A sequence of states and the changes that made it from the procedure; ``kinds`` are those of its
+    changes, which are ordered by kind, but for a first or last step cut short, which goes with all kinds.
+    """
 
     states: Procedure
     changes: tuple[PlannedEdit, ...]
     price: float
+    kinds: tuple[EditKind, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # found once: explanations are kept for all recordings of a task
+        object.__setattr__(self, "kinds", tuple(change.kind for change in self.changes if _counts(change)))
 
 
 def procedure(order: Sequence[int], durations: Durations) -> Explanation:

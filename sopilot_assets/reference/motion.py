@@ -57,9 +57,11 @@ def clip_motion(embedding: ClipEmbedding, usable: Mask | None = None) -> Floats:
     starts, length = embedding.clip_start_s, embedding.clip_length_s
     low = np.searchsorted(embedding.still_time_s, starts, side="right")
     high = np.searchsorted(embedding.still_time_s, starts + length, side="right")
-    found = np.array(
-        [np.median(embedding.stillness[a:b]) if b > a else np.nan for a, b in zip(low, high, strict=True)]
-    )
+    found = np.full(starts.shape[0], np.nan, dtype=embedding.stillness.dtype)
+    for count in np.unique(high - low).tolist():  # nearly all clips have as many samples
+        if count:
+            clips = high - low == count
+            found[clips] = np.median(embedding.stillness[low[clips, None] + np.arange(count)], axis=1)
     if not np.isfinite(found).any():
         return np.zeros(starts.shape[0])
     logs = np.log(found + NOISE)
