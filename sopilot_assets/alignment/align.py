@@ -27,7 +27,7 @@ from sopilot_assets.alignment.spans import (
     Warp,
 )
 from sopilot_assets.alignment.votes import GoldVotes
-from sopilot_assets.embedding.clips import ClipEmbedding, Features, comparable, require_same_model
+from sopilot_assets.embedding.clips import ClipEmbedding, comparable, require_same_model
 from sopilot_assets.embedding.stillness import frozen_clips, frozen_segments, jumps_after
 from sopilot_assets.reference.evidence import ClipComparison
 from sopilot_assets.reference.model import Gold, Reference
@@ -88,7 +88,7 @@ def align(
             orders=reference.orders,
             stride_s=reference.stride_s,
         ),
-        warp=_nearest_warp(embedding, rows, compared, reference),
+        warp=_nearest_warp(embedding, compared, reference),
         clip_middle_s=embedding.clip_middle_s,
         posterior=np.exp(log_posterior).astype(np.float32),
         duration_s=embedding.duration_s,
@@ -235,15 +235,13 @@ def _outside(segment: Segment, stills: tuple[Segment, ...]) -> list[Segment]:
     return pieces
 
 
-def _nearest_warp(
-    embedding: ClipEmbedding, rows: Features, compared: ClipComparison, reference: Reference
-) -> Warp:
+def _nearest_warp(embedding: ClipEmbedding, compared: ClipComparison, reference: Reference) -> Warp:
     """The warp onto the gold with the lowest normalised cost; of equal golds the first by id."""
     taught = reference.taught
-    cosines = np.empty((taught.size, rows.shape[0]))
+    cosines = np.empty((taught.size, compared.points.shape[0]))
     # most gold clips have been compared with already: those that teach a step
     cosines[taught] = compared.cosines.T
-    cosines[~taught] = _untaught(reference) @ rows.T.astype(np.float64)
+    cosines[~taught] = _untaught(reference) @ compared.points.T
     distance = 1.0 - np.clip(cosines, -1.0, 1.0, out=cosines)
     ends = np.cumsum([gold.embedding.clip_count for gold in reference.golds])
     found: list[tuple[float, str, Gold, Indices, Indices]] = []
@@ -256,5 +254,8 @@ def _nearest_warp(
 
 @functools.lru_cache(maxsize=4)
 def _untaught(reference: Reference) -> Floats:
-    """The clips (u, D) of all golds that teach no step, for one video after the other."""
-    return np.concatenate([gold.rows for gold in reference.golds])[~reference.taught].astype(np.float64)
+    """The clips of all golds that teach no step, along the components (u, P), for one video after the
+    other.
+    """
+    rows = np.concatenate([gold.rows for gold in reference.golds])
+    return reference.evidence.points(rows[~reference.taught])

@@ -152,8 +152,9 @@ def comparable(embedding: ClipEmbedding, mask: Mask | None = None) -> Features:
 
 
 def _evened(block: Features, chosen: Mask) -> Features:
-    centred = block - block[chosen].mean(axis=0)
-    spread = centred[chosen].std(axis=0)
+    everything = bool(chosen.all())
+    centred = block - (block if everything else block[chosen]).mean(axis=0)
+    spread = np.sqrt(np.square(centred if everything else centred[chosen]).mean(axis=0))
     floor = SPREAD_FLOOR * float(spread.mean()) + 1e-9
     return np.asarray(centred / np.sqrt(spread + floor), dtype=np.float32)
 

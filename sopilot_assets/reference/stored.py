@@ -15,7 +15,7 @@ from sopilot_assets.errors import StoreError
 from sopilot_assets.reference.annotations import StepInterval
 from sopilot_assets.reference.borders import Borders
 from sopilot_assets.reference.durations import Durations
-from sopilot_assets.reference.evidence import Evidence, GoldClips
+from sopilot_assets.reference.evidence import Evidence, GoldClips, along_components
 from sopilot_assets.reference.model import Gold, Reference
 from sopilot_assets.reference.motion import Motion
 from sopilot_assets.store.arrays import load_arrays, save_arrays
@@ -38,7 +38,7 @@ class _Facts(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal["sopilot-reference-2"] = "sopilot-reference-2"
+    format: Literal["sopilot-reference-2", "sopilot-reference-3"] = "sopilot-reference-3"
     reference_id: str
     task_id: str
     step_ids: tuple[str, ...]
@@ -74,6 +74,7 @@ def save_reference(path: Path | UPath, reference: Reference) -> None:
     )
     arrays = {
         "facts": np.array(facts.model_dump_json()),
+        "components": evidence.components,
         "rows": evidence.clips.rows,
         "step": evidence.clips.step,
         "gold": evidence.clips.gold,
@@ -101,6 +102,11 @@ def load_reference(path: Path | UPath, embedding_of: Callable[[str], ClipEmbeddi
             len(facts.step_ids),
         )
         weights, bias, looks = (arrays[name].astype(np.float64) for name in ("weights", "bias", "looks"))
+        if facts.format == "sopilot-reference-2":  # kept all features of clips
+            components, clips = along_components(clips)
+            weights = components.T @ weights
+        else:
+            components = arrays["components"].astype(np.float32)
     except (KeyError, ValidationError) as error:
         raise StoreError(
             f"{path}: expected a reference, found something else ({error}). {_REMEDY}"
@@ -111,7 +117,9 @@ def load_reference(path: Path | UPath, embedding_of: Callable[[str], ClipEmbeddi
         step_ids=facts.step_ids,
         model_id=facts.model_id,
         golds=tuple(_gold(gold, embedding_of(gold.video_id)) for gold in facts.golds),
-        evidence=Evidence(clips, weights, bias, facts.stack, facts.held_out, looks, facts.gold_match),
+        evidence=Evidence(
+            components, clips, weights, bias, facts.stack, facts.held_out, looks, facts.gold_match
+        ),
         durations=facts.durations,
         motion=facts.motion,
         borders=facts.borders,

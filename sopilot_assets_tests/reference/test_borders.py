@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sopilot_assets.embedding.clips import comparable
-from sopilot_assets.reference.borders import LIMIT, WEIGHT, Borders, contrasts, fit_borders
+from sopilot_assets.reference.borders import LIMIT, REACH, WEIGHT, Borders, contrasts, fit_borders
 from sopilot_assets.reference.model import build_reference
 from sopilot_assets_tests.reference.made_up import STEP_IDS, embedding, gold, in_order
 
@@ -40,6 +40,22 @@ def test_contrasts_know_no_direction_of_time(seed: int, clips: int) -> None:
     contrast = contrasts(rows)
     assert contrasts(rows[::-1]) == pytest.approx(contrast[::-1], nan_ok=True)
     assert ((contrast[1:-1] > -1e-9) & (contrast[1:-1] < 2 + 1e-9)).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 20))
+def test_a_contrast_is_one_less_the_cosine_of_what_lies_on_either_side(seed: int, clips: int) -> None:
+    rows = np.random.default_rng(seed).normal(size=(clips, 6)).astype(np.float32)
+    contrast = contrasts(rows)
+    for place in range(1, clips):
+        before = rows[max(place - REACH, 0) : max(place - 1, 1)].sum(axis=0)
+        after = rows[min(place + 1, clips - 1) : place + REACH].sum(axis=0)
+        cosine = before @ after / np.linalg.norm(before) / np.linalg.norm(after)
+        assert contrast[place] == pytest.approx(1 - cosine, abs=1e-4)
+
+
+def test_a_picture_that_never_changes_has_no_contrast() -> None:
+    assert contrasts(np.zeros((12, 6), dtype=np.float32))[1:-1].tolist() == [0.0] * 11
 
 
 def test_golds_teach_how_much_a_border_shows() -> None:

@@ -8,7 +8,7 @@ import pytest
 from sopilot_assets.alignment.align import align
 from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.embedding.clips import comparable
-from sopilot_assets.reference.evidence import NEAREST
+from sopilot_assets.reference.evidence import MOST_COMPONENTS, NEAREST, along_components
 from sopilot_assets.reference.model import build_reference
 from sopilot_assets_tests.reference.made_up import OTHER_WAY, STEP_IDS, embedding, gold, in_order
 
@@ -81,16 +81,36 @@ def test_some_of_the_golds_say_what_they_would_alone(left_out: list[int]) -> Non
     assert part.reference_id == alone.reference_id
     assert (part.durations, part.motion, part.borders) == (alone.durations, alone.motion, alone.borders)
     assert part.orders == alone.orders
-    for name in ("rows", "step", "gold"):
+    for name in ("step", "gold"):
         assert np.array_equal(getattr(part.evidence.clips, name), getattr(alone.evidence.clips, name))
     assert part.evidence.held_out == alone.evidence.held_out
-    # the regression is found in other coordinates, to the optimiser's tolerance
-    assert part.evidence.weights == pytest.approx(alone.evidence.weights, abs=0.02)
-    assert part.evidence.bias == pytest.approx(alone.evidence.bias, abs=0.02)
+    # along the components of all golds, and so the regression to the optimiser's tolerance
+    rows = comparable(embedding(in_order(0, 1, 2, 3), seed=8, person=1))
+    by_part, by_alone = part.evidence.compare(rows), alone.evidence.compare(rows)
+    assert by_part.cosines == pytest.approx(by_alone.cosines, abs=1e-5)
+    assert by_part.logit == pytest.approx(by_alone.logit, abs=0.03)
     # how clips are judged stays as all golds say
     assert part.evidence.stack == whole.evidence.stack
     assert part.evidence.gold_match == whole.evidence.gold_match
     assert (part.evidence.looks == whole.evidence.looks).all()
+
+
+@pytest.mark.parametrize(("most", "apart"), [(MOST_COMPONENTS, 1e-5), (8, 0.3)])
+def test_clips_are_compared_along_the_strongest_components(
+    most: int, apart: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{along_components.__module__}.MOST_COMPONENTS", most)
+    reference = build_reference("job", STEP_IDS, SAME)
+    components, clips = reference.evidence.components, reference.evidence.clips
+    assert components.shape[1] == clips.rows.shape[1] <= most
+    assert components.T @ components == pytest.approx(np.eye(components.shape[1]), abs=1e-5)
+    strengths = np.square(clips.rows).sum(axis=0)
+    assert (np.diff(strengths) <= 1e-4).all()
+    rows = comparable(embedding(in_order(0, 1, 2, 3), seed=8, person=1))
+    golds = np.concatenate([one.rows[one.taught >= 0] for one in reference.golds])
+    compared = reference.evidence.compare(rows)
+    assert compared.cosines == pytest.approx(rows @ golds.T, abs=apart)
+    assert compared.points == pytest.approx(rows @ components, abs=1e-5)
 
 
 def test_a_clip_is_compared_with_the_three_nearest_of_each_step() -> None:

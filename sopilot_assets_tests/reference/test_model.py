@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sopilot_assets.reference.annotations import StepInterval
 from sopilot_assets.reference.model import Gold, build_reference, clip_steps, proposed_intervals
 from sopilot_assets.reference.stored import load_reference, save_reference
 from sopilot_assets.segments import Segment
+from sopilot_assets.store.arrays import load_arrays, save_arrays
 from sopilot_assets_tests.reference.made_up import STEP_IDS, STRANGE, embedding, gold, in_order
 
 
@@ -151,6 +153,27 @@ def test_a_stored_reference_reads_back_as_it_was(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(StoreError, match="expected a reference, found a damaged file"):
         load_reference(path, embedding_of)
+
+
+def test_a_reference_stored_with_all_features_says_the_same(tmp_path: Path) -> None:
+    """As versions before 0.2.0 stored it."""
+    golds = {f"{number:012x}": gold(number) for number in range(3)}
+    reference = build_reference("job", STEP_IDS, list(golds.values()))
+    path = tmp_path / "reference.npz"
+    save_reference(path, reference)
+    arrays = load_arrays(path, what="a reference", remedy="")
+    facts = json.loads(str(arrays["facts"])) | {"format": "sopilot-reference-2"}
+    components = arrays.pop("components")
+    arrays |= {
+        "facts": np.array(json.dumps(facts)),
+        "rows": np.concatenate([one.rows[one.taught >= 0] for one in reference.golds]),
+        "weights": components @ arrays["weights"],
+    }
+    save_arrays(path, arrays)
+    again = load_reference(path, lambda video_id: golds[video_id].embedding)
+    rows = comparable(embedding(in_order(0, 1, 2, 3), seed=8))
+    expected = np.exp(reference.evidence.log_posterior(rows))
+    assert np.exp(again.evidence.log_posterior(rows)) == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_step_too_short_to_fill_a_clip_is_taught_by_the_clip_that_shows_most_of_it() -> None:
