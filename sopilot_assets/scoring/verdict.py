@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sopilot_assets.scoring.result import Cause, Decision, Deviation
-from sopilot_assets.scoring.text import NOTHING_TO_SAY, chance, clock, sentence
+from sopilot_assets.scoring.text import NOTHING_TO_SAY, chance, clock, points_beside, sentence
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 from sopilot_assets.texts.languages import Text
 
@@ -196,7 +196,8 @@ def _verdict(
 def _led(cause: Cause | None, found: Sequence[_Finding], suspected: Sequence[_Finding]) -> Sequence[_Finding]:
     """The findings that led to a decision, none where something else did."""
     if cause is Cause.CRITICAL:
-        return [one for one in found if one.severity is Severity.CRITICAL]
+        critical = [one for one in found if one.severity is Severity.CRITICAL]
+        return [one for one in critical if one.type is not DeviationType.FREEZE] or critical
     if cause is Cause.QUALITY:
         return [one for one in found if one.severity is Severity.QUALITY]
     if cause is Cause.FILM_AGAIN:
@@ -243,16 +244,22 @@ def _points(
 ) -> Text:
     if points is None:
         return Text("No points: nothing can be said.", "得点なし：判定できないためです。")
-    en, ja = f"{points:.1f} of 100 points", f"100 点中 {points:.1f} 点"
+    limit = None if task is None or not decides else _limit(decision, task)
+    shown = points_beside(points, limit)
+    en, ja = f"{shown} of 100 points", f"100 点中 {shown} 点"
     if not decides:
         why = _fails(led) if decision is Decision.FAIL else _LOOK_FIRST
         return Text(f"{en}, which do not decide: {why.en}", f"{ja}。得点では決まりません：{why.ja}")
-    if task is None:
+    if limit is None:
         return Text(f"{en}.", f"{ja}。")
     if decision is Decision.RETRAIN:
-        limit = task.retrain_score
         return Text(f"{en}; below {limit:g} is retrain.", f"{ja}（{limit:g} 点未満は再訓練）。")
-    return Text(f"{en}; pass from {task.pass_score:g}.", f"{ja}（{task.pass_score:g} 点以上で合格）。")
+    return Text(f"{en}; pass from {limit:g}.", f"{ja}（{limit:g} 点以上で合格）。")
+
+
+def _limit(decision: Decision, task: TaskSpec) -> float:
+    """The task's limit that the points were held against."""
+    return task.retrain_score if decision is Decision.RETRAIN else task.pass_score
 
 
 def _fails(led: Sequence[_Finding]) -> Text:
@@ -265,9 +272,9 @@ def _fails(led: Sequence[_Finding]) -> Text:
 _A_FAILING: Final = Text("there is a critical deviation", "重大な逸脱があるため")
 _FAILINGS: Final[Mapping[DeviationType, Text]] = {
     DeviationType.MISSING_STEP: Text("a critical step is missing", "重要な手順が抜けているため"),
-    DeviationType.ORDER_SWAP: Text("the order of critical steps is wrong", "重要な手順の順序が違うため"),
+    DeviationType.ORDER_SWAP: Text("the order of steps is wrong", "手順の順序が違うため"),
     DeviationType.WRONG_STEP: Text(
-        "something else was done instead of a critical step", "重要な手順の代わりに別の作業が行われたため"
+        "something else was done instead of a step", "手順の代わりに別の作業が行われたため"
     ),
 }
 _LOOK_FIRST: Final = Text(
