@@ -74,13 +74,13 @@ def step_name(step: Step) -> Text:
 
 
 def timecode(time_s: float) -> str:
-    """Minutes, seconds and tenths of a time in seconds, with hours where there are any.
+    """Minutes, seconds and tenths of a time in seconds, with hours where there are any. What is less than a
+    tenth is cut off, as in sentences (`scoring.text.clock`) and by players.
 
     >>> timecode(72.349), timecode(59.97), timecode(3601)
-    ('01:12.3', '01:00.0', '1:00:01.0')
+    ('01:12.3', '00:59.9', '1:00:01.0')
     """
-    tenths = round(max(time_s, 0.0) * 10)
-    minutes, rest = divmod(tenths, 600)
+    minutes, rest = divmod(int(max(time_s, 0.0) * 10), 600)
     clock = f"{minutes % 60:02d}:{rest // 10:02d}.{rest % 10}"
     return f"{minutes // 60}:{clock}" if minutes >= 60 else clock
 
