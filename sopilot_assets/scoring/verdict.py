@@ -134,6 +134,21 @@ def verdict_of_row(row: Mapping[str, Cell], task: TaskSpec | None = None) -> Ver
     )
 
 
+def none_found(decision: Decision, *, suspected: bool) -> Text:
+    """What an empty list of deviations means under a decision."""
+    if decision is Decision.NOT_VERIFIABLE:
+        return Text(
+            "Nothing can be said about this recording; an empty list does not mean that it is correct.",
+            "この動画については判定できません。一覧が空でも、手順が正しいことを意味しません。",
+        )
+    if suspected and decision is Decision.NEEDS_REVIEW:
+        return Text(
+            "No deviation is certain; what is possible stands below.",
+            "確実な逸脱はありません。可能性のあるものは下に示します。",
+        )
+    return Text("No deviation was found.", "逸脱は見つかりませんでした。")
+
+
 def _finding(deviation: Deviation) -> _Finding:
     at_s = deviation.trainee.start_s
     return _Finding(deviation.type, deviation.severity, deviation.text, at_s, deviation.confidence)

@@ -30,7 +30,7 @@ from sopilot_assets.scoring.review.strip import (
 )
 from sopilot_assets.scoring.review.sync import sync_table
 from sopilot_assets.scoring.review.verifiability import concerns, verifiability_table
-from sopilot_assets.scoring.verdict import Verdict, verdict
+from sopilot_assets.scoring.verdict import Verdict, none_found, verdict
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.texts.languages import Text
@@ -167,7 +167,7 @@ def review_values(review: Review) -> dict[str, object]:
         "verifiability": verifiability_table(task, review.verifiability, unverifiable=score.unverifiable),
         "verifiability_types": words.TYPES,
         "no_verifiability": words.no_verifiability(calibrated=review.calibrated),
-        "none_found": words.none_found(score.decision, suspected=bool(score.suspected)),
+        "none_found": none_found(score.decision, suspected=bool(score.suspected)),
         "spans": list(_spans(review)),
         "provenance": [
             (
@@ -244,7 +244,7 @@ def _possible(review: Review, index: int) -> dict[str, object]:
     return {
         **_deviation(review, index, colour=INK),
         "severity_name": words.would_be(deviation.severity),
-        "backing": words.likelihood(deviation),
+        "backing": words.likelihood(deviation, calibrated=review.calibrated),
         "support": None,
     }
 
