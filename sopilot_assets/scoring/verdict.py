@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sopilot_assets.scoring.result import Cause, Decision, Deviation
@@ -49,6 +49,11 @@ _TO_FILM: Final = Text(
     "Nothing is said about the worker. Film again, or look at the recording yourself.",
     "作業者については何も判定していません。撮り直すか、録画を見て判断してください。",
 )
+_TO_CHECK: Final = Text(
+    "Look whether the steps marked in this gold, and the gold itself, are right. Withdraw one that is wrong.",
+    "このお手本の手順の時刻と、お手本自体が正しいかを確認してください。誤っていれば、お手本から外してください。",
+)
+_NOT_JUDGED: Final = frozenset((Cause.ONE_GOLD, Cause.NOT_SCORED))
 _LEADS: Final[Mapping[Cause, Text]] = {
     Cause.CRITICAL: Text("Critical", "重大な逸脱"),
     Cause.QUALITY: Text("To be looked at", "確認が必要"),
@@ -85,6 +90,8 @@ class Verdict:
     points_decide: bool
     cause: Cause | None = None
     at_s: float | None = None
+    of_gold: bool = False
+    """Whether a gold was judged, by the other golds."""
 
     @property
     def name(self) -> Text:
@@ -94,6 +101,8 @@ class Verdict:
     @property
     def to_do(self) -> Text:
         """What a trainer does now."""
+        if self.of_gold and self.decision is not Decision.PASS and self.cause not in _NOT_JUDGED:
+            return _TO_CHECK
         if self.cause is Cause.FILM_AGAIN:
             return _TO_FILM
         if self.at_s is not None and self.decision is Decision.NEEDS_REVIEW:
@@ -112,10 +121,13 @@ class Verdict:
         return Text(f"{self.lead.en}: {en}", f"{self.lead.ja}：{ja}")
 
 
-def verdict(score: Score, task: TaskSpec | None = None) -> Verdict:
-    """The verdict of a score; ``task`` tells the limits, where it is known."""
+def verdict(score: Score, task: TaskSpec | None = None, *, of_gold: bool = False) -> Verdict:
+    """The verdict of a score, ``of_gold`` that of a gold by the other golds; ``task`` tells the limits, where
+    it is known.
+    """
     found, suspected = ([_finding(one) for one in some] for some in (score.deviations, score.suspected))
-    return _verdict(score.decision, score.cause, score.reason, found, suspected, score.score, task)
+    told = _verdict(score.decision, score.cause, score.reason, found, suspected, score.score, task)
+    return replace(told, of_gold=of_gold)
 
 
 def verdict_of_row(row: Mapping[str, Cell], task: TaskSpec | None = None) -> Verdict:
@@ -123,7 +135,7 @@ def verdict_of_row(row: Mapping[str, Cell], task: TaskSpec | None = None) -> Ver
     reason = Text(str(row["reason_en"] or ""), str(row["reason_ja"] or row["reason_en"] or ""))
     points, cause = row["score"], row["cause"]
     found, suspected = (_findings_of_row(row[name]) for name in ("deviations", "suspected"))
-    return _verdict(
+    told = _verdict(
         Decision(str(row["decision"])),
         None if cause is None else Cause(str(cause)),
         reason,
@@ -132,6 +144,7 @@ def verdict_of_row(row: Mapping[str, Cell], task: TaskSpec | None = None) -> Ver
         None if points is None else float(points),
         task,
     )
+    return replace(told, of_gold=row.get("role") == "gold")
 
 
 def none_found(decision: Decision, *, suspected: bool) -> Text:

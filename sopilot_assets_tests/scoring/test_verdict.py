@@ -203,3 +203,24 @@ def test_every_decision_says_what_to_do_in_both_languages() -> None:
         assert DECISIONS[decision].ja != DECISIONS[decision].en
         assert TO_DO[decision].en
         assert TO_DO[decision].ja
+
+
+@pytest.mark.parametrize(
+    ("decision", "cause", "asks"),
+    [
+        ("fail", "critical", True),
+        ("needs_review", "film_again", True),
+        ("retrain", "retrain_points", True),
+        ("not_verifiable", "other_work", True),
+        ("not_verifiable", "one_gold", False),
+        ("pass", "pass_points", False),
+    ],
+)
+def test_of_a_gold_it_is_asked_whether_the_gold_is_right_and_nothing_of_a_worker(
+    decision: str, cause: str, *, asks: bool
+) -> None:
+    row = {"decision": decision, "cause": cause, "score": 90.0, "reason_en": "Why.", "reason_ja": "理由。"}
+    row |= {"deviations": json.dumps([FIRST]), "suspected": None}
+    to_do = verdict_of_row({**row, "role": "gold"}, TASK).to_do
+    assert ("the gold itself" in to_do.en) is ("お手本自体" in to_do.ja) is asks
+    assert "the gold itself" not in verdict_of_row({**row, "role": "trainee"}, TASK).to_do.en

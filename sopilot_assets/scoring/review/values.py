@@ -66,7 +66,7 @@ class Review:
     alignment: Alignment
     row: Mapping[str, Field]
     noise_floor_score: float | None
-    trainee_label: Text
+    is_gold: bool
     trainee_source: str
     golds: tuple[ReviewGold, ...]
     gold_names: Mapping[str, str]
@@ -80,6 +80,11 @@ class Review:
     def shown(self) -> tuple[Deviation, ...]:
         """What was found, and then what is suspected."""
         return (*self.score.deviations, *self.score.suspected)
+
+    @property
+    def trainee_label(self) -> Text:
+        """What the recording is called beside the golds."""
+        return words.GOLD_UNDER_TEST if self.is_gold else words.TRAINEE
 
     @property
     def calibrated(self) -> bool:
@@ -119,7 +124,7 @@ def review_values(review: Review) -> dict[str, object]:
             f"{len(review.stills)}"
         )
     file_name = str(review.row.get("file_name") or review.alignment.video_id)
-    told = verdict(score, task)
+    told = verdict(score, task, of_gold=review.is_gold)
     return {
         "title": f"{file_name} · {task.name}",
         "file_name": file_name,
