@@ -21,7 +21,8 @@ from sopilot_assets.errors import ConfigError
 from sopilot_assets.labels.contests import contested
 from sopilot_assets.scoring.ledger import row_source, scores_ledger
 from sopilot_assets.scoring.limits import source_text
-from sopilot_assets.scoring.verdict import verdict_of_row
+from sopilot_assets.scoring.result import Cause
+from sopilot_assets.scoring.verdict import none_found, verdict_of_row
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.tasks import find_tasks
@@ -169,8 +170,10 @@ def _show_score(home: Home, row: dict[str, Cell], objections: Sequence[Objection
     if objections:
         say(f"Answer it: `sopilot label add {row['task_id']} {row['key']} ANSWER --who ID --adjudicates`")
     columns = ("type", "severity", "from_s", "to_s", "confidence", "golds", "what")
-    show_rows(_lines(row, "deviations", lang), columns=columns, empty="No deviations.")
-    if suspected := _lines(row, "suspected", lang):
+    suspected = _lines(row, "suspected", lang)
+    none = getattr(none_found(told.decision, suspected=bool(suspected)), lang.value)
+    show_rows(_lines(row, "deviations", lang), columns=columns, empty=none)
+    if suspected:
         show_rows(suspected, columns=columns, title=_SUSPECTED[lang])
 
 
@@ -178,17 +181,20 @@ _SUSPECTED: Final = {Language.EN: "Possible, but not certain", Language.JA: "可
 
 
 def _lines(row: Mapping[str, Cell], name: str, lang: Language) -> list[dict[str, Cell]]:
-    """The deviations in one column of a score's row, as rows of a table."""
+    """The deviations in one column of a score's row, as rows of a table; how likely what is suspected is,
+    is not known where no gold could be tried on others.
+    """
     if not isinstance(row[name], str | None):
         raise ConfigError(f"{row['key']}: expected {name} as JSON text in the scores ledger.")
     found: list[dict[str, Any]] = json.loads(str(row[name] or "[]"))
+    unknown = name == "suspected" and row["cause"] == Cause.ONE_GOLD
     return [
         {
             "type": one["type"],
             "severity": one["severity"],
             "from_s": one["trainee_start_s"],
             "to_s": one["trainee_end_s"],
-            "confidence": f"{float(one['confidence'] or 0):.0%}",
+            "confidence": "" if unknown else f"{float(one['confidence'] or 0):.0%}",
             "golds": _backing(one.get("votes") or {}),
             "what": one[lang.value],
         }

@@ -34,6 +34,17 @@ def chance(probability: float) -> Text:
     return Text(f"about {tenths} in 10", f"約{tenths}割")
 
 
+def points_beside(points: float, limit: float | None) -> str:
+    """Points with one decimal, with two where one would move them to the other side of the limit.
+
+    >>> points_beside(89.96, 90.0), points_beside(89.94, 90.0), points_beside(89.96, None)
+    ('89.96', '89.9', '90.0')
+    """
+    short = f"{points:.1f}"
+    moved = limit is not None and (float(short) < limit) is not (points < limit)
+    return f"{points:.2f}" if moved else short
+
+
 _TEMPLATES: Final[dict[str, Text]] = {
     "missing": Text(
         "“{step}” is missing; it was expected at {start}.",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sopilot_assets.scoring.result import Cause, Decision, Deviation
-from sopilot_assets.scoring.text import NOTHING_TO_SAY, chance, clock, sentence
+from sopilot_assets.scoring.text import NOTHING_TO_SAY, chance, clock, points_beside, sentence
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 from sopilot_assets.texts.languages import Text
 
@@ -49,6 +49,11 @@ _TO_FILM: Final = Text(
     "Nothing is said about the worker. Film again, or look at the recording yourself.",
     "作業者については何も判定していません。撮り直すか、録画を見て判断してください。",
 )
+_TO_CHECK: Final = Text(
+    "Look whether the steps marked in this gold, and the gold itself, are right. Withdraw one that is wrong.",
+    "このお手本の手順の時刻と、お手本自体が正しいかを確認してください。誤っていれば、お手本から外してください。",
+)
+_NOT_JUDGED: Final = frozenset((Cause.ONE_GOLD, Cause.NOT_SCORED))
 _LEADS: Final[Mapping[Cause, Text]] = {
     Cause.CRITICAL: Text("Critical", "重大な逸脱"),
     Cause.QUALITY: Text("To be looked at", "確認が必要"),
@@ -85,6 +90,8 @@ class Verdict:
     points_decide: bool
     cause: Cause | None = None
     at_s: float | None = None
+    of_gold: bool = False
+    """Whether a gold was judged, by the other golds."""
 
     @property
     def name(self) -> Text:
@@ -94,6 +101,8 @@ class Verdict:
     @property
     def to_do(self) -> Text:
         """What a trainer does now."""
+        if self.of_gold and self.decision is not Decision.PASS and self.cause not in _NOT_JUDGED:
+            return _TO_CHECK
         if self.cause is Cause.FILM_AGAIN:
             return _TO_FILM
         if self.at_s is not None and self.decision is Decision.NEEDS_REVIEW:
@@ -112,10 +121,13 @@ class Verdict:
         return Text(f"{self.lead.en}: {en}", f"{self.lead.ja}：{ja}")
 
 
-def verdict(score: Score, task: TaskSpec | None = None) -> Verdict:
-    """The verdict of a score; ``task`` tells the limits, where it is known."""
+def verdict(score: Score, task: TaskSpec | None = None, *, of_gold: bool = False) -> Verdict:
+    """The verdict of a score, ``of_gold`` that of a gold by the other golds; ``task`` tells the limits, where
+    it is known.
+    """
     found, suspected = ([_finding(one) for one in some] for some in (score.deviations, score.suspected))
-    return _verdict(score.decision, score.cause, score.reason, found, suspected, score.score, task)
+    told = _verdict(score.decision, score.cause, score.reason, found, suspected, score.score, task)
+    return replace(told, of_gold=of_gold)
 
 
 def verdict_of_row(row: Mapping[str, Cell], task: TaskSpec | None = None) -> Verdict:
@@ -123,7 +135,7 @@ def verdict_of_row(row: Mapping[str, Cell], task: TaskSpec | None = None) -> Ver
     reason = Text(str(row["reason_en"] or ""), str(row["reason_ja"] or row["reason_en"] or ""))
     points, cause = row["score"], row["cause"]
     found, suspected = (_findings_of_row(row[name]) for name in ("deviations", "suspected"))
-    return _verdict(
+    told = _verdict(
         Decision(str(row["decision"])),
         None if cause is None else Cause(str(cause)),
         reason,
@@ -132,6 +144,22 @@ def verdict_of_row(row: Mapping[str, Cell], task: TaskSpec | None = None) -> Ver
         None if points is None else float(points),
         task,
     )
+    return replace(told, of_gold=row.get("role") == "gold")
+
+
+def none_found(decision: Decision, *, suspected: bool) -> Text:
+    """What an empty list of deviations means under a decision."""
+    if decision is Decision.NOT_VERIFIABLE:
+        return Text(
+            "Nothing can be said about this recording; an empty list does not mean that it is correct.",
+            "この動画については判定できません。一覧が空でも、手順が正しいことを意味しません。",
+        )
+    if suspected and decision is Decision.NEEDS_REVIEW:
+        return Text(
+            "No deviation is certain; what is possible stands below.",
+            "確実な逸脱はありません。可能性のあるものは下に示します。",
+        )
+    return Text("No deviation was found.", "逸脱は見つかりませんでした。")
 
 
 def _finding(deviation: Deviation) -> _Finding:
@@ -196,7 +224,8 @@ def _verdict(
 def _led(cause: Cause | None, found: Sequence[_Finding], suspected: Sequence[_Finding]) -> Sequence[_Finding]:
     """The findings that led to a decision, none where something else did."""
     if cause is Cause.CRITICAL:
-        return [one for one in found if one.severity is Severity.CRITICAL]
+        critical = [one for one in found if one.severity is Severity.CRITICAL]
+        return [one for one in critical if one.type is not DeviationType.FREEZE] or critical
     if cause is Cause.QUALITY:
         return [one for one in found if one.severity is Severity.QUALITY]
     if cause is Cause.FILM_AGAIN:
@@ -243,16 +272,22 @@ def _points(
 ) -> Text:
     if points is None:
         return Text("No points: nothing can be said.", "得点なし：判定できないためです。")
-    en, ja = f"{points:.1f} of 100 points", f"100 点中 {points:.1f} 点"
+    limit = None if task is None or not decides else _limit(decision, task)
+    shown = points_beside(points, limit)
+    en, ja = f"{shown} of 100 points", f"100 点中 {shown} 点"
     if not decides:
         why = _fails(led) if decision is Decision.FAIL else _LOOK_FIRST
         return Text(f"{en}, which do not decide: {why.en}", f"{ja}。得点では決まりません：{why.ja}")
-    if task is None:
+    if limit is None:
         return Text(f"{en}.", f"{ja}。")
     if decision is Decision.RETRAIN:
-        limit = task.retrain_score
         return Text(f"{en}; below {limit:g} is retrain.", f"{ja}（{limit:g} 点未満は再訓練）。")
-    return Text(f"{en}; pass from {task.pass_score:g}.", f"{ja}（{task.pass_score:g} 点以上で合格）。")
+    return Text(f"{en}; pass from {limit:g}.", f"{ja}（{limit:g} 点以上で合格）。")
+
+
+def _limit(decision: Decision, task: TaskSpec) -> float:
+    """The task's limit that the points were held against."""
+    return task.retrain_score if decision is Decision.RETRAIN else task.pass_score
 
 
 def _fails(led: Sequence[_Finding]) -> Text:
@@ -265,9 +300,9 @@ def _fails(led: Sequence[_Finding]) -> Text:
 _A_FAILING: Final = Text("there is a critical deviation", "重大な逸脱があるため")
 _FAILINGS: Final[Mapping[DeviationType, Text]] = {
     DeviationType.MISSING_STEP: Text("a critical step is missing", "重要な手順が抜けているため"),
-    DeviationType.ORDER_SWAP: Text("the order of critical steps is wrong", "重要な手順の順序が違うため"),
+    DeviationType.ORDER_SWAP: Text("the order of steps is wrong", "手順の順序が違うため"),
     DeviationType.WRONG_STEP: Text(
-        "something else was done instead of a critical step", "重要な手順の代わりに別の作業が行われたため"
+        "something else was done instead of a step", "手順の代わりに別の作業が行われたため"
     ),
 }
 _LOOK_FIRST: Final = Text(

@@ -16,7 +16,6 @@ from sopilot_assets.errors import SopilotError
 from sopilot_assets.reference.ledger import reference_states
 from sopilot_assets.scoring.ledger import noise_floors, scores_ledger
 from sopilot_assets.scoring.result import Deviation
-from sopilot_assets.scoring.review import words
 from sopilot_assets.scoring.review.stills import ServedStill, StillPair, Unreadable
 from sopilot_assets.scoring.review.values import Review, ReviewGold, named_golds
 from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
@@ -113,7 +112,7 @@ def served_review(told: ResultNow, recording: Recording, at: Addresses) -> Revie
         alignment=work.alignment,
         row=work.row,
         noise_floor_score=work.noise_floor,
-        trainee_label=words.GOLD_UNDER_TEST if work.is_gold else words.TRAINEE,
+        is_gold=work.is_gold,
         trainee_source=at.video(recording),
         golds=tuple(
             ReviewGold(gold_id, work.gold_steps.get(gold_id, ()), at.video(golds[gold_id]))

@@ -65,17 +65,34 @@ def test_what_is_suspected_is_shown_with_its_moment_and_is_json_in_json(filmed: 
     shown = sopilot(filmed, "recording", "show", str(recording["key"])).stdout
     assert "Perhaps (about 4 in 10): The lid is open. Look at 0:03.0." in shown
     assert "Look at 0:03.0 in the recording and decide." in shown
-    assert "No deviations." in shown
+    assert "No deviation is certain; what is possible stands below." in shown
     assert "Possible, but not certain" in shown
     assert "43%" in shown
     japanese = sopilot(filmed, "recording", "show", str(recording["key"]), "--lang", "ja").stdout
     assert "録画の 0:03.0 を見て判断してください。" in japanese
     assert "可能性のあるもの" in japanese
+    assert "確実な逸脱はありません" in japanese
     for words in (("recording", "show", str(recording["key"]), "--json"), ("score", "list", "--json")):
         told = json.loads(sopilot(filmed, *words).stdout)
         score = told["score"] if isinstance(told, dict) else told[0]
         assert score["suspected"] == [lid]
         assert score["cause"] == "suspected"
+
+
+def test_of_what_cannot_be_judged_an_empty_list_says_nothing_and_no_chance_is_told(filmed: Home) -> None:
+    (recording, _) = rows(filmed, "recording", "list")
+    lid = {"type": "missing_step", "severity": "critical", "steps": ["lid"], "votes": {}, "confidence": 0.96}
+    lid |= {"trainee_start_s": 3.0, "trainee_end_s": 3.0, "en": "The lid is open.", "ja": "蓋が開いている。"}
+    said = {"decision": "not_verifiable", "cause": "one_gold", "reason_en": "One gold.", "reason_ja": "1 本"}
+    said |= {"deviations": "[]", "suspected": json.dumps([lid])}
+    row = dict.fromkeys(COLUMNS) | {"key": recording["key"], "task_id": "tea"} | said
+    scores_ledger(filmed).append([row], run_id="r", written_at="2026-01-01T00:00:00+00:00")
+    shown = sopilot(filmed, "recording", "show", str(recording["key"])).stdout
+    assert "an empty list does not mean that it is correct" in shown
+    assert "The lid is open." in shown
+    assert "96%" not in shown
+    japanese = sopilot(filmed, "recording", "show", str(recording["key"]), "--lang", "ja").stdout
+    assert "手順が正しいことを意味しません" in japanese
 
 
 def test_a_gold_is_withdrawn_listed_with_the_reason_and_restored(filmed: Home) -> None:

@@ -19,6 +19,8 @@ from sopilot_assets.scoring.review import (
     review_page,
 )
 from sopilot_assets.scoring.review.contest import with_contest
+from sopilot_assets.scoring.text import clock, sentence
+from sopilot_assets.segments import Segment
 from sopilot_assets.texts.languages import Text
 from sopilot_assets.video.probe import probe
 from sopilot_assets_tests.scoring.review_pages import (
@@ -111,6 +113,14 @@ def test_each_deviation_is_a_button_with_its_moments_for_both_players(make_page)
     }
     assert "00:02.0 – 00:02.5" in page.words()
     assert "93 %" in page.words()
+
+
+def test_a_moment_is_the_same_in_the_sentence_and_beside_it(make_page) -> None:
+    where = Segment(1.56, 2.475)
+    said = sentence("frozen", start=clock(where.start_s), end=clock(where.end_s))
+    words = Page(make_page(make_score(deviations=(dataclasses.replace(FREEZE, trainee=where, text=said),))))
+    assert "The picture stands still from 0:01.5 to 0:02.4." in words.words()
+    assert "00:01.5 – 00:02.4" in words.words()
 
 
 def test_every_text_is_there_in_both_languages(make_page) -> None:

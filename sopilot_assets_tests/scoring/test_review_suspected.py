@@ -71,12 +71,12 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 
 @pytest.fixture
 def make_page(videos: Mapping[str, Path], tmp_path: Path):
-    def make(score: Score) -> Page:
+    def make(score: Score, *, held_out: str = "person") -> Page:
         shown = (*score.deviations, *score.suspected)
         page = review_page(
             task=TASK,
             score=score,
-            alignment=make_alignment(),
+            alignment=dataclasses.replace(make_alignment(), held_out=held_out),
             trainee_video=videos[VIDEO],
             gold_videos={GOLD: videos[GOLD]},
             gold_steps={GOLD: GOLD_STEPS},
@@ -114,6 +114,14 @@ def test_the_first_screen_says_what_to_look_at_and_leads_there(make_page) -> Non
     (link,) = [a for a in page.attributes("a") if (a.get("class") or "").startswith("look")]
     assert (link["href"], link["data-deviation"]) == ("#stage", "0")
     assert page.data()["deviations"][0]["trainee"] == [1.5, 1.5]
+
+
+def test_a_single_gold_does_not_say_how_likely_a_suspicion_is(make_page) -> None:
+    single = suspected(Decision.NOT_VERIFIABLE, cause=Cause.ONE_GOLD, score=None)
+    listed = section(make_page(single, held_out="nothing"), 'id="suspected"', "</section>")
+    assert listed.count("How likely is not known") == 2
+    assert "可能性の程度は不明です" in listed
+    assert "in 10" not in listed
 
 
 def test_all_that_is_suspected_is_listed_below_what_was_found(make_page) -> None:

@@ -119,8 +119,31 @@ def test_points_that_do_not_decide_say_what_fails_instead() -> None:
         "points."
     )
     assert told.points.ja.endswith("重要な手順が抜けているため、得点にかかわらず不合格です。")
-    assert "the order of critical steps is wrong" in verdict("fail", 94.3, SECOND, cause="critical").points.en
+    assert "the order of steps is wrong" in verdict("fail", 94.3, SECOND, cause="critical").points.en
     assert "there is a critical deviation" in verdict("fail", 94.3).points.en
+
+
+@pytest.mark.parametrize("kind", ["order_swap", "wrong_step", "step_deviation", "over_time"])
+def test_nothing_is_said_of_critical_steps_where_the_task_calls_the_deviation_critical(kind: str) -> None:
+    # whether the steps of a swap or a wrong step are critical ones does not matter to its severity
+    points = verdict("fail", 94.3, {**SECOND, "type": kind}, cause="critical").points
+    assert "critical step" not in points.en
+    assert "重要な手順" not in points.ja
+
+
+def test_a_frozen_picture_is_not_named_among_what_fails() -> None:
+    still = {"type": "freeze", "severity": "critical", "en": "It stands still.", "ja": "止まっている。"}
+    told = verdict("fail", 70.0, still, FIRST, cause="critical")
+    assert told.headline.en == "Critical: “Open” is missing."
+    assert "a critical step is missing" in told.points.en
+
+
+def test_points_are_not_rounded_to_the_other_side_of_their_limit() -> None:
+    assert verdict("needs_review", 89.96, cause="review_points").points.en == (
+        "89.96 of 100 points; pass from 90."
+    )
+    assert "79.97 of 100 points; below 80" in verdict("retrain", 79.97, cause="retrain_points").points.en
+    assert "90.0 of 100" in verdict("pass", 90.02, cause="pass_points").points.en
 
 
 @pytest.mark.parametrize("cause", ["retrain_points", "review_points", "pass_points"])
@@ -180,3 +203,24 @@ def test_every_decision_says_what_to_do_in_both_languages() -> None:
         assert DECISIONS[decision].ja != DECISIONS[decision].en
         assert TO_DO[decision].en
         assert TO_DO[decision].ja
+
+
+@pytest.mark.parametrize(
+    ("decision", "cause", "asks"),
+    [
+        ("fail", "critical", True),
+        ("needs_review", "film_again", True),
+        ("retrain", "retrain_points", True),
+        ("not_verifiable", "other_work", True),
+        ("not_verifiable", "one_gold", False),
+        ("pass", "pass_points", False),
+    ],
+)
+def test_of_a_gold_it_is_asked_whether_the_gold_is_right_and_nothing_of_a_worker(
+    decision: str, cause: str, *, asks: bool
+) -> None:
+    row = {"decision": decision, "cause": cause, "score": 90.0, "reason_en": "Why.", "reason_ja": "理由。"}
+    row |= {"deviations": json.dumps([FIRST]), "suspected": None}
+    to_do = verdict_of_row({**row, "role": "gold"}, TASK).to_do
+    assert ("the gold itself" in to_do.en) is ("お手本自体" in to_do.ja) is asks
+    assert "the gold itself" not in verdict_of_row({**row, "role": "trainee"}, TASK).to_do.en

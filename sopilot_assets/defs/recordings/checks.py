@@ -131,8 +131,9 @@ scores_checks = checks_of(
         "golds_pass": (
             golds.golds_pass,
             (
-                "Every gold reaches the pass score when it is judged by the other golds: the noise "
-                "floor of the score."
+                "Every gold is right when it is judged by the other golds: it reaches the pass score, and "
+                "nothing critical, no other work and no still picture is in it. The lowest score is the "
+                "noise floor."
             ),
         ),
     },

@@ -12,7 +12,6 @@ from upath import UPath
 from sopilot_assets.alignment.spans import Alignment
 from sopilot_assets.privacy.covering import Covering
 from sopilot_assets.scoring.result import Objection, Score, Verifiability
-from sopilot_assets.scoring.review import words
 from sopilot_assets.scoring.review.contest import contest_section
 from sopilot_assets.scoring.review.document import data_uri, render
 from sopilot_assets.scoring.review.proxy import playable
@@ -80,7 +79,7 @@ def review_page(
         alignment=alignment,
         row=row,
         noise_floor_score=noise_floor_score,
-        trainee_label=words.GOLD_UNDER_TEST if is_gold else words.TRAINEE,
+        is_gold=is_gold,
         trainee_source=""
         if trainee_video is None
         else data_uri(playable(trainee_video, proxy_folder, alignment.video_id, covering), kind=_MP4),

@@ -30,7 +30,7 @@ from sopilot_assets.scoring.review.strip import (
 )
 from sopilot_assets.scoring.review.sync import sync_table
 from sopilot_assets.scoring.review.verifiability import concerns, verifiability_table
-from sopilot_assets.scoring.verdict import Verdict, verdict
+from sopilot_assets.scoring.verdict import Verdict, none_found, verdict
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.texts.languages import Text
@@ -66,7 +66,7 @@ class Review:
     alignment: Alignment
     row: Mapping[str, Field]
     noise_floor_score: float | None
-    trainee_label: Text
+    is_gold: bool
     trainee_source: str
     golds: tuple[ReviewGold, ...]
     gold_names: Mapping[str, str]
@@ -80,6 +80,11 @@ class Review:
     def shown(self) -> tuple[Deviation, ...]:
         """What was found, and then what is suspected."""
         return (*self.score.deviations, *self.score.suspected)
+
+    @property
+    def trainee_label(self) -> Text:
+        """What the recording is called beside the golds."""
+        return words.GOLD_UNDER_TEST if self.is_gold else words.TRAINEE
 
     @property
     def calibrated(self) -> bool:
@@ -119,7 +124,7 @@ def review_values(review: Review) -> dict[str, object]:
             f"{len(review.stills)}"
         )
     file_name = str(review.row.get("file_name") or review.alignment.video_id)
-    told = verdict(score, task)
+    told = verdict(score, task, of_gold=review.is_gold)
     return {
         "title": f"{file_name} · {task.name}",
         "file_name": file_name,
@@ -167,7 +172,7 @@ def review_values(review: Review) -> dict[str, object]:
         "verifiability": verifiability_table(task, review.verifiability, unverifiable=score.unverifiable),
         "verifiability_types": words.TYPES,
         "no_verifiability": words.no_verifiability(calibrated=review.calibrated),
-        "none_found": words.none_found(score.decision, suspected=bool(score.suspected)),
+        "none_found": none_found(score.decision, suspected=bool(score.suspected)),
         "spans": list(_spans(review)),
         "provenance": [
             (
@@ -244,7 +249,7 @@ def _possible(review: Review, index: int) -> dict[str, object]:
     return {
         **_deviation(review, index, colour=INK),
         "severity_name": words.would_be(deviation.severity),
-        "backing": words.likelihood(deviation),
+        "backing": words.likelihood(deviation, calibrated=review.calibrated),
         "support": None,
     }
 

@@ -74,13 +74,13 @@ def step_name(step: Step) -> Text:
 
 
 def timecode(time_s: float) -> str:
-    """Minutes, seconds and tenths of a time in seconds, with hours where there are any.
+    """Minutes, seconds and tenths of a time in seconds, with hours where there are any. What is less than a
+    tenth is cut off, as in sentences (`scoring.text.clock`) and by players.
 
     >>> timecode(72.349), timecode(59.97), timecode(3601)
-    ('01:12.3', '01:00.0', '1:00:01.0')
+    ('01:12.3', '00:59.9', '1:00:01.0')
     """
-    tenths = round(max(time_s, 0.0) * 10)
-    minutes, rest = divmod(tenths, 600)
+    minutes, rest = divmod(int(max(time_s, 0.0) * 10), 600)
     clock = f"{minutes % 60:02d}:{rest // 10:02d}.{rest % 10}"
     return f"{minutes // 60}:{clock}" if minutes >= 60 else clock
 
@@ -145,14 +145,14 @@ def short_noise_floor(noise_floor_score: float | None) -> Text:
 
 
 def not_verified(lacking: Text, remedies: Iterable[Text]) -> Text:
-    """That something could not be verified in a recording, so that its absence is no finding, and what would
-    help.
+    """What the golds show too poorly to be sure of in a recording, so that its absence is no finding and a
+    finding of it is to be looked at, and what would help.
     """
     helps = list(dict.fromkeys(remedies))
     en, ja = " ".join(text.en for text in helps), "".join(text.ja for text in helps)
     return Text(
-        f"Could not be verified here, so nothing is said about it: {lacking.en}. {en}",
-        f"次の項目はこの録画では検証できず、判定していません：{lacking.ja}。{ja}",
+        f"The golds show this too poorly to be sure of it, found or not: {lacking.en}. {en}",
+        f"次の項目は、指摘の有無にかかわらず、お手本からは確実に判定できません：{lacking.ja}。{ja}",
     )
 
 
@@ -279,21 +279,6 @@ def no_verifiability(*, calibrated: bool) -> Text:
     )
 
 
-def none_found(decision: Decision, *, suspected: bool) -> Text:
-    """What an empty list of deviations means under a decision."""
-    if decision is Decision.NOT_VERIFIABLE:
-        return Text(
-            "Nothing can be said about this recording; an empty list does not mean that it is correct.",
-            "この動画については判定できません。一覧が空でも、手順が正しいことを意味しません。",
-        )
-    if suspected and decision is Decision.NEEDS_REVIEW:
-        return Text(
-            "No deviation is certain; what is possible stands below.",
-            "確実な逸脱はありません。可能性のあるものは下に示します。",
-        )
-    return Text("No deviation was found.", "逸脱は見つかりませんでした。")
-
-
 def possible_head(score: Score) -> Text:
     """The heading above what is suspected in a recording."""
     count = len(score.suspected)
@@ -313,8 +298,13 @@ def would_be(severity: Severity) -> Text:
     return Text(f"{name.en}, if so", f"事実であれば{name.ja}")
 
 
-def likelihood(deviation: Deviation) -> Text:
-    """How likely a suspicion is, for who looks at it."""
+def likelihood(deviation: Deviation, *, calibrated: bool) -> Text:
+    """How likely a suspicion is, for who looks at it; nobody knows where no gold could be held out."""
+    if not calibrated:
+        return Text(
+            "How likely is not known, since no gold could be tried on others: it may be right as it is.",
+            "お手本どうしを比べられないため、可能性の程度は不明です。正しい作業の場合もあります。",
+        )
     how = chance(deviation.confidence)
     return Text(
         f"{how.en[0].upper()}{how.en[1:]}: this would explain the recording, and it may be something else.",

@@ -12,6 +12,7 @@ from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.reference.annotations import told as listed
 from sopilot_assets.reference.ledger import reference_states
 from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.result import Cause, Decision
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
 from sopilot_assets.stations.gold_inputs import GoldInputs, task_inputs
 from sopilot_assets.store.ledgers import Cell, plain_rows
@@ -199,29 +200,37 @@ def _golds(asked: Situation) -> Mapping[str, _Rows]:
 
 
 def golds_pass(asked: Situation) -> Answer:
-    """Golds that do not reach their task's pass score when they are judged by the other golds.
+    """Golds that are not right when they are judged by the other golds: below their task's pass score, with
+    something critical in them, of other work, or with a picture that stands still.
 
-    The lowest of them is the noise floor: what the score does on recordings that are right.
+    The lowest score among them is the noise floor: what the score does on recordings that are right.
     """
     tasks = asked.tasks.tasks
     frame = scores_ledger(asked.home).query(
-        "select key, task_id, original_name as file, round(score, 2) as score from latest "
-        "where role = 'gold' and score is not null order by key"
+        "select key, task_id, original_name as file, round(score, 2) as score, decision, cause, "
+        "reason_en as reason from latest where role = 'gold' and problem is null order by key"
     )
     frame = frame[frame["key"].isin(list(asked.recordings))].copy()
     frame["pass_score"] = [tasks[task].pass_score if task in tasks else 0.0 for task in frame["task_id"]]
-    failing = plain_rows(frame[frame["score"] < frame["pass_score"]])
-    floor = {"noise_floor": float(frame["score"].min())} if len(frame) else {}
+    low, scored = frame["score"] < frame["pass_score"], frame["score"].dropna()
+    wrong = (frame["decision"] == Decision.FAIL) | frame["cause"].isin(_NOT_RIGHT)
+    failing = plain_rows(frame[low | wrong])
+    floor = {"noise_floor": float(scored.min())} if len(scored) else {}
     return found(
         _failing(failing),
-        Fine("golds_pass", "", f"{len(frame)} scored golds reach their pass score"),
+        Fine("golds_pass", "", f"{len(scored)} scored golds are right by the others"),
         rows=failing,
-        figures={"golds": len(frame), **floor},
+        figures={"golds": len(scored), **floor},
     )
+
+
+_NOT_RIGHT: Final = (Cause.CRITICAL, Cause.OTHER_WORK, Cause.FILM_AGAIN)
 
 
 def _failing(rows: Sequence[Mapping[str, Cell]]) -> Iterator[Condition]:
     for row in rows:
         what = f"gold {row['file']} has a score of {row['score']}, below {row['pass_score']}"
+        if row["decision"] == Decision.FAIL or row["cause"] in _NOT_RIGHT:
+            what = f"gold {row['file']} is not right by the other golds: {row['reason']}"
         action = "look at its review page: its annotated steps, or the gold itself, may be wrong"
         yield warning("golds_pass", str(row["key"]), what, action)

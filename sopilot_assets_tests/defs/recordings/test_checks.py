@@ -156,3 +156,25 @@ def test_a_gold_below_the_pass_score_is_found_with_the_noise_floor(shop: Shop) -
     found = ask(golds.golds_pass, shop.home)
     assert [row["key"] for row in found.rows] == [gold]
     assert found.figures == {"golds": 3, "noise_floor": 42.0}
+
+
+@pytest.mark.parametrize(
+    ("decision", "cause", "points"),
+    [
+        ("fail", "critical", 94.3),
+        ("not_verifiable", "other_work", None),
+        ("needs_review", "film_again", 94.3),
+    ],
+)
+def test_a_gold_that_the_others_call_wrong_is_found_whatever_its_points(
+    shop: Shop, decision: str, cause: str, points: float | None
+) -> None:
+    gold = shop.keys[0]
+    rows = [{**row_of(shop.home, key), "score": 99.0} for key in shop.keys[1:3]]
+    said = {"decision": decision, "cause": cause, "score": points, "reason_en": "“Open” is missing."}
+    rows.append({**row_of(shop.home, gold), **said})
+    scores_ledger(shop.home).append(rows, run_id="wrong", written_at=LATE)  # type: ignore[arg-type]
+    found = ask(golds.golds_pass, shop.home)
+    assert [row["key"] for row in found.rows] == [gold]
+    (told,) = (str(one.what) for one in found.told)
+    assert told.endswith("is not right by the other golds: “Open” is missing.")

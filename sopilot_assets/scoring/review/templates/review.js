@@ -21,7 +21,7 @@
   const within = (time, [start, end], before, after) => time >= start - before && time < end + after;
 
   function timecode(time) {
-    const tenths = Math.round(Math.max(time, 0) * 10);
+    const tenths = Math.floor(Math.max(time, 0) * 10); // cut off, as in the page's sentences
     const minutes = Math.floor(tenths / 600);
     const pad = (value) => String(value).padStart(2, "0");
     const clock = `${pad(minutes % 60)}:${pad(Math.floor((tenths % 600) / 10))}.${tenths % 10}`;
