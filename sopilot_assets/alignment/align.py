@@ -212,7 +212,8 @@ def _added(before: int, states: Procedure) -> list[int]:
 
 def _moment_before(step: int, best: DecodedExplanation, edges: Floats) -> float:
     """When a missing step should have begun: the end of the last state that belongs before it."""
-    before = [index for index, state in enumerate(best.explanation.states) if (state.stands_for or 0) < step]
+    states = best.explanation.states
+    before = [i for i, one in enumerate(states) if one.stands_for is not None and one.stands_for < step]
     return float(edges[best.end[before[-1]]]) if before else 0.0
 
 
