@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.scoring.compared import Compared
 from sopilot_assets.scoring.limits import DecisionLimits
 from sopilot_assets.scoring.result import Cause, Decision, Deviation
+from sopilot_assets.scoring.severity import is_critical
 from sopilot_assets.scoring.text import percent, points_beside, sentence
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 from sopilot_assets.texts.languages import Text
@@ -63,10 +65,16 @@ def decide(
 
 
 def _to_film_again(compared: Compared, deviations: Sequence[Deviation]) -> list[Deviation]:
-    """The frozen pictures that matter: by the task, or as what is critical beside one is not known."""
+    """The frozen pictures that matter: by the task, or since something critical in or beside one is not
+    known.
+    """
+    task = compared.task
     frozen = [d for d in deviations if d.type is DeviationType.FREEZE]
     matter = [d for d in frozen if d.severity is not Severity.EFFICIENCY]
-    unknown = any(d.severity is Severity.CRITICAL and compared.beside_still(d.trainee) for d in deviations)
+    hidden = [task.step_ids.index(step_id) for d in frozen for step_id in d.step_ids]
+    unknown = is_critical(task, EditKind.MISSING, hidden) or any(
+        d.severity is Severity.CRITICAL and compared.beside_still(d.trainee) for d in deviations
+    )
     return matter or (frozen if unknown else [])
 
 

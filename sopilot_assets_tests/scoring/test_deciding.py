@@ -165,6 +165,18 @@ def test_no_recording_passes_in_which_something_critical_was_found(
 
 
 @pytest.mark.parametrize(
+    ("step", "decision"), [(CRITICAL, Decision.NEEDS_REVIEW), (HARMLESS, Decision.PASS)]
+)
+def test_a_frozen_picture_that_hides_a_critical_step_is_filmed_again_whatever_it_is_called(
+    reference: Reference, step: int, decision: Decision
+) -> None:
+    severity = {**TASK.severity, DeviationType.FREEZE: Severity.EFFICIENCY}
+    task = TASK.model_copy(update={"severity": severity, "pass_score": 50.0, "retrain_score": 40.0})
+    aligned = alignment([edit(EditKind.FROZEN, step, length_s=5.0)])
+    assert score_alignment(task, reference, aligned, calibration(), LIMITS).decision is decision
+
+
+@pytest.mark.parametrize(
     ("pass_score", "retrain_score", "said", "said_ja"),
     [
         (97.52, 80.0, "Score 97.5 is below the pass score of 97.52.", "合格点 97.52 を下回って"),
