@@ -101,6 +101,13 @@ def test_a_step_is_missing_where_it_belongs_whatever_was_added_later(
     assert list(moments.values()) == pytest.approx([moment_s] * len(moments), abs=0.6)
 
 
+def test_steps_that_end_another_allowed_order_are_missing_at_its_end() -> None:
+    reference = build_reference("job", STEP_IDS, GOLDS, orders=[(0, 1, 2, 3), (0, 2, 1, 3)])
+    (lacking,) = align("x", embedding(in_order(0, 2), seed=24, person=4), reference).edits
+    assert (lacking.kind, lacking.steps) == (EditKind.MISSING, (1, 3))
+    assert lacking.where.start_s == pytest.approx(10.0, abs=0.6)
+
+
 @pytest.mark.parametrize(
     "shown", [in_order(0, 1, 3), in_order(0, 1), in_order(0, 2, 1, 3), in_order(0, 1, STRANGE, 3)]
 )

@@ -164,9 +164,7 @@ def test_no_recording_passes_in_which_something_critical_was_found(
     assert told.at_s == 5.0
 
 
-@pytest.mark.parametrize(
-    ("step", "decision"), [(CRITICAL, Decision.NEEDS_REVIEW), (HARMLESS, Decision.PASS)]
-)
+@pytest.mark.parametrize(("step", "decision"), [(CRITICAL, Decision.NEEDS_REVIEW), (HARMLESS, Decision.PASS)])
 def test_a_frozen_picture_that_hides_a_critical_step_is_filmed_again_whatever_it_is_called(
     reference: Reference, step: int, decision: Decision
 ) -> None:
