@@ -195,7 +195,7 @@ def _where(change: PlannedEdit, best: DecodedExplanation, edges: Floats) -> Segm
     if change.kind is EditKind.EXTRA:
         concerned = _added(change.steps[0], states)
     if change.kind is EditKind.MISSING or not concerned:
-        moment = _moment_before(change.steps[0], best, edges)
+        moment = _moment_before(change.steps[-1], best, edges)
         return Segment(moment, moment)
     return Segment(float(edges[best.start[concerned[0]]]), float(edges[best.end[concerned[-1]]]))
 
@@ -211,8 +211,11 @@ def _added(before: int, states: Procedure) -> list[int]:
 
 
 def _moment_before(step: int, best: DecodedExplanation, edges: Floats) -> float:
-    """When a missing step should have begun: the end of the last state that belongs before it."""
-    before = [index for index, state in enumerate(best.explanation.states) if (state.stands_for or 0) < step]
+    """When a step should have begun, the last of those that are missing together: the end of the last state
+    that belongs before it.
+    """
+    states = best.explanation.states
+    before = [i for i, one in enumerate(states) if one.stands_for is not None and one.stands_for < step]
     return float(edges[best.end[before[-1]]]) if before else 0.0
 
 

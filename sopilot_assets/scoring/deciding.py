@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.scoring.compared import Compared
 from sopilot_assets.scoring.limits import DecisionLimits
 from sopilot_assets.scoring.result import Cause, Decision, Deviation
-from sopilot_assets.scoring.text import sentence
+from sopilot_assets.scoring.severity import is_critical
+from sopilot_assets.scoring.text import percent, points_beside, sentence
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 from sopilot_assets.texts.languages import Text
 
@@ -36,12 +38,10 @@ def decide(
 
     ``seen`` is the probability of a critical deviation by the explanations, ``other_work`` that of a
     recording of something else. In this order: golds that nothing was tried on and other work say nothing;
-    what is critical and sure enough fails; a picture that stands still is filmed again; what may be critical
-    or something else is looked at by a person; then the points decide.
+    what is critical and sure enough fails; a picture that stands still is filmed again; what is or may be
+    critical, or something else, is looked at by a person; then the points decide.
     """
-    frozen = [
-        d for d in deviations if d.type is DeviationType.FREEZE and d.severity is not Severity.EFFICIENCY
-    ]
+    frozen = _to_film_again(compared, deviations)
     nothing = _says_nothing(compared, other_work)
     again = None
     if frozen:
@@ -56,12 +56,26 @@ def decide(
         return Ruling(Decision.FAIL, Cause.CRITICAL, reason)
     if again:
         return again
-    if 1.0 - (1.0 - seen) * (1.0 - other_work) >= limits.review:
+    if critical or 1.0 - (1.0 - seen) * (1.0 - other_work) >= limits.review:
         if other_work > seen:
-            reason = sentence("hardly_familiar", share=other_work)
+            reason = sentence("hardly_familiar", share=percent(other_work))
             return Ruling(Decision.NEEDS_REVIEW, Cause.HARDLY_FAMILIAR, reason)
         return _suspected([*critical, *suspected], seen)
     return _decide_on_points(compared.task, deviations, points)
+
+
+def _to_film_again(compared: Compared, deviations: Sequence[Deviation]) -> list[Deviation]:
+    """The frozen pictures that matter: by the task, or since something critical in or beside one is not
+    known.
+    """
+    task = compared.task
+    frozen = [d for d in deviations if d.type is DeviationType.FREEZE]
+    matter = [d for d in frozen if d.severity is not Severity.EFFICIENCY]
+    hidden = [task.step_ids.index(step_id) for d in frozen for step_id in d.step_ids]
+    unknown = is_critical(task, EditKind.MISSING, hidden) or any(
+        d.severity is Severity.CRITICAL and compared.beside_still(d.trainee) for d in deviations
+    )
+    return matter or (frozen if unknown else [])
 
 
 def _says_nothing(compared: Compared, other_work: float) -> Ruling | None:
@@ -89,7 +103,7 @@ def _suspected(suspected: Sequence[Deviation], seen: float) -> Ruling:
     """What to look at, and how likely it is; where no single deviation is likely, how likely any is."""
     named = [d for d in suspected if d.severity is Severity.CRITICAL]
     if not named:
-        return Ruling(Decision.NEEDS_REVIEW, Cause.UNCERTAIN, sentence("uncertain", share=seen))
+        return Ruling(Decision.NEEDS_REVIEW, Cause.UNCERTAIN, sentence("uncertain", share=percent(seen)))
     first = max(named, key=lambda d: d.confidence)
     reason = sentence("suspected", first=first.text, share=first.confidence)
     return Ruling(Decision.NEEDS_REVIEW, Cause.SUSPECTED, reason)
@@ -98,14 +112,18 @@ def _suspected(suspected: Sequence[Deviation], seen: float) -> Ruling:
 def _decide_on_points(task: TaskSpec, deviations: Sequence[Deviation], points: float) -> Ruling:
     """The decision on a recording in which nothing critical is likely."""
     if points < task.retrain_score:
-        reason = sentence("retrain", score=points, limit=task.retrain_score)
+        reason = _on_points("retrain", points, task.retrain_score)
         return Ruling(Decision.RETRAIN, Cause.RETRAIN_POINTS, reason)
     if points < task.pass_score:
-        reason = sentence("review_score", score=points, limit=task.pass_score)
+        reason = _on_points("review_score", points, task.pass_score)
         return Ruling(Decision.NEEDS_REVIEW, Cause.REVIEW_POINTS, reason)
     quality = [d for d in deviations if d.severity is Severity.QUALITY]
     if quality:
         reason = sentence("review_deviation", first=max(quality, key=lambda d: d.confidence).text)
         return Ruling(Decision.NEEDS_REVIEW, Cause.QUALITY, reason)
-    reason = sentence("pass", score=points, limit=task.pass_score)
+    reason = _on_points("pass", points, task.pass_score)
     return Ruling(Decision.PASS, Cause.PASS_POINTS, reason)
+
+
+def _on_points(key: str, points: float, limit: float) -> Text:
+    return sentence(key, score=points_beside(points, limit), limit=limit)

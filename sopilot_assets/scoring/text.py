@@ -45,6 +45,16 @@ def points_beside(points: float, limit: float | None) -> str:
     return f"{points:.2f}" if moved else short
 
 
+def percent(probability: float) -> Text:
+    """A probability in whole per cent.
+
+    >>> percent(0.147).en, percent(0.002).en, percent(0.002).ja
+    ('15%', 'less than 1%', '1%未満')
+    """
+    told = f"{probability:.0%}"
+    return Text("less than 1%", "1%未満") if told == "0%" else Text(told, told)
+
+
 _TEMPLATES: Final[dict[str, Text]] = {
     "missing": Text(
         "“{step}” is missing; it was expected at {start}.",
@@ -90,26 +100,26 @@ _TEMPLATES: Final[dict[str, Text]] = {
     ),
     "film_again": Text("Film again. {first}", "撮影し直してください。{first}"),
     "pass": Text(
-        "No deviation that matters; score {score:.1f}, pass at {limit:.0f}.",
-        "問題となる逸脱はありません(得点 {score:.1f}、合格 {limit:.0f})。",
+        "No deviation that matters; score {score}, pass at {limit:g}.",
+        "問題となる逸脱はありません(得点 {score}、合格 {limit:g})。",
     ),
     "fail": Text("Critical: {first}", "重大な逸脱: {first}"),
     "retrain": Text(
-        "Score {score:.1f} is below the retrain score of {limit:.0f}.",
-        "得点 {score:.1f} は再訓練の基準 {limit:.0f} を下回っています。",
+        "Score {score} is below the retrain score of {limit:g}.",
+        "得点 {score} は再訓練の基準 {limit:g} を下回っています。",
     ),
     "review_score": Text(
-        "Score {score:.1f} is below the pass score of {limit:.0f}.",
-        "得点 {score:.1f} は合格点 {limit:.0f} を下回っています。",
+        "Score {score} is below the pass score of {limit:g}.",
+        "得点 {score} は合格点 {limit:g} を下回っています。",
     ),
     "review_deviation": Text("To be looked at: {first}", "確認が必要です: {first}"),
     "uncertain": Text(
-        "A critical deviation can neither be named nor ruled out ({share:.0%} likely).",
-        "重大な逸脱を特定も否定もできません(可能性 {share:.0%})。",
+        "A critical deviation can neither be named nor ruled out ({share} likely).",
+        "重大な逸脱を特定も否定もできません(可能性 {share})。",
     ),
     "hardly_familiar": Text(
-        "This may not be this procedure ({share:.0%} likely), or it was filmed quite unlike the golds.",
-        "別の作業の可能性があります({share:.0%})。または撮影条件がお手本と大きく異なります。",
+        "This may not be this procedure ({share} likely), or it was filmed quite unlike the golds.",
+        "別の作業の可能性があります({share})。または撮影条件がお手本と大きく異なります。",
     ),
     "suspected": Text(
         "Perhaps ({share:.0%} likely): {first} Look there.",

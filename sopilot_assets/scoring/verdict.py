@@ -230,7 +230,7 @@ def _led(cause: Cause | None, found: Sequence[_Finding], suspected: Sequence[_Fi
         return [one for one in found if one.severity is Severity.QUALITY]
     if cause is Cause.FILM_AGAIN:
         frozen = [one for one in found if one.type is DeviationType.FREEZE]
-        return [one for one in frozen if one.severity is not Severity.EFFICIENCY]
+        return [one for one in frozen if one.severity is not Severity.EFFICIENCY] or frozen
     if cause is Cause.SUSPECTED:
         likely = [one for one in (*found, *suspected) if one.severity is Severity.CRITICAL]
         return sorted(likely, key=lambda one: -one.confidence)[:1]

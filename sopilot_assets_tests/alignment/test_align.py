@@ -84,6 +84,31 @@ def test_two_added_things_have_a_moment_each(reference: Reference) -> None:
 
 
 @pytest.mark.parametrize(
+    ("shown", "missing", "moment_s"),
+    [(in_order(0, 2, 3, STRANGE), 1, 5.0), (in_order(0, 1, 3, STRANGE), 2, 10.0)],
+)
+def test_a_step_is_missing_where_it_belongs_whatever_was_added_later(
+    reference: Reference, shown: Sequence[tuple[int, float]], missing: int, moment_s: float
+) -> None:
+    found = align("x", embedding(shown, seed=24, person=4), reference)
+    moments = {
+        one.edits: one.where[one.edits.index((EditKind.MISSING, (missing,)))].start_s
+        for one in found.alternatives
+        if {kind for kind, _ in one.edits} == {EditKind.MISSING, EditKind.EXTRA}
+        if (EditKind.MISSING, (missing,)) in one.edits
+    }
+    assert moments
+    assert list(moments.values()) == pytest.approx([moment_s] * len(moments), abs=0.6)
+
+
+def test_steps_that_end_another_allowed_order_are_missing_at_its_end() -> None:
+    reference = build_reference("job", STEP_IDS, GOLDS, orders=[(0, 1, 2, 3), (0, 2, 1, 3)])
+    (lacking,) = align("x", embedding(in_order(0, 2), seed=24, person=4), reference).edits
+    assert (lacking.kind, lacking.steps) == (EditKind.MISSING, (1, 3))
+    assert lacking.where.start_s == pytest.approx(10.0, abs=0.6)
+
+
+@pytest.mark.parametrize(
     "shown", [in_order(0, 1, 3), in_order(0, 1), in_order(0, 2, 1, 3), in_order(0, 1, STRANGE, 3)]
 )
 def test_every_gold_supports_what_all_of_them_show_otherwise(

@@ -19,6 +19,7 @@ from sopilot_assets.scoring.result import Cause, Decision, Score
 from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.scoring.verdict import verdict, verdict_of_row
 from sopilot_assets.segments import Segment
+from sopilot_assets.tasks import DeviationType, Severity
 from sopilot_assets_tests.scoring.made_up import TASK, calibration, no_calibration
 
 LIMITS = DecisionLimits(fail=0.8, review=0.2, source="golds")
@@ -132,6 +133,73 @@ def test_points_are_a_cause_of_their_own(
     score = score_alignment(task, reference, aligned, calibration(), LIMITS)
     assert score.cause is cause
     assert verdict(score, task).points_decide
+
+
+@pytest.mark.parametrize(
+    "aligned",
+    [
+        pytest.param(
+            alignment(
+                [edit(EditKind.MISSING, CRITICAL), edit(EditKind.FROZEN, HARMLESS, length_s=5.0)],
+                others=[missing(CRITICAL, 0.0)],
+            ),
+            id="beside a frozen picture of which the task says that it hardly matters",
+        ),
+        pytest.param(
+            alignment([edit(EditKind.MISSING, CRITICAL, log_odds=0.1)], others=[UNEDITED, missing(0, -0.1)]),
+            id="likelier than not, and below the limit of a policy",
+        ),
+    ],
+)
+def test_no_recording_passes_in_which_something_critical_was_found(
+    reference: Reference, aligned: Alignment
+) -> None:
+    severity = {**TASK.severity, DeviationType.FREEZE: Severity.EFFICIENCY}
+    task = TASK.model_copy(update={"severity": severity, "pass_score": 50.0, "retrain_score": 40.0})
+    score = score_alignment(task, reference, aligned, calibration(), DecisionLimits(0.8, 0.7, "policy p"))
+    assert any(one.severity is Severity.CRITICAL for one in score.deviations)
+    assert score.decision is Decision.NEEDS_REVIEW
+    told = verdict(score, task)
+    assert told.headline.en.startswith(("Film again: The picture stands still", "Likely (about 5 in 10)"))
+    assert told.at_s == 5.0
+
+
+@pytest.mark.parametrize(("step", "decision"), [(CRITICAL, Decision.NEEDS_REVIEW), (HARMLESS, Decision.PASS)])
+def test_a_frozen_picture_that_hides_a_critical_step_is_filmed_again_whatever_it_is_called(
+    reference: Reference, step: int, decision: Decision
+) -> None:
+    severity = {**TASK.severity, DeviationType.FREEZE: Severity.EFFICIENCY}
+    task = TASK.model_copy(update={"severity": severity, "pass_score": 50.0, "retrain_score": 40.0})
+    aligned = alignment([edit(EditKind.FROZEN, step, length_s=5.0)])
+    assert score_alignment(task, reference, aligned, calibration(), LIMITS).decision is decision
+
+
+@pytest.mark.parametrize(
+    ("pass_score", "retrain_score", "said", "said_ja"),
+    [
+        (97.52, 80.0, "Score 97.5 is below the pass score of 97.52.", "合格点 97.52 を下回って"),
+        (97.5, 80.0, "No deviation that matters; score 97.5, pass at 97.5.", "合格 97.5)"),
+        (99.5, 98.5, "Score 97.5 is below the retrain score of 98.5.", "再訓練の基準 98.5 を"),
+    ],
+)
+def test_a_limit_is_told_as_the_task_has_it(
+    reference: Reference, pass_score: float, retrain_score: float, said: str, said_ja: str
+) -> None:
+    task = TASK.model_copy(update={"pass_score": pass_score, "retrain_score": retrain_score})
+    took_long = edit(EditKind.LONG, CRITICAL, length_s=10.0)
+    explained = Alternative(((took_long.kind, took_long.steps),), 0.0, (took_long.where,))
+    score = score_alignment(
+        task, reference, alignment([took_long], others=[explained]), calibration(), LIMITS
+    )
+    assert score.reason.en == said
+    assert said_ja in score.reason.ja
+
+
+def test_what_is_hardly_likely_is_not_told_as_nothing(reference: Reference) -> None:
+    strict = DecisionLimits(fail=0.95, review=0.0, source="golds")
+    score = score_alignment(TASK, reference, alignment(), calibration(), strict)
+    assert "(less than 1% likely)" in score.reason.en
+    assert "(1%未満)" in score.reason.ja
 
 
 def suspicious(reference: Reference) -> tuple[Alignment, Score]:
