@@ -5,8 +5,8 @@ Reads embeddings and references; writes alignments and calibrations where its ca
 
 from typing import Final
 
-ALIGNMENT_VERSION: Final = "alignment-4"
+ALIGNMENT_VERSION: Final = "alignment-5"
 """The version of what compares a recording with a reference."""
 
-CALIBRATION_VERSION: Final = "calibration-3"
+CALIBRATION_VERSION: Final = "calibration-4"
 """The version of what says how reliable a reference is."""

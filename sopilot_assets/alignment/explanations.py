@@ -87,13 +87,14 @@ Procedure: TypeAlias = tuple[ProcedureState, ...]
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A sequence of states and the changes that made it from the procedure; ``kinds`` are those of its
-    changes, which are ordered by kind, but for a first or last step cut short, which goes with all kinds.
+    """A sequence of states and the changes that made it from the ``whole`` procedure; ``kinds`` are those of
+    its changes, which are ordered by kind, but for a first or last step cut short, which goes with all kinds.
     """
 
     states: Procedure
     changes: tuple[PlannedEdit, ...]
     price: float
+    whole: Procedure = field(repr=False, compare=False)
     kinds: tuple[EditKind, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -103,9 +104,8 @@ class Explanation:
 
 def procedure(order: Sequence[int], durations: Durations) -> Explanation:
     """The steps in the given order, without any edit."""
-    return Explanation(
-        tuple(ProcedureState(k, k, durations.log_mean[k], durations.spread[k]) for k in order), (), 0.0
-    )
+    states = tuple(ProcedureState(k, k, durations.log_mean[k], durations.spread[k]) for k in order)
+    return Explanation(states, (), 0.0, states)
 
 
 def single_edits(base: Explanation, prices: Prices) -> Iterator[Explanation]:
@@ -118,12 +118,13 @@ def single_edits(base: Explanation, prices: Prices) -> Iterator[Explanation]:
         *_swaps(states, prices),
         *_wrong(states, prices),
         *_long(states, prices),
-        *_extra(states, prices),
+        *_extra(base, prices),
         *_partial(states, prices),
     ):
         if change not in base.changes and any(state.expected for state in edited):
             further = prices.further if _counts(change) and any(map(_counts, base.changes)) else 0.0
-            yield Explanation(edited, tuple(sorted((*base.changes, change))), base.price + price + further)
+            changes = tuple(sorted((*base.changes, change)))
+            yield Explanation(edited, changes, base.price + price + further, base.whole)
 
 
 def _counts(change: PlannedEdit) -> bool:
@@ -198,15 +199,18 @@ def _long(states: Procedure, prices: Prices) -> Iterator[_Edited]:
             )
 
 
-def _extra(states: Procedure, prices: Prices) -> Iterator[_Edited]:
-    """Something unknown between two steps, or a known step once more."""
-    usual = float(np.median([state.log_mean for state in states]))
+def _extra(base: Explanation, prices: Prices) -> Iterator[_Edited]:
+    """Something unknown between two steps, or a known step once more; the same whatever else was edited
+    before, since two ways to one explanation would count it twice.
+    """
+    states = base.states
+    usual = float(np.median([state.log_mean for state in base.whole]))
     extra = ProcedureState(UNKNOWN, None, usual, UNKNOWN_SPREAD)
     for index in range(len(states) + 1):
         neighbours = states[max(index - 1, 0) : index + 1]
         if not all(state.expected for state in neighbours):
             continue
-        before = states[index].step if index < len(states) else len(states)
+        before = states[index].step if index < len(states) else len(base.whole)
         for other, price in _instead(states, {state.step for state in neighbours}, prices.extra):
             added = other._replace(stands_for=None) if other else extra
             yield (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
+
 import pytest
 
 from sopilot_assets.alignment.explanations import Explanation, PlannedEdit, Prices, procedure, single_edits
@@ -40,3 +43,19 @@ def test_each_deviation_after_the_first_costs_more() -> None:
     assert edited(MISSING, LONG, longer).price == pytest.approx(
         PRICES.missing + 2 * PRICES.long + 2 * PRICES.further
     )
+
+
+def test_what_is_added_is_the_same_whatever_is_missing_and_whichever_is_edited_first() -> None:
+    """Two explanations of one thing would count it twice."""
+    seconds = (2.0, 4.0, 8.0, 16.0)
+    uneven = Durations(tuple(map(math.log, seconds)), (0.2,) * 4, 0.2, tuple((one,) for one in seconds))
+    base, found = procedure(range(4), uneven), defaultdict[object, set[object]](set)
+    for first in single_edits(base, Prices()):
+        for both in single_edits(first, Prices()):
+            if both.kinds == (EditKind.EXTRA, EditKind.MISSING):
+                found[tuple((state.step, state.stands_for) for state in both.states)].add(both.states)
+                if first.kinds == (EditKind.MISSING,):
+                    at_the_end = both.states[-1].stands_for is None
+                    assert ((4,) in [change.steps for change in both.changes]) is at_the_end
+    assert len(found) > 50
+    assert {len(ways) for ways in found.values()} == {1}
