@@ -114,6 +114,8 @@ CASES: Final[Mapping[FileFormat, tuple[Case, ...]]] = {
         ),
         (put(FileFormat.ELAN, ' TIME_VALUE="9123"', ""), "line [0-9]+ .*a time slot without a time"),
         (put(FileFormat.ELAN, 'REF2="ts2"', 'REF2="ts9"'), "line [0-9]+ .*no time slot of that id"),
+        (put(FileFormat.ELAN, "UTF-8", "Shift_JIS"), "line 1: expected XML in UTF-8 or UTF-16"),
+        (put(FileFormat.ELAN, "UTF-8", "X-NONE"), "line 1: expected XML"),
         (
             put(FileFormat.ELAN, 'TIME_UNITS="milliseconds"', 'TIME_UNITS="PAL-frames"'),
             "times in milliseconds",
