@@ -170,7 +170,7 @@ def _unpacked(data: bytes, source: str) -> Iterator[tuple[str, bytes]]:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             if _WORKBOOK in packed.namelist():
                 faults.stop(
-                    "expected a sheet saved as CSV, found an Excel workbook; in Excel, save it as 'CSV UTF-8'",
+                    "expected a sheet as CSV, found an Excel workbook; in Excel, save it as 'CSV UTF-8'",
                     "Excel ブックは読めません。Excel で「CSV UTF-8」として保存してください",
                 )
             every = [one for one in packed.infolist() if _may_speak(one)]
