@@ -1,11 +1,12 @@
 """ELAN's annotation files (``.eaf``, EAF 3.0 of the Max Planck Institute for Psycholinguistics).
 
 Times are whole milliseconds from the beginning of the recording. Steps stand in the tier ``steps``, or in the
-only tier that has annotations with times of their own.
+only tier that has annotations with times of their own. Of several media the first video is the recording.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
@@ -37,33 +38,51 @@ def read_elan(data: bytes, *, source: str) -> SaidFile:
         faults.stop(
             "expected times in milliseconds (TIME_UNITS)", "時間の単位がミリ秒ではありません（TIME_UNITS）"
         )
-    offset_ms = _origin(root, faults)
+    media = _medium(root)
+    offset_ms = _origin(media, faults) if media is not None else 0
     slots = _slots(root, faults)
+    timeless = {tier.get("TIER_ID") for tier in root.all("TIER") if _is_timeless(tier, slots)}
     intervals = [
         _interval(one, tier, slots, offset_ms, faults)
         for tier in root.all("TIER")
+        if tier.get("TIER_ID") not in timeless
         for one in tier.all("ALIGNABLE_ANNOTATION")
     ]
     faults.done()
-    media = next(root.all("MEDIA_DESCRIPTOR"), None)
     name = media.get("RELATIVE_MEDIA_URL") or media.get("MEDIA_URL") if media is not None else ""
     sha256 = next((one.text.strip() for one in root.all("PROPERTY") if one.get("NAME") == _SHA), "")
     where = (media or root).where
     read = tuple(one for one in intervals if one is not None)
-    return SaidFile((SaidVideo(name, where, read, sha256=sha256),), _left_out(root))
+    return SaidFile((SaidVideo(name, where, read, sha256=sha256),), tuple(_left_out(root, timeless)))
 
 
-def _origin(root: XmlNode, faults: Faults) -> int:
+def _medium(root: XmlNode) -> XmlNode | None:
+    """The recording: the first video among the media, else the first of them."""
+    media = list(root.all("MEDIA_DESCRIPTOR"))
+    videos = (one for one in media if one.get("MIME_TYPE").startswith("video/"))
+    return next(videos, media[0] if media else None)
+
+
+def _is_timeless(tier: XmlNode, slots: dict[str, int | None]) -> bool:
+    """Whether a tier divides annotations of another one at places that have no time (Time Subdivision)."""
+    ends = (
+        one.get(name)
+        for one in tier.all("ALIGNABLE_ANNOTATION")
+        for name in ("TIME_SLOT_REF1", "TIME_SLOT_REF2")
+    )
+    return bool(tier.get("PARENT_REF")) and any(slots.get(name, 0) is None for name in ends)
+
+
+def _origin(media: XmlNode, faults: Faults) -> int:
     """Where in the media file time 0 is, in milliseconds."""
-    for media in root.all("MEDIA_DESCRIPTOR"):
-        text = media.get("TIME_ORIGIN") or "0"
-        if text.isascii() and text.isdecimal():
-            return int(text[:12])
-        faults.add(
-            media.where,
-            f"expected TIME_ORIGIN in milliseconds, found {text!r}",
-            f"TIME_ORIGIN が {text!r} です",
-        )
+    text = media.get("TIME_ORIGIN") or "0"
+    if text.isascii() and text.isdecimal():
+        return int(text[:12])
+    faults.add(
+        media.where,
+        f"expected TIME_ORIGIN in milliseconds, found {text!r}",
+        f"TIME_ORIGIN が {text!r} です",
+    )
     return 0
 
 
@@ -105,16 +124,19 @@ def _interval(
     return SaidInterval(values[0] if values else "", one.where, times[0], times[1], tier.get("TIER_ID"))
 
 
-def _left_out(root: XmlNode) -> tuple[Text, ...]:
+def _left_out(root: XmlNode, timeless: set[str]) -> Iterator[Text]:
     dependent = sum(1 for _ in root.all("REF_ANNOTATION"))
-    if not dependent:
-        return ()
-    return (
-        Text(
+    if dependent:
+        yield Text(
             f"{dependent} annotations of dependent tiers have no times of their own and are not read",
             f"従属する層の注釈 {dependent} 件には時刻がないため読みません",
-        ),
-    )
+        )
+    if timeless:
+        listed = ", ".join(sorted(timeless))
+        yield Text(
+            f"not read, since not all of their annotations have times: the dependent tiers {listed}",
+            f"時刻のない注釈があるため、従属する層 {listed} は読みません",
+        )
 
 
 def write_elan(video: MarkedVideo, vocabulary: Vocabulary) -> bytes:

@@ -80,6 +80,16 @@ _HEAD: Final = 1 << 16
 MOST_FILES: Final = 2_000
 """The most files that are read of one ZIP file."""
 _MOST_UNPACKED: Final = 4 * MOST_BYTES
+_DAMAGED_ZIP: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,  # of names and places that no ZIP can have
+)
+_WORKBOOK: Final = "xl/workbook.xml"
 _PASSED_OVER: Final = ("__MACOSX/",)
 _MEDIA: Final = frozenset(
     (".mp4", ".mov", ".mkv", ".avi", ".webm", ".wav", ".png", ".jpg", ".jpeg", ".psfx", ".pfsx")
@@ -158,6 +168,11 @@ def _unpacked(data: bytes, source: str) -> Iterator[tuple[str, bytes]]:
     faults = Faults(source)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            if _WORKBOOK in packed.namelist():
+                faults.stop(
+                    "expected a sheet as CSV, found an Excel workbook; in Excel, save it as 'CSV UTF-8'",
+                    "Excel ブックは読めません。Excel で「CSV UTF-8」として保存してください",
+                )
             every = [one for one in packed.infolist() if _may_speak(one)]
             if len(every) > MOST_FILES or sum(one.file_size for one in every) > _MOST_UNPACKED:
                 most = f"{MOST_FILES} files and {_MOST_UNPACKED >> 20} MiB"
@@ -165,7 +180,7 @@ def _unpacked(data: bytes, source: str) -> Iterator[tuple[str, bytes]]:
             for one in sorted(every, key=lambda each: each.filename):
                 with packed.open(one) as stream:
                     yield one.filename, stream.read(MOST_BYTES + 1)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except _DAMAGED_ZIP as error:
         faults.stop(f"expected a ZIP that can be unpacked, found {error}", f"ZIP を展開できません（{error}）")
     if not every:
         faults.stop(

@@ -64,7 +64,7 @@ class _Meta(Loose):
 class _Result(Loose):
     type: str
     from_name: str = ""
-    value: _Value
+    value: _Value = Field(default_factory=_Value)
     meta: _Meta = Field(default_factory=_Meta)
 
 

@@ -74,6 +74,12 @@ def xml_tree(data: bytes, *, root: str, faults: Faults) -> XmlNode:
         )
     except _Refused as error:
         faults.add(at_line(parser.CurrentLineNumber), error.why.en, error.why.ja)
+    except (ValueError, LookupError) as error:  # what Python says of encodings that expat does not know
+        faults.add(
+            at_line(1),
+            f"expected XML in UTF-8 or UTF-16, found another encoding ({error})",
+            f"XML の文字コードは UTF-8 か UTF-16 にしてください（{error}）",
+        )
     faults.done()
     if builder.root is None or builder.root.tag != root:
         found = builder.root.tag if builder.root is not None else "nothing"

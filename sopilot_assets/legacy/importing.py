@@ -7,6 +7,7 @@ Nothing of it becomes a video, task file or score of this product; the case tabl
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -84,7 +85,7 @@ def import_installation(
         added=added,
         held={**{f"legacy_{name}": len(wanted) for name, wanted in rows.items()}, "labels": len(drafts)},
         tasks=tuple(sorted({str(row["task_id"]) for row in rows["jobs"] if row["task_id"]})),
-        warnings=tuple(warnings),
+        warnings=(*_renamed(installation), *warnings),
     )
 
 
@@ -95,15 +96,45 @@ def imported_cases(home: Home, task_id: str) -> pd.DataFrame:
 
 
 def task_name(old: object) -> str:
-    """The task id that an old one becomes: lower case, with _ for what a task id cannot hold.
+    """The task id that an old one becomes: lower case, with _ for what a task id cannot hold; digits of its
+    hash where nothing is left.
 
     >>> task_name("Filter-Change 2")
     'filter_change_2'
     >>> task_name("7up")
     't_7up'
+    >>> task_name("油交換")
+    'task_a7bb8fc5'
     """
-    name = re.sub(r"[^a-z0-9_]+", "_", str(old or "").lower()).strip("_")
+    told = str(old or "")
+    name = re.sub(r"[^a-z0-9_]+", "_", told.lower()).strip("_") or (told and f"task_{_digits(told)}")
     return ("t_" + name if name and not name[0].isalpha() else name)[:48]
+
+
+def _task_names(installation: Installation) -> dict[str, str]:
+    """The task ids that the old ones become, each its own: of several that would become the same the first
+    does, the others have digits of their hash.
+    """
+    names: dict[str, str] = {}
+    for record in (*installation.videos, *installation.profiles):
+        old = str(record["task_id"] or "")
+        name = task_name(old)
+        if old not in names:
+            names[old] = f"{name[:39]}_{_digits(old)}" if name in names.values() else name
+    return names
+
+
+def _renamed(installation: Installation) -> list[str]:
+    """Which tasks are called so that nobody would know them again."""
+    return [
+        f"task {old!r} is called {name} here"
+        for old, name in _task_names(installation).items()
+        if name.endswith(f"_{_digits(old)}")
+    ]
+
+
+def _digits(old: str) -> str:
+    return hashlib.sha256(old.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _installation(home: Home) -> Installation:
@@ -137,17 +168,18 @@ def _refuse_another(home: Home, installation: Installation) -> None:
 
 def _rows(installation: Installation) -> dict[str, list[dict[str, Cell]]]:
     found = {row["order"]: row for row in plain_rows(installed_cases(installation))}
-    of_gold = {whole(video, "id"): task_name(video["task_id"]) for video in installation.videos}
+    names = _task_names(installation)
+    of_video = {whole(video, "id"): names[str(video["task_id"] or "")] for video in installation.videos}
     return {
         "videos": [
-            _row(VIDEO_COLUMNS, video, task_id=task_name(video["task_id"]), is_gold=bool(video["is_gold"]))
+            _row(VIDEO_COLUMNS, video, task_id=of_video[whole(video, "id")], is_gold=bool(video["is_gold"]))
             for video in installation.videos
         ],
         "jobs": [
             _row(
                 JOB_COLUMNS,
                 {**found[whole(job, "id")], **job},
-                task_id=of_gold.get(whole(job, "gold_video_id"), ""),
+                task_id=of_video.get(whole(job, "gold_video_id"), ""),
             )
             for job in installation.jobs
         ],
@@ -156,7 +188,7 @@ def _rows(installation: Installation) -> dict[str, list[dict[str, Cell]]]:
             _row(
                 PROFILE_COLUMNS,
                 profile,
-                task_id=task_name(profile["task_id"]),
+                task_id=names[str(profile["task_id"] or "")],
                 steps_json=_steps(installation, profile["task_id"]),
             )
             for profile in installation.profiles
@@ -189,10 +221,12 @@ def _cell(value: object) -> Cell:
 
 def _drafts(installation: Installation, labels: LabelFile, at: str) -> tuple[list[Draft], list[str]]:
     of_job = dict(zip(*_tasks_of_jobs(installation), strict=True))
+    names = _task_names(installation)
     drafts: list[Draft] = []
     homeless: list[int] = []
     for job_id in sorted(labels.job_ids):
-        task_id = task_name(of_job.get(job_id) or labels.task_id)
+        old = of_job.get(job_id) or labels.task_id or ""
+        task_id = names.get(old) or task_name(old)
         if not task_id:
             homeless.append(job_id)
             continue
@@ -211,7 +245,7 @@ def _drafts(installation: Installation, labels: LabelFile, at: str) -> tuple[lis
     if unknown:
         warnings.append(f"{len(unknown)} labels are of jobs that the database lacks, e.g. {unknown[:3]}")
     if homeless:
-        warnings.append(f"{len(homeless)} of them belong to no task and were left out, e.g. {homeless[:3]}")
+        warnings.append(f"{len(homeless)} labels belong to no task and were left out, e.g. {homeless[:3]}")
     return drafts, warnings
 
 

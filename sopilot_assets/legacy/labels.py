@@ -30,12 +30,12 @@ def read_labels(path: Path) -> LabelFile:
     is missing or not of this form.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_bytes())
     except OSError as error:
         raise LabelError(
             f"{path}: cannot be read ({error.strerror or error}); name the old system's labels.json."
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LabelError(f"{path}: expected JSON, found something else ({error}).") from error
     rows = content.get("jobs") if isinstance(content, dict) else None
     if not isinstance(rows, list):

@@ -172,6 +172,7 @@ def _every_in(home: Home, *_: tuple[str, ...]) -> pd.DataFrame:
     ledgers = {"videos": videos_ledger(home), "scores": scores_ledger(home)}
     rows = query_together(ledgers, _EVERY, promoted=promoted)
     for name in ("recorded_at", "taken_at", "written_at"):
-        rows[name] = rows[name].map({cell: utc(cell) for cell in rows[name].dropna().unique()})
+        times = {cell: utc(cell) for cell in rows[name].dropna().unique()}
+        rows[name] = rows[name].map(times).astype(object)  # one without any time would hold numbers
     rows["at"] = rows["recorded_at"].fillna(rows["taken_at"])
     return rows.sort_values(["at", "key"], ascending=[False, True], kind="stable").reset_index(drop=True)

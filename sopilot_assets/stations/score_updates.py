@@ -6,7 +6,7 @@ the references, then alignments and scores. So golds that change bring one new r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -82,36 +82,50 @@ def update_scores(
     at_once: int,
     processes: int,
     run_id: str,
-    written_at: str,
+    written_at: Callable[[], str],
     says: StationProgress,
 ) -> Iterator[Passed]:
     """Take all recordings of ``work`` through the stations they need, and say after each part what passed.
 
-    ``at_once`` recordings are judged together; what was judged stays when the process dies.
+    ``at_once`` recordings are judged together; what was judged stays when the process dies. ``written_at``
+    says the time whenever rows are published.
     """
     new, unembedded, keys = (
         _keys(work, ScoringStart.NEW),
         _keys(work, ScoringStart.NEW, ScoringStart.EMBED),
         _keys(work, *ScoringStart),
     )
-    writer = {"run_id": run_id, "written_at": written_at}
     for part in _parts(new, at_once):
         yield Passed(CAPTURED, describe_videos(home, part))
     for place, part in enumerate(_parts(unembedded, at_once)):
         progress = says("embedded", before=place * at_once, total=len(unembedded))
         yield Passed(
             EMBEDDED,
-            embed_videos(home, part, processes=processes, on_progress=progress, **writer),
+            embed_videos(
+                home,
+                part,
+                processes=processes,
+                on_progress=progress,
+                run_id=run_id,
+                written_at=written_at(),
+            ),
         )
     if keys:
         task_ids = sorted({key.task_id for key in keys})
-        yield Passed(ALIGNED, references=refresh_references(home, task_ids, **writer))
+        refreshed = refresh_references(home, task_ids, run_id=run_id, written_at=written_at())
+        yield Passed(ALIGNED, references=refreshed)
     for place, part in enumerate(_parts(keys, at_once)):
         progress = says("aligned", before=place * at_once, total=len(keys))
         yield Passed(ALIGNED, align_videos(home, part, processes=processes, on_progress=progress))
         progress = says("scored", before=place * at_once, total=len(keys))
         scored = score_videos(
-            home, part, processes=processes, part_of=len(keys), on_progress=progress, **writer
+            home,
+            part,
+            processes=processes,
+            part_of=len(keys),
+            on_progress=progress,
+            run_id=run_id,
+            written_at=written_at,
         )
         yield Passed(SCORED, scored)
         yield Passed(TIMED, step_times(home, part))

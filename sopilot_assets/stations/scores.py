@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -31,7 +31,7 @@ def score_videos(
     keys: Sequence[PartitionKey],
     *,
     run_id: str,
-    written_at: str,
+    written_at: str | Callable[[], str],
     processes: int = 1,
     part_of: int = 0,
     on_progress: Progress | None = None,
@@ -43,8 +43,9 @@ def score_videos(
     `FEW_PAGES`). Of many the pages of before are taken away, and made anew when somebody looks.
 
     The rows are published together, in one file, after the pages that they lead to, and then those of step
-    times; the index of all pages comes last. Golds are judged first, since every page shows their noise
-    floor; the others while pages are made of those before them.
+    times; the index of all pages comes last. ``written_at`` is their time, or says it then: whoever asks what
+    is new since a time must not miss what was judged before and is published after it. Golds are judged
+    first, since every page shows their noise floor; the others while pages are made of those before them.
     """
     by, unusable = Judge(home), embedding_problem(home, keys)
     golds = {
@@ -86,10 +87,11 @@ def score_videos(
         say(len(keys))
     outdated = [key for key in keys if key not in made or made[key].problem]
     remove_reviews(home, outdated)  # before the rows: who dies in between leaves a result without its page
-    scores_ledger(home).append([judged[key].row for key in keys], run_id=run_id, written_at=written_at)
+    moment = written_at if isinstance(written_at, str) else written_at()
+    scores_ledger(home).append([judged[key].row for key in keys], run_id=run_id, written_at=moment)
     remove_reviews(home, outdated)  # what somebody looked at meanwhile
     step_times = [row for key in keys for row in judged[key].times]
-    step_times_ledger(home).append(step_times, run_id=run_id, written_at=written_at)
+    step_times_ledger(home).append(step_times, run_id=run_id, written_at=moment)
     write_review_index(home)
     # what people said of these recordings since this began
     since = contested(home)

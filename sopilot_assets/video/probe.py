@@ -244,6 +244,7 @@ class _Packets:
     @classmethod
     def read(cls, container: InputContainer, stream: VideoStream) -> _Packets:
         tick_s = float(stream.time_base or 0) or 1e-3
+        declared_frames = _declared_frames(container, stream)
         rows: list[tuple[float, float, float, bool]] = []
         clocks = {other.index: _Clock() for other in container.streams}
         damaged = hidden = 0
@@ -288,7 +289,7 @@ class _Packets:
                 default=None,
             ),
             declared_s=_declared_s(container, stream, clocks),
-            declared_frames=(stream.frames or None) if container.format.name != "avi" else None,
+            declared_frames=declared_frames,
             mean_fps=fps,
             codec=stream.codec.canonical_name,
             container=container.format.name,
@@ -420,6 +421,16 @@ def _varies(starts_s: FloatArray) -> bool:
         return False
     typical_s = np.median(gaps_s)
     return bool(np.mean(np.abs(gaps_s - typical_s) > 0.25 * typical_s + 0.002) > 0.01)
+
+
+def _declared_frames(container: InputContainer, stream: VideoStream) -> int | None:
+    """How many pictures there should be by the container; those that an edit list cuts off are not in its
+    index. To be asked before packets are read, which may enlarge the index.
+    """
+    if not stream.frames or container.format.name == "avi":
+        return None
+    listed = len(stream.index_entries)
+    return min(stream.frames, listed) if listed else stream.frames
 
 
 def _declared_s(container: InputContainer, stream: VideoStream, clocks: Mapping[int, _Clock]) -> float | None:

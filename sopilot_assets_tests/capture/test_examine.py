@@ -34,6 +34,14 @@ def test_a_clock_that_begins_late_is_no_damage(container: str, tmp_path: Path) -
     assert (found.problem, found.damaged_share) == (None, 0.0)
 
 
+def test_what_an_edit_list_cuts_off_is_no_damage(tmp_path: Path) -> None:
+    options = {"bf": "0", "g": "10"}
+    source = write_tiny_video(tmp_path / "a.mp4", seconds=10, options=options)
+    found = examine(str(remuxed(source, tmp_path / "b.mp4", first_s=-6.5)), GATE)
+    assert (found.problem, found.damaged_share, found.flags) == (None, 0.0, ())
+    assert found.probe.duration_s == pytest.approx(3.5)
+
+
 @pytest.mark.parametrize("bf", ["0", "2"])
 def test_empty_packets_in_avi_are_no_damage(bf: str, tmp_path: Path) -> None:
     source = write_tiny_video(tmp_path / "a.avi", seconds=6, fps=5, codec="mpeg4", options={"bf": bf})

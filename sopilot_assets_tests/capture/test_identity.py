@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sopilot_assets.capture.facts import facts_of
 from sopilot_assets.capture.identity import copy_hashed, file_state
 from sopilot_assets.capture.sidecar import read_sidecar
 from sopilot_assets.errors import ConfigError
@@ -68,6 +70,20 @@ def test_a_sidecar_tells_what_it_knows(tmp_path: Path) -> None:
     assert (found.person, found.session, found.recorded_at, found.source_video) == ("aoi", "3", None, None)
 
 
+def test_a_time_without_its_zone_is_one_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    path = tmp_path / "a.mp4.json"
+    path.write_text('{"recorded_at": "2026-03-02T08:15:00"}')
+    try:
+        assert facts_of(read_sidecar(path)) == {"recorded_at": "2026-03-02T08:15:00+09:00"}
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -76,6 +92,9 @@ def test_a_sidecar_tells_what_it_knows(tmp_path: Path) -> None:
         ("[]", "a.json"),
         ('{"person": ""}', "person"),
         ('{"recorded_at": "yesterday"}', "recorded_at"),
+        ('{"recorded_at": "20260302"}', "recorded_at: .*expected a time such as .*, found 20260302"),
+        ('{"recorded_at": 1772406900}', "recorded_at: .*expected a time such as .*, found 1772406900"),
+        ('{"person": "p1", "person": "p2"}', "person is told twice"),
         ('{"session": ["x"]}', "session"),
         ("[" * 100_000, "expected JSON"),
         ("\udcff", "expected JSON"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import time
@@ -10,6 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sopilot_assets.errors import ExchangeError
 from sopilot_assets.exchange.formats import FileFormat, written
@@ -114,6 +117,8 @@ CASES: Final[Mapping[FileFormat, tuple[Case, ...]]] = {
         ),
         (put(FileFormat.ELAN, ' TIME_VALUE="9123"', ""), "line [0-9]+ .*a time slot without a time"),
         (put(FileFormat.ELAN, 'REF2="ts2"', 'REF2="ts9"'), "line [0-9]+ .*no time slot of that id"),
+        (put(FileFormat.ELAN, "UTF-8", "Shift_JIS"), "line 1: expected XML in UTF-8 or UTF-16"),
+        (put(FileFormat.ELAN, "UTF-8", "X-NONE"), "line 1: expected XML"),
         (
             put(FileFormat.ELAN, 'TIME_UNITS="milliseconds"', 'TIME_UNITS="PAL-frames"'),
             "times in milliseconds",
@@ -251,6 +256,12 @@ def test_a_zip_that_cannot_be_trusted_is_refused() -> None:
         read(out.getvalue(), source="big.zip")
     with pytest.raises(ExchangeError, match=r"broken\.zip: expected a ZIP that can be unpacked"):
         read(out.getvalue()[:-400], source="broken.zip")
+    workbook = io.BytesIO()
+    with zipfile.ZipFile(workbook, "w") as packed:
+        packed.writestr("[Content_Types].xml", "<Types/>")
+        packed.writestr("xl/workbook.xml", "<workbook/>")
+    with pytest.raises(ExchangeError, match=r"steps\.xlsx: .*found an Excel workbook; .*'CSV UTF-8'"):
+        read(workbook.getvalue(), source="steps.xlsx")
     twice = io.BytesIO()
     row = f"video,step,start_s,end_s\n{TAKE},open_cover,0,1\n"
     with zipfile.ZipFile(twice, "w") as packed:
@@ -258,6 +269,18 @@ def test_a_zip_that_cannot_be_trusted_is_refused() -> None:
         packed.writestr("b.csv", row)
     with pytest.raises(ExchangeError, match=r"two\.zip/b\.csv: two\.zip/a\.csv has steps of take&02.mp4 too"):
         read(twice.getvalue(), source="two.zip")
+
+
+@given(st.lists(st.tuples(st.integers(4, 400), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_zip_with_bytes_that_flipped_is_read_or_refused(flips: list[tuple[int, int]]) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as into:
+        into.writestr("手順.csv", f"video,step,start_s,end_s\n{TAKE},open_cover,0,1\n{TAKE},open_cover,1,3\n")
+    damaged = bytearray(packed.getvalue())
+    for place, value in flips:
+        damaged[place % len(damaged)] = value
+    with contextlib.suppress(ExchangeError):
+        read(bytes(damaged), source="damaged.zip")
 
 
 def test_a_file_for_another_recording_is_told() -> None:

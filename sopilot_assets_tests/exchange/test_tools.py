@@ -240,6 +240,39 @@ def test_what_has_no_place_here_is_told() -> None:
     assert told.en == "steps: not read, since it holds no steps: who"
 
 
+ELAN: Final = f"""\
+<ANNOTATION_DOCUMENT FORMAT="3.0" VERSION="3.0"><HEADER MEDIA_FILE="" TIME_UNITS="milliseconds">
+<MEDIA_DESCRIPTOR MEDIA_URL="file:///v/sound.wav" MIME_TYPE="audio/x-wav"/>
+<MEDIA_DESCRIPTOR MEDIA_URL="file:///v/{GUIDE}" MIME_TYPE="video/mp4" TIME_ORIGIN="200"/>
+</HEADER><TIME_ORDER><TIME_SLOT TIME_SLOT_ID="ts1" TIME_VALUE="0"/><TIME_SLOT TIME_SLOT_ID="ts2"/>
+<TIME_SLOT TIME_SLOT_ID="ts3" TIME_VALUE="4517"/></TIME_ORDER>
+<TIER TIER_ID="work"><ANNOTATION><ALIGNABLE_ANNOTATION TIME_SLOT_REF1="ts1" TIME_SLOT_REF2="ts3">
+<ANNOTATION_VALUE>open_cover</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION></TIER>
+<TIER TIER_ID="hands" PARENT_REF="work"><ANNOTATION><ALIGNABLE_ANNOTATION TIME_SLOT_REF1="ts1"
+TIME_SLOT_REF2="ts2"><ANNOTATION_VALUE>left</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION>
+<ANNOTATION><ALIGNABLE_ANNOTATION TIME_SLOT_REF1="ts2" TIME_SLOT_REF2="ts3"><ANNOTATION_VALUE>right
+</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION></TIER></ANNOTATION_DOCUMENT>
+"""
+
+
+def test_in_elan_the_video_says_when_time_begins_though_sound_comes_first() -> None:
+    assert milliseconds(read(ELAN.encode())) == {GUIDE: [("open_cover", 200, 4717)]}
+
+
+def test_in_elan_a_tier_that_divides_another_at_no_time_is_left_out() -> None:
+    (told,) = read(ELAN.encode()).remarks
+    assert told.en.endswith("not all of their annotations have times: the dependent tiers hands")
+
+
+def test_in_label_studio_a_relation_between_regions_is_left_out() -> None:
+    tasks = json.loads(json.dumps(LABEL_STUDIO))
+    relation = {"type": "relation", "from_id": "a1", "to_id": "a2", "direction": "right"}
+    tasks[0]["annotations"][1]["result"].append(relation)
+    said = read(json.dumps(tasks).encode())
+    assert said.golds.keys() == read(json.dumps(LABEL_STUDIO).encode()).golds.keys()
+    assert "2 regions without a begin and an end" in said.remarks[0].en
+
+
 def test_a_zip_and_a_compressed_project_are_read() -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as packed:

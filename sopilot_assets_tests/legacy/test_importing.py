@@ -67,6 +67,26 @@ def test_the_imported_cases_are_those_of_the_database(home: Home, made: Made) ->
         pd.testing.assert_frame_equal(found, of_task.reset_index(drop=True))
 
 
+def test_each_old_task_keeps_its_own_jobs_and_labels_whatever_it_is_called(home: Home, made: Made) -> None:
+    with sqlite3.connect(made.db) as connection:
+        connection.execute("update videos set task_id = 'フィルター交換' where id = 1")  # a gold
+        connection.execute("update videos set task_id = 'Filter-Change' where id = 2")
+    connection.close()
+    made.labels.write_bytes(b"\xef\xbb\xbf" + made.labels.read_bytes())  # as Notepad saves it
+    imported = enter(home, made)
+    installation = read_installation(made.db)
+    jobs_of = installed_cases(installation).groupby("task_id").size().to_dict()
+    named = {warning.split("'")[1]: warning.split()[-2] for warning in imported.warnings[:2]}
+    assert set(named) == {"フィルター交換", TASK}, "Filter-Change comes first and keeps the plain name"
+    for old, new in (*named.items(), ("Filter-Change", TASK)):
+        assert len(imported_cases(home, new)) == jobs_of[old] > 0
+    in_database = set(installed_cases(installation)["case_id"])
+    for new in (*named.values(), TASK):
+        labeled = {event.key for event in read_chain(home, new)}
+        assert labeled & in_database <= set(imported_cases(home, new)["case_id"])
+    assert not any("belong to no task" in warning for warning in imported.warnings)
+
+
 def test_labels_become_events(home: Home, made: Made) -> None:
     imported = enter(home, made)
     labels = read_labels(made.labels)

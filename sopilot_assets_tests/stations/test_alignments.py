@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,10 @@ from sopilot_assets.labels.events import Draft
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations import alignments as compare
 from sopilot_assets.stations.alignments import align_videos
+from sopilot_assets.stations.outcome import Progress
+from sopilot_assets.stations.recording_feed import FeedFilter, feed, utc
+from sopilot_assets.stations.rescoring_plan import plan_scoring
+from sopilot_assets.stations.score_updates import update_scores
 from sopilot_assets.stations.scores import score_videos
 from sopilot_assets.store.home import Home, PartitionKey
 
@@ -115,3 +119,36 @@ def test_a_page_shows_what_is_contested_also_when_somebody_objects_while_it_is_m
     assert home.review(one).read_text("utf-8") == shown
     others = [key for key in keys if key != one]
     assert not any('id="contest"' in home.review(key).read_text("utf-8") for key in others)
+
+
+def test_a_result_has_the_time_when_it_can_be_read_so_that_who_asks_for_news_misses_none(
+    embedded_original: Home, tmp_path: Path
+) -> None:
+    home = Home.at(tmp_path / "home")
+    shutil.copytree(str(embedded_original.root), str(home.root))
+    keys = sorted(Registry.read(home).recordings)
+    now = asked = NOW
+
+    def says(doing: str, *, before: int, total: int) -> Progress:
+        def passes(_done: int, _of: int) -> None:
+            nonlocal now
+            now += timedelta(minutes=1)
+
+        return passes
+
+    read: dict[str, str] = {}
+    updates = update_scores(
+        home,
+        plan_scoring(home),
+        at_once=2,
+        processes=1,
+        run_id="run",
+        written_at=lambda: f"{now.isoformat()}",
+        says=says,
+    )
+    for _ in updates:
+        news = feed(home, FeedFilter(judged_since=utc(asked.isoformat())), limit=200)
+        read |= {str(row["key"]): str(row["written_at"]) for row in news.rows if row["row_id"]}
+        asked = now
+    assert set(read) == set(map(str, keys))
+    assert len(set(read.values())) == -(-len(keys) // 2)

@@ -62,7 +62,18 @@ def bring_up_to_date(home: Home) -> None:
     def says(doing: str, *, before: int, total: int) -> Progress:
         return lambda _done, _of: None
 
-    list(update_scores(home, plan_scoring(home, stale=True), at_once=8, processes=1, says=says, **later()))
+    writer = later()
+    work = plan_scoring(home, stale=True)
+    updates = update_scores(
+        home,
+        work,
+        at_once=8,
+        processes=1,
+        run_id=writer["run_id"],
+        written_at=lambda: writer["written_at"],
+        says=says,
+    )
+    list(updates)
 
 
 def edited(home: Home, change: Callable[[str], str]) -> None:

@@ -13,8 +13,12 @@ from sopilot_assets.video.container import open_video, packets_of
 
 
 def remuxed(source: Path, target: Path, *, first_s: float = 0.0, sound_s: float | None = None) -> Path:
-    """``source`` with its pictures from ``first_s`` on, beside ``sound_s`` of silence from 0 on."""
-    with open_video(source) as one, av.open(str(target), "w") as other:
+    """``source`` with its pictures from ``first_s`` on, beside ``sound_s`` of silence from 0 on.
+
+    In MP4 an edit list cuts off what comes before 0.
+    """
+    options = {"avoid_negative_ts": "disabled"}
+    with open_video(source) as one, av.open(str(target), "w", options=options) as other:
         stream = one.streams.video[0]
         pictures = other.add_stream_from_template(stream)
         if sound_s is not None:

@@ -95,7 +95,7 @@ def score_updates(
             at_once=limits.batch_keys,
             processes=limits.worker_processes,
             run_id=context.run.run_id,
-            written_at=clock.written_at,
+            written_at=lambda: clock.written_at,
             says=_progress_of(context, watcher),
         ):
             log_refreshed(context, passed.references)

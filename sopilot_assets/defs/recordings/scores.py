@@ -46,7 +46,7 @@ def scores(
         home.home,
         video_keys(context),
         run_id=context.run.run_id,
-        written_at=clock.written_at,
+        written_at=lambda: clock.written_at,
         processes=limits.worker_processes,
         on_progress=progress(context, watcher, "scored"),
     )
