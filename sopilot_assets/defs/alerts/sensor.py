@@ -133,8 +133,7 @@ def _note_conditions(
             settle_lasting(asked, kind, repeat_after_hours=again)
     repository = context.repository_def
     if repository is not None:
-        keys = sorted(repository.asset_graph.asset_check_keys)
-        failed = failed_checks(context.instance, keys)
+        failed = failed_checks(context.instance, repository)
         settle(home, {CHECK_FAILED}, failed, now=now, repeat_after_hours=again)
     return AlertsCursor(cursor.failures, cursor.successes, now.timestamp())
 
