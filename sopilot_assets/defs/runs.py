@@ -31,7 +31,12 @@ CYCLE_TAG: Final = "sopilot/cycle"
 """The campaign, and its cycle, of a run of a campaign and of the runs that its steps make."""
 
 FINISHED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
-UNFINISHED: Final = tuple(status for status in dg.DagsterRunStatus if status not in FINISHED)
+UNFINISHED: Final = tuple(
+    status for status in dg.DagsterRunStatus if status not in (*FINISHED, dg.DagsterRunStatus.NOT_STARTED)
+)
+"""Of runs that wait or are at work. One that is not started was made and never handed to the queue, since its
+launch was refused or died: nobody starts it any more, and it holds up nothing.
+"""
 
 ONE_HOUR_S: Final = 3600
 TWO_HOURS_S: Final = 7200
