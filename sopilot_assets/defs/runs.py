@@ -17,7 +17,6 @@ RANGE_END: Final = "dagster/asset_partition_range_end"
 MAX_RETRIES: Final = "dagster/max_retries"
 MAX_RUNTIME: Final = "dagster/max_runtime"
 PARENT_RUN: Final = "dagster/parent_run_id"
-CODE_VERSION: Final = "dagster/code_version"
 
 # ours
 WORK: Final = "sopilot/work"
