@@ -17,7 +17,6 @@ RANGE_END: Final = "dagster/asset_partition_range_end"
 MAX_RETRIES: Final = "dagster/max_retries"
 MAX_RUNTIME: Final = "dagster/max_runtime"
 PARENT_RUN: Final = "dagster/parent_run_id"
-CODE_VERSION: Final = "dagster/code_version"
 
 # ours
 WORK: Final = "sopilot/work"
@@ -31,7 +30,12 @@ CYCLE_TAG: Final = "sopilot/cycle"
 """The campaign, and its cycle, of a run of a campaign and of the runs that its steps make."""
 
 FINISHED: Final = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
-UNFINISHED: Final = tuple(status for status in dg.DagsterRunStatus if status not in FINISHED)
+UNFINISHED: Final = tuple(
+    status for status in dg.DagsterRunStatus if status not in (*FINISHED, dg.DagsterRunStatus.NOT_STARTED)
+)
+"""Of runs that wait or are at work. One that is not started was made and never handed to the queue, since its
+launch was refused or died: nobody starts it any more, and it holds up nothing.
+"""
 
 ONE_HOUR_S: Final = 3600
 TWO_HOURS_S: Final = 7200

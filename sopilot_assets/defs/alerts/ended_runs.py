@@ -86,8 +86,9 @@ def _ended(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> EndedRun 
 def _job(run: dg.DagsterRun) -> str:
     if run.job_name != _BY_HAND:
         return run.job_name
-    assets = sorted(key.to_user_string() for key in run.asset_selection or ())
-    return f"assets {', '.join(assets)}"
+    assets, checks = run.asset_selection or (), run.asset_check_selection or ()
+    names = ", ".join(sorted(key.to_user_string() for key in assets or checks))
+    return f"{'assets' if assets else 'checks'} {names}"
 
 
 def _said(instance: dg.DagsterInstance, entry: dg.EventLogEntry) -> str:

@@ -24,7 +24,7 @@ from sopilot_assets.settings import Settings
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.alerts import AlertDelivery, deliver, settle
 from sopilot_assets.upkeep.alerts.campaigns import note_campaign_steps
-from sopilot_assets.upkeep.alerts.failures import CHECK_FAILED, note_ended_runs
+from sopilot_assets.upkeep.alerts.failures import CHECK_FAILED, end_deleted_runs, note_ended_runs
 from sopilot_assets.upkeep.alerts.lasting import settle_lasting
 from sopilot_assets.upkeep.conditions.campaign import CAMPAIGN
 from sopilot_assets.upkeep.conditions.dagster_files import DagsterState, Tick
@@ -128,13 +128,13 @@ def _note_conditions(
     if looked_s is not None and abs(now.timestamp() - looked_s) < CONDITIONS_EVERY_S:
         return cursor
     begin_watch(home, now)
+    end_deleted_runs(home, context.instance.has_run, now=now)
     for kind in ALERTED:
         if kind not in AT_EACH_TICK:
             settle_lasting(asked, kind, repeat_after_hours=again)
     repository = context.repository_def
     if repository is not None:
-        keys = sorted(repository.asset_graph.asset_check_keys)
-        failed = failed_checks(context.instance, keys)
+        failed = failed_checks(context.instance, repository)
         settle(home, {CHECK_FAILED}, failed, now=now, repeat_after_hours=again)
     return AlertsCursor(cursor.failures, cursor.successes, now.timestamp())
 

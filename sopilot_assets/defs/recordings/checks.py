@@ -68,15 +68,18 @@ def _ranges(instance: dg.DagsterInstance, answer: Answer) -> Mapping[str, str]:
 
 
 def _result(name: str, answer: Answer, more: Mapping[str, str]) -> dg.AssetCheckResult:
-    """Passed without conditions; otherwise they are told, one by one in a table where there is one."""
+    """Passed without conditions, saying what was looked at; otherwise they are told, one by one in a table
+    where there is one.
+    """
     problems = {"problems": table(answer.rows, columns=tuple(answer.rows[0]))} if answer.rows else {}
-    lines = [f"{one.what}; to do: {one.action}" for one in answer.conditions]
+    wrong = [f"{one.what}; to do: {one.action}" for one in answer.conditions]
+    lines = wrong or [": ".join(filter(None, (one.subject, one.what))) for one in answer.told]
     more_lines = [f"and {len(lines) - _TOLD} more"] if lines[_TOLD:] else []
     return dg.AssetCheckResult(
         check_name=name,
         passed=not answer.conditions,
         severity=_SEVERITIES[answer.severity],
-        description="\n".join(lines[:_TOLD] + more_lines) or "none found",
+        description="\n".join(lines[:_TOLD] + more_lines) or "nothing to look at yet",
         metadata={**answer.figures, **more, **problems},
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -47,27 +47,23 @@ def register_recordings(instance: dg.DagsterInstance, home: Home) -> list[str]:
     as well.
     """
     active = active_keys(home)
-    fresh = sorted(set(active) - set(instance.get_dynamic_partitions(str(VIDEO.name))))
+    _register(instance, str(TASK.name), active.values())
+    return _register(instance, str(VIDEO.name), active)
+
+
+def _register(instance: dg.DagsterInstance, dimension: str, keys: Iterable[str]) -> list[str]:
+    """Those of the keys that had no partition, sorted, now with one."""
+    fresh = sorted(set(keys) - set(instance.get_dynamic_partitions(dimension)))
     if fresh:
-        instance.add_dynamic_partitions(str(TASK.name), sorted(set(active.values())))
-        instance.add_dynamic_partitions(str(VIDEO.name), fresh)
+        instance.add_dynamic_partitions(dimension, fresh)
     return fresh
 
 
 def register_studies(instance: dg.DagsterInstance, home: Home) -> list[str]:
     """The registered studies that had no partition, now with one; tasks with labels have theirs too."""
-    known = set(instance.get_dynamic_partitions(str(STUDY.name)))
-    fresh = [
-        study_id
-        for study_id in study_ids(home)
-        if study_id not in known and registration.registration_path(home, study_id).exists()
-    ]
-    if fresh:
-        instance.add_dynamic_partitions(str(STUDY.name), fresh)
-    tasks = set(tasks_with_labels(home)) - set(instance.get_dynamic_partitions(str(TASK.name)))
-    if tasks:
-        instance.add_dynamic_partitions(str(TASK.name), sorted(tasks))
-    return fresh
+    registered = [one for one in study_ids(home) if registration.registration_path(home, one).exists()]
+    _register(instance, str(TASK.name), tasks_with_labels(home))
+    return _register(instance, str(STUDY.name), registered)
 
 
 def due_batches(instance: dg.DagsterInstance, home: Home, *, now: datetime, largest: int) -> list[Batch]:

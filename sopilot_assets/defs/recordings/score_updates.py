@@ -13,7 +13,7 @@ import dagster as dg
 from pydantic import Field
 
 from sopilot_assets.at_first_use import at_first_use
-from sopilot_assets.defs.dagster_internals.materializing import record_now
+from sopilot_assets.defs.dagster_internals.materializing import made_from, record_now
 from sopilot_assets.defs.partitions import NO_PARTITION_OF, VIDEO
 from sopilot_assets.defs.publish import RawMetadata, ShownHome, outcome_metadata, progress, table
 from sopilot_assets.defs.recordings.alignments import alignments
@@ -25,7 +25,7 @@ from sopilot_assets.defs.recordings.scores import scores
 from sopilot_assets.defs.recordings.step_times import step_times_asset
 from sopilot_assets.defs.references.gold_references import log_refreshed
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource, Watcher
-from sopilot_assets.defs.runs import CODE_VERSION, NEW_KEYS
+from sopilot_assets.defs.runs import NEW_KEYS
 from sopilot_assets.scoring.ledger import algorithm_version
 from sopilot_assets.stations.key_ranges import contiguous_ranges
 from sopilot_assets.stations.outcome import Progress, StationOutcome
@@ -99,7 +99,7 @@ def score_updates(
             says=_progress_of(context, watcher),
         ):
             log_refreshed(context, passed.references)
-            record_now(context, list(_materializations(passed, shown)))
+            record_now(context, list(_materializations(context, passed, shown)))
             if passed.station == updates.SCORED:
                 scored += _without_pictures(passed.outcomes)
         return dg.MaterializeResult(
@@ -140,10 +140,12 @@ def _progress_of(context: dg.AssetExecutionContext, watcher: Watcher) -> "update
     return says
 
 
-def _materializations(passed: "updates.Passed", shown: ShownHome) -> Iterator[dg.AssetMaterialization]:
+def _materializations(
+    context: dg.AssetExecutionContext, passed: "updates.Passed", shown: ShownHome
+) -> Iterator[dg.AssetMaterialization]:
     asset = _STATIONS[passed.station]
     table_name = _TABLES.get(passed.station, "table")
-    tags = {CODE_VERSION: asset.code_versions_by_key[asset.key] or ""}
+    tags = made_from(context, asset)
     for outcome in passed.outcomes:
         yield dg.AssetMaterialization(
             asset.key,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -61,6 +61,20 @@ def note_ended_runs(
     return [event for event in events if event is not None]
 
 
+def end_deleted_runs(home: Home, is_there: Callable[[str], bool], *, now: datetime) -> list[AlertEvent]:
+    """The events that end the alerts of runs that are not there any more; ``is_there`` is asked for an id.
+
+    Whoever deletes a run that failed wants nothing more of it, and no other run would end its alert.
+    """
+    gone = [one.newest for one in open_alerts(home) if one.newest.kind == RUN_FAILED]
+    ended = [
+        resolve_alert(home, *one.key, now=now, what=f"run {one.occurrence[:8]} of {one.subject} was deleted")
+        for one in gone
+        if not is_there(one.occurrence)
+    ]
+    return [event for event in ended if event is not None]
+
+
 def _alert(run: EndedRun) -> Condition:
     said = f": {run.said}" if run.said else ""
     what = f"run {run.run_id[:8]} of {run.subject} failed{said}"
@@ -69,5 +83,8 @@ def _alert(run: EndedRun) -> Condition:
             "nothing yet: it is started again by itself; where this lasts, look at the run in Dagster's page"
         )
         return Condition(RUN_FAILED, run.subject, ConditionSeverity.WARNING, what, action, run.run_id)
-    action = "read the run's error in the page of Dagster, mend what it names, and launch it again"
+    action = (
+        "read the run's error in the page of Dagster, mend what it names, and launch it again; "
+        "or delete the run, where it was a mistake"
+    )
     return Condition(RUN_FAILED, run.subject, ConditionSeverity.PROBLEM, what, action, run.run_id)

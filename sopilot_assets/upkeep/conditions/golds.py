@@ -100,7 +100,7 @@ def steps_confirmed(asked: Situation) -> Answer:
             continue
         count, missing = len(inputs.golds), inputs.unannotated
         conditions = [*_rows_not_taken(inputs), *_guessed(inputs)]
-        told += conditions or [Fine(STEPS, task_id, _annotated(task_id, count, count))]
+        told += conditions or [Fine(STEPS, task_id, _annotated(count, count))]
         if conditions:
             counts: Mapping[str, Cell] = {"golds": count, "annotated": count - len(missing)}
             why = " ".join(one.what for one in conditions)
@@ -108,8 +108,8 @@ def steps_confirmed(asked: Situation) -> Answer:
     return Answer(tuple(told), rows, {"unconfirmed_tasks": len(rows)})
 
 
-def _annotated(task_id: str, count: int, golds: int) -> str:
-    return f"{task_id}: steps of {count} of {golds} golds are annotated"
+def _annotated(count: int, golds: int) -> str:
+    return f"steps of {count} of {golds} golds are annotated"
 
 
 def _rows_not_taken(inputs: GoldInputs) -> Iterator[Condition]:
@@ -131,7 +131,7 @@ def _guessed(inputs: GoldInputs) -> Iterator[Condition]:
     if (missing := inputs.unannotated) and inputs.problem is None:
         count = len(inputs.golds)
         names = ", ".join(one.en for one in listed([Text(name, name) for name in missing]))
-        what = f"{_annotated(inputs.task_id, count - len(missing), count)}; guessed in {names}"
+        what = f"{inputs.task_id}: {_annotated(count - len(missing), count)}; guessed in {names}"
         yield warning(STEPS, inputs.task_id, what, f"complete {_steps_csv(inputs.task_id)}")
 
 

@@ -141,6 +141,8 @@ def _stuck(run: UnfinishedRun, age_minutes: float) -> Condition:
     action = (
         "restart Dagster (make dev): run monitoring ends it; or terminate it in Runs, and sopilot score run"
     )
+    if run.status == "NOT_STARTED":
+        action = "its launch was refused or died, and nobody starts it any more: delete it in Runs"
     if run.status == "QUEUED":
         action = (
             "see that the daemon lives (make dev) and that no other run holds its place, in Runs > Queued"

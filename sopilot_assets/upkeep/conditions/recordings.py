@@ -131,9 +131,10 @@ def few_refused(asked: Situation) -> Answer:
     shown = ", ".join(f"{count} {reason}" for reason, count in Counter(refused["reason"]).most_common())
     many = share > limits.refused_share
     what = f"{share:.0%} of the last {len(recent)} files were refused: {shown}"
+    few = f"of the last {len(recent)} files: {shown}" if shown else "no file was refused"
     return found(
         [warning("quarantine", "", what, "sopilot recording list --refused")] if many else [],
-        Fine("quarantine", "", f"of the last {len(recent)} files: {shown}" if shown else "empty"),
+        Fine("quarantine", "", few),
         rows=plain_rows(refused[["file", "reason"]]) if many else (),
         figures={"quarantined_share": round(share, 4), "files": len(recent)},
     )

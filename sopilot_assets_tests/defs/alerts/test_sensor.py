@@ -179,6 +179,30 @@ def test_an_alert_has_the_sentence_that_says_what_to_do_and_not_what_led_to_it(
     assert body["what"].endswith("misses_a_file: spring.yaml: there is no such study. Make it.")
 
 
+def test_the_alert_of_a_run_ends_when_somebody_deletes_the_run(
+    home: Home, instance: dg.DagsterInstance, hook: WebhookReceiver
+) -> None:
+    failed = run(breaking_job, instance)
+    cursor = tick(home, instance).cursor
+    assert open_alerts(home)[0].newest.action.endswith("or delete the run, where it was a mistake")
+    cursor = tick(home, instance, cursor, after_s=70).cursor
+    assert len(open_alerts(home)) == 1
+    instance.delete_run(failed.run_id)
+    tick(home, instance, cursor, after_s=140)
+    assert open_alerts(home) == []
+    assert hook.posts[-1][1]["what"] == f"run {failed.run_id[:8]} of work was deleted"
+
+
+def test_a_run_of_checks_alone_is_told_by_their_names(
+    home: Home, instance: dg.DagsterInstance, hook: WebhookReceiver
+) -> None:
+    asked = frozenset({is_fine.check_key})
+    made = create_run_for_test(instance, "__ASSET_JOB", asset_check_selection=asked)
+    instance.report_run_failed(made)
+    tick(home, instance)
+    assert told(hook) == [("raised", "checks thing:is_fine")]
+
+
 def test_one_partition_that_goes_through_says_nothing_about_another(
     home: Home, instance: dg.DagsterInstance, hook: WebhookReceiver
 ) -> None:

@@ -250,6 +250,25 @@ def test_a_cycle_runs_as_one_materialization_with_its_checks(office: Office) -> 
     assert office.outcomes(plan) == {0: "run"}
 
 
+def test_checks_that_are_evaluated_by_themselves_look_at_the_newest_cycle(office: Office) -> None:
+    steps_succeeded = dg.AssetCheckKey(dg.AssetKey("campaign_cycles"), "steps_succeeded")
+
+    def evaluated() -> dg.AssetCheckEvaluation:
+        """As Dagster's button *Execute* does: without partition and without the tags of a cycle."""
+        job = build_defs(**resources(office.home, now=START)).resolve_implicit_global_asset_job_def()
+        subset = job.get_subset(asset_selection=set(), asset_check_selection={steps_succeeded})
+        (one,) = subset.execute_in_process(instance=office.instance).get_asset_check_evaluations()
+        return one
+
+    assert evaluated().description == "no cycle has run yet"
+    plan = office.start()
+    for cycle, outcome in enumerate((StepOutcome.OK, StepOutcome.FAILED)):
+        began = (BEGUN + timedelta(seconds=cycle)).isoformat()
+        result = StepResult("intake", 1, outcome, 1, began, 1.0, "so", "", "")
+        record_step(office.home, plan, cycle, result, run_id="r", written_at=began)
+    assert (evaluated().passed, evaluated().description) == (False, "cycle 1: intake failed")
+
+
 def test_a_cycle_with_nothing_to_do_is_a_materialization_and_no_run(office: Office) -> None:
     plan = office.start()
     publish_text(office.home.reviews / "index.html", "the list of pages")

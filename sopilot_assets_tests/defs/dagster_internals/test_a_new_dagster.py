@@ -49,6 +49,10 @@ LOOK_AT = {
     "materializing": (
         "look how a step stores the materializations it yields; rescore_stale records those of other assets."
     ),
+    "evaluations": (
+        "look where the newest evaluation of a check and of each of its partitions is asked for; alerts name"
+        " those that fail."
+    ),
     "ticks": (
         "look where the newest look of a sensor is kept; an alert says when the capture folder is not"
         " looked at."

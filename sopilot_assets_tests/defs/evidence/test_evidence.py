@@ -17,11 +17,15 @@ import pytest
 from sopilot_assets.capture.simulate.dataset import simulate
 from sopilot_assets.capture.simulate.raters import read_truth
 from sopilot_assets.definitions import build_defs
+from sopilot_assets.defs.alerts.sensor import alerts_sensor
 from sopilot_assets.dossier.signing import new_key
+from sopilot_assets.errors import StudyError
 from sopilot_assets.labels.chain import append_events
 from sopilot_assets.labels.recordings import recordings_to_label
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import lock_task
+from sopilot_assets.upkeep.alerts import open_alerts
+from sopilot_assets.upkeep.alerts.noting import OpenAlert
 from sopilot_assets_tests.defs.conftest import NEXT_DAY, START, Shop, open_shop, resources, take_and_score
 from sopilot_assets_tests.evidence.adopting import home_with_dossier
 from sopilot_assets_tests.evidence.made_up_study import (
@@ -137,6 +141,36 @@ def test_a_research_gate_that_fails_blocks_the_dossier_and_leaves_a_plan(shop: S
     assert json.loads((folder / "policy.json").read_text())["policy_id"] is None
     assert set(json.loads((folder / "split_evaluations.json").read_text())["splits"]) == {"dev"}
     assert json.loads((folder / "gate_report.json").read_text())["values"]["test_looks"] == 0.0
+
+
+def test_what_passes_of_one_study_does_not_end_the_alert_of_another(shop: Shop) -> None:
+    write_study(shop.home, "research", **RESEARCH)
+    assert not run_job(shop, "research").success
+    assert run_job(shop, "spring").success
+    gate = "gate_reports: gates_pass (research)"
+    assert gate in {one.newest.subject for one in alerts_after_a_tick(shop)}
+    shop.instance.delete_dynamic_partition("study", "research")
+    assert gate not in {one.newest.subject for one in alerts_after_a_tick(shop)}
+
+
+def alerts_after_a_tick(shop: Shop) -> list[OpenAlert]:
+    """What is open once the sensor `alerts` has looked, with a lost cursor."""
+    given = resources(shop.home, now=NEXT_DAY)
+    context = dg.build_sensor_context(
+        instance=shop.instance,
+        resources={name: given[name] for name in ("home", "clock")},
+        definitions=shop.defs,
+    )
+    alerts_sensor(context)
+    return open_alerts(shop.home)
+
+
+def test_a_check_of_studies_that_is_evaluated_by_itself_asks_for_a_study(shop: Shop) -> None:
+    gates_pass = dg.AssetCheckKey(dg.AssetKey("gate_reports"), "gates_pass")
+    job = shop.defs.resolve_implicit_global_asset_job_def()
+    subset = job.get_subset(asset_selection=set(), asset_check_selection={gates_pass})
+    with pytest.raises(StudyError, match="Materialize the asset for the study"):
+        subset.execute_in_process(instance=shop.instance)
 
 
 def test_the_sensor_gives_registered_studies_their_partition(shop: Shop) -> None:

@@ -55,6 +55,25 @@ def test_a_file_is_taken_in_when_two_ticks_see_the_same_and_one_run_is_asked_for
     assert list(shop.instance.get_dynamic_partitions("task")) == ["filter_change"]
 
 
+def test_a_partition_that_somebody_deleted_comes_back(shop: Shop, tiny_set: SimulatedSet) -> None:
+    drop(shop.home, tiny_set.trainees[:1], "trainee")
+    second = shop.tick(now=T1, cursor=shop.tick(now=T0).cursor)
+    shop.instance.delete_dynamic_partition("task", "filter_change")
+    shop.tick(now=LATER, cursor=second.cursor)
+    assert list(shop.instance.get_dynamic_partitions("task")) == ["filter_change"]
+
+
+def test_a_run_that_was_made_and_never_handed_to_the_queue_is_asked_for_again(
+    shop: Shop, tiny_set: SimulatedSet
+) -> None:
+    drop(shop.home, tiny_set.trainees[:1], "trainee")
+    second = shop.tick(now=T1, cursor=shop.tick(now=T0).cursor)
+    (request,) = second.run_requests or []
+    record_run(shop, request, dg.DagsterRunStatus.NOT_STARTED)
+    (again,) = shop.tick(now=LATER, cursor=second.cursor).run_requests or []
+    assert again.run_key == request.run_key
+
+
 def test_a_file_that_still_grows_stays_and_the_others_wait_for_it_but_not_for_ever(
     shop: Shop, tiny_set: SimulatedSet
 ) -> None:

@@ -54,6 +54,15 @@ def test_a_sound_home_has_no_problems(shop: Shop) -> None:
         assert (ask(question, shop.home).conditions, list(ask(question, shop.home).rows)) == ((), [])
 
 
+def test_a_check_that_passes_says_what_is_fine(shop: Shop) -> None:
+    run = shop.defs.resolve_job_def("check_everything").execute_in_process(instance=shop.instance)
+    said = {one.check_name: str(one.description) for one in run.get_asset_check_evaluations() if one.passed}
+    assert said["golds_pass"] == "3 scored golds reach their pass score"
+    assert said["scores_are_current"] == "out of date: none"
+    assert said["few_files_are_quarantined"] == "no file was refused"
+    assert said["steps_are_confirmed"] == "filter_change: steps of 3 of 3 golds are annotated"
+
+
 def test_an_edited_task_makes_exactly_its_scores_stale_and_names_them_as_one_range(shop: Shop) -> None:
     path = Path(str(shop.home.tasks)) / "filter_change.yaml"
     path.write_text(

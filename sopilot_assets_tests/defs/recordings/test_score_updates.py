@@ -7,6 +7,8 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver
+from dagster._core.loader import LoadingContextForTest
 
 from sopilot_assets.defs.runs import NEW_KEYS, RANGE_END, RANGE_START
 from sopilot_assets.scoring.ledger import scores_ledger
@@ -104,6 +106,21 @@ def test_the_materializations_are_those_of_a_run_over_the_partitions(scored: Sco
             assert here.partition == there.partition
             assert set(here.metadata) == set(there.metadata)
             assert (here.tags or {})["dagster/code_version"] == (there.tags or {})["dagster/code_version"]
+            assert set(here.tags or {}) == set(there.tags or {})
+
+
+def test_what_was_brought_up_to_date_is_not_called_unsynced(shop: Shop) -> None:
+    old = shop.keys[0]
+    make_older(shop, [old], algorithm="older")
+    assert launch(shop).success
+    told = CachingStaleStatusResolver(
+        shop.instance, shop.defs.resolve_asset_graph(), LoadingContextForTest(shop.instance)
+    )
+    causes = {
+        asset: told.get_stale_causes(dg.AssetKey(asset), old)
+        for asset in ("alignments", "scores", "step_times")
+    }
+    assert causes == {"alignments": [], "scores": [], "step_times": []}
 
 
 def test_the_plan_and_the_update_say_why_and_what_became_of_it(shop: Shop) -> None:

@@ -123,6 +123,13 @@ def test_a_run_that_starts_or_runs_for_too_long_is_stuck(
     assert not stuck or "of nothing is" in finding.what
 
 
+def test_a_run_whose_launch_was_refused_is_to_be_deleted(ready: Home) -> None:
+    with local_instance(ready) as made:
+        made.create_run_for_job(nothing, status=dg.DagsterRunStatus.NOT_STARTED)
+    finding = only(instance.queue, ready, after_s=time.time() - NOW_S + HOUR)
+    assert finding.action.endswith("nobody starts it any more: delete it in Runs")
+
+
 @dg.job
 def nothing() -> None:
     """A job without steps."""
