@@ -146,6 +146,15 @@ def original(made_once: MadeOnce, embedded_original: Home) -> Home:
 
 
 @pytest.fixture(scope="session")
+def ready_dossier(made_once: MadeOnce) -> Home:
+    """A made-up home with a study whose dossier is ready; to be copied."""
+    # only here: it imports all of the evidence chain
+    from sopilot_assets_tests.evidence.adopting import home_with_dossier
+
+    return made_once.get("ready_dossier", lambda folder: home_with_dossier(folder / "home"))
+
+
+@pytest.fixture(scope="session")
 def lite0_models(made_once: MadeOnce) -> Path:
     """The folder ``models`` of a home that has prepared lite0_box; to be copied."""
 
