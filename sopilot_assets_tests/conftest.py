@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +30,18 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 # what is imported and collected stays; looking through it for garbage took a tenth of the tests' time
 gc.disable()
+
+# What is written is flushed to the disk, thousands of times, which takes no time where memory is the disk. A
+# home warns below 10 GiB free; a container's /dev/shm is small, and lets no program run.
+MEMORY, ROOM_BYTES = Path("/dev/shm"), 12 << 30
+if (
+    "TMPDIR" not in os.environ
+    and os.access(MEMORY, os.W_OK)
+    and shutil.disk_usage(MEMORY).free >= ROOM_BYTES
+    and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+):
+    os.environ["TMPDIR"] = str(MEMORY)
+    tempfile.tempdir = None  # asked anew
 
 # no test works on the home of whoever runs them; without one, days begin long before those of any test
 os.environ["SOPILOT_HOME"] = "/nonexistent/sopilot_home"
@@ -129,6 +143,15 @@ def embedded_original(made_once: MadeOnce, tiny_set: SimulatedSet) -> Home:
 def original(made_once: MadeOnce, embedded_original: Home) -> Home:
     """The same with scores, made without Dagster; to be copied."""
     return Home.at(made_once.get("scored", lambda folder: scored_home(folder, embedded_original)))
+
+
+@pytest.fixture(scope="session")
+def ready_dossier(made_once: MadeOnce) -> Home:
+    """A made-up home with a study whose dossier is ready; to be copied."""
+    # only here: it imports all of the evidence chain
+    from sopilot_assets_tests.evidence.adopting import home_with_dossier
+
+    return made_once.get("ready_dossier", lambda folder: home_with_dossier(folder / "home"))
 
 
 @pytest.fixture(scope="session")

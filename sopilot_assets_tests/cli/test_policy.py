@@ -13,20 +13,14 @@ from sopilot_assets.settings import AuditSettings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.cli.running import rows, sopilot
-from sopilot_assets_tests.evidence.adopting import home_with_dossier
 from sopilot_assets_tests.evidence.made_up_study import TASK, made_up_recordings
 
 SAID = ("--by", "M. Sato", "--reason", "all gates passed")
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return home_with_dossier(tmp_path_factory.mktemp("policy") / "home")
-
-
 @pytest.fixture
-def shop(original: Home, tmp_path: Path) -> Home:
-    return Home.at(shutil.copytree(str(original.root), tmp_path / "home"))
+def shop(ready_dossier: Home, tmp_path: Path) -> Home:
+    return Home.at(shutil.copytree(str(ready_dossier.root), tmp_path / "home"))
 
 
 def test_a_policy_is_adopted_shown_and_withdrawn(shop: Home) -> None:

@@ -27,7 +27,8 @@ def resources(home: Home, *, now: str = START, **limits: float) -> dict[str, obj
     """The resources of one home at one time."""
     return {
         "home": HomeResource(root=str(home.root)),
-        "limits": LimitsResource(**{"processes": 1, **limits}),
+        # a busy machine takes its time over a drop, and a file that could take longer than a look is left
+        "limits": LimitsResource(**{"processes": 1, "tick_s": 600.0, **limits}),
         "clock": ClockResource(fixed=now),
     }
 

@@ -17,27 +17,16 @@ from sopilot_assets.store.publish import local_path
 from sopilot_assets.studies.adoptions import adoptions
 from sopilot_assets.upkeep.setting_up import prepare_home
 from sopilot_assets_tests.desk.conftest import NOW, signed_in
-from sopilot_assets_tests.evidence.adopting import home_with_dossier
 from sopilot_assets_tests.evidence.made_up_study import TASK, write_study
-from sopilot_assets_tests.made_once import MadeOnce
-
-
-@pytest.fixture(scope="session")
-def with_dossier(made_once: MadeOnce) -> Path:
-    """A home with a study whose dossier is ready, and one that was never run; to be copied."""
-
-    def make(folder: Path) -> Path:
-        home = home_with_dossier(folder / "home")
-        prepare_home(home)
-        write_study(home, "autumn")
-        return folder / "home"
-
-    return made_once.get("with_dossier", make)
 
 
 @pytest.fixture
-def studied(with_dossier: Path, tmp_path: Path) -> Home:
-    return Home.at(shutil.copytree(with_dossier, tmp_path / "studied"))
+def studied(ready_dossier: Home, tmp_path: Path) -> Home:
+    """A home with a study whose dossier is ready, and one that was never run."""
+    home = Home.at(shutil.copytree(str(ready_dossier.root), tmp_path / "studied"))
+    prepare_home(home)
+    write_study(home, "autumn")
+    return home
 
 
 def adopt(browser: TestClient, reason: str = "all gates passed"):  # type: ignore[no-untyped-def]

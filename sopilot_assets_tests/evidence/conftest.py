@@ -8,20 +8,21 @@ from pathlib import Path
 import pytest
 
 from sopilot_assets.store.home import Home
-from sopilot_assets_tests.evidence.made_up_study import (
-    made_up_home,
-    run_chain,
-)
+from sopilot_assets_tests.evidence.made_up_study import made_up_home, run_chain
+from sopilot_assets_tests.made_once import MadeOnce
 
 
 @pytest.fixture(scope="session")
-def calm(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A home whose study was not run yet, and the same after a run that nothing disturbed."""
-    folder = tmp_path_factory.mktemp("calm")
-    made_up_home(folder / "before")
-    shutil.copytree(folder / "before", folder / "after")
-    run_chain(Home.at(folder / "after"))
-    return folder / "before", folder / "after"
+def calm(made_once: MadeOnce) -> tuple[Path, Path]:
+    """A home whose study was not run yet, and the same after a run that nothing disturbed; to be copied."""
+
+    def make(folder: Path) -> tuple[Path, Path]:
+        made_up_home(folder / "before")
+        shutil.copytree(folder / "before", folder / "after")
+        run_chain(Home.at(folder / "after"))
+        return folder / "before", folder / "after"
+
+    return made_once.get("calm", make)
 
 
 @pytest.fixture

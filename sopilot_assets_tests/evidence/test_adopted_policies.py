@@ -45,20 +45,15 @@ from sopilot_assets.tasks import load_task
 from sopilot_assets.upkeep.alerts.lasting import settle_lasting
 from sopilot_assets.upkeep.conditions.policies import POLICY, policies_decide
 from sopilot_assets.upkeep.conditions.situation import Situation
-from sopilot_assets_tests.evidence.adopting import BY, CALIBRATED, home_with_dossier
+from sopilot_assets_tests.evidence.adopting import BY, CALIBRATED
 from sopilot_assets_tests.evidence.made_up_study import CHAIN, TASK, run_chain, write_study
 
 AFTERWARDS = {**BY, "written_at": "2026-03-20T08:00:00+00:00", "run_id": "later"}
 
 
-@pytest.fixture(scope="session")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return home_with_dossier(tmp_path_factory.mktemp("adopting") / "home")
-
-
 @pytest.fixture
-def home(original: Home, tmp_path: Path) -> Home:
-    return Home.at(shutil.copytree(str(original.root), tmp_path / "home"))
+def home(ready_dossier: Home, tmp_path: Path) -> Home:
+    return Home.at(shutil.copytree(str(ready_dossier.root), tmp_path / "home"))
 
 
 def limits(home: Home, *, model_id: str = "made_up") -> DecisionLimits | None:
@@ -99,8 +94,8 @@ def test_the_limit_calls_exactly_those_probabilities_critical_that_the_detector_
     assert np.array_equal(grid >= limit, said)
 
 
-def test_a_detector_of_other_figures_cannot_set_the_limits(original: Home, tmp_path: Path) -> None:
-    home = Home.at(shutil.copytree(str(original.root), tmp_path / "home"))
+def test_a_detector_of_other_figures_cannot_set_the_limits(ready_dossier: Home, tmp_path: Path) -> None:
+    home = Home.at(shutil.copytree(str(ready_dossier.root), tmp_path / "home"))
     write_study(home, "old_rule", detectors=["legacy_binary"])
     run_chain(home, "old_rule")
     with pytest.raises(StudyError, match=r"legacy_binary goes by other figures than that; expected one that"):
@@ -344,8 +339,8 @@ def test_an_adoption_that_was_changed_or_dropped_is_named(home: Home) -> None:
         limits(home)
 
 
-def test_a_limit_that_lets_pass_what_the_detector_left_open_is_refused(original: Home) -> None:
-    dossier = policy_dossier(original, "summer")
+def test_a_limit_that_lets_pass_what_the_detector_left_open_is_refused(ready_dossier: Home) -> None:
+    dossier = policy_dossier(ready_dossier, "summer")
     limit = review_limit(dossier.policy)
     refuse_left_open(dossier, limit)
     critical = (dossier.cases["expected"] == 1).to_numpy()

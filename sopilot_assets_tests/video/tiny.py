@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -25,9 +26,7 @@ def bench_picture(number: int, *, size: tuple[int, int], seed: int = 0, share: f
     binary below.
     """
     width, height = size
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(60, 200, (-(-height // 8), -(-width // 8), 3), dtype=np.uint8)
-    image: Image = np.repeat(np.repeat(coarse, 8, axis=0), 8, axis=1)[:height, :width].copy()
+    image = _texture(size, seed).copy()
     side = max(height // 4, 2)
     left = int(share * max(width - side, 1))
     image[height // 3 : height // 3 + side, left : left + side] = (210, 60, 40)
@@ -35,6 +34,14 @@ def bench_picture(number: int, *, size: tuple[int, int], seed: int = 0, share: f
         cell = slice(bit * width // NUMBER_BITS, (bit + 1) * width // NUMBER_BITS)
         image[-NUMBER_ROWS:, cell] = 235 if number >> bit & 1 else 20
     return image
+
+
+@lru_cache(maxsize=8)
+def _texture(size: tuple[int, int], seed: int) -> Image:
+    width, height = size
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(60, 200, (-(-height // 8), -(-width // 8), 3), dtype=np.uint8)
+    return np.repeat(np.repeat(coarse, 8, axis=0), 8, axis=1)[:height, :width]
 
 
 def frame_number(image: Image) -> int:
@@ -112,7 +119,8 @@ def _ordinary_scheduling() -> Iterator[None]:
 def _video_stream(
     container: OutputContainer, codec: str, fps: int, size: tuple[int, int], options: Mapping[str, str] | None
 ) -> VideoStream:
-    stream = container.add_stream(codec, rate=fps, options=dict(options or {}))
+    quick = {"preset": "veryfast"} if codec == "libx264" else {}  # as `write_h264` does
+    stream = container.add_stream(codec, rate=fps, options={**quick, **(options or {})})
     assert isinstance(stream, VideoStream)
     stream.width, stream.height = size
     stream.pix_fmt = {"mjpeg": "yuvj420p", "gif": "rgb8"}.get(codec, "yuv420p")

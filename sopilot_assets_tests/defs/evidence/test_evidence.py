@@ -27,7 +27,6 @@ from sopilot_assets.tasks import lock_task
 from sopilot_assets.upkeep.alerts import open_alerts
 from sopilot_assets.upkeep.alerts.noting import OpenAlert
 from sopilot_assets_tests.defs.conftest import NEXT_DAY, START, Shop, open_shop, resources, take_and_score
-from sopilot_assets_tests.evidence.adopting import home_with_dossier
 from sopilot_assets_tests.evidence.made_up_study import (
     CHAIN,
     TASK,
@@ -178,8 +177,8 @@ def test_the_sensor_gives_registered_studies_their_partition(shop: Shop) -> None
     assert shop.instance.get_dynamic_partitions("study") == ["spring"]
 
 
-def test_the_job_adopts_a_policy_and_takes_it_back(tmp_path: Path) -> None:
-    home = home_with_dossier(tmp_path / "home")
+def test_the_job_adopts_a_policy_and_takes_it_back(ready_dossier: Home, tmp_path: Path) -> None:
+    home = Home.at(shutil.copytree(str(ready_dossier.root), tmp_path / "home"))
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("task", [TASK])
         job = build_defs(**resources(home, now="2026-03-04T08:00:00+00:00")).resolve_job_def("adopt_policy")
