@@ -63,10 +63,10 @@ def create(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None
 
 @app.command("list", epilog=examples("sopilot backup list", "sopilot backup list /mnt/backup/sopilot --json"))
 def list_(place: PLACE = None, *, home: HOME, as_json: AS_JSON = False) -> None:
-    """List the backups of a repository, oldest first."""
+    """List the backups of a repository, oldest first, and whether each is one of this home."""
     show_rows(
-        snapshot_rows(repository_of(home, place)),
-        columns=("backup", "created_at", "files", "bytes", "left_out", "problems", "home", "damage"),
+        snapshot_rows(repository_of(home, place), home),
+        columns=("backup", "created_at", "files", "bytes", "left_out", "problems", "home", "own", "damage"),
         empty="no backups",
         as_json=as_json,
     )
@@ -158,7 +158,10 @@ def restore(
     place: PLACE = None,
     *,
     backup: Annotated[
-        str | None, typer.Option(help="The name of the backup, or how it begins. (Default: the newest.)")
+        str | None,
+        typer.Option(
+            help="The name of a backup, or how it begins; also another home's. (Default: this home's newest.)"
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Put what is in the home aside, as HOME.before-TIME.")
@@ -169,7 +172,7 @@ def restore(
     with stage("Starting Dagster"):
         load_now(restored)
     repository = repository_of(home, place)
-    name = chosen_snapshot(repository, backup)
+    name = chosen_snapshot(repository, home, backup)
     with stage("Restoring and checking") as bar:
         done = bring_back(
             repository, name, local_path(home.root), now=datetime.now(UTC), force=force, on_progress=bar
@@ -192,8 +195,8 @@ def forget(
     keep: Annotated[int, typer.Option(min=1, help="How many backups stay, the newest ones.")],
     home: HOME,
 ) -> None:
-    """Remove old backups, and the files that only they held."""
-    done = remove_old(repository_of(home, place), keep=keep)
+    """Remove old backups of this home, and the files that only they held."""
+    done = remove_old(repository_of(home, place), home, keep=keep)
     say(f"{len(done.names)} backups removed, {done.objects} objects, {done.bytes / 2**20:.1f} MiB")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -47,6 +48,9 @@ with at_first_use():
         web,
         worker,
     )
+
+_OF_THE_DISK: Final = frozenset((errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT))
+"""What the system says of a place that cannot be written or read, which no command can help."""
 
 PEOPLE: Final = "People: recordings, scores, labels"
 EVIDENCE: Final = "Evidence: studies and dossiers"
@@ -178,6 +182,14 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except SopilotError as error:
             show_error(str(error))
+            raise typer.Exit(1) from error
+        except OSError as error:
+            if error.errno not in _OF_THE_DISK or error.filename is None:
+                raise
+            show_error(
+                f"{error.filename}: {error.strerror}. Free disk space, or mend the folder's permissions or "
+                "how its disk is mounted, then run the same command again."
+            )
             raise typer.Exit(1) from error
         except KeyboardInterrupt:
             show_error("Interrupted. What was finished is kept; run the same command again to go on.")

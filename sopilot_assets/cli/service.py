@@ -13,7 +13,7 @@ from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.cli.options import AS_JSON, HOME, NEW_HOME, examples
 from sopilot_assets.cli.output import say, show_rows, show_warning
 from sopilot_assets.store.home import Home
-from sopilot_assets.upkeep.services.facts import DESK_PORT, WEB_PORT, Part, Wishes, missing_variables
+from sopilot_assets.upkeep.services.facts import DESK_PORT, WEB_PORT, Part, ServiceOptions, missing_variables
 from sopilot_assets.upkeep.services.install import Services, ServiceState
 from sopilot_assets.upkeep.services.place import Place
 from sopilot_assets.upkeep.services.systemd import Systemd
@@ -84,12 +84,12 @@ def install(
     """
     services = _services(user=user)
     chosen = tuple(only) if only else None
-    wishes = Wishes(account, desk_port, web_port, desk_options, web_options, worker_options, chosen)
+    options = ServiceOptions(account, desk_port, web_port, desk_options, web_options, worker_options, chosen)
     if dry_run:
-        for path, text in services.place.files(services.plan(home, wishes)).items():
+        for path, text in services.place.files(services.plan(home, options)).items():
             sys.stdout.write(f"# {path}\n{text}\n")
         return
-    done = services.install(home, wishes)
+    done = services.install(home, options)
     for line in done.told:
         say(escape(line))
     for path in done.changed:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Set
+from contextlib import suppress
 from typing import Final
 
 import pandas as pd
 
+from sopilot_assets.capture.ledgers import videos_ledger
+from sopilot_assets.errors import StudyError
 from sopilot_assets.evidence import plots
 from sopilot_assets.evidence.outcome import StudyOutcome, exact_csv
 from sopilot_assets.evidence.results import GATES, MANIFEST, Results, check_rows
@@ -23,6 +27,7 @@ from sopilot_assets.studies.looks import COLUMNS as LOOK_COLUMNS
 from sopilot_assets.studies.looks import distinct_looks, looks_ledger
 from sopilot_assets.studies.metrics import gate_values
 from sopilot_assets.studies.repeatability import repeatability
+from sopilot_assets.studies.spec import load_study
 from sopilot_assets.studies.split_manifest import FULL, GATE_SPLIT, parse_manifest
 
 
@@ -55,6 +60,7 @@ def check_study_gates(home: Home, study_id: str, *, run_id: str, written_at: str
         },
         tables={"checks": check_rows(document)},
         pictures={"gates": plots.gate_plot(report)},
+        warnings=damaged_studies(study),
     )
 
 
@@ -123,12 +129,15 @@ def relevant_looks(study: Study) -> pd.DataFrame:
     """The looks at this study's held-out cases by now, split by split, each kind once, since a look that was
     taken again told nothing new: its own, and those of other studies that split some of its test recordings,
     be it under another task. Registering a study again under another name gives no second first look, and
-    what another study was fitted on is no fresh test either.
+    what another study was fitted on is no fresh test either. One whose split cannot be read any more counts
+    as far as it can have had them.
     """
     mine = set(map(_recording, study.manifest.case_ids[GATE_SPLIT]))
     rows = looks_ledger(study.home).latest()
     counting = {study.spec.study_id} | {
-        name for name in set(rows["study_id"]) if mine & _recordings(Results(study.home, str(name)))
+        str(name)
+        for name, looked_at in rows.groupby("study_id")["looked_at"].max().items()
+        if mine & _had(study.home, str(name), looked_at, mine)
     }
     chosen = rows.loc[rows["study_id"].isin(counting), list(LOOK_COLUMNS)]
     # of two at one moment, the one that opened the split comes first; a killed run may have opened one alone
@@ -139,8 +148,34 @@ def relevant_looks(study: Study) -> pd.DataFrame:
     )
 
 
+def damaged_studies(study: Study) -> list[str]:
+    """What is wrong with the split of each other study that looked at something, where it cannot be read."""
+    found = list[str]()
+    for name in sorted(set(looks_ledger(study.home).latest()["study_id"]) - {study.spec.study_id}):
+        try:
+            _recordings(Results(study.home, name))
+        except StudyError as error:
+            found.append(f"{error} Until then its looks count wherever it can have had the same recordings.")
+    return found
+
+
+def _had(home: Home, study_id: str, looked_at: str, mine: Set[str]) -> Set[str]:
+    """The recordings that a study splits; where that cannot be read any more, all that it can have had when
+    it ``looked_at`` something last: of its task, if its file says it, and taken in by then. Those of ``mine``
+    that were never taken in can always have been among them.
+    """
+    try:
+        return _recordings(Results(home, study_id))
+    except StudyError:
+        taken_in = videos_ledger(home).query(_TAKEN_IN)
+    there = taken_in["at"] <= looked_at
+    with suppress(StudyError):
+        there &= taken_in["task_id"] == load_study(home, study_id).task
+    return mine - set(map(_recording, taken_in["key"])) | set(map(_recording, taken_in["key"][there]))
+
+
 def _recordings(results: Results) -> set[str]:
-    """The recordings that a study splits."""
+    """The recordings that a study splits; raises `StudyError` where its split is gone or was changed."""
     if not results.has(MANIFEST):
         return set()
     by_split = parse_manifest(results.read(MANIFEST), name=MANIFEST).case_ids
@@ -153,6 +188,7 @@ def _recording(case_id: str) -> str:
     return found[1] if found else case_id
 
 
+_TAKEN_IN: Final = "select key, task_id, min(written_at) as at from written group by key, task_id"
 _PARTITION: Final = re.compile(r"[a-z][a-z0-9_]*-[gt]-([0-9a-f]{12})")
 
 

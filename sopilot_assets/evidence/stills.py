@@ -11,7 +11,7 @@ from sopilot_assets.capture.registry import Registry
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.privacy.covering import Covering
 from sopilot_assets.privacy.policy import covering_for
-from sopilot_assets.processes.limited import map_limited
+from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, map_limited
 from sopilot_assets.scoring.review.stills import Still, read_stills
 from sopilot_assets.store.home import Home, PartitionKey
 
@@ -20,7 +20,6 @@ COURSE: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 MOST_DEVIATIONS: Final = 4
 _TIME_LIMIT_S: Final = 300.0
-_MEMORY_LIMIT_BYTES: Final = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def error_stills(
         except SopilotError as error:
             lacking[case_id] = str(error)
     results = map_limited(
-        _taken, works, processes=processes, time_limit_s=_TIME_LIMIT_S, memory_limit_bytes=_MEMORY_LIMIT_BYTES
+        _taken, works, processes=processes, time_limit_s=_TIME_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES
     )
     for work, result in results:
         if isinstance(result, SopilotError):

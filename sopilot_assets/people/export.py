@@ -25,12 +25,12 @@ from sopilot_assets.labels.chain import labels_chain
 from sopilot_assets.labels.events import LabelEvent, RaterVerdict
 from sopilot_assets.privacy.covering import Covering
 from sopilot_assets.privacy.policy import covering_for
-from sopilot_assets.processes.limited import run_limited
+from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, run_limited
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.review.document import render
 from sopilot_assets.scoring.review.proxy import proxy
 from sopilot_assets.stations.review_now import result_now
-from sopilot_assets.stations.reviews import MEMORY_LIMIT_BYTES, TIME_LIMIT_S, ReviewWork, page_for
+from sopilot_assets.stations.reviews import TIME_LIMIT_S, ReviewWork, page_for
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Row, plain_rows
 from sopilot_assets.store.publish import local_path, publish_path

@@ -41,6 +41,8 @@ from sopilot_assets.processes.posix.running import (
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+MEMORY_LIMIT_BYTES: Final = 4 << 30
+"""What a child may use that reads a recording or judges it."""
 START_LIMIT_S: Final = 180.0
 """How long a child may take to start and to run its initializer (compiling a model takes a while)."""
 

@@ -24,6 +24,15 @@ DECISIONS: Final[Mapping[Decision, Text]] = {
     Decision.NOT_VERIFIABLE: Text("Not verifiable", "判定不能"),
 }
 
+URGENCY: Final = (
+    Decision.FAIL,
+    Decision.NOT_VERIFIABLE,
+    Decision.NEEDS_REVIEW,
+    Decision.RETRAIN,
+    Decision.PASS,
+)
+"""The gravest decision first."""
+
 TO_DO: Final[Mapping[Decision, Text]] = {
     Decision.PASS: Text("Nothing has to be done.", "対応は不要です。"),
     Decision.NEEDS_REVIEW: Text(

@@ -14,7 +14,7 @@ from sopilot_assets.alignment.spans import Alignment, SpanKind
 from sopilot_assets.alignment.stored import save_alignment, save_problem
 from sopilot_assets.embedding.clips import load_embedding
 from sopilot_assets.errors import GoldError, SopilotError
-from sopilot_assets.processes.limited import map_limited
+from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, map_limited
 from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.stations.clip_embeddings import embedding_problem
 from sopilot_assets.stations.judging import References
@@ -22,7 +22,6 @@ from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.store.home import Home, PartitionKey
 
 TIME_LIMIT_S: Final = 900.0
-MEMORY_LIMIT_BYTES: Final = 4 << 30
 WORTH_A_PROCESS: Final = 40
 """Videos that take as long as a child process takes to start."""
 

@@ -13,13 +13,13 @@ from sopilot_assets.errors import ExchangeError
 from sopilot_assets.exchange.formats import FileFormat, read_files, written
 from sopilot_assets.exchange.said import MarkedInterval, MarkedVideo, PictureTimes, Vocabulary
 from sopilot_assets.exchange.steps import FileSteps, steps_in
-from sopilot_assets.processes.limited import run_limited
+from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, run_limited
 from sopilot_assets.reference.annotations import GoldNames, StepInterval, shortest_name
 from sopilot_assets.reference.border_agreement import BorderAgreement, border_agreement
 from sopilot_assets.reference.step_names import StepNames
 from sopilot_assets.stations.gold_inputs import GoldInputs, gold_names, same_steps, step_intervals
 from sopilot_assets.stations.gold_marks import SHEET, Proposed, checked_steps, confirmed_of, mark_draft
-from sopilot_assets.stations.marking_media import INDEX_LIMIT_S, MEMORY_LIMIT_BYTES, film_of
+from sopilot_assets.stations.marking_media import INDEX_LIMIT_S, film_of
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.shared import at_hand
 from sopilot_assets.tasks import TaskSpec, load_task

@@ -15,7 +15,7 @@ from sopilot_assets.capture.registry import Recording
 from sopilot_assets.errors import GoldError
 from sopilot_assets.intervals import ClusteredInterval, clustered
 from sopilot_assets.labels.audit import drawn
-from sopilot_assets.processes.limited import run_limited
+from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, run_limited
 from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.reference.model import Gold, Reference, build_reference
 from sopilot_assets.scoring.ledger import scores_ledger
@@ -34,7 +34,6 @@ from sopilot_assets.tasks import DeviationType, TaskSpec, load_task
 MOST_TRIED: Final = 40
 """About so many recordings are judged once more, drawn by chance."""
 _TIME_LIMIT_S: Final = 300.0
-_MEMORY_LIMIT_BYTES: Final = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def try_gold(home: Home, recording: Recording) -> GoldTrial:
     recording has no complete steps, or no reference can be made.
     """
     return run_limited(
-        _tried, (home, recording), time_limit_s=_TIME_LIMIT_S, memory_limit_bytes=_MEMORY_LIMIT_BYTES
+        _tried, (home, recording), time_limit_s=_TIME_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES
     )
 
 

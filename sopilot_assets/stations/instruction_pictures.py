@@ -26,12 +26,12 @@ from sopilot_assets.capture.registry import Recording, stored_file
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.privacy.covering import Covering, shown_frames
 from sopilot_assets.privacy.policy import covering_for
-from sopilot_assets.processes.limited import run_limited
+from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, run_limited
 from sopilot_assets.reference.annotations import StepInterval
 from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.reference.model import Reference
 from sopilot_assets.stations.gold_references import read_reference
-from sopilot_assets.stations.media import MEMORY_LIMIT_BYTES, VIDEO_LIMIT_S, only_maker
+from sopilot_assets.stations.media import VIDEO_LIMIT_S, only_maker
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
 from sopilot_assets.store.shared import at_hand

@@ -12,7 +12,7 @@ from sopilot_assets.alignment.stored import load_alignment, load_problem
 from sopilot_assets.capture.erasures import video_is_gone
 from sopilot_assets.capture.registry import Recording, retired_keys
 from sopilot_assets.errors import GoldError, SopilotError, VideoError
-from sopilot_assets.processes.limited import map_limited
+from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, map_limited
 from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.scoring.ledger import problem_row, score_row, scores_ledger
 from sopilot_assets.scoring.result import Score
@@ -24,7 +24,6 @@ from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.times.ledger import time_rows
 
 TIME_LIMIT_S: Final = 300.0
-MEMORY_LIMIT_BYTES: Final = 4 << 30
 WORTH_A_PROCESS: Final = 200
 """Recordings that take as long as a child process takes to begin judging."""
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sopilot_assets.capture.registry import Recording, stored_file
 from sopilot_assets.privacy.covering import Covering, shown_frames
 from sopilot_assets.privacy.policy import covering_for
-from sopilot_assets.processes.limited import run_limited
+from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, run_limited
 from sopilot_assets.scoring.review.proxy import PROXY_FPS, browsers_play
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
@@ -28,7 +28,6 @@ from sopilot_assets.video.probe import VideoIndex, read_index
 
 INDEX_LIMIT_S: Final = 60.0
 VIDEO_LIMIT_S: Final = 600.0
-MEMORY_LIMIT_BYTES: Final = 4 << 30
 SHORT_SIDE: Final = 64
 """Pixels of a small picture."""
 MOST_PICTURES, LEAST_PICTURES = 120, 12

@@ -20,7 +20,7 @@ from sopilot_assets.errors import SopilotError
 from sopilot_assets.privacy.covering import Covering
 from sopilot_assets.privacy.policy import covering_for
 from sopilot_assets.processes.held_file import take
-from sopilot_assets.processes.limited import map_limited, run_limited
+from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, map_limited, run_limited
 from sopilot_assets.processes.posix.lacking import HAS_LOCKS
 from sopilot_assets.scoring.review.proxy import browsers_play, proxy
 from sopilot_assets.scoring.review.stills import Still, read_stills
@@ -34,7 +34,6 @@ STILL_LIMIT_S: Final = 60.0
 VIDEO_LIMIT_S: Final = 600.0
 FACES_TAKE: Final = 6.0
 """Looking for faces takes up to so many times as long as making the copy."""
-MEMORY_LIMIT_BYTES: Final = 4 << 30
 
 
 def on_grid(time_s: float) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 import pandas as pd
@@ -21,6 +20,7 @@ from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.recording_list import NOT_JUDGED
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Row, plain_rows, query_together
+from sopilot_assets.texts.times import utc
 
 PLACE_PATTERN: Final = r"^[0-9TZ:.-]{1,32}~[a-z][a-z0-9_]{0,47}-[gt]-[0-9a-f]{12}$"
 """A place in the list, see `FeedPart`."""
@@ -122,18 +122,6 @@ def feed_row(home: Home, key: str) -> Row | None:
     rows = _every(home)
     found = plain_rows(rows[rows["key"] == key])
     return {**found[0], "contested": key in contested(home)} if found else None
-
-
-def utc(moment: str) -> str:
-    """A time of a ledger or sidecar in UTC, all of the same length, so that texts are in the order of times;
-    one without a zone counts as UTC.
-
-    >>> utc("2026-02-23T09:30:12+09:00"), utc("2026-02-23T09:30:12.25")
-    ('2026-02-23T00:30:12.000000Z', '2026-02-23T09:30:12.250000Z')
-    """
-    at = datetime.fromisoformat(moment)
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _chosen(rows: pd.DataFrame, wanted: FeedFilter) -> pd.Series[bool]:

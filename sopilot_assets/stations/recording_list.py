@@ -22,24 +22,15 @@ from sopilot_assets.capture.promotions import promoted_golds, promotions_ledger
 from sopilot_assets.labels.chain import labels_ledger
 from sopilot_assets.labels.contests import contested
 from sopilot_assets.scoring.ledger import row_source, scores_ledger
-from sopilot_assets.scoring.result import Decision
-from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
+from sopilot_assets.scoring.verdict import URGENCY, Verdict, verdict_of_row
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell, Row, plain_rows, query_together
+from sopilot_assets.store.ledgers import Cell, Row, moment_sql, plain_rows, query_together
 from sopilot_assets.tasks import DeviationType, Severity, TaskSpec
 from sopilot_assets.texts.names import composed
 
 PER_PAGE: Final = 50
 NOT_JUDGED: Final = "not_judged"
 """What stands for a decision where there is none yet."""
-URGENCY: Final = (
-    Decision.FAIL,
-    Decision.NOT_VERIFIABLE,
-    Decision.NEEDS_REVIEW,
-    Decision.RETRAIN,
-    Decision.PASS,
-)
-"""The gravest decision first."""
 
 
 class ListOrder(StrEnum):
@@ -201,8 +192,7 @@ select key, videos.task_id, videos.video_id, videos.original_name, videos.person
 from videos left join scores using (key) left join promoted using (key)
 where status = 'active'
 """  # noqa: S608 - constants of ours
-_MOMENT: Final = "try_cast(at_text as timestamptz)"
-"""The same whatever zone a time is told in."""
+_MOMENT: Final = moment_sql("at_text")
 _ORDERS: Final[Mapping[ListOrder, str]] = {
     ListOrder.NEWEST: f"{_MOMENT} desc",
     ListOrder.OLDEST: _MOMENT,
@@ -212,7 +202,7 @@ _ORDERS: Final[Mapping[ListOrder, str]] = {
     ListOrder.URGENT: f"contested desc, urgency, score nulls first, {_MOMENT} desc",
     ListOrder.LOWEST: f"score nulls last, {_MOMENT} desc",
 }
-_URGENCY: Final = " ".join(f"when '{one.value}' then {rank}" for rank, one in enumerate(URGENCY))
+_RANKS: Final = " ".join(f"when '{one.value}' then {rank}" for rank, one in enumerate(URGENCY))
 _JUDGED: Final = ", ".join(f"case when not hidden then every.{name} end as {name}" for name in _RESULT)
 _LISTED: Final = f"""
 with every as (
@@ -225,7 +215,7 @@ with every as (
         case when not hidden then every.person end as person,
         {_JUDGED},
         not hidden and objected.key is not null as contested,
-        case case when not hidden then every.decision end {_URGENCY} else {len(URGENCY)} end as urgency
+        case case when not hidden then every.decision end {_RANKS} else {len(URGENCY)} end as urgency
     from every left join objected using (key)
 ) select seen.*, count(*) over () as total from seen, asked
 where (asked.its_task is null or task_id = asked.its_task)

@@ -16,12 +16,11 @@ from typing import Final
 from sopilot_assets.errors import GoldError, SopilotError
 from sopilot_assets.labels.contests import contested
 from sopilot_assets.privacy.policy import covering_for
-from sopilot_assets.processes.limited import map_limited
+from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, map_limited
 from sopilot_assets.scoring.review.page import covered_as
 from sopilot_assets.scoring.verdict import Verdict
 from sopilot_assets.stations.review_now import ANOTHER, ResultNow, result_now, score_row_of
 from sopilot_assets.stations.reviews import (
-    MEMORY_LIMIT_BYTES,
     TIME_LIMIT_S,
     publish_review,
     remove_reviews,

@@ -13,7 +13,7 @@ from sopilot_assets.capture.erasures import erased_hashes, erasures
 from sopilot_assets.errors import SopilotError, VideoError
 from sopilot_assets.privacy.covering import Covering
 from sopilot_assets.privacy.policy import covering_for
-from sopilot_assets.processes.limited import map_limited
+from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, map_limited
 from sopilot_assets.scoring.result import Deviation, Objection, Score, Verifiability
 from sopilot_assets.scoring.review import StillPair, deviation_stills, review_page, score_picture_png
 from sopilot_assets.segments import Segment
@@ -26,7 +26,6 @@ from sopilot_assets.tasks import TaskSpec, notice_of
 from sopilot_assets.texts.languages import Text
 
 TIME_LIMIT_S: Final = 600.0
-MEMORY_LIMIT_BYTES: Final = 4 << 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)

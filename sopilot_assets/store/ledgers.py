@@ -211,6 +211,13 @@ def _read(files: Sequence[str]) -> pa.Table:
         return connection.sql(_source(files)).to_arrow_table()
 
 
+def moment_sql(column: str) -> str:
+    """SQL for the moment that a column's ISO 8601 times tell, by which they are ordered: the same whatever
+    zone a time is told in; one without a zone counts as UTC; null where there is none.
+    """
+    return f"try_cast({column} as timestamptz)"
+
+
 def plain_rows(frame: pd.DataFrame) -> list[dict[str, Cell]]:
     """The rows of a ledger's frame as plain values, an unknown one as None."""
     columns = {str(name): _plain(frame[name]) for name in frame.columns}
@@ -238,7 +245,9 @@ def _database(process: int) -> duckdb.DuckDBPyConnection:  # noqa: ARG001 - what
     """An empty database in memory, kept for the whole process: opening one takes several times as long as
     reading a ledger does. It has no threads of its own, so that a process may fork; a child opens another.
     """
-    return duckdb.connect(":memory:", config={"threads": 1, "async_threads": 0})
+    database = duckdb.connect(":memory:", config={"threads": 1, "async_threads": 0})
+    database.execute("set global TimeZone = 'UTC'")  # what a time without a zone is in, on every machine
+    return database
 
 
 @functools.lru_cache(maxsize=64)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from sopilot_assets.capture.ledgers import ACTIVE, videos_ledger
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import query_together
+from sopilot_assets.store.ledgers import moment_sql, query_together
 from sopilot_assets.times.ledger import CYCLE, MADE_BY, TIMES_VERSION, step_times_ledger
 
 
@@ -86,17 +86,19 @@ _REPEATED: Final = ("task_id", "person", "site", "week", "kind", "step_id")
 """Columns of few values, which are compared faster as numbers."""
 _FACTS: Final = ("key", "task_id", "person", "site", "week")
 _ABOUT: Final = ", ".join(_FACTS)
+_MOMENT: Final = moment_sql("made_at")
 _RECORDINGS: Final = f"""
 select *, strftime(cast(substr(made_at, 1, 10) as date), '%G-W%V') as week,
     case when person is not null and decision <> 'not_verifiable' then row_number()
-        over (partition by task_id, person, decision = 'not_verifiable' order by made_at, key) end as attempt
+        over (partition by task_id, person, decision = 'not_verifiable' order by {_MOMENT}, key)
+        end as attempt
 from (
     select key, videos.task_id, videos.person, videos.site, videos.original_name as name,
         coalesce(recorded_at, videos.first_written_at) as made_at, decision, score, deviations,
         reference_id, task_fingerprint, algorithm || '+{TIMES_VERSION}' as algorithm
     from videos join scores using (key)
     where status = '{ACTIVE}' and videos.role = 'trainee' and problem is null
-) order by made_at, key
+) order by {_MOMENT}, key
 """  # noqa: S608 - constants of ours
 _STRETCHES: Final = f"""
 select * from (

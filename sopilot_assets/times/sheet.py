@@ -51,7 +51,7 @@ def sheet_rows(times: Times, task: TaskSpec, wanted: TimesFilter) -> list[dict[s
     """A row of `sheet_columns` for each recording of a task that is wanted, by the time it was made; None
     where a step was not seen. ``wanted`` names the task.
     """
-    cycles = filtered(times.cycles, wanted).sort_values(["made_at", "key"])
+    cycles = filtered(times.cycles, wanted).sort_values("one")
     cycles["takt_s"] = task.takt_s
     takt_s = float("nan") if task.takt_s is None else task.takt_s
     cycles["over_takt_s"] = (cycles["cycle_s"] - takt_s).clip(lower=0.0).where(cycles["complete"])

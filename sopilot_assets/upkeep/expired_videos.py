@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.capture.erasures import (
     ErasureChange,
     ErasureDraft,
@@ -26,8 +27,6 @@ from sopilot_assets.capture.ledgers import ERASED, RETIRED
 from sopilot_assets.capture.lock import only_intake
 from sopilot_assets.capture.registry import Recording, Registry, retired_keys
 from sopilot_assets.errors import SopilotError
-from sopilot_assets.evidence.blind_labels import blind_queues
-from sopilot_assets.evidence.study import CASES, Study
 from sopilot_assets.labels.contests import contested
 from sopilot_assets.labels.queues import given_answers
 from sopilot_assets.scoring.ledger import scores_ledger
@@ -35,12 +34,15 @@ from sopilot_assets.scoring.result import Decision
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.store.publish import local_path, publish_text
-from sopilot_assets.studies.registration import read_registration
-from sopilot_assets.studies.spec import study_ids
 from sopilot_assets.tasks import find_tasks
 from sopilot_assets.upkeep.erasing.databases import ShownInEvents, clean_database, dagster_databases
 from sopilot_assets.upkeep.erasing.files import FoundFile, pictures_of, remove_files
 from sopilot_assets.upkeep.erasing.texts import NamesInText
+
+with at_first_use():  # plans of studies compute, and most nights no video is over its time
+    from sopilot_assets.evidence import blind_labels
+    from sopilot_assets.evidence import study as evidence
+    from sopilot_assets.studies import registration, spec
 
 BY: Final = "retention"
 _STANDS_SINCE: Final = """
@@ -163,7 +165,7 @@ def _needed(home: Home, decisions: Mapping[str, str]) -> dict[str, str]:
     if not decisions:
         return {}
     reasons = dict.fromkeys(_of_studies(home, decisions), "its study has no finished dossier")
-    open_labels = {key for labels in blind_queues(home).values() for key in labels.open}
+    open_labels = {key for labels in blind_labels.blind_queues(home).values() for key in labels.open}
     reasons |= dict.fromkeys(open_labels & decisions.keys(), "it is yet to be labelled or settled")
     reasons |= dict.fromkeys(contested(home).keys() & decisions.keys(), "its decision is contested")
     answered = {one.key for answers in given_answers(home).values() for one in answers}
@@ -177,12 +179,12 @@ def _of_studies(home: Home, keys: Collection[str]) -> Iterator[str]:
     """Those of the recordings that a registered study needs: its cases, or before they are fixed all of its
     task, as long as it has no dossier that is ready.
     """
-    for study_id in study_ids(home):
-        if read_registration(home, study_id) is None or _is_finished(home, study_id):
+    for study_id in spec.study_ids(home):
+        if registration.read_registration(home, study_id) is None or _is_finished(home, study_id):
             continue
         try:
-            study = Study.open(home, study_id)
-            fixed = set(study.cases["case_id"]) if study.results.has(CASES) else None
+            study = evidence.Study.open(home, study_id)
+            fixed = set(study.cases["case_id"]) if study.results.has(evidence.CASES) else None
         except SopilotError:  # what cannot be read now may need all of them
             yield from keys
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.embedding.clips import save_embedding
 from sopilot_assets.errors import StudyError
 from sopilot_assets.evidence.evidence_dossiers import study_inputs
-from sopilot_assets.evidence.gate_reports import judged, relevant_looks
+from sopilot_assets.evidence.gate_reports import check_study_gates, damaged_studies, judged, relevant_looks
 from sopilot_assets.evidence.results import gate_verdict
 from sopilot_assets.evidence.split_evaluations import evaluate_study_splits
 from sopilot_assets.evidence.split_manifests import split_study_cases
@@ -111,6 +112,23 @@ def test_registering_the_same_study_under_another_name_gives_no_second_first_loo
     run_chain(home, only=CHAIN[:3])
     run_chain(home, "again", only=CHAIN[:3])
     assert gates_of(home, "again")["test_looks"] == 2.0
+
+
+def test_a_study_whose_folder_was_removed_counts_as_far_as_it_can_have_looked_and_holds_nobody_up(
+    home: Home,
+) -> None:
+    """Removing it by hand neither blocks others nor makes the recordings that it looked at fresh again."""
+    write_study(home, "again")
+    run_chain(home, only=CHAIN[:4])
+    shutil.rmtree(str(home.study("spring")))
+    run_chain(home, "again", only=CHAIN[:3], written_at=LATER)
+    told = check_study_gates(home, "again", run_id="run", written_at=LATER)
+    assert told.warnings == damaged_studies(Study.open(home, "again"))
+    assert [str(home.study("spring")) in one for one in told.warnings] == [True]
+    assert gates_of(home, "again")["test_looks"] == 2.0
+    spring = Path(str(home.studies)) / "spring.yaml"
+    spring.write_text(spring.read_text().replace(f'"task": "{TASK}"', '"task": "another_one"'))
+    assert gates_of(home, "again")["test_looks"] == 1.0  # the two have no recording together
 
 
 def test_labels_guessed_from_file_names_do_not_count_for_research(tmp_path: Path) -> None:

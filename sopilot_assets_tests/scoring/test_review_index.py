@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from sopilot_assets.scoring.result import Decision, Objection
 from sopilot_assets.scoring.review import (
@@ -95,3 +96,12 @@ def test_what_is_contested_comes_first_in_the_index_and_says_who_objects() -> No
 
 def test_an_empty_index_says_so() -> None:
     assert "Nothing has been scored yet." in Page(index_page(())).words()
+
+
+def test_the_order_by_date_is_that_of_the_moments_whatever_zones_they_are_told_in() -> None:
+    """The page sorts by these texts (index.js)."""
+    told = {"a": "2025-06-01T08:00:00+09:00", "b": "2025-06-01T00:30:00Z", "c": "2025-06-01T10:00:00+09:00"}
+    rows = [dataclasses.replace(ROWS[0], file_name=name, recorded_at=at) for name, at in told.items()]
+    unset = dataclasses.replace(ROWS[0], file_name="unset", recorded_at="0001-01-01T00:00:00+09:00")
+    found = re.findall('data-when="(.*?)" data-file="(.*?)"', index_page([*rows, unset]))
+    assert [name for _, name in sorted(found)] == ["unset", "a", "b", "c"]

@@ -11,11 +11,9 @@ import pytest
 from PIL import Image
 
 from sopilot_assets.alignment.spans import Span, Warp
-from sopilot_assets.scoring.review import (
-    alignment_strip_png,
-    alignment_strip_svg,
-)
-from sopilot_assets.scoring.review.drawing import PNG_SCALE
+from sopilot_assets.scoring.review import alignment_strip_svg
+from sopilot_assets.scoring.review.drawing import PNG_SCALE, png
+from sopilot_assets.scoring.review.strip import draw_strip
 from sopilot_assets.scoring.review.sync import sync_table
 from sopilot_assets_tests.scoring.review_pages import (
     FREEZE,
@@ -41,8 +39,8 @@ def _strip_options(**changes: object) -> dict[str, object]:
 
 
 def test_the_strip_is_a_small_picture_and_the_same_each_time() -> None:
-    first = alignment_strip_png(**_strip_options())  # type: ignore[arg-type]
-    assert first == alignment_strip_png(**_strip_options())  # type: ignore[arg-type]
+    first = png(draw_strip(**_strip_options()))  # type: ignore[arg-type]
+    assert first == png(draw_strip(**_strip_options()))  # type: ignore[arg-type]
     assert len(first) < 40_000
     with Image.open(io.BytesIO(first)) as picture:
         assert picture.width == 1000 * PNG_SCALE
@@ -60,20 +58,20 @@ def test_the_strip_of_a_long_recording_stays_small() -> None:
         posterior=posterior,
         warp=Warp(GOLD, np.linspace(0, 3, len(middles)), middles, 0.3),
     )
-    png = alignment_strip_png(**_strip_options(alignment=alignment))  # type: ignore[arg-type]
+    picture = png(draw_strip(**_strip_options(alignment=alignment)))  # type: ignore[arg-type]
     svg = alignment_strip_svg(**_strip_options(alignment=alignment))  # type: ignore[arg-type]
-    assert len(png) < 40_000
+    assert len(picture) < 40_000
     assert len(svg) < 80_000
 
 
 def test_the_strip_shows_a_deviation_s_colour_where_it_is() -> None:
-    png = alignment_strip_png(**_strip_options(score=make_score(deviations=(MISSING,))))  # type: ignore[arg-type]
-    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    picture = png(draw_strip(**_strip_options(score=make_score(deviations=(MISSING,)))))  # type: ignore[arg-type]
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).astype(int)
     red = (abs(pixels - np.array([0xB3, 0x26, 0x1E])).sum(axis=2) < 30).any(axis=0).nonzero()[0]
     middle = PNG_SCALE * (84 + (990 - 84) * 1.5 / 3.0)
     assert red.size
     assert (abs(red - middle) < PNG_SCALE * 20).any()
-    calm = alignment_strip_png(**_strip_options(score=make_score(deviations=())))  # type: ignore[arg-type]
+    calm = png(draw_strip(**_strip_options(score=make_score(deviations=()))))  # type: ignore[arg-type]
     pixels = np.asarray(Image.open(io.BytesIO(calm)).convert("RGB")).astype(int)
     assert not (abs(pixels - np.array([0xB3, 0x26, 0x1E])).sum(axis=2) < 30).any()
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 import zipfile
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from sopilot_assets.capture.facts import correct_each
+from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import TaskSpec
 from sopilot_assets.times.figures import TimesFilter
-from sopilot_assets.times.reading import Times
+from sopilot_assets.times.reading import Times, read_times
 from sopilot_assets.times.sheet import csv_bytes, sheet_columns, sheet_rows, xlsx_bytes
+from sopilot_assets_tests.times.conftest import task_of
 
 WANTED = TimesFilter(task="filter_change")
 XML = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -45,6 +52,22 @@ def test_each_recording_is_a_row_with_the_seconds_of_each_step(times: Times, tas
         for step_id in task.step_ids:
             expected = done.get((row["key"], step_id))
             assert row[f"{step_id}.time_s"] == (None if expected is None else pytest.approx(expected))
+
+
+def test_what_is_told_in_several_zones_is_in_the_order_in_which_it_was(crowd: Home, tmp_path: Path) -> None:
+    home = Home.at(shutil.copytree(str(crowd.root), tmp_path / "home"))
+    rows = sheet_rows(read_times(home), task_of(home), replace(WANTED, person="p01"))
+    decided = [str(row["key"]) for row in rows if row["decision"] != "not_verifiable"][:4]
+    told = ("2100-01-01T08:00:00+09:00", "2100-01-01T00:15:00", "2100-01-01T00:30:00Z")
+    facts = {
+        key: {"recorded_at": at}
+        for key, at in zip(decided, (*told, "2100-01-01T10:00:00+09:00"), strict=True)
+    }
+    correct_each(home, facts, who="ann", why="zones", at=datetime(2100, 1, 1, tzinfo=UTC), run_id="zones")
+    after = sheet_rows(read_times(home), task_of(home), replace(WANTED, person="p01"))
+    assert [row["key"] for row in after][-4:] == decided
+    attempts = [row["attempt"] for row in after if row["attempt"] is not None]
+    assert attempts == list(range(1, len(attempts) + 1))
 
 
 def test_csv_and_excel_say_the_same(times: Times, task: TaskSpec) -> None:

@@ -24,11 +24,10 @@ from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.limits import source_text
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.scoring.review.words import TYPES
-from sopilot_assets.scoring.verdict import DECISIONS
+from sopilot_assets.scoring.verdict import DECISIONS, URGENCY
 from sopilot_assets.stations.media import make_stills, still_of, thumbnail_ms
 from sopilot_assets.stations.recording_list import (
     NOT_JUDGED,
-    URGENCY,
     ListedRecording,
     ListFilter,
     ListOrder,

@@ -5,24 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 from urllib.parse import quote
 
 from sopilot_assets.scoring.result import Decision, Objection
 from sopilot_assets.scoring.review import words
 from sopilot_assets.scoring.review.document import render
-from sopilot_assets.scoring.verdict import DECISIONS
+from sopilot_assets.scoring.verdict import DECISIONS, URGENCY
 from sopilot_assets.tasks import DeviationType, Severity
 from sopilot_assets.texts.languages import Text
-from sopilot_assets.texts.times import minute
-
-_URGENCY: Final = (
-    Decision.FAIL,
-    Decision.NOT_VERIFIABLE,
-    Decision.NEEDS_REVIEW,
-    Decision.RETRAIN,
-    Decision.PASS,
-)
+from sopilot_assets.texts.times import minute, utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +59,7 @@ def index_page(rows: Sequence[IndexRow]) -> str:
     values: Mapping[str, object] = {
         "rows": [_line(row, tasks[row.task]) for row in ordered],
         "tasks": sorted(tasks.items()),
-        "decisions": [(d.value, DECISIONS[d], counts[d]) for d in _URGENCY if counts[d]],
+        "decisions": [(d.value, DECISIONS[d], counts[d]) for d in URGENCY if counts[d]],
         "contested": sum(bool(row.objections) for row in ordered),
         "types": [(kind.value, words.TYPES[kind]) for kind in DeviationType],
     }
@@ -77,11 +68,12 @@ def index_page(rows: Sequence[IndexRow]) -> str:
 
 def _rank(row: IndexRow) -> tuple[bool, int, float, str, str, str]:
     score = -1.0 if row.score is None else row.score
-    urgency = _URGENCY.index(row.decision)
+    urgency = URGENCY.index(row.decision)
     return not row.objections, urgency, score, row.task, row.file_name, row.video_id
 
 
 def _line(row: IndexRow, task_name: Text) -> dict[str, object]:
+    made = row.recorded_at or row.taken_in_at
     counts = Counter(row.deviations)
     found = [(kind, severity, counts[kind, severity]) for severity in Severity for kind in DeviationType]
     return {
@@ -96,9 +88,9 @@ def _line(row: IndexRow, task_name: Text) -> dict[str, object]:
         "points_decide": row.points_decide,
         "recorded": None if row.recorded_at is None else minute(row.recorded_at),
         "taken_in": None if row.taken_in_at is None else minute(row.taken_in_at),
-        "when": row.recorded_at or row.taken_in_at or "",
+        "when": "" if made is None else utc(made),
         "contested": ", ".join(one.who for one in row.objections),
-        "urgency": _URGENCY.index(row.decision),
+        "urgency": URGENCY.index(row.decision),
         "decision": row.decision.value,
         "decision_name": DECISIONS[row.decision],
         "deviations": [

@@ -25,7 +25,6 @@ from sopilot_assets.scoring.review.drawing import (
     Stroke,
     TextLine,
     hatch,
-    png,
     rectangle,
     svg,
     text_width,
@@ -141,27 +140,6 @@ def alignment_strip_svg(
         trainee_label=trainee_label,
     )
     return svg(drawing, attributes=attributes)
-
-
-def alignment_strip_png(
-    *,
-    task: TaskSpec,
-    alignment: Alignment,
-    score: Score,
-    gold_steps: Sequence[GoldStep],
-    gold_id: str | None = None,
-    trainee_label: Text = words.TRAINEE,
-) -> bytes:
-    """The same strip as a PNG of about 10 to 30 kB, 1100 pixels wide, labeled in English."""
-    drawing = draw_strip(
-        task=task,
-        alignment=alignment,
-        score=score,
-        gold_steps=gold_steps,
-        gold_id=gold_id,
-        trainee_label=trainee_label,
-    )
-    return png(drawing)
 
 
 def draw_strip(

@@ -19,6 +19,7 @@ from sopilot_assets.upkeep.backup.contents import Listing
 from sopilot_assets.upkeep.backup.repository import Repository, open_repository
 from sopilot_assets.upkeep.backup.snapshot import Remark, Snapshot, sealed, snapshot_name
 from sopilot_assets.upkeep.backup.taking import SHARES, Taken, Taker
+from sopilot_assets.upkeep.backup.whose import give_id, is_of
 
 THREADS: Final = 4
 """Files in work at a time; most of the time goes into waiting for the disk."""
@@ -59,7 +60,8 @@ def create_backup(home: Home, place: str, *, now: datetime, on_progress: Progres
     repository.check_marker()
     with repository.only_user(), scratch_folder(root) as scratch:
         repository.sweep(now_s=now.timestamp())
-        earlier = _newest_readable(repository)
+        give_id(home)
+        earlier = _newest_readable(repository, home)
         taker = _taker(repository, earlier, scratch)
         all_of = _Collected(taker, on_progress)
         all_of.take(contents.instance_tables(root), threads=1)
@@ -72,7 +74,9 @@ def create_backup(home: Home, place: str, *, now: datetime, on_progress: Progres
 
 @dataclass(frozen=True, slots=True)
 class _Earlier:
-    """The newest snapshot that can be read, and those after it that cannot."""
+    """The newest snapshot of the home that can be read, and those after it that cannot; ``newest_name`` is
+    the newest of all.
+    """
 
     name: str | None = None
     snapshot: Snapshot | None = None
@@ -80,12 +84,14 @@ class _Earlier:
     unreadable: tuple[Remark, ...] = ()
 
 
-def _newest_readable(repository: Repository) -> _Earlier:
+def _newest_readable(repository: Repository, home: Home) -> _Earlier:
     names = repository.snapshot_names()
     unreadable: list[Remark] = []
     for name in reversed(names):
         try:
-            return _Earlier(name, repository.snapshot(name), names[-1], tuple(unreadable))
+            snapshot = repository.snapshot(name)
+            if is_of(snapshot, home):
+                return _Earlier(name, snapshot, names[-1], tuple(unreadable))
         except BackupError as error:
             unreadable.append(Remark(f"snapshots/{name}.json", str(error)))
     return _Earlier(newest_name=names[-1] if names else None, unreadable=tuple(unreadable))

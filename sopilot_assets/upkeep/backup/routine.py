@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +19,7 @@ from sopilot_assets.upkeep.backup.forget import Forgotten, forget
 from sopilot_assets.upkeep.backup.history import backups_ledger, drills_ledger
 from sopilot_assets.upkeep.backup.repository import Repository, open_repository
 from sopilot_assets.upkeep.backup.snapshot import Remark
+from sopilot_assets.upkeep.backup.whose import is_of, newest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +33,22 @@ class BackupRun:
     @property
     def remarks(self) -> tuple[Remark, ...]:
         """What somebody has to look at."""
-        nothing_removed = [self.forgotten] if isinstance(self.forgotten, Remark) else []
         return (
             *self.backup.snapshot.problems,
             *self.backup.mended,
             *self.backup.unreadable,
-            *nothing_removed,
+            *self._of_old_ones(),
         )
+
+    def _of_old_ones(self) -> Iterator[Remark]:
+        if isinstance(self.forgotten, Remark):
+            yield self.forgotten
+        for name in self.forgotten.doubtful if isinstance(self.forgotten, Forgotten) else ():
+            what = (
+                "holds what was erased, if it is of this home: it was made elsewhere before backups said of "
+                "which home they are. If so, remove this file, then `sopilot backup forget`"
+            )
+            yield Remark(f"snapshots/{name}.json", what)
 
 
 def back_up(
@@ -90,7 +101,7 @@ def _forget_old(
         return None
     keep = len(repository.snapshot_names()) if all_stay else load_settings(home).backup.keep
     try:
-        return forget(repository, keep=keep, begun_before=erased_at)
+        return forget(repository, home, keep=keep, begun_before=erased_at)
     except BackupError as error:
         return Remark(repository.name, f"no old backup was removed: {error}")
 
@@ -118,7 +129,7 @@ def drill_newest(
     """
     started_s = time.monotonic()
     repository = repository_of(home, place)
-    done = drill(home, repository, chosen_snapshot(repository, None), look=look, on_progress=on_progress)
+    done = drill(home, repository, newest_of(repository, home), look=look, on_progress=on_progress)
     row: Row = {
         "drill": f"drill-{now:%Y%m%dT%H%M%SZ}",
         "backup": done.name,
@@ -153,31 +164,35 @@ def destination_of(home: Home) -> str:
     return destination
 
 
-def chosen_snapshot(repository: Repository, wanted: str | None) -> str:
-    """The name of the snapshot that begins with ``wanted``, else of the newest; `BackupError` for none or
-    several.
+def chosen_snapshot(repository: Repository, home: Home, wanted: str | None) -> str:
+    """The name of the snapshot that begins with ``wanted``, of whatever home, else of the newest of this home
+    (`newest_of`); `BackupError` for none or several.
     """
+    if not wanted:
+        return newest_of(repository, home)
     names = repository.snapshot_names()
-    found = [name for name in names if name.startswith(wanted)] if wanted else names[-1:]
+    found = [name for name in names if name.startswith(wanted)]
     if len(found) == 1:
         return found[0]
     shown = ", ".join(names[-5:]) or "none"
     raise BackupError(
-        f"{repository.name}: expected one backup that begins with {wanted or 'anything'}, "
+        f"{repository.name}: expected one backup that begins with {wanted}, "
         f"found {len(found)}; the newest there are: {shown}. `sopilot backup list` shows all."
     )
 
 
-def snapshot_rows(repository: Repository) -> list[dict[str, Cell]]:
-    """One row for each snapshot, oldest first; ``damage`` says why one cannot be read."""
-    return [_snapshot_row(repository, name) for name in repository.snapshot_names()]
+def snapshot_rows(repository: Repository, home: Home) -> list[dict[str, Cell]]:
+    """One row for each snapshot, oldest first; ``own`` says whether it is one of this home, ``damage`` why
+    one cannot be read.
+    """
+    return [_snapshot_row(repository, home, name) for name in repository.snapshot_names()]
 
 
-def _snapshot_row(repository: Repository, name: str) -> dict[str, Cell]:
+def _snapshot_row(repository: Repository, home: Home, name: str) -> dict[str, Cell]:
     try:
         snapshot = repository.snapshot(name)
     except BackupError as error:
-        none = dict.fromkeys(("created_at", "files", "bytes", "left_out", "problems", "home"))
+        none = dict.fromkeys(("created_at", "files", "bytes", "left_out", "problems", "home", "own"))
         return {"backup": name, **none, "damage": str(error)}
     return {
         "backup": name,
@@ -187,5 +202,6 @@ def _snapshot_row(repository: Repository, name: str) -> dict[str, Cell]:
         "left_out": len(snapshot.left_out),
         "problems": len(snapshot.problems),
         "home": snapshot.home,
+        "own": is_of(snapshot, home),
         "damage": None,
     }

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from sopilot_assets.at_first_use import at_first_use
 from sopilot_assets.capture.erasures import (
     ErasureChange,
     ErasureDraft,
@@ -31,7 +32,6 @@ from sopilot_assets.upkeep.backup.history import backups_ledger
 from sopilot_assets.upkeep.backup.snapshot import stamp_of
 from sopilot_assets.upkeep.erasing.databases import ShownInEvents, clean_database, dagster_databases
 from sopilot_assets.upkeep.erasing.desk import forget_accounts
-from sopilot_assets.upkeep.erasing.dossiers import dossiers_with, erase_in_dossier
 from sopilot_assets.upkeep.erasing.files import (
     FoundFile,
     files_of,
@@ -51,6 +51,9 @@ from sopilot_assets.upkeep.erasing.plan import (
 )
 from sopilot_assets.upkeep.erasing.rows import NAMES, without_names
 from sopilot_assets.upkeep.erasing.texts import REMOVED, NamesInText, clean_texts
+
+with at_first_use():  # dossiers compute, and most nights there is nothing to erase
+    from sopilot_assets.upkeep.erasing import dossiers as in_dossiers
 
 UNFINISHED_S: Final = 600.0
 """Unfinished files older than this belong to nobody who is still at work."""
@@ -185,9 +188,9 @@ def _erase(
     """Remove everything else; the same again removes nothing. ``before`` are the files that went already."""
     names = NamesInText(plan.names)
     on_step("dossiers")
-    dossiers = dossiers_with(home, plan)
+    dossiers = in_dossiers.dossiers_with(home, plan)
     for folder in dossiers:
-        erase_in_dossier(home, folder, plan)
+        in_dossiers.erase_in_dossier(home, folder, plan)
     on_step("rows")
     rows = without_names(home, plan.keys, names)
     on_step("reports and logs")
@@ -286,4 +289,4 @@ def _counted(files: Iterable[FoundFile]) -> dict[str, tuple[int, int]]:
 
 
 def _named(home: Home, plan: ErasurePlan) -> tuple[str, ...]:
-    return tuple(folder.name for folder in dossiers_with(home, plan))
+    return tuple(folder.name for folder in in_dossiers.dossiers_with(home, plan))

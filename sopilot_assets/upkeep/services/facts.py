@@ -85,7 +85,7 @@ class ServiceFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ServiceOptions:
     """What whoever installs asks for; None: as it was installed before, else the default."""
 
     account: str | None = None
@@ -102,7 +102,7 @@ def gather(
     *,
     python: Path,
     account: str | None,
-    wishes: Wishes,
+    options: ServiceOptions,
     before: ServiceFacts | None,
     walled: bool,
     gpu: bool,
@@ -127,7 +127,7 @@ def gather(
         walled=walled,
         gpu=gpu,
     )
-    return _wished(facts, wishes, before)
+    return _with_options(facts, options, before)
 
 
 def must_be_prepared(root: Path) -> None:
@@ -165,9 +165,9 @@ def _has_workers(home: Home) -> bool:
     return "WorkerRunLauncher" in (dagster_home(home) / INSTANCE_FILE).read_text("utf-8")
 
 
-def _wished(facts: ServiceFacts, wishes: Wishes, before: ServiceFacts | None) -> ServiceFacts:
+def _with_options(facts: ServiceFacts, options: ServiceOptions, before: ServiceFacts | None) -> ServiceFacts:
     chosen = before or facts
-    only = chosen.only if wishes.only is None else wishes.only
+    only = chosen.only if options.only is None else options.only
     if set(only) - set(facts.parts):
         raise ConfigError(
             f"--only worker: expected a home of several machines, found {facts.home} of one. Make it with "
@@ -175,13 +175,13 @@ def _wished(facts: ServiceFacts, wishes: Wishes, before: ServiceFacts | None) ->
         )
     made = replace(
         facts,
-        desk_port=wishes.desk_port or chosen.desk_port,
-        web_port=wishes.web_port or chosen.web_port,
+        desk_port=options.desk_port or chosen.desk_port,
+        web_port=options.web_port or chosen.web_port,
         only=only,
         parts=tuple(part for part in facts.parts if part in only) if only else facts.parts,
-        desk_options=_words(wishes.desk_options, "--desk-options", chosen.desk_options),
-        web_options=_words(wishes.web_options, "--web-options", chosen.web_options),
-        worker_options=_words(wishes.worker_options, "--worker-options", chosen.worker_options),
+        desk_options=_words(options.desk_options, "--desk-options", chosen.desk_options),
+        web_options=_words(options.web_options, "--web-options", chosen.web_options),
+        worker_options=_words(options.worker_options, "--worker-options", chosen.worker_options),
     )
     if made.desk_port == made.web_port:
         raise ConfigError(f"--desk-port and --web-port: expected two ports, found {made.desk_port} for both.")

@@ -19,7 +19,7 @@ from sopilot_assets.upkeep.services.facts import (
     USER,
     Part,
     ServiceFacts,
-    Wishes,
+    ServiceOptions,
     gather,
     must_stay,
     variables,
@@ -59,7 +59,7 @@ class Services:
     systemd: Systemd
     python: Path
 
-    def plan(self, home: Home, wishes: Wishes) -> ServiceFacts:
+    def plan(self, home: Home, options: ServiceOptions) -> ServiceFacts:
         """The facts that an installation would be made of; ``ConfigError`` where it cannot be made."""
         before = self.place.before()
         root = local_path(home.root)
@@ -68,18 +68,18 @@ class Services:
                 f"{self.place.units / TARGET}: expected services of {root}, found those of {before.home}. "
                 "One machine serves one home; remove them first: `sopilot service uninstall`."
             )
-        account = None if self.systemd.user else self._account(root, wishes, before)
+        account = None if self.systemd.user else self._account(root, options, before)
         return gather(
             home,
             python=self.python,
             account=account,
-            wishes=wishes,
+            options=options,
             before=before,
             walled=self.systemd.can_wall(),
             gpu=_NVIDIA.exists(),
         )
 
-    def install(self, home: Home, wishes: Wishes) -> Installed:
+    def install(self, home: Home, options: ServiceOptions) -> Installed:
         """Write the units and start the services; those that changed are started again.
 
         Raises ``ConfigError`` before anything has changed where it cannot be done.
@@ -90,7 +90,7 @@ class Services:
                 "services of your own account."
             )
         self.systemd.must_run()
-        facts = self.plan(home, wishes)
+        facts = self.plan(home, options)
         must_stay(facts)
         self._refuse_taken(facts)
         self.place.refuse_others(facts)
@@ -149,7 +149,7 @@ class Services:
                 Home.at(facts.home),
                 python=self.python,
                 account=facts.account,
-                wishes=Wishes(),
+                options=ServiceOptions(),
                 before=facts,
                 walled=facts.walled,
                 gpu=facts.gpu,
@@ -157,11 +157,11 @@ class Services:
         except (ConfigError, OSError):  # the home is gone, or may not be read by whoever asks
             return facts
 
-    def _account(self, root: Path, wishes: Wishes, before: ServiceFacts | None) -> str:
+    def _account(self, root: Path, options: ServiceOptions, before: ServiceFacts | None) -> str:
         """Whom the services run as: whoever is asked for, or it was, or the home belongs to; never root."""
-        if wishes.account is not None:
-            _must_be_somebody(wishes.account)
-            return wishes.account
+        if options.account is not None:
+            _must_be_somebody(options.account)
+            return options.account
         if before is not None and before.account is not None:
             return before.account
         owner = root.stat().st_uid if root.exists() else 0

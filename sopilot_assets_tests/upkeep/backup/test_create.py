@@ -26,6 +26,7 @@ from sopilot_assets.upkeep.backup.restore import restore
 from sopilot_assets.upkeep.backup.snapshot import SourceState
 from sopilot_assets.upkeep.backup.taking import SHARES
 from sopilot_assets.upkeep.backup.verify import verify_repository
+from sopilot_assets.upkeep.backup.whose import give_id
 from sopilot_assets_tests.upkeep.backup.made_up import (
     after,
     database_of,
@@ -42,6 +43,7 @@ def restored(place: str, target: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def test_what_was_backed_up_comes_back_with_its_permissions(living: Home, place: str, tmp_path: Path) -> None:
+    give_id(living)
     before = tree(local_path(living.root))
     backup = create_backup(living, place, now=after(5))
     assert backup.is_sound
@@ -220,6 +222,7 @@ def test_others_cannot_read_a_repository(living: Home, place: str) -> None:
 
 def test_an_object_store_holds_backups_too(living: Home, tmp_path: Path) -> None:
     place = "memory://bucket/backups"
+    give_id(living)
     before = tree(local_path(living.root))
     create_backup(living, place, now=after(5))
     happen(living, "one more")

@@ -193,11 +193,11 @@ def test_forgetting_leaves_what_the_kept_backups_need(living: Home, place: str) 
     first(local_path(living.videos), "*.mp4").unlink()
     create_backup(living, place, now=after(6))
     repository = open_repository(place)
-    done = forget(repository, keep=1)
+    done = forget(repository, living, keep=1)
     assert (len(done.names), done.objects) == (1, 1)
     found = verify_repository(repository)
     assert (found.damaged, found.unused, found.snapshots) == ((), 0, 1)
-    assert forget(repository, keep=1).names == ()
+    assert forget(repository, living, keep=1).names == ()
 
 
 def test_nothing_is_forgotten_while_a_kept_backup_cannot_be_read(living: Home, place: str) -> None:
@@ -207,5 +207,5 @@ def test_nothing_is_forgotten_while_a_kept_backup_cannot_be_read(living: Home, p
     repository.snapshot_path(name).write_bytes(b"{}")
     before = tree(Path(place))
     with pytest.raises(BackupError, match="not the one that was sealed"):
-        forget(repository, keep=1)
+        forget(repository, living, keep=1)
     assert tree(Path(place)) == before

@@ -11,7 +11,7 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.services.facts import (
     Part,
     ServiceFacts,
-    Wishes,
+    ServiceOptions,
     gather,
     missing_variables,
     must_stay,
@@ -28,13 +28,13 @@ alerts:
   webhook: {url_env: HOOK, token_env: TOKEN}
 """
 
-AS_BEFORE = Wishes()
+AS_BEFORE = ServiceOptions()
 
 
 def gathered(
-    home: Home, python: Path, wishes: Wishes = AS_BEFORE, before: ServiceFacts | None = None
+    home: Home, python: Path, options: ServiceOptions = AS_BEFORE, before: ServiceFacts | None = None
 ) -> ServiceFacts:
-    return gather(home, python=python, account=None, wishes=wishes, before=before, walled=True, gpu=False)
+    return gather(home, python=python, account=None, options=options, before=before, walled=True, gpu=False)
 
 
 @pytest.fixture
@@ -79,22 +79,22 @@ def test_a_worker_is_for_the_profile_of_several_machines(home: Home, python: Pat
     scale = Home.at(tmp_path / "scale")
     prepare_home(scale, Profile.SCALE)
     assert Part.WORKER in gathered(scale, python).parts
-    further = gathered(scale, python, Wishes(only=(Part.WORKER,), worker_options="--places 2"))
+    further = gathered(scale, python, ServiceOptions(only=(Part.WORKER,), worker_options="--places 2"))
     assert gathered(scale, python, before=further).parts == (Part.WORKER,)
     units = render(further, "/etc/sopilot/sopilot.env")
     assert sorted(units) == ["sopilot-worker.service", "sopilot.target"]
     assert " worker run --places 2\n" in units["sopilot-worker.service"]
     with pytest.raises(ConfigError, match="expected a home of several machines"):
-        gathered(home, python, Wishes(only=(Part.WORKER,)))
+        gathered(home, python, ServiceOptions(only=(Part.WORKER,)))
     assert variables(scale) == ("SOPILOT_BROKER_URL", "SOPILOT_POSTGRES_URL")
 
 
 def test_what_was_chosen_before_stays_chosen(home: Home, python: Path) -> None:
     prepare_home(home)
-    first = gathered(home, python, Wishes(desk_port=8080, desk_options="--workers 4"))
-    again = gathered(home, python, Wishes(web_port=3009), first)
+    first = gathered(home, python, ServiceOptions(desk_port=8080, desk_options="--workers 4"))
+    again = gathered(home, python, ServiceOptions(web_port=3009), first)
     assert (again.desk_port, again.web_port, again.desk_options) == (8080, 3009, ("--workers", "4"))
-    assert gathered(home, python, Wishes(desk_options=""), again).desk_options == ()
+    assert gathered(home, python, ServiceOptions(desk_options=""), again).desk_options == ()
 
 
 def test_variables_that_are_not_set_are_named(home: Home, tmp_path: Path) -> None:
@@ -107,17 +107,17 @@ def test_variables_that_are_not_set_are_named(home: Home, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("wishes", "said"),
+    ("options", "said"),
     [
-        (Wishes(desk_port=3000), "expected two ports, found 3000 for both"),
-        (Wishes(desk_options="--port 1"), "--desk-options: expected neither --port nor --home"),
-        (Wishes(web_options='"'), "--web-options: expected options as in a shell"),
+        (ServiceOptions(desk_port=3000), "expected two ports, found 3000 for both"),
+        (ServiceOptions(desk_options="--port 1"), "--desk-options: expected neither --port nor --home"),
+        (ServiceOptions(web_options='"'), "--web-options: expected options as in a shell"),
     ],
 )
-def test_what_cannot_be_is_refused(home: Home, python: Path, wishes: Wishes, said: str) -> None:
+def test_what_cannot_be_is_refused(home: Home, python: Path, options: ServiceOptions, said: str) -> None:
     prepare_home(home)
     with pytest.raises(ConfigError, match=said):
-        gathered(home, python, wishes)
+        gathered(home, python, options)
 
 
 def test_a_home_that_is_not_there_or_would_be_emptied_is_refused(home: Home, python: Path) -> None:

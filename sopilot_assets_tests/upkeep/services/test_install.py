@@ -11,7 +11,7 @@ import pytest
 
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import Home
-from sopilot_assets.upkeep.services.facts import Wishes
+from sopilot_assets.upkeep.services.facts import ServiceOptions
 from sopilot_assets.upkeep.services.install import Services, give, others
 from sopilot_assets.upkeep.services.place import Place
 from sopilot_assets.upkeep.services.systemd import Systemd
@@ -28,15 +28,15 @@ def services(tmp_path: Path) -> Services:
 def test_services_run_as_whom_the_home_belongs_to_but_never_as_root(home: Home, tmp_path: Path) -> None:
     prepare_home(home)
     mine = pwd.getpwuid(os.geteuid()).pw_name
-    assert services(tmp_path).plan(home, Wishes()).account == ("sopilot" if mine == "root" else mine)
-    assert services(tmp_path).plan(home, Wishes(account="ada")).account == "ada"
+    assert services(tmp_path).plan(home, ServiceOptions()).account == ("sopilot" if mine == "root" else mine)
+    assert services(tmp_path).plan(home, ServiceOptions(account="ada")).account == "ada"
 
 
 @pytest.mark.parametrize("name", ["root", "Ada", "-x", "a b", ""])
 def test_an_account_that_cannot_be_is_refused(home: Home, tmp_path: Path, name: str) -> None:
     prepare_home(home)
     with pytest.raises(ConfigError, match="expected the name of an account that is not root's"):
-        services(tmp_path).plan(home, Wishes(account=name))
+        services(tmp_path).plan(home, ServiceOptions(account=name))
 
 
 @root_only
@@ -81,7 +81,7 @@ def test_a_home_that_is_reached_by_a_link_is_given_too(tmp_path: Path) -> None:
 def test_the_files_of_the_system_lie_where_systemd_looks(home: Home, tmp_path: Path) -> None:
     prepare_home(home)
     made = services(tmp_path)
-    files = made.place.files(made.plan(home, Wishes(account="ada")))
+    files = made.place.files(made.plan(home, ServiceOptions(account="ada")))
     shown = sorted(str(path.relative_to(tmp_path / "machine")) for path in files)
     assert shown == [
         "etc/systemd/system/sopilot-clock.service",
@@ -103,7 +103,7 @@ def test_commands_typed_as_the_account_keep_what_they_compile_where_its_services
     """Compiled functions are kept below HOME; with none that can be written, scoring fails."""
     prepare_home(home)
     made = services(tmp_path)
-    files = made.place.files(made.plan(home, Wishes(account="ada")))
+    files = made.place.files(made.plan(home, ServiceOptions(account="ada")))
     (account,) = [text for path, text in files.items() if path.parent.name == "sysusers.d"]
     of_account = account.split()[-1]
     (unit,) = [text for path, text in files.items() if path.name == "sopilot-daemon.service"]
