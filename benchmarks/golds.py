@@ -33,8 +33,12 @@ from sopilot_assets.reference.model import Gold, build_reference
 from sopilot_assets.segments import Segment
 
 STEPS: Final = 6
-BLOCKS: Final = {"final_mean": 768, "final_spread": 768, "mid_mean": 1536, "mid_spread": 1536, "hof": 218}
-"""Features of a clip, about as many as the embedder of full size gives."""
+BLOCKS: Final = {
+    **dict.fromkeys(("final", "final_spread", "box_final", "box_final_spread"), 1280),
+    **dict.fromkeys(("mid", "mid_spread", "box_mid", "box_mid_spread"), 1008),
+    "hof_and_mbh": 250,
+}
+"""Features of a clip, as many as the embedder of full size gives."""
 LENGTH_S, STRIDE_S = 2.0, 0.5
 NOISE, PERSON = 1.0, 0.5
 RECORDINGS: Final = 8

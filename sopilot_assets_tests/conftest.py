@@ -5,8 +5,6 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,18 +28,6 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 # what is imported and collected stays; looking through it for garbage took a tenth of the tests' time
 gc.disable()
-
-# What is written is flushed to the disk, thousands of times, which takes no time where memory is the disk. A
-# home warns below 10 GiB free; a container's /dev/shm is small, and lets no program run.
-MEMORY, ROOM_BYTES = Path("/dev/shm"), 12 << 30
-if (
-    "TMPDIR" not in os.environ
-    and os.access(MEMORY, os.W_OK)
-    and shutil.disk_usage(MEMORY).free >= ROOM_BYTES
-    and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
-):
-    os.environ["TMPDIR"] = str(MEMORY)
-    tempfile.tempdir = None  # asked anew
 
 # no test works on the home of whoever runs them; without one, days begin long before those of any test
 os.environ["SOPILOT_HOME"] = "/nonexistent/sopilot_home"

@@ -57,7 +57,7 @@ def test_a_sound_home_has_no_problems(shop: Shop) -> None:
 def test_a_check_that_passes_says_what_is_fine(shop: Shop) -> None:
     run = shop.defs.resolve_job_def("check_everything").execute_in_process(instance=shop.instance)
     said = {one.check_name: str(one.description) for one in run.get_asset_check_evaluations() if one.passed}
-    assert said["golds_pass"] == "3 scored golds reach their pass score"
+    assert said["golds_pass"] == "3 scored golds are right by the others"
     assert said["scores_are_current"] == "out of date: none"
     assert said["few_files_are_quarantined"] == "no file was refused"
     assert said["steps_are_confirmed"] == "filter_change: steps of 3 of 3 golds are annotated"
