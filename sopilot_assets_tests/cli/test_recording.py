@@ -131,7 +131,7 @@ def test_a_corrected_time_makes_no_score_stale_and_sorts_the_list_at_once(filmed
     assert "No score rests on it." in told
     assert "stale" not in told
     listed = local_path(filmed.reviews / "index.html").read_text("utf-8")
-    assert 'data-when="2026-03-01T23:15:00+00:00"' in listed
+    assert 'data-when="2026-03-01T23:15:00.000000Z"' in listed
     assert "is stale" in sopilot(filmed, "recording", "correct", "IMG_1.mp4", "--site", "line2").stdout
 
 
