@@ -110,7 +110,8 @@ def _measure(way: Way, source: Home, scratch: Path, options: argparse.Namespace)
     found["cpu"], cpu_s = _cpu_s() - cpu_s, _cpu_s()
     found["pages"] = _pages(home)
     render = [sys.executable, "-m", "sopilot_assets.cli", "--home", str(root), "score", "render"]
-    subprocess.run(render, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(render, check=True, cwd=way.code, env=_environment(way), **quiet)
     found["looked"] = _cpu_s() - cpu_s
     found["results"] = f"{_pages(home)} pages, {_results(home)}"
     if options.profile:
@@ -123,11 +124,14 @@ def _rescored(way: Way, home: Home, *words: str) -> dict[str, object]:
     """What one way says of rescoring a home. A few come first: code that was never run here is compiled."""
     command = [sys.executable, str(way.code / "benchmarks/_rescoring_run.py"), str(home.root)]
     command += ["--processes", str(way.processes), *["--stock-events"] * way.stock_events, *words]
-    environment = {**os.environ, "PYTHONPATH": str(way.code)}
     ended = subprocess.run(
-        command, cwd=way.code, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        command, cwd=way.code, env=_environment(way), check=True, stdout=subprocess.PIPE, text=True
     )
     return dict(json.loads(ended.stdout.splitlines()[-1]))
+
+
+def _environment(way: Way) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(way.code)}
 
 
 def _pages(home: Home) -> int:
