@@ -54,6 +54,14 @@ while [ $# -gt 0 ]; do
   esac
 done
 
+alone() { # two at once would remove each other's half
+  exec 9>"$prefix/.lock"
+  flock -n 9 || {
+    echo "Waiting for another install.sh that is at work below $prefix"
+    flock 9
+  }
+}
+
 switch_to() {
   mkdir -p "$prefix/bin"
   ln -sfn "versions/$1" "$prefix/current.new"
@@ -65,6 +73,7 @@ switch_to() {
 if [ -n "$activate" ]; then
   [ -f "$prefix/versions/$activate/.complete" ] || stop "$prefix/versions/$activate: expected an installed version, \
 found none. Installed are: $(cd "$prefix/versions" 2>/dev/null && ls | tr '\n' ' ')"
+  alone
   switch_to "$activate"
   exit 0
 fi
@@ -97,11 +106,12 @@ strange=$(cd "$here" && { find wheels ! -type d; cut -c67- SHA256SUMS | grep '^w
 [ -z "$strange" ] || stop "$strange: expected only files that SHA256SUMS names, found another one. Copy the folder \
 again, into one that is not there yet."
 
+mkdir -p "$prefix/versions" 2>/dev/null && [ -w "$prefix/versions" ] && [ -w "$prefix" ] ||
+  stop "$prefix: expected a folder to write to. Run this as root, or choose another with --prefix."
+alone
 if [ -f "$target/.complete" ]; then
   echo "sopilot $version is installed already: $target"
 else
-  mkdir -p "$prefix/versions" 2>/dev/null && [ -w "$prefix/versions" ] ||
-    stop "$prefix: expected a folder to write to. Run this as root, or choose another with --prefix."
   rm -rf "$target" # what an interrupted installation left
   "$python" -I -m venv "$target"
   "$target/bin/python" -I -m pip install --quiet --disable-pip-version-check --no-index --find-links "$here/wheels" \

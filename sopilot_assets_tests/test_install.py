@@ -150,3 +150,18 @@ def test_an_interrupted_installation_is_made_anew(folder: Path) -> None:
     assert not left.exists()
     assert left.parent.stat().st_mode & 0o777 == 0o755, "services of another account run it"
     assert not (folder.parent / "opt" / "current").exists()
+
+
+def test_of_several_at_once_each_waits_for_the_other(folder: Path) -> None:
+    prefix = folder.parent / "opt"
+    for version in ("0.1.0", "0.2.0"):
+        installed(folder, version)
+    command = [str(folder / "install.sh"), "--prefix", str(prefix), "--activate"]
+    several = [
+        subprocess.Popen([*command, version], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for version in ("0.1.0", "0.2.0") * 15
+    ]
+    told = [one.communicate() for one in several]
+    assert [one.returncode for one in several] == [0] * len(several), told
+    assert any("Waiting for another install.sh" in output for output, _ in told)
+    assert (prefix / "current" / ".complete").exists()

@@ -23,8 +23,7 @@ from sopilot_assets.processes.posix.running import start
 from sopilot_assets.processes.tied import tied
 from sopilot_assets.store.home import HOME_VARIABLE, Home
 from sopilot_assets.upkeep.conditions.dagster_files import read_heartbeats
-from sopilot_assets.upkeep.conditions.instance import has_records_elsewhere
-from sopilot_assets.upkeep.setting_up import DAEMON_LOCK, dagster_home
+from sopilot_assets.upkeep.setting_up import DAEMON_LOCK, dagster_home, has_records_elsewhere
 
 ALIVE_FOR: Final = timedelta(seconds=90)
 """A daemon gives a sign of life every 30 s."""

@@ -1,4 +1,4 @@
-"""Locks that hold on all machines: PostgreSQL's advisory ones, which go with their process."""
+"""The database of several machines: PostgreSQL, and its advisory locks, which hold on all of them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sopilot_assets.errors import StoreError
+
+if TYPE_CHECKING:
+    import psycopg2.extensions
 
 URL_VARIABLE: Final = "SOPILOT_POSTGRES_URL"
 
 
 @contextlib.contextmanager
-def held_everywhere(name: str, environment: Mapping[str, str] = os.environ) -> Iterator[None]:
-    """Wait until no process on any machine holds the lock ``name``, and hold it meanwhile.
-
-    Raises ``StoreError`` where the database cannot be reached, and at the end where the connection was lost
-    meanwhile, since the lock was lost with it.
+def shared_database(
+    environment: Mapping[str, str] = os.environ,
+) -> Iterator[psycopg2.extensions.connection]:
+    """A connection to PostgreSQL, closed at the end. Raises ``StoreError`` where it is not named; what
+    psycopg2 raises is the caller's to explain.
     """
     import psycopg2  # noqa: PLC0415 - only with the extra `scale`
 
@@ -28,8 +31,22 @@ def held_everywhere(name: str, environment: Mapping[str, str] = os.environ) -> I
             f"{URL_VARIABLE} is not set; a shared home needs PostgreSQL to keep two machines from writing "
             "the same thing at once. Set it as for `sopilot home init --profile scale`."
         )
+    with contextlib.closing(psycopg2.connect(url.replace("+psycopg2", "", 1))) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def held_everywhere(name: str, environment: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """Wait until no process on any machine holds the lock ``name``, and hold it meanwhile; it goes with its
+    process.
+
+    Raises ``StoreError`` where the database cannot be reached, and at the end where the connection was lost
+    meanwhile, since the lock was lost with it.
+    """
+    import psycopg2  # noqa: PLC0415 - only with the extra `scale`
+
     try:
-        with contextlib.closing(psycopg2.connect(url.replace("+psycopg2", "", 1))) as connection:
+        with shared_database(environment) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute("select pg_advisory_lock(%s)", (_number(name),))

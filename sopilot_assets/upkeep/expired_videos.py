@@ -35,7 +35,7 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.store.publish import local_path, publish_text
 from sopilot_assets.tasks import find_tasks
-from sopilot_assets.upkeep.erasing.databases import ShownInEvents, clean_database, dagster_databases
+from sopilot_assets.upkeep.erasing.databases import ShownInEvents, clean_dagster
 from sopilot_assets.upkeep.erasing.files import FoundFile, pictures_of, remove_files
 from sopilot_assets.upkeep.erasing.texts import NamesInText
 
@@ -125,8 +125,7 @@ def remove_expired_videos(
         remove_files(files)
     if keys:
         shown = ShownInEvents(frozenset(), frozenset(keys), NamesInText(()))
-        for path in dagster_databases(home):
-            clean_database(path, shown.cleaned)
+        clean_dagster(home, shown.cleaned)
     waiting.unlink(missing_ok=True)
     return tuple(files)
 

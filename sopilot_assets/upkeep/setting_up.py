@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -53,6 +54,20 @@ class PreparedHome:
 def dagster_home(home: Home) -> Path:
     """The folder that ``DAGSTER_HOME`` has to name for this home."""
     return local_path(home.root) / "dagster"
+
+
+def instance_settings(home: Home) -> Mapping[str, Any]:
+    """What a home's ``dagster.yaml`` says; nothing where it is missing or no YAML, which doctor reports."""
+    try:
+        told = yaml.safe_load((dagster_home(home) / INSTANCE_FILE).read_text("utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def has_records_elsewhere(home: Home) -> bool:
+    """Whether Dagster keeps its records in PostgreSQL, so that the home's own files do not hold them."""
+    return "postgres" in str(instance_settings(home).get("storage")).lower()
 
 
 def shipped_settings(name: str, profile: Profile = Profile.LOCAL) -> bytes:

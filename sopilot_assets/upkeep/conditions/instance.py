@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
@@ -23,7 +23,14 @@ from sopilot_assets.upkeep.conditions.condition import (
 from sopilot_assets.upkeep.conditions.dagster_files import UnfinishedRun
 from sopilot_assets.upkeep.conditions.lateness import timely
 from sopilot_assets.upkeep.conditions.situation import Situation
-from sopilot_assets.upkeep.setting_up import INSTANCE_FILE, SETTINGS, dagster_home, shipped_settings
+from sopilot_assets.upkeep.setting_up import (
+    INSTANCE_FILE,
+    SETTINGS,
+    dagster_home,
+    has_records_elsewhere,
+    instance_settings,
+    shipped_settings,
+)
 
 CAPTURE_SENSOR: Final = "capture_sensor"
 
@@ -60,7 +67,7 @@ def _impatient(home: Home) -> Iterator[Condition]:
     the run for dead then, and starts it once more.
     """
     shipped = yaml.safe_load(shipped_settings(INSTANCE_FILE))
-    told = _instance_settings(home)
+    told = instance_settings(home)
     launcher, monitoring = (told.get(name) or {} for name in ("run_launcher", "run_monitoring"))
     limit_s, enough_s = monitoring.get(_START_LIMIT), shipped["run_monitoring"][_START_LIMIT]
     if launcher.get("class") == shipped["run_launcher"]["class"] and limit_s and limit_s < enough_s:
@@ -100,20 +107,6 @@ def _unseen(home: Home, unknown: bool) -> Condition:
         what = "Dagster's storage is PostgreSQL, so daemon, queue and sensors are not looked at here"
         return warning("daemon", "", what, "look at Deployment > Daemons in the web page")
     return warning("daemon", "", "was never started here: nothing happens by itself", _START)
-
-
-def has_records_elsewhere(home: Home) -> bool:
-    """Whether Dagster keeps its records in PostgreSQL, so that the home tells nothing of a daemon."""
-    return "postgres" in str(_instance_settings(home).get("storage")).lower()
-
-
-def _instance_settings(home: Home) -> Mapping[str, Any]:
-    """What dagster.yaml says; nothing where it is missing or no YAML, which `dagster_settings` reports."""
-    try:
-        told = yaml.safe_load((dagster_home(home) / "dagster.yaml").read_text("utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
-        return {}
-    return told if isinstance(told, dict) else {}
 
 
 def queue(asked: Situation) -> Answer:

@@ -18,8 +18,9 @@ from typing import Any, Final
 
 from sopilot_assets.errors import ErasureError
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.publish import local_path
+from sopilot_assets.upkeep.erasing.postgres import clean_postgres
 from sopilot_assets.upkeep.erasing.texts import NamesInText
+from sopilot_assets.upkeep.setting_up import dagster_home, has_records_elsewhere
 
 BUSY_S: Final = 60.0
 _AT_ONCE: Final = 500
@@ -74,10 +75,14 @@ class ShownInEvents:
         return label in NUMBERS if partition in self.keys else label != PICTURE
 
 
-def dagster_databases(home: Home) -> list[Path]:
-    """The SQLite databases of a home's Dagster, by path; none where it keeps its events elsewhere."""
-    folder = local_path(home.root) / "dagster"
-    return sorted(path for path in folder.rglob("*.db") if path.is_file()) if folder.is_dir() else []
+def clean_dagster(home: Home, cleaned: Callable[[str], str]) -> int:
+    """Write every text cell of a home's Dagster as ``cleaned`` gives it, in the home's own databases and in
+    PostgreSQL where it keeps its records there; returns how many cells changed. Raises `ErasureError` where
+    a database cannot be reached, or somebody holds it for too long.
+    """
+    paths = sorted(path for path in dagster_home(home).rglob("*.db") if path.is_file())
+    changed = sum(clean_database(path, cleaned) for path in paths)
+    return changed + clean_postgres(cleaned) if has_records_elsewhere(home) else changed
 
 
 def clean_database(path: Path, cleaned: Callable[[str], str]) -> int:

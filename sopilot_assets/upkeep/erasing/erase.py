@@ -30,7 +30,7 @@ from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.publish import local_path, only_writer, sweep_unfinished
 from sopilot_assets.upkeep.backup.history import backups_ledger
 from sopilot_assets.upkeep.backup.snapshot import stamp_of
-from sopilot_assets.upkeep.erasing.databases import ShownInEvents, clean_database, dagster_databases
+from sopilot_assets.upkeep.erasing.databases import ShownInEvents, clean_dagster, clean_database
 from sopilot_assets.upkeep.erasing.desk import forget_accounts
 from sopilot_assets.upkeep.erasing.files import (
     FoundFile,
@@ -199,7 +199,7 @@ def _erase(
     forget_accounts(local_path(home.desk_database), plan.accounts, person=plan.person)
     on_step("Dagster's databases")
     shown = ShownInEvents(plan.keys, _beside_golds(home, plan), NamesInText(plan.names, (plan.person,)))
-    cells = sum(clean_database(path, shown.cleaned) for path in dagster_databases(home))
+    cells = clean_dagster(home, shown.cleaned)
     if local_path(home.desk_database).exists():
         clean_database(local_path(home.desk_database), lambda text: text)
     on_step("files")

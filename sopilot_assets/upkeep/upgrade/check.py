@@ -35,10 +35,9 @@ from sopilot_assets.upkeep.conditions.condition import (
     problem,
     warning,
 )
-from sopilot_assets.upkeep.conditions.instance import has_records_elsewhere
 from sopilot_assets.upkeep.conditions.questions import ask
 from sopilot_assets.upkeep.conditions.situation import Situation
-from sopilot_assets.upkeep.setting_up import dagster_home
+from sopilot_assets.upkeep.setting_up import dagster_home, has_records_elsewhere
 from sopilot_assets.upkeep.upgrade.instance_settings import FILE, other_settings, renewed
 from sopilot_assets.upkeep.upgrade.migrations import Migration, UpgradePlan, plan_upgrade
 from sopilot_assets.upkeep.upgrade.room import MIB, Room, room_for

@@ -6,7 +6,7 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -40,41 +40,17 @@ from sopilot_assets.upkeep.backup.drill import drill
 from sopilot_assets.upkeep.backup.repository import open_repository
 from sopilot_assets.upkeep.backup.routine import back_up
 from sopilot_assets.upkeep.chains import event_chains
-from sopilot_assets.upkeep.erasing.erase import ErasureReport, erase_person, finish_erasures, preview
+from sopilot_assets.upkeep.erasing.erase import finish_erasures, preview
 from sopilot_assets.upkeep.erasing.files import references_of
 from sopilot_assets.upkeep.erasing.plan import saved_plans
 from sopilot_assets_tests.stations.small_homes import AT
+from sopilot_assets_tests.upkeep.erasing.erased import NOW, a_person, erase, recordings_of
 from sopilot_assets_tests.upkeep.erasing.leftovers import traces_of
-
-NOW = datetime(2025, 6, 9, 8, 0, tzinfo=UTC)
 
 
 @pytest.fixture
 def scored(original: Home, tmp_path: Path) -> Home:
     return Home.at(shutil.copytree(str(original.root), tmp_path / "home"))
-
-
-def recordings_of(home: Home, person: str) -> list[Recording]:
-    return [one for one in Registry.read(home).recordings.values() if one.person == person]
-
-
-def a_person(home: Home, role: str = "trainee") -> str:
-    """One who was filmed in this role and in no other."""
-    registry = Registry.read(home).recordings.values()
-    roles = {one.person: {other.role for other in registry if other.person == one.person} for one in registry}
-    return min(str(person) for person, its in roles.items() if person and its == {role})
-
-
-def erase(home: Home, person: str, **options: object) -> ErasureReport:
-    return erase_person(
-        home,
-        person,
-        who="ann",
-        why="asked for it",
-        clock=lambda: NOW,
-        run_id="erase-1",
-        **options,  # type: ignore[arg-type]
-    )
 
 
 def rows_but(home: Home, keys: set[str]) -> list[dict[str, object]]:
