@@ -11,6 +11,7 @@ from statistics import median
 from sopilot_assets.alignment.calibration import Calibration
 from sopilot_assets.alignment.spans import Alignment, EditKind, SpanKind
 from sopilot_assets.reference.model import Gold, Reference
+from sopilot_assets.scoring.result import Deviation
 from sopilot_assets.scoring.verifiability import worth
 from sopilot_assets.segments import Segment
 from sopilot_assets.tasks import TaskSpec
@@ -24,6 +25,10 @@ class Compared:
     alignment: Alignment
     reference: Reference
     calibration: Calibration
+
+    def places(self, deviation: Deviation) -> tuple[int, ...]:
+        """Where in the procedure a deviation's steps stand; none for an addition, which has no step."""
+        return tuple(map(self.task.step_ids.index, deviation.step_ids))
 
     def worth(self, kind: EditKind, steps: tuple[int, ...]) -> float:
         """What a finding of a kind at these steps is worth (see `verifiability.worth`)."""

@@ -56,7 +56,7 @@ def score_alignment(
         # what is critical is certain, and not which of several it is: the likeliest stands for all
         found += [d for d in suspected if d.severity is Severity.CRITICAL][:1]
         suspected = tuple(d for d in suspected if d not in found)
-    deviations = tuple(sorted(found, key=lambda d: (d.trainee, d.type, d.step_ids)))
+    deviations = tuple(sorted(found, key=lambda d: (d.trainee, d.type, compared.places(d))))
     over_time = over_time_ratio(compared, deviations)
     points = score_points(task, deviations, over_time_ratio=over_time)
     ruling = decide(

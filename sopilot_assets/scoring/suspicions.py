@@ -42,7 +42,7 @@ def suspicions(compared: Compared) -> tuple[Deviation, ...]:
         if share >= SUSPECTED
         for deviation in _as_deviations(compared, likeliest[edited], edited[1], share)
     ]
-    return tuple(sorted(suspected, key=lambda d: (-d.confidence, d.trainee, d.type, d.step_ids)))
+    return tuple(sorted(suspected, key=lambda d: (-d.confidence, d.trainee, d.type, compared.places(d))))
 
 
 def besides(suspected: Sequence[Deviation], found: Sequence[Deviation]) -> tuple[Deviation, ...]:

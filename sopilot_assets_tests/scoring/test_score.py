@@ -354,6 +354,18 @@ def test_deviations_come_in_order_of_time(reference: Reference) -> None:
     assert [d.type.value for d in deviations] == ["missing_step", "wrong_step"]
 
 
+def test_deviations_at_one_moment_come_in_the_order_of_the_procedure(reference: Reference) -> None:
+    names = [("open",), ("clean",)]
+    missing = [edit(MISSING, step, start_s=5.0, end_s=5.0) for step in (1, 0)]
+    deviations = score_alignment(TASK, reference, alignment(missing), CALIBRATED).deviations
+    assert [d.step_ids for d in deviations] == names
+    alike = [possible(MISSING, step, -1.0) for step in (1, 0)]
+    suspected = score_alignment(
+        TASK, reference, alignment(alternatives=(UNEDITED, *alike)), CALIBRATED
+    ).suspected
+    assert [d.step_ids for d in suspected] == names
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.sampled_from([c[1] for c in CASES if c[1]]), max_size=5),
