@@ -80,7 +80,7 @@ def publish_outcomes(
     if problems:
         count = sum(map(len, problems.values()))
         listed = "\n".join(f"  {_some(keys)}: {why}" for why, keys in list(problems.items())[:_LISTED])
-        message = f"{count} of {len(outcomes)} recordings have no result:\n{listed}"
+        message = f"{count} of {len(outcomes)} recordings have a problem:\n{listed}"
         context.log.warning(message)
 
 

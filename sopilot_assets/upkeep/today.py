@@ -20,7 +20,7 @@ from sopilot_assets.scoring.ledger import algorithm_version, scores_ledger
 from sopilot_assets.scoring.result import Objection
 from sopilot_assets.scoring.verdict import Verdict, verdict_of_row
 from sopilot_assets.stations.gold_inputs import task_inputs
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Row, plain_rows
 from sopilot_assets.tasks import TaskSpec, find_tasks
 from sopilot_assets.tasks.words import task_name
@@ -36,10 +36,13 @@ MOST: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class LookAt:
-    """A recording that a person has to look at, or whose decision is contested."""
+    """A recording that a person has to look at, or whose decision is contested; ``task`` is the name of its
+    procedure where there are several.
+    """
 
     key: str
     name: str
+    task: Text | None
     verdict: Verdict | None
     objections: tuple[Objection, ...] = ()
 
@@ -124,7 +127,8 @@ def waiting_now(home: Home, now: datetime, *, since: str | None) -> WaitingNow:
         look=_look(home, look["key"].tolist()[:MOST], tasks),
         look_count=len(look),
         contested=tuple(
-            LookAt(key, str(names[key]), None, objections) for key, objections in rows.contested.items()
+            LookAt(key, str(names[key]), _told_task(key, tasks), None, objections)
+            for key, objections in rows.contested.items()
         ),
         refused=tuple(refused[:MOST]),
         refused_count=len(refused),
@@ -158,9 +162,19 @@ def _look(home: Home, keys: Sequence[str], tasks: Mapping[str, TaskSpec]) -> tup
     found = scores_ledger(home).query(f"{_TOLD} where key in ({which})")
     rows = {str(row["key"]): row for row in plain_rows(found)}
     return tuple(
-        LookAt(key, str(row["original_name"]), verdict_of_row(row, tasks.get(str(row["task_id"]))))
+        LookAt(
+            key,
+            str(row["original_name"]),
+            _told_task(key, tasks),
+            verdict_of_row(row, tasks.get(str(row["task_id"]))),
+        )
         for key, row in ((key, rows[key]) for key in keys)
     )
+
+
+def _told_task(key: str, tasks: Mapping[str, TaskSpec]) -> Text | None:
+    task_id = PartitionKey.parse(key).task_id
+    return task_name(tasks.get(task_id), task_id) if len(tasks) > 1 else None
 
 
 def _refused(row: Row) -> Refused:

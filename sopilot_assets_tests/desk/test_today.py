@@ -38,6 +38,21 @@ def test_recordings_to_look_at_are_named_with_what_is_suspected_and_one_click_aw
     assert "Needs review" in page
 
 
+def test_recordings_are_told_with_their_procedure_where_there_are_several(judged: Home) -> None:
+    one = of_role(judged, "trainee")[0]
+    row = score_row_of(judged, one.key)
+    assert row is not None
+    newer = {name: row[name] for name in COLUMNS} | {"decision": "needs_review", "cause": "suspected"}
+    scores_ledger(judged).append([newer], run_id="again", written_at="2026-01-01T00:00:00+00:00")
+    browser = signed_in(judged)
+    told = '<span class="soft">Filter change</span>'
+    assert told not in browser.get("/").text
+    tasks = local_path(judged.tasks)
+    other = (tasks / "filter_change.yaml").read_text("utf-8").replace("filter_change", "other_work")
+    (tasks / "other_work.yaml").write_text(other, "utf-8")
+    assert told in browser.get("/").text
+
+
 def test_results_of_the_reference_before_are_said_to_be_on_their_way(judged: Home) -> None:
     browser = signed_in(judged)
     assert "being brought up to date" not in browser.get("/").text

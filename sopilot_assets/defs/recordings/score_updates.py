@@ -64,7 +64,7 @@ class Selection(dg.Config):
     description=(
         "What the last rescoring did: each score and decision before and after. Materializing it brings "
         "every score that is missing or out of date up to date, or a selection (launchpad), in one run; the "
-        "results appear at the partitions of alignments and scores."
+        "results appear at the partitions of alignments, scores and step_times."
     ),
     group_name="scoring",
     kinds={"parquet", "duckdb"},
