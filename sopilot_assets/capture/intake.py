@@ -13,7 +13,6 @@ gold, its trainee partition is retired; a gold is never scored as a trainee of i
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,8 +53,8 @@ from sopilot_assets.processes.limited import LimitedWorker
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Row
 from sopilot_assets.store.publish import (
-    TEMPORARY_PREFIX,
     local_path,
+    remove_unfinished,
     scratch_folder,
 )
 from sopilot_assets.tasks.spec import TaskSpec
@@ -456,8 +455,4 @@ def _sweep(home: Home) -> None:
     """Remove what a killed intake left unfinished; the lock says that nobody is at work."""
     tables = [ledger(home) for ledger in (videos_ledger, quarantine_ledger, duplicates_ledger)]
     for folder in (home.videos, home.quarantine, *(table.folder / table.name for table in tables)):
-        for path in local_path(folder).glob(f"{TEMPORARY_PREFIX}*"):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+        remove_unfinished(folder)

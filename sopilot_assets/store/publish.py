@@ -14,7 +14,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from upath import UPath
@@ -147,12 +147,43 @@ def sweep_unfinished(folder: Path | UPath, *, older_than_s: float, now_s: float)
     ``older_than_s`` (seconds) protects those of a process that is still writing; ``now_s`` is the time since
     the epoch.
     """
-    removed = 0
-    for path in sorted(local_path(folder).rglob(f"{TEMPORARY_PREFIX}*")):
+
+    def is_old(path: Path) -> bool:
         with contextlib.suppress(FileNotFoundError):
-            if now_s - _last_written_s(path) > older_than_s:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-                removed += 1
+            return now_s - _last_written_s(path) > older_than_s
+        return False
+
+    return _remove(filter(is_old, _unfinished(folder)))
+
+
+def remove_unfinished(folder: Path | UPath) -> int:
+    """The same whatever their age, for who holds the lock of everybody that writes below ``folder``."""
+    return _remove(_unfinished(folder))
+
+
+def published_files(folder: Path | UPath, pattern: str) -> list[Path]:
+    """The files below ``folder`` that match, by path, without those that are still being written or that a
+    killed process left unfinished; none where there is no such folder.
+    """
+    local = local_path(folder)
+    found = (path for path in local.glob(pattern) if path.is_file()) if local.is_dir() else ()
+    return sorted(
+        path
+        for path in found
+        if not any(part.startswith(TEMPORARY_PREFIX) for part in path.relative_to(local).parts)
+    )
+
+
+def _unfinished(folder: Path | UPath) -> list[Path]:
+    return sorted(local_path(folder).rglob(f"{TEMPORARY_PREFIX}*"))
+
+
+def _remove(unfinished: Iterable[Path]) -> int:
+    removed = 0
+    for path in unfinished:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            removed += 1
     return removed
 
 

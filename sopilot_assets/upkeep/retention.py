@@ -20,7 +20,7 @@ from sopilot_assets.capture.uploads import all_uploads, left_over_folders, uploa
 from sopilot_assets.settings import RetentionSettings
 from sopilot_assets.store.compaction import compact_ledgers, fragmented
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.publish import TEMPORARY_PREFIX, local_path, sweep_unfinished
+from sopilot_assets.store.publish import TEMPORARY_PREFIX, local_path, published_files, sweep_unfinished
 from sopilot_assets.upkeep.campaign.plan import campaign_ids, folder, has_ended
 from sopilot_assets.upkeep.expired_videos import expired_videos, remove_expired_videos
 
@@ -51,7 +51,7 @@ def remove_expired_files(
     """Remove the files of the home whose time is over at ``now_s`` (seconds since the epoch), and merge
     ledgers. A dry run only says what it would do.
     """
-    proxies = _files(local_path(home.proxies), "*")
+    proxies = published_files(home.proxies, "*")
     days = limits.proxies_days
     return [
         _expire("proxies", proxies, days, now_s=now_s, dry_run=dry_run),
@@ -80,7 +80,7 @@ def _logs(home: Home) -> Iterator[Path]:
     """The logs of campaigns that have ended."""
     for campaign_id in campaign_ids(home):
         if has_ended(home, campaign_id):
-            yield from _files(local_path(folder(home, campaign_id)), "logs/*.log")
+            yield from published_files(folder(home, campaign_id), "logs/*.log")
 
 
 def _expire(what: str, files: Iterable[Path], days: int, *, now_s: float, dry_run: bool) -> Expired:
@@ -141,7 +141,3 @@ def _states(files: Iterable[Path]) -> dict[Path, os.stat_result]:
 
 def _bytes(states: Mapping[Path, os.stat_result]) -> int:
     return sum(state.st_size for state in states.values())
-
-
-def _files(parent: Path, pattern: str) -> list[Path]:
-    return sorted(path for path in parent.glob(pattern) if path.is_file()) if parent.is_dir() else []

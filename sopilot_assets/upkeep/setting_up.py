@@ -20,7 +20,7 @@ from sopilot_assets.store.home_format import (
     refuse_unwritable,
     this_program,
 )
-from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
+from sopilot_assets.store.publish import local_path, publish_bytes, publish_text, published_files
 from sopilot_assets.store.shared import MARKER, stored_at, through
 
 INSTANCE_FILE: Final = "dagster.yaml"
@@ -141,7 +141,7 @@ def _is_new(root: Path) -> bool:
     """Whether nobody has worked in the home yet: it names no format, has no instance and no rows."""
     if (root / FORMAT_FILE).exists() or (root / "dagster" / INSTANCE_FILE).exists():
         return False
-    return not any((root / "ledgers").glob("*/*.parquet"))
+    return not published_files(root / "ledgers", "*/*.parquet")
 
 
 def _refuse_other_settings(path: Path, profile: Profile) -> None:

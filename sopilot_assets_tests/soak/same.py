@@ -21,7 +21,7 @@ from typing import Final
 import pyarrow.parquet as pq
 
 from sopilot_assets.store.ledgers import BOOKKEEPING
-from sopilot_assets.store.publish import TEMPORARY_PREFIX
+from sopilot_assets.store.publish import TEMPORARY_PREFIX, published_files
 
 TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d| UTC)?|\d{8}T\d{12,}"
@@ -94,7 +94,7 @@ def _decoded(text: str) -> str:
 def rows_of(folder: Path) -> list[dict[str, object]]:
     """The distinct rows of a ledger's folder, without who wrote them when; reads every file whole."""
     rows: dict[str, dict[str, object]] = {}
-    for path in sorted(folder.glob("*.parquet")):
+    for path in published_files(folder, "*.parquet"):
         for row in pq.ParquetFile(path).read().to_pylist():
             content = {name: value for name, value in row.items() if name not in (*BOOKKEEPING, "row_id")}
             rows[row["row_id"]] = content

@@ -31,7 +31,7 @@ FAULTS = (
     Fault(KILL),
 )
 FEW_FAULTS = (Fault("EIO"), Fault("EIO", lasting=True), Fault(KILL))
-UNDISTURBED = 5
+UNDISTURBED = 15
 OLD, NEW, MIXTURE = "old", "new", "MIXTURE"
 BYTES = {OLD: b"old " * 1000, NEW: b"a new one" * 40_000}
 

@@ -14,6 +14,8 @@ from sopilot_assets.store.publish import (
     publish_bytes,
     publish_path,
     publish_text,
+    published_files,
+    remove_unfinished,
     sweep_unfinished,
 )
 
@@ -66,6 +68,21 @@ def test_sweeping_removes_only_old_unfinished_files(tmp_path: Path) -> None:
     assert sweep_unfinished(tmp_path, older_than_s=10, now_s=now_s + 60) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
     assert finished.exists()
+
+
+def test_files_that_are_still_being_written_are_not_published(tmp_path: Path) -> None:
+    whole = [tmp_path / name for name in ("b.json", "a.json", "deep/c.json")]
+    half = [tmp_path / name for name in (".publishing-d.json", ".publishing-scratch/e.json")]
+    for path in (*whole, *half, tmp_path / "other.txt"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"{}")
+    (tmp_path / "folder.json").mkdir()
+    assert published_files(tmp_path, "*.json") == [tmp_path / "a.json", tmp_path / "b.json"]
+    assert published_files(tmp_path, "**/*.json") == sorted(whole)
+    assert published_files(tmp_path / "nowhere", "*") == []
+    assert remove_unfinished(tmp_path) == 2
+    assert all(path.exists() for path in whole)
+    assert not any(path.exists() for path in half)
 
 
 def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:

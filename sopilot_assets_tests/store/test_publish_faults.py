@@ -60,7 +60,7 @@ def test_every_call_of_every_writer_met_every_fault(
         for fault in ("EIO", "EIO from then on", KILL):
             numbers = [case.number for case in cases if (case.writer, case.fault) == (writer, fault)]
             assert numbers == list(range(len(numbers)))
-            assert len(numbers) >= len(names) > 15
+            assert len(numbers) >= len(names) > 15, (writer, fault, len(numbers), names)
 
 
 def test_a_file_is_the_old_or_the_new_one_and_never_a_mixture(

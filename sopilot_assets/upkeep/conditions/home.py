@@ -15,7 +15,7 @@ from sopilot_assets.errors import ConfigError, FormatError
 from sopilot_assets.settings import settings_path
 from sopilot_assets.store.compaction import fragmented
 from sopilot_assets.store.home_format import HOME_FORMAT, read_format, refuse_unwritable
-from sopilot_assets.store.publish import TEMPORARY_PREFIX, local_path, scratch_folder
+from sopilot_assets.store.publish import TEMPORARY_PREFIX, local_path, published_files, scratch_folder
 from sopilot_assets.upkeep.chains import event_chains
 from sopilot_assets.upkeep.conditions.condition import Answer, Condition, Fine, found, problem, warning
 from sopilot_assets.upkeep.conditions.situation import Situation
@@ -65,8 +65,8 @@ def settings(asked: Situation) -> Answer:
 def ledgers(asked: Situation) -> Answer:
     """Ledger files that are cut or changed, broken chains of events, and ledgers of very many files."""
     root = local_path(asked.home.ledgers)
-    names = sorted(root.glob("*/*.parquet")) if root.is_dir() else []
-    damaged = [path for path in names if not path.name.startswith(".") and not _is_whole(path)]
+    names = published_files(root, "*/*.parquet")
+    damaged = [path for path in names if not _is_whole(path)]
     if damaged:
         return Answer(tuple(_damaged(path.relative_to(root)) for path in damaged))
     for chain in event_chains(asked.home):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.publish import local_path, publish_text
+from sopilot_assets.store.publish import local_path, publish_text, published_files
 from sopilot_assets.upkeep.backup.history import newest_backup_at, newest_drill_at
 from sopilot_assets.upkeep.conditions.condition import (
     Answer,
@@ -26,7 +26,7 @@ _LOOK: Final = "look at the runs of the asset backups in Dagster's page"
 
 def daily_report(asked: Situation) -> Answer:
     """The age of the newest daily report."""
-    newest = _newest(local_path(asked.home.reports).glob("*.html"), asked.now)
+    newest = _newest(published_files(asked.home.reports, "*.html"), asked.now)
     action = (
         "look in Dagster's page why the schedule of daily_reports does not run, then `sopilot report show`"
     )

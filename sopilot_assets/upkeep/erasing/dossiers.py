@@ -28,7 +28,7 @@ from sopilot_assets.dossier.verifier.files import MANIFEST, sha256
 from sopilot_assets.dossier.verifier.tables import CASES_FILE
 from sopilot_assets.errors import DossierError, ErasureError
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.publish import local_path, only_writer, publish_bytes
+from sopilot_assets.store.publish import local_path, only_writer, publish_bytes, remove_unfinished
 from sopilot_assets.store.shared import withdraw
 from sopilot_assets.upkeep.erasing.plan import ErasurePlan
 from sopilot_assets.upkeep.erasing.texts import NamesInText
@@ -54,6 +54,7 @@ def erase_in_dossier(home: Home, folder: Path, plan: ErasurePlan) -> int:
     Its other files keep their bytes. A PDF beside it is removed: it can be printed again.
     """
     with only_writer(folder.with_name(".lock")):
+        remove_unfinished(folder)
         recordings, removed = _told(folder, plan)
         page = _page_without(folder, removed, plan)
         hashes = (_stated(folder)[PAGE], sha256(page))

@@ -26,7 +26,7 @@ from sopilot_assets.capture.uploads import Upload, all_uploads, upload_data
 from sopilot_assets.errors import SopilotError
 from sopilot_assets.processes.posix.files import flush
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home
-from sopilot_assets.store.publish import file_sha256, local_path
+from sopilot_assets.store.publish import file_sha256, local_path, published_files
 from sopilot_assets.store.shared import withdraw
 from sopilot_assets.upkeep.erasing.plan import ErasurePlan, pages_with_golds
 
@@ -99,8 +99,7 @@ def references_of(home: Home, video_ids: Collection[str]) -> Iterator[Path]:
     """The references that were made of one of these golds, with their calibrations: they hold how its clips
     look.
     """
-    folder = local_path(home.root) / "references"
-    for path in sorted(folder.glob("*/*.npz")) if video_ids and folder.is_dir() else ():
+    for path in published_files(home.root / "references", "*/*.npz") if video_ids else ():
         with np.load(path, allow_pickle=False) as arrays:
             facts = str(arrays["facts"]) if "facts" in arrays else ""
         if any(video_id in facts for video_id in video_ids):

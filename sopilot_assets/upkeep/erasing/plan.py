@@ -16,7 +16,7 @@ from sopilot_assets.capture.promotions import ever_promoted
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.errors import ErasureError
 from sopilot_assets.store.home import VIDEO_ID_DIGITS, Home
-from sopilot_assets.store.publish import local_path, publish_bytes
+from sopilot_assets.store.publish import local_path, publish_bytes, published_files
 from sopilot_assets.upkeep.erasing.desk import TRAINEE, DeskAccount, accounts_of
 from sopilot_assets.upkeep.erasing.names import own_names
 from sopilot_assets.upkeep.erasing.texts import spellings
@@ -159,8 +159,7 @@ def saved_plan(home: Home, person: str) -> ErasurePlan | None:
 
 def saved_plans(home: Home) -> Iterator[ErasurePlan]:
     """The erasures that were begun and are not done."""
-    folder = local_path(home.erasing)
-    for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+    for path in published_files(home.erasing, "*.json"):
         try:
             yield _PLANS.validate_json(path.read_bytes())
         except ValidationError as error:

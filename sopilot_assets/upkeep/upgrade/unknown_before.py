@@ -10,7 +10,7 @@ from sopilot_assets.documents.reading import DocumentError, read_document
 from sopilot_assets.settings import SETTINGS_FILE
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.home_format import read_format
-from sopilot_assets.store.publish import local_path
+from sopilot_assets.store.publish import local_path, published_files
 
 _SINCE: Final[Mapping[int, Mapping[str, tuple[str, ...]]]] = {
     2: {
@@ -41,7 +41,7 @@ def unknown_before(home: Home) -> tuple[str, ...]:
     }
     found: dict[str, list[str]] = {}
     for pattern, field in sorted(later):
-        for path in sorted(root.glob(pattern)):
+        for path in published_files(root, pattern):
             if not path.name.endswith(".lock.yaml") and _has(_content(path), field.split(".")):
                 found.setdefault(path.relative_to(root).as_posix(), []).append(field)
     return tuple(

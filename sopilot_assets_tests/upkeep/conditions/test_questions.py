@@ -24,6 +24,7 @@ from sopilot_assets.upkeep.alerts.lasting import settle_lasting
 from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity
 from sopilot_assets.upkeep.conditions.dagster_files import DagsterState, Tick
 from sopilot_assets.upkeep.conditions.instance import CAPTURE_SENSOR, looks_at_capture
+from sopilot_assets.upkeep.conditions.lateness import daily_report as daily_report_made
 from sopilot_assets.upkeep.conditions.questions import ALERTED, QUESTIONS
 from sopilot_assets.upkeep.conditions.situation import Situation
 from sopilot_assets.upkeep.daily.report import daily_report
@@ -179,6 +180,15 @@ def test_a_sensor_that_is_silent_is_late_by_the_setting(tea: Home, minutes: int,
     looked = Tick(CAPTURE_SENSOR, LATE - timedelta(minutes=minutes))
     asked = Situation(tea, LATE, {}, dagster_told=DagsterState(ticks=(looked,)))
     assert [one.severity for one in looks_at_capture(asked).conditions] == [PROBLEM] * late
+
+
+def test_a_report_that_a_killed_process_began_is_no_report(tea: Home) -> None:
+    before = daily_report_made(Situation(tea, LATE, {}))
+    half = local_path(tea.reports) / ".publishing-2026.html"
+    half.parent.mkdir(exist_ok=True)
+    half.write_bytes(b"")
+    os.utime(half, (LATE.timestamp(), LATE.timestamp()))
+    assert daily_report_made(Situation(tea, LATE, {})) == before
 
 
 def test_no_question_is_in_the_list_twice_and_alerts_ask_none_outside_it() -> None:

@@ -99,6 +99,16 @@ def test_a_second_erasure_adds_to_the_first_and_the_same_one_changes_nothing(
     assert found.erased.recordings == {one, other}
 
 
+def test_what_a_killed_erasure_left_half_written_goes_with_the_next_one(home: Home, published: Path) -> None:
+    half = published / ".publishing-page.html"
+    half.write_bytes(b"<html>")
+    erase_in_dossier(home, published, plan_of_cases(shown_cases(published)[0]))
+    assert not half.exists()
+    for place in (published, published.with_name(f"{published.name}.zip")):
+        found = verified(place)
+        assert found.ok, found.findings.failed
+
+
 def test_without_its_key_the_dossier_verifies_and_says_that_nobody_signed_the_erasure(
     home: Home, published: Path
 ) -> None:

@@ -184,6 +184,20 @@ def test_who_was_a_gold_once_goes_from_what_was_made_then(scored: Home) -> None:
     assert list(local_path(scored.root).glob("references/*/*.npz")), "what was made without it stays"
 
 
+def test_what_a_killed_process_left_half_written_hinders_no_erasure(scored: Home) -> None:
+    root, gold = local_path(scored.root), a_person(scored, "gold")
+    reference = next(root.glob("references/*/*.npz"))
+    for half in (
+        root / "erasing" / ".publishing-plan.json",
+        reference.with_name(".publishing-reference.npz"),
+    ):
+        half.parent.mkdir(exist_ok=True)
+        half.write_bytes(b"")
+    assert list(saved_plans(scored)) == []
+    erase(scored, gold, golds=True)
+    assert all(one.change is ErasureChange.ERASED for one in erasures(scored).values())
+
+
 def made_gold(home: Home, one: Recording, change: PromotionChange) -> PromotionDraft:
     """The recording made a gold, with steps of the same length, or a trainee's again."""
     names = find_tasks(home.root).tasks[one.task_id].step_ids
