@@ -91,7 +91,8 @@ class SharedHome:
         enter them in ``listed``.
         """
         known = self._versions.known()
-        for path in (path for pattern in EDITED for path in sorted(self.root.glob(pattern))):
+        edited = (path for pattern in EDITED for path in sorted(self.root.glob(pattern)))
+        for path in (path for path in edited if not path.name.startswith(".")):
             name, digest = self._name(path), file_md5(path)
             before = known.get(name)
             if (before is not None and before.digest == digest) or listed.get(name) == digest:

@@ -91,6 +91,15 @@ def test_what_people_edit_reaches_the_other_machines(homes: tuple[Path, Path], n
         assert (reader / name).read_text() == (author / name).read_text() == text
 
 
+def test_what_is_half_written_stays_where_it_is(homes: tuple[Path, Path]) -> None:
+    one, two = homes
+    half = one / "tasks" / ".publishing-wash.yaml"
+    half.parent.mkdir(parents=True, exist_ok=True)
+    half.write_text("task_")
+    assert pull(one) == pull(two) == 0
+    assert not (two / "tasks" / half.name).exists()
+
+
 @pytest.mark.parametrize("name", EDITED)
 def test_a_file_that_two_people_edited_is_not_overwritten(homes: tuple[Path, Path], name: str) -> None:
     one, two = homes
