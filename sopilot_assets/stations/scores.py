@@ -42,10 +42,11 @@ def score_videos(
     A recording's first page is made with its score, and so are those of a few that are scored again (see
     `FEW_PAGES`). Of many the pages of before are taken away, and made anew when somebody looks.
 
-    The rows are published together, in one file, after the pages that they lead to, and then those of step
-    times; the index of all pages comes last. ``written_at`` is their time, or says it then: whoever asks what
-    is new since a time must not miss what was judged before and is published after it. Golds are judged
-    first, since every page shows their noise floor; the others while pages are made of those before them.
+    The rows are published together, in one file, after the pages that they lead to and the step times made
+    with them, so that who dies in between has scored nothing; the index of all pages comes last.
+    ``written_at`` is their time, or says it then: whoever asks what is new since a time must not miss what
+    was judged before and is published after it. Golds are judged first, since every page shows their noise
+    floor; the others while pages are made of those before them.
     """
     by, unusable = Judge(home), embedding_problem(home, keys)
     golds = {
@@ -88,10 +89,10 @@ def score_videos(
     outdated = [key for key in keys if key not in made or made[key].problem]
     remove_reviews(home, outdated)  # before the rows: who dies in between leaves a result without its page
     moment = written_at if isinstance(written_at, str) else written_at()
-    scores_ledger(home).append([judged[key].row for key in keys], run_id=run_id, written_at=moment)
-    remove_reviews(home, outdated)  # what somebody looked at meanwhile
     step_times = [row for key in keys for row in judged[key].times]
     step_times_ledger(home).append(step_times, run_id=run_id, written_at=moment)
+    scores_ledger(home).append([judged[key].row for key in keys], run_id=run_id, written_at=moment)
+    remove_reviews(home, outdated)  # what somebody looked at meanwhile
     write_review_index(home)
     # what people said of these recordings since this began
     since = contested(home)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from sopilot_assets.capture.registry import Registry
+from sopilot_assets.errors import StoreError
 from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.stations.rescoring_plan import ScoringStart, plan_scoring
 from sopilot_assets.stations.scores import score_videos
 from sopilot_assets.stations.staleness import stale_scores
 from sopilot_assets.stations.step_times import OLDER, step_times
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import plain_rows
+from sopilot_assets.store.publish import local_path
 from sopilot_assets.times.ledger import step_times_ledger
 from sopilot_assets.times.reading import read_times
 
@@ -42,6 +47,21 @@ def test_a_score_without_times_is_stale_and_scoring_it_again_makes_them(scored: 
     assert stale_scores(scored).empty
     assert len(scores_ledger(scored).all_rows()) == len(before), "a score that stays gets no other row"
     assert all(one.problem is None for one in step_times(scored, keys))
+
+
+def test_who_dies_before_the_times_are_there_has_left_no_score_either(scored: Home) -> None:
+    keys = list(Registry.read(scored).recordings)
+    ledgers = local_path(scored.ledgers)
+    for name in ("scores", "step_times"):
+        shutil.rmtree(ledgers / name)
+    (ledgers / "step_times").symlink_to("nowhere")  # so that its rows cannot be written
+    with pytest.raises(StoreError):
+        score_videos(scored, keys, run_id="first", written_at="2025-06-03T08:00:00+00:00")
+    (ledgers / "step_times").unlink()
+    (work,) = plan_scoring(scored)
+    assert (work.start, work.keys) == (ScoringStart.NEW, tuple(sorted(map(str, keys))))
+    score_videos(scored, keys, run_id="second", written_at="2025-06-03T08:00:00+00:00")
+    assert stale_scores(scored).empty
 
 
 def test_times_of_another_reference_count_no_more(scored: Home) -> None:
