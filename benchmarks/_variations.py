@@ -143,7 +143,7 @@ def _worth_all(*_: object) -> float:
     return 1.0
 
 
-def _never(_: object) -> float:
+def _never(*_: object) -> float:
     return 0.0
 
 
