@@ -41,9 +41,9 @@ MOST_FOLDS: Final = 8
 """Up to so many persons (or golds) are left out one by one; of more, every eighth together, so that the work
 grows with the golds and no faster.
 """
-MOST_COMPONENTS: Final = 128
-"""Along so many directions clips are compared at most, however many golds there are: by 4 to 18 golds of the
-development sets (70 to 780 clips of 9,402 features) steps are told apart as well as by all features.
+MOST_COMPONENTS: Final = 256
+"""Along so many directions clips are compared at most, however many golds there are: by 4 to 14 golds of the
+development sets (70 to 590 clips of 9,402 features) recordings are judged as by all features.
 """
 NEGLIGIBLE: Final = 1e-10
 """Directions in which gold clips vary less, as a share of the strongest, are rounding."""

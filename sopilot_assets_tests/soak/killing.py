@@ -108,6 +108,11 @@ def killed(process: BaseProcess, after_s: float, *, group: bool) -> bool:
     process.join(END_S)
     if process.exitcode == 0:
         return False
+    # Dagster copies a run's output by `tail`, which nobody ends where its watcher was not started yet
+    for one in children:
+        with suppress(psutil.NoSuchProcess):
+            if one.name() == "tail" and one.ppid() != process.pid:
+                one.terminate()
     _, alive = psutil.wait_procs(children, timeout=END_S)
     if alive:
         raise RuntimeError(f"{alive}: still at work {END_S:g} s after their parent was killed")

@@ -22,3 +22,8 @@ def test_a_home_that_was_killed_again_and_again_ends_like_one_that_was_not(tmp_p
         pytest.fail(f"{ran.stdout}\n{ran.stderr}")
     assert "Lost, doubled, torn or different: 0" in ran.stdout
     assert f"{KILLS} kills in" in ran.stdout
+
+
+@pytest.mark.skipif("SOPILOT_KILLS" not in os.environ, reason="half an hour; make thorough")
+def test_a_command_that_dies_after_any_file_it_publishes_ends_the_same() -> None:
+    subprocess.run([sys.executable, "-m", "sopilot_assets_tests.soak.after_each"], check=True, timeout=7200)
