@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
+import pkgutil
 import re
 import subprocess
 import sys
@@ -151,8 +153,18 @@ def test_every_benchmark_can_be_imported(name: str, monkeypatch: pytest.MonkeyPa
     importlib.import_module(f"benchmarks.{name}")
 
 
-def test_what_variations_replace_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_variations_replace_exists_and_can_be_called_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT)
     for variation in importlib.import_module("benchmarks._variations").VARIATIONS:
         with variation.applied():
             pass
+        for name, after in variation.settings:
+            before = pkgutil.resolve_name(f"sopilot_assets.{name}")
+            assert callable(before) == callable(after), name
+            if inspect.isfunction(before):
+                taken = inspect.signature(before).parameters.values()
+                positional = [None for one in taken if one.kind is not one.KEYWORD_ONLY]
+                named = [
+                    one.name for one in taken if one.kind is one.KEYWORD_ONLY and one.default is one.empty
+                ]
+                inspect.signature(after).bind_partial(*positional, **dict.fromkeys(named))
