@@ -28,7 +28,14 @@ from sopilot_assets.dossier.verifier.files import MANIFEST, sha256
 from sopilot_assets.dossier.verifier.tables import CASES_FILE
 from sopilot_assets.errors import DossierError, ErasureError
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.publish import local_path, only_writer, publish_bytes, remove_unfinished
+from sopilot_assets.store.publish import (
+    local_path,
+    only_writer,
+    publish_bytes,
+    publish_moved,
+    remove_unfinished,
+    scratch_folder,
+)
 from sopilot_assets.store.shared import withdraw
 from sopilot_assets.upkeep.erasing.plan import ErasurePlan
 from sopilot_assets.upkeep.erasing.texts import NamesInText
@@ -63,15 +70,24 @@ def erase_in_dossier(home: Home, folder: Path, plan: ErasurePlan) -> int:
         # in this order: a picture is only missing where that is said, and no signature is of other bytes
         if not (folder / ERASED).exists() or (folder / ERASED).read_bytes() != data:
             (folder / ERASED_SIGNATURE).unlink(missing_ok=True)
-            publish_bytes(folder / ERASED, data)
+            _publish(folder, ERASED, data)
         if key is not None:
-            publish_bytes(folder / ERASED_SIGNATURE, sign(key, data))
-        publish_bytes(folder / PAGE, page)
+            _publish(folder, ERASED_SIGNATURE, sign(key, data))
+        _publish(folder, PAGE, page)
         for name in removed:
             withdraw(folder / name)
             (folder / name).unlink(missing_ok=True)
         _seal(folder)
     return len(removed)
+
+
+def _publish(folder: Path, name: str, data: bytes) -> None:
+    """Publish a file of a dossier. It is written beside it: what kill -9 leaves half written in a dossier
+    would keep it from verifying.
+    """
+    with scratch_folder(folder.parent) as beside:
+        publish_bytes(beside / name, data)
+        publish_moved(beside / name, folder / name)
 
 
 def _seal(folder: Path) -> None:
