@@ -187,6 +187,7 @@ class Trial:
                 raise Wrong("expected the run to go on or to end by itself, found it gone")
 
         told = self._scored_after(kill, 2)
+        until("the daemon is up", lambda: self.machine.shown(SERVICES[0], "ActiveState") == "active", 180)
         self._must_be_well()
         return f"another daemon; the run went on; {told}"
 
