@@ -189,7 +189,7 @@ class Trial:
         told = self._scored_after(kill, 2)
         until("the daemon is up", lambda: self.machine.shown(SERVICES[0], "ActiveState") == "active", 180)
         self._must_be_well()
-        return f"another daemon; the run went on; {told}"
+        return f"another daemon; the run was not ended; {told}"
 
     def stopped_processes(self) -> str:
         """SIGSTOP of all three: the watchdog ends them, and others start."""

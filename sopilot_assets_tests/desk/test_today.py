@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from sopilot_assets.capture.ledgers import quarantine_ledger
 from sopilot_assets.capture.reasons import Reason
+from sopilot_assets.capture.registry import Recording
 from sopilot_assets.desk.app import create_app
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.roles import Role
@@ -27,23 +28,25 @@ def test_an_empty_home_leads_to_the_first_procedure(home: Home) -> None:
     assert 'href="/tasks/new"' in page
 
 
-def test_recordings_to_look_at_are_named_with_what_is_suspected_and_one_click_away(judged: Home) -> None:
-    one = of_role(judged, "trainee")[0]
-    row = score_row_of(judged, one.key)
+def left_to_a_person(home: Home) -> Recording:
+    """A trainee's recording whose newest result says that somebody has to look."""
+    one = of_role(home, "trainee")[0]
+    row = score_row_of(home, one.key)
     assert row is not None
     newer = {name: row[name] for name in COLUMNS} | {"decision": "needs_review", "cause": "suspected"}
-    scores_ledger(judged).append([newer], run_id="again", written_at="2026-01-01T00:00:00+00:00")
+    scores_ledger(home).append([newer], run_id="again", written_at="2026-01-01T00:00:00+00:00")
+    return one
+
+
+def test_recordings_to_look_at_are_named_with_what_is_suspected_and_one_click_away(judged: Home) -> None:
+    one = left_to_a_person(judged)
     page = signed_in(judged).get("/").text
     assert f'href="/recordings/{one.key}"' in page
     assert "Needs review" in page
 
 
 def test_recordings_are_told_with_their_procedure_where_there_are_several(judged: Home) -> None:
-    one = of_role(judged, "trainee")[0]
-    row = score_row_of(judged, one.key)
-    assert row is not None
-    newer = {name: row[name] for name in COLUMNS} | {"decision": "needs_review", "cause": "suspected"}
-    scores_ledger(judged).append([newer], run_id="again", written_at="2026-01-01T00:00:00+00:00")
+    left_to_a_person(judged)
     browser = signed_in(judged)
     told = '<span class="soft">Filter change</span>'
     assert told not in browser.get("/").text

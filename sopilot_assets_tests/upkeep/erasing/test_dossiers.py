@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
+import os
 import shutil
+import signal
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +21,13 @@ from sopilot_assets.dossier.verifier.erased import ERASED, ERASED_SIGNATURE
 from sopilot_assets.dossier.verifier.files import read_files
 from sopilot_assets.dossier.verifier.report import report_lines
 from sopilot_assets.dossier.verifier.verify import DossierVerification, verify_files
+from sopilot_assets.store import publish
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.erasing.dossiers import dossiers_with, erase_in_dossier
 from sopilot_assets.upkeep.erasing.plan import ErasedRecording, ErasurePlan
 from sopilot_assets_tests.dossier.made_up import study_inputs
+from sopilot_assets_tests.forkserver import started
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +112,33 @@ def test_what_a_killed_erasure_left_half_written_goes_with_the_next_one(home: Ho
     for place in (published, published.with_name(f"{published.name}.zip")):
         found = verified(place)
         assert found.ok, found.findings.failed
+
+
+def erase_until(root: str, folder: str, case: str, last: int) -> None:
+    """Erase in a dossier; this process dies before it places file number ``last``, which is written."""
+    placed, count = publish._place, itertools.count(1)
+
+    def place(finished: Path, local: Path) -> None:
+        if next(count) == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        placed(finished, local)
+
+    publish._place = place
+    erase_in_dossier(Home.at(root), Path(folder), plan_of_cases(case))
+
+
+def test_a_dossier_verifies_whatever_file_an_erasure_was_killed_at(home: Home, published: Path) -> None:
+    one = shown_cases(published)[0]
+    for last in itertools.count(1):
+        process = started(erase_until, str(home.root), str(published), one, last)
+        process.join(120)
+        found = verified(published)
+        assert found.ok, (last, found.findings.failed)
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+    assert last > 3
+    assert found.erased.recordings == {one}
 
 
 def test_without_its_key_the_dossier_verifies_and_says_that_nobody_signed_the_erasure(
