@@ -8,13 +8,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
-from sopilot_assets.bench.expected import RecordingLabel, expectation, read_labels, reported
+from sopilot_assets.bench.expected import (
+    Fault,
+    RecordingLabel,
+    comparable,
+    expectation,
+    read_labels,
+    reported,
+)
 from sopilot_assets.capture.add import AddReport, capture_add
 from sopilot_assets.capture.simulate import TASK_ID, SimulatedSet, simulate
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.verifiability import verifiability
+from sopilot_assets.stations.judging import Judge
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.store.publish import file_sha256, local_path, publish_bytes
@@ -75,6 +84,19 @@ class DemoRecording:
     label: RecordingLabel
 
 
+Powers: TypeAlias = Mapping[Fault, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlooked:
+    """A deviation that was made and is neither found nor suspected. ``power`` is in what share of golds,
+    edited that way on purpose, it is found; None where golds do not say.
+    """
+
+    fault: Fault
+    power: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class DemoVerdict:
     """One judged recording beside its label; ``score`` is None where nothing can be said. ``suspected`` is
@@ -89,6 +111,7 @@ class DemoVerdict:
     score: float | None
     decision: str
     matches: bool
+    overlooked: tuple[Overlooked, ...]
     page: Path | None
 
 
@@ -162,16 +185,29 @@ def unscored(home: Home, recordings: Sequence[DemoRecording]) -> list[str]:
 def verdicts(home: Home, recordings: Sequence[DemoRecording]) -> list[DemoVerdict]:
     """Each scored trainee recording beside its label, in the order of the labels."""
     rows = {str(row["key"]): row for row in plain_rows(scores_ledger(home).latest())}
+    powers = _powers(home)
     return [
-        _verdict(home, one, rows[str(one.key)])
+        _verdict(home, one, rows[str(one.key)], powers)
         for one in recordings
         if one.label.role == "trainee" and str(one.key) in rows
     ]
 
 
-def _verdict(home: Home, recording: DemoRecording, row: Mapping[str, Cell]) -> DemoVerdict:
+def _powers(home: Home) -> Powers:
+    """How often the golds of the demonstration's task find each type of deviation at each step."""
+    judge = Judge(home)
+    if judge.references.get(TASK_ID) is None:
+        return {}
+    rows = verifiability(
+        judge.task(TASK_ID), judge.references.calibration(TASK_ID), judge.limits(TASK_ID).review
+    )
+    return {Fault(row.type, (row.step_id,)): row.power for row in rows}
+
+
+def _verdict(home: Home, recording: DemoRecording, row: Mapping[str, Cell], powers: Powers) -> DemoVerdict:
     wanted = expectation(recording.label)
     found = reported(str(row["deviations"] or "[]"))
+    suspected = str(row["suspected"] or "[]")
     page = local_path(home.review(recording.key))
     score = row["score"]
     return DemoVerdict(
@@ -179,12 +215,23 @@ def _verdict(home: Home, recording: DemoRecording, row: Mapping[str, Cell]) -> D
         person=None if row["person"] is None else str(row["person"]),
         expected=recording.label.variant if wanted.unknown_work else _listed(wanted.needed),
         found=_listed(found) if row["problem"] is None else "could not be scored",
-        suspected=_suspected(str(row["suspected"] or "[]")),
+        suspected=_suspected(suspected),
         score=None if score is None else float(score),
         decision=str(row["decision"]),
         matches=wanted.is_met(found, str(row["decision"])),
+        overlooked=tuple(
+            Overlooked(fault, _power(fault, powers))
+            for fault in sorted(wanted.needed - {comparable(one) for one in (*found, *reported(suspected))})
+        ),
         page=page if page.exists() else None,
     )
+
+
+def _power(fault: Fault, powers: Powers) -> float | None:
+    """That of the step where it is found least."""
+    by_step = [powers.get(Fault(fault.type, (step,))) for step in fault.steps]
+    known = [power for power in by_step if power is not None]
+    return min(known, default=None) if len(known) == len(by_step) else None
 
 
 def _listed(faults: Sequence[object] | frozenset[object]) -> str:

@@ -109,6 +109,9 @@ def _show_results(home: Home, recordings: Sequence[DemoRecording]) -> None:
     columns = ("recording", "person", "site", "expected", "found", "suspected", "score", "decision", "match")
     show_rows([_row(one) for one in found], columns=columns)
     say(f"[bold]{sum(one.matches for one in found)} of {len(found)} match[/bold] what was done in them.")
+    for one in found:
+        for missed in one.overlooked:
+            say(f"{_name(one)}: {missed.fault} is neither found nor suspected{_how_often(missed.power)}.")
     page = next((one.page for one in _worst_first(found) if one.page), None)
     say(f"A review page:    {page or 'none'}")
     say(f"All review pages: {home.reviews / 'index.html'}")
@@ -117,7 +120,7 @@ def _show_results(home: Home, recordings: Sequence[DemoRecording]) -> None:
 
 def _row(verdict: DemoVerdict) -> dict[str, Cell]:
     return {
-        "recording": verdict.recording.label.name.removesuffix(".mp4"),
+        "recording": _name(verdict),
         "person": verdict.person,
         "site": verdict.recording.label.site,
         "expected": verdict.expected or "correct",
@@ -127,6 +130,14 @@ def _row(verdict: DemoVerdict) -> dict[str, Cell]:
         "decision": verdict.decision,
         "match": verdict.matches,
     }
+
+
+def _name(verdict: DemoVerdict) -> str:
+    return verdict.recording.label.name.removesuffix(".mp4")
+
+
+def _how_often(power: float | None) -> str:
+    return "" if power is None else f"; in golds that were edited so it is found {power:.0%} of the time"
 
 
 def _worst_first(found: Sequence[DemoVerdict]) -> list[DemoVerdict]:

@@ -63,13 +63,36 @@ def test_a_second_demo_recognises_everything(shown: tuple[Home, str]) -> None:
 def test_what_is_only_suspected_stands_in_the_table_with_how_likely_it_is(
     shown: tuple[Home, str], tmp_path: Path
 ) -> None:
-    home = Home.at(shutil.copytree(local_path(shown[0].root), tmp_path / "home"))
-    ledger = scores_ledger(home)
-    row = next(row for row in plain_rows(ledger.latest()) if row["role"] == "trainee")
     suspicion = {"type": "over_time", "steps": ["wipe_seat"], "confidence": 0.4967}
-    changed = {**{name: row[name] for name in ledger.columns}, "suspected": json.dumps([suspicion])}
-    ledger.append([changed], run_id="tests", written_at="2099-01-01T00:00:00+00:00")
+    home = _scored_as(shown[0], tmp_path / "home", suspected=[suspicion])
     assert "over_time wipe_seat 50%" in sopilot(home, *DEMO).stdout
+
+
+def test_what_was_done_and_not_noticed_is_named_with_how_often_golds_find_it(
+    shown: tuple[Home, str], tmp_path: Path
+) -> None:
+    missed = r"trainee_002: missing_step \w+ is neither found nor suspected; .* found \d+% of the time\."
+    home = _scored_as(shown[0], tmp_path / "home", deviations=[], suspected=[])
+    printed = sopilot(home, *DEMO).stdout
+    assert re.search(missed, printed)
+    assert "trainee_001:" not in printed  # nothing was done wrong in it
+    faults = re.findall(r"missing_step (\w+) is neither", printed)
+    suspicions = [{"type": "missing_step", "steps": [step], "confidence": 0.3} for step in faults]
+    home = _scored_as(shown[0], tmp_path / "other_home", deviations=[], suspected=suspicions)
+    assert "is neither found nor suspected" not in sopilot(home, *DEMO).stdout
+
+
+def _scored_as(shown: Home, folder: Path, **said: list[dict[str, object]]) -> Home:
+    """A copy of the home in which all trainees' scores say something else."""
+    home = Home.at(shutil.copytree(local_path(shown.root), folder))
+    ledger = scores_ledger(home)
+    changed = [
+        {**{name: row[name] for name in ledger.columns}, **{name: json.dumps(v) for name, v in said.items()}}
+        for row in plain_rows(ledger.latest())
+        if row["role"] == "trainee"
+    ]
+    ledger.append(changed, run_id="tests", written_at="2099-01-01T00:00:00+00:00")
+    return home
 
 
 def test_a_recording_is_shown_by_key_id_or_file_name(shown: tuple[Home, str]) -> None:
