@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -22,6 +22,7 @@ from sopilot_assets.capture.promotions import promoted_golds, promotions_ledger
 from sopilot_assets.labels.chain import labels_ledger
 from sopilot_assets.labels.contests import contested
 from sopilot_assets.scoring.ledger import row_source, scores_ledger
+from sopilot_assets.scoring.limits import GOLDS
 from sopilot_assets.scoring.verdict import URGENCY, Verdict, verdict_of_row
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, Row, moment_sql, plain_rows, query_together
@@ -135,6 +136,11 @@ class ListChoices:
     tasks: tuple[str, ...]
     persons: tuple[str, ...]
     sites: tuple[str, ...]
+
+
+def a_policy_decided(rows: Iterable[ListedRecording]) -> bool:
+    """Whether a policy decided any of them; as long as none did, all were decided alike."""
+    return any(row.decided_by not in (None, GOLDS) for row in rows)
 
 
 def list_choices(home: Home, eyes: Eyes) -> ListChoices:

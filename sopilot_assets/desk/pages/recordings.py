@@ -32,6 +32,7 @@ from sopilot_assets.stations.recording_list import (
     ListFilter,
     ListOrder,
     RecordingPage,
+    a_policy_decided,
     list_choices,
     list_recordings,
 )
@@ -80,6 +81,7 @@ def recordings(call: Call) -> Response:
             "waits": any(row.verdict is None and not row.hidden for row in found.rows),
             "thumbnail": thumbnail_address,
             "source_text": source_text,
+            "a_policy_decided": a_policy_decided(found.rows),
         },
     )
     answer.background = BackgroundTask(_make_thumbnails, call.home, found.rows)

@@ -16,7 +16,7 @@ from sopilot_assets.desk.viewing import eyes_of
 from sopilot_assets.evidence.blind_labels import labels_waiting
 from sopilot_assets.scoring.limits import source_text
 from sopilot_assets.scoring.review.words import TYPES
-from sopilot_assets.stations.recording_list import NOT_JUDGED, ListFilter, list_recordings
+from sopilot_assets.stations.recording_list import NOT_JUDGED, ListFilter, a_policy_decided, list_recordings
 from sopilot_assets.tasks import find_tasks
 from sopilot_assets.texts.languages import Text
 from sopilot_assets.upkeep.today import waiting_now
@@ -51,6 +51,7 @@ def today(call: Call) -> Response:
             "not_judged": NOT_JUDGED,
             "thumbnail": thumbnail_address,
             "source_text": source_text,
+            "a_policy_decided": own is not None and a_policy_decided(own.rows[:_NEWEST]),
         },
     )
     answer.set_cookie(
