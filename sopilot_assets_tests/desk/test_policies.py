@@ -126,3 +126,10 @@ def test_every_result_says_what_decided_it(studied: Home) -> None:
     by_policy = {**{name: row[name] for name in SCORE_COLUMNS}, "decided_by": "policy x1"}
     scores_ledger(studied).append([by_policy], run_id="x", written_at="2026-03-05T08:00:00+00:00")
     assert browser.get("/recordings").text.count("adopted policy x1") == 1
+
+
+def test_the_page_of_accounts_says_whose_policies_are(home: Home) -> None:
+    browser = signed_in(home)
+    assert "a trainer does all but accounts and policies" in browser.get("/accounts").text
+    browser.post("/language", data={"language": "ja"})
+    assert "指導員はアカウントの管理とポリシーの採用・取り下げ以外" in browser.get("/accounts").text
