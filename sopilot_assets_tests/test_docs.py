@@ -108,6 +108,16 @@ def test_files_that_guides_name_are_there(guide: Path) -> None:
     assert absent == [name for name in absent if name in {"verify.py"}]
 
 
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
+def test_files_of_the_home_that_guides_name_are_made_by_the_package(guide: Path) -> None:
+    folders = "alerts|campaigns|dagster|desk|dossiers|outbox|reports|studies|upgrades"
+    named = re.findall(
+        rf"`(?:{folders})/[\w<>/-]*?([a-z_]+\.(?:csv|json|jsonl|log|sqlite|yaml))`", guide.read_text("utf-8")
+    )
+    package = "\n".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
+    assert [name for name in named if name not in package] == []
+
+
 def test_the_words_name_classes_that_exist() -> None:
     named = set(re.findall(r"`([A-Z][A-Za-z]+)`", read("docs/words.md")))
     classes = {
