@@ -13,6 +13,7 @@ import sopilot_assets
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.sidecar import Sidecar
 from sopilot_assets.settings import Settings
+from sopilot_assets.stations.staleness import REASONS
 from sopilot_assets.tasks import QualityGate
 
 PACKAGE = Path(sopilot_assets.__file__).parent
@@ -22,6 +23,11 @@ GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").
 
 def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_operations_name_every_reason_why_a_score_is_stale() -> None:
+    named = read("docs/operations.md").split("The reason is one of ")[1].split(";")[0]
+    assert [reason for reason in REASONS if reason not in named] == []
 
 
 @pytest.mark.parametrize("reason", Reason)
