@@ -15,6 +15,7 @@ from sopilot_assets.capture.sidecar import Sidecar
 from sopilot_assets.settings import Settings
 from sopilot_assets.stations.staleness import REASONS
 from sopilot_assets.tasks import QualityGate
+from sopilot_assets.upkeep.backup.contents import MADE_AGAIN
 
 PACKAGE = Path(sopilot_assets.__file__).parent
 ROOT = Path(__file__).parents[1]
@@ -23,6 +24,11 @@ GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").
 
 def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_operations_name_what_no_backup_holds() -> None:
+    said = read("docs/operations.md").split("- **Not in it** ")[1].split("- **")[0]
+    assert [folder for folder in MADE_AGAIN if f"`{folder}/`" not in said] == []
 
 
 def test_operations_name_every_reason_why_a_score_is_stale() -> None:
