@@ -166,7 +166,7 @@ class DiskLimits(_Section):
 
 class RetentionSettings(_Section):
     """Days for which what can be made again, or is only bookkeeping, is kept. Scores, labels, studies,
-    dossiers and recordings are kept for ever.
+    dossiers and golds are kept for ever; how long videos of trainees are, their task says.
     """
 
     # what starts runs looks at those of the last two weeks, so as not to start one twice

@@ -13,7 +13,9 @@ import sopilot_assets
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.sidecar import Sidecar
 from sopilot_assets.settings import Settings
+from sopilot_assets.stations.staleness import REASONS
 from sopilot_assets.tasks import QualityGate
+from sopilot_assets.upkeep.backup.contents import MADE_AGAIN
 
 PACKAGE = Path(sopilot_assets.__file__).parent
 ROOT = Path(__file__).parents[1]
@@ -22,6 +24,16 @@ GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").
 
 def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_operations_name_what_no_backup_holds() -> None:
+    said = read("docs/operations.md").split("- **Not in it** ")[1].split("- **")[0]
+    assert [folder for folder in MADE_AGAIN if f"`{folder}/`" not in said] == []
+
+
+def test_operations_name_every_reason_why_a_score_is_stale() -> None:
+    named = read("docs/operations.md").split("The reason is one of ")[1].split(";")[0]
+    assert [reason for reason in REASONS if reason not in named] == []
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -106,6 +118,16 @@ def test_files_that_guides_name_are_there(guide: Path) -> None:
     named = re.findall(r"`((?:sopilot_assets_tests/|benchmarks/)?[a-z_/]+\.py)`", guide.read_text("utf-8"))
     absent = [name for name in named if not any((top / name).exists() for top in (PACKAGE, ROOT))]
     assert absent == [name for name in absent if name in {"verify.py"}]
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
+def test_files_of_the_home_that_guides_name_are_made_by_the_package(guide: Path) -> None:
+    folders = "alerts|campaigns|dagster|desk|dossiers|outbox|reports|studies|upgrades"
+    named = re.findall(
+        rf"`(?:{folders})/[\w<>/-]*?([a-z_]+\.(?:csv|json|jsonl|log|sqlite|yaml))`", guide.read_text("utf-8")
+    )
+    package = "\n".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
+    assert [name for name in named if name not in package] == []
 
 
 def test_the_words_name_classes_that_exist() -> None:

@@ -119,7 +119,9 @@ def capture_add(
 def _folder(source: Path, home: Home, *, task_id: str, role: str, site: str, camera: str | None) -> Path:
     if not source.is_dir() and (file_state(source) is None or is_no_recording(source.name)):
         found = "something else" if source.exists() else "nothing"
-        raise ConfigError(f"{source}: expected a recording or a folder of recordings, found {found}.")
+        raise ConfigError(
+            f"{source}: expected a recording or a folder of recordings, found {found}. Name one."
+        )
     return capture_folder(home, CapturePlace(task_id, role, site, camera))
 
 

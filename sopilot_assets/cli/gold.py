@@ -188,7 +188,9 @@ def import_marks(
     spec, now = load_task(home.tasks / f"{task}.yaml"), datetime.now(UTC)
     path = steps or local_path(home.steps_csv(task))
     if not path.exists():
-        raise GoldError(f"{path}: expected a file with steps, found none.")
+        raise GoldError(
+            f"{path}: expected a file with steps, found none. Write it; --steps names another one."
+        )
     done = import_steps(
         home,
         task_inputs(home, {task: spec})[task],

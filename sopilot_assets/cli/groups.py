@@ -77,7 +77,7 @@ GROUPS: Final = (
     Group("task", PEOPLE, "Procedures: how recordings of them are judged, and by which golds.", task),
     Group("capture", PEOPLE, "Recordings in: copied, checked, registered.", capture),
     Group("recording", PEOPLE, "Registered recordings, and refused ones.", recording),
-    Group("gold", PEOPLE, "Trainee recordings made golds by people, and taken back.", gold),
+    Group("gold", PEOPLE, "Golds: their steps, and trainee recordings made golds.", gold),
     Group("score", PEOPLE, "Scores of recordings: made, listed.", score),
     Group("label", PEOPLE, "What people say about recordings: sheets, labels, agreement.", label),
     Group("person", PEOPLE, "One person's data: listed, handed over, erased.", person),

@@ -20,8 +20,9 @@ one. `sopilot --help` lists the nouns, `sopilot NOUN --help` the verbs of one, `
 all options, with examples. Commands that show something take `--json`, most of them `--csv` too.
 
 `--home FOLDER` or the variable `SOPILOT_HOME` names the home; without them it is `./sopilot_home`. Exit
-codes: 0 done; 1 something is wrong, and the message says what to do; 2 mistyped; 3 a person should
-look at what was found (`measure damage`, `study check`, `upgrade check`); 130 interrupted.
+codes: 0 done; 1 something is wrong, and the message says what to do; 2 mistyped (of `measure compare` also:
+a folder that cannot be used); 3 a person should look at what was found (`measure damage`, `study check`,
+`upgrade check`); 130 interrupted.
 
 `sopilot --install-completion` makes the shell complete nouns, verbs and options at the tab key (bash, zsh,
 fish, PowerShell); open a new shell afterwards. `sopilot --show-completion` prints what it would install.

@@ -236,7 +236,13 @@ def add(
     critical: Annotated[str, typer.Argument(help="Whether it has a critical deviation: yes, no or unsure.")],
     *,
     who: WHO,
-    with_findings: WITH_FINDINGS = False,
+    with_findings: Annotated[
+        bool,
+        typer.Option(
+            "--with-findings",
+            help="Who labels has seen what the product says: the label is of source human, not blind_human.",
+        ),
+    ] = False,
     verdict: Annotated[
         str,
         typer.Option(

@@ -29,10 +29,12 @@ def apply(
     ] = False,
     as_json: AS_JSON = False,
 ) -> None:
-    """Remove finished runs, logs, proxies and unfinished files that are over their time, and merge ledgers.
+    """Remove runs, logs, proxies, uploads, unfinished files and videos of trainees whose time is over; merge
+    ledgers.
 
-    settings.yaml says after how many days (retention). Scores, labels, studies, dossiers and recordings stay
-    for ever, and so does every run that made the newest state of a partition.
+    settings.yaml says after how many days (retention), and of videos of trainees their task
+    (keep_videos_days; without it they stay). Erasures of persons that were begun are ended. Scores, labels,
+    studies, dossiers and golds stay, and so does every run that made the newest state of a partition.
     """
     prepare_home(home)
     with instance.local_instance(home) as used:

@@ -145,7 +145,7 @@ def list_scores(
         bool,
         typer.Option(
             "--stale",
-            help="Scores that are missing, or made by an older algorithm, task, model, reference or policy.",
+            help="Scores that are missing, or would be made otherwise now: which, and why.",
         ),
     ] = False,
     home: HOME,

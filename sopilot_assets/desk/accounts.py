@@ -201,7 +201,8 @@ def _existing(database: sqlite3.Connection, who: str) -> Account:
     row = _row(database, who)
     if row is None:
         raise AccountError(
-            f"account {printable(who[:_NOTED])}: there is none of this name; nothing was changed.",
+            f"account {printable(who[:_NOTED])}: there is none of this name; nothing was changed. "
+            "`sopilot desk user list` lists them.",
             ja="その名前のアカウントはありません。変更しませんでした。",
         )
     return _account(row)

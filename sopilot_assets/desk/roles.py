@@ -12,7 +12,7 @@ class Role(StrEnum):
     """The four kinds of accounts.
 
     A trainee sees the recordings of their own person code. A rater labels, and sees the result of a recording
-    once they have labeled it. A trainer does all but accounts and settings, which are an admin's.
+    once they have labeled it. A trainer does all but accounts, tokens and policies, which are an admin's.
     """
 
     TRAINEE = "trainee"

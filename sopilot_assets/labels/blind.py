@@ -22,7 +22,7 @@ def why_not_right(events: Sequence[LabelEvent]) -> dict[str, Text | None]:
     return {key: _why_not(labels) for key, labels in sorted(by_key.items())}
 
 
-NOT_LABELED = Text("nobody labeled it blind", "ブラインドの判定がありません")
+NOT_LABELED = Text("nobody labeled it blind", "ブラインドの評価がありません")
 
 
 def _why_not(labels: Sequence[LabelEvent]) -> Text | None:
@@ -32,11 +32,11 @@ def _why_not(labels: Sequence[LabelEvent]) -> Text | None:
     said = {event.critical_expected for event in counting}
     who = ", ".join(sorted({event.who for event in counting}))
     if len(said) > 1:
-        return Text(f"{who} disagree about it, and nobody settled that", f"{who} の判定が分かれたままです")
+        return Text(f"{who} disagree about it, and nobody settled that", f"{who} の評価が分かれたままです")
     if said == {True}:
         return Text(f"{who} saw a critical deviation", f"{who} が重大な逸脱を見つけています")
     if said != {False}:
-        return Text("nobody who labeled it blind could say", "ブラインドで判定できた人がいません")
+        return Text("nobody who labeled it blind could say", "ブラインドで評価できた人がいません")
     named = sorted({str(one) for event in counting for one in event.seen})
     if named:
         listed = ", ".join(named)

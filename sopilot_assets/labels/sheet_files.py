@@ -67,10 +67,10 @@ def _json(text: str, path: Path) -> Sheet:
     try:
         content = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise LabelError(f"{path}: expected JSON, found {error}.") from error
+        raise LabelError(f"{path}: expected JSON, found {error}. {_ADVICE}") from error
     rows = content.get("rows") if isinstance(content, dict) else content
     if not isinstance(rows, list):
-        raise LabelError(f'{path}: expected {{"rows": [...]}}, found no list of rows.')
+        raise LabelError(f'{path}: expected {{"rows": [...]}}, found no list of rows. {_ADVICE}')
     columns: dict[str, None] = {}
     read, faults = [], []
     for number, row in enumerate(rows, start=1):

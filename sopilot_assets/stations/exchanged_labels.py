@@ -50,7 +50,8 @@ def export_labels(
     ]
     if not videos:
         raise ExchangeError(
-            f"{task.task_id}: expected labels by {who}, found none.",
+            f"{task.task_id}: expected labels by {who}, found none. "
+            f"`sopilot label list {task.task_id} --events` shows whose there are.",
             ja=f"{task.task_id}：{who} の評価がありません。",
         )
     if form is FileFormat.CSV:

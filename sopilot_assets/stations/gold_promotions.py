@@ -246,7 +246,7 @@ def _require_right(home: Home, recording: Recording) -> None:
         raise _refused(
             recording,
             f"a gold needs blind labels that say it is right; {why.en}. `{sheet}` writes a blind sheet",
-            f"お手本には、正しいというブラインドの判定が必要です。{why.ja}。{sheet} で判定用の表を作れます",
+            f"お手本には、正しいというブラインドの評価が必要です。{why.ja}。{sheet} で評価用の表を作れます",
         )
 
 

@@ -24,7 +24,7 @@ RelativeSize = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 PURPOSE: Final = Text("Purpose of filming", "撮影の目的")
 LEGAL_BASIS: Final = Text("Legal basis", "法的根拠")
 CONTACT: Final = Text("Questions to", "問い合わせ先")
-KEPT: Final = Text("Videos of trainees are kept", "訓練生の映像の保存期間")
+KEPT: Final = Text("Videos of trainees are kept", "受講者の映像の保存期間")
 
 
 class _Section(BaseModel):

@@ -167,3 +167,23 @@ def test_all_others_need_a_home() -> None:
     asked = {command: marks(command)["home"] for command in COMMANDS if "home" in marks(command)}
     free = {command for command, found in asked.items() if EXISTING not in found}  # type: ignore[operator]
     assert free - {"measure compare"} == MAKE_A_HOME
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("capture add /nowhere --task oil_change --role gold --site line1", "found nothing. Name one"),
+        ("gold import oil_change --by ann", "--steps names another one"),
+        ("desk user remove bob", "`sopilot desk user list` lists them"),
+        ("label export oil_change a.boris --who bob", "`sopilot label list oil_change --events` shows whose"),
+        ("label import oil_change broken.json", "`sopilot label prepare` writes a sheet"),
+        ("label import oil_change text.json", "`sopilot label prepare` writes a sheet"),
+    ],
+)
+def test_what_is_not_there_or_no_sheet_comes_with_what_to_do(
+    made: Home, words: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("broken.json").write_text("{")
+    Path("text.json").write_text('"yes"')
+    assert says in " ".join(sopilot(made, *words.split(), exit_code=1).stderr.split())

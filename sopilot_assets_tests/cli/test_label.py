@@ -209,3 +209,9 @@ def test_prepare_says_why_there_is_nothing_to_label(home: Home, tmp_path: Path) 
     answered(home, sheet.with_name("bob.csv"), "bob", TRUTH)
     done = sopilot(home, "label", "prepare", TASK, sheet.with_name("more.csv"), "--who", "bob").stdout
     assert "all 12 recordings have an answer" in done
+
+
+def test_a_single_label_shows_nothing_so_its_help_says_who_has_seen_the_findings(home: Home) -> None:
+    said = " ".join(sopilot(home, "label", "add", "--help").stdout.replace("│", " ").split())
+    assert "Show what the product says" not in said
+    assert "has seen what the product says" in said

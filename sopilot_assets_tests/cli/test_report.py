@@ -7,6 +7,9 @@ import io
 import json
 from pathlib import Path
 
+import pytest
+
+from sopilot_assets.defs.retention import retention
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.setting_up import prepare_home
 from sopilot_assets_tests.cli.running import rows, sopilot
@@ -56,3 +59,15 @@ def test_retention_says_what_it_would_remove_and_then_removes_it(home: Home) -> 
         (ledgers,) = (row for row in rows(home, "retention", "apply", *words) if row["what"] == "ledgers")
         assert ledgers["removed"] == 1
         assert len(list((Path(str(home.ledgers)) / "videos").glob("*.parquet"))) == files
+
+
+@pytest.mark.parametrize("place", ["help", "asset"])
+def test_what_retention_says_of_itself_names_all_that_it_removes(home: Home, place: str) -> None:
+    prepare_home(home)
+    (description,) = retention.retention.descriptions_by_key.values()
+    said = sopilot(home, "retention", "apply", "--help").stdout if place == "help" else description
+    text = " ".join(said.replace("│", " ").split())
+    removed = {str(row["what"]) for row in rows(home, "retention", "apply", "--dry-run")}
+    names = {"logs of runs that stay": "logs", "campaign logs": "logs", "finished runs": "runs"}
+    assert [one for one in sorted(removed) if names.get(one, one) not in text] == []
+    assert "recordings stay" not in text

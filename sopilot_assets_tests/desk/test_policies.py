@@ -126,3 +126,10 @@ def test_once_a_policy_decided_a_result_the_list_says_of_every_one_what_did(stud
     page = browser.get("/recordings").text
     assert page.count("adopted policy x1") == 1
     assert page.count("the golds&#39; own rule") == page.count('class="recording"') - 1 > 40
+
+
+def test_the_page_of_accounts_says_whose_policies_are(home: Home) -> None:
+    browser = signed_in(home)
+    assert "a trainer does all but accounts and policies" in browser.get("/accounts").text
+    browser.post("/language", data={"language": "ja"})
+    assert "指導員はアカウントの管理とポリシーの採用・取り下げ以外" in browser.get("/accounts").text

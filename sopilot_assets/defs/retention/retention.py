@@ -33,8 +33,8 @@ EVERY_NIGHT: Final = "40 2 * * *"
 def remove_expired(
     home: Home, instance: dg.DagsterInstance, *, now: datetime, dry_run: bool = False, run_id: str = ""
 ) -> list["Expired"]:
-    """Remove what is over its time: runs, logs, proxies, unfinished files, videos of trainees; end erasures
-    that were begun; and merge ledgers. ``run_id`` is the run that does it.
+    """Remove what is over its time: runs, logs, proxies, uploads, unfinished files, videos of trainees; end
+    erasures that were begun; and merge ledgers. ``run_id`` is the run that does it.
     """
     limits = load_settings(home).retention
     if not dry_run:
@@ -74,9 +74,9 @@ def _expired_runs(
 @dg.asset(
     description=(
         "What was removed because its time is over (settings.yaml, retention): finished runs that no "
-        "partition needs any more, logs, proxies, unfinished files, videos of trainees that are over the "
-        "time of their task; and which ledgers were merged. Scores, labels, studies, dossiers and golds are "
-        "never touched. Erasures of persons that were begun are ended."
+        "partition needs any more, logs, proxies, uploads, unfinished files, videos of trainees that are "
+        "over the time of their task; and which ledgers were merged. Scores, labels, studies, dossiers and "
+        "golds are never touched. Erasures of persons that were begun are ended."
     ),
     group_name="operations",
     kinds={"file", "sqlite"},
