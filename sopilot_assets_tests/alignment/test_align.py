@@ -283,3 +283,14 @@ def test_a_recording_too_short_for_any_explanation_is_not_verifiable(steps: int)
     assert (score.decision, score.cause) == (Decision.NOT_VERIFIABLE, Cause.OTHER_WORK)
     assert score.score is None
     assert score.deviations == score.suspected == ()
+
+
+def test_golds_of_a_single_clip_each_judge_nothing() -> None:
+    task = TaskSpec(
+        task_id="job", name="Job", version=1, steps=tuple(Step(id=name, name=name) for name in STEP_IDS[:2])
+    )
+    short = [gold(number, shown=in_order(number % 2, seconds=2.0)) for number in range(4)]
+    reference = build_reference("job", task.step_ids, short)
+    calibration = calibrate(reference)
+    found = align("a", embedding(in_order(0, 1), seed=9), reference, prices=calibration.prices)
+    assert score_alignment(task, reference, found, calibration).decision is Decision.NOT_VERIFIABLE
