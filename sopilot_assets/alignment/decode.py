@@ -91,6 +91,11 @@ class DecodedExplanation:
         """The clip (S,) after the last one of each state."""
         return self.segmentations.end[self.row, : len(self.explanation.states)]
 
+    @property
+    def possible(self) -> bool:
+        """Whether the recording can be cut up so at all; it may be too short for that."""
+        return bool(self.segmentations.score[self.row] > IMPOSSIBLE)
+
 
 @dataclass(frozen=True, eq=False)
 class Decoding:
@@ -271,11 +276,14 @@ def order_evidence(
     stride_s: float,
 ) -> float | None:
     """How much better ``best`` explains a video than the steps in orders that have nothing to do with the
-    procedure do on average, in nats; None for fewer than four steps, which have no such orders.
+    procedure do on average, in nats; None for fewer than four steps, which have no such orders, and
+    `LEAST_SCORE` where the recording is too short for any explanation.
 
     It asks whether a recording shows this procedure at all. A change of site makes every clip look less
     familiar, but all orders alike; another work shows no order of the steps.
     """
+    if not best.possible:
+        return LEAST_SCORE
     unrelated = unrelated_orders(orders[0])
     if not unrelated:
         return None

@@ -228,14 +228,14 @@ def refuse_left_open(dossier: PolicyDossier, review: float) -> None:
             ja=f"ポリシー {policy.policy_id}：見逃しの上限が記録されていません。検証をやり直してください。",
         )
     rows = csv.DictReader(io.StringIO(dossier.files[DETECTIONS_FILE].decode(), newline=""))
-    place = {row["case_id"]: (row["split"], row["cluster"]) for row in rows}
-    below = (
-        (cases["expected"] == 1)
-        & (cases["decision"] == "not_verifiable")
-        & (cases["critical_probability"] < review)
+    cluster = {row["case_id"]: row["cluster"] for row in rows if row["split"] == DEV}
+    critical, left_open = cases["expected"] == 1, cases["decision"] == "not_verifiable"
+    below = critical & left_open & (cases["critical_probability"] < review)
+    people, decided = (
+        set(cases["case_id"][chosen].map(cluster).dropna()) for chosen in (below, critical & ~left_open)
     )
-    people = {place[case][1] for case in cases["case_id"][below] if place[case][0] == DEV}
-    bears = most_misses(risk.persons + len(people), target=risk.target, confidence=risk.confidence)
+    everybody = risk.persons + len(people - decided)
+    bears = most_misses(everybody, target=risk.target, confidence=risk.confidence)
     if people and risk.allowed + len(people) > (bears or 0):
         raise StudyError(
             f"policy {policy.policy_id}: its limit {review:g} would let critical recordings of {len(people)} "

@@ -340,9 +340,11 @@ def _regressions(clips: GoldClips) -> _Regressions:
 
 
 def _logistic(points: Floats, steps: Indices, step_count: int) -> tuple[Floats, Floats]:
-    """Weights (P, K) and bias (K,) from points (m, P); 0 for steps that do not occur."""
+    """Weights (P, K) and bias (K,) from points (m, P); 0 for steps that do not occur, and where no clip
+    differs from the others of its gold.
+    """
     weights, bias = np.zeros((points.shape[1], step_count)), np.zeros(step_count)
-    if np.unique(steps).size > 1:
+    if np.unique(steps).size > 1 and points.size:
         from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - slow to import, used by fits only
 
         model = LogisticRegression(C=REGULARISATION, max_iter=500, tol=1e-5).fit(points, steps)

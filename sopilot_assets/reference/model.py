@@ -102,9 +102,10 @@ class Reference:
 
     @property
     def stride_s(self) -> float:
-        """The time between two clips, in seconds."""
-        starts = self.golds[0].embedding.clip_start_s
-        return float(starts[1] - starts[0]) if starts.size > 1 else self.golds[0].embedding.clip_length_s
+        """The time between two clips, in seconds; a clip's length where no gold has two."""
+        of_golds = (gold.embedding.clip_start_s for gold in self.golds)
+        starts = next((starts for starts in of_golds if starts.size > 1), None)
+        return self.golds[0].embedding.clip_length_s if starts is None else float(starts[1] - starts[0])
 
     @property
     def taught(self) -> Mask:

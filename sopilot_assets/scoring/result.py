@@ -72,9 +72,10 @@ class Verifiability:
     """What can be said about one type of deviation at one step, from the golds alone.
 
     ``power`` is the share of the ``cases`` counterfactual golds with such a deviation in which it was found,
-    ``false_rate`` that of the ``golds`` unedited ones in which it was reported although it is not there (with
-    the upper end of its 95 % interval), None where no gold could be held out. ``reason`` says why it is not
-    verifiable, and ``remedy`` what would help; both are empty when it is.
+    ``false_rate`` that of the ``golds`` unedited ones in which it was reported although it is not there, both
+    drawn towards those of all steps (see `verifiability.POOLED`), None where no gold could be held out;
+    ``false_upper`` is the upper end of the 95 % interval of this step's own share. ``reason`` says why it is
+    not verifiable, and ``remedy`` what would help; both are empty when it is.
     """
 
     type: DeviationType

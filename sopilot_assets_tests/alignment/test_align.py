@@ -23,7 +23,7 @@ from sopilot_assets.alignment.votes import GoldVotes
 from sopilot_assets.embedding.clips import ClipEmbedding, comparable, rearranged
 from sopilot_assets.errors import ModelMismatch, StoreError
 from sopilot_assets.reference.model import Reference, build_reference
-from sopilot_assets.scoring.result import Decision
+from sopilot_assets.scoring.result import Cause, Decision
 from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.tasks import Step, TaskSpec
 from sopilot_assets_tests.reference.made_up import (
@@ -265,3 +265,32 @@ def test_aligning_does_not_load_what_only_fits_need() -> None:
     code = "import sys, sopilot_assets.alignment.align; print('sklearn' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_recording_too_short_for_any_explanation_is_not_verifiable(steps: int) -> None:
+    task = TaskSpec(
+        task_id="job",
+        name="Job",
+        version=1,
+        steps=tuple(Step(id=name, name=name.title()) for name in STEP_IDS[:steps]),
+    )
+    long = [gold(number, shown=in_order(*range(steps), seconds=200.0 + number)) for number in range(3)]
+    reference = build_reference("job", task.step_ids, long)
+    calibration = calibrate(reference)
+    found = align("a", embedding(in_order(0, seconds=4.0), seed=9), reference, prices=calibration.prices)
+    score = score_alignment(task, reference, found, calibration)
+    assert (score.decision, score.cause) == (Decision.NOT_VERIFIABLE, Cause.OTHER_WORK)
+    assert score.score is None
+    assert score.deviations == score.suspected == ()
+
+
+def test_golds_of_a_single_clip_each_judge_nothing() -> None:
+    task = TaskSpec(
+        task_id="job", name="Job", version=1, steps=tuple(Step(id=name, name=name) for name in STEP_IDS[:2])
+    )
+    short = [gold(number, shown=in_order(number % 2, seconds=2.0)) for number in range(4)]
+    reference = build_reference("job", task.step_ids, short)
+    calibration = calibrate(reference)
+    found = align("a", embedding(in_order(0, 1), seed=9), reference, prices=calibration.prices)
+    assert score_alignment(task, reference, found, calibration).decision is Decision.NOT_VERIFIABLE

@@ -358,6 +358,21 @@ def test_a_limit_that_lets_pass_what_the_detector_left_open_is_refused(ready_dos
         refuse_left_open(left_open(limit - 0.01), limit)
 
 
+def test_somebody_left_open_in_one_recording_and_decided_in_another_counts_once(ready_dossier: Home) -> None:
+    dossier = policy_dossier(ready_dossier, "summer")
+    policy, limit = dossier.policy, review_limit(dossier.policy)
+    assert policy.fit.risk is not None
+    # with eight people none may be missed, with nine one
+    risk = policy.fit.risk.model_copy(update={"persons": 8, "allowed": 0})
+    policy = policy.model_copy(update={"fit": policy.fit.model_copy(update={"risk": risk})})
+    cases = dossier.cases.copy()
+    (case,) = cases.index[(cases["expected"] == 1) & (cases["person"] == "p0022")][:1]
+    cases.loc[case, "decision"] = "not_verifiable"
+    cases.loc[case, "critical_probability"] = limit - 0.01
+    with pytest.raises(StudyError, match="of 1 people pass"):
+        refuse_left_open(replace(dossier, policy=policy, cases=cases), limit)
+
+
 def test_a_study_on_recordings_that_a_policy_decided_says_so(home: Home) -> None:
     said = policy_dossier(home, "summer").summary["versions"]
     assert isinstance(said, dict)

@@ -16,7 +16,7 @@ from sopilot_assets.reference.model import Gold, build_reference, clip_steps, pr
 from sopilot_assets.reference.stored import load_reference, save_reference
 from sopilot_assets.segments import Segment
 from sopilot_assets.store.arrays import load_arrays, save_arrays
-from sopilot_assets_tests.reference.made_up import STEP_IDS, STRANGE, embedding, gold, in_order
+from sopilot_assets_tests.reference.made_up import STEP_IDS, STRANGE, STRIDE_S, embedding, gold, in_order
 
 
 def test_the_order_of_golds_and_a_gold_given_twice_change_nothing(tmp_path: Path) -> None:
@@ -215,3 +215,10 @@ def test_why_a_step_is_not_shown_is_said_in_both_languages() -> None:
         with pytest.raises(GoldError, match=en) as caught:
             build_reference("job", STEP_IDS, golds(0.6, confirmed=confirmed))
         assert ja in (caught.value.ja or "")
+
+
+def test_a_gold_of_a_single_clip_does_not_say_how_far_clips_are_apart() -> None:
+    whole = [gold(number) for number in range(1, 4)]
+    short = gold(0, shown=in_order(2, seconds=2.0))
+    assert short.embedding.clip_count == 1
+    assert build_reference("job", STEP_IDS, [short, *whole]).stride_s == STRIDE_S
