@@ -280,18 +280,22 @@ def order_evidence(
     `LEAST_SCORE` where the recording is too short for any explanation.
 
     It asks whether a recording shows this procedure at all. A change of site makes every clip look less
-    familiar, but all orders alike; another work shows no order of the steps.
+    familiar, but all orders alike; another work shows no order of the steps. Where the task allows several
+    orders, those are unrelated that have nothing to do with the one shown, and each has its share of the
+    prior: the best of many fits anything a little.
     """
     if not best.possible:
         return LEAST_SCORE
-    unrelated = unrelated_orders(orders[0])
+    legal = set(map(tuple, orders))
+    shown = [state.step for state in best.explanation.whole]
+    unrelated = [order for order in unrelated_orders(shown) if order not in legal]
     if not unrelated:
         return None
     found = _segment(
         [procedure(order, durations) for order in unrelated], _video(clips, prices, durations, stride_s)
     )
     scores = np.array([max(candidate.score, LEAST_SCORE) for candidate in found])
-    return float(best.score - (logsumexp(scores) - math.log(len(scores))))
+    return float(best.score - math.log(len(orders)) - (logsumexp(scores) - math.log(len(scores))))
 
 
 LEAST_SCORE: Final = -1e4

@@ -72,17 +72,28 @@ class Compared:
         return where.duration_s - sum((where & still).duration_s for still in self.stills)
 
     def beside_still(self, where: Segment) -> bool:
-        """Whether a stretch, or a moment, lies in a picture that stands still, or borders on one."""
-        return any(where.start_s <= still.end_s and still.start_s <= where.end_s for still in self.stills)
+        """Whether a stretch, or a moment, lies in a picture that stands still, or borders on one.
+
+        A moment at which something is missing is known to half a clip: what a clip shows lies around its
+        middle.
+        """
+        about_s = 0.0 if where else self.reference.golds[0].embedding.clip_length_s / 2
+        return any(
+            where.start_s <= still.end_s + about_s and still.start_s - about_s <= where.end_s
+            for still in self.stills
+        )
 
     @functools.cached_property
     def pace(self) -> float:
-        """The median over the steps that were seen whole of their duration against the usual one; 1 without
-        any. Of an even number it is the mean of the middle two: the upper one makes everybody slow.
+        """The median over the steps that were seen of their duration against the usual one; 1 where fewer
+        than two were: one would be measured by itself. Of an even number it is the mean of the middle two:
+        the upper one makes everybody slow.
         """
         seconds: dict[int, float] = defaultdict(float)
         for span in self.alignment.spans:
             if span.kind is SpanKind.STEP and span.step is not None and not self.beside_still(span.segment):
                 seconds[span.step] += span.segment.duration_s
+        if len(seconds) < 2:
+            return 1.0
         durations = self.reference.durations
-        return median(taken / durations.seconds(step) for step, taken in seconds.items()) if seconds else 1.0
+        return median(taken / durations.seconds(step) for step, taken in seconds.items())

@@ -80,10 +80,14 @@ def _extra(compared: Compared, edit: Edit) -> Iterator[Deviation]:
 def _long(compared: Compared, edit: Edit) -> Iterator[Deviation]:
     step = edit.steps[0]
     usual_s = compared.usual_s(step)
-    seconds = compared.seen_s(edit.where)
-    if seconds >= LONG_RATIO * usual_s:
+    if _is_long(compared, step, edit.where):
+        seconds = compared.seen_s(edit.where)
         text = sentence("long", step=compared.task.steps[step], seconds=seconds, usual=usual_s)
         yield _deviation(compared, edit, DeviationType.OVER_TIME, text, edit.steps)
+
+
+def _is_long(compared: Compared, step: int, where: Segment) -> bool:
+    return compared.seen_s(where) >= LONG_RATIO * compared.usual_s(step)
 
 
 def _partial(compared: Compared, edit: Edit) -> Iterator[Deviation]:
@@ -95,8 +99,11 @@ def _partial(compared: Compared, edit: Edit) -> Iterator[Deviation]:
 
 def counts_for(compared: Compared, kind: EditKind, steps: tuple[int, ...], where: Segment) -> float:
     """What an edit counts, in [0, 1], if the explanation that has it is right: what findings of its kind are
-    worth and, of a first or last step cut short, how likely it is that too little of it is left.
+    worth and, of a first or last step cut short, how likely it is that too little of it is left. A step that
+    takes somewhat longer than usual is no deviation.
     """
+    if kind is EditKind.LONG and not _is_long(compared, steps[0], where):
+        return 0.0
     worth = compared.worth(kind, steps)
     if kind is not EditKind.PARTIAL:
         return worth

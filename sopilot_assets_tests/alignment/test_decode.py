@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from sopilot_assets.alignment.decode import (
 from sopilot_assets.alignment.explanations import PlannedEdit, Prices
 from sopilot_assets.alignment.spans import EditKind
 from sopilot_assets.reference.durations import Durations
+from sopilot_assets.scoring.procedure import MOST_ORDER
 
 STEPS = 5
 UNKNOWN = STEPS
@@ -205,11 +206,11 @@ def test_unrelated_orders_have_nothing_in_common_with_the_procedure(steps: int) 
         assert not followers & set(pairwise(other))
 
 
-def evidence_of_order(states: npt.NDArray[np.float64]) -> float:
+def evidence_of_order(states: npt.NDArray[np.float64], orders: Sequence[Sequence[int]] = (ORDER,)) -> float:
     clips = scores(states)
-    best = explained(clips).candidates[0]
+    best = explained(clips, orders).candidates[0]
     found = order_evidence(
-        clips, best, durations=DURATIONS, prices=Prices(), orders=[ORDER], stride_s=STRIDE_S
+        clips, best, durations=DURATIONS, prices=Prices(), orders=orders, stride_s=STRIDE_S
     )
     assert found is not None
     return found
@@ -222,6 +223,25 @@ def test_only_a_recording_of_the_procedure_has_clear_evidence_of_its_order() -> 
     assert correct > 30.0
     assert evidence_of_order(evidence(in_order(0, 2, 1, 3, 4))) > 15.0
     assert max(map(evidence_of_order, noise)) < 0.5 * correct
+
+
+@pytest.mark.parametrize("other", unrelated_orders(ORDER)[:3])
+@pytest.mark.parametrize("left_out", [(), (2,)])
+def test_every_order_that_the_task_allows_has_clear_evidence(
+    other: tuple[int, ...], left_out: tuple[int, ...]
+) -> None:
+    shown = [step for step in other if step not in left_out]
+    assert evidence_of_order(evidence(in_order(*shown)), [ORDER, other]) > MOST_ORDER
+
+
+def test_where_every_order_is_allowed_none_is_unrelated() -> None:
+    clips = scores(evidence(in_order(*ORDER)))
+    orders = list(permutations(ORDER))
+    best = explained(clips, orders).candidates[0]
+    found = order_evidence(
+        clips, best, durations=DURATIONS, prices=Prices(), orders=orders, stride_s=STRIDE_S
+    )
+    assert found is None
 
 
 def test_short_procedures_have_no_unrelated_orders() -> None:
