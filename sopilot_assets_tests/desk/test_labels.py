@@ -180,6 +180,30 @@ def test_a_third_person_settles_blind_and_sees_the_two_afterwards(home: Home) ->
     assert len(chain(home)) == 3
 
 
+def test_nobody_learns_from_the_overview_that_another_rater_said_the_opposite(home: Home) -> None:
+    def overview(browser: TestClient) -> str:
+        return browser.get("/label").text.split("My last labels")[0]
+
+    mine, other, last = keys(home)
+    said(home, mine, "bob", False)
+    ann, boss = signed_in(home, "ann", Role.RATER), signed_in(home, "boss", Role.TRAINER)
+    for browser in (ann, boss):
+        browser.post(f"/label/{mine}", data=SAYS_NOTHING | {"critical": "yes"})
+        assert "disput" not in overview(browser).lower()
+    said(home, other, "bob", False)
+    said(home, other, "cyd", True)
+    for browser in (ann, boss):
+        assert "Settle 1 disputes" in overview(browser)
+        assert "those who disagree" not in overview(browser)
+        assert mine[-12:] not in overview(browser)
+    for browser in (ann, boss):
+        for one in (other, last):
+            browser.post(f"/label/{one}", data=SAYS_NOTHING)
+    assert "those who disagree" not in overview(ann), "a rater can do nothing about it"
+    assert "Open disputes" in overview(boss)
+    assert mine[-12:] in overview(boss), "once they have finished"
+
+
 def test_agreement_is_for_those_who_have_finished(home: Home) -> None:
     for key, critical in zip(keys(home)[:2], (True, False), strict=True):
         for who in ("ann", "bob"):

@@ -55,9 +55,11 @@ ANSWERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class TaskToLabel:
-    """What a task's part of the overview shows. ``open_disputes`` counts all, ``may_settle`` those that who
-    asks may settle, ``disputed`` the first of them, each with whether they may; it says who differs and not
-    who said what. ``given_last`` are their newest labels; ``agreement`` is None for who may not see it yet.
+    """What a task's part of the overview shows. ``may_settle`` counts the open disputes that who asks may
+    settle, ``open_disputes`` all that they may know of, ``disputed`` the first of these, each with whether
+    they may settle it; it says who differs and not who said what. ``given_last`` are their newest labels;
+    ``agreement`` is None for who may not see it yet. Nobody is told of a dispute of their own before they
+    have finished: it says what the other one answered.
     """
 
     task_id: str
@@ -271,14 +273,15 @@ def _task_to_label(call: Call, labels: TaskLabels, task: TaskSpec) -> TaskToLabe
     newest = {event.key: event for event in labels.events if _is_own(event, who)}
     by_time = sorted(newest.values(), key=lambda event: -event.seq)
     finished = own.to_give == 0 and (own.given > 0 or trains)
+    known = [one for one in labels.disputed.values() if trains and (finished or who not in one.who)]
     return TaskToLabel(
         task_id=task.task_id,
         name=task.names,
         own=own,
         others=len(labels.queue(who).others),
-        open_disputes=len(labels.disputed),
+        open_disputes=len(known),
         may_settle=len(settles),
-        disputed=[(one, one.key in settles) for one in labels.disputed.values()][:_LISTED] if trains else [],
+        disputed=[(one, one.key in settles) for one in known[:_LISTED]],
         progress=[one for one in progress if one.given or one.who in raters] if trains else [],
         given_last=by_time[:_NEWEST],
         agreement=_agreement(labels) if finished else None,
