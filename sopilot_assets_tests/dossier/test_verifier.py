@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from sopilot_assets.dossier.package import VERSION
 from sopilot_assets.dossier.verifier.fields import JsonField
 from sopilot_assets.dossier.verifier.figures import figures_of, shadow_of
 from sopilot_assets.dossier.verifier.findings import Findings, same
@@ -26,6 +27,7 @@ from sopilot_assets.dossier.verifier.numbers import (
     wilson_bounds,
 )
 from sopilot_assets.dossier.verifier.tables import CASE_NUMBERS, CaseRow
+from sopilot_assets.dossier.verifier.verify import MIXED_SOURCES
 from sopilot_assets.intervals import clustered, wilson
 from sopilot_assets.labels.agreement import rater_agreement
 from sopilot_assets.labels.events import Draft, LabelEvent, place
@@ -119,6 +121,19 @@ def test_label_states_and_agreement(
         "", "agreement", rater_agreement(events, sources).as_dict(), agreement_of(labels_of_chain, sources)
     )
     assert findings.failed == []
+
+
+def test_agreement_in_older_dossiers_is_that_of_all_sources_together() -> None:
+    said = [(who, f"v{n}", source, n < 2, False) for n in range(4) for who, source in _MAN_AND_NAME]
+    labels = [rater_label(JsonField("", "", event.as_dict())) for event in chain(said)]
+    sources = [source for _, source in _MAN_AND_NAME]
+    assert agreement_of(labels, sources)["kappa"] is None
+    assert agreement_of(labels, sources, mixed=True)["kappa"] == 1.0
+    assert {"sopilot_dossier_v1", "sopilot_dossier_v2"} == MIXED_SOURCES
+    assert VERSION not in MIXED_SOURCES
+
+
+_MAN_AND_NAME = (("a", "blind_human"), ("prefill", "prefill"))
 
 
 def test_moments_of_deviations_are_in_the_hash_of_their_label() -> None:

@@ -101,8 +101,10 @@ def test_people_in_golds_that_were_taken_in_are_in_dev_like_those_of_promoted_on
 
 @pytest.mark.parametrize("mark", ["@", "-", "="])
 def test_people_in_golds_are_in_dev_whatever_their_codes_begin_with(made_up: Home, mark: str) -> None:
-    rows = [{name: row[name] for name in VIDEO_COLUMNS} for row in plain_rows(videos_ledger(made_up).latest())]
-    called = [row | {"person": f"{mark}{row['person']}"} for row in rows]
+    called = [
+        {name: row[name] for name in VIDEO_COLUMNS} | {"person": f"{mark}{row['person']}"}
+        for row in plain_rows(videos_ledger(made_up).latest())
+    ]
     videos_ledger(made_up).append(called, run_id="corrected", written_at=NEXT)
     write_study(made_up, "before", **BY_PERSON)
     seen = persons(made_up)[split(made_up, "before")["test"][0]]

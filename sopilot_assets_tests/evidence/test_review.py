@@ -141,6 +141,19 @@ def test_labels_guessed_from_file_names_do_not_count_for_research(tmp_path: Path
     assert (blind["passed"], blind["value"]) == (False, 0.0)
 
 
+@pytest.mark.parametrize("source", [Source.PREFILL, Source.IMPORTED, Source.HUMAN])
+def test_only_who_labeled_blind_is_a_second_rater_beside_a_blind_one(tmp_path: Path, source: Source) -> None:
+    home = made_up_home(tmp_path / "home", second_rater=False)
+    _, _, truth = made_up_recordings()
+    append_events(home, labels_by("other", truth, source=source), run_id="labels", written_at=START)
+    sources = ["blind_human", source.value]
+    write_study(home, "mixed", gate_profile="research_v3", gate_overrides=[], label_sources=sources)
+    run_chain(home, "mixed")
+    checks = {str(one["name"]): one for one in gate_verdict(home, "mixed").rows}
+    assert (checks["blind_label_share"]["value"], checks["rater_kappa_ci95_low"]["passed"]) == (1.0, False)
+    assert "two raters" in blockers(home, "mixed")["agreement"]
+
+
 def test_a_study_that_is_not_registered_or_was_changed_is_refused(home: Home) -> None:
     path = Path(str(home.studies)) / "spring.yaml"
     registration = path.with_name("spring.registration.json")
