@@ -23,6 +23,7 @@ from sopilot_assets.exchange.said import (
     SaidVideo,
     refusal,
     said_at,
+    several_people,
 )
 from sopilot_assets.labels.cells import answer_text
 from sopilot_assets.labels.events import LabelEvent
@@ -140,7 +141,7 @@ class _Reader:
             )
             return ""
         whole = start_ms == 0 and end_ms is not None and lasts_ms and abs(end_ms - lasts_ms) <= _WHOLE_MS
-        return "" if whole else f"@{start_ms / 1000:g}"
+        return "" if whole else f"@{start_ms // 1000}.{start_ms % 1000:03d}".rstrip("0").rstrip(".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,7 @@ class _Said:
         critical = [value for name, value in video.answers if folded(name) in _CRITICAL]
         notes = [value for name, value in video.answers if folded(name) in _NOTE]
         deviations, left = [], []
+        annotators: set[str] = set()
         for one in video.intervals:
             name, _, value = one.name.partition(":")
             if folded(one.tier) in _CRITICAL:
@@ -170,8 +172,12 @@ class _Said:
                 deviations.append((word, one))
             else:
                 left.append(one.name)
+                continue
+            annotators.add(one.annotator)
         if not critical and not deviations:
             return None
+        if several := several_people(annotators):
+            faults.add(video.where, several.en, several.ja)
         if len(set(map(folded, critical))) > 1:
             told = ", ".join(critical)
             faults.add(

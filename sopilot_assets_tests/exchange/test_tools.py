@@ -10,12 +10,16 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
+import time
 import zipfile
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from sopilot_assets.errors import ExchangeError
+from sopilot_assets.exchange.cvat import read_cvat
 from sopilot_assets.exchange.formats import FileFormat, format_of
 from sopilot_assets_tests.exchange.recorded import GUIDE, TAKE, milliseconds, read
 
@@ -262,6 +266,42 @@ def test_in_elan_the_video_says_when_time_begins_though_sound_comes_first() -> N
 def test_in_elan_a_tier_that_divides_another_at_no_time_is_left_out() -> None:
     (told,) = read(ELAN.encode()).remarks
     assert told.en.endswith("not all of their annotations have times: the dependent tiers hands")
+
+
+def test_in_elan_the_tiers_of_two_people_are_named_and_one_of_them_can_be_chosen() -> None:
+    (tier,) = re.findall('<TIER TIER_ID="work">.*?</TIER>', ELAN, re.DOTALL)
+    first = tier.replace('"work"', '"ann" ANNOTATOR="Ann"')
+    both = ELAN.replace(tier, first + tier.replace('"work"', '"bob"'))
+    with pytest.raises(ExchangeError) as refused:
+        read(both.encode())
+    assert str(refused.value).count("overlap") == 1
+    assert "found the tiers ann (by Ann) and bob, whose steps overlap" in str(refused.value)
+    chosen = both.replace('"bob"', '"steps"')
+    assert milliseconds(read(chosen.encode())) == {GUIDE: [("open_cover", 200, 4717)]}
+
+
+def test_tracks_without_end_last_to_the_end_of_the_task_however_many_there_are() -> None:
+    def cpu_s(count: int) -> float:
+        tracks = (
+            f'<track label="open_cover"><box frame="{2 * place}"/>{_OUTSIDE % (2 * place + 1)}</track>'
+            for place in range(count)
+        )
+        document = _CVAT % (2 * count, "".join(tracks), 2 * count)
+        began = time.process_time()
+        said = read_cvat(document.encode(), source="it").videos[0]
+        last = said.intervals[-1]
+        assert last.end is not None
+        assert (len(said.intervals), last.end.frame) == (count + 1, 2 * count + 1)
+        return time.process_time() - began
+
+    assert cpu_s(3000) < 40 * cpu_s(300), "ten times as many take ten times as long, not a hundred times"
+
+
+_OUTSIDE: Final = '<box frame="%d" outside="1"/>'
+_CVAT: Final = (
+    "<annotations><version>1.1</version><meta><task><stop_frame>%d</stop_frame></task></meta>"
+    '%s<track label="pull_filter"><box frame="%d"/></track></annotations>'
+)
 
 
 def test_in_label_studio_a_relation_between_regions_is_left_out() -> None:
