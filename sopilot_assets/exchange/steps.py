@@ -177,8 +177,8 @@ class _Reader:
         if rivals := _rivals(intervals, times):
             faults.add(
                 video.where,
-                f"expected one tier of steps, found the tiers {' and '.join(rivals)}, whose steps overlap. If "
-                "they are two people's, call the one that counts 'steps', or delete the other",
+                f"expected one tier of steps, found the tiers {' and '.join(rivals)}, whose steps overlap. "
+                "If they are two people's, call the one that counts 'steps', or delete the other",
                 f"層 {' と '.join(rivals)} の手順が重なっています。2 人分の記録であれば、使う層の名前を"
                 "「手順」に変えるか、もう一方の層を削除してください",
             )
@@ -244,9 +244,7 @@ class _Reader:
         return times if pictures is None else _parted(intervals, times, pictures)
 
 
-def _rivals(
-    intervals: Sequence[SaidInterval], times: Sequence[tuple[int, int]]
-) -> tuple[str, str] | None:
+def _rivals(intervals: Sequence[SaidInterval], times: Sequence[tuple[int, int]]) -> tuple[str, str] | None:
     """Two tiers that say different things of one moment; None where there are none."""
     in_order = sorted(zip(times, intervals, strict=True), key=lambda placed: placed[0])
     for ((_, end_ms), one), ((start_ms, _), other) in pairwise(in_order):
