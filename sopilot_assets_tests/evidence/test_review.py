@@ -14,13 +14,14 @@ import pytest
 from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.embedding.clips import save_embedding
 from sopilot_assets.errors import StudyError
+from sopilot_assets.evidence.blind_labels import blind_queues
 from sopilot_assets.evidence.evidence_dossiers import study_inputs
 from sopilot_assets.evidence.gate_reports import check_study_gates, damaged_studies, judged, relevant_looks
 from sopilot_assets.evidence.results import gate_verdict
 from sopilot_assets.evidence.split_evaluations import evaluate_study_splits
 from sopilot_assets.evidence.split_manifests import split_study_cases
 from sopilot_assets.evidence.study import Study
-from sopilot_assets.labels.chain import append_events
+from sopilot_assets.labels.chain import append_events, read_chain
 from sopilot_assets.labels.events import Source
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.score_repeats import COLUMNS as REPEAT_COLUMNS
@@ -152,6 +153,21 @@ def test_only_who_labeled_blind_is_a_second_rater_beside_a_blind_one(tmp_path: P
     checks = {str(one["name"]): one for one in gate_verdict(home, "mixed").rows}
     assert (checks["blind_label_share"]["value"], checks["rater_kappa_ci95_low"]["passed"]) == (1.0, False)
     assert "two raters" in blockers(home, "mixed")["agreement"]
+
+
+def test_the_order_of_second_ratings_does_not_say_what_the_first_rater_said(tmp_path: Path) -> None:
+    home = made_up_home(tmp_path / "home", second_rater=False)
+    write_study(home, "research", gate_profile="research_v3", gate_overrides=[])
+    run_chain(home, "research", only=CHAIN[:-1])
+    said = {event.key: event.critical_expected for event in read_chain(home, TASK)}
+    orders = [blind_queues(home)[TASK].queue(who).in_order() for who in ("bob", "cyd", "dan")]
+    assert len({tuple(order) for order in orders}) == 3, "each has an order of their own"
+    for order in orders:
+        assert set(order) == set(said)
+        answers = [said[key] for key in order]
+        alternating = [place % 2 == 0 for place in range(2 * sum(answers))]
+        assert answers[: len(alternating)] != alternating
+        assert any(answers[len(alternating) :]), "the last ones are not all of one kind"
 
 
 def test_a_study_that_is_not_registered_or_was_changed_is_refused(home: Home) -> None:
