@@ -149,9 +149,7 @@ def test_without_its_key_the_dossier_verifies_and_says_that_nobody_signed_the_er
     erase_in_dossier(home, published, plan_of_cases(shown_cases(published)[0]))
     found = verified(published)
     assert (found.ok, found.erased.signed) == (True, False)
-    told = "\n".join(report_lines(found))
-    assert "NOT SIGNED" in told
-    assert "index.html is NOT THE PAGE THAT WAS SIGNED" in told
+    assert any("NOT SIGNED" in line for line in report_lines(found))
 
 
 def test_a_page_that_somebody_else_put_in_the_place_of_the_signed_one_is_told(published: Path) -> None:
