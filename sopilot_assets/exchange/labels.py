@@ -223,10 +223,11 @@ def _deviation(one: SaidInterval, steps: StepNames, faults: Faults) -> str | Non
 
 def is_label_sheet(data: bytes) -> bool:
     """Whether a file that is called like a sheet of labels is one, and no export of another tool."""
-    return b"critical_expected" in data or (
-        format_of(data) in (FileFormat.CSV, FileFormat.LABEL_STUDIO)
-        and not (b'"annotations"' in data or b"timelinelabels" in data)
-    )
+    form = format_of(data)
+    if form is not FileFormat.LABEL_STUDIO:
+        return form is FileFormat.CSV
+    rows = b'"rows"' in data or b'"key"' in data
+    return rows and not (b'"annotations"' in data or b"timelinelabels" in data)
 
 
 def marked_labels(event: LabelEvent, end_ms: int) -> Iterator[MarkedInterval]:

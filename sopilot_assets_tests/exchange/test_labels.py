@@ -162,6 +162,10 @@ def test_a_sheet_of_labels_is_told_from_an_export() -> None:
     assert is_label_sheet(b'{"rows": [{"key": "x"}]}')
     assert not is_label_sheet(b'[{"data": {}, "annotations": []}]')
     assert not is_label_sheet(b'{"observations": {}, "behaviors_conf": {}}')
+    assert not is_label_sheet(b'[{"id": 1, "video": "a.mp4", "critical": "no"}]'), "only what was chosen"
+    called = '[{"data": {}, "annotations": [{"result": [{"from_name": "critical_expected"}]}]}]'
+    assert not is_label_sheet(called.encode()), "a choice may be called as the column is"
+    assert is_label_sheet("key;critical_expected\n".encode("utf-16"))
 
 
 def test_a_moment_of_a_long_recording_keeps_its_milliseconds() -> None:
