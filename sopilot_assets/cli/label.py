@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,7 +18,7 @@ from sopilot_assets.labels.agreement import only_settles
 from sopilot_assets.labels.audit import drawn
 from sopilot_assets.labels.chain import append_events, read_chain
 from sopilot_assets.labels.contests import opens_or_answers
-from sopilot_assets.labels.disputes import disputes
+from sopilot_assets.labels.disputes import disputes, refuse_settled
 from sopilot_assets.labels.events import RaterVerdict, Source
 from sopilot_assets.labels.prefill import BAD_FREEZE, prefill_drafts
 from sopilot_assets.labels.recordings import by_key, recordings_to_label
@@ -28,7 +29,7 @@ from sopilot_assets.stations.contests import show_contests
 from sopilot_assets.tasks import load_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sopilot_assets.documents.sheets import Sheet
     from sopilot_assets.labels.events import Draft, LabelEvent
@@ -179,7 +180,8 @@ def import_sheet(
             f"{sheet}: others disagree on each of its {len(drafts)} recordings. Add --adjudicates where it "
             "settles them, --no-adjudicates where it is one more rater's opinion."
         )
-    _append(home, drafts, now, what=f"{sheet}: {len(drafts)} rows filled in")
+    settled = partial(refuse_settled, drafts=drafts)
+    _append(home, drafts, now, what=f"{sheet}: {len(drafts)} rows filled in", require=settled)
 
 
 @app.command(
@@ -316,9 +318,19 @@ def _drafts(
     )
 
 
-def _append(home: Home, drafts: Sequence[Draft], now: datetime, *, what: str, again: bool = False) -> None:
+def _append(
+    home: Home,
+    drafts: Sequence[Draft],
+    now: datetime,
+    *,
+    what: str,
+    again: bool = False,
+    require: Callable[[Sequence[LabelEvent]], None] | None = None,
+) -> None:
     run_id = f"labels-{now:%Y%m%dT%H%M%S%f}"
-    added = append_events(home, drafts, run_id=run_id, written_at=now.isoformat(), again=again)
+    added = append_events(
+        home, drafts, run_id=run_id, written_at=now.isoformat(), again=again, require=require
+    )
     say(f"{what}; {len(added)} new labels, {len(drafts) - len(added)} were there already")
     show_contests(home, [draft.key for draft in drafts])
     for key in sorted({event.key for event in added if event.verdict is RaterVerdict.DISAGREE}):
