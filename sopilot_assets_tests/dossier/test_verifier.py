@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from typing import Any
@@ -14,7 +15,8 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from sopilot_assets.dossier.package import VERSION
-from sopilot_assets.dossier.verifier.fields import JsonField
+from sopilot_assets.dossier.verifier.detectors import check_detections
+from sopilot_assets.dossier.verifier.fields import JsonField, WrongField
 from sopilot_assets.dossier.verifier.figures import figures_of, shadow_of
 from sopilot_assets.dossier.verifier.findings import Findings, same
 from sopilot_assets.dossier.verifier.kappa import agreement_of
@@ -32,7 +34,7 @@ from sopilot_assets.intervals import clustered, wilson
 from sopilot_assets.labels.agreement import rater_agreement
 from sopilot_assets.labels.events import Draft, LabelEvent, place
 from sopilot_assets.labels.state import label_state
-from sopilot_assets.old_rules.detectors import DetectorOutcome
+from sopilot_assets.old_rules.detectors import DetectorOutcome, old_outcome
 from sopilot_assets.store.chain import NO_EVENT
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.metrics import figures
@@ -197,6 +199,34 @@ def test_figures_and_shadow_on_random_cases(seed: int) -> None:
     stated = shadow_report(cases, outcomes["a"], outcomes["b"], clusters=np.asarray(clusters, dtype=np.str_))
     findings.compare("", "shadow", stated.document(), shadow_of(rows, "a", "b"))
     assert [(line.what, line.stated, line.found) for line in findings.failed] == []
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.95, 1.0])
+def test_the_score_of_the_old_detectors_is_rounded_before_it_is_compared(threshold: float) -> None:
+    many = [{"case_id": f"c{n}", "order": n, "score": 10.0, "critical": float(n)} for n in range(9)]
+    cases = case_frame({**one, "any_critical": one["critical"] > 0} for one in many)
+    said = old_outcome(cases, "continuous_v1", threshold=threshold)
+    rows = [
+        CaseRow(
+            texts={"case_id": case["case_id"], "problem": ""},
+            numbers={
+                **{name: None if math.isnan(case[name]) else case[name] for name in CASE_NUMBERS},
+                "any_critical": float(case["any_critical"]),
+                "continuous_v1.score": float(said.score[n]),
+            },
+            flags={
+                "continuous_v1.detected": bool(said.detected[n]),
+                "continuous_v1.decided": bool(said.decided[n]),
+            },
+        )
+        for n, case in enumerate(cases.to_dict("records"))
+    ]
+    findings, policy = Findings(), JsonField("policy", "", {"threshold": threshold})
+    dossier = {"detectors": ["continuous_v1"], "baseline_detector": "legacy_binary", "readiness": {}}
+    with contextlib.suppress(WrongField):  # of the baseline nothing is stated
+        check_detections(rows, JsonField("dossier", "", dossier), {"continuous_v1": policy}, findings)
+    assert [(line.what, line.found) for line in findings.failed] == []
+    assert len(findings.lines) == 1
 
 
 @pytest.mark.parametrize(
