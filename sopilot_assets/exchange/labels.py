@@ -27,7 +27,7 @@ from sopilot_assets.exchange.said import (
 )
 from sopilot_assets.labels.cells import answer_text
 from sopilot_assets.labels.events import LabelEvent
-from sopilot_assets.reference.annotations import GoldNames
+from sopilot_assets.reference.annotations import GoldNames, golds_called
 from sopilot_assets.reference.step_names import StepNames, folded, meant
 from sopilot_assets.scoring.review.words import TYPES
 from sopilot_assets.tasks import DeviationType
@@ -109,12 +109,8 @@ class _Reader:
         self.remarks += said_at(source, (*found.remarks, *said.left))
         gold = found.gold
         if gold is None:
-            near = meant(found.name, [one.name for one in self.recordings])
-            faults.add(
-                video.where,
-                f"expected a recording to label, found {found.name!r}{near.en}",
-                f"評価する録画に {found.name!r} はありません{near.ja}",
-            )
+            why = self._unknown(found.name)
+            faults.add(video.where, why.en, why.ja)
             return
         words = [f"{name}{self._moment(one, gold, faults)}" for name, one in said.deviations]
         cells = {
@@ -124,6 +120,20 @@ class _Reader:
             "note": said.note,
         }
         self.rows.append(SheetRow(len(self.rows) + 1, cells))
+
+    def _unknown(self, name: str) -> Text:
+        """Why no recording is meant by a name."""
+        if called := golds_called(name, self.recordings):
+            keys = ", ".join(one.others[0] for one in called)
+            return Text(
+                f"{len(called)} recordings are called {name!r}: {keys}; call the one you mean by its key",
+                f"{name!r} という録画が {len(called)} 件あります：{keys}。キーで指定してください",
+            )
+        near = meant(name, [one.name for one in self.recordings])
+        return Text(
+            f"expected a recording to label, found {name!r}{near.en}",
+            f"評価する録画に {name!r} はありません{near.ja}",
+        )
 
     def _moment(self, one: SaidInterval, gold: GoldNames, faults: Faults) -> str:
         """When a deviation is seen, as a cell says it; nothing for one that spans the whole recording."""

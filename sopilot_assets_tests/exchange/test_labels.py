@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -155,6 +156,17 @@ def test_labels_of_no_recording_are_refused() -> None:
         read(data)
     assert rows(read(elan((CRITICAL_ONLY, 0, 60_000))))[KEYS[0]]["critical_expected"] == "yes"
     assert NAMES[0] == GUIDE
+
+
+def test_of_two_recordings_of_one_name_the_key_says_which_is_meant() -> None:
+    twice = [replace(one, path=TAKE) for one in RECORDINGS]
+    data = elan((CRITICAL_ONLY, 0, 60_000)).replace(b"a" * 64, b"").decode()
+    named = re.sub('(?<=MEDIA_URL=")[^"]*', TAKE.replace("&", "&amp;"), data)
+    files = read_files(named.encode(), source="ann.eaf")
+    with pytest.raises(ExchangeError, match=f"2 recordings are called .*{KEYS[0]}, {KEYS[1]}; call the one"):
+        labels_in(files, STEPS, twice, pictures_of=lambda _: EVERY_40_MS)
+    by_key = read_files(re.sub('(?<=MEDIA_URL=")[^"]*', KEYS[1], data).encode(), source="ann.eaf")
+    assert list(rows(labels_in(by_key, STEPS, twice, pictures_of=lambda _: EVERY_40_MS))) == [KEYS[1]]
 
 
 def test_a_sheet_of_labels_is_told_from_an_export() -> None:
