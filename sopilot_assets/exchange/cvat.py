@@ -49,7 +49,7 @@ def read_cvat(data: bytes, *, source: str) -> SaidFile:
     intervals += _tags(images, faults)
     left_out = sum(1 for image in images for shape in image.children if shape.tag in _SHAPES)
     faults.done()
-    media = _medium(root, tracks, faults)
+    media = _medium(root, [*tracks, *images], faults)
     left = (
         Text(
             f"{left_out} shapes on single pictures are not read",
@@ -59,9 +59,9 @@ def read_cvat(data: bytes, *, source: str) -> SaidFile:
     return SaidFile((SaidVideo(media, root.where, tuple(intervals)),), left if left_out else ())
 
 
-def _medium(root: XmlNode, tracks: list[XmlNode], faults: Faults) -> str:
-    """The video of the task."""
-    if len({track.get("task_id") for track in tracks} - {""}) > 1:
+def _medium(root: XmlNode, parts: list[XmlNode], faults: Faults) -> str:
+    """The video of the task, of which all parts are."""
+    if len({one.get("task_id") for one in parts} - {""}) > 1:
         faults.stop(
             "expected the annotations of one task, found those of several; export each task by itself",
             "複数のタスクが入っています。タスクごとにエクスポートしてください",

@@ -280,6 +280,22 @@ def test_in_elan_the_tiers_of_two_people_are_named_and_one_of_them_can_be_chosen
     assert milliseconds(read(chosen.encode())) == {GUIDE: [("open_cover", 200, 4717)]}
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        '<image id="{0}" task_id="{1}"><tag label="open_cover"/></image>',
+        '<track task_id="{1}" label="open_cover"><box frame="{0}0"/><box frame="{0}5" outside="1"/></track>',
+    ],
+)
+def test_a_cvat_project_of_several_tasks_is_refused(part: str) -> None:
+    document = _CVAT.replace('<track label="pull_filter"><box frame="%d"/></track>', "")
+    videos = f"<meta><source>{GUIDE}</source><source>other.mp4</source>"
+    one_task = (document % (9, part.format(1, 7) + part.format(2, 7))).replace("<meta>", videos)
+    assert list(milliseconds(read(one_task.encode()))) == [GUIDE]
+    with pytest.raises(ExchangeError, match="found those of several; export each task by itself"):
+        read(one_task.replace('task_id="7"', 'task_id="8"', 1).encode())
+
+
 def test_tracks_without_end_last_to_the_end_of_the_task_however_many_there_are() -> None:
     def cpu_s(count: int) -> float:
         tracks = (
