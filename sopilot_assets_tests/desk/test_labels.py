@@ -152,7 +152,8 @@ def test_a_label_is_corrected_by_the_one_who_gave_it(home: Home) -> None:
 
 def test_a_third_person_settles_blind_and_sees_the_two_afterwards(home: Home) -> None:
     key, other, _ = keys(home)
-    said(home, key, "ann", True, note="the lid was left open", seen=[{"type": "freeze", "at_s": 61.5}])
+    seen = [{"type": "freeze", "at_s": at_s} for at_s in (61.5, 59.96)]
+    said(home, key, "ann", True, note="the lid was left open", seen=seen)
     said(home, key, "bob", False, note="the lid is closed")
     ann, cyd = signed_in(home, "ann", Role.RATER), signed_in(home, "cyd", Role.TRAINER)
     assert begin(ann, home, of="next-dispute") == f"/label?done={task_of(home)}"
@@ -169,7 +170,7 @@ def test_a_third_person_settles_blind_and_sees_the_two_afterwards(home: Home) ->
     sent = cyd.post(path, data={"critical": "yes"}).headers["location"]
     told = cyd.get(sent).text
     assert sent == f"/label/{key}/settled"
-    for secret in ("ann", "bob", "the lid was left open", "the lid is closed", "1:01.5"):
+    for secret in ("ann", "bob", "the lid was left open", "the lid is closed", "1:01.5", "1:00.0"):
         assert secret in told
     (event,) = chain(home)[2:]
     assert (event.who, event.adjudicates, event.critical_expected) == ("cyd", True, True)

@@ -30,7 +30,7 @@ from sopilot_assets.labels.agreement import RaterAgreement, rater_agreement
 from sopilot_assets.labels.cells import answer_text
 from sopilot_assets.labels.disputes import Dispute, disputes
 from sopilot_assets.labels.events import LabelEvent, RaterAnswer, Source
-from sopilot_assets.labels.history import finding_name
+from sopilot_assets.labels.history import finding_name, moment_of
 from sopilot_assets.labels.queues import GivenAnswer, RaterProgress, TaskLabels
 from sopilot_assets.labels.saying import events_of
 from sopilot_assets.scoring.review.words import TYPES
@@ -312,7 +312,7 @@ def _told(call: Call, event: LabelEvent) -> dict[str, object]:
         "who": event.who,
         "at": event.at,
         "answer": ANSWERS[_answer_of(event)],
-        "seen": [(finding_name(one, task), one.at_s) for one in event.seen],
+        "seen": [(finding_name(one, task), moment_of(one)) for one in event.seen],
         "note": event.note,
     }
 
