@@ -7,6 +7,7 @@ tools' own writers.
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -20,8 +21,8 @@ import pytest
 
 from sopilot_assets.errors import ExchangeError
 from sopilot_assets.exchange.cvat import read_cvat
-from sopilot_assets.exchange.formats import FileFormat, format_of
-from sopilot_assets_tests.exchange.recorded import GUIDE, TAKE, milliseconds, read
+from sopilot_assets.exchange.formats import FileFormat, format_of, written
+from sopilot_assets_tests.exchange.recorded import GUIDE, TAKE, VOCABULARY, milliseconds, read, video
 
 FILES: Final = Path(__file__).parent / "files"
 
@@ -327,6 +328,17 @@ def test_in_label_studio_a_relation_between_regions_is_left_out() -> None:
     said = read(json.dumps(tasks).encode())
     assert said.golds.keys() == read(json.dumps(LABEL_STUDIO).encode()).golds.keys()
     assert "2 regions without a begin and an end" in said.remarks[0].en
+
+
+@pytest.mark.parametrize("form", [FileFormat.CSV, FileFormat.BORIS_TABLE])
+def test_a_table_that_a_spreadsheet_saved_with_decimal_commas_is_read(form: FileFormat) -> None:
+    steps = [("open_cover", 0, 4517), ("pull_filter", 4517, 9123)]
+    _, data = written(form, [video(0, *steps)], VOCABULARY)
+    saved = io.StringIO()
+    rows = csv.writer(saved, delimiter=";", lineterminator="\r\n")
+    for row in csv.reader(io.StringIO(data.decode())):
+        rows.writerow(re.sub(r"^([0-9]+)[.]([0-9]+)$", r"\1,\2", cell) for cell in row)
+    assert milliseconds(read(saved.getvalue().encode("utf-8-sig"))) == {GUIDE: steps}
 
 
 def test_a_zip_and_a_compressed_project_are_read() -> None:
