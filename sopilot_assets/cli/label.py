@@ -17,7 +17,7 @@ from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels.agreement import only_settles
 from sopilot_assets.labels.audit import drawn
 from sopilot_assets.labels.chain import append_events, read_chain
-from sopilot_assets.labels.contests import opens_or_answers
+from sopilot_assets.labels.contests import answers_an_objection, opens_or_answers
 from sopilot_assets.labels.disputes import disputes, refuse_settled
 from sopilot_assets.labels.events import RaterVerdict, Source
 from sopilot_assets.labels.prefill import BAD_FREEZE, prefill_drafts
@@ -283,8 +283,10 @@ def add(
         source=Source.HUMAN if with_findings else Source.BLIND_HUMAN,
         adjudicates=adjudicates,
     )
-    again = opens_or_answers(drafts[0], [event for event in chain if event.key == drafts[0].key])
-    _append(home, drafts, now, what=drafts[0].key, again=again)
+    draft, about = drafts[0], [event for event in chain if event.key == drafts[0].key]
+    if answers_an_objection(draft, about):
+        draft = draft.model_copy(update={"source": Source.HUMAN})
+    _append(home, [draft], now, what=draft.key, again=opens_or_answers(draft, about))
 
 
 def _recordings(home: Home, task: str, events: Iterable[LabelEvent]) -> dict[str, RecordingToLabel]:

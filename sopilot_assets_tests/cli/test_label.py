@@ -164,6 +164,21 @@ def test_a_verdict_that_somebody_contests_shows_everywhere_until_it_is_answered(
     assert "Contested" not in sopilot(registered, "recording", "show", NAMES[2]).stdout
 
 
+def test_who_answers_an_objection_does_not_label_blind(registered: Home) -> None:
+    words = ("label", "add", TASK, NAMES[2])
+    sopilot(registered, *words, "no", "--who", "ann", "--with-findings", "--verdict", "disagree")
+    sopilot(registered, *words, "yes", "--who", "chief", "--adjudicates")
+    state = {str(one["key"]): one for one in rows(registered, "label", "list", TASK)}
+    assert state[key_of(NAMES[2])]["label_source"] == "human"
+    assert state[key_of(NAMES[2])]["expected"] == 1.0
+    for who, answer in (("bob", "yes"), ("cyd", "no")):
+        sopilot(registered, "label", "add", TASK, NAMES[3], answer, "--who", who)
+    sopilot(registered, "label", "add", TASK, NAMES[3], "no", "--who", "chief", "--adjudicates")
+    state = {str(one["key"]): one for one in rows(registered, "label", "list", TASK)}
+    assert state[key_of(NAMES[3])]["label_source"] == "blind_human"
+    assert state[key_of(NAMES[3])]["adjudicated"] is True
+
+
 def test_prefilled_labels_are_marked_and_give_way(registered: Home) -> None:
     sopilot(registered, "label", "add", TASK, NAMES[0], "no", "--who", "ann")
     told = sopilot(registered, "label", "prefill", TASK)
