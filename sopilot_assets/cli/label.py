@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,8 +17,8 @@ from sopilot_assets.errors import ConfigError, LabelError
 from sopilot_assets.labels.agreement import only_settles
 from sopilot_assets.labels.audit import drawn
 from sopilot_assets.labels.chain import append_events, read_chain
-from sopilot_assets.labels.contests import opens_or_answers
-from sopilot_assets.labels.disputes import disputes
+from sopilot_assets.labels.contests import answers_an_objection, opens_or_answers
+from sopilot_assets.labels.disputes import disputes, refuse_settled
 from sopilot_assets.labels.events import RaterVerdict, Source
 from sopilot_assets.labels.prefill import BAD_FREEZE, prefill_drafts
 from sopilot_assets.labels.recordings import by_key, recordings_to_label
@@ -28,7 +29,7 @@ from sopilot_assets.stations.contests import show_contests
 from sopilot_assets.tasks import load_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sopilot_assets.documents.sheets import Sheet
     from sopilot_assets.labels.events import Draft, LabelEvent
@@ -179,7 +180,8 @@ def import_sheet(
             f"{sheet}: others disagree on each of its {len(drafts)} recordings. Add --adjudicates where it "
             "settles them, --no-adjudicates where it is one more rater's opinion."
         )
-    _append(home, drafts, now, what=f"{sheet}: {len(drafts)} rows filled in")
+    settled = partial(refuse_settled, drafts=drafts)
+    _append(home, drafts, now, what=f"{sheet}: {len(drafts)} rows filled in", require=settled)
 
 
 @app.command(
@@ -287,8 +289,10 @@ def add(
         source=Source.HUMAN if with_findings else Source.BLIND_HUMAN,
         adjudicates=adjudicates,
     )
-    again = opens_or_answers(drafts[0], [event for event in chain if event.key == drafts[0].key])
-    _append(home, drafts, now, what=drafts[0].key, again=again)
+    draft, about = drafts[0], [event for event in chain if event.key == drafts[0].key]
+    if answers_an_objection(draft, about):
+        draft = draft.model_copy(update={"source": Source.HUMAN})
+    _append(home, [draft], now, what=draft.key, again=opens_or_answers(draft, about))
 
 
 def _recordings(home: Home, task: str, events: Iterable[LabelEvent]) -> dict[str, RecordingToLabel]:
@@ -322,9 +326,19 @@ def _drafts(
     )
 
 
-def _append(home: Home, drafts: Sequence[Draft], now: datetime, *, what: str, again: bool = False) -> None:
+def _append(
+    home: Home,
+    drafts: Sequence[Draft],
+    now: datetime,
+    *,
+    what: str,
+    again: bool = False,
+    require: Callable[[Sequence[LabelEvent]], None] | None = None,
+) -> None:
     run_id = f"labels-{now:%Y%m%dT%H%M%S%f}"
-    added = append_events(home, drafts, run_id=run_id, written_at=now.isoformat(), again=again)
+    added = append_events(
+        home, drafts, run_id=run_id, written_at=now.isoformat(), again=again, require=require
+    )
     say(f"{what}; {len(added)} new labels, {len(drafts) - len(added)} were there already")
     show_contests(home, [draft.key for draft in drafts])
     for key in sorted({event.key for event in added if event.verdict is RaterVerdict.DISAGREE}):

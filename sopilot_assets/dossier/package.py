@@ -39,8 +39,8 @@ from sopilot_assets.studies.claims import Claim, claims_carried
 from sopilot_assets.studies.split_manifest import FULL, GATE_SPLIT
 from sopilot_assets.texts.cells import harmless
 
-VERSION: Final = "sopilot_dossier_v2"
-"""Version 1 had no claims and no groups."""
+VERSION: Final = "sopilot_dossier_v3"
+"""Version 1 had no claims and no groups; in version 2 raters of all sources together made the agreement."""
 _ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
 _FILE_MODE: Final = 0o100644 << 16
 

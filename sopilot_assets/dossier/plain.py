@@ -10,6 +10,7 @@ from typing import Final
 from sopilot_assets.dossier.headline import REPORTED, GroupFigure
 from sopilot_assets.dossier.inputs import DossierInputs
 from sopilot_assets.dossier.summary import DossierSummary
+from sopilot_assets.dossier.words import people_apart
 from sopilot_assets.errors import TaskError
 from sopilot_assets.intervals import wilson
 from sopilot_assets.studies.claims import FALSE_ALARM, MISS, WORST_ALLOWED, Claim, whole_percent
@@ -240,12 +241,16 @@ def in_plain_words(inputs: DossierInputs, summary: DossierSummary) -> list[Text]
 
 def _in_plain_words(inputs: DossierInputs, summary: DossierSummary) -> Iterator[Text]:
     name = task_name(task_of(inputs), summary.task_id)
+    whose = (
+        Text("recordings by people on whom nothing was fitted", "調整に使っていない人の録画")
+        if people_apart(inputs)
+        else Text("recordings on which nothing was fitted", "調整に使っていない録画")
+    )
     yield Text(
         f"People were filmed doing “{name.en}”. Raters said of each recording whether it shows a critical "
-        "deviation. The product said so by itself. This dossier compares both, on recordings by people on "
-        "whom nothing was fitted.",
+        f"deviation. The product said so by itself. This dossier compares both, on {whose.en}.",
         f"「{name.ja}」の作業を録画し、評価者が録画ごとに重大な逸脱の有無を答えました。システムも自動で判定"
-        "しました。この文書は、調整に使っていない人の録画で両者を比べたものです。",
+        f"しました。この文書は、{whose.ja}で両者を比べたものです。",
     )
     for one in summary.claims:
         yield Text(f"{one.text.en}.", f"{one.text.ja}。")

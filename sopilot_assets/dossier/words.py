@@ -13,6 +13,7 @@ from sopilot_assets.dossier.inputs import DossierInputs
 from sopilot_assets.dossier.summary import DossierSummary
 from sopilot_assets.studies.claims import FALSE_ALARM, MISS
 from sopilot_assets.studies.split_manifest import GATE_SPLIT
+from sopilot_assets.studies.splits import held_out_persons
 from sopilot_assets.texts.languages import Text
 
 GATE_NAMES: Final[Mapping[str, Text]] = {
@@ -238,10 +239,11 @@ def _limits(inputs: DossierInputs, summary: DossierSummary) -> Iterator[str]:
     if used is not None and inputs.results.detector:
         yield from _open(inputs)
         sites = sorted(set(used["site"]) - {""})
+        people = plural(len(set(used["person"]) - {""}), "person", "people")
+        others = ", and others whom nobody named," if (used["person"] == "").any() else ""
         where = f"at {plural(len(sites), 'site')} ({', '.join(sites[:4])})" if sites else "at unknown sites"
         yield (
-            "Other people, sites or tasks: the figures are about "
-            f"{plural(used['person'].nunique(), 'person', 'people')} "
+            f"Other people, sites or tasks: the figures are about {people}{others} "
             f"{where} doing {summary.task_id}."
         )
     yield (
@@ -265,6 +267,11 @@ def _doubts(inputs: DossierInputs) -> Iterator[str]:
             "the split: the "
             "figures may describe recognising them."
         )
+    if seen := _shown_by_golds(inputs):
+        yield (
+            f"Held-out recordings show {plural(len(seen), 'person', 'people')} whom golds show too: they say "
+            "nothing about people whom nothing was learnt from."
+        )
     looks = _test_looks(inputs)
     if looks > 1:
         yield f"The test split was evaluated with {looks} different sets of inputs; it is not untouched."
@@ -281,6 +288,24 @@ def _doubts(inputs: DossierInputs) -> Iterator[str]:
                 "labels can repeat "
                 "what the product or a file name said."
             )
+
+
+def people_apart(inputs: DossierInputs) -> bool:
+    """Whether nothing was fitted on anybody in held-out recordings, as far as people are known."""
+    cases, leakage, manifest = inputs.tables.cases, inputs.tables.leakage, inputs.results.manifest
+    if cases is None or leakage is None or manifest is None:
+        return False
+    unknown = set(manifest.split_of(cases["case_id"][cases["person"] == ""])) - {""}
+    leaks = leakage["leaks"].astype(bool) & (leakage["kind"] == "person")
+    return not (leaks.any() or len(unknown) > 1 or _shown_by_golds(inputs))
+
+
+def _shown_by_golds(inputs: DossierInputs) -> list[str]:
+    """Who is in held-out recordings and in golds too."""
+    cases, manifest, registration = inputs.tables.cases, inputs.results.manifest, inputs.protocol.registration
+    if cases is None or manifest is None or registration is None:
+        return []
+    return held_out_persons(cases, manifest, registration.golds.persons)
 
 
 def _used(inputs: DossierInputs) -> pd.DataFrame | None:

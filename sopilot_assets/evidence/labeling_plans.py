@@ -75,10 +75,11 @@ def asked_by_plans(home: Home) -> dict[str, AskedFor]:
             text = Results(home, str(study_id)).read(PLAN).decode("utf-8")
         except StudyError:  # the study's own pages say so
             continue
-        for row in csv.DictReader(io.StringIO(text)):
-            if row["action"] == ADJUDICATE:
-                continue
-            before = found.get(row["case_id"], AskedFor(1, int(row["rank"])))
-            raters = 2 if row["action"] == SECOND_RATER else 1
-            found[row["case_id"]] = AskedFor(max(raters, before.raters), min(int(row["rank"]), before.rank))
+        rows = [row for row in csv.DictReader(io.StringIO(text)) if row["action"] != ADJUDICATE]
+        second = min((int(row["rank"]) for row in rows if row["action"] == SECOND_RATER), default=0)
+        for row in rows:
+            twice = row["action"] == SECOND_RATER
+            rank = second if twice else int(row["rank"])
+            before = found.get(row["case_id"], AskedFor(1, rank))
+            found[row["case_id"]] = AskedFor(max(1 + twice, before.raters), min(rank, before.rank))
     return found

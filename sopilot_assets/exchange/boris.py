@@ -173,7 +173,7 @@ def require_one_clock(where: Place, media: Sequence[str], offset: float | str | 
             f"{', '.join(media)}",
             f"動画が {len(media)} 本続けて再生される観察は読めません。1 本ずつにしてください",
         )
-    if str(offset or "0").strip("0.") not in ("", "NA"):
+    if str(offset or "0").strip("0.,") not in ("", "NA"):
         faults.add(
             where,
             f"expected no time offset, found {offset}; set it to 0 in BORIS and save again",

@@ -44,11 +44,12 @@ def read_cvat(data: bytes, *, source: str) -> SaidFile:
     if version != "1.1":
         faults.stop(f"expected version 1.1, found {version!r}", f"版は 1.1 のはずですが、{version!r} です")
     tracks, images = list(root.all("track")), list(root.all("image"))
-    intervals = [one for track in tracks for one in _track(track, _last_picture(root, track), faults)]
+    last = _last_picture(root)
+    intervals = [one for track in tracks for one in _track(track, last, faults)]
     intervals += _tags(images, faults)
     left_out = sum(1 for image in images for shape in image.children if shape.tag in _SHAPES)
     faults.done()
-    media = _medium(root, tracks, faults)
+    media = _medium(root, [*tracks, *images], faults)
     left = (
         Text(
             f"{left_out} shapes on single pictures are not read",
@@ -58,9 +59,9 @@ def read_cvat(data: bytes, *, source: str) -> SaidFile:
     return SaidFile((SaidVideo(media, root.where, tuple(intervals)),), left if left_out else ())
 
 
-def _medium(root: XmlNode, tracks: list[XmlNode], faults: Faults) -> str:
-    """The video of the task."""
-    if len({track.get("task_id") for track in tracks} - {""}) > 1:
+def _medium(root: XmlNode, parts: list[XmlNode], faults: Faults) -> str:
+    """The video of the task, of which all parts are."""
+    if len({one.get("task_id") for one in parts} - {""}) > 1:
         faults.stop(
             "expected the annotations of one task, found those of several; export each task by itself",
             "複数のタスクが入っています。タスクごとにエクスポートしてください",
@@ -68,24 +69,26 @@ def _medium(root: XmlNode, tracks: list[XmlNode], faults: Faults) -> str:
     return next((one.text.strip() for one in root.all("source") if one.text.strip()), "")
 
 
-def _last_picture(root: XmlNode, track: XmlNode) -> int:
-    """The number of the last picture of the task; that of the track's last shape where nothing says so."""
+def _last_picture(root: XmlNode) -> int:
+    """The number of the last picture of the task; 0 where nothing says so."""
     told = (one.text.strip() for one in root.all("stop_frame", "stop") if _NUMBER.fullmatch(one.text.strip()))
-    shapes = (int(one.get("frame")) for one in track.children if _NUMBER.fullmatch(one.get("frame")))
-    return max(max(map(int, told), default=0), max(shapes, default=0))
+    return max(map(int, told), default=0)
 
 
 def _track(track: XmlNode, last: int, faults: Faults) -> Iterator[SaidInterval]:
-    """The intervals in which a track is there."""
+    """The intervals in which a track is there; one without an end lasts to the task's ``last`` picture, or to
+    its own.
+    """
     label, begun = track.get("label"), None
-    for one in _shapes(track, faults):
+    shapes = _shapes(track, faults)
+    for one in shapes:
         if one.there and begun is None:
             begun = one
         elif not one.there and begun is not None:
             yield _interval(label, begun.node, begun.frame, one.frame, faults)
             begun = None
     if begun is not None:
-        yield _interval(label, begun.node, begun.frame, last + 1, faults)
+        yield _interval(label, begun.node, begun.frame, max(last, shapes[-1].frame) + 1, faults)
 
 
 @dataclass(frozen=True, slots=True)

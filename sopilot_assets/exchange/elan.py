@@ -121,7 +121,14 @@ def _interval(
             return None
         times.append(Border(value + offset_ms))
     values = [child.text.strip() for child in one.children if child.tag == "ANNOTATION_VALUE"]
-    return SaidInterval(values[0] if values else "", one.where, times[0], times[1], tier.get("TIER_ID"))
+    return SaidInterval(
+        values[0] if values else "",
+        one.where,
+        times[0],
+        times[1],
+        tier.get("TIER_ID"),
+        annotator=tier.get("ANNOTATOR"),
+    )
 
 
 def _left_out(root: XmlNode, timeless: set[str]) -> Iterator[Text]:

@@ -205,6 +205,7 @@ def _minimal(text: JsonText, faults: Faults) -> SaidFile:
     videos = []
     for place, task in enumerate(text.parsed(_MinimalTasks).root):
         intervals: list[SaidInterval] = []
+        answers = tuple((name, said) for name, value in task.items() if (said := _minimal_answer(value)))
         for name, value in task.items():
             if not isinstance(value, list) or not value or not isinstance(value[0], dict):
                 continue
@@ -213,11 +214,20 @@ def _minimal(text: JsonText, faults: Faults) -> SaidFile:
             regions = JsonText(json.dumps(value).encode(), faults).parsed(_MinimalRegions).root
             for index, one in enumerate(regions):
                 intervals += _spans(one, name, text.at(place, name, index), faults)
-        if intervals:
-            sha256 = str(task.get("sha256", ""))
-            videos.append(SaidVideo(_video_name(task), text.at(place), tuple(intervals), sha256=sha256))
+        sha256 = str(task.get("sha256", ""))
+        videos.append(
+            SaidVideo(_video_name(task), text.at(place), tuple(intervals), sha256=sha256, answers=answers)
+        )
     faults.done()
     return SaidFile(tuple(videos))
+
+
+def _minimal_answer(value: object) -> str:
+    """A text, or what was chosen of several: one text, a list of them, or ``{"choices": [...]}``."""
+    if isinstance(value, dict):
+        value = value.get("choices")
+    texts = value if isinstance(value, list) else [value]
+    return " ".join(one for one in texts if isinstance(one, str))
 
 
 def write_label_studio(videos: Sequence[MarkedVideo], _: Vocabulary) -> bytes:

@@ -23,10 +23,11 @@ from sopilot_assets.exchange.said import (
     SaidVideo,
     refusal,
     said_at,
+    several_people,
 )
 from sopilot_assets.labels.cells import answer_text
 from sopilot_assets.labels.events import LabelEvent
-from sopilot_assets.reference.annotations import GoldNames
+from sopilot_assets.reference.annotations import GoldNames, golds_called
 from sopilot_assets.reference.step_names import StepNames, folded, meant
 from sopilot_assets.scoring.review.words import TYPES
 from sopilot_assets.tasks import DeviationType
@@ -108,12 +109,8 @@ class _Reader:
         self.remarks += said_at(source, (*found.remarks, *said.left))
         gold = found.gold
         if gold is None:
-            near = meant(found.name, [one.name for one in self.recordings])
-            faults.add(
-                video.where,
-                f"expected a recording to label, found {found.name!r}{near.en}",
-                f"評価する録画に {found.name!r} はありません{near.ja}",
-            )
+            why = self._unknown(found.name)
+            faults.add(video.where, why.en, why.ja)
             return
         words = [f"{name}{self._moment(one, gold, faults)}" for name, one in said.deviations]
         cells = {
@@ -123,6 +120,20 @@ class _Reader:
             "note": said.note,
         }
         self.rows.append(SheetRow(len(self.rows) + 1, cells))
+
+    def _unknown(self, name: str) -> Text:
+        """Why no recording is meant by a name."""
+        if called := golds_called(name, self.recordings):
+            keys = ", ".join(one.others[0] for one in called)
+            return Text(
+                f"{len(called)} recordings are called {name!r}: {keys}; call the one you mean by its key",
+                f"{name!r} という録画が {len(called)} 件あります：{keys}。キーで指定してください",
+            )
+        near = meant(name, [one.name for one in self.recordings])
+        return Text(
+            f"expected a recording to label, found {name!r}{near.en}",
+            f"評価する録画に {name!r} はありません{near.ja}",
+        )
 
     def _moment(self, one: SaidInterval, gold: GoldNames, faults: Faults) -> str:
         """When a deviation is seen, as a cell says it; nothing for one that spans the whole recording."""
@@ -140,7 +151,7 @@ class _Reader:
             )
             return ""
         whole = start_ms == 0 and end_ms is not None and lasts_ms and abs(end_ms - lasts_ms) <= _WHOLE_MS
-        return "" if whole else f"@{start_ms / 1000:g}"
+        return "" if whole else f"@{start_ms // 1000}.{start_ms % 1000:03d}".rstrip("0").rstrip(".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +169,7 @@ class _Said:
         critical = [value for name, value in video.answers if folded(name) in _CRITICAL]
         notes = [value for name, value in video.answers if folded(name) in _NOTE]
         deviations, left = [], []
+        annotators: set[str] = set()
         for one in video.intervals:
             name, _, value = one.name.partition(":")
             if folded(one.tier) in _CRITICAL:
@@ -170,8 +182,12 @@ class _Said:
                 deviations.append((word, one))
             else:
                 left.append(one.name)
+                continue
+            annotators.add(one.annotator)
         if not critical and not deviations:
             return None
+        if several := several_people(annotators):
+            faults.add(video.where, several.en, several.ja)
         if len(set(map(folded, critical))) > 1:
             told = ", ".join(critical)
             faults.add(
@@ -217,10 +233,11 @@ def _deviation(one: SaidInterval, steps: StepNames, faults: Faults) -> str | Non
 
 def is_label_sheet(data: bytes) -> bool:
     """Whether a file that is called like a sheet of labels is one, and no export of another tool."""
-    return b"critical_expected" in data or (
-        format_of(data) in (FileFormat.CSV, FileFormat.LABEL_STUDIO)
-        and not (b'"annotations"' in data or b"timelinelabels" in data)
-    )
+    form = format_of(data)
+    if form is not FileFormat.LABEL_STUDIO:
+        return form is FileFormat.CSV
+    rows = b'"rows"' in data or b'"key"' in data
+    return rows and not (b'"annotations"' in data or b"timelinelabels" in data)
 
 
 def marked_labels(event: LabelEvent, end_ms: int) -> Iterator[MarkedInterval]:

@@ -41,7 +41,8 @@ class Border:
 @dataclass(frozen=True, slots=True)
 class SaidInterval:
     """Something with a ``name`` from ``start`` to ``end``, or at one moment where there is no end. ``tier``
-    is the row, track or field that it stands in, ``note`` what was written about it.
+    is the row, track or field that it stands in, ``note`` what was written about it, ``annotator`` who made
+    it, empty where the file does not say.
     """
 
     name: str
@@ -50,6 +51,7 @@ class SaidInterval:
     end: Border | None
     tier: str = ""
     note: str = ""
+    annotator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,18 @@ def refusal(faults: Sequence[Text]) -> ExchangeError:
 def said_at(source: str, texts: Iterable[Text]) -> list[Text]:
     """Remarks on a file, with its name."""
     return [Text(f"{source}: {one.en}", f"{source}：{one.ja}") for one in texts]
+
+
+def several_people(annotators: Iterable[str]) -> Text | None:
+    """What is wrong where what is to be taken as one person's was made by several; None where it was not."""
+    named = sorted(set(annotators) - {""})
+    if len(named) < 2:
+        return None
+    return Text(
+        f"expected what one person says, found tiers of {', '.join(named)}; keep those of one of them in the "
+        "file",
+        f"{'、'.join(named)} の複数人の層があります。1 人分だけをファイルに残してください",
+    )
 
 
 def at_line(line: int, what: str = "") -> Text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 from sopilot_assets.errors import GoldError
@@ -19,6 +20,7 @@ from sopilot_assets.exchange.said import (
     said_at,
 )
 from sopilot_assets.reference.annotations import (
+    OVERLAP_S,
     Annotations,
     GoldNames,
     SaidStep,
@@ -172,6 +174,15 @@ class _Reader:
             return []
         intervals = self._chosen(source, video.intervals)
         times = self._times(found.gold, intervals, faults)
+        if rivals := _rivals(intervals, times):
+            faults.add(
+                video.where,
+                f"expected one tier of steps, found the tiers {' and '.join(rivals)}, whose steps overlap. "
+                "If they are two people's, call the one that counts 'steps', or delete the other",
+                f"層 {' と '.join(rivals)} の手順が重なっています。2 人分の記録であれば、使う層の名前を"
+                "「手順」に変えるか、もう一方の層を削除してください",
+            )
+            return []
         return [
             SaidStep(one.where, found.name, one.name, start_ms / 1000, end_ms / 1000)
             for one, (start_ms, end_ms) in zip(intervals, times, strict=True)
@@ -231,6 +242,19 @@ class _Reader:
                     )
             times.append((start_ms or 0, end_ms if end_ms is not None else (start_ms or 0) + 1))
         return times if pictures is None else _parted(intervals, times, pictures)
+
+
+def _rivals(intervals: Sequence[SaidInterval], times: Sequence[tuple[int, int]]) -> tuple[str, str] | None:
+    """Two tiers that say different things of one moment; None where there are none."""
+    in_order = sorted(zip(times, intervals, strict=True), key=lambda placed: placed[0])
+    for ((_, end_ms), one), ((start_ms, _), other) in pairwise(in_order):
+        if one.tier != other.tier and end_ms - start_ms > OVERLAP_S * 1000:
+            return _called(one), _called(other)
+    return None
+
+
+def _called(one: SaidInterval) -> str:
+    return f"{one.tier} (by {one.annotator})" if one.annotator else one.tier
 
 
 def _parted(

@@ -19,7 +19,7 @@ from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.proportion import proportion_confint
 
 from sopilot_assets.labels.events import Draft, LabelEvent, RaterAnswer, Source
-from sopilot_assets.labels.state import counting_events, label_state, newest_labels
+from sopilot_assets.labels.state import deciding_events, label_state, newest_labels
 
 CONFIDENCE: Final = 0.95
 DISAGREEMENT_COLUMNS: Final = ("key", "source", "yes", "no", "unsure", "notes", "settled")
@@ -62,10 +62,11 @@ def rater_agreement(
     sources: Iterable[Source | str] = (Source.BLIND_HUMAN,),
 ) -> RaterAgreement:
     """The agreement between the people whose labels count, on the recordings that two or more of them
-    answered.
+    answered. Of each recording the strongest source counts: who guessed by the file's name, or saw the
+    result, is no second rater beside a blind one.
     """
     answers: dict[str, dict[str, bool | None]] = {}
-    for event, _ in counting_events(events, sources):
+    for event in deciding_events(events, sources):
         if not event.adjudicates:
             answers.setdefault(event.key, {}).setdefault(event.who, event.critical_expected)
     return agreement(answers)

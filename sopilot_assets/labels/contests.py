@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from sopilot_assets.labels.chain import labels_ledger
+from sopilot_assets.labels.disputes import disputes
 from sopilot_assets.labels.events import Draft, LabelEvent, RaterVerdict, Source
 from sopilot_assets.scoring.result import Objection
 from sopilot_assets.store.home import Home
@@ -64,6 +65,15 @@ def opens_or_answers(draft: Draft, events: Iterable[LabelEvent]) -> bool:
     if draft.adjudicates:
         return bool(who)
     return draft.verdict is RaterVerdict.DISAGREE and draft.who not in who
+
+
+def answers_an_objection(draft: Draft, events: Sequence[LabelEvent]) -> bool:
+    """Whether a draft answers who contests, and settles no dispute of raters: then its person knows what was
+    decided; ``events`` are those of its recording.
+    """
+    dispute = disputes(events).get(draft.key)
+    is_open = dispute is not None and dispute.settled_by is None
+    return draft.adjudicates and not is_open and bool(objections_to(draft.key, events))
 
 
 _SAID: Final = {"task_id", "key", "who", "at", "seq", "verdict", "note", "adjudicates"}

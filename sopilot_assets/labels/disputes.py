@@ -57,6 +57,27 @@ def refuse_own_disputes(events: Sequence[RaterAnswer], drafts: Iterable[Draft]) 
             raise _not_a_third_person(draft, differ[draft.key])
 
 
+def refuse_settled(events: Sequence[RaterAnswer], drafts: Iterable[Draft]) -> None:
+    """Nothing; raises ``LabelError`` where somebody else than who settles them has settled disputes
+    meanwhile: one third person decides. ``events`` are those of the drafts' task so far.
+    """
+    found = disputes(events)
+    settled = {
+        draft.key: by
+        for draft in drafts
+        if draft.adjudicates
+        and draft.key in found
+        and (by := found[draft.key].settled_by) not in (None, draft.who)
+    }
+    if settled:
+        told = ", ".join(f"{key} by {by}" for key, by in settled.items())
+        raise LabelError(
+            f"{told}: expected disputes that are open, found them settled. Nothing was taken; empty these "
+            "rows and try again. `sopilot label add ... --adjudicates` decides one anew.",
+            ja=f"判断の不一致はすでに解決されています（{told}）。入力は保存されていません。",
+        )
+
+
 def who_differ(events: Sequence[RaterAnswer]) -> dict[str, tuple[str, ...]]:
     """Those who say yes and no of a recording, blind or with the result in view, by name; they settle nothing
     there. By the recording's key.

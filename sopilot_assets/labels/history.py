@@ -103,13 +103,17 @@ def _sentences(event: LabelEvent, before: LabelEvent | None, task: TaskSpec | No
             yield Text(f"saw: {name.en}{at.en}", f"確認した逸脱：{name.ja}{at.ja}")
 
 
-def _at(seen: Seen) -> Text:
-    """The moment at which a deviation is to be seen; empty where nobody named one."""
+def moment_of(seen: Seen) -> str:
+    """The moment at which a deviation is to be seen, in minutes and seconds; empty where nobody named one."""
     if seen.at_s is None:
-        return Text("", "")
+        return ""
     tenths = round(seen.at_s * 10)
-    clock = f"{tenths // 600}:{tenths % 600 / 10:04.1f}"
-    return Text(f" at {clock}", f"（{clock}）")
+    return f"{tenths // 600}:{tenths % 600 / 10:04.1f}"
+
+
+def _at(seen: Seen) -> Text:
+    clock = moment_of(seen)
+    return Text(f" at {clock}", f"（{clock}）") if clock else Text("", "")
 
 
 def _agrees(one: Agreement, task: TaskSpec | None) -> Text:

@@ -128,9 +128,13 @@ def sheet_drafts(
 
 def is_filled(row: Mapping[str, str]) -> bool:
     """Whether a person filled in anything of the row; questions without an answer are not."""
-    texts = {name: row.get(name, "") for name in PEOPLE_FILL}
-    asked = texts.pop("deviations").split()
-    return any(texts.values()) or any(not word.endswith(f"={cells.OPEN}") for word in asked)
+    return any(row.get(name) for name in PEOPLE_FILL if name != "deviations") or _of_the_decision(row)
+
+
+def _of_the_decision(row: Mapping[str, str]) -> bool:
+    """Whether somebody says something of the decision, or of what was found; only questions are nothing."""
+    asked = row.get("deviations", "").split()
+    return bool(row.get("verdict")) or any(not word.endswith(f"={cells.OPEN}") for word in asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,13 @@ class _Reader:
                 f"expected {own}, the video of this key, found {video!r}; were cells sorted or moved apart?"
             )
             return None, [self._fault(row, "video", what)]
+        shown, now = row.cells.get("decision", ""), self.recordings[str(values["key"])].decision
+        if shown and shown != now and _of_the_decision(row.cells):
+            what = (
+                f"expected {now or 'none'}, as it is by now, found {shown}; look at it again, and empty "
+                "verdict and deviations, or the whole row and write the sheet again"
+            )
+            return None, [self._fault(row, "decision", what)]
         fixed = {"task_id": self.task_id, "at": self.at, "adjudicates": self.adjudicates}
         try:
             return Draft.model_validate({**values, **fixed}), []
@@ -233,7 +244,8 @@ def _merged(old: Mapping[str, str], fresh: Mapping[str, str] | None) -> Mapping[
     if fresh is None:
         return old
     kept = (*PEOPLE_FILL, "who", "source") if is_filled(old) else ("who", "source")
-    return {**fresh, **{name: old[name] for name in kept if old.get(name)}}
+    of_it = ("decision", "score") if _of_the_decision(old) else ()
+    return {**fresh, **{name: old[name] for name in (*kept, *of_it) if old.get(name)}}
 
 
 def _kept_rows(path: Path, columns: Sequence[str], source: Source, who: str) -> list[Mapping[str, str]]:

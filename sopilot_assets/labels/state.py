@@ -73,20 +73,25 @@ def counting_events(
     return counting
 
 
+def deciding_events(events: Sequence[RaterAnswerT], sources: Iterable[Source | str]) -> list[RaterAnswerT]:
+    """The events of these sources, in order, of each recording those of the strongest source alone."""
+    counting = counting_events(events, sources)
+    strongest: dict[str, Source] = {}
+    for event, source in counting:
+        if event.key not in strongest or source.strength > strongest[event.key].strength:
+            strongest[event.key] = source
+    return [event for event, source in counting if source is strongest[event.key]]
+
+
 def newest_labels(
     events: Sequence[RaterAnswerT], sources: Iterable[Source | str]
 ) -> dict[str, dict[str, RaterAnswerT]]:
     """By recording and person the newest label of the strongest source that counts there; those that
     adjudicate are left out.
     """
-    counting = counting_events(events, sources)
-    strongest: dict[str, Source] = {}
-    for event, source in counting:
-        if event.key not in strongest or source.strength > strongest[event.key].strength:
-            strongest[event.key] = source
     newest: dict[str, dict[str, RaterAnswerT]] = {}
-    for event, source in counting:
-        if source is strongest[event.key] and not event.adjudicates:
+    for event in deciding_events(events, sources):
+        if not event.adjudicates:
             newest.setdefault(event.key, {})[event.who] = event
     return newest
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from sopilot_assets.capture.registry import Recording, Registry
@@ -15,6 +16,7 @@ from sopilot_assets.reference.step_names import StepNames
 from sopilot_assets.stations.exchanged_steps import pictures_of
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import TaskSpec
+from sopilot_assets.texts.names import composed
 
 
 def read_labels(
@@ -40,13 +42,18 @@ def export_labels(
     home: Home, task: TaskSpec, events: Sequence[LabelEvent], form: FileFormat, *, who: str
 ) -> tuple[str, bytes]:
     """The newest labels of one person in a format: the suffix of the file (``.zip`` where the format has a
-    file for each recording and there are several), and its bytes. ``events`` are those of the task.
+    file for each recording and there are several), and its bytes. ``events`` are those of the task. Where
+    several recordings have one file name, they are called by their keys.
 
     Raises ``ExchangeError`` where they labeled nothing.
     """
     newest = {event.key: event for event in events if event.who == who and not event.adjudicates}
+    every = _to_label(home, task)
+    called = Counter(composed(one.original_name) for one in every)
     videos = [
-        _marked(home, one, newest[str(one.key)]) for one in _to_label(home, task) if str(one.key) in newest
+        _marked(home, one, newest[str(one.key)], alone=called[composed(one.original_name)] == 1)
+        for one in every
+        if str(one.key) in newest
     ]
     if not videos:
         raise ExchangeError(
@@ -67,10 +74,10 @@ def _to_label(home: Home, task: TaskSpec) -> list[Recording]:
     return [one for _, one in sorted(active.items()) if one.key.role == "trainee"]
 
 
-def _marked(home: Home, recording: Recording, event: LabelEvent) -> MarkedVideo:
+def _marked(home: Home, recording: Recording, event: LabelEvent, *, alone: bool) -> MarkedVideo:
     pictures = pictures_of(home, recording)
     return MarkedVideo(
-        name=recording.original_name,
+        name=recording.original_name if alone else str(recording.key),
         sha256=recording.sha256,
         width=int(recording.row["width"] or 0),
         height=int(recording.row["height"] or 0),

@@ -103,6 +103,16 @@ def case_frame(rows: Iterable[Mapping[str, Cell]]) -> pd.DataFrame:
     return table
 
 
+def case_text(text: object) -> str:
+    """A text as the table has it: readers of CSV take a lone carriage return for the end of a row, and
+    spreadsheets some texts for formulas. What is looked up in the table has to pass here too.
+
+    >>> case_text("@p07"), case_text("p07")
+    ("'@p07", 'p07')
+    """
+    return harmless(str(text).replace("\r", "\ufffd"))
+
+
 def labeled(cases: pd.DataFrame) -> pd.Series:
     """Which cases (n,) have a label that says yes or no."""
     return cases["expected"].notna()
@@ -142,8 +152,7 @@ def _column(frame: pd.DataFrame, name: str, kind: str) -> pd.Series:
     if kind in (TEXT, COUNT, FLAG):
         values = values.astype(object).where(values.notna(), _EMPTY[kind])
     if kind == TEXT:
-        # readers of CSV take a lone carriage return for the end of a row, spreadsheets a text for a formula
-        values = values.map(lambda text: harmless(str(text).replace("\r", "\ufffd")))
+        values = values.map(case_text)
     return values.astype(kind)  # type: ignore[call-overload, no-any-return]
 
 

@@ -22,7 +22,7 @@ from sopilot_assets.old_rules.seeded_splits import (
     random_stratified,
 )
 from sopilot_assets.studies.balanced_splits import balanced
-from sopilot_assets.studies.cases import cases_sha256, labeled
+from sopilot_assets.studies.cases import case_text, cases_sha256, labeled
 from sopilot_assets.studies.groups import UNKNOWN, group_names
 from sopilot_assets.studies.spec import SplitPlan, SplitStrategy, StudySpec
 from sopilot_assets.studies.split_manifest import (
@@ -53,7 +53,7 @@ def split_manifest(
     """
     table = _eligible(cases)
     groups = group_names(table, plan.strategy)
-    split = _split(table, plan, groups, frozenset(seen))
+    split = _split(table, plan, groups, frozenset(map(case_text, seen)))
     return SplitManifest(
         study_id=study_id,
         task=task,
@@ -74,14 +74,20 @@ def study_split(cases: pd.DataFrame, study: StudySpec, *, seen: Collection[str] 
     one class only.
     """
     manifest = split_manifest(cases, study_id=study.study_id, task=study.task, plan=study.split, seen=seen)
-    require_both_classes(manifest, seen=sorted(set(seen) & set(_eligible(cases)["person"])))
+    require_both_classes(manifest, seen=_among(seen, _eligible(cases)["person"]))
     return manifest
 
 
 def held_out_persons(cases: pd.DataFrame, manifest: SplitManifest, persons: Collection[str]) -> list[str]:
     """Which of these persons are in cases that are held out."""
     held_out = np.isin(manifest.split_of(cases["case_id"]), SPLITS[1:])
-    return sorted(set(cases["person"][held_out]) & set(persons))
+    return _among(persons, cases["person"][held_out])
+
+
+def _among(persons: Collection[str], column: pd.Series) -> list[str]:
+    """Those of the persons whom a column of cases names, as they are called elsewhere."""
+    named = set(column)
+    return sorted(one for one in set(persons) if case_text(one) in named)
 
 
 def require_both_classes(manifest: SplitManifest, *, seen: Sequence[str] = ()) -> None:

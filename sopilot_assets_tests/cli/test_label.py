@@ -71,6 +71,25 @@ def test_from_sheets_to_settled_labels(registered: Home, tmp_path: Path) -> None
     assert "25 events" in sopilot(home, "label", "list", TASK, "--chain").stdout
 
 
+def test_a_sheet_does_not_overwrite_what_another_third_person_settled(
+    registered: Home, tmp_path: Path
+) -> None:
+    home = registered
+    answered(home, tmp_path / "ann.csv", "ann", TRUTH)
+    answered(home, tmp_path / "bob.csv", "bob", {**TRUTH, NAMES[0]: "no"})
+    for who, answer in (("cyd", "yes"), ("dan", "no")):
+        sheet = tmp_path / f"{who}.csv"
+        sopilot(home, "label", "prepare", TASK, sheet, "--who", who, "--disputed")
+        (row,) = read_sheet(sheet).rows
+        write_sheet(sheet, tuple(row.cells), [{**row.cells, "critical_expected": answer}])
+    sopilot(home, "label", "import", TASK, tmp_path / "cyd.csv", "--adjudicates")
+    refused = sopilot(home, "label", "import", TASK, tmp_path / "dan.csv", "--adjudicates", exit_code=1)
+    assert f"{key_of(NAMES[0])} by cyd" in " ".join(refused.stderr.split())
+    state = {str(one["key"]): one["expected"] for one in rows(home, "label", "list", TASK)}
+    assert state[key_of(NAMES[0])] == 1.0
+    assert "already" in sopilot(home, "label", "import", TASK, tmp_path / "cyd.csv", "--adjudicates").stdout
+
+
 def test_a_sheet_imported_twice_adds_nothing(registered: Home, tmp_path: Path) -> None:
     answered(registered, tmp_path / "ann.csv", "ann", TRUTH)
     again = sopilot(registered, "label", "import", TASK, tmp_path / "ann.csv").stdout
@@ -143,6 +162,21 @@ def test_a_verdict_that_somebody_contests_shows_everywhere_until_it_is_answered(
     assert "0 new labels" in sopilot(registered, *words, *contest).stdout
     sopilot(registered, *words, "--who", "chief", "--adjudicates")
     assert "Contested" not in sopilot(registered, "recording", "show", NAMES[2]).stdout
+
+
+def test_who_answers_an_objection_does_not_label_blind(registered: Home) -> None:
+    words = ("label", "add", TASK, NAMES[2])
+    sopilot(registered, *words, "no", "--who", "ann", "--with-findings", "--verdict", "disagree")
+    sopilot(registered, *words, "yes", "--who", "chief", "--adjudicates")
+    state = {str(one["key"]): one for one in rows(registered, "label", "list", TASK)}
+    assert state[key_of(NAMES[2])]["label_source"] == "human"
+    assert state[key_of(NAMES[2])]["expected"] == 1.0
+    for who, answer in (("bob", "yes"), ("cyd", "no")):
+        sopilot(registered, "label", "add", TASK, NAMES[3], answer, "--who", who)
+    sopilot(registered, "label", "add", TASK, NAMES[3], "no", "--who", "chief", "--adjudicates")
+    state = {str(one["key"]): one for one in rows(registered, "label", "list", TASK)}
+    assert state[key_of(NAMES[3])]["label_source"] == "blind_human"
+    assert state[key_of(NAMES[3])]["adjudicated"] is True
 
 
 def test_prefilled_labels_are_marked_and_give_way(registered: Home) -> None:

@@ -152,7 +152,8 @@ def test_a_label_is_corrected_by_the_one_who_gave_it(home: Home) -> None:
 
 def test_a_third_person_settles_blind_and_sees_the_two_afterwards(home: Home) -> None:
     key, other, _ = keys(home)
-    said(home, key, "ann", True, note="the lid was left open", seen=[{"type": "freeze", "at_s": 61.5}])
+    seen = [{"type": "freeze", "at_s": at_s} for at_s in (61.5, 59.96)]
+    said(home, key, "ann", True, note="the lid was left open", seen=seen)
     said(home, key, "bob", False, note="the lid is closed")
     ann, cyd = signed_in(home, "ann", Role.RATER), signed_in(home, "cyd", Role.TRAINER)
     assert begin(ann, home, of="next-dispute") == f"/label?done={task_of(home)}"
@@ -169,7 +170,7 @@ def test_a_third_person_settles_blind_and_sees_the_two_afterwards(home: Home) ->
     sent = cyd.post(path, data={"critical": "yes"}).headers["location"]
     told = cyd.get(sent).text
     assert sent == f"/label/{key}/settled"
-    for secret in ("ann", "bob", "the lid was left open", "the lid is closed", "1:01.5"):
+    for secret in ("ann", "bob", "the lid was left open", "the lid is closed", "1:01.5", "1:00.0"):
         assert secret in told
     (event,) = chain(home)[2:]
     assert (event.who, event.adjudicates, event.critical_expected) == ("cyd", True, True)
@@ -178,6 +179,30 @@ def test_a_third_person_settles_blind_and_sees_the_two_afterwards(home: Home) ->
     assert (late.status_code, "settled meanwhile by cyd" in late.text) == (422, True)
     assert "but I say no" in late.text
     assert len(chain(home)) == 3
+
+
+def test_nobody_learns_from_the_overview_that_another_rater_said_the_opposite(home: Home) -> None:
+    def overview(browser: TestClient) -> str:
+        return browser.get("/label").text.split("My last labels")[0]
+
+    mine, other, last = keys(home)
+    said(home, mine, "bob", False)
+    ann, boss = signed_in(home, "ann", Role.RATER), signed_in(home, "boss", Role.TRAINER)
+    for browser in (ann, boss):
+        browser.post(f"/label/{mine}", data=SAYS_NOTHING | {"critical": "yes"})
+        assert "disput" not in overview(browser).lower()
+    said(home, other, "bob", False)
+    said(home, other, "cyd", True)
+    for browser in (ann, boss):
+        assert "Settle 1 disputes" in overview(browser)
+        assert "those who disagree" not in overview(browser)
+        assert mine[-12:] not in overview(browser)
+    for browser in (ann, boss):
+        for one in (other, last):
+            browser.post(f"/label/{one}", data=SAYS_NOTHING)
+    assert "those who disagree" not in overview(ann), "a rater can do nothing about it"
+    assert "Open disputes" in overview(boss)
+    assert mine[-12:] in overview(boss), "once they have finished"
 
 
 def test_agreement_is_for_those_who_have_finished(home: Home) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from typing import Any
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from sopilot_assets.dossier.verifier.fields import JsonField
+from sopilot_assets.dossier.package import VERSION
+from sopilot_assets.dossier.verifier.detectors import check_detections
+from sopilot_assets.dossier.verifier.fields import JsonField, WrongField
 from sopilot_assets.dossier.verifier.figures import figures_of, shadow_of
 from sopilot_assets.dossier.verifier.findings import Findings, same
 from sopilot_assets.dossier.verifier.kappa import agreement_of
@@ -26,11 +29,12 @@ from sopilot_assets.dossier.verifier.numbers import (
     wilson_bounds,
 )
 from sopilot_assets.dossier.verifier.tables import CASE_NUMBERS, CaseRow
+from sopilot_assets.dossier.verifier.verify import MIXED_SOURCES
 from sopilot_assets.intervals import clustered, wilson
 from sopilot_assets.labels.agreement import rater_agreement
 from sopilot_assets.labels.events import Draft, LabelEvent, place
 from sopilot_assets.labels.state import label_state
-from sopilot_assets.old_rules.detectors import DetectorOutcome
+from sopilot_assets.old_rules.detectors import DetectorOutcome, old_outcome
 from sopilot_assets.store.chain import NO_EVENT
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.metrics import figures
@@ -121,6 +125,19 @@ def test_label_states_and_agreement(
     assert findings.failed == []
 
 
+def test_agreement_in_older_dossiers_is_that_of_all_sources_together() -> None:
+    said = [(who, f"v{n}", source, n < 2, False) for n in range(4) for who, source in _MAN_AND_NAME]
+    labels = [rater_label(JsonField("", "", event.as_dict())) for event in chain(said)]
+    sources = [source for _, source in _MAN_AND_NAME]
+    assert agreement_of(labels, sources)["kappa"] is None
+    assert agreement_of(labels, sources, mixed=True)["kappa"] == 1.0
+    assert {"sopilot_dossier_v1", "sopilot_dossier_v2"} == MIXED_SOURCES
+    assert VERSION not in MIXED_SOURCES
+
+
+_MAN_AND_NAME = (("a", "blind_human"), ("prefill", "prefill"))
+
+
 def test_moments_of_deviations_are_in_the_hash_of_their_label() -> None:
     said: dict[str, Any] = {"task_id": "t", "key": "a", "who": "ann", "at": "2026-02-01T09:00:00+00:00"}
     seen = [{"type": "freeze", "at_s": at_s} for at_s in (0, 12.4, 71.001)]
@@ -182,6 +199,34 @@ def test_figures_and_shadow_on_random_cases(seed: int) -> None:
     stated = shadow_report(cases, outcomes["a"], outcomes["b"], clusters=np.asarray(clusters, dtype=np.str_))
     findings.compare("", "shadow", stated.document(), shadow_of(rows, "a", "b"))
     assert [(line.what, line.stated, line.found) for line in findings.failed] == []
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.95, 1.0])
+def test_the_score_of_the_old_detectors_is_rounded_before_it_is_compared(threshold: float) -> None:
+    many = [{"case_id": f"c{n}", "order": n, "score": 10.0, "critical": float(n)} for n in range(9)]
+    cases = case_frame({**one, "any_critical": one["critical"] > 0} for one in many)
+    said = old_outcome(cases, "continuous_v1", threshold=threshold)
+    rows = [
+        CaseRow(
+            texts={"case_id": case["case_id"], "problem": ""},
+            numbers={
+                **{name: None if math.isnan(case[name]) else case[name] for name in CASE_NUMBERS},
+                "any_critical": float(case["any_critical"]),
+                "continuous_v1.score": float(said.score[n]),
+            },
+            flags={
+                "continuous_v1.detected": bool(said.detected[n]),
+                "continuous_v1.decided": bool(said.decided[n]),
+            },
+        )
+        for n, case in enumerate(cases.to_dict("records"))
+    ]
+    findings, policy = Findings(), JsonField("policy", "", {"threshold": threshold})
+    dossier = {"detectors": ["continuous_v1"], "baseline_detector": "legacy_binary", "readiness": {}}
+    with contextlib.suppress(WrongField):  # of the baseline nothing is stated
+        check_detections(rows, JsonField("dossier", "", dossier), {"continuous_v1": policy}, findings)
+    assert [(line.what, line.found) for line in findings.failed] == []
+    assert len(findings.lines) == 1
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,32 @@ def test_people_in_golds_that_were_taken_in_are_in_dev_like_those_of_promoted_on
     assert {name for name, keys in by_split.items() for key in keys if shows[key] == seen} == {"dev"}
 
 
+@pytest.mark.parametrize("mark", ["@", "-", "="])
+def test_people_in_golds_are_in_dev_whatever_their_codes_begin_with(made_up: Home, mark: str) -> None:
+    called = [
+        {name: row[name] for name in VIDEO_COLUMNS} | {"person": f"{mark}{row['person']}"}
+        for row in plain_rows(videos_ledger(made_up).latest())
+    ]
+    videos_ledger(made_up).append(called, run_id="corrected", written_at=NEXT)
+    write_study(made_up, "before", **BY_PERSON)
+    seen = persons(made_up)[split(made_up, "before")["test"][0]]
+    gold = called[0] | {
+        "key": f"{TASK}-g-{'0' * 12}",
+        "video_id": "0" * 12,
+        "role": "gold",
+        "person": seen,
+    }
+    videos_ledger(made_up).append([gold], run_id="intake", written_at=NEXT)
+    write_study(made_up, "after", **BY_PERSON)
+    by_split, shows = split(made_up, "after"), persons(made_up)
+    assert {name for name, keys in by_split.items() for key in keys if shows[key] == seen} == {"dev"}
+    write_study(made_up, "mixed", split={"strategy": "random_stratified"})
+    outcome = split_study_cases(made_up, "mixed", run_id="run", written_at=NEXT)
+    held_out = {key for key, studies in held_out_cases(made_up).items() if "mixed" in studies}
+    told = any(f"Held-out cases show {seen}," in one for one in outcome.warnings)
+    assert told is (seen in {shows[key] for key in held_out})
+
+
 def test_where_people_are_not_kept_apart_it_is_said_that_golds_show_them(made_up: Home) -> None:
     write_study(made_up, "before", split={"strategy": "random_stratified"})
     promoted, other = split(made_up, "before")["test"][:2]

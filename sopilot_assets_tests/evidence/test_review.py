@@ -11,22 +11,23 @@ from typing import Any
 
 import pytest
 
-from sopilot_assets.capture.ledgers import videos_ledger
+from sopilot_assets.capture.ledgers import VIDEO_COLUMNS, videos_ledger
 from sopilot_assets.embedding.clips import save_embedding
 from sopilot_assets.errors import StudyError
+from sopilot_assets.evidence.blind_labels import blind_queues
 from sopilot_assets.evidence.evidence_dossiers import study_inputs
 from sopilot_assets.evidence.gate_reports import check_study_gates, damaged_studies, judged, relevant_looks
 from sopilot_assets.evidence.results import gate_verdict
 from sopilot_assets.evidence.split_evaluations import evaluate_study_splits
 from sopilot_assets.evidence.split_manifests import split_study_cases
 from sopilot_assets.evidence.study import Study
-from sopilot_assets.labels.chain import append_events
+from sopilot_assets.labels.chain import append_events, read_chain
 from sopilot_assets.labels.events import Source
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.score_repeats import COLUMNS as REPEAT_COLUMNS
 from sopilot_assets.stations.score_repeats import repeats_ledger
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import Cell
+from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.studies.looks import distinct_looks
 from sopilot_assets.studies.registration import read_registration
 from sopilot_assets.tasks import load_task, lock_task
@@ -141,6 +142,34 @@ def test_labels_guessed_from_file_names_do_not_count_for_research(tmp_path: Path
     assert (blind["passed"], blind["value"]) == (False, 0.0)
 
 
+@pytest.mark.parametrize("source", [Source.PREFILL, Source.IMPORTED, Source.HUMAN])
+def test_only_who_labeled_blind_is_a_second_rater_beside_a_blind_one(tmp_path: Path, source: Source) -> None:
+    home = made_up_home(tmp_path / "home", second_rater=False)
+    _, _, truth = made_up_recordings()
+    append_events(home, labels_by("other", truth, source=source), run_id="labels", written_at=START)
+    sources = ["blind_human", source.value]
+    write_study(home, "mixed", gate_profile="research_v3", gate_overrides=[], label_sources=sources)
+    run_chain(home, "mixed")
+    checks = {str(one["name"]): one for one in gate_verdict(home, "mixed").rows}
+    assert (checks["blind_label_share"]["value"], checks["rater_kappa_ci95_low"]["passed"]) == (1.0, False)
+    assert "two raters" in blockers(home, "mixed")["agreement"]
+
+
+def test_the_order_of_second_ratings_does_not_say_what_the_first_rater_said(tmp_path: Path) -> None:
+    home = made_up_home(tmp_path / "home", second_rater=False)
+    write_study(home, "research", gate_profile="research_v3", gate_overrides=[])
+    run_chain(home, "research", only=CHAIN[:-1])
+    said = {event.key: event.critical_expected for event in read_chain(home, TASK)}
+    orders = [blind_queues(home)[TASK].queue(who).in_order() for who in ("bob", "cyd", "dan")]
+    assert len({tuple(order) for order in orders}) == 3, "each has an order of their own"
+    for order in orders:
+        assert set(order) == set(said)
+        answers = [said[key] for key in order]
+        alternating = [place % 2 == 0 for place in range(2 * sum(answers))]
+        assert answers[: len(alternating)] != alternating
+        assert any(answers[len(alternating) :]), "the last ones are not all of one kind"
+
+
 def test_a_study_that_is_not_registered_or_was_changed_is_refused(home: Home) -> None:
     path = Path(str(home.studies)) / "spring.yaml"
     registration = path.with_name("spring.registration.json")
@@ -243,6 +272,56 @@ def test_scores_by_another_version_of_the_task_are_no_scores(home: Home) -> None
     assert study.manifest.unscored == (old["key"],)
     (problem,) = study.cases.loc[study.cases["case_id"] == old["key"], "problem"]
     assert problem == "scored by another version of the task"
+
+
+def page_of(home: Home, study_id: str) -> str:
+    (page,) = Path(str(home.dossiers / study_id)).glob("*/index.html")
+    return " ".join(page.read_text("utf-8").split())
+
+
+def test_a_page_claims_people_whom_nothing_was_fitted_on_only_where_they_were_kept_apart(home: Home) -> None:
+    for study_id, strategy in (("by_person", "group_person"), ("by_chance", "random_stratified")):
+        write_study(home, study_id, split={"strategy": strategy})
+        run_chain(home, study_id)
+    apart, mixed = page_of(home, "by_person"), page_of(home, "by_chance")
+    assert "on recordings by people on whom nothing was fitted" in apart
+    assert "by people on whom nothing was fitted" not in mixed
+    assert "on recordings on which nothing was fitted" in mixed
+    assert "調整に使っていない人の録画" in apart
+    assert "調整に使っていない人の録画" not in mixed
+
+
+def test_people_in_golds_who_are_held_out_are_told_on_the_page(home: Home) -> None:
+    strategy = {"strategy": "group_site"}
+    write_study(home, "before", split=strategy)
+    run_chain(home, "before")
+    row = plain_rows(videos_ledger(home).latest())
+    sites = {key.rpartition(":")[2] for key in Study.open(home, "before").manifest.groups["test"]}
+    seen = next(one for one in row if one["site"] in sites)
+    gold = {name: seen[name] for name in VIDEO_COLUMNS} | {
+        "key": f"{TASK}-g-{'0' * 12}",
+        "video_id": "0" * 12,
+        "role": "gold",
+    }
+    videos_ledger(home).append([gold], run_id="intake", written_at=LATER)
+    write_study(home, "after", split=strategy)
+    run_chain(home, "after")
+    assert "on recordings by people on whom nothing was fitted" in page_of(home, "before")
+    page = page_of(home, "after")
+    assert "by people on whom nothing was fitted" not in page
+    assert "Held-out recordings show 1 person whom golds show too" in page
+
+
+def test_recordings_of_nobody_known_are_no_person_on_the_page(home: Home) -> None:
+    unknown = [
+        {name: row[name] for name in VIDEO_COLUMNS} | {"person": None}
+        for row in plain_rows(videos_ledger(home).latest())[:4]
+    ]
+    videos_ledger(home).append(unknown, run_id="corrected", written_at=LATER)
+    write_study(home, "nobody", split={"strategy": "random_stratified"})
+    run_chain(home, "nobody")
+    known = len({row["person"] for row in plain_rows(videos_ledger(home).latest())} - {None})
+    assert f"the figures are about {known} people, and others whom nobody named," in page_of(home, "nobody")
 
 
 def test_a_dossier_names_labels_that_changed_since(home: Home) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 
 from sopilot_assets.errors import ExchangeError
 from sopilot_assets.exchange.formats import FileFormat, read_files, written
 from sopilot_assets.exchange.labels import SaidLabels, is_label_sheet, labels_in, marked_labels, names_of
-from sopilot_assets.exchange.said import MarkedInterval, Vocabulary
+from sopilot_assets.exchange.said import MarkedInterval, PictureTimes, Vocabulary
 from sopilot_assets.labels.events import Draft, LabelEvent, Seen, Source, place
 from sopilot_assets.reference.annotations import GoldNames
 from sopilot_assets.tasks import DeviationType
@@ -118,6 +120,36 @@ def test_what_is_wrong_is_named_by_its_place(intervals: list[tuple[str, int, int
         read(elan(*intervals))
 
 
+def test_what_was_chosen_in_label_studio_counts_in_its_small_export_too() -> None:
+    tasks: list[dict[str, object]] = [
+        {"id": 1, "video": f"/data/upload/1/0a1b2c3d-{GUIDE}", "critical": "no", "note": ["all", "well"]},
+        {
+            "id": 2,
+            "video": f"/data/upload/1/0a1b2c3d-{TAKE}",
+            "critical": {"choices": ["yes"]},
+            "what": [{"ranges": [{"start": 26, "end": 50}], "timelinelabels": ["freeze"]}],
+        },
+        {"id": 3, "video": "unlabelled.mp4", "annotator": 1},
+    ]
+    said = read(json.dumps(tasks).encode())
+    assert [(one["critical_expected"], one["seen"], one["note"]) for one in rows(said).values()] == [
+        ("no", "", "all well"),
+        ("yes", "freeze@1", ""),
+    ]
+    assert [one.en for one in said.remarks] == ["ann.eaf: nothing is said of 'unlabelled.mp4'"]
+
+
+def test_labels_of_two_people_in_one_file_are_not_taken_for_one_persons() -> None:
+    data = elan((CRITICAL_ONLY, 0, 60_000), ("freeze", 1000, 1001)).decode()
+    (tier,) = re.findall("<TIER.*?</TIER>", data, re.DOTALL)
+    first = tier.replace("<TIER ", '<TIER ANNOTATOR="ann" ').replace('"steps"', '"deviations"')
+    second = tier.replace("<TIER ", '<TIER ANNOTATOR="bob" ').replace('"steps"', '"others"')
+    with pytest.raises(ExchangeError, match="expected what one person says, found tiers of ann, bob; keep"):
+        read(data.replace(tier, first + second).encode())
+    speech = re.sub("(?<=<ANNOTATION_VALUE>).*?(?=<)", "talks", second)
+    assert rows(read(data.replace(tier, first + speech).encode()))[KEYS[0]]["seen"] == "freeze@1"
+
+
 def test_labels_of_no_recording_are_refused() -> None:
     data = elan((CRITICAL_ONLY, 0, 60_000)).replace(b"01.mp4", b"77.mp4").replace(b"a" * 64, b"")
     with pytest.raises(ExchangeError, match="expected a recording to label"):
@@ -126,11 +158,36 @@ def test_labels_of_no_recording_are_refused() -> None:
     assert NAMES[0] == GUIDE
 
 
+def test_of_two_recordings_of_one_name_the_key_says_which_is_meant() -> None:
+    twice = [replace(one, path=TAKE) for one in RECORDINGS]
+    data = elan((CRITICAL_ONLY, 0, 60_000)).replace(b"a" * 64, b"").decode()
+    named = re.sub('(?<=MEDIA_URL=")[^"]*', TAKE.replace("&", "&amp;"), data)
+    files = read_files(named.encode(), source="ann.eaf")
+    with pytest.raises(ExchangeError, match=f"2 recordings are called .*{KEYS[0]}, {KEYS[1]}; call the one"):
+        labels_in(files, STEPS, twice, pictures_of=lambda _: EVERY_40_MS)
+    by_key = read_files(re.sub('(?<=MEDIA_URL=")[^"]*', KEYS[1], data).encode(), source="ann.eaf")
+    assert list(rows(labels_in(by_key, STEPS, twice, pictures_of=lambda _: EVERY_40_MS))) == [KEYS[1]]
+
+
 def test_a_sheet_of_labels_is_told_from_an_export() -> None:
     assert is_label_sheet(b"key,critical_expected\n")
     assert is_label_sheet(b'{"rows": [{"key": "x"}]}')
     assert not is_label_sheet(b'[{"data": {}, "annotations": []}]')
     assert not is_label_sheet(b'{"observations": {}, "behaviors_conf": {}}')
+    assert not is_label_sheet(b'[{"id": 1, "video": "a.mp4", "critical": "no"}]'), "only what was chosen"
+    called = '[{"data": {}, "annotations": [{"result": [{"from_name": "critical_expected"}]}]}]'
+    assert not is_label_sheet(called.encode()), "a choice may be called as the column is"
+    assert is_label_sheet("key;critical_expected\n".encode("utf-16"))
+
+
+def test_a_moment_of_a_long_recording_keeps_its_milliseconds() -> None:
+    shown = PictureTimes(tuple(range(0, 4_000_000, 40)), 4_000_000)
+    late = event(KEYS[0], True, Seen(type=DeviationType.FREEZE, at_s=3599.987))
+    marked = ((one.name, one.start_ms, one.end_ms) for one in marked_labels(late, shown.end_ms))
+    _, data = written(FileFormat.ELAN, [video(0, *marked, pictures=shown)], Vocabulary("labels", ()))
+    long = GoldNames(HASHES[0][:12], GUIDE, 4000.0, (KEYS[0], HASHES[0]))
+    found = labels_in(read_files(data, source="ann.eaf"), STEPS, [long], pictures_of=lambda _: shown)
+    assert rows(found)[KEYS[0]]["seen"] == "freeze@3599.987"
 
 
 def test_a_moment_is_kept_inside_the_recording() -> None:

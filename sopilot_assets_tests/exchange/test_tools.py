@@ -7,17 +7,22 @@ tools' own writers.
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
+import re
+import time
 import zipfile
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from sopilot_assets.exchange.formats import FileFormat, format_of
-from sopilot_assets_tests.exchange.recorded import GUIDE, TAKE, milliseconds, read
+from sopilot_assets.errors import ExchangeError
+from sopilot_assets.exchange.cvat import read_cvat
+from sopilot_assets.exchange.formats import FileFormat, format_of, written
+from sopilot_assets_tests.exchange.recorded import GUIDE, TAKE, VOCABULARY, milliseconds, read, video
 
 FILES: Final = Path(__file__).parent / "files"
 
@@ -264,6 +269,58 @@ def test_in_elan_a_tier_that_divides_another_at_no_time_is_left_out() -> None:
     assert told.en.endswith("not all of their annotations have times: the dependent tiers hands")
 
 
+def test_in_elan_the_tiers_of_two_people_are_named_and_one_of_them_can_be_chosen() -> None:
+    (tier,) = re.findall('<TIER TIER_ID="work">.*?</TIER>', ELAN, re.DOTALL)
+    first = tier.replace('"work"', '"ann" ANNOTATOR="Ann"')
+    both = ELAN.replace(tier, first + tier.replace('"work"', '"bob"'))
+    with pytest.raises(ExchangeError) as refused:
+        read(both.encode())
+    assert str(refused.value).count("overlap") == 1
+    assert "found the tiers ann (by Ann) and bob, whose steps overlap" in str(refused.value)
+    chosen = both.replace('"bob"', '"steps"')
+    assert milliseconds(read(chosen.encode())) == {GUIDE: [("open_cover", 200, 4717)]}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        '<image id="{0}" task_id="{1}"><tag label="open_cover"/></image>',
+        '<track task_id="{1}" label="open_cover"><box frame="{0}0"/><box frame="{0}5" outside="1"/></track>',
+    ],
+)
+def test_a_cvat_project_of_several_tasks_is_refused(part: str) -> None:
+    document = _CVAT.replace('<track label="pull_filter"><box frame="%d"/></track>', "")
+    videos = f"<meta><source>{GUIDE}</source><source>other.mp4</source>"
+    one_task = (document % (9, part.format(1, 7) + part.format(2, 7))).replace("<meta>", videos)
+    assert list(milliseconds(read(one_task.encode()))) == [GUIDE]
+    with pytest.raises(ExchangeError, match="found those of several; export each task by itself"):
+        read(one_task.replace('task_id="7"', 'task_id="8"', 1).encode())
+
+
+def test_tracks_without_end_last_to_the_end_of_the_task_however_many_there_are() -> None:
+    def cpu_s(count: int) -> float:
+        tracks = (
+            f'<track label="open_cover"><box frame="{2 * place}"/>{_OUTSIDE % (2 * place + 1)}</track>'
+            for place in range(count)
+        )
+        document = _CVAT % (2 * count, "".join(tracks), 2 * count)
+        began = time.process_time()
+        said = read_cvat(document.encode(), source="it").videos[0]
+        last = said.intervals[-1]
+        assert last.end is not None
+        assert (len(said.intervals), last.end.frame) == (count + 1, 2 * count + 1)
+        return time.process_time() - began
+
+    assert cpu_s(3000) < 40 * cpu_s(300), "ten times as many take ten times as long, not a hundred times"
+
+
+_OUTSIDE: Final = '<box frame="%d" outside="1"/>'
+_CVAT: Final = (
+    "<annotations><version>1.1</version><meta><task><stop_frame>%d</stop_frame></task></meta>"
+    '%s<track label="pull_filter"><box frame="%d"/></track></annotations>'
+)
+
+
 def test_in_label_studio_a_relation_between_regions_is_left_out() -> None:
     tasks = json.loads(json.dumps(LABEL_STUDIO))
     relation = {"type": "relation", "from_id": "a1", "to_id": "a2", "direction": "right"}
@@ -271,6 +328,17 @@ def test_in_label_studio_a_relation_between_regions_is_left_out() -> None:
     said = read(json.dumps(tasks).encode())
     assert said.golds.keys() == read(json.dumps(LABEL_STUDIO).encode()).golds.keys()
     assert "2 regions without a begin and an end" in said.remarks[0].en
+
+
+@pytest.mark.parametrize("form", [FileFormat.CSV, FileFormat.BORIS_TABLE])
+def test_a_table_that_a_spreadsheet_saved_with_decimal_commas_is_read(form: FileFormat) -> None:
+    steps = [("open_cover", 0, 4517), ("pull_filter", 4517, 9123)]
+    _, data = written(form, [video(0, *steps)], VOCABULARY)
+    saved = io.StringIO()
+    rows = csv.writer(saved, delimiter=";", lineterminator="\r\n")
+    for row in csv.reader(io.StringIO(data.decode())):
+        rows.writerow(re.sub(r"^([0-9]+)[.]([0-9]+)$", r"\1,\2", cell) for cell in row)
+    assert milliseconds(read(saved.getvalue().encode("utf-8-sig"))) == {GUIDE: steps}
 
 
 def test_a_zip_and_a_compressed_project_are_read() -> None:

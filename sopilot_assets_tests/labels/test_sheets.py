@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,24 @@ def blind(path: Path, **more: Any) -> Path:
 def with_findings(path: Path) -> Path:
     write_template(path, RECORDINGS, source=Source.HUMAN, who="ann")
     return path
+
+
+@pytest.mark.parametrize("answers", [{"verdict": "disagree"}, {"deviations": "missing_step:pour=no"}])
+def test_what_is_said_of_a_decision_that_is_another_by_now_is_refused(
+    tmp_path: Path, answers: dict[str, str]
+) -> None:
+    sheet = with_findings(tmp_path / "s.csv")
+    fill(sheet, {0: {"critical_expected": "no", **answers}, 1: {"critical_expected": "yes"}})
+    now = [replace(one, decision="pass", score=93.0) for one in RECORDINGS]
+    known = by_key(now)
+    with pytest.raises(LabelError, match="column decision: expected pass, as it is by now, found fail"):
+        sheet_drafts(read_sheet(sheet), task_id=TASK, steps=STEPS, recordings=known, at=AT)
+    write_template(sheet, now, source=Source.HUMAN, who="ann")
+    again = rows_of(sheet)
+    assert [row["decision"] for row in again] == ["fail", "pass", "pass"], "beside what was said of it"
+    fill(sheet, {0: dict.fromkeys(answers, "")})
+    drafts = sheet_drafts(read_sheet(sheet), task_id=TASK, steps=STEPS, recordings=known, at=AT)
+    assert [one.critical_expected for one in drafts] == [False, True]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

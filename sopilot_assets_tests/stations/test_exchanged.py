@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sopilot_assets.capture.ledgers import VIDEO_COLUMNS, videos_ledger
 from sopilot_assets.capture.marks import marks_chain
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.exchange.formats import FORMATS, FileFormat
@@ -68,3 +69,23 @@ def test_labels_go_out_and_come_back(scored: Home, tmp_path: Path) -> None:
     assert "did you mean missing_step?" in refused
     assert len(read_chain(scored, TASK)) == 2
     assert pictures_of(scored, trainee).end_ms > 1234
+
+
+def test_labels_of_two_recordings_of_one_name_are_both_written(scored: Home, tmp_path: Path) -> None:
+    trainees = [one for one in Registry.read(scored).active(TASK).values() if one.role == "trainee"]
+    first, second = trainees[:2]
+    named = {name: second.row[name] for name in VIDEO_COLUMNS} | {"original_name": first.original_name}
+    videos_ledger(scored).append([named], run_id="named", written_at="2030-01-01T00:00:00+00:00")
+    wanted = {str(first.key): True, str(second.key): False}
+    for key, critical in wanted.items():
+        sopilot(scored, "label", "add", TASK, key, "yes" if critical else "no", "--who", "ann")
+    for form in (FileFormat.BORIS, FileFormat.BORIS_TABLE, FileFormat.ELAN, FileFormat.VIA, FileFormat.CVAT):
+        file = tmp_path / f"{form.value}{FORMATS[form].suffix}"
+        sopilot(scored, "label", "export", TASK, file, "--who", "ann", "--format", form.value)
+        made = file if file.exists() else file.with_suffix(".zip")
+        who = f"by_{form.value}"
+        sopilot(
+            scored, "label", "import", TASK, made, "--who", who, "--source", "blind_human", "--format", form
+        )
+        found = {one.key: one.critical_expected for one in read_chain(scored, TASK) if one.who == who}
+        assert found == wanted, form

@@ -30,7 +30,7 @@ from sopilot_assets.labels.agreement import RaterAgreement, rater_agreement
 from sopilot_assets.labels.cells import answer_text
 from sopilot_assets.labels.disputes import Dispute, disputes
 from sopilot_assets.labels.events import LabelEvent, RaterAnswer, Source
-from sopilot_assets.labels.history import finding_name
+from sopilot_assets.labels.history import finding_name, moment_of
 from sopilot_assets.labels.queues import GivenAnswer, RaterProgress, TaskLabels
 from sopilot_assets.labels.saying import events_of
 from sopilot_assets.scoring.review.words import TYPES
@@ -55,9 +55,11 @@ ANSWERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class TaskToLabel:
-    """What a task's part of the overview shows. ``open_disputes`` counts all, ``may_settle`` those that who
-    asks may settle, ``disputed`` the first of them, each with whether they may; it says who differs and not
-    who said what. ``given_last`` are their newest labels; ``agreement`` is None for who may not see it yet.
+    """What a task's part of the overview shows. ``may_settle`` counts the open disputes that who asks may
+    settle, ``open_disputes`` all that they may know of, ``disputed`` the first of these, each with whether
+    they may settle it; it says who differs and not who said what. ``given_last`` are their newest labels;
+    ``agreement`` is None for who may not see it yet. Nobody is told of a dispute of their own before they
+    have finished: it says what the other one answered.
     """
 
     task_id: str
@@ -271,14 +273,15 @@ def _task_to_label(call: Call, labels: TaskLabels, task: TaskSpec) -> TaskToLabe
     newest = {event.key: event for event in labels.events if _is_own(event, who)}
     by_time = sorted(newest.values(), key=lambda event: -event.seq)
     finished = own.to_give == 0 and (own.given > 0 or trains)
+    known = [one for one in labels.disputed.values() if trains and (finished or who not in one.who)]
     return TaskToLabel(
         task_id=task.task_id,
         name=task.names,
         own=own,
         others=len(labels.queue(who).others),
-        open_disputes=len(labels.disputed),
+        open_disputes=len(known),
         may_settle=len(settles),
-        disputed=[(one, one.key in settles) for one in labels.disputed.values()][:_LISTED] if trains else [],
+        disputed=[(one, one.key in settles) for one in known[:_LISTED]],
         progress=[one for one in progress if one.given or one.who in raters] if trains else [],
         given_last=by_time[:_NEWEST],
         agreement=_agreement(labels) if finished else None,
@@ -309,7 +312,7 @@ def _told(call: Call, event: LabelEvent) -> dict[str, object]:
         "who": event.who,
         "at": event.at,
         "answer": ANSWERS[_answer_of(event)],
-        "seen": [(finding_name(one, task), one.at_s) for one in event.seen],
+        "seen": [(finding_name(one, task), moment_of(one)) for one in event.seen],
         "note": event.note,
     }
 

@@ -116,7 +116,8 @@ def _old_score(row: CaseRow) -> float | None:
     raw = sum(weight * (row.number(name) or 0.0) for name, weight in _WEIGHTS.items())
     raw += 3.0 * max(0.0, (row.number("dtw_normalized_cost") or 0.0) - 0.08)
     raw += 0.8 * max(0.0, (row.number("over_time_ratio") or 0.0) - 0.2)
-    return min(1.0, max(0.0, 1.0 - math.exp(-raw)))
+    # rounded before it is compared, so that the highest ones tie at 1
+    return round(min(1.0, max(0.0, 1.0 - math.exp(-raw))), 6)
 
 
 def _old_detected(row: CaseRow, detector: str, policy: JsonField | None, score: float | None) -> bool:

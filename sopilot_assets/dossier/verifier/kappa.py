@@ -8,16 +8,21 @@ from statistics import NormalDist
 from typing import Final
 
 from sopilot_assets.dossier.verifier.fields import Json
-from sopilot_assets.dossier.verifier.labels import RaterLabel, counting_labels
+from sopilot_assets.dossier.verifier.labels import RaterLabel, counting_labels, deciding_labels
 from sopilot_assets.dossier.verifier.numbers import CONFIDENCE, wilson_bounds
 
 AGREEMENT: Final = "results/agreement.json"
 
 
-def agreement_of(labels: Sequence[RaterLabel], sources: Collection[str]) -> dict[str, Json]:
-    """Cohen's kappa of two raters, Fleiss' of more, with its 95 % interval; first answers count."""
+def agreement_of(
+    labels: Sequence[RaterLabel], sources: Collection[str], *, mixed: bool = False
+) -> dict[str, Json]:
+    """Cohen's kappa of two raters, Fleiss' of more, with its 95 % interval; first answers count, of each
+    recording those of its strongest source, or with ``mixed`` those of all sources together.
+    """
     answers: dict[str, dict[str, bool | None]] = {}
-    for _, label in counting_labels(labels, sources):
+    every = [label for _, label in counting_labels(labels, sources)]
+    for label in every if mixed else deciding_labels(labels, sources):
         if not label.adjudicates:
             answers.setdefault(label.key, {}).setdefault(label.who, label.critical_expected)
     said = [

@@ -97,6 +97,15 @@ def counting_labels(labels: Sequence[RaterLabel], sources: Collection[str]) -> l
     return counting
 
 
+def deciding_labels(labels: Sequence[RaterLabel], sources: Collection[str]) -> list[RaterLabel]:
+    """The labels that count, in order, of each recording those of its strongest source alone."""
+    counting = counting_labels(labels, sources)
+    best: dict[str, int] = {}
+    for source, label in counting:
+        best[label.key] = max(best.get(label.key, 0), _STRENGTH[source])
+    return [label for source, label in counting if _STRENGTH[source] == best[label.key]]
+
+
 def _label_of(labels: Sequence[tuple[str, RaterLabel]]) -> tuple[float | None, str]:
     strongest = max((source for source, _ in labels), key=lambda source: _STRENGTH[source])
     counting = [label for source, label in labels if source == strongest]

@@ -95,7 +95,13 @@ def _erased_lines(verification: DossierVerification) -> list[str]:
     erased = verification.erased
     signed = "signed by the dossier's key" if erased.signed else "NOT SIGNED"
     told = f"{len(erased.recordings)} of {erased.of} recordings erased on request or after their time"
-    return [f"{told}, {len(erased.removed)} pictures with them ({signed}); their rows stay."]
+    out = [f"{told}, {len(erased.removed)} pictures with them ({signed}); their rows stay."]
+    if erased.page is not None and not erased.signed:
+        out.append(
+            "index.html is NOT THE PAGE THAT WAS SIGNED, and anybody can have changed it: rely on what is "
+            "printed here, not on what it says."
+        )
+    return out
 
 
 def _verdict_lines(verification: DossierVerification) -> list[str]:

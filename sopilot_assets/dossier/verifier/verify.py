@@ -65,6 +65,8 @@ SHADOW: Final = "results/shadow.json"
 DRIFT: Final = "results/drift.json"
 WITHOUT_CLAIMS: Final = "sopilot_dossier_v1"
 """The version of dossiers that were made before the headline said what its people allow to say."""
+MIXED_SOURCES: Final = frozenset({WITHOUT_CLAIMS, "sopilot_dossier_v2"})
+"""Versions in which answers of all sources together made the agreement of raters."""
 
 _WRONG_CONTENT: Final = (
     ValueError,
@@ -183,8 +185,7 @@ def _check_rows(
     findings: Findings,
 ) -> None:
     if LABELS_FILE in files:
-        sources = dossier["label_sources"].texts()
-        _guarded(LABELS_FILE, findings, lambda: _check_labels(files, sources, rows, events, findings))
+        _guarded(LABELS_FILE, findings, lambda: _check_labels(files, dossier, rows, events, findings))
     _guarded(SPLIT_MANIFEST, findings, lambda: check_splits(files, rows, findings))
     _guarded(DETECTIONS_FILE, findings, lambda: check_clusters(rows, findings))
     policies = policies_of(files, findings)
@@ -207,25 +208,27 @@ def _check_rows(
 
 def _check_labels(
     files: Mapping[str, bytes],
-    sources: Sequence[str],
+    dossier: JsonField,
     rows: Sequence[CaseRow],
     events: Sequence[JsonField],
     findings: Findings,
 ) -> None:
     """The labels of the rows, and the agreement of the raters, as the chain gives them."""
+    sources = dossier["label_sources"].texts()
     labels = [rater_label(event) for event in events]
     states = label_states(labels, sources)
     _guarded(CASES_FILE, findings, lambda: check_labels(rows, states, findings))
     judged = {row.case_id for row in rows}
     of_them = [label for label in labels if label.key in judged]
-    _guarded(AGREEMENT, findings, lambda: _check_agreement(files, sources, of_them, findings))
+    _guarded(AGREEMENT, findings, lambda: _check_agreement(files, dossier, of_them, findings))
 
 
 def _check_agreement(
-    files: Mapping[str, bytes], sources: Sequence[str], labels: Sequence[RaterLabel], findings: Findings
+    files: Mapping[str, bytes], dossier: JsonField, labels: Sequence[RaterLabel], findings: Findings
 ) -> None:
     if AGREEMENT in files:
-        found = agreement_of(labels, sources)
+        mixed = dossier["version"].value in MIXED_SOURCES
+        found = agreement_of(labels, dossier["label_sources"].texts(), mixed=mixed)
         findings.compare(AGREEMENT, "agreement", json_field(files, AGREEMENT).value, found)
 
 

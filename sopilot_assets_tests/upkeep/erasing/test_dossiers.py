@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from sopilot_assets.dossier.inputs import DossierInputs
-from sopilot_assets.dossier.package import Dossier, build_dossier, publish_dossier
+from sopilot_assets.dossier.package import Dossier, build_dossier, erased_document, publish_dossier
 from sopilot_assets.dossier.signing import SigningKey, new_key
 from sopilot_assets.dossier.verifier.erased import ERASED, ERASED_SIGNATURE
-from sopilot_assets.dossier.verifier.files import read_files
+from sopilot_assets.dossier.verifier.files import read_files, sha256
 from sopilot_assets.dossier.verifier.report import report_lines
 from sopilot_assets.dossier.verifier.verify import DossierVerification, verify_files
 from sopilot_assets.store import publish
@@ -150,6 +150,15 @@ def test_without_its_key_the_dossier_verifies_and_says_that_nobody_signed_the_er
     found = verified(published)
     assert (found.ok, found.erased.signed) == (True, False)
     assert any("NOT SIGNED" in line for line in report_lines(found))
+
+
+def test_a_page_that_somebody_else_put_in_the_place_of_the_signed_one_is_told(published: Path) -> None:
+    files = dict(read_files(published))
+    before, files["index.html"] = sha256(files["index.html"]), b"<p>all gates passed</p>"
+    page = (before, sha256(files["index.html"]))
+    files[ERASED] = erased_document([], {}, page=page)
+    files.pop(ERASED_SIGNATURE, None)
+    assert "NOT THE PAGE THAT WAS SIGNED" in "\n".join(report_lines(verify_files(files)))
 
 
 def test_nothing_but_pictures_can_be_explained_away(home: Home, published: Path) -> None:
