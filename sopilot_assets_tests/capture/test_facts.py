@@ -103,6 +103,17 @@ def test_a_withdrawn_gold_counts_no_more_until_it_is_restored(home: Home, key: s
     assert [(one.now, one.who) for one in corrections(home)] == [("withdrawn", "ann"), ("active", "bob")]
 
 
+def test_what_is_said_after_the_clock_went_back_counts(home: Home, key: str) -> None:
+    correct(home, key, T0, person="p1")
+    correct(home, key, T0 - timedelta(hours=1), person="p2")
+    assert active_recordings(home)[key].person == "p2"
+    withdraw(home, key, T0 - timedelta(hours=1))
+    assert active_recordings(home) == {}
+    assert {(one.was, one.now) for one in corrections(home)} == {
+        (None, "p1"), ("p1", "p2"), ("active", "withdrawn"),
+    }  # fmt: skip
+
+
 def test_a_withdrawn_recording_that_is_dropped_again_stays_withdrawn_and_says_so(
     home: Home, key: str, tmp_path: Path
 ) -> None:
