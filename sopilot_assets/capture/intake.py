@@ -58,6 +58,7 @@ from sopilot_assets.store.publish import (
     scratch_folder,
 )
 from sopilot_assets.tasks.spec import TaskSpec
+from sopilot_assets.texts.names import printable
 
 UNFINISHED_S: Final = 120.0
 """How long a file that looks unfinished has to be unchanged before it is judged as it is."""
@@ -236,7 +237,7 @@ class _Intake:
             wait = f"it is judged once nothing has changed it for {self.limits.unfinished_s:g} s"
             return _left(candidate, f"its end is missing, it may still be being written; {wait}")
         except (OSError, SopilotError) as error:
-            return _left(candidate, str(error))
+            return _left(candidate, printable(str(error)))
 
     def _why_not_now(self, candidate: DroppedFile) -> str | None:
         """Why a file has to wait before anybody looks into it."""
