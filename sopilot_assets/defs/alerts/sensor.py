@@ -90,6 +90,7 @@ def alerts_sensor(
     try:
         cursor = _note_runs(context.instance, home.home, settings, cursor, now)
         cursor = _note_conditions(context, asked, cursor)
+        note_campaign_steps(home.home, now=now, repeat_after_hours=settings.alerts.repeat_after_hours)
     finally:
         sent = _deliver(home.home, settings, now)
     _log_failures(context, sent)
@@ -122,7 +123,6 @@ def _note_conditions(
     home, now, again = asked.home, asked.now, asked.settings.alerts.repeat_after_hours
     guard_disk(home, asked.settings.disk)
     settle_lasting(asked, DISK, repeat_after_hours=again)
-    note_campaign_steps(home, now=now, repeat_after_hours=again)
     settle_lasting(asked, CAMPAIGN, repeat_after_hours=again)
     looked_s = cursor.conditions_s
     if looked_s is not None and abs(now.timestamp() - looked_s) < CONDITIONS_EVERY_S:

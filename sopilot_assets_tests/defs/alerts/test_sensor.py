@@ -263,6 +263,27 @@ def test_what_was_noted_before_is_sent_although_the_watch_fails(
     assert len(hook.posts) == 2
 
 
+def test_what_cannot_be_found_out_is_told_and_keeps_nothing_else_from_being_told(
+    home: Home, instance: dg.DagsterInstance, hook: WebhookReceiver
+) -> None:
+    dropped = local_path(home.capture) / "stray" / "take.mp4"
+    dropped.parent.mkdir(parents=True)
+    dropped.touch()
+    (candidate,) = scan_capture(home, task_ids=()).candidates
+    write_taken(home, {candidate.identity: taken_note(candidate, at_s=0, key=None, problem="it is held")})
+    damaged = local_path(home.ledgers) / "videos" / "cut.parquet"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"PAR1")
+    tick(home, instance)
+    raised = {(one.newest.kind, one.newest.subject): one.newest.what for one in open_alerts(home)}
+    assert "cut.parquet: expected a whole Parquet file" in raised["overdue", "unanswered"]
+    assert ("stuck files", "not removed") in raised
+    damaged.unlink()
+    tick(home, instance, after_s=120)
+    assert ("resolved", "unanswered") in told(hook)
+    assert [one.newest.kind for one in open_alerts(home)] == ["stuck files"]
+
+
 def test_settings_that_cannot_be_read_are_noted_and_fail_the_tick(
     home: Home, instance: dg.DagsterInstance, hook: WebhookReceiver
 ) -> None:
