@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -151,6 +152,14 @@ def test_a_sidecar_that_comes_after_its_recording_corrects_it(home: Home, key: s
     found = late(home)
     assert [(one.key, one.fact, one.now) for one in found.corrections] == [(key, "person", "p1")]
     assert not sidecar.exists()
+
+
+def test_a_sidecar_whose_time_is_ahead_corrects_its_recording_too(home: Home, key: str) -> None:
+    sidecar = capture_path(home, f"{GOLDS}/IMG_0001.json")
+    sidecar.write_text('{"person": "p1"}')
+    ahead_s = (T0 + timedelta(hours=9)).timestamp()
+    os.utime(sidecar, (ahead_s, ahead_s))
+    assert [one.now for one in late(home, settle_s=60.0).corrections] == ["p1"]
 
 
 def test_a_sidecar_of_nothing_or_of_several_is_left_and_named(home: Home, key: str) -> None:
