@@ -453,7 +453,8 @@ def _unchanged(candidate: DroppedFile) -> bool:
 
 
 def _sweep(home: Home) -> None:
-    """Remove what a killed intake left unfinished; the lock says that nobody is at work."""
-    tables = [ledger(home) for ledger in (videos_ledger, quarantine_ledger, duplicates_ledger)]
-    for folder in (home.videos, home.quarantine, *(table.folder / table.name for table in tables)):
+    """Remove what a killed intake left unfinished of recordings; the lock says that nobody is at work. What
+    lies beside ledgers may be of somebody who merges them.
+    """
+    for folder in (home.videos, home.quarantine):
         remove_unfinished(folder)
