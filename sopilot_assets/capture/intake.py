@@ -275,13 +275,14 @@ class _Intake:
             return self._refuse(candidate, copy, Refusal(candidate.problem or Reason.WRONG_FOLDER))
         known = self.registry.of(place.task_id, copy.sha256)
         known = known or self.registry.withdrawn(place.task_id, place.role, copy.sha256)
-        if known is not None and place.role in (known.role, known.key.role):
-            return self._again(candidate, copy, known)
-        if known is not None and known.role == "gold":
+        again = known is not None and place.role in (known.role, known.key.role)
+        if known is not None and known.role == "gold" and not again:
             return self._refuse(
                 candidate, copy, Refusal(Reason.ALREADY_A_GOLD, f"it is registered as {known.key}")
             )
         try:
+            if known is not None and again:
+                return self._again(candidate, copy, known)
             return self._accept(candidate, place, copy, promoted=known)
         except Refusal as refusal:
             if copy.may_grow(refusal.reason):
@@ -292,10 +293,7 @@ class _Intake:
         """The same bytes again; the stored file is put back should it be gone, and what a sidecar says now
         corrects what is known.
         """
-        try:
-            facts = facts_of(_sidecar(candidate))
-        except Refusal as refusal:
-            return _left(candidate, f"{refusal.reason.text.english} {refusal.detail}")
+        facts = facts_of(_sidecar(candidate))
         at = self.now.isoformat()
         row = corrected(known, facts, who="sidecar", at=at, why=f"sidecar of {candidate.relative}")
         stored = local_path(self.home.videos / known.stored_name)

@@ -20,6 +20,7 @@ from sopilot_assets.capture.facts import (
 from sopilot_assets.capture.intake import IntakeStatus
 from sopilot_assets.capture.late_sidecars import LateSidecars, read_late_sidecars
 from sopilot_assets.capture.ledgers import duplicates_ledger, videos_ledger
+from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.registry import Registry, active_recordings, retired_keys, withdrawn_recordings
 from sopilot_assets.capture.scan import scan_capture
 from sopilot_assets.errors import ConfigError
@@ -143,6 +144,18 @@ def test_a_recording_dropped_again_with_a_sidecar_is_corrected_by_it(home: Home,
     assert {one.who for one in corrections(home)} == {"sidecar"}
     assert duplicates_ledger(home).files() == []
     assert list(path.parent.iterdir()) == []
+
+
+def test_a_recording_that_is_dropped_again_with_a_sidecar_that_cannot_be_used_is_refused_once(
+    home: Home, key: str
+) -> None:
+    path = capture_path(home, f"{GOLDS}/IMG_0001.mp4")
+    write_tiny_video(path)
+    path.with_name("IMG_0001.mp4.json").write_text('{"person": "p1"')
+    (outcome,) = intake(home, run_id="again").outcomes
+    assert outcome.reason is Reason.UNREADABLE_SIDECAR
+    assert list(path.parent.iterdir()) == []
+    assert active_recordings(home)[key].person is None
 
 
 def test_a_sidecar_that_comes_after_its_recording_corrects_it(home: Home, key: str) -> None:
