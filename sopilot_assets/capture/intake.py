@@ -3,8 +3,9 @@
 The order makes a crash harmless: a file is copied and published first, then written to a ledger, and only
 then removed from the capture folder: at once where its container says that it is whole, else later
 (`clearing`), since whoever copies it may only pause. When it goes on, the whole file is taken in, and a
-recording that was made of its beginning is replaced. Whatever step a killed intake had reached, the next one
-finds the file still in the capture folder and does the same again, with the same names and the same rows.
+recording that was made of its beginning is replaced, also where it is called otherwise by then. Whatever
+step a killed intake had reached, the next one finds the file still in the capture folder and does the same
+again, with the same names and the same rows.
 
 The same bytes twice in one task are one video, whatever they are called. In another task they are a video of
 that task too, flagged ``same_bytes_as:<key>``. A trainee recording that is dropped again as a gold becomes a
@@ -368,14 +369,21 @@ class _Intake:
         )
 
     def _beginning(self, candidate: DroppedFile, copy: DroppedCopy) -> list[Recording]:
-        """The recording that was made of this file before it was whole, if any."""
-        note = self.taken.get(candidate.identity)
-        key = PartitionKey.parse(note.key) if note and note.key else None
-        earlier = self.registry.recordings.get(key) if key else None
-        if key is None or earlier is None or earlier.retired is not None:
-            return []
-        path = self.registry.path(key)
-        return [earlier] if path.exists() and is_continued_by(path, copy.path) else []
+        """The recordings that were made of this file before it was whole: when it was called as it is now, or
+        as a file of its folder that is gone since.
+        """
+        folder = candidate.relative.rpartition("/")[0]
+        keys = {
+            PartitionKey.parse(note.key)
+            for name, note in self.taken.items()
+            if note.key and (name == candidate.identity or (note.gone and note.folder == folder))
+        }
+        earlier = [one for key in sorted(keys) if (one := self.registry.recordings.get(key)) is not None]
+        return [one for one in earlier if one.retired is None and self._goes_on(one, copy)]
+
+    def _goes_on(self, earlier: Recording, copy: DroppedCopy) -> bool:
+        path = self.registry.path(earlier.key)
+        return path.exists() and is_continued_by(path, copy.path)
 
     def _examine(self, copy: DroppedCopy, place: CapturePlace) -> Examination:
         """The examination of a usable file; raises `Refusal` for any other."""

@@ -106,7 +106,7 @@ def scan_capture(home: Home, *, task_ids: Collection[str], unusable_ids: Collect
             note = notes.get(found.identity)
             if path == sidecar:
                 sidecars.append(found)
-            elif note and (note.state, note.sidecar_state) == (found.state, found.sidecar_state):
+            elif note and note.is_about(found.state, found.sidecar_state):
                 taken.append((found, note))
             else:
                 candidates.append(found)
