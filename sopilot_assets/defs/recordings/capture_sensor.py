@@ -120,7 +120,7 @@ def capture_sensor(
     register_studies(context.instance, home.home)
     batches = due_batches(context.instance, home.home, now=now, largest=limits.batch_keys)
     waiting_since_s = cursor.waiting_since_s or now.timestamp()
-    ready = _ready(batches, look, limits, waited_s=now.timestamp() - waiting_since_s)
+    ready = _ready(batches, look, limits, waited_s=abs(now.timestamp() - waiting_since_s))
     held = len(batches) - len(ready)
     cursor = replace(cursor, audited_s=now.timestamp(), waiting_since_s=waiting_since_s if held else None)
     if fresh or batches:
@@ -162,7 +162,8 @@ def look_at_capture(
 def _audit_is_due(cursor: CaptureCursor, look: Look, now_s: float) -> bool:
     if look.report.with_status(IntakeStatus.ACCEPTED) or cursor.waiting_since_s is not None:
         return True
-    return cursor.audited_s is None or now_s - cursor.audited_s >= AUDIT_EVERY_S
+    # a time ahead is of a clock that went back since
+    return cursor.audited_s is None or abs(now_s - cursor.audited_s) >= AUDIT_EVERY_S
 
 
 def _ready(batches: list[Batch], look: Look, limits: LimitsResource, *, waited_s: float) -> list[Batch]:

@@ -23,6 +23,7 @@ from sopilot_assets_tests.defs.conftest import Scored, Shop, drop
 
 T0, T1, T2 = (f"2025-06-02T08:00:{second:02d}+00:00" for second in (0, 10, 20))
 LATER = "2025-06-02T08:05:00+00:00"
+AHEAD = "2025-06-03T08:00:00+00:00"
 
 
 def batches(result: dg.SensorResult) -> list[tuple[str, str]]:
@@ -88,6 +89,24 @@ def test_a_file_that_still_grows_stays_and_the_others_wait_for_it_but_not_for_ev
     third = shop.tick(now=LATER, cursor=second.cursor)
     assert batches(third) == [(shop.keys[0], shop.keys[0])]
     assert growing.exists()
+
+
+def test_nothing_waits_until_a_clock_that_went_back_has_caught_up(shop: Shop, tiny_set: SimulatedSet) -> None:
+    growing, _ = drop(shop.home, tiny_set.trainees[:2], "trainee")
+    whole = growing.read_bytes()
+    growing.write_bytes(whole[:1000])
+    first = shop.tick(now=AHEAD)
+    growing.write_bytes(whole[:2000])
+    second = shop.tick(now=AHEAD, cursor=first.cursor)
+    assert (len(shop.keys), batches(second)) == (1, [])
+    growing.write_bytes(whole[:3000])
+    third = shop.tick(now=T0, cursor=second.cursor)
+    assert batches(third) == [(shop.keys[0], shop.keys[0])]
+    growing.unlink()
+    fourth = shop.tick(now=AHEAD, cursor=third.cursor)
+    shop.instance.delete_dynamic_partition("task", "filter_change")
+    shop.tick(now=T1, cursor=fourth.cursor)
+    assert list(shop.instance.get_dynamic_partitions("task")) == ["filter_change"]
 
 
 def test_a_bad_file_is_quarantined_and_the_good_one_of_the_same_drop_goes_on(
