@@ -17,7 +17,7 @@ import dagster as dg
 from sopilot_assets.defs.alerts.ended_runs import ended_runs
 from sopilot_assets.defs.alerts.failed_checks import failed_checks
 from sopilot_assets.defs.dagster_internals.launcher import end_lost_starts
-from sopilot_assets.defs.dagster_internals.ticks import last_tick
+from sopilot_assets.defs.dagster_internals.ticks import last_look
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.disk import guard_disk
 from sopilot_assets.settings import Settings
@@ -27,7 +27,7 @@ from sopilot_assets.upkeep.alerts.campaigns import note_campaign_steps
 from sopilot_assets.upkeep.alerts.failures import CHECK_FAILED, end_deleted_runs, note_ended_runs
 from sopilot_assets.upkeep.alerts.lasting import settle_lasting
 from sopilot_assets.upkeep.conditions.campaign import CAMPAIGN
-from sopilot_assets.upkeep.conditions.dagster_files import DagsterState, Tick
+from sopilot_assets.upkeep.conditions.dagster_files import DagsterState
 from sopilot_assets.upkeep.conditions.home import SETTINGS
 from sopilot_assets.upkeep.conditions.instance import CAPTURE_SENSOR
 from sopilot_assets.upkeep.conditions.lateness import begin_watch
@@ -141,8 +141,8 @@ def _note_conditions(
 
 def _known(instance: dg.DagsterInstance) -> DagsterState:
     """When the capture folder was looked at last, where Dagster has ever done so."""
-    last = last_tick(instance, CAPTURE_SENSOR)
-    return DagsterState(ticks=() if last is None else (Tick(CAPTURE_SENSOR, last),))
+    last = last_look(instance, CAPTURE_SENSOR)
+    return DagsterState(ticks=() if last is None else (last,))
 
 
 def _log_failures(context: dg.SensorEvaluationContext, sent: AlertDelivery) -> None:
