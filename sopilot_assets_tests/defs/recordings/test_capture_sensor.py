@@ -132,6 +132,24 @@ def test_a_tick_whose_time_is_up_leaves_the_rest_to_the_next_and_one_run_takes_a
     assert batches(result) == [(shop.keys[0], shop.keys[2])]
 
 
+@pytest.mark.parametrize(("ledger", "launched"), [("labels", True), ("scores", False)])
+def test_a_damaged_ledger_keeps_no_file_from_being_taken_in_and_the_tick_names_it(
+    shop: Shop, tiny_set: SimulatedSet, ledger: str, launched: bool
+) -> None:
+    damaged = local_path(shop.home.ledgers) / ledger / "cut.parquet"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"PAR1")
+    drop(shop.home, tiny_set.trainees[:1], "trainee")
+    second = shop.tick(now=T1, cursor=shop.tick(now=T0).cursor)
+    assert len(videos_ledger(shop.home).latest()) == len(shop.keys) == 1
+    assert len(batches(second)) == launched
+    third = shop.tick(now=T2, cursor=second.cursor)
+    assert "cut.parquet: expected a whole Parquet file" in str(third.skip_reason)
+    damaged.unlink()
+    again = shop.tick(now=LATER, cursor=third.cursor)
+    assert len(batches(again)) == 1
+
+
 @pytest.mark.parametrize("forgotten", ["run", "keys"])
 def test_a_crash_between_intake_and_launch_is_healed_by_a_later_tick(
     scored: Scored, tmp_path: Path, forgotten: str
