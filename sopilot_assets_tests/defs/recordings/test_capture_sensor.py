@@ -203,6 +203,24 @@ def test_recordings_judged_before_their_task_had_a_reference_are_judged_again(
         assert batches(shop.tick(now=T0)) == [(early, early)]
 
 
+@pytest.mark.parametrize("folder", ["embeddings", "references", "alignments"])
+def test_what_a_full_disk_kept_from_being_scored_is_tried_again_and_scored(
+    shop: Shop, tiny_set: SimulatedSet, folder: str
+) -> None:
+    blocked = local_path(shop.home.root) / folder
+    blocked.write_bytes(b"")  # what nothing can be stored in stands for a disk without space
+    drop(shop.home, tiny_set.golds, "gold")
+    drop(shop.home, tiny_set.trainees[:1], "trainee")
+    (request,) = shop.tick(now=T1, cursor=shop.tick(now=T0).cursor).run_requests or []
+    start, end = request.tags[RANGE_START], request.tags[RANGE_END]
+    assert not shop.run("score_new_recordings", start=start, end=end).success
+    blocked.unlink()
+    again = shop.tick(now=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
+    assert {key for batch in batches(again) for key in batch} >= {shop.keys[0], shop.keys[-1]}
+    assert shop.run("score_new_recordings", start=start, end=end).success
+    assert scores_ledger(shop.home).latest()["problem"].isna().all()
+
+
 def test_a_recording_that_cannot_be_read_is_not_judged_again_for_ever(scored: Scored, tmp_path: Path) -> None:
     with scored.shop.copy(tmp_path) as shop:
         for key in shop.keys:
