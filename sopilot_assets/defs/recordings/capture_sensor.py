@@ -58,6 +58,7 @@ class CaptureCursor:
         return json.dumps(
             {
                 "seen": self.stability.seen,
+                "put_off": sorted(self.stability.put_off),
                 "audited_s": self.audited_s,
                 "waiting_since_s": self.waiting_since_s,
                 "told": self.told,
@@ -70,9 +71,10 @@ class CaptureCursor:
         try:
             found = json.loads(text or "{}")
             seen = Stability.from_json(json.dumps(found.get("seen", {})))
+            seen = replace(seen, put_off=frozenset(map(str, found.get("put_off", ()))))
             told = tuple(map(str, found.get("told", ())))
             return cls(seen, found.get("audited_s"), found.get("waiting_since_s"), told)
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, TypeError):
             return cls()
 
 
@@ -172,6 +174,8 @@ def look_at_capture(
             limits=IntakeLimits(total_s=limits.tick_s, unfinished_s=UNFINISHED_S),
             room=room_for_files(home, disk),
         )
+        left_there = {one.relative for one in report.with_status(IntakeStatus.LEFT)}
+        stability = stability.after(settled, left_there, time_was_up=bool(report.remaining))
     late = read_late_sidecars(
         home, scan, clock=clock.now, run_id=f"sidecars-{clock.now():%Y%m%dT%H%M%S}", settle_s=SETTLE_S
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -130,6 +131,20 @@ def test_a_tick_whose_time_is_up_leaves_the_rest_to_the_next_and_one_run_takes_a
         assert (len(shop.keys), batches(result)) == (expected, [])
     result = shop.tick(now=T2, cursor=result.cursor, tick_s=0.001)
     assert batches(result) == [(shop.keys[0], shop.keys[2])]
+
+
+def test_a_file_that_cannot_be_taken_in_does_not_use_up_every_tick(
+    shop: Shop, tiny_set: SimulatedSet
+) -> None:
+    held = drop(shop.home, tiny_set.trainees, "trainee")[0]
+    os.utime(held, (1e9, 1e9))
+    result = shop.tick(now=T0)
+    with held.open("ab"):  # its writer has it, so that it is left
+        for _ in range(3):
+            result = shop.tick(now=T1, cursor=result.cursor, tick_s=0.001)
+        assert len(shop.keys) == len(tiny_set.trainees) - 1
+    result = shop.tick(now=T1, cursor=result.cursor, tick_s=0.001)
+    assert len(shop.keys) == len(tiny_set.trainees)
 
 
 @pytest.mark.parametrize(("ledger", "launched"), [("labels", True), ("scores", False)])
