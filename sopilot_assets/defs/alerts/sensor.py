@@ -113,7 +113,9 @@ def _note_runs(
     instance: dg.DagsterInstance, home: Home, settings: Settings, cursor: AlertsCursor, now: datetime
 ) -> AlertsCursor:
     ended = ended_runs(instance, failures=cursor.failures, successes=cursor.successes, since=now - FIRST_LOOK)
-    note_ended_runs(home, ended.runs, now=now, repeat_after_hours=settings.alerts.repeat_after_hours)
+    again = cursor.failures is None or cursor.successes is None
+    hours = settings.alerts.repeat_after_hours
+    note_ended_runs(home, ended.runs, now=now, repeat_after_hours=hours, again=again)
     return AlertsCursor(ended.failures, ended.successes, cursor.conditions_s)
 
 

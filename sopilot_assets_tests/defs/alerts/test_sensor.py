@@ -232,6 +232,20 @@ def test_a_lost_cursor_tells_nothing_twice(
     assert told(hook) == [("raised", "work"), ("resolved", "work"), ("raised", "work")]
 
 
+def test_a_run_that_goes_through_after_the_clock_went_back_ends_the_alert(
+    home: Home, instance: dg.DagsterInstance, hook: WebhookReceiver
+) -> None:
+    cursor = tick(home, instance).cursor
+    for job in (breaking_job, working_job):
+        run(job, instance)
+        cursor = tick(home, instance, cursor).cursor
+    run(breaking_job, instance)
+    cursor = tick(home, instance, cursor, after_s=3600).cursor  # the clock is ahead, and set right after that
+    run(working_job, instance)
+    tick(home, instance, cursor)
+    assert told(hook) == [("raised", "work"), ("resolved", "work")] * 2
+
+
 def test_a_run_that_is_started_again_is_a_warning_until_it_is_not(
     home: Home, instance: dg.DagsterInstance, hook: WebhookReceiver
 ) -> None:
