@@ -28,6 +28,7 @@ SopilotError
 ├── UploadError            an upload that cannot be begun, or go on
 ├── RunLost                a worker's process ended before the run it executed
 └── StoreError             a file could not be published or is not what its name says
+    └── StoreUnavailable   the disk or the object store takes or gives nothing now
 
 A message says what went wrong, with which file or id, what was expected against what was found, and what to
 do next.
@@ -209,6 +210,12 @@ class RunLost(SopilotError):
 
 class StoreError(SopilotError):
     """A file could not be published, or is not what its name says."""
+
+
+class StoreUnavailable(StoreError):
+    """The disk or the object store takes or gives nothing now. That says nothing of a recording, and is to be
+    tried again.
+    """
 
 
 class SourceError(SopilotError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePath
@@ -19,7 +20,15 @@ from sopilot_assets.capture.sidecar import Sidecar, read_sidecar
 from sopilot_assets.disk import Room, any_room
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.store.home import ROLES, Home
-from sopilot_assets.store.publish import file_sha256, local_path, publish_path, publish_text
+from sopilot_assets.store.publish import (
+    file_sha256,
+    local_path,
+    only_writer,
+    publish_moved,
+    publish_path,
+    publish_text,
+    scratch_folder,
+)
 from sopilot_assets.texts.languages import Text
 from sopilot_assets.texts.names import printable, safe_name
 
@@ -204,22 +213,36 @@ class _Adding:
         try:
             told = self._told(sidecar)
             sha256 = file_sha256(path)
-            target, is_there = free_target(self.folder, _names(path, self.top, sha256), sha256)
+            names = _names(path, self.top, sha256)
             if (known := registered(sha256)) is not None:
                 return self._correct(shown, known, told)
-            if is_there:
-                return self._tell(shown, target, sidecar, told)
-            full = self.room(path.lstat().st_size)
-            if full is not None:
-                return Added(shown, why=full.en)
-            # first the recording: a sidecar alone could be taken for one of a recording that is here already
-            publish_path(target, lambda temporary: _copy(path, temporary))
-            self._write_sidecar(target, sidecar, told)
+            target, is_there = free_target(self.folder, names, sha256)
+            size = path.lstat().st_size
         except ConfigError as error:
             return Added(shown, why=str(error))
         except OSError as error:
             return Added(shown, why=f"could not be read: {error.strerror or error}")
+        if not is_there:
+            full = self.room(size)
+            if full is not None:
+                return Added(shown, why=full.en)
+            target, is_there = self._copied(path, names, sha256)
+        if is_there:
+            return self._tell(shown, target, sidecar, told)
+        # after the recording: a sidecar alone could be taken for one of a recording that is here already
+        self._write_sidecar(target, sidecar, told)
         return Added(shown, target=target.relative_to(local_path(self.home.capture)).as_posix())
+
+    def _copied(self, path: Path, names: Sequence[str], sha256: str) -> tuple[Path, bool]:
+        """Where the file was copied to; and whether, meanwhile, it came to lie there already."""
+        with scratch_folder(self.home.capture) as scratch:
+            copy = scratch / "copy"
+            publish_path(copy, lambda temporary: _copy(path, temporary))
+            with only_namer(self.home):
+                target, is_there = free_target(self.folder, names, sha256)
+                if not is_there:
+                    publish_moved(copy, target)
+        return target, is_there
 
     def _told(self, sidecar: Path | None) -> dict[str, str | None]:
         """What the sidecar and the caller say of the recording together."""
@@ -274,6 +297,13 @@ def hashed_name(name: str, sha256: str) -> str:
     suffix = path.suffix if len(path.suffix.encode()) <= _SUFFIX_BYTES else ""
     stem = path.name.removesuffix(suffix).encode()[:_STEM_BYTES].decode("utf-8", "ignore")
     return f"{stem}-{sha256[:8]}{suffix}"
+
+
+def only_namer(home: Home) -> AbstractContextManager[None]:
+    """Hold off everybody else who gives recordings their names in the capture folder: a name is free until
+    somebody has taken it.
+    """
+    return only_writer(local_path(home.uploads) / ".landing.lock")
 
 
 def free_target(folder: Path, names: Sequence[str], sha256: str) -> tuple[Path, bool]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from sopilot_assets.capture.clearing import clear_taken
 from sopilot_assets.capture.facts import Correction
-from sopilot_assets.capture.intake import IntakeLimits, IntakeOutcome, IntakeStatus, take_in
+from sopilot_assets.capture.intake import IntakeLimits, IntakeOutcome, IntakeReport, IntakeStatus, take_in
 from sopilot_assets.capture.late_sidecars import read_late_sidecars
 from sopilot_assets.capture.scan import DroppedFile, Scan, Skipped, Stability, scan_capture
 from sopilot_assets.capture.taken import TakenFile
@@ -90,9 +90,11 @@ def drain_capture(
         scan, tasks = _look(home)
         settled, stability = stability.observe(scan.candidates)
         room = room_for_files(home, disk)
-        found = _take_in(home, settled, tasks, run_id=f"{run_id}-{len(outcomes)}", now=now, room=room)
+        report = _take_in(home, settled, tasks, run_id=f"{run_id}-{len(outcomes)}", now=now, room=room)
+        found = report.outcomes
         taken = [one for one in found if one.status is not IntakeStatus.LEFT]
         why_waiting = {one.relative: one.detail for one in found if one.status is IntakeStatus.LEFT}
+        stability = stability.after(settled, why_waiting, time_was_up=bool(report.remaining))
         outcomes += taken
         idle = 0 if taken else idle + 1
         scan = replace(scan, candidates=_others(scan.candidates, taken))
@@ -128,11 +130,10 @@ def _take_in(
     run_id: str,
     now: Callable[[], datetime],
     room: Room,
-) -> tuple[IntakeOutcome, ...]:
+) -> IntakeReport:
     if not settled:
-        return ()
-    report = take_in(home, settled, tasks=tasks.tasks, run_id=run_id, clock=now, limits=_LIMITS, room=room)
-    return report.outcomes
+        return IntakeReport(())
+    return take_in(home, settled, tasks=tasks.tasks, run_id=run_id, clock=now, limits=_LIMITS, room=room)
 
 
 def _others(candidates: tuple[DroppedFile, ...], taken: list[IntakeOutcome]) -> tuple[DroppedFile, ...]:

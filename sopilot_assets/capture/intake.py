@@ -3,8 +3,9 @@
 The order makes a crash harmless: a file is copied and published first, then written to a ledger, and only
 then removed from the capture folder: at once where its container says that it is whole, else later
 (`clearing`), since whoever copies it may only pause. When it goes on, the whole file is taken in, and a
-recording that was made of its beginning is replaced. Whatever step a killed intake had reached, the next one
-finds the file still in the capture folder and does the same again, with the same names and the same rows.
+recording that was made of its beginning is replaced, also where it is called otherwise by then. Whatever
+step a killed intake had reached, the next one finds the file still in the capture folder and does the same
+again, with the same names and the same rows.
 
 The same bytes twice in one task are one video, whatever they are called. In another task they are a video of
 that task too, flagged ``same_bytes_as:<key>``. A trainee recording that is dropped again as a gold becomes a
@@ -58,6 +59,7 @@ from sopilot_assets.store.publish import (
     scratch_folder,
 )
 from sopilot_assets.tasks.spec import TaskSpec
+from sopilot_assets.texts.names import printable
 
 UNFINISHED_S: Final = 120.0
 """How long a file that looks unfinished has to be unchanged before it is judged as it is."""
@@ -236,7 +238,7 @@ class _Intake:
             wait = f"it is judged once nothing has changed it for {self.limits.unfinished_s:g} s"
             return _left(candidate, f"its end is missing, it may still be being written; {wait}")
         except (OSError, SopilotError) as error:
-            return _left(candidate, str(error))
+            return _left(candidate, printable(str(error)))
 
     def _why_not_now(self, candidate: DroppedFile) -> str | None:
         """Why a file has to wait before anybody looks into it."""
@@ -274,13 +276,14 @@ class _Intake:
             return self._refuse(candidate, copy, Refusal(candidate.problem or Reason.WRONG_FOLDER))
         known = self.registry.of(place.task_id, copy.sha256)
         known = known or self.registry.withdrawn(place.task_id, place.role, copy.sha256)
-        if known is not None and place.role in (known.role, known.key.role):
-            return self._again(candidate, copy, known)
-        if known is not None and known.role == "gold":
+        again = known is not None and place.role in (known.role, known.key.role)
+        if known is not None and known.role == "gold" and not again:
             return self._refuse(
                 candidate, copy, Refusal(Reason.ALREADY_A_GOLD, f"it is registered as {known.key}")
             )
         try:
+            if known is not None and again:
+                return self._again(candidate, copy, known)
             return self._accept(candidate, place, copy, promoted=known)
         except Refusal as refusal:
             if copy.may_grow(refusal.reason):
@@ -291,10 +294,7 @@ class _Intake:
         """The same bytes again; the stored file is put back should it be gone, and what a sidecar says now
         corrects what is known.
         """
-        try:
-            facts = facts_of(_sidecar(candidate))
-        except Refusal as refusal:
-            return _left(candidate, f"{refusal.reason.text.english} {refusal.detail}")
+        facts = facts_of(_sidecar(candidate))
         at = self.now.isoformat()
         row = corrected(known, facts, who="sidecar", at=at, why=f"sidecar of {candidate.relative}")
         stored = local_path(self.home.videos / known.stored_name)
@@ -369,14 +369,21 @@ class _Intake:
         )
 
     def _beginning(self, candidate: DroppedFile, copy: DroppedCopy) -> list[Recording]:
-        """The recording that was made of this file before it was whole, if any."""
-        note = self.taken.get(candidate.identity)
-        key = PartitionKey.parse(note.key) if note and note.key else None
-        earlier = self.registry.recordings.get(key) if key else None
-        if key is None or earlier is None or earlier.retired is not None:
-            return []
-        path = self.registry.path(key)
-        return [earlier] if path.exists() and is_continued_by(path, copy.path) else []
+        """The recordings that were made of this file before it was whole: when it was called as it is now, or
+        as a file of its folder that is gone since.
+        """
+        folder = candidate.relative.rpartition("/")[0]
+        keys = {
+            PartitionKey.parse(note.key)
+            for name, note in self.taken.items()
+            if note.key and (name == candidate.identity or (note.gone and note.folder == folder))
+        }
+        earlier = [one for key in sorted(keys) if (one := self.registry.recordings.get(key)) is not None]
+        return [one for one in earlier if one.retired is None and self._goes_on(one, copy)]
+
+    def _goes_on(self, earlier: Recording, copy: DroppedCopy) -> bool:
+        path = self.registry.path(earlier.key)
+        return path.exists() and is_continued_by(path, copy.path)
 
     def _examine(self, copy: DroppedCopy, place: CapturePlace) -> Examination:
         """The examination of a usable file; raises `Refusal` for any other."""
@@ -452,7 +459,8 @@ def _unchanged(candidate: DroppedFile) -> bool:
 
 
 def _sweep(home: Home) -> None:
-    """Remove what a killed intake left unfinished; the lock says that nobody is at work."""
-    tables = [ledger(home) for ledger in (videos_ledger, quarantine_ledger, duplicates_ledger)]
-    for folder in (home.videos, home.quarantine, *(table.folder / table.name for table in tables)):
+    """Remove what a killed intake left unfinished of recordings; the lock says that nobody is at work. What
+    lies beside ledgers may be of somebody who merges them.
+    """
+    for folder in (home.videos, home.quarantine):
         remove_unfinished(folder)

@@ -15,7 +15,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from sopilot_assets.capture.add import capture_folder, free_target, hashed_name
+from sopilot_assets.capture.add import capture_folder, free_target, hashed_name, only_namer
 from sopilot_assets.capture.facts import facts_of
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.capture.scan import sidecar_of
@@ -33,7 +33,6 @@ from sopilot_assets.store.home import ROLES, VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.publish import (
     file_sha256,
     local_path,
-    only_writer,
     publish_bytes,
     publish_moved,
     publish_text,
@@ -127,8 +126,7 @@ def _moved(home: Home, upload: Upload) -> Landing:
     folder = capture_folder(home, upload.place)
     if upload.sha256 not in (None, sha256):
         return _dropped(home, upload, Landing(sha256, None, changed=True, done=True))
-    # one at a time, so that no two of the same name choose the same place
-    with only_writer(local_path(home.uploads) / ".landing.lock"):
+    with only_namer(home):
         task_id = upload.place.task_id
         keys = [PartitionKey(task_id, role, sha256[:VIDEO_ID_DIGITS]) for role in ROLES]
         known = Registry.read_those(home, keys).of(task_id, sha256)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from sopilot_assets.capture.facts import Correction, correct_recordings, facts_of
-from sopilot_assets.capture.registry import Recording, Registry
+from sopilot_assets.capture.registry import Recording, Registry, file_names
 from sopilot_assets.capture.scan import DroppedFile, Scan, Skipped
 from sopilot_assets.capture.sidecar import read_sidecar
 from sopilot_assets.errors import ConfigError
@@ -37,12 +37,11 @@ def read_late_sidecars(
     """
     changed: list[Correction] = []
     left: list[Skipped] = []
-    registry = Registry.read(home) if scan.sidecars else None
-    for sidecar in scan.sidecars:
-        if registry is None or _age_s(sidecar, clock().timestamp()) < settle_s:
-            continue
+    due = [one for one in scan.sidecars if _age_s(one, clock().timestamp()) >= settle_s]
+    recordings = _called(home, set(map(_name, due))) if due else []
+    for sidecar in due:
         try:
-            found = _recording(sidecar, registry.active().values())
+            found = _recording(sidecar, recordings)
             facts = facts_of(read_sidecar(sidecar.path))
             if facts:
                 why = f"sidecar {sidecar.relative}"
@@ -56,17 +55,26 @@ def read_late_sidecars(
 
 
 def _age_s(sidecar: DroppedFile, now_s: float) -> float:
-    """How long ago it was written or copied here; some copies keep the time of the original."""
+    """How long ago it was written or copied here; some copies keep the time of the original, which may be
+    ahead of this machine's.
+    """
     try:
         found = sidecar.path.lstat()
     except OSError:
         return 0.0
-    return now_s - max(found.st_mtime, found.st_ctime)
+    return min(abs(now_s - at_s) for at_s in (found.st_mtime, found.st_ctime))
+
+
+def _called(home: Home, names: Container[str]) -> list[Recording]:
+    """The active recordings with one of these names, with or without its suffix; no others are read."""
+    folded = {key: _folded(name) for key, name in file_names(home).items()}
+    keys = [key for key, name in folded.items() if name in names or name.rpartition(".")[0] in names]
+    return list(Registry.read_those(home, keys).active().values())
 
 
 def _recording(sidecar: DroppedFile, recordings: Iterable[Recording]) -> Recording:
     """The registered recording that a sidecar names and that was dropped where it lies."""
-    name = composed(sidecar.path.stem).casefold()
+    name = _name(sidecar)
     place = sidecar.place
     here = [
         one
@@ -75,8 +83,8 @@ def _recording(sidecar: DroppedFile, recordings: Iterable[Recording]) -> Recordi
         and (one.task_id, one.role, one.site, one.camera)
         == (place.task_id, place.role, place.site, place.camera)
     ]
-    exact = [one for one in here if composed(one.original_name).casefold() == name]
-    found = exact or [one for one in here if _stem(one) == name]
+    exact = [one for one in here if _folded(one.original_name) == name]
+    found = exact or [one for one in here if _folded(one.original_name).rpartition(".")[0] == name]
     if len(found) == 1:
         return found[0]
     if found:
@@ -90,5 +98,9 @@ def _recording(sidecar: DroppedFile, recordings: Iterable[Recording]) -> Recordi
     )
 
 
-def _stem(recording: Recording) -> str:
-    return composed(recording.original_name).rpartition(".")[0].casefold()
+def _name(sidecar: DroppedFile) -> str:
+    return _folded(sidecar.path.stem)
+
+
+def _folded(name: str) -> str:
+    return composed(name).casefold()

@@ -59,7 +59,7 @@ class Refusal(Exception):
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(reason, detail)
         self.reason = reason
-        self.detail = detail
+        self.detail = printable(detail)
 
 
 def put_in_quarantine(home: Home, candidate: DroppedFile, copy: DroppedCopy, refusal: Refusal) -> Row:
@@ -75,7 +75,7 @@ def put_in_quarantine(home: Home, candidate: DroppedFile, copy: DroppedCopy, ref
         sha256=copy.sha256,
         stored_name=name,
         reason=refusal.reason,
-        detail=printable(refusal.detail),
+        detail=refusal.detail,
     )
 
 

@@ -7,7 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -106,7 +106,7 @@ def scan_capture(home: Home, *, task_ids: Collection[str], unusable_ids: Collect
             note = notes.get(found.identity)
             if path == sidecar:
                 sidecars.append(found)
-            elif note and (note.state, note.sidecar_state) == (found.state, found.sidecar_state):
+            elif note and note.is_about(found.state, found.sidecar_state):
                 taken.append((found, note))
             else:
                 candidates.append(found)
@@ -124,11 +124,13 @@ class Stability:
     """Which files looked how at the last tick. A file has settled when size, time and sidecar are the same in
     two ticks.
 
-    At most ``limit`` files are watched, the oldest first; the others wait until those are taken in.
+    At most ``limit`` files are watched, the oldest first; the others wait until those are taken in. Those
+    that could not be taken in when the time did not do for all are ``put_off`` until all others were tried.
     """
 
     seen: dict[str, str] = field(default_factory=dict)
     limit: int = 2000
+    put_off: frozenset[str] = frozenset()
 
     def observe(self, candidates: Iterable[DroppedFile]) -> tuple[tuple[DroppedFile, ...], Stability]:
         """The candidates that have settled since the last tick, and the state for the next one."""
@@ -136,7 +138,16 @@ class Stability:
         settled = tuple(
             candidate for key, candidate in watched if self.seen.get(key) == candidate.fingerprint
         )
-        return settled, Stability({key: candidate.fingerprint for key, candidate in watched}, self.limit)
+        others = tuple(one for one in settled if one.identity not in self.put_off)
+        seen = {key: candidate.fingerprint for key, candidate in watched}
+        return others or settled, Stability(seen, self.limit, self.put_off if others else frozenset())
+
+    def after(self, settled: Iterable[DroppedFile], left: Collection[str], *, time_was_up: bool) -> Stability:
+        """The state once it was tried to take the settled ones in; ``left`` are those that were not, by their
+        paths below the capture folder.
+        """
+        again = {one.identity for one in settled if one.relative in left}
+        return replace(self, put_off=self.put_off | again if time_was_up else frozenset())
 
     def to_json(self) -> str:
         """The state as text, e.g. for a sensor's cursor."""

@@ -80,17 +80,16 @@ def _said_once(fields: list[tuple[str, object]]) -> dict[str, object]:
 
 def read_sidecar(path: Path) -> Sidecar:
     """The sidecar at ``path``; raises ``ConfigError`` naming what is wrong with it."""
+    name = printable(path.name)
     try:
         if path.stat().st_size > LARGEST_BYTES:
-            raise ConfigError(
-                f"{path.name}: expected a few lines of JSON, found more than {LARGEST_BYTES} bytes."
-            )
+            raise ConfigError(f"{name}: expected a few lines of JSON, found more than {LARGEST_BYTES} bytes.")
         content: object = json.loads(path.read_bytes(), object_pairs_hook=_said_once)
         return Sidecar.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, one['loc'])) or 'file'}: {one['msg']}" for one in error.errors()[:3]
         )
-        raise ConfigError(f"{path.name}: {problems}.") from error
+        raise ConfigError(f"{name}: {problems}.") from error
     except (ValueError, RecursionError, OSError) as error:
-        raise ConfigError(f"{path.name}: expected JSON, found something else ({error}).") from error
+        raise ConfigError(f"{name}: expected JSON, found something else ({error}).") from error

@@ -62,16 +62,18 @@ def is_continued_by(earlier: Path, later: Path) -> bool:
     if later.stat().st_size < size:
         return False
     pages = max(1, size // _PAGE_BYTES)
-    step = max(1, pages // _PAGES)
+    places = range(0, pages, max(1, pages // _PAGES))
     written = same = 0
     with earlier.open("rb") as before, later.open("rb") as after:
-        for page in range(0, pages, step):
+        for page in places:
             before.seek(page * _PAGE_BYTES)
             after.seek(page * _PAGE_BYTES)
             old = before.read(_PAGE_BYTES).rstrip(b"\0")
             if old:
                 written += 1
                 same += old == after.read(len(old))
+            if written - same > (1 - _SAME_SHARE) * len(places):  # another recording is found out early
+                return False
     return written > 0 and same >= _SAME_SHARE * written
 
 

@@ -13,7 +13,7 @@ from sopilot_assets.alignment.align import align
 from sopilot_assets.alignment.spans import Alignment, SpanKind
 from sopilot_assets.alignment.stored import save_alignment, save_problem
 from sopilot_assets.embedding.clips import load_embedding
-from sopilot_assets.errors import GoldError, SopilotError
+from sopilot_assets.errors import GoldError, SopilotError, StoreUnavailable
 from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, map_limited
 from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.stations.clip_embeddings import embedding_problem
@@ -72,6 +72,8 @@ def _aligned(home: Home, keys: Sequence[PartitionKey], *, processes: int) -> Ite
         memory_limit_bytes=MEMORY_LIMIT_BYTES,
     )
     for work, result in results:
+        if isinstance(result, StoreUnavailable):
+            raise result
         if isinstance(result, SopilotError):
             yield _not_aligned(home, work.key, dict(ids).get(work.key.task_id), result)
         else:
@@ -97,6 +99,8 @@ def _align_one(home: Home, key: PartitionKey, references: References) -> Station
         embedding = load_embedding(home.embedding(current.model_id, key.video_id))
         prices = references.calibration(key.task_id).prices
         alignment = align(key.video_id, embedding, reference, prices=prices)
+    except StoreUnavailable:  # no fault of the recording
+        raise
     except SopilotError as error:
         return _not_aligned(home, key, current_id, error)
     save_alignment(home.alignment(current.reference_id, key.video_id), alignment)

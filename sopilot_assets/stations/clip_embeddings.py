@@ -15,7 +15,7 @@ from sopilot_assets.capture.registry import Registry
 from sopilot_assets.embedding.backends import known_model_id, made_model_id, ready_embedder
 from sopilot_assets.embedding.clips import load_embedding, save_embedding
 from sopilot_assets.embedding.embedder import Embedder
-from sopilot_assets.errors import ModelError, SopilotError, UnreadableVideo
+from sopilot_assets.errors import ModelError, SopilotError, StoreUnavailable, UnreadableVideo
 from sopilot_assets.processes.limited import map_limited
 from sopilot_assets.stations.outcome import Progress, StationOutcome
 from sopilot_assets.store.home import Home, PartitionKey
@@ -94,7 +94,8 @@ def embed_videos(
     on_progress: Progress | None = None,
 ) -> list[StationOutcome]:
     """Embed every video of a batch with its task's model; an embedding that exists already is kept. One bad
-    video does not stop the others, nor does a task without its model.
+    video does not stop the others, nor does a task without its model. Raises ``StoreUnavailable`` where what
+    was made of one cannot be stored: that is no fault of a video.
     """
     registry = Registry.read_those(home, keys)
     models = {task_id: _model(home, task_id) for task_id in sorted({key.task_id for key in keys})}
@@ -113,6 +114,8 @@ def embed_videos(
         embed_one, work, processes=processes, time_limit_s=TIME_LIMIT_S, memory_limit_bytes=MEMORY_LIMIT_BYTES
     )
     for item, result in results:
+        if isinstance(result, StoreUnavailable):
+            raise result
         outcomes.append(_outcome(item, result))
         if on_progress:
             on_progress(len(outcomes), len(keys))

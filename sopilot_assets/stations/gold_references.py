@@ -15,7 +15,7 @@ from sopilot_assets.alignment.calibration import (
 )
 from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding
-from sopilot_assets.errors import GoldError, ModelError, SopilotError, StoreError
+from sopilot_assets.errors import GoldError, ModelError, SopilotError, StoreError, StoreUnavailable
 from sopilot_assets.reference.annotations import StepInterval, told
 from sopilot_assets.reference.ledger import COLUMNS, reference_rows, reference_states, references_ledger
 from sopilot_assets.reference.model import Gold, Reference, build_reference, proposed_intervals, reference_id
@@ -70,6 +70,8 @@ def refresh_references(
             continue
         try:
             outcomes.append(_refresh(home, task, inputs, run_id=run_id, written_at=written_at))
+        except StoreUnavailable:  # no fault of the golds
+            raise
         except SopilotError as error:
             outcomes.append(_not_made(home, inputs, error, run_id=run_id, written_at=written_at))
     return outcomes

@@ -9,9 +9,10 @@ from enum import StrEnum
 
 from sopilot_assets.capture.registry import active_recordings, find_recordings
 from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.stations.clip_embeddings import embedding_problem
 from sopilot_assets.stations.key_ranges import KeyRange, contiguous_ranges
 from sopilot_assets.stations.staleness import stale_scores
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, Row, plain_rows
 
 
@@ -105,7 +106,12 @@ def plan_scoring(
     }
     chosen = find_recordings(entries, names) if names else list(entries if everything else outdated)
     asked = (ScoringStart.RESCORE, "asked for")
-    return _by_start({key: outdated.get(key, asked) for key in chosen if key not in leave_out})
+    found = {key: outdated.get(key, asked) for key in chosen if key not in leave_out}
+    if names or everything:  # what could not be embedded may be by now
+        for key in embedding_problem(home, [PartitionKey.parse(key) for key in found]):
+            start, reason = found[str(key)]
+            found[str(key)] = (ScoringStart.EMBED if start is ScoringStart.RESCORE else start, reason)
+    return _by_start(found)
 
 
 def _by_start(why: dict[str, tuple[ScoringStart, str]]) -> list[ScoringWork]:

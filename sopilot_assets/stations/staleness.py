@@ -274,11 +274,12 @@ def _reasons(alike: _Alike, now: _Now) -> _Reasons:
     recordings.
 
     A recording that was judged before its task had a reference has no model in its row; its embedding's
-    counts then, so that it is not embedded again and again while there is none.
+    counts then, so that it is not embedded again and again while there is none. One that was judged while the
+    model was missing has neither.
     """
     if alike.row is None:
         return {"missing": ("", now.algorithm)}
-    return _made_otherwise(alike.row, now, alike.embedded_by)
+    return _made_otherwise(alike.row, now, alike.embedded_by or "none")
 
 
 def _made_otherwise(row: _Row, now: _Now, embedded_by: Cell) -> _Reasons:

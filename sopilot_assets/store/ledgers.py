@@ -13,8 +13,9 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 import duckdb
@@ -60,27 +61,30 @@ class Ledger:
     def append(self, rows: Iterable[Row], *, run_id: str, written_at: str) -> list[str]:
         """Append the rows that differ from their subject's newest row; returns their ids.
 
-        The file is named by the run, the time and the content, so that a file never gets other rows than it
-        had.
+        A row always is newer than those of its subject before it: where the clock went back since, it is
+        dated just after them. The file is named by the run, the times and the content, so that a file never
+        gets other rows than it had.
         """
-        stamped = {self.row_id(row): row for row in rows}
-        current = self._current_ids([str(row[self.subject]) for row in stamped.values()])
-        fresh = {row_id: row for row_id, row in stamped.items() if row_id not in current}
+        given = [(self.row_id(row), row) for row in rows]
+        newest = self._newest({str(row[self.subject]) for _, row in given})
+        fresh: list[dict[str, Cell]] = []
+        for row_id, row in given:
+            subject = str(row[self.subject])
+            newest_id, newest_at = newest.get(subject, ("", ""))
+            if row_id != newest_id:
+                at = written_at if written_at > newest_at else _just_after(newest_at)
+                newest[subject] = row_id, at
+                fresh.append({**row, "row_id": row_id, "written_at": at, "run_id": run_id})
         if not fresh:
             return []
-        table = pa.Table.from_pylist(
-            [
-                {**row, "row_id": row_id, "written_at": written_at, "run_id": run_id}
-                for row_id, row in fresh.items()
-            ],
-            schema=self.schema,
-        )
-        batch_id = hashlib.sha256("".join([written_at, *fresh]).encode()).hexdigest()[:16]
+        ids, times = ([str(row[name]) for row in fresh] for name in ("row_id", "written_at"))
+        batch = "".join([written_at, *ids, *(at for at in times if at != written_at)])
+        table = pa.Table.from_pylist(fresh, schema=self.schema)
         publish_path(
-            self.folder / self.name / f"{run_id}-{batch_id}.parquet",
+            self.folder / self.name / f"{run_id}-{hashlib.sha256(batch.encode()).hexdigest()[:16]}.parquet",
             lambda path: pq.write_table(table, path, compression="zstd"),
         )
-        return list(fresh)
+        return ids
 
     def row_id(self, row: Row) -> str:
         """The identity of a row: 32 hex digits of the SHA-256 of its canonical content."""
@@ -95,12 +99,16 @@ class Ledger:
         )
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
-    def _current_ids(self, subjects: Iterable[str]) -> set[str]:
-        wanted = pd.DataFrame({self.subject: list(subjects)}, dtype="string")
-        if wanted.empty or not self.files():
-            return set()
-        found = self.query(f"select row_id from latest join wanted using ({self.subject})", wanted=wanted)  # noqa: S608 - a column of ours
-        return set(found["row_id"])
+    def _newest(self, subjects: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Id and time of the newest row of those of the subjects that have one."""
+        if not subjects or not self.files():
+            return {}
+        wanted = pd.DataFrame({self.subject: sorted(subjects)}, dtype="string")
+        found = self.query(
+            f"select {self.subject}, row_id, written_at from latest join wanted using ({self.subject})",  # noqa: S608 - a column of ours
+            wanted=wanted,
+        )
+        return {subject: (row_id, at) for subject, row_id, at in found.itertuples(index=False)}
 
     @property
     def schema(self) -> pa.Schema:
@@ -216,6 +224,10 @@ def moment_sql(column: str) -> str:
     zone a time is told in; one without a zone counts as UTC; null where there is none.
     """
     return f"try_cast({column} as timestamptz)"
+
+
+def _just_after(at: str) -> str:
+    return (datetime.fromisoformat(at) + timedelta(microseconds=1)).isoformat()
 
 
 def plain_rows(frame: pd.DataFrame) -> list[dict[str, Cell]]:

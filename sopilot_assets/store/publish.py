@@ -19,7 +19,7 @@ from pathlib import Path
 
 from upath import UPath
 
-from sopilot_assets.errors import StoreError
+from sopilot_assets.errors import StoreError, StoreUnavailable
 from sopilot_assets.processes.posix.files import flush, lock_file
 from sopilot_assets.store.home_format import refuse_unwritable_file
 from sopilot_assets.store.shared import shared_home
@@ -120,7 +120,7 @@ def _only_writer_here(local: Path) -> Iterator[None]:
         lock_file(descriptor)
     except OSError as error:
         _release(descriptor)
-        raise StoreError(
+        raise StoreUnavailable(
             f"{local}: could not be locked ({error.strerror or error}); it keeps two runs from writing at "
             "once. Free disk space or mend the folder's permissions, then run the same step again."
         ) from error
@@ -239,13 +239,13 @@ def _place(finished: Path, local: Path) -> None:
     finished.replace(local)
 
 
-def _unpublished(local: Path, error: OSError, *, placed: bool) -> StoreError:
+def _unpublished(local: Path, error: OSError, *, placed: bool) -> StoreUnavailable:
     state = (
         "the new file is there, but the disk did not confirm that it would survive a power cut"
         if placed
         else "the file that was there before, if any, is unchanged"
     )
-    return StoreError(
+    return StoreUnavailable(
         f"{local}: could not be published ({error.strerror or error}); {state}. "
         "Free disk space or mend the folder's permissions, then run the same step again."
     )

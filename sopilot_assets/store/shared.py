@@ -24,7 +24,7 @@ from typing import Final
 
 from upath import UPath
 
-from sopilot_assets.errors import StoreError
+from sopilot_assets.errors import StoreError, StoreUnavailable
 
 MARKER: Final = "shared_store"
 """The file in a home that holds the URL of its object store."""
@@ -176,7 +176,7 @@ class SharedHome:
         except FileNotFoundError:
             raise
         except _store_errors() as error:
-            raise StoreError(
+            raise StoreUnavailable(
                 f"{path}: could not {what} in {self.store} ({error}); the home is unchanged. See that the "
                 "store can be reached and that its credentials hold, then run the same step again."
             ) from error

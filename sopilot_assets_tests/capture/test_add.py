@@ -89,6 +89,21 @@ def test_same_names_in_subfolders_do_not_overwrite_each_other(tmp_path: Path, ho
     ]
 
 
+def test_same_names_that_are_added_at_once_do_not_overwrite_each_other(tmp_path: Path, home: Home) -> None:
+    cards = [tmp_path / "one", tmp_path / "two"]
+    for seed, card in enumerate(cards):
+        write_tiny_video(card / "IMG_0001.mp4", seed=seed)
+
+    def another_card_meanwhile(_: int) -> None:
+        add(cards[1], home, role="trainee")
+
+    found = capture_add(
+        cards[0], home, task_id=PLAIN, role="trainee", site="plant_a", room=another_card_meanwhile
+    )
+    assert len(found.copied) == 1
+    assert len(intake(home).new_keys) == 2
+
+
 def test_progress_is_told_file_by_file(source: Path, home: Home) -> None:
     told: list[tuple[Added, int, int]] = []
     capture_add(

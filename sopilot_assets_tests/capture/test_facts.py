@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sopilot_assets.capture.facts import (
 from sopilot_assets.capture.intake import IntakeStatus
 from sopilot_assets.capture.late_sidecars import LateSidecars, read_late_sidecars
 from sopilot_assets.capture.ledgers import duplicates_ledger, videos_ledger
+from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.registry import Registry, active_recordings, retired_keys, withdrawn_recordings
 from sopilot_assets.capture.scan import scan_capture
 from sopilot_assets.errors import ConfigError
@@ -103,6 +105,17 @@ def test_a_withdrawn_gold_counts_no_more_until_it_is_restored(home: Home, key: s
     assert [(one.now, one.who) for one in corrections(home)] == [("withdrawn", "ann"), ("active", "bob")]
 
 
+def test_what_is_said_after_the_clock_went_back_counts(home: Home, key: str) -> None:
+    correct(home, key, T0, person="p1")
+    correct(home, key, T0 - timedelta(hours=1), person="p2")
+    assert active_recordings(home)[key].person == "p2"
+    withdraw(home, key, T0 - timedelta(hours=1))
+    assert active_recordings(home) == {}
+    assert {(one.was, one.now) for one in corrections(home)} == {
+        (None, "p1"), ("p1", "p2"), ("active", "withdrawn"),
+    }  # fmt: skip
+
+
 def test_a_withdrawn_recording_that_is_dropped_again_stays_withdrawn_and_says_so(
     home: Home, key: str, tmp_path: Path
 ) -> None:
@@ -133,6 +146,18 @@ def test_a_recording_dropped_again_with_a_sidecar_is_corrected_by_it(home: Home,
     assert list(path.parent.iterdir()) == []
 
 
+def test_a_recording_that_is_dropped_again_with_a_sidecar_that_cannot_be_used_is_refused_once(
+    home: Home, key: str
+) -> None:
+    path = capture_path(home, f"{GOLDS}/IMG_0001.mp4")
+    write_tiny_video(path)
+    path.with_name("IMG_0001.mp4.json").write_text('{"person": "p1"')
+    (outcome,) = intake(home, run_id="again").outcomes
+    assert outcome.reason is Reason.UNREADABLE_SIDECAR
+    assert list(path.parent.iterdir()) == []
+    assert active_recordings(home)[key].person is None
+
+
 def test_a_sidecar_that_comes_after_its_recording_corrects_it(home: Home, key: str) -> None:
     sidecar = capture_path(home, f"{GOLDS}/img_0001.MP4.json")
     sidecar.write_text('{"person": "p1"}')
@@ -140,6 +165,14 @@ def test_a_sidecar_that_comes_after_its_recording_corrects_it(home: Home, key: s
     found = late(home)
     assert [(one.key, one.fact, one.now) for one in found.corrections] == [(key, "person", "p1")]
     assert not sidecar.exists()
+
+
+def test_a_sidecar_whose_time_is_ahead_corrects_its_recording_too(home: Home, key: str) -> None:
+    sidecar = capture_path(home, f"{GOLDS}/IMG_0001.json")
+    sidecar.write_text('{"person": "p1"}')
+    ahead_s = (T0 + timedelta(hours=9)).timestamp()
+    os.utime(sidecar, (ahead_s, ahead_s))
+    assert [one.now for one in late(home, settle_s=60.0).corrections] == ["p1"]
 
 
 def test_a_sidecar_of_nothing_or_of_several_is_left_and_named(home: Home, key: str) -> None:

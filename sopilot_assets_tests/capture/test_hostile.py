@@ -24,7 +24,8 @@ from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.tasks import new_task
 from sopilot_assets.texts.names import printable, safe_name
-from sopilot_assets_tests.cli.running import sopilot
+from sopilot_assets_tests.cli.running import rows, sopilot
+from sopilot_assets_tests.video.tiny import write_tiny_video
 
 PLACES = [
     ("=HYPERLINK(1)", "<img src=x onerror=alert(1)>.mp4"),
@@ -39,8 +40,6 @@ PLACES = [
 @pytest.fixture(scope="module")
 def taken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Drained]:
     """A home into which files with such names were taken, all of the same few pictures and one other byte."""
-    from sopilot_assets_tests.video.tiny import write_tiny_video
-
     folder = tmp_path_factory.mktemp("hostile")
     home = Home.at(folder / "home")
     new_task(home.root, "tea", name="Tea")
@@ -70,11 +69,29 @@ def test_all_are_taken_in_or_refused_and_nothing_lies_outside(taken: tuple[Home,
 
 def test_names_in_ledgers_are_plain_text(taken: tuple[Home, Drained]) -> None:
     home, _ = taken
-    rows = plain_rows(videos_ledger(home).latest()) + plain_rows(quarantine_ledger(home).latest())
-    for value in (str(value) for row in rows for value in row.values()):
+    stored = plain_rows(videos_ledger(home).latest()) + plain_rows(quarantine_ledger(home).latest())
+    for value in (str(value) for row in stored for value in row.values()):
         assert not [one for one in value if unicodedata.category(one) in ("Cc", "Cs") or one == "\u202e"]
-    for row in rows:
+    for row in stored:
         assert Path(str(row["stored_name"])).name == row["stored_name"]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_sidecar_that_cannot_be_used_stops_no_other_file_whatever_it_is_called(
+    home: Home, alone: bool
+) -> None:
+    new_task(home.root, "tea", name="Tea")
+    folder = local_path(home.capture) / "tea" / "trainee" / "line1"
+    odd, good = folder / "\udcff\x1b\u202e.mp4", folder / "next.mp4"
+    write_tiny_video(good, seed=2)
+    if not alone:
+        write_tiny_video(folder / "odd.mp4").rename(odd)
+    Path(f"{odd}.json").write_text("{person", "utf-8")
+    outcomes = {str(one["outcome"]) for one in rows(home, "capture", "register")}
+    assert outcomes == {"accepted", "left alone" if alone else "quarantined"}
+    assert videos_ledger(home).latest()["original_name"].tolist() == ["next.mp4"]
+    for reason in local_path(home.quarantine).glob("*.reason.json"):
+        assert "expected JSON" in json.loads(reason.read_text("utf-8"))["detail"]
 
 
 @pytest.mark.parametrize("words", [("recording", "list"), ("recording", "list", "--refused")])

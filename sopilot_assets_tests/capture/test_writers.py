@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sopilot_assets.capture.clearing import REST_S, clear_taken
+from sopilot_assets.capture.clearing import REMEMBERED_S, REST_S, clear_taken
 from sopilot_assets.capture.intake import UNFINISHED_S, IntakeLimits, IntakeReport, IntakeStatus, take_in
 from sopilot_assets.capture.ledgers import quarantine_ledger, videos_ledger
 from sopilot_assets.capture.registry import Registry, active_recordings
@@ -107,6 +107,53 @@ def test_when_a_writer_goes_on_the_whole_recording_replaces_its_beginning(
     retired = {str(key): one.retired for key, one in Registry.read(home).recordings.items()}
     assert second in (retired[first] or "")
     assert scan_capture(home, task_ids=TASKS).candidates == ()
+
+
+@pytest.mark.parametrize("rested", [False, True], ids=["renamed while it lies there", "copied anew later"])
+def test_the_whole_recording_replaces_its_beginning_also_under_another_name(
+    home: Home, path: Path, data: bytes, rested: bool
+) -> None:
+    path.write_bytes(data[: len(data) * 2 // 3])
+    (first,) = intake(home).new_keys
+    if rested:
+        clear(home)
+        assert not path.exists()
+    else:
+        with path.open("r+b") as again:
+            again.seek(0, os.SEEK_END)
+            again.write(data[len(data) * 2 // 3 :])
+        path.rename(path.with_name("renamed.mp4"))
+        clear(home, after_s=1)
+    path.with_name("renamed.mp4").write_bytes(data)
+    (second,) = intake(home, run_id="whole").new_keys
+    assert list(active_recordings(home)) == [second]
+    retired = {str(key): one.retired for key, one in Registry.read(home).recordings.items()}
+    assert second in (retired[first] or "")
+
+
+@pytest.mark.parametrize("which", ["beside it", "in another folder", "a day later", "other pictures"])
+def test_a_recording_that_only_may_be_the_whole_of_another_one_replaces_nothing(
+    home: Home, path: Path, data: bytes, which: str
+) -> None:
+    path.write_bytes(data[: len(data) * 2 // 3])
+    intake(home)
+    if which != "beside it":
+        clear(home)
+    other = path.with_name("other.mp4")
+    if which == "in another folder":
+        other = capture_path(home, f"{TRAINEES}2/other.mp4")
+        other.parent.mkdir()
+    if which == "a day later":
+        clear(home, after_s=REMEMBERED_S + 1)
+    if which == "other pictures":
+        fragments = {"movflags": "frag_keyframe+empty_moov"}
+        write_tiny_video(
+            other, seconds=9, size=(320, 240), seed=7, container_options=fragments, options={"g": "10"}
+        )
+    else:
+        other.write_bytes(data)
+    intake(home, run_id="other")
+    assert len(active_hashes(home)) == 2
 
 
 def test_another_recording_under_the_same_name_replaces_nothing(home: Home, path: Path) -> None:

@@ -131,7 +131,8 @@ def _quarantined(home: Home, dropped: Sequence[Drop]) -> Iterator[str]:
 
 
 def _waiting(home: Home) -> Iterator[str]:
-    taken = {one.relative for one in read_taken(home).values()}  # they stay for a while, in case they grow
+    # they stay for a while, in case they grow
+    taken = {one.relative for one in read_taken(home).values() if not one.gone}
     for path in Path(str(home.capture)).rglob("*"):
         if path.is_file() and path.suffix not in (".csv",) and not path.name.startswith("."):
             relative = path.relative_to(Path(str(home.capture))).as_posix()

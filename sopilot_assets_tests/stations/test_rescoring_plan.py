@@ -139,6 +139,25 @@ def test_a_score_may_be_stale_for_several_reasons_and_the_embedding_decides_wher
     ]
 
 
+def test_a_recording_that_was_judged_while_there_was_no_model_is_stale_once_there_is_one(
+    up_to_date: Home,
+) -> None:
+    row = {"key": FIRST, "model_id": None, "clips": None, "reader": None, "problem": "no model there"}
+    embeddings_ledger(up_to_date).append([row], run_id="test", written_at=LATER)
+    assert plan_scoring(up_to_date, stale=True) == [ScoringWork(ScoringStart.EMBED, {FIRST: "model"})]
+
+
+def test_a_recording_that_could_not_be_embedded_is_embedded_again_when_somebody_asks_for_it(
+    up_to_date: Home,
+) -> None:
+    row = {"key": FIRST, "model_id": "any", "clips": None, "reader": None, "problem": "it took too long"}
+    embeddings_ledger(up_to_date).append([row], run_id="test", written_at=LATER)
+    asked = plan_scoring(up_to_date, names=[FIRST, SECOND])
+    assert {one.start: one.keys for one in asked} == {
+        ScoringStart.EMBED: (FIRST,), ScoringStart.RESCORE: (SECOND,),
+    }  # fmt: skip
+
+
 def test_a_plan_counts_by_reason_and_says_how_many_runs(up_to_date: Home) -> None:
     for key in (FIRST, SECOND, OTHER):
         judged(up_to_date, key, algorithm="older")

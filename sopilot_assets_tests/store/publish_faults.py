@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -144,9 +144,9 @@ def _arrow(folder: Path) -> Writer:
 class UnmarkedReading(Ledger):
     """A ledger whose reading before each append, by DuckDB's own threads, is left alone."""
 
-    def _current_ids(self, subjects: Iterable[str]) -> set[str]:
+    def _newest(self, subjects: Collection[str]) -> dict[str, tuple[str, str]]:
         mark()
-        found = Ledger._current_ids(self, subjects)
+        found = Ledger._newest(self, subjects)
         mark()
         return found
 

@@ -70,6 +70,29 @@ def test_the_newest_row_of_a_subject_counts_also_when_it_says_what_an_older_one_
     assert ledger.all_rows()["value"].tolist() == [1.0, 2.0]
 
 
+@pytest.mark.parametrize("back", ["2026-01-02T00:00:00+00:00", "2026-01-01T12:00:00+00:00"])
+def test_the_last_row_counts_also_where_the_clock_stood_still_or_went_back(ledger: Ledger, back: str) -> None:
+    ledger.append([row("a"), row("b")], run_id="r9", written_at="2026-01-02T00:00:00+00:00")
+    for number, value in enumerate([2.0, 3.0, 1.0, 2.0]):
+        ledger.append([row("a", value)], run_id=f"r{number}", written_at=back)
+        assert ledger.latest()["value"].tolist() == [value, 1.0]
+    times = ledger.query("select written_at from written where key = 'a' order by written_at")["written_at"]
+    assert times.is_unique
+    assert ledger.append([row("a", 2.0)], run_id="r9", written_at=back) == []
+    ledger.append([row("b", 5.0)], run_id="r1", written_at="2026-01-03T00:00:00+00:00")
+    assert ledger.as_of("2026-01-02T12:00:00+00:00")["value"].tolist() == [2.0, 1.0]
+
+
+@given(st.permutations([1.0, 2.0, 3.0, 1.0]))
+@settings(max_examples=10, deadline=None)
+def test_of_rows_that_are_appended_together_the_last_of_a_subject_counts(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float]
+) -> None:
+    ledger = Ledger(UPath(tmp_path_factory.mktemp("ledger")), "things", COLUMNS, "key")
+    ledger.append([row("a", one) for one in values], run_id="r", written_at="2026-01-01T00:00:00+00:00")
+    assert ledger.latest()["value"].tolist() == values[-1:]
+
+
 def test_two_writers_at_once_do_not_double_a_row(ledger: Ledger, tmp_path: Path) -> None:
     ledger.append([row("a")], run_id="r1", written_at="2026-01-01T00:00:00+00:00")
     (source,) = (tmp_path / "things").glob("*.parquet")

@@ -42,6 +42,11 @@ def ended_runs(
     """
     failed = _records(instance, DagsterEventType.RUN_FAILURE, failures, since)
     succeeded = _records(instance, DagsterEventType.RUN_SUCCESS, successes, since)
+    full = [records[-1].storage_id for records in (failed, succeeded) if len(records) == MOST]
+    if full:  # no success may be read after a failure that came later
+        failed, succeeded = (
+            [one for one in records if one.storage_id <= min(full)] for records in (failed, succeeded)
+        )
     records = sorted([*failed, *succeeded], key=lambda record: record.storage_id)
     runs = (_ended(instance, record) for record in records)
     return EndedRuns(

@@ -17,7 +17,7 @@ import dagster as dg
 from sopilot_assets.defs.alerts.ended_runs import ended_runs
 from sopilot_assets.defs.alerts.failed_checks import failed_checks
 from sopilot_assets.defs.dagster_internals.launcher import end_lost_starts
-from sopilot_assets.defs.dagster_internals.ticks import last_tick
+from sopilot_assets.defs.dagster_internals.ticks import last_look
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.disk import guard_disk
 from sopilot_assets.settings import Settings
@@ -27,7 +27,7 @@ from sopilot_assets.upkeep.alerts.campaigns import note_campaign_steps
 from sopilot_assets.upkeep.alerts.failures import CHECK_FAILED, end_deleted_runs, note_ended_runs
 from sopilot_assets.upkeep.alerts.lasting import settle_lasting
 from sopilot_assets.upkeep.conditions.campaign import CAMPAIGN
-from sopilot_assets.upkeep.conditions.dagster_files import DagsterState, Tick
+from sopilot_assets.upkeep.conditions.dagster_files import DagsterState
 from sopilot_assets.upkeep.conditions.home import SETTINGS
 from sopilot_assets.upkeep.conditions.instance import CAPTURE_SENSOR
 from sopilot_assets.upkeep.conditions.lateness import begin_watch
@@ -90,6 +90,7 @@ def alerts_sensor(
     try:
         cursor = _note_runs(context.instance, home.home, settings, cursor, now)
         cursor = _note_conditions(context, asked, cursor)
+        note_campaign_steps(home.home, now=now, repeat_after_hours=settings.alerts.repeat_after_hours)
     finally:
         sent = _deliver(home.home, settings, now)
     _log_failures(context, sent)
@@ -112,7 +113,9 @@ def _note_runs(
     instance: dg.DagsterInstance, home: Home, settings: Settings, cursor: AlertsCursor, now: datetime
 ) -> AlertsCursor:
     ended = ended_runs(instance, failures=cursor.failures, successes=cursor.successes, since=now - FIRST_LOOK)
-    note_ended_runs(home, ended.runs, now=now, repeat_after_hours=settings.alerts.repeat_after_hours)
+    again = cursor.failures is None or cursor.successes is None
+    hours = settings.alerts.repeat_after_hours
+    note_ended_runs(home, ended.runs, now=now, repeat_after_hours=hours, again=again)
     return AlertsCursor(ended.failures, ended.successes, cursor.conditions_s)
 
 
@@ -122,7 +125,6 @@ def _note_conditions(
     home, now, again = asked.home, asked.now, asked.settings.alerts.repeat_after_hours
     guard_disk(home, asked.settings.disk)
     settle_lasting(asked, DISK, repeat_after_hours=again)
-    note_campaign_steps(home, now=now, repeat_after_hours=again)
     settle_lasting(asked, CAMPAIGN, repeat_after_hours=again)
     looked_s = cursor.conditions_s
     if looked_s is not None and abs(now.timestamp() - looked_s) < CONDITIONS_EVERY_S:
@@ -141,8 +143,8 @@ def _note_conditions(
 
 def _known(instance: dg.DagsterInstance) -> DagsterState:
     """When the capture folder was looked at last, where Dagster has ever done so."""
-    last = last_tick(instance, CAPTURE_SENSOR)
-    return DagsterState(ticks=() if last is None else (Tick(CAPTURE_SENSOR, last),))
+    last = last_look(instance, CAPTURE_SENSOR)
+    return DagsterState(ticks=() if last is None else (last,))
 
 
 def _log_failures(context: dg.SensorEvaluationContext, sent: AlertDelivery) -> None:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 from dagster import DagsterInstance
-from dagster._core.scheduler.instigation import SensorInstigatorData
+from dagster._core.scheduler.instigation import TickStatus
+
+from sopilot_assets.upkeep.conditions.dagster_files import Tick
+
+_LOOKED: Final = [TickStatus.SUCCESS, TickStatus.SKIPPED]
 
 
-def last_tick(instance: DagsterInstance, sensor: str) -> datetime | None:
-    """The newest look of the sensor of that name; None where there was none, or nothing is kept of it."""
+def last_look(instance: DagsterInstance, sensor: str) -> Tick | None:
+    """The newest look of the sensor of that name that did not fail; None where nothing is kept of it."""
     states = instance.all_instigator_state() if instance.schedule_storage else ()
-    ticks = [
-        state.instigator_data.last_tick_timestamp
-        for state in states
-        if state.name == sensor and isinstance(state.instigator_data, SensorInstigatorData)
+    its = [state for state in states if state.name == sensor]
+    found = [
+        tick.timestamp
+        for state in its
+        for tick in instance.get_ticks(
+            state.instigator_origin_id, state.selector_id, limit=1, statuses=_LOOKED
+        )
     ]
-    newest = max((tick for tick in ticks if tick is not None), default=None)
-    return None if newest is None else datetime.fromtimestamp(newest, UTC)
+    at = datetime.fromtimestamp(max(found), UTC) if found else None
+    return Tick(sensor, at) if its else None

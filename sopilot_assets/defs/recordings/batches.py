@@ -89,7 +89,8 @@ def _is_due(attempts: Sequence[Attempt], now_s: float) -> bool:
     if not ends:
         return True
     wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * _CUT ** (len(ends) - 1))
-    return all(end is not None and now_s - end >= wait_s for end in ends)
+    # what ended ahead of the clock, which went back since, ended long ago
+    return all(end is not None and abs(now_s - end) >= wait_s for end in ends)
 
 
 def _runs(places: Iterable[_Place]) -> list[list[_Place]]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 import dagster as dg
@@ -29,6 +30,7 @@ from sopilot_assets.defs.recordings.pending import (
 from sopilot_assets.defs.resources import ClockResource, HomeResource, LimitsResource
 from sopilot_assets.defs.runs import STATION
 from sopilot_assets.disk import DiskState, guard_disk, room_for_files
+from sopilot_assets.errors import SopilotError
 from sopilot_assets.settings import DiskLimits, load_settings
 from sopilot_assets.stations.gold_inputs import gold_remarks, task_inputs
 from sopilot_assets.store.home import Home
@@ -48,17 +50,18 @@ class CaptureCursor:
     stability: Stability = field(default_factory=Stability)
     audited_s: float | None = None
     waiting_since_s: float | None = None
-    golds: tuple[str, ...] = ()
-    """What is wrong with golds and their steps.csv, as it was at the last look."""
+    told: tuple[str, ...] = ()
+    """What is wrong with golds, their steps.csv and labels, as it was at the last look."""
 
     def to_json(self) -> str:
         """The cursor as text."""
         return json.dumps(
             {
                 "seen": self.stability.seen,
+                "put_off": sorted(self.stability.put_off),
                 "audited_s": self.audited_s,
                 "waiting_since_s": self.waiting_since_s,
-                "golds": self.golds,
+                "told": self.told,
             }
         )
 
@@ -68,9 +71,10 @@ class CaptureCursor:
         try:
             found = json.loads(text or "{}")
             seen = Stability.from_json(json.dumps(found.get("seen", {})))
-            golds = tuple(map(str, found.get("golds", ())))
-            return cls(seen, found.get("audited_s"), found.get("waiting_since_s"), golds)
-        except (ValueError, AttributeError):
+            seen = replace(seen, put_off=frozenset(map(str, found.get("put_off", ()))))
+            told = tuple(map(str, found.get("told", ())))
+            return cls(seen, found.get("audited_s"), found.get("waiting_since_s"), told)
+        except (ValueError, AttributeError, TypeError):
             return cls()
 
 
@@ -114,20 +118,40 @@ def capture_sensor(
     _log_look(context, look)
     cursor = replace(cursor, stability=look.stability)
     if not _audit_is_due(cursor, look, now.timestamp()):
-        return dg.SensorResult(skip_reason=_summary(look, cursor.golds), cursor=cursor.to_json())
-    cursor = replace(cursor, golds=_golds_told(home.home))
-    fresh = register_recordings(context.instance, home.home)
-    register_studies(context.instance, home.home)
-    batches = due_batches(context.instance, home.home, now=now, largest=limits.batch_keys)
+        return dg.SensorResult(skip_reason=_summary(look, cursor.told), cursor=cursor.to_json())
+    try:
+        return _audited(context, home.home, cursor, look, limits=limits, now=now)
+    except SopilotError as error:  # whatever is damaged, what settled is known to the next tick
+        reason = f"{_summary(look, cursor.told)}; no run is launched: {error}"
+        return dg.SensorResult(skip_reason=reason, cursor=cursor.to_json())
+
+
+def _audited(
+    context: dg.SensorEvaluationContext,
+    home: Home,
+    cursor: CaptureCursor,
+    look: Look,
+    *,
+    limits: LimitsResource,
+    now: datetime,
+) -> dg.SensorResult:
+    """What is new gets its partition, and what has no score a run."""
+    cursor = replace(cursor, told=_golds_told(home))
+    fresh = register_recordings(context.instance, home)
+    try:
+        register_studies(context.instance, home)
+    except SopilotError as error:  # labels and studies hold up no recording
+        cursor = replace(cursor, told=(*cursor.told, str(error)))
+    batches = due_batches(context.instance, home, now=now, largest=limits.batch_keys)
     waiting_since_s = cursor.waiting_since_s or now.timestamp()
-    ready = _ready(batches, look, limits, waited_s=now.timestamp() - waiting_since_s)
+    ready = _ready(batches, look, limits, waited_s=abs(now.timestamp() - waiting_since_s))
     held = len(batches) - len(ready)
     cursor = replace(cursor, audited_s=now.timestamp(), waiting_since_s=waiting_since_s if held else None)
     if fresh or batches:
         message = f"{len(fresh)} recordings registered, {len(ready)} runs launched, {held} held back"
         context.log.info(message)
     if not ready:
-        return dg.SensorResult(skip_reason=_summary(look, cursor.golds), cursor=cursor.to_json())
+        return dg.SensorResult(skip_reason=_summary(look, cursor.told), cursor=cursor.to_json())
     return dg.SensorResult(run_requests=[run_request(batch) for batch in ready], cursor=cursor.to_json())
 
 
@@ -150,6 +174,8 @@ def look_at_capture(
             limits=IntakeLimits(total_s=limits.tick_s, unfinished_s=UNFINISHED_S),
             room=room_for_files(home, disk),
         )
+        left_there = {one.relative for one in report.with_status(IntakeStatus.LEFT)}
+        stability = stability.after(settled, left_there, time_was_up=bool(report.remaining))
     late = read_late_sidecars(
         home, scan, clock=clock.now, run_id=f"sidecars-{clock.now():%Y%m%dT%H%M%S}", settle_s=SETTLE_S
     )
@@ -162,7 +188,8 @@ def look_at_capture(
 def _audit_is_due(cursor: CaptureCursor, look: Look, now_s: float) -> bool:
     if look.report.with_status(IntakeStatus.ACCEPTED) or cursor.waiting_since_s is not None:
         return True
-    return cursor.audited_s is None or now_s - cursor.audited_s >= AUDIT_EVERY_S
+    # a time ahead is of a clock that went back since
+    return cursor.audited_s is None or abs(now_s - cursor.audited_s) >= AUDIT_EVERY_S
 
 
 def _ready(batches: list[Batch], look: Look, limits: LimitsResource, *, waited_s: float) -> list[Batch]:
@@ -181,14 +208,14 @@ def _golds_told(home: Home) -> tuple[str, ...]:
     return tuple(gold_remarks(home, task_inputs(home, find_tasks(home.root).tasks)))
 
 
-def _summary(look: Look, golds: Sequence[str]) -> str:
+def _summary(look: Look, told: Sequence[str]) -> str:
     count = len(look.report.outcomes)
     files = (
         f"{count} files taken in, {look.left} left in the capture folder"
         if count or look.left
         else "no new files"
     )
-    return "; ".join([files, *golds])
+    return "; ".join([files, *told])
 
 
 def _log_look(context: dg.SensorEvaluationContext, look: Look) -> None:

@@ -49,7 +49,7 @@ def golds_sensor(
         for task_id, state in changed.items()
     }
     cursor = json.dumps(since)
-    settled = [task_id for task_id, (_, since_s) in since.items() if now_s - since_s >= SETTLED_S]
+    settled = [task_id for task_id, (_, since_s) in since.items() if abs(now_s - since_s) >= SETTLED_S]
     if not settled or _at_work(context.instance):
         return dg.SensorResult(skip_reason="; ".join([_summary(changed), *remarks]), cursor=cursor)
     return dg.SensorResult(

@@ -38,13 +38,13 @@ class EndedRun:
 
 
 def note_ended_runs(
-    home: Home, runs: Iterable[EndedRun], *, now: datetime, repeat_after_hours: float
+    home: Home, runs: Iterable[EndedRun], *, now: datetime, repeat_after_hours: float, again: bool = False
 ) -> list[AlertEvent]:
     """The events of runs in the order in which they ended: a failure raises the alert of its job, a success
     resolves it.
 
-    Runs may come once more, when the place up to which they were read was lost: a success resolves only a
-    failure from before it.
+    Runs come ``again`` when the place up to which they were read was lost: then a success resolves only a
+    failure from before it, by the clock.
     """
     open_since = {one.newest.key: one.newest.time for one in open_alerts(home)}
     events: list[AlertEvent | None] = []
@@ -54,7 +54,7 @@ def note_ended_runs(
             event = raise_alert(home, _alert(run), now=now, repeat_after_hours=repeat_after_hours)
             events.append(event)
             open_since |= {key: run.ended_at} if event else {}
-        elif key in open_since and open_since[key] <= run.ended_at:
+        elif key in open_since and (not again or open_since[key] <= run.ended_at):
             what = f"{run.subject} went through in run {run.run_id[:8]}"
             events.append(resolve_alert(home, *key, now=now, what=what))
             del open_since[key]

@@ -23,7 +23,8 @@ _UNFINISHED: Final = (
     "select run_id, pipeline_name, status, update_timestamp, start_time from runs where end_time is null"
 )
 _NEWEST_TICKS: Final = (
-    "select status, timestamp, tick_body from job_ticks "
+    "select status, tick_body, (select max(timestamp) from job_ticks good "
+    "where good.job_origin_id = job_ticks.job_origin_id and status in ('SUCCESS', 'SKIPPED')) from job_ticks "
     "where id in (select max(id) from job_ticks where status != 'STARTED' group by job_origin_id)"
 )
 
@@ -49,10 +50,12 @@ class UnfinishedRun:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """The last look of a sensor or schedule; ``error`` is the first line of why it failed."""
+    """The last look of a sensor or schedule; ``error`` is the first line of why it failed. ``at`` is when one
+    of its looks did not fail; None where none is known.
+    """
 
     of: str
-    at: datetime
+    at: datetime | None
     failed: bool = False
     error: str = ""
 
@@ -102,11 +105,13 @@ def _run(run_id: str, job: str, status: str, updated: str, started_s: float | No
     return UnfinishedRun(run_id, job, status, datetime.fromtimestamp(begun, UTC) if begun else _time(updated))
 
 
-def _tick(status: str, at: str, body: str | None) -> Tick:
+def _tick(status: str, body: str | None, at: str | None) -> Tick:
     told = json.loads(body or "{}")
     # Dagster keeps an older word for it
     name = told.get("instigator_name") or told.get("job_name") or "a sensor"
-    return Tick(str(name), _time(at), status == "FAILURE", _first_line(told.get("error") or {}))
+    return Tick(
+        str(name), _time(at) if at else None, status == "FAILURE", _first_line(told.get("error") or {})
+    )
 
 
 def _first_line(error: Mapping[str, Any]) -> str:

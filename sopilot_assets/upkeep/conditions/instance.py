@@ -157,13 +157,14 @@ def sensors(asked: Situation) -> Answer:
 
 
 def looks_at_capture(asked: Situation) -> Answer:
-    """When the capture folder was looked at last, where Dagster has ever done so."""
+    """When the capture folder was looked at last without failing, where Dagster has ever tried."""
     looks = [one.at for one in asked.dagster.ticks if one.of == CAPTURE_SENSOR]
     if not looks:
         return Answer(())
     action = f"start {CAPTURE_SENSOR} in the page of Dagster (Automation), and look at its ticks"
     limit, severity = asked.settings.freshness.capture_tick_hours, ConditionSeverity.PROBLEM
-    return Answer((timely(asked, "looks at the capture folder", max(looks), limit, action, severity),))
+    last = max((at for at in looks if at is not None), default=None)
+    return Answer((timely(asked, "looks at the capture folder", last, limit, action, severity),))
 
 
 def journals(asked: Situation) -> Answer:

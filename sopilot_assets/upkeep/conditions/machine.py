@@ -49,7 +49,7 @@ def clock(asked: Situation) -> Answer:
     if ahead_s <= asked.settings.limits.clock_ahead_s:
         return found([], Fine("clock", "", "no row is from the future"))
     what = f"the newest row was written {ahead_s / 60:.0f} minutes in the future: the clock went back"
-    action = "set the clock (timedatectl); until then new rows count as older than those"
+    action = "set the clock (timedatectl); what was written meanwhile counts, and bears times that are ahead"
     return Answer((problem("clock", "", what, action),))
 
 

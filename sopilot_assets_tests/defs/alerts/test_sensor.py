@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,8 +17,15 @@ from dagster._core.remote_origin import (
     RemoteInstigatorOrigin,
     RemoteRepositoryOrigin,
 )
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
 from dagster._core.test_utils import create_run_for_test
+from dagster._utils.error import SerializableErrorInfo
 
 from sopilot_assets.capture.clearing import taken_note
 from sopilot_assets.capture.scan import scan_capture
@@ -29,6 +37,7 @@ from sopilot_assets.processes.held_file import take
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.upkeep.alerts import open_alerts
+from sopilot_assets.upkeep.conditions.dagster_files import read_dagster
 from sopilot_assets.upkeep.erasing.plan import ErasurePlan, save_plan
 from sopilot_assets_tests.upkeep.alerts.receivers import WebhookReceiver, webhook_receiver
 
@@ -223,6 +232,20 @@ def test_a_lost_cursor_tells_nothing_twice(
     assert told(hook) == [("raised", "work"), ("resolved", "work"), ("raised", "work")]
 
 
+def test_a_run_that_goes_through_after_the_clock_went_back_ends_the_alert(
+    home: Home, instance: dg.DagsterInstance, hook: WebhookReceiver
+) -> None:
+    cursor = tick(home, instance).cursor
+    for job in (breaking_job, working_job):
+        run(job, instance)
+        cursor = tick(home, instance, cursor).cursor
+    run(breaking_job, instance)
+    cursor = tick(home, instance, cursor, after_s=3600).cursor  # the clock is ahead, and set right after that
+    run(working_job, instance)
+    tick(home, instance, cursor)
+    assert told(hook) == [("raised", "work"), ("resolved", "work")] * 2
+
+
 def test_a_run_that_is_started_again_is_a_warning_until_it_is_not(
     home: Home, instance: dg.DagsterInstance, hook: WebhookReceiver
 ) -> None:
@@ -263,6 +286,27 @@ def test_what_was_noted_before_is_sent_although_the_watch_fails(
     assert len(hook.posts) == 2
 
 
+def test_what_cannot_be_found_out_is_told_and_keeps_nothing_else_from_being_told(
+    home: Home, instance: dg.DagsterInstance, hook: WebhookReceiver
+) -> None:
+    dropped = local_path(home.capture) / "stray" / "take.mp4"
+    dropped.parent.mkdir(parents=True)
+    dropped.touch()
+    (candidate,) = scan_capture(home, task_ids=()).candidates
+    write_taken(home, {candidate.identity: taken_note(candidate, at_s=0, key=None, problem="it is held")})
+    damaged = local_path(home.ledgers) / "videos" / "cut.parquet"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"PAR1")
+    tick(home, instance)
+    raised = {(one.newest.kind, one.newest.subject): one.newest.what for one in open_alerts(home)}
+    assert "cut.parquet: expected a whole Parquet file" in raised["overdue", "unanswered"]
+    assert ("stuck files", "not removed") in raised
+    damaged.unlink()
+    tick(home, instance, after_s=120)
+    assert ("resolved", "unanswered") in told(hook)
+    assert [one.newest.kind for one in open_alerts(home)] == ["stuck files"]
+
+
 def test_settings_that_cannot_be_read_are_noted_and_fail_the_tick(
     home: Home, instance: dg.DagsterInstance, hook: WebhookReceiver
 ) -> None:
@@ -288,18 +332,22 @@ def test_a_check_that_fails_as_an_error_is_an_alert_until_it_passes(
     assert open_alerts(home) == []
 
 
-def add_capture_tick(instance: dg.DagsterInstance, age: timedelta) -> None:
-    """The state of a capture sensor that looked so long ago."""
+def add_capture_ticks(instance: dg.DagsterInstance, ages: Mapping[timedelta, TickStatus]) -> None:
+    """What is kept of a capture sensor that looked so long ago."""
     place = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "repository")
-    stamp = (datetime.now(UTC) - age).timestamp()
-    instance.add_instigator_state(
-        InstigatorState(
-            RemoteInstigatorOrigin(place, CAPTURE_SENSOR),
-            InstigatorType.SENSOR,
-            InstigatorStatus.RUNNING,
-            SensorInstigatorData(last_tick_timestamp=stamp, sensor_type=SensorType.STANDARD),
-        )
+    stamps = {(datetime.now(UTC) - age).timestamp(): status for age, status in ages.items()}
+    data = SensorInstigatorData(last_tick_timestamp=max(stamps), sensor_type=SensorType.STANDARD)
+    state = InstigatorState(
+        RemoteInstigatorOrigin(place, CAPTURE_SENSOR), InstigatorType.SENSOR, InstigatorStatus.RUNNING, data
     )
+    instance.add_instigator_state(state)
+    for stamp, status in stamps.items():
+        ids = (state.instigator_origin_id, CAPTURE_SENSOR, InstigatorType.SENSOR)
+        told: dict[str, object] = {
+            TickStatus.FAILURE: {"error": SerializableErrorInfo("StoreError: it is cut short", [], None)},
+            TickStatus.SUCCESS: {"run_ids": ["a run"]},
+        }.get(status, {})
+        instance.create_tick(TickData(*ids, status, stamp, selector_id=state.selector_id, **told))
 
 
 def test_a_home_that_is_left_alone_is_told_what_is_overdue(
@@ -326,14 +374,31 @@ def test_a_file_that_nobody_may_remove_and_an_erasure_that_was_begun_are_told(
     assert sorted(told(hook)) == [("raised", "begun"), ("raised", "not removed")]
 
 
+@pytest.mark.parametrize("status", [TickStatus.SUCCESS, TickStatus.SKIPPED])
 @pytest.mark.parametrize(("minutes", "late"), [(20, False), (40, True)])
 def test_a_capture_folder_that_nobody_looks_at_is_a_problem(
-    home: Home, hook: WebhookReceiver, minutes: int, late: bool
+    home: Home, hook: WebhookReceiver, minutes: int, late: bool, status: TickStatus
 ) -> None:
     with dg.instance_for_test() as instance:
-        add_capture_tick(instance, timedelta(minutes=minutes))
+        looks = {timedelta(minutes=minutes): status, timedelta(minutes=1): TickStatus.FAILURE}
+        add_capture_ticks(instance, looks)
         tick(home, instance)
+        shutil.copytree(instance.root_directory, local_path(home.root) / "dagster")
     assert told(hook) == ([("raised", "looks at the capture folder")] if late else [])
+    (read,) = read_dagster(home).ticks
+    assert read.failed
+    assert read.at is not None
+    assert datetime.now(UTC) - read.at >= timedelta(minutes=minutes)
+
+
+def test_a_capture_folder_that_could_never_be_looked_at_is_a_problem(
+    home: Home, hook: WebhookReceiver
+) -> None:
+    with dg.instance_for_test() as instance:
+        add_capture_ticks(instance, {timedelta(minutes=1): TickStatus.FAILURE})
+        tick(home, instance)
+        tick(home, instance, after_s=3600)
+    assert told(hook) == [("raised", "looks at the capture folder")]
 
 
 def test_no_secret_reaches_the_tick(

@@ -54,8 +54,7 @@ LOOK_AT = {
         " those that fail."
     ),
     "ticks": (
-        "look where the newest look of a sensor is kept; an alert says when the capture folder is not"
-        " looked at."
+        "look where the looks of a sensor are kept; an alert says when the capture folder is not looked at."
     ),
     "worker_launcher": (
         "look how dagster-celery's launcher sends a run and asks for its state; WorkerRunLauncher "
@@ -227,7 +226,13 @@ ATTRIBUTES = {
         "dagster._core.scheduler.instigation.SensorInstigatorData.last_tick_start_timestamp",
         "dagster._core.scheduler.instigation.InstigatorState.with_data",
     ),
-    "ticks": ("dagster._core.scheduler.instigation.SensorInstigatorData.last_tick_timestamp",),
+    "ticks": (
+        "dagster._core.scheduler.instigation.TickStatus.SUCCESS",
+        "dagster._core.scheduler.instigation.TickStatus.SKIPPED",
+        "dagster._core.scheduler.instigation.InstigatorTick.timestamp",
+        "dagster._core.scheduler.instigation.InstigatorState.selector_id",
+        "dagster._core.scheduler.instigation.InstigatorState.instigator_origin_id",
+    ),
     "old_runs": ("dagster._core.storage.event_log.schema.SqlEventLogStorageTable.c.partition",),
 }
 

@@ -52,6 +52,12 @@ def test_a_failed_range_waits_and_then_goes_in_quarters() -> None:
     assert ranges(later) == ["[a...b]", "[c...d]", "[e...f]", "[g...h]"]
 
 
+def test_a_failed_range_does_not_wait_until_a_clock_that_went_back_has_caught_up() -> None:
+    failed = [Attempt("r1", "a", "h", 90_000.0)]
+    assert plan(attempts=failed, now_s=90_000.0 - FIRST_WAIT_S + 1) == []
+    assert len(plan(attempts=failed, now_s=3600.0)) == 4
+
+
 def test_new_keys_do_not_wait_for_the_failed_ones_before_them() -> None:
     failed = [Attempt("r1", "a", "d", 1000.0)]
     assert ranges(plan(attempts=failed, now_s=1001.0)) == ["[e...h]"]

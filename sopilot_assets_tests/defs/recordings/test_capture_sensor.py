@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from sopilot_assets_tests.defs.conftest import Scored, Shop, drop
 
 T0, T1, T2 = (f"2025-06-02T08:00:{second:02d}+00:00" for second in (0, 10, 20))
 LATER = "2025-06-02T08:05:00+00:00"
+AHEAD = "2025-06-03T08:00:00+00:00"
 
 
 def batches(result: dg.SensorResult) -> list[tuple[str, str]]:
@@ -90,6 +92,24 @@ def test_a_file_that_still_grows_stays_and_the_others_wait_for_it_but_not_for_ev
     assert growing.exists()
 
 
+def test_nothing_waits_until_a_clock_that_went_back_has_caught_up(shop: Shop, tiny_set: SimulatedSet) -> None:
+    growing, _ = drop(shop.home, tiny_set.trainees[:2], "trainee")
+    whole = growing.read_bytes()
+    growing.write_bytes(whole[:1000])
+    first = shop.tick(now=AHEAD)
+    growing.write_bytes(whole[:2000])
+    second = shop.tick(now=AHEAD, cursor=first.cursor)
+    assert (len(shop.keys), batches(second)) == (1, [])
+    growing.write_bytes(whole[:3000])
+    third = shop.tick(now=T0, cursor=second.cursor)
+    assert batches(third) == [(shop.keys[0], shop.keys[0])]
+    growing.unlink()
+    fourth = shop.tick(now=AHEAD, cursor=third.cursor)
+    shop.instance.delete_dynamic_partition("task", "filter_change")
+    shop.tick(now=T1, cursor=fourth.cursor)
+    assert list(shop.instance.get_dynamic_partitions("task")) == ["filter_change"]
+
+
 def test_a_bad_file_is_quarantined_and_the_good_one_of_the_same_drop_goes_on(
     shop: Shop, tiny_set: SimulatedSet
 ) -> None:
@@ -111,6 +131,38 @@ def test_a_tick_whose_time_is_up_leaves_the_rest_to_the_next_and_one_run_takes_a
         assert (len(shop.keys), batches(result)) == (expected, [])
     result = shop.tick(now=T2, cursor=result.cursor, tick_s=0.001)
     assert batches(result) == [(shop.keys[0], shop.keys[2])]
+
+
+def test_a_file_that_cannot_be_taken_in_does_not_use_up_every_tick(
+    shop: Shop, tiny_set: SimulatedSet
+) -> None:
+    held = drop(shop.home, tiny_set.trainees, "trainee")[0]
+    os.utime(held, (1e9, 1e9))
+    result = shop.tick(now=T0)
+    with held.open("ab"):  # its writer has it, so that it is left
+        for _ in range(3):
+            result = shop.tick(now=T1, cursor=result.cursor, tick_s=0.001)
+        assert len(shop.keys) == len(tiny_set.trainees) - 1
+    result = shop.tick(now=T1, cursor=result.cursor, tick_s=0.001)
+    assert len(shop.keys) == len(tiny_set.trainees)
+
+
+@pytest.mark.parametrize(("ledger", "launched"), [("labels", True), ("scores", False)])
+def test_a_damaged_ledger_keeps_no_file_from_being_taken_in_and_the_tick_names_it(
+    shop: Shop, tiny_set: SimulatedSet, ledger: str, launched: bool
+) -> None:
+    damaged = local_path(shop.home.ledgers) / ledger / "cut.parquet"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"PAR1")
+    drop(shop.home, tiny_set.trainees[:1], "trainee")
+    second = shop.tick(now=T1, cursor=shop.tick(now=T0).cursor)
+    assert len(videos_ledger(shop.home).latest()) == len(shop.keys) == 1
+    assert len(batches(second)) == launched
+    third = shop.tick(now=T2, cursor=second.cursor)
+    assert "cut.parquet: expected a whole Parquet file" in str(third.skip_reason)
+    damaged.unlink()
+    again = shop.tick(now=LATER, cursor=third.cursor)
+    assert len(batches(again)) == 1
 
 
 @pytest.mark.parametrize("forgotten", ["run", "keys"])
@@ -164,6 +216,24 @@ def test_recordings_judged_before_their_task_had_a_reference_are_judged_again(
         )
         scores_ledger(shop.home).append([row], run_id="early", written_at="2030-01-01T00:00:00+00:00")
         assert batches(shop.tick(now=T0)) == [(early, early)]
+
+
+@pytest.mark.parametrize("folder", ["embeddings", "references", "alignments"])
+def test_what_a_full_disk_kept_from_being_scored_is_tried_again_and_scored(
+    shop: Shop, tiny_set: SimulatedSet, folder: str
+) -> None:
+    blocked = local_path(shop.home.root) / folder
+    blocked.write_bytes(b"")  # what nothing can be stored in stands for a disk without space
+    drop(shop.home, tiny_set.golds, "gold")
+    drop(shop.home, tiny_set.trainees[:1], "trainee")
+    (request,) = shop.tick(now=T1, cursor=shop.tick(now=T0).cursor).run_requests or []
+    start, end = request.tags[RANGE_START], request.tags[RANGE_END]
+    assert not shop.run("score_new_recordings", start=start, end=end).success
+    blocked.unlink()
+    again = shop.tick(now=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
+    assert {key for batch in batches(again) for key in batch} >= {shop.keys[0], shop.keys[-1]}
+    assert shop.run("score_new_recordings", start=start, end=end).success
+    assert scores_ledger(shop.home).latest()["problem"].isna().all()
 
 
 def test_a_recording_that_cannot_be_read_is_not_judged_again_for_ever(scored: Scored, tmp_path: Path) -> None:
