@@ -56,7 +56,11 @@ class JsonText:
             line = _WHERE.search(what)
             place = at_line(int(line[1]) if line else 1)
             why = _WHERE.sub("", what)
-            self._faults.add(place, f"expected JSON, found {why}", f"JSON として読めません（{why}）")
+            self._faults.add(
+                place,
+                f"expected JSON, found {why}; save it again with the tool that wrote it",
+                f"JSON として読めません（{why}）。書き出したツールで保存し直してください",
+            )
             return
         paths: list[FieldPath] = [tuple(one["loc"]) for one in details[:_MOST_LINES]]
         for said in describe(error, kind, Document({}, {path: self.line_of(path) for path in paths})):

@@ -248,7 +248,8 @@ _ACTIVE: Final = "from videos left join scores on scores.key = videos.key"
 _GROUPED: Final = f"where videos.status = '{ACTIVE}' group by all"
 _ALIKE: Final = f"{_SCORED} {_ACTIVE} {_GROUPED}"
 _ALIKE_WITH_TIMES: Final = (
-    f"{_SCORED}, scores.problem is null as has_result, embeddings.model_id as embedded_by, "  # noqa: S608 - constants
+    f"{_SCORED}, scores.problem is null as has_result, "  # noqa: S608 - constants
+    "case when embeddings.key is not null then coalesce(embeddings.model_id, 'none') end as embedded_by, "
     f"timed.key is not null as is_timed, {', '.join(f'timed.{name} as timed_{name}' for name in MADE_BY)} "
     f"{_ACTIVE} left join embeddings on embeddings.key = videos.key "
     # asked of places alone, so that no other rows are sorted by time
@@ -274,12 +275,12 @@ def _reasons(alike: _Alike, now: _Now) -> _Reasons:
     recordings.
 
     A recording that was judged before its task had a reference has no model in its row; its embedding's
-    counts then, so that it is not embedded again and again while there is none. One that was judged while the
-    model was missing has neither.
+    counts then, so that it is not embedded again and again while there is none. Where the model was missing
+    when it should have been embedded, that was by ``none``.
     """
     if alike.row is None:
         return {"missing": ("", now.algorithm)}
-    return _made_otherwise(alike.row, now, alike.embedded_by or "none")
+    return _made_otherwise(alike.row, now, alike.embedded_by)
 
 
 def _made_otherwise(row: _Row, now: _Now, embedded_by: Cell) -> _Reasons:

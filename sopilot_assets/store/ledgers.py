@@ -108,7 +108,7 @@ class Ledger:
             f"select {self.subject}, row_id, written_at from latest join wanted using ({self.subject})",  # noqa: S608 - a column of ours
             wanted=wanted,
         )
-        return {subject: (row_id, at) for subject, row_id, at in found.itertuples(index=False)}
+        return {str(subject): (row_id, at) for subject, row_id, at in found.itertuples(index=False)}
 
     @property
     def schema(self) -> pa.Schema:

@@ -176,7 +176,7 @@ def test_all_others_need_a_home() -> None:
         ("gold import oil_change --by ann", "--steps names another one"),
         ("desk user remove bob", "`sopilot desk user list` lists them"),
         ("label export oil_change a.boris --who bob", "`sopilot label list oil_change --events` shows whose"),
-        ("label import oil_change broken.json", "`sopilot label prepare` writes a sheet"),
+        ("label import oil_change broken.json", "save it again with the tool that wrote it"),
         ("label import oil_change text.json", "`sopilot label prepare` writes a sheet"),
     ],
 )
