@@ -275,14 +275,13 @@ def order_evidence(
     orders: Sequence[Sequence[int]],
     stride_s: float,
 ) -> float | None:
-    """How much better ``best`` explains a video than the steps in orders that have nothing to do with the
-    procedure do on average, in nats; None for fewer than four steps, which have no such orders, and
-    `LEAST_SCORE` where the recording is too short for any explanation.
+    """How much better ``best`` explains a video than the steps do on average in orders that have nothing to
+    do with the one shown and that the task does not allow, in nats; None where there is none (fewer than four
+    steps, or all orders allowed), and `LEAST_SCORE` where the recording is too short for any explanation.
 
     It asks whether a recording shows this procedure at all. A change of site makes every clip look less
-    familiar, but all orders alike; another work shows no order of the steps. Where the task allows several
-    orders, those are unrelated that have nothing to do with the one shown, and each has its share of the
-    prior: the best of many fits anything a little.
+    familiar, but all orders alike; another work shows no order of the steps. Orders that the task allows
+    share the prior: the best of many fits anything a little.
     """
     if not best.possible:
         return LEAST_SCORE

@@ -138,7 +138,7 @@ class Alignment:
     """What the evidence was calibrated by leaving out: ``person``, ``gold`` or, uncalibrated, ``nothing``."""
     order_evidence: float | None = None
     """How much better the best explanation is than unrelated orders of the steps are, in nats; None for
-    procedures of fewer than four steps (see `decode.order_evidence`).
+    procedures that have none (see `decode.order_evidence`).
     """
     alternatives: tuple[Alternative, ...] = ()
     """The explanations that were tried, best first, as far as they are not negligible."""

@@ -14,7 +14,7 @@ MOST_ORDER: Final = 8.0
 """More order evidence (nats) than this says no more: also the best of many orders of something else fits a
 little."""
 UNFAMILIAR_UNORDERED: Final = (-7.4, -5.1)
-"""The same without order evidence, which procedures of fewer than four steps do not give."""
+"""The same without order evidence: procedures of fewer than four steps and those in any order give none."""
 
 
 def other_work_probability(fit: float, order_evidence: float | None) -> float:
