@@ -129,6 +129,11 @@ def list_recordings(
     return RecordingPage(rows, max(page, 1), int(found[0]["total"] or 0) if found else 0)
 
 
+def a_policy_decided(rows: Iterable[ListedRecording]) -> bool:
+    """Whether a policy decided any of them; as long as none did, all were decided alike."""
+    return any(row.decided_by not in (None, GOLDS) for row in rows)
+
+
 @dataclass(frozen=True, slots=True)
 class ListChoices:
     """What there is to choose from in the filters, each sorted."""
@@ -136,11 +141,6 @@ class ListChoices:
     tasks: tuple[str, ...]
     persons: tuple[str, ...]
     sites: tuple[str, ...]
-
-
-def a_policy_decided(rows: Iterable[ListedRecording]) -> bool:
-    """Whether a policy decided any of them; as long as none did, all were decided alike."""
-    return any(row.decided_by not in (None, GOLDS) for row in rows)
 
 
 def list_choices(home: Home, eyes: Eyes) -> ListChoices:

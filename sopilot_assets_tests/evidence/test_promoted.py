@@ -83,20 +83,30 @@ def test_a_promoted_recording_is_no_case_and_its_person_is_in_dev(made_up: Home)
     assert registration.golds.persons == (shows[promoted],)
 
 
-def test_people_in_golds_that_were_taken_in_are_in_dev_like_those_of_promoted_ones(made_up: Home) -> None:
-    write_study(made_up, "before", **BY_PERSON)
-    seen = persons(made_up)[split(made_up, "before")["test"][0]]
-    row = plain_rows(videos_ledger(made_up).latest())[0]
+def take_in_gold(home: Home, person: str) -> None:
+    """One more recording, which is a gold and shows this person."""
+    row = plain_rows(videos_ledger(home).latest())[0]
     gold = {name: row[name] for name in VIDEO_COLUMNS} | {
         "key": f"{TASK}-g-{'0' * 12}",
         "video_id": "0" * 12,
         "role": "gold",
-        "person": seen,
+        "person": person,
     }
-    videos_ledger(made_up).append([gold], run_id="intake", written_at=NEXT)
+    videos_ledger(home).append([gold], run_id="intake", written_at=NEXT)
+
+
+def splits_of(home: Home, study: str, person: str) -> set[str]:
+    """In which splits somebody's recordings are."""
+    shows = persons(home)
+    return {name for name, keys in split(home, study).items() for key in keys if shows[key] == person}
+
+
+def test_people_in_golds_that_were_taken_in_are_in_dev_like_those_of_promoted_ones(made_up: Home) -> None:
+    write_study(made_up, "before", **BY_PERSON)
+    seen = persons(made_up)[split(made_up, "before")["test"][0]]
+    take_in_gold(made_up, seen)
     write_study(made_up, "after", **BY_PERSON)
-    by_split, shows = split(made_up, "after"), persons(made_up)
-    assert {name for name, keys in by_split.items() for key in keys if shows[key] == seen} == {"dev"}
+    assert splits_of(made_up, "after", seen) == {"dev"}
 
 
 @pytest.mark.parametrize("mark", ["@", "-", "="])
@@ -108,21 +118,14 @@ def test_people_in_golds_are_in_dev_whatever_their_codes_begin_with(made_up: Hom
     videos_ledger(made_up).append(called, run_id="corrected", written_at=NEXT)
     write_study(made_up, "before", **BY_PERSON)
     seen = persons(made_up)[split(made_up, "before")["test"][0]]
-    gold = called[0] | {
-        "key": f"{TASK}-g-{'0' * 12}",
-        "video_id": "0" * 12,
-        "role": "gold",
-        "person": seen,
-    }
-    videos_ledger(made_up).append([gold], run_id="intake", written_at=NEXT)
+    take_in_gold(made_up, seen)
     write_study(made_up, "after", **BY_PERSON)
-    by_split, shows = split(made_up, "after"), persons(made_up)
-    assert {name for name, keys in by_split.items() for key in keys if shows[key] == seen} == {"dev"}
+    assert splits_of(made_up, "after", seen) == {"dev"}
     write_study(made_up, "mixed", split={"strategy": "random_stratified"})
     outcome = split_study_cases(made_up, "mixed", run_id="run", written_at=NEXT)
     held_out = {key for key, studies in held_out_cases(made_up).items() if "mixed" in studies}
     told = any(f"Held-out cases show {seen}," in one for one in outcome.warnings)
-    assert told is (seen in {shows[key] for key in held_out})
+    assert told is (seen in {persons(made_up)[key] for key in held_out})
 
 
 def test_where_people_are_not_kept_apart_it_is_said_that_golds_show_them(made_up: Home) -> None:

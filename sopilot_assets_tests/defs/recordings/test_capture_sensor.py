@@ -76,33 +76,31 @@ def test_a_run_that_was_made_and_never_handed_to_the_queue_is_asked_for_again(
     assert again.run_key == request.run_key
 
 
+def others_wait_for_one_that_grows(
+    shop: Shop, tiny_set: SimulatedSet, *at: str
+) -> tuple[Path, dg.SensorResult]:
+    """Of two dropped files one grows until the last of these ticks, which asks for the run of the other."""
+    growing, _ = drop(shop.home, tiny_set.trainees[:2], "trainee")
+    whole = growing.read_bytes()
+    found = dg.SensorResult()
+    for number, now in enumerate(at):
+        assert batches(found) == []
+        growing.write_bytes(whole[: 1000 * (number + 1)])
+        found = shop.tick(now=now, cursor=found.cursor)
+    assert len(shop.keys) == 1
+    assert batches(found) == [(shop.keys[0], shop.keys[0])]
+    return growing, found
+
+
 def test_a_file_that_still_grows_stays_and_the_others_wait_for_it_but_not_for_ever(
     shop: Shop, tiny_set: SimulatedSet
 ) -> None:
-    growing, _ = drop(shop.home, tiny_set.trainees[:2], "trainee")
-    whole = growing.read_bytes()
-    growing.write_bytes(whole[:1000])
-    first = shop.tick(now=T0)
-    growing.write_bytes(whole[:2000])
-    second = shop.tick(now=T1, cursor=first.cursor)
-    assert (len(shop.keys), batches(second)) == (1, [])
-    growing.write_bytes(whole[:3000])
-    third = shop.tick(now=LATER, cursor=second.cursor)
-    assert batches(third) == [(shop.keys[0], shop.keys[0])]
+    growing, _ = others_wait_for_one_that_grows(shop, tiny_set, T0, T1, LATER)
     assert growing.exists()
 
 
 def test_nothing_waits_until_a_clock_that_went_back_has_caught_up(shop: Shop, tiny_set: SimulatedSet) -> None:
-    growing, _ = drop(shop.home, tiny_set.trainees[:2], "trainee")
-    whole = growing.read_bytes()
-    growing.write_bytes(whole[:1000])
-    first = shop.tick(now=AHEAD)
-    growing.write_bytes(whole[:2000])
-    second = shop.tick(now=AHEAD, cursor=first.cursor)
-    assert (len(shop.keys), batches(second)) == (1, [])
-    growing.write_bytes(whole[:3000])
-    third = shop.tick(now=T0, cursor=second.cursor)
-    assert batches(third) == [(shop.keys[0], shop.keys[0])]
+    growing, third = others_wait_for_one_that_grows(shop, tiny_set, AHEAD, AHEAD, T0)
     growing.unlink()
     fourth = shop.tick(now=AHEAD, cursor=third.cursor)
     shop.instance.delete_dynamic_partition("task", "filter_change")
