@@ -169,7 +169,7 @@ def save_calibration(path: Path | UPath, calibration: Calibration) -> None:
 def load_calibration(path: Path | UPath) -> Calibration:
     """The calibration stored at ``path``; `StoreError` when it is missing, damaged or of another version."""
     try:
-        calibration = _STORED.validate_json(path.read_bytes())
+        calibration = _parsed(path.read_bytes())
     except FileNotFoundError as error:
         raise StoreError(f"{path}: expected a calibration, found no file. {_REMEDY}") from error
     except ValidationError as error:
@@ -181,6 +181,12 @@ def load_calibration(path: Path | UPath) -> Calibration:
             f"{path}: expected version {CALIBRATION_VERSION}, found {calibration.version}. {_REMEDY}"
         )
     return calibration
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(stored: bytes) -> Calibration:
+    """The calibration in these bytes. Whoever judges recordings one by one needs the same one for each."""
+    return _STORED.validate_json(stored)
 
 
 _STORED: Final = TypeAdapter(Calibration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -78,23 +79,30 @@ def clip_numbers(images: npt.NDArray[np.uint8]) -> Features:
     difference of consecutive frames; slope of the mean grey over the frames; mean and standard deviation of
     grey.
     """
-    greys = np.stack([cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]).astype(np.float32)
-    difference = np.abs(np.diff(greys, axis=0)) if len(greys) > 1 else np.zeros_like(greys)
-    level = greys.mean(axis=(1, 2), dtype=np.float64)
+    greys = np.stack([cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images])
+    changes = [cv2.absdiff(before, after) for before, after in pairwise(greys)]
+    difference = np.stack(changes) if changes else np.zeros_like(greys)
+    level = greys.reshape(len(greys), -1).mean(axis=1, dtype=np.float64)
     slope = float(np.polyfit(np.arange(len(level)), level, 1)[0]) if len(level) > 1 else 0.0
+    red, green, blue = (_mean_and_std(images[..., colour]) for colour in range(3))
     numbers = np.array(
         [
-            *images.mean(axis=(0, 1, 2), dtype=np.float64),
-            *images.std(axis=(0, 1, 2), dtype=np.float64),
-            difference.mean(dtype=np.float64),
-            difference.std(dtype=np.float64),
-            np.quantile(difference, 0.9),
+            *(mean for mean, _ in (red, green, blue)),
+            *(std for _, std in (red, green, blue)),
+            *_mean_and_std(difference),
+            np.quantile(difference.astype(np.float32), 0.9),
             slope,
-            greys.mean(dtype=np.float64),
-            greys.std(dtype=np.float64),
+            *_mean_and_std(greys),
         ]
     )
     return np.asarray(numbers / max(float(np.linalg.norm(numbers)), 1e-12), dtype=np.float32)
+
+
+def _mean_and_std(levels: npt.NDArray[np.uint8]) -> tuple[float, float]:
+    """Of all levels, by how often each of the 256 is there."""
+    counts, every = np.bincount(levels.ravel(), minlength=256), np.arange(256.0)
+    mean = counts @ every / counts.sum()
+    return mean, np.sqrt(counts @ (every - mean) ** 2 / counts.sum())
 
 
 def _clip_rows(path: Path, *, rate_hz: float, starts_s: Floats, phase_s: float) -> Features:

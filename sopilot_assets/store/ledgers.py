@@ -12,9 +12,10 @@ import atexit
 import functools
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -40,6 +41,8 @@ BOOKKEEPING: Final = ("written_at", "run_id")
 _MOST_TRIES: Final = 20
 _MOST_KEPT_BYTES: Final = 1 << 17
 """The size of the files up to which the result of a query is kept for the next time."""
+_MOST_KEPT_CELLS: Final = 64
+"""And the size of the tables that such a query may be given."""
 _FIRST: Final = "min(written_at) over (partition by {}) as first_written_at"
 _NEWEST_FIRST: Final = "order by written_at desc, run_id desc, row_id"
 
@@ -104,10 +107,16 @@ class Ledger:
         if not subjects or not self.files():
             return {}
         wanted = pd.DataFrame({self.subject: sorted(subjects)}, dtype="string")
-        found = self.query(
-            f"select {self.subject}, row_id, written_at from latest join wanted using ({self.subject})",  # noqa: S608 - a column of ours
-            wanted=wanted,
-        )
+
+        def of_every_file(sources: Sequence[str]) -> str:
+            """What `latest` says, of columns that every file has: half the time of a query that has all."""
+            return (
+                f"select {self.subject}, row_id, written_at from ({sources[0]}) "  # noqa: S608 - our own
+                f"semi join wanted using ({self.subject}) "
+                f"qualify row_number() over (partition by {self.subject} {_NEWEST_FIRST}) = 1"
+            )
+
+        found = _queried([self], of_every_file, {"wanted": wanted})
         return {str(subject): (row_id, at) for subject, row_id, at in found.itertuples(index=False)}
 
     @property
@@ -199,9 +208,12 @@ def _answered(
     sql_of: Callable[[Sequence[str]], str],
     tables: Mapping[str, pd.DataFrame | pa.Table],
 ) -> pd.DataFrame:
-    if not tables and sum(state[1] for its in files for state in its.values()) <= _MOST_KEPT_BYTES:
-        state = tuple(state for its in files for state in its.values())
-        return _kept(sql_of([_source(list(its)) for its in files]), state).copy()
+    given = tuple(
+        _Given.of(name, table) for name, table in tables.items() if math.prod(table.shape) <= _MOST_KEPT_CELLS
+    )
+    state = tuple(state for its in files for state in its.values())
+    if len(given) == len(tables) and sum(size for _, size, _ in state) <= _MOST_KEPT_BYTES:
+        return _kept(sql_of([_source(list(its)) for its in files]), state, given).copy()
     kept = {f"small_files_{place}": kept_rows(its, _read) for place, its in enumerate(files)}
     sources = [
         _source([name for name in its if name not in one.files], None if one.rows is None else table)
@@ -232,8 +244,9 @@ def _just_after(at: str) -> str:
 
 def plain_rows(frame: pd.DataFrame) -> list[dict[str, Cell]]:
     """The rows of a ledger's frame as plain values, an unknown one as None."""
-    columns = {str(name): _plain(frame[name]) for name in frame.columns}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    names, unknown = [str(name) for name in frame.columns], frame.isna().to_numpy()
+    columns = [_plain(column, unknown[:, place]) for place, (_, column) in enumerate(frame.items())]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def among(column: pd.Series, values: Iterable[str]) -> npt.NDArray[np.bool_]:
@@ -244,9 +257,8 @@ def among(column: pd.Series, values: Iterable[str]) -> npt.NDArray[np.bool_]:
     return np.fromiter((one in known for one in column.tolist()), np.bool_, len(column))
 
 
-def _plain(column: pd.Series) -> list[Cell]:
+def _plain(column: pd.Series, unknown: npt.NDArray[np.bool_]) -> list[Cell]:
     values: list[Cell] = column.tolist()
-    unknown = column.isna()
     if not unknown.any():
         return values
     return [None if missing else value for value, missing in zip(values, unknown, strict=True)]
@@ -262,12 +274,34 @@ def _database(process: int) -> duckdb.DuckDBPyConnection:  # noqa: ARG001 - what
     return database
 
 
-@functools.lru_cache(maxsize=64)
-def _kept(sql: str, files: tuple[tuple[int, int, int], ...]) -> pd.DataFrame:  # noqa: ARG001 - kept by them
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A small table that a query is given: the same as another one with the same content."""
+
+    name: str
+    content: str
+    table: pd.DataFrame | pa.Table = field(compare=False)
+
+    @classmethod
+    def of(cls, name: str, table: pd.DataFrame | pa.Table) -> _Given:
+        if isinstance(table, pa.Table):
+            return cls(name, f"{table.schema} {table.to_pylist()}", table)
+        columns = [(str(of), str(column.dtype), column.tolist()) for of, column in table.items()]
+        return cls(name, repr(columns), table)
+
+
+@functools.lru_cache(maxsize=128)
+def _kept(
+    sql: str,
+    files: tuple[FileState, ...],  # noqa: ARG001 - kept by them
+    given: tuple[_Given, ...],
+) -> pd.DataFrame:
     """What a query gave that read these files, which nobody changes: a new row is a new file. The same small
-    ledgers are read again and again, and many of a home stay without any file.
+    ledgers are asked the same again and again, and many of a home stay without any file.
     """
     with _database(os.getpid()).cursor() as connection:
+        for one in given:
+            connection.register(one.name, one.table)
         return connection.execute(sql).df()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -38,6 +39,18 @@ def test_what_a_reader_does_to_its_rows_reaches_no_other_reader(ledger: Ledger) 
         assert len(ledger.latest()) == rows
         assert list(ledger.latest().columns) == [*COLUMNS, "row_id", "written_at", "run_id"]
         ledger.append([row("a")], run_id="r1", written_at="2026-01-01T00:00:00+00:00")
+
+
+def test_the_same_question_about_other_values_has_another_answer(ledger: Ledger) -> None:
+    ledger.append([row("a"), row("b")], run_id="r1", written_at="2026-01-01T00:00:00+00:00")
+
+    def asked(*keys: str | None) -> list[str]:
+        wanted = pd.DataFrame({"key": keys}, dtype="string")
+        return ledger.query("select key from latest join wanted using (key)", wanted=wanted)["key"].tolist()
+
+    assert [asked("a"), asked("b"), asked(None), asked("a")] == [["a"], ["b"], [], ["a"]]
+    ledger.append([row("c")], run_id="r2", written_at="2026-01-02T00:00:00+00:00")
+    assert [asked("c"), asked("a", "c")] == [["c"], ["a", "c"]]
 
 
 def test_a_file_that_is_changed_or_lost_is_not_read_from_memory(ledger: Ledger) -> None:

@@ -20,6 +20,9 @@ Image = NDArray[np.uint8]
 NUMBER_BITS = 10
 NUMBER_ROWS = 16
 
+_encoded: dict[tuple[object, ...], bytes] = {}
+"""Videos by what they were asked with."""
+
 
 def bench_picture(number: int, *, size: tuple[int, int], seed: int = 0, share: float = 0.0) -> Image:
     """Frame ``number`` of a scene (h, w, 3): fixed texture, a block at ``share`` of its way, the number in
@@ -67,14 +70,19 @@ def write_tiny_video(
     container_options: Mapping[str, str] | None = None,
     audio: bool = False,
 ) -> Path:
-    """Write one video and return its path.
+    """Write one video and return its path; the same one once more is not encoded once more.
 
     ``picture`` changes each frame (number, picture). ``times_s`` are display times instead of a steady rate.
     ``rotation_deg`` (counter-clockwise) and ``mirrored`` go into the display matrix, the stored pictures stay
     upright.
     """
-    count = len(times_s) if times_s is not None else max(round(seconds * fps), 1)
     path.parent.mkdir(parents=True, exist_ok=True)
+    asked = path.suffix, seconds, fps, size, seed, codec, rotation_deg, mirrored, audio
+    usual = not (picture or times_s or options or container_options)
+    if usual and asked in _encoded:
+        path.write_bytes(_encoded[asked])
+        return path
+    count = len(times_s) if times_s is not None else max(round(seconds * fps), 1)
     with _ordinary_scheduling(), av.open(str(path), "w", options=dict(container_options or {})) as container:
         stream = _video_stream(container, codec, fps, size, options)
         if rotation_deg or mirrored:
@@ -93,6 +101,8 @@ def write_tiny_video(
         container.mux(stream.encode())
         if sound is not None:
             _add_silence(container, sound, seconds)
+    if usual:
+        _encoded[asked] = path.read_bytes()
     return path
 
 
