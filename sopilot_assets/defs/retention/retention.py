@@ -19,6 +19,7 @@ from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.runs import TWO_HOURS_S, due_after, work_tags
 from sopilot_assets.settings import RetentionSettings, load_settings
 from sopilot_assets.store.home import Home
+from sopilot_assets.upkeep.retention_nights import look_at, note_look
 
 if TYPE_CHECKING:
     from sopilot_assets.upkeep.retention import Expired
@@ -76,7 +77,8 @@ def _expired_runs(
         "What was removed because its time is over (settings.yaml, retention): finished runs that no "
         "partition needs any more, logs, proxies, uploads, unfinished files, videos of trainees that are "
         "over the time of their task; and which ledgers were merged. Scores, labels, studies, dossiers and "
-        "golds are never touched. Erasures of persons that were begun are ended."
+        "golds are never touched. Erasures of persons that were begun are ended. After a pause of more than "
+        "three days the first night only says what it would remove: the clock may be wrong."
     ),
     group_name="operations",
     kinds={"file", "sqlite"},
@@ -85,11 +87,16 @@ def _expired_runs(
     freshness_policy=due_after(EVERY_NIGHT),
 )
 def retention(context: dg.AssetExecutionContext, home: HomeResource, clock: ClockResource) -> None:
-    """What one night removes."""
-    expired = remove_expired(home.home, context.instance, now=clock.now(), run_id=context.run.run_id)
+    """What one night removes; after a long pause, what the next one would."""
+    look = look_at(home.home, clock.now())
+    expired = remove_expired(
+        home.home, context.instance, now=look.at, dry_run=look.waits, run_id=context.run.run_id
+    )
+    note_look(home.home, look)
     rows = [asdict(one) for one in expired]
-    freed = sum(one.freed_bytes for one in expired)
-    context.add_output_metadata({"tidied": table(rows, columns=tuple(rows[0])), "freed_bytes": freed})
+    freed = 0 if look.waits else sum(one.freed_bytes for one in expired)
+    shown = {"tidied": table(rows, columns=tuple(rows[0])), "freed_bytes": freed, "waits": look.waits}
+    context.add_output_metadata(shown)
 
 
 apply_retention: Final = dg.define_asset_job(

@@ -1,4 +1,4 @@
-"""What should have happened by now and has not: daily reports, backups, drills."""
+"""What should have happened by now and has not: daily reports, backups, drills, retention."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from sopilot_assets.upkeep.conditions.condition import (
     Condition,
     ConditionSeverity,
     Fine,
+    found,
     warning,
 )
 from sopilot_assets.upkeep.conditions.situation import Situation
+from sopilot_assets.upkeep.retention_nights import last_look
 
 OVERDUE: Final = "overdue"
 
@@ -52,6 +54,22 @@ def backup_drill(asked: Situation) -> Answer:
     limit, action = asked.settings.freshness.drill_hours, f"{_LOOK}, or run `sopilot backup verify --drill`"
     drilled = newest_drill_at(asked.home, until=asked.now)
     return Answer((timely(asked, "drill of a backup that passed", drilled, limit, action),))
+
+
+def retention_waits(asked: Situation) -> Answer:
+    """Whether the last night removed nothing, since the clock may have leapt."""
+    look = last_look(asked.home)
+    if look is None or look.before is None or not look.waits:
+        return found([], Fine(OVERDUE, "retention", "did not wait for anybody"))
+    what = (
+        f"retention looked at {look.at:%Y-%m-%d %H:%M} UTC, and before that at {look.before:%Y-%m-%d %H:%M}: "
+        "the clock was set, or this machine was off. What is over its time by this clock was not removed yet"
+    )
+    action = (
+        "if the clock is wrong, set it (timedatectl) before 02:40 UTC, when the next night removes; "
+        "`sopilot retention apply --dry-run` shows what"
+    )
+    return found([warning(OVERDUE, "retention", what, action)], Fine(OVERDUE, "retention", ""))
 
 
 def timely(

@@ -17,6 +17,9 @@ from sopilot_assets.defs.instance import local_instance
 from sopilot_assets.defs.resources import ClockResource, HomeResource
 from sopilot_assets.defs.retention.retention import remove_expired
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.publish import local_path
+from sopilot_assets.upkeep.conditions.lateness import retention_waits
+from sopilot_assets.upkeep.conditions.situation import Situation
 from sopilot_assets.upkeep.daily.report import write_report
 from sopilot_assets.upkeep.setting_up import prepare_home
 from sopilot_assets_tests.upkeep.made_up_days import add_task, record, refuse, score
@@ -37,12 +40,13 @@ def tea(home: Home) -> Home:
 
 
 def run(
-    instance: dg.DagsterInstance, home: Home, job: str, partition_key: str | None = None
+    instance: dg.DagsterInstance,
+    home: Home,
+    job: str,
+    partition_key: str | None = None,
+    at: str = "2026-03-05T00:20:00+00:00",
 ) -> dg.ExecuteInProcessResult:
-    resources = {
-        "home": HomeResource(root=str(home.root)),
-        "clock": ClockResource(fixed="2026-03-05T00:20:00+00:00"),
-    }
+    resources = {"home": HomeResource(root=str(home.root)), "clock": ClockResource(fixed=at)}
     definition = build_defs(**resources).resolve_job_def(job)
     return definition.execute_in_process(instance=instance, partition_key=partition_key)
 
@@ -149,3 +153,35 @@ def test_the_nightly_job_says_what_it_did(tea: Home) -> None:
     assert isinstance(tidied, dg.TableMetadataValue)
     whats = {str(row.data["what"]) for row in tidied.records}
     assert whats >= {"finished runs", "proxies", "ledgers", "campaign logs"}
+
+
+def test_a_clock_that_leapt_removes_nothing_before_people_were_told(tea: Home) -> None:
+    proxy = local_path(tea.proxies) / "of_a.mp4"
+    proxy.parent.mkdir(exist_ok=True)
+    proxy.write_bytes(b"small copy")
+
+    def night(instance: dg.DagsterInstance, at: datetime) -> tuple[int, bool]:
+        result = run(instance, tea, "apply_retention", at=at.isoformat())
+        (event,) = result.get_asset_materialization_events()
+        tidied = event.materialization.metadata["tidied"]
+        assert isinstance(tidied, dg.TableMetadataValue)
+        (removed,) = (row.data["removed"] for row in tidied.records if row.data["what"] == "proxies")
+        assert isinstance(removed, int)
+        return removed, proxy.exists()
+
+    def told(now: datetime) -> list[str]:
+        asked = Situation(tea, now, {})
+        return [one.what for one in retention_waits(asked).conditions]
+
+    now, ahead = datetime.now(UTC), timedelta(days=400)
+    with instance_of(tea) as instance:
+        assert night(instance, now) == (0, True)
+        assert told(now) == []
+        assert night(instance, now + ahead) == (1, True)  # what it would remove
+        assert f"before that at {now:%Y-%m-%d %H:%M}" in told(now + ahead)[0]
+        assert night(instance, now + timedelta(days=1)) == (0, True)  # the clock was set right
+        assert len(told(now)) == 1
+        assert night(instance, now + timedelta(days=4)) == (0, True)  # a weekend off is no leap
+        assert told(now) == []
+        assert night(instance, now + ahead) == (1, True)
+        assert night(instance, now + ahead + timedelta(days=1)) == (1, False)  # it was no error of the clock
