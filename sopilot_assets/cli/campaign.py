@@ -18,6 +18,7 @@ from sopilot_assets.processes.boot_clock import moment_at
 from sopilot_assets.settings import load_settings
 from sopilot_assets.upkeep.campaign.durations import parse_duration, say_duration
 from sopilot_assets.upkeep.campaign.plan import (
+    SHORTEST_INTERVAL_S,
     active_campaign,
     campaign_ids,
     campaign_request,
@@ -63,7 +64,7 @@ def start(
     """Start a campaign: Dagster's daemon (`make dev`) launches a cycle an interval until the deadline."""
     request = campaign_request(
         duration_s=_seconds("--duration", duration),
-        interval_s=_seconds("--interval", interval),
+        interval_s=_seconds("--interval", interval, least_s=SHORTEST_INTERVAL_S),
         damaged_every=damaged_every or None,
         rescore_every=rescore_every or None,
         backup_every=backup_every or None,
@@ -167,8 +168,11 @@ def _text(value: Cell) -> str:
     return "–" if value is None else str(value)
 
 
-def _seconds(option: str, text: str) -> float:
-    return parse_duration(text, name=option)
+def _seconds(option: str, text: str, *, least_s: float = 0.0) -> float:
+    seconds = parse_duration(text, name=option)
+    if seconds < least_s:
+        raise ConfigError(f"{option}: expected at least {say_duration(least_s)}, found '{text}'.")
+    return seconds
 
 
 def _backup_to(home: Home) -> str | None:

@@ -41,7 +41,7 @@ def test_a_campaign_is_started_seen_and_stopped(home: Home) -> None:
     ("words", "message"),
     [
         (["--duration", "4"], "--duration: expected a number above 0 with s, m, h or d"),
-        (["--interval", "1s"], "interval_s: expected at least 5, found 1"),
+        (["--interval", "1s"], "--interval: expected at least 5s, found '1s'"),
         (["--gate-profile", "nix"], "gate profile: expected one of"),
         (["--task", "nix"], "nix"),
     ],
