@@ -86,9 +86,9 @@ def frozen_segments(embedding: ClipEmbedding, *, min_duration_s: float = MINIMUM
     """The spans in which the picture stands still for at least ``min_duration_s`` seconds, in order; shorter
     ones, down to `HUNG_DURATION_S`, count where it jumps on afterwards.
 
-    A pair whose picture could not be read (stillness NaN) ends a span: nothing is known about it.
+    Where a picture could not be read (stillness NaN), the one before it stays on display.
     """
-    stillness, times_s = embedding.stillness, embedding.still_time_s
+    stillness, times_s = np.nan_to_num(embedding.stillness, nan=0.0), embedding.still_time_s
     pair_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.0
     spans = [
         Segment(max(float(times_s[first]) - pair_s, 0.0), float(times_s[last - 1]))
@@ -105,8 +105,12 @@ def frozen_segments(embedding: ClipEmbedding, *, min_duration_s: float = MINIMUM
 
 def jumps_after(embedding: ClipEmbedding, span: Segment) -> bool | None:
     """Whether the picture goes on somewhere else after it stood still in ``span``, one of `frozen_segments`,
-    as after a camera that hung in the middle of work; None where it does not go on.
+    as after a camera that hung in the middle of work; None where it does not go on. It does where pictures
+    could not be read: nobody saw what happened meanwhile.
     """
+    within = (embedding.still_time_s > span.start_s) & (embedding.still_time_s <= span.end_s)
+    if np.isnan(embedding.stillness[within]).any():
+        return True if span.end_s < embedding.still_time_s[-1] else None
     moving = embedding.stillness[embedding.stillness >= STILL_LEVELS]
     following = embedding.stillness[embedding.still_time_s > span.end_s][:JUMP_PAIRS]
     if len(following) < JUMP_PAIRS or not np.isfinite(following).all():

@@ -80,8 +80,13 @@ def test_a_slow_recording_whose_frames_are_sampled_twice_is_not_frozen() -> None
     assert frozen_segments(made_embedding(stillness=[STILL, PULSE] * 23 + [STILL])) == []
 
 
-def test_pictures_that_could_not_be_read_are_not_frozen() -> None:
-    assert frozen_segments(made_embedding(stillness=[float("nan")] * 47)) == []
+def test_pictures_that_cannot_be_read_hide_what_happened_meanwhile() -> None:
+    made = made_embedding(stillness=[MOVING] * 16 + [float("nan")] * 16 + [MOVING] * 15)
+    (span,) = frozen_segments(made)
+    assert (span.start_s, span.end_s) == (2.0, 4.0)
+    assert jumps_after(made, span)
+    single = made_embedding(stillness=[MOVING] * 16 + [float("nan")] * 2 + [MOVING] * 29)
+    assert frozen_segments(single) == []
 
 
 def test_a_held_picture_gives_no_stillness_for_both_its_pairs() -> None:
