@@ -5,7 +5,7 @@ Reads embeddings and references; writes alignments and calibrations where its ca
 
 from typing import Final
 
-ALIGNMENT_VERSION: Final = "alignment-6"
+ALIGNMENT_VERSION: Final = "alignment-7"
 """The version of what compares a recording with a reference."""
 
 CALIBRATION_VERSION: Final = "calibration-4"

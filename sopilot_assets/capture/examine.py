@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from sopilot_assets.capture.ledgers import DAMAGED
 from sopilot_assets.capture.quality import (
     BURST,
     Images,
@@ -44,8 +45,6 @@ MOST_DECODED_PIXELS: Final = 4_000_000_000
 WORST_DAMAGE: Final = 0.5
 NOTED_DAMAGE: Final = 0.01
 """Damage above this share is noted as the flag ``damaged``."""
-
-DAMAGED: Final = "damaged"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,11 @@ from typing import Final
 
 from sopilot_assets.capture.clearing import remove_dropped, taken_note
 from sopilot_assets.capture.erasures import Erasure, erased_hashes, erasures, removed_videos
-from sopilot_assets.capture.examine import DAMAGED, Examination, examine, reason_of
+from sopilot_assets.capture.examine import Examination, examine, reason_of
 from sopilot_assets.capture.facts import corrected, facts_of
 from sopilot_assets.capture.identity import copy_hashed, file_state, stored_suffix
 from sopilot_assets.capture.ledgers import (
+    DAMAGED,
     REPLACED,
     changed_row,
     duplicate_row,

@@ -29,6 +29,8 @@ WITHDRAWN: Final = "withdrawn"
 """``status`` of a recording that somebody took out, until it is restored."""
 ERASED: Final = "erased"
 """``status`` of a recording that was erased at a person's wish: its pictures and names are gone for good."""
+DAMAGED: Final = "damaged"
+"""The flag of a recording of which a part is missing or does not decode."""
 
 _PLACE = {"task_id": pa.string(), "role": pa.string(), "site": pa.string(), "camera": pa.string()}
 _PROVENANCE = {name: pa.string() for name in ("person", "session", "recorded_at", "source_video")}

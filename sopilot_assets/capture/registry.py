@@ -11,7 +11,15 @@ from typing import Final
 
 import pandas as pd
 
-from sopilot_assets.capture.ledgers import ACTIVE, ERASED, REPLACED, VIDEO_COLUMNS, WITHDRAWN, videos_ledger
+from sopilot_assets.capture.ledgers import (
+    ACTIVE,
+    DAMAGED,
+    ERASED,
+    REPLACED,
+    VIDEO_COLUMNS,
+    WITHDRAWN,
+    videos_ledger,
+)
 from sopilot_assets.capture.promotions import Promotion, promoted_golds, promotions_ledger
 from sopilot_assets.errors import ConfigError, LedgerError
 from sopilot_assets.store.home import ROLES, VIDEO_ID_DIGITS, Home, PartitionKey
@@ -85,6 +93,11 @@ class Recording:
                 return "it was erased at the wish of the person in it"
             case _:
                 return "retired: this recording was made a gold of its task"
+
+    @property
+    def damaged(self) -> bool:
+        """Whether a part of the recording is missing or cannot be read."""
+        return DAMAGED in str(self.row["flags"] or "").split(",")
 
     @property
     def withdrawn(self) -> bool:

@@ -19,12 +19,15 @@ from sopilot_assets.tasks import TaskSpec
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """An alignment with the task, the reference and the calibration that it is judged by."""
+    """An alignment with the task, the reference and the calibration that it is judged by; ``damaged`` says
+    that a part of the recording is missing or cannot be read.
+    """
 
     task: TaskSpec
     alignment: Alignment
     reference: Reference
     calibration: Calibration
+    damaged: bool = False
 
     def places(self, deviation: Deviation) -> tuple[int, ...]:
         """Where in the procedure a deviation's steps stand; none for an addition, which has no step."""
@@ -71,17 +74,29 @@ class Compared:
         """
         return where.duration_s - sum((where & still).duration_s for still in self.stills)
 
-    def beside_still(self, where: Segment) -> bool:
-        """Whether a stretch, or a moment, lies in a picture that stands still, or borders on one.
-
-        A moment at which something is missing is known to half a clip: what a clip shows lies around its
-        middle.
+    def beside_unseen(self, where: Segment) -> bool:
+        """Whether a stretch, or a moment, borders on what cannot be seen: a picture that stands still, or
+        what came after the end of a damaged recording.
         """
-        about_s = 0.0 if where else self.reference.golds[0].embedding.clip_length_s / 2
+        return self.beside_still(where) or (
+            self.damaged and where.end_s >= self.alignment.duration_s - self._about_s(where)
+        )
+
+    def beside_still(self, where: Segment) -> bool:
+        """Whether a stretch, or a moment, lies in a picture that stands still, or borders on one."""
+        about_s = self._about_s(where)
         return any(
             where.start_s <= still.end_s + about_s and still.start_s - about_s <= where.end_s
             for still in self.stills
         )
+
+    def _about_s(self, where: Segment) -> float:
+        """How much of the place of a finding is not known, in seconds.
+
+        A moment at which something is missing is known to half a clip: what a clip shows lies around its
+        middle.
+        """
+        return 0.0 if where else self.reference.golds[0].embedding.clip_length_s / 2
 
     @functools.cached_property
     def pace(self) -> float:
@@ -91,7 +106,7 @@ class Compared:
         """
         seconds: dict[int, float] = defaultdict(float)
         for span in self.alignment.spans:
-            if span.kind is SpanKind.STEP and span.step is not None and not self.beside_still(span.segment):
+            if span.kind is SpanKind.STEP and span.step is not None and not self.beside_unseen(span.segment):
                 seconds[span.step] += span.segment.duration_s
         if len(seconds) < 2:
             return 1.0

@@ -38,15 +38,15 @@ def decide(
 
     ``seen`` is the probability of a critical deviation by the explanations, ``other_work`` that of a
     recording of something else. In this order: golds that nothing was tried on and other work say nothing;
-    what is critical and sure enough fails; a picture that stands still is filmed again; what is or may be
-    critical, or something else, is looked at by a person; then the points decide.
+    what is critical and sure enough fails; what cannot be seen is filmed again; what is or may be critical,
+    or something else, is looked at by a person; then the points decide.
     """
-    frozen = _to_film_again(compared, deviations)
+    unseen = _to_film_again(compared, deviations)
     nothing = _says_nothing(compared, other_work)
     again = None
-    if frozen:
+    if unseen:
         decision = nothing.decision if nothing else Decision.NEEDS_REVIEW
-        again = Ruling(decision, Cause.FILM_AGAIN, sentence("film_again", first=frozen[0].text))
+        again = Ruling(decision, Cause.FILM_AGAIN, sentence("film_again", first=unseen))
     if nothing:
         return again or nothing
     critical = _seen_to_be_critical(compared, deviations)
@@ -64,18 +64,19 @@ def decide(
     return _decide_on_points(compared.task, deviations, points)
 
 
-def _to_film_again(compared: Compared, deviations: Sequence[Deviation]) -> list[Deviation]:
-    """The frozen pictures that matter: by the task, or since something critical in or beside one is not
-    known.
+def _to_film_again(compared: Compared, deviations: Sequence[Deviation]) -> Text | None:
+    """What cannot be seen and matters: a frozen picture by the task, or whatever has something critical in it
+    or beside it, of which nothing is known.
     """
     task = compared.task
     frozen = [d for d in deviations if d.type is DeviationType.FREEZE]
     matter = [d for d in frozen if d.severity is not Severity.EFFICIENCY]
     hidden = [task.step_ids.index(step_id) for d in frozen for step_id in d.step_ids]
-    unknown = is_critical(task, EditKind.MISSING, hidden) or any(
-        d.severity is Severity.CRITICAL and compared.beside_still(d.trainee) for d in deviations
-    )
-    return matter or (frozen if unknown else [])
+    beside = any(d.severity is Severity.CRITICAL and compared.beside_unseen(d.trainee) for d in deviations)
+    first = matter or (frozen if beside or is_critical(task, EditKind.MISSING, hidden) else [])
+    if first:
+        return first[0].text
+    return sentence("damaged_end") if beside else None
 
 
 def _says_nothing(compared: Compared, other_work: float) -> Ruling | None:
@@ -89,13 +90,13 @@ def _says_nothing(compared: Compared, other_work: float) -> Ruling | None:
 
 
 def _seen_to_be_critical(compared: Compared, deviations: Sequence[Deviation]) -> list[Deviation]:
-    """The critical deviations that no frozen picture can have caused."""
+    """The critical deviations that nothing can have caused which is not seen."""
     return [
         d
         for d in deviations
         if d.severity is Severity.CRITICAL
         and d.type is not DeviationType.FREEZE
-        and not compared.beside_still(d.trainee)
+        and not compared.beside_unseen(d.trainee)
     ]
 
 

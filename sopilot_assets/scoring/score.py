@@ -39,11 +39,14 @@ def score_alignment(
     alignment: Alignment,
     calibration: Calibration,
     limits: DecisionLimits | None = None,
+    *,
+    damaged: bool = False,
 ) -> Score:
     """The deviations in order of time, what else is suspected, the score and the decision, by ``limits`` or
-    those that follow from the task and its golds.
+    those that follow from the task and its golds. Of a ``damaged`` recording a part is missing or cannot be
+    read.
     """
-    compared = Compared(task, alignment, reference, calibration)
+    compared = Compared(task, alignment, reference, calibration, damaged)
     limits = limits or golds_limits(task)
     other_work = other_work_probability(alignment.fit, alignment.order_evidence)
     known = other_work <= 0.5 and calibration.held_out != "nothing"

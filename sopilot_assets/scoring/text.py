@@ -98,6 +98,10 @@ _TEMPLATES: Final[dict[str, Text]] = {
         "Nothing moves from {start} to {end}: the camera hung, or nobody moved; {steps} cannot be seen.",
         "{start}〜{end} の間、映像に動きがなく(カメラの停止か作業者の静止)、{steps} を確認できません。",
     ),
+    "damaged_end": Text(
+        "The file is damaged, and what comes last is not in it. If there is a whole one, drop that.",
+        "ファイルが破損していて、終わりの部分がありません。元のファイルがあれば、もう一度コピーしてください。",
+    ),
     "film_again": Text("Film again. {first}", "撮影し直してください。{first}"),
     "pass": Text(
         "No deviation that matters; score {score}, pass at {limit:g}.",

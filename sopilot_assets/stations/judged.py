@@ -99,7 +99,7 @@ def judge_recording(by: Judge, key: PartitionKey, unusable: str | None) -> Judge
         if why := load_problem(path):
             raise GoldError(why[0], ja=why[1])
         alignment = load_alignment(path)
-        score = by.score(task.task_id, alignment)
+        score = by.score(key, alignment)
     except SopilotError as error:
         problem = by.home.relative_text(str(error))  # a row's identity must not depend on where the home lies
         ja = error.ja if isinstance(error, GoldError) else None

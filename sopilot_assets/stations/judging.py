@@ -100,10 +100,16 @@ class Judge:
     def _golds(self, task_id: str) -> GoldInputs:
         return task_inputs(self.home, {task_id: self.task(task_id)}, self.registry)[task_id]
 
-    def score(self, task_id: str, alignment: Alignment) -> Score:
-        """What an alignment with the task's current reference scores."""
-        reference, calibration = self.references[task_id], self.references.calibration(task_id)
-        return score_alignment(self.task(task_id), reference, alignment, calibration, self.limits(task_id))
+    def score(self, key: PartitionKey, alignment: Alignment) -> Score:
+        """What an alignment of a recording with its task's current reference scores."""
+        return score_alignment(
+            self.task(key.task_id),
+            self.references[key.task_id],
+            alignment,
+            self.references.calibration(key.task_id),
+            self.limits(key.task_id),
+            damaged=self.registry[key].damaged,
+        )
 
     def decided_by(self, task_id: str) -> str:
         """Whose limits decide for a task."""
@@ -127,6 +133,6 @@ class Judge:
                     self.references.against(key),
                     self.references.calibration(key.task_id).prices,
                 )
-                return self.score(key.task_id, align(key.video_id, embedded, against, prices=prices))
+                return self.score(key, align(key.video_id, embedded, against, prices=prices))
         except SopilotError as error:
             return error

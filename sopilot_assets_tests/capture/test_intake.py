@@ -20,6 +20,7 @@ from sopilot_assets.capture.examine import reason_of
 from sopilot_assets.capture.intake import IntakeLimits, IntakeReport, IntakeStatus, take_in
 from sopilot_assets.capture.ledgers import duplicates_ledger, quarantine_ledger, videos_ledger
 from sopilot_assets.capture.reasons import REASON_TEXTS, Reason
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.capture.scan import scan_capture
 from sopilot_assets.errors import (
     NotAVideo,
@@ -138,6 +139,10 @@ def _accepted_videos_are_stored_and_readable(home: Home, report: IntakeReport) -
     assert names.loc["dark_trainee.mp4", "flags"].startswith("too_dark")
     assert names.loc["cut_moov_first_0.8.mp4", "flags"] == "damaged"
     assert names.loc["cut_moov_first_0.8.mp4", "damaged_share"] == pytest.approx(0.2, abs=0.06)
+    known = Registry.read(home).recordings.values()
+    damaged = {one.original_name for one in known if one.damaged}
+    assert "cut_moov_first_0.8.mp4" in damaged
+    assert not damaged & {"good_1.mp4", "dark_trainee.mp4", "rotated_90.mp4"}
     assert names.loc["rotated_90.mp4", ["width", "height", "reader"]].tolist() == [120, 160, "pyav"]
     assert names.loc["good_1.mp4", ["reader", "flags", "site"]].tolist() == ["pyav", "", "plant_a"]
     assert names.loc["f.mp4", ["site", "camera"]].tolist() == ["plant_b", "cam_1"]

@@ -22,13 +22,13 @@ from sopilot_assets_tests.reference.made_up import STEP_IDS, embedding, gold, in
 Scorer = Callable[[ClipEmbedding], Score]
 
 
-def scorer(task: TaskSpec, golds: Sequence[Gold]) -> Scorer:
+def scorer(task: TaskSpec, golds: Sequence[Gold], *, damaged: bool = False) -> Scorer:
     reference = build_reference(task.task_id, task.step_ids, golds, orders=task.legal_orders())
     calibration = calibrate(reference)
 
     def score(shown: ClipEmbedding) -> Score:
         found = align("x", shown, reference, prices=calibration.prices)
-        return score_alignment(task, reference, found, calibration)
+        return score_alignment(task, reference, found, calibration, damaged=damaged)
 
     return score
 
@@ -98,6 +98,24 @@ def test_what_is_missing_long_before_the_picture_hangs_fails(missing: int) -> No
     shown = in_order(*(step for step in range(4) if step != missing))
     score = scorer(task_of(*STEPS), GOLDS)(embedding(shown, seed=9, frozen=[(11.0, 14.0)]))
     assert score.decision is Decision.FAIL
+
+
+@pytest.mark.parametrize("seconds", [9.0, 10.5, 12.0, 14.0, 15.5])
+def test_what_a_damaged_file_lacks_at_its_end_fails_nobody(seconds: float) -> None:
+    shown = [(step, max(min(5.0, seconds - 5.0 * step), 0.0)) for step in range(4)]
+    cut = embedding([one for one in shown if one[1]], seed=9)
+    whole, damaged = (scorer(task_of(*STEPS), GOLDS, damaged=one) for one in (False, True))
+    assert whole(cut).decision is Decision.FAIL
+    assert (damaged(cut).decision, damaged(cut).cause) == (Decision.NEEDS_REVIEW, Cause.FILM_AGAIN)
+    assert damaged(cut).reason.en.startswith("Film again. The file is damaged")
+    found = [[(d.type, d.step_ids) for d in one(cut).deviations] for one in (damaged, whole)]
+    assert found[0] == found[1]
+
+
+def test_what_is_missing_long_before_the_end_of_a_damaged_file_fails() -> None:
+    score = scorer(task_of(*STEPS), GOLDS, damaged=True)
+    assert score(embedding(in_order(0, 2, 3), seed=9)).decision is Decision.FAIL
+    assert score(embedding(in_order(0, 1, 2, 3), seed=9)).decision is Decision.PASS
 
 
 @pytest.mark.parametrize(("ratio", "decision"), [(1.3, Decision.PASS), (2.5, Decision.FAIL)])
