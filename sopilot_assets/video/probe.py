@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from sopilot_assets.errors import JoinedVideo, TruncatedVideo
 from sopilot_assets.video.container import open_video, packets_of, video_stream
+from sopilot_assets.video.fields import SecondFields
 from sopilot_assets.video.heads import begins_twice
 
 FloatArray = NDArray[np.float64]
@@ -247,7 +248,8 @@ class _Packets:
         declared_frames = _declared_frames(container, stream)
         rows: list[tuple[float, float, float, bool]] = []
         clocks = {other.index: _Clock() for other in container.streams}
-        damaged = hidden = 0
+        second_fields = SecondFields(stream)
+        damaged = hidden = fields = 0
         for packet in packets_of(container, *container.streams):
             if packet.stream_index in clocks:
                 clocks[packet.stream_index].add(packet)
@@ -255,6 +257,9 @@ class _Packets:
                 continue
             duration_s = (packet.duration or 0) * tick_s
             damaged += packet.is_corrupt
+            if second_fields.has(packet):
+                fields += 1
+                continue
             hidden += packet.is_discard
             if not packet.is_discard:
                 rows.append(
@@ -289,7 +294,7 @@ class _Packets:
                 default=None,
             ),
             declared_s=_declared_s(container, stream, clocks),
-            declared_frames=declared_frames,
+            declared_frames=None if declared_frames is None else declared_frames - fields,
             mean_fps=fps,
             codec=stream.codec.canonical_name,
             container=container.format.name,
