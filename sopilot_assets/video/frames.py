@@ -46,7 +46,7 @@ class FrameStream:
     index: VideoIndex
     times_s: FloatArray
     size: tuple[int, int]
-    chunk: int
+    chunk: int = 64
     most_frames: int | None = None
     samples_asked: int = 0
     samples_read: int = 0

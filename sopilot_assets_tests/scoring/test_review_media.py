@@ -95,6 +95,15 @@ def test_a_recording_that_browsers_may_not_play_is_copied(videos: Mapping[str, P
     assert playable(packed, tmp_path / "proxies", GOLD, UNCOVERED).parent == tmp_path / "proxies"
 
 
+def test_a_small_copy_has_the_proportions_of_a_player(tmp_path: Path) -> None:
+    options = {"x264-params": "sar=4/3"}
+    stretched = write_tiny_video(tmp_path / "a.mp4", size=(192, 144), options=options)
+    turned = write_tiny_video(tmp_path / "b.mp4", size=(192, 144), rotation_deg=90, options=options)
+    for path, size in ((stretched, (256, 144)), (turned, (144, 256))):
+        found = probe(proxy(path, tmp_path, path.stem, UNCOVERED))
+        assert (found.width, found.height) == size
+
+
 def test_a_small_copy_is_made_once(videos: Mapping[str, Path], tmp_path: Path) -> None:
     copy = proxy(videos[GOLD], tmp_path, GOLD, UNCOVERED)
     before = copy.stat().st_mtime_ns
