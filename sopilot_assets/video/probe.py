@@ -1,8 +1,7 @@
 """What a video file holds: every frame's display time, its size as displayed, and how much of it is damaged.
 
 The display times come from the packets' own timestamps (one demultiplexing pass, no decoding), so sampling
-never relies on an average frame rate. Both readers (`sopilot_assets.video.frames`) share them, which is why
-they choose the same frames.
+never relies on an average frame rate.
 """
 
 from __future__ import annotations
