@@ -123,6 +123,13 @@ def run_product(
     started_s = time.monotonic()
     _install(task, home)
     keys, refused = _take_in(task, home, now=now, stages=stages)
+    if not any(gold.file in keys for gold in task.golds):
+        refused += tuple(
+            NotScored(task.task_id, one.file, "intake refused all golds of its task")
+            for one in task.trainees
+            if one.file in keys
+        )
+        keys = {}
     written_at = now().isoformat()
     _score(task, home, sorted(set(keys.values())), processes=processes, written_at=written_at, stages=stages)
     rows = {str(row["key"]): row for row in plain_rows(scores_ledger(home).latest())}

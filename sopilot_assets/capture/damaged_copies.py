@@ -18,6 +18,7 @@ from sopilot_assets.capture.sidecar import read_sidecar
 from sopilot_assets.errors import SopilotError, StoreError, VideoError
 from sopilot_assets.segments import Segment
 from sopilot_assets.store.publish import file_sha256, publish_text
+from sopilot_assets.video.frames import at_every_time
 from sopilot_assets.video.probe import VideoIndex, read_index
 from sopilot_assets.video.reading import Reading
 from sopilot_assets.video.write import write_h264
@@ -229,18 +230,16 @@ def _rate(index: VideoIndex) -> Fraction:
 def _pictures(
     source: Path, index: VideoIndex, pieces: Sequence[Piece], *, rate: Fraction
 ) -> Iterator[NDArray[np.uint8]]:
-    """The pieces' pictures one after the other, at a constant rate; the last one stays where none is left."""
+    """The pieces' pictures one after the other, at a constant rate; where one cannot be decoded, the one
+    before it stays.
+    """
     size = (index.probe.width, index.probe.height)
     for piece in pieces:
         times_s, copies = _times(piece, index.end_s, rate=float(rate))
-        shown = 0
-        picture: NDArray[np.uint8] | None = None
-        for sample in Reading(source, index, size).samples(np.maximum(times_s, index.begin_s)):
-            picture = sample.image
-            shown += 1
+        times_s = np.maximum(times_s, index.begin_s)
+        samples = Reading(source, index, size).samples(times_s)
+        for picture in at_every_time(times_s, ((sample.time_s, sample.image) for sample in samples)):
             yield from (picture for _ in range(copies))
-        if picture is not None:
-            yield from (picture for _ in range((len(times_s) - shown) * copies))
 
 
 def _times(piece: Piece, duration_s: float, *, rate: float) -> tuple[NDArray[np.float64], int]:

@@ -24,7 +24,7 @@ from sopilot_assets.privacy.tracks import (
     linked,
 )
 from sopilot_assets.tasks import MaskedRegion
-from sopilot_assets.video.frames import FrameChunk, frames_at
+from sopilot_assets.video.frames import FrameChunk, FrameStream, frames_at
 from sopilot_assets.video.probe import FloatArray, VideoIndex
 
 with at_first_use():
@@ -76,10 +76,10 @@ def shown_frames(
 ) -> Iterator[FrameChunk]:
     """The pictures displayed at the ascending times ``times_s`` as people may see them.
 
-    Every picture of a recording that is shown, written or handed over comes from here; `frames_at` gives the
-    pictures as they were filmed, for what is judged. Raises like it.
+    Every picture of a recording that is shown, written or handed over comes from here, in the proportions of
+    a player; `frames_at` gives the pictures as they are stored, for what is judged. Raises like it.
     """
-    stream = frames_at(path, index, times_s, short_side=short_side)
+    stream = FrameStream(path, index, times_s, index.shown(short_side))
     if not covering:
         yield from stream
         return

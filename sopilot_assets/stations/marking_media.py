@@ -90,7 +90,7 @@ def read_film(source: Path, covering: Covering) -> Film:
     index, itself = read_index(source), not covering and browsers_play(source)
     shown_s = index.starts_s if itself else np.arange(_proxy_frames(index)) / float(PROXY_FPS)
     pictures = int(np.clip(round(index.end_s), LEAST_PICTURES, MOST_PICTURES))
-    width, height = index.scaled(min(SHORT_SIDE, index.probe.width, index.probe.height))
+    width, height = index.shown(min(SHORT_SIDE, index.probe.width, index.probe.height))
     return Film(
         frames_ms=tuple(round(float(time_s) * 1000) for time_s in shown_s),
         end_ms=round(index.end_s * 1000),

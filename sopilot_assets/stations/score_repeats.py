@@ -17,6 +17,7 @@ from typing import Final
 import pandas as pd
 import pyarrow as pa
 
+from sopilot_assets.capture.examine import SHORTEST_S
 from sopilot_assets.capture.registry import active_recordings, find_recordings
 from sopilot_assets.embedding.backends import ready_embedder
 from sopilot_assets.embedding.clips import ClipEmbedding
@@ -183,7 +184,7 @@ def measure_repeats(
 
     A repeat that is recorded already is not made again. A recording without a score that is up to date gives
     an outcome with the problem and no row, and so does one that hits the limits of its process. Raises
-    ``ConfigError`` for a phase below 0 or given twice.
+    ``ConfigError`` for a phase below 0, given twice, or longer than a recording may be.
     """
     _check_phases(phases_s)
     scored, stale = newest_scores(home), _stale_because(home)
@@ -307,7 +308,9 @@ def _unusable(key: str, scored: Mapping[str, Row], stale: Mapping[str, str]) -> 
 
 
 def _check_phases(phases_s: Sequence[float]) -> None:
-    if not phases_s or len(set(phases_s)) < len(phases_s) or min(phases_s) < 0:
+    within = all(0 <= phase_s < SHORTEST_S for phase_s in phases_s)
+    if not phases_s or len(set(phases_s)) < len(phases_s) or not within:
         raise ConfigError(
-            f"sampling phases {list(phases_s)}: expected at least one, none below 0 s and none twice."
+            f"sampling phases {list(phases_s)}: expected at least one, each from 0 s to less than "
+            f"{SHORTEST_S:g} s, as long as the shortest recording, and none twice."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -46,7 +46,7 @@ class FrameStream:
     index: VideoIndex
     times_s: FloatArray
     size: tuple[int, int]
-    chunk: int
+    chunk: int = 64
     most_frames: int | None = None
     samples_asked: int = 0
     samples_read: int = 0
@@ -98,6 +98,24 @@ def frames_at(
     instead of decoding everything. It ends early after decoding ``most_frames``.
     """
     return FrameStream(path, index, times_s, index.scaled(short_side), chunk, most_frames)
+
+
+def at_every_time(
+    times_s: FloatArray, shown: Iterable[tuple[float, NDArray[np.uint8]]]
+) -> Iterator[NDArray[np.uint8]]:
+    """A picture for each of the ascending times: the one of ``shown`` at that time, else the one before it,
+    and the first one before that.
+    """
+    place, latest = 0, None
+    for time_s, image in shown:
+        while times_s[place] < time_s:
+            yield image if latest is None else latest
+            place += 1
+        latest = image
+        yield image
+        place += 1
+    if latest is not None:
+        yield from (latest for _ in times_s[place:])
 
 
 def _stacked(samples: list[Sample]) -> FrameChunk:

@@ -1,8 +1,7 @@
 """What a video file holds: every frame's display time, its size as displayed, and how much of it is damaged.
 
 The display times come from the packets' own timestamps (one demultiplexing pass, no decoding), so sampling
-never relies on an average frame rate. Both readers (`sopilot_assets.video.frames`) share them, which is why
-they choose the same frames.
+never relies on an average frame rate.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from sopilot_assets.errors import JoinedVideo, TruncatedVideo
 from sopilot_assets.video.container import open_video, packets_of, video_stream
+from sopilot_assets.video.fields import SecondFields
 from sopilot_assets.video.heads import begins_twice
 
 FloatArray = NDArray[np.float64]
@@ -45,6 +45,11 @@ not change what is sampled.
 LATE_PICTURES_S: Final = 0.5
 """Sound that begins this much before the pictures begins the recording: a player's clock runs from there.
 Less is the rounding of devices, and shorter than a clip's stride.
+"""
+
+LEAST_STRETCH, MOST_STRETCH = 1.02, 4.0
+"""Pixels are squares unless they are so much longer one way than the other, and no more: what sizes rounded
+to whole pixels leave is no stretch.
 """
 
 JUMP_S: Final = 1.0
@@ -129,7 +134,8 @@ class VideoIndex:
     ``starts_s`` (n,) are display times in seconds by a player's clock, ascending, the first one 0 unless
     sound runs before the pictures (`LATE_PICTURES_S`); the last frame ends at ``end_s``. ``key_starts_s`` are
     those of the key frames. ``origin_s`` is the container's time at 0. ``hidden_frames`` counts stored frames
-    that an edit list hides. ``in_order`` says that the times are places to be filled in the order in which
+    that an edit list hides. ``pixel_aspect`` is how many times as wide as high a stored pixel is shown.
+    ``in_order`` says that the times are places to be filled in the order in which
     frames are shown, since the container does not say which frame belongs to which.
     """
 
@@ -141,6 +147,7 @@ class VideoIndex:
     orientation: Orientation
     hidden_frames: int
     in_order: bool
+    pixel_aspect: float
 
     @property
     def begin_s(self) -> float:
@@ -171,6 +178,12 @@ class VideoIndex:
         """Width and height as displayed, scaled so that the shorter one is ``short_side`` pixels."""
         scale = short_side / min(self.probe.width, self.probe.height)
         return max(round(self.probe.width * scale), 1), max(round(self.probe.height * scale), 1)
+
+    def shown(self, short_side: int) -> tuple[int, int]:
+        """The same with the proportions that a player gives the picture, whose pixels may be no squares."""
+        aspect = 1 / self.pixel_aspect if self.orientation.swap else self.pixel_aspect
+        scale = short_side / min(self.probe.width * aspect, self.probe.height)
+        return max(round(self.probe.width * aspect * scale), 1), max(round(self.probe.height * scale), 1)
 
 
 def probe(path: Path) -> VideoProbe:
@@ -238,6 +251,7 @@ class _Packets:
     declared_s: float | None
     declared_frames: int | None
     mean_fps: float
+    pixel_aspect: float
     codec: str
     container: str
 
@@ -247,7 +261,8 @@ class _Packets:
         declared_frames = _declared_frames(container, stream)
         rows: list[tuple[float, float, float, bool]] = []
         clocks = {other.index: _Clock() for other in container.streams}
-        damaged = hidden = 0
+        second_fields = SecondFields(stream)
+        damaged = hidden = fields = 0
         for packet in packets_of(container, *container.streams):
             if packet.stream_index in clocks:
                 clocks[packet.stream_index].add(packet)
@@ -255,6 +270,9 @@ class _Packets:
                 continue
             duration_s = (packet.duration or 0) * tick_s
             damaged += packet.is_corrupt
+            if second_fields.has(packet):
+                fields += 1
+                continue
             hidden += packet.is_discard
             if not packet.is_discard:
                 rows.append(
@@ -289,11 +307,18 @@ class _Packets:
                 default=None,
             ),
             declared_s=_declared_s(container, stream, clocks),
-            declared_frames=declared_frames,
+            declared_frames=None if declared_frames is None else declared_frames - fields,
             mean_fps=fps,
+            pixel_aspect=_pixel_aspect(stream),
             codec=stream.codec.canonical_name,
             container=container.format.name,
         )
+
+
+def _pixel_aspect(stream: VideoStream) -> float:
+    """1 where the file says nothing, or what is hardly seen or cannot be."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    return aspect if LEAST_STRETCH < max(aspect, 1 / aspect) < MOST_STRETCH else 1.0
 
 
 def _seconds(stamp: int | None, tick_s: float) -> float:
@@ -335,6 +360,7 @@ def _index(path: Path, packets: _Packets) -> VideoIndex:
         orientation=orientation,
         hidden_frames=packets.hidden,
         in_order=packets.in_order,
+        pixel_aspect=packets.pixel_aspect,
     )
 
 

@@ -263,6 +263,8 @@ def test_progress_is_told_before_each_video(tmp_path: Path) -> None:
         ({"sites": ["site_c"]}, "expected some of site_a, site_b"),
         ({"size": (161, 112)}, "expected even sides"),
         ({"golds": 0, "trainees": 0}, "at least one video"),
+        ({"step_seconds": float("nan")}, "expected both above 0"),
+        ({"step_seconds": float("inf")}, "expected both above 0"),
     ],
 )
 def test_impossible_requests_are_refused_before_anything_is_written(

@@ -119,6 +119,21 @@ def test_what_could_not_be_scored_is_named(ran: Ran) -> None:
     assert "1 labels without critical_expected: it is derived from the deviations" in ran.printed
 
 
+def test_a_task_whose_golds_are_all_refused_is_in_no_figure(ran: Ran, tmp_path: Path) -> None:
+    root = tmp_path / "labelled"
+    shutil.copytree(ran.root, root)
+    for gold in (root / "videos").rglob("gold_*.mp4"):
+        gold.write_bytes(gold.name.encode())
+    words = ("--root", root, "--processes", "1", "--json", tmp_path / "figures.json")
+    result = sopilot(tmp_path, "measure", "compare", *words)
+    found = json.loads((tmp_path / "figures.json").read_text("utf-8"))
+    assert (found["pooled"]["n"], found["tasks"]["Filter change"]["golds"]["n"]) == (0, 0)
+    assert found["pooled"]["critical"]["miss"] is None
+    refused = [one for one in found["not_scored"] if one["why"] == "intake refused all golds of its task"]
+    assert len(refused) == ran.figures["pooled"]["n"]
+    assert "intake refused all golds of its task" in result.stderr
+
+
 def test_the_tables_fit_a_page(ran: Ran) -> None:
     tables = [line for line in ran.printed.splitlines() if not line.startswith(("Figures", "Rows", "Review"))]
     assert max(len(line.rstrip()) for line in tables) <= 120

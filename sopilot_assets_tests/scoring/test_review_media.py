@@ -49,6 +49,19 @@ def test_a_small_copy_keeps_a_players_clock_where_pictures_begin_after_the_sound
             assert frame_number(image) == pytest.approx(due, abs=2), time_s
 
 
+def test_a_small_copy_keeps_the_time_where_the_beginning_cannot_be_decoded(tmp_path: Path) -> None:
+    whole = write_tiny_video(tmp_path / "a.ts", seconds=6, options={"g": "60", "bf": "0"})
+    cut = tmp_path / "cut.ts"
+    cut.write_bytes(whole.read_bytes()[whole.stat().st_size // 188 // 6 * 188 :])
+    first = next(iter(open_frames(cut, rate_hz=25, short_side=120)))
+    first_s, number = float(first.times_s[0]), frame_number(first.images[0])
+    assert first_s > 0.5
+    for chunk in open_frames(proxy(cut, tmp_path, "cut", UNCOVERED), rate_hz=2, short_side=120):
+        for time_s, image in zip(chunk.times_s, chunk.images, strict=True):
+            due = number + max(time_s - first_s, 0) * 30
+            assert frame_number(image) == pytest.approx(due, abs=4), time_s
+
+
 def _write_uneven(path: Path, starts_ms: list[int]) -> None:
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=1000, options={"crf": "10"})
@@ -80,6 +93,15 @@ def test_a_recording_that_browsers_may_not_play_is_copied(videos: Mapping[str, P
                 target.mux(packet)
     assert not plays_as_it_is(packed)
     assert playable(packed, tmp_path / "proxies", GOLD, UNCOVERED).parent == tmp_path / "proxies"
+
+
+def test_a_small_copy_has_the_proportions_of_a_player(tmp_path: Path) -> None:
+    options = {"x264-params": "sar=4/3"}
+    stretched = write_tiny_video(tmp_path / "a.mp4", size=(192, 144), options=options)
+    turned = write_tiny_video(tmp_path / "b.mp4", size=(192, 144), rotation_deg=90, options=options)
+    for path, size in ((stretched, (256, 144)), (turned, (144, 256))):
+        found = probe(proxy(path, tmp_path, path.stem, UNCOVERED))
+        assert (found.width, found.height) == size
 
 
 def test_a_small_copy_is_made_once(videos: Mapping[str, Path], tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import nan
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from sopilot_assets.capture.registry import Registry
 from sopilot_assets.cli import app
 from sopilot_assets.errors import ConfigError
 from sopilot_assets.scoring.ledger import scores_ledger
@@ -106,15 +108,16 @@ def test_only_scores_that_are_up_to_date_are_repeated(scored: Home) -> None:
 
 def test_a_repeat_that_fails_where_the_score_did_not_is_a_changed_decision(scored: Home) -> None:
     (key, *_) = repeatable(scored)
+    Registry.read(scored).path(PartitionKey.parse(key)).write_bytes(b"no video any more")
     (outcome,) = measure_repeats(
-        scored, parsed([key]), phases_s=[1000.0], processes=1, run_id="r", written_at=AT
+        scored, parsed([key]), phases_s=[0.25], processes=1, run_id="r", written_at=AT
     )
-    assert "sampling phase 1000.0 s" in str(outcome.problem)
+    assert "expected a video file" in str(outcome.problem)
     (row,) = repeats_ledger(scored).latest().to_dict("records")
     assert (row["decision"], row["kind"]) == ("not_verifiable", "shifted")
 
 
-@pytest.mark.parametrize("phases_s", [[], [0.0, 0.0], [-0.1]])
+@pytest.mark.parametrize("phases_s", [[], [0.0, 0.0], [-0.1], [0.0, 2.0], [nan]])
 def test_phases_that_cannot_be_are_refused(home: Home, phases_s: list[float]) -> None:
     with pytest.raises(ConfigError, match="sampling phases"):
         measure_repeats(home, [], phases_s=phases_s, processes=1, run_id="r", written_at=AT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -357,5 +358,7 @@ def _check(form: Format, *, golds: int, trainees: int) -> None:
         raise ConfigError(f"golds {golds}, trainees {trainees}: expected at least one video in all.")
     if min(form.size) < _SMALLEST or form.size[0] % 2 or form.size[1] % 2:
         raise ConfigError(f"size {form.size}: expected even sides of at least {_SMALLEST} pixels.")
-    if form.fps < 1 or form.step_seconds <= 0:
-        raise ConfigError(f"fps {form.fps}, step_seconds {form.step_seconds:g}: expected both above 0.")
+    if form.fps < 1 or not 0 < form.step_seconds < math.inf:
+        raise ConfigError(
+            f"fps {form.fps}, step_seconds {form.step_seconds:g}: expected both above 0, and finite."
+        )

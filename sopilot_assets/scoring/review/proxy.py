@@ -8,6 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from upath import UPath
 
 from sopilot_assets.errors import StoreError
@@ -15,7 +17,7 @@ from sopilot_assets.privacy.covering import Covering, shown_frames
 from sopilot_assets.scoring.review.kept import index_of, kept
 from sopilot_assets.store.publish import local_path
 from sopilot_assets.video.container import open_video
-from sopilot_assets.video.frames import FrameChunk
+from sopilot_assets.video.frames import at_every_time
 from sopilot_assets.video.write import write_h264
 
 PROXY_FPS: Final = Fraction(25, 2)
@@ -78,13 +80,14 @@ def proxy(source: Path, target_folder: Path | UPath, video_id: str, covering: Co
         )
     target = local_path(target_folder) / f"{video_id}-{_RECIPE}{covering.tag}.mp4"
     if not target.exists():
-        images = (image for chunk in _small_frames(source, covering) for image in chunk.images)
-        write_h264(target, images, fps=PROXY_FPS, crf=_CRF, preset=_PRESET)
+        write_h264(target, _small_pictures(source, covering), fps=PROXY_FPS, crf=_CRF, preset=_PRESET)
     return target
 
 
-def _small_frames(source: Path, covering: Covering) -> Iterator[FrameChunk]:
+def _small_pictures(source: Path, covering: Covering) -> Iterator[NDArray[np.uint8]]:
     index = index_of(source)
     times_s = index.clock_times(rate_hz=float(PROXY_FPS))
     short_side = min(PROXY_SHORT_SIDE, index.probe.width, index.probe.height)
-    return shown_frames(source, index, times_s, short_side=short_side, covering=covering)
+    chunks = shown_frames(source, index, times_s, short_side=short_side, covering=covering)
+    shown = (pair for chunk in chunks for pair in zip(chunk.times_s, chunk.images, strict=True))
+    return at_every_time(times_s, shown)
