@@ -12,6 +12,7 @@ from sopilot_assets.dossier.headline import line_of
 from sopilot_assets.dossier.inputs import DossierInputs
 from sopilot_assets.dossier.summary import DossierSummary
 from sopilot_assets.studies.claims import FALSE_ALARM, MISS
+from sopilot_assets.studies.repeatability import repeatability
 from sopilot_assets.studies.split_manifest import GATE_SPLIT
 from sopilot_assets.studies.splits import held_out_persons
 from sopilot_assets.texts.languages import Text
@@ -202,15 +203,13 @@ def _people(inputs: DossierInputs) -> Iterator[str]:
 def _stability(inputs: DossierInputs) -> Iterator[str]:
     if inputs.tables.repeats is None or inputs.tables.repeats.empty:
         return
-    for kind, how in (("exact", "in the same way"), ("shifted", "with the sampling shifted in time")):
-        rows = inputs.tables.repeats.loc[inputs.tables.repeats["kind"] == kind]
-        if len(rows):
-            largest = (rows["score"] - rows["base_score"]).abs().max()
-            changed = int((rows["decision"] != rows["base_decision"]).sum())
+    found = repeatability(inputs.tables.repeats)
+    for one, how in ((found.exact, "in the same way"), (found.shifted, "with the sampling shifted in time")):
+        if one.max_delta is not None:
             yield (
-                f"Scored again {how}, {plural(len(rows), 'time')} in all, "
-                f"{plural(rows['key'].nunique(), 'recording')} moved by at most {largest:.2g} points, and "
-                f"{plural(changed, 'decision')} changed."
+                f"Scored again {how}, {plural(one.pairs, 'time')} in all, "
+                f"{plural(one.videos, 'recording')} moved by at most {one.max_delta:.3g} points, and the "
+                f"decision on {one.decision_changes} of them changed."
             )
 
 

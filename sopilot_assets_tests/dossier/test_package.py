@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sopilot_assets.dossier.bundle import verify_script
@@ -20,6 +21,7 @@ from sopilot_assets.dossier.signing import SigningKey
 from sopilot_assets.dossier.verifier.files import read_files
 from sopilot_assets.dossier.verifier.report import main, report_lines
 from sopilot_assets.dossier.verifier.verify import verify_files
+from sopilot_assets.dossier.words import shown
 from sopilot_assets.errors import DossierError
 from sopilot_assets.texts.languages import Text
 from sopilot_assets_tests.dossier.made_up import changed, study_inputs
@@ -205,3 +207,20 @@ def test_fits_that_are_no_policy_are_kept_apart(key: SigningKey) -> None:
     refused = {one.policy_id for one in inputs.results.policies if not one.feasible}
     assert refused
     assert {name.split("/")[2][:-5] for name in made.files if name.startswith("protocol/refused")} == refused
+
+
+def test_repeats_without_a_score_are_not_told_as_measured(inputs: DossierInputs, dossier: Dossier) -> None:
+    assert inputs.tables.repeats is not None
+    repeats = inputs.tables.repeats.copy()
+    exact = (repeats["kind"] == "exact").to_numpy()
+    rows = np.flatnonzero(~exact)
+    repeats.loc[exact, ["score", "base_score"]] = np.nan
+    repeats.loc[rows[0], ["score", "base_score"]] = (0.0, 100.0)
+    repeats.loc[rows[1:5], ["score", "base_score"]] = np.nan
+    said = shown(changed(inputs, "tables", repeats=repeats), dossier.summary)
+    left = len(rows) - 4
+    (again,) = [one for one in said if one.startswith("Scored again")]
+    assert again == (
+        f"Scored again with the sampling shifted in time, {left} times in all, {left} recordings moved by at "
+        "most 100 points, and the decision on 0 of them changed."
+    )
