@@ -78,6 +78,7 @@ def page(inputs: DossierInputs, summary: DossierSummary, key: SigningKey) -> str
         sites=plain.group_rows(summary, SITE),
         reported=plain.group_rows(summary, REPORTED),
         glossary=plain.GLOSSARY,
+        challenge=words.challenge(inputs),
         shown=words.shown(inputs, summary),
         not_shown=words.not_shown(inputs, summary),
         gates=_gates(inputs),

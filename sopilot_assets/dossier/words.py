@@ -245,15 +245,34 @@ def _limits(inputs: DossierInputs, summary: DossierSummary) -> Iterator[str]:
             f"Other people, sites or tasks: the figures are about {people}{others} "
             f"{where} doing {summary.task_id}."
         )
-    yield (
-        "The challenge split holds the hardest recordings on purpose; its rates are no estimate of "
-        "daily work."
-    )
+    if site := _held_out_site(inputs):
+        yield (
+            f"The challenge split holds the recordings of the site {site}, which was held out: its rates are "
+            "about that site alone."
+        )
+    else:
+        yield (
+            "The challenge split holds the hardest recordings on purpose; its rates are no estimate of "
+            "daily work."
+        )
     yield (
         "The signature shows who issued this dossier and that nothing was changed since. It does not "
         "show that "
         "the labels are true or the videos genuine."
     )
+
+
+def challenge(inputs: DossierInputs) -> Text:
+    """What the challenge split holds."""
+    site = _held_out_site(inputs)
+    if site is None:
+        return Text("the hardest cases", "最も難しい録画")
+    return Text(f"the cases of the site {site}, which was held out", f"除外しておいた拠点 {site} の録画")
+
+
+def _held_out_site(inputs: DossierInputs) -> str | None:
+    manifest = inputs.results.manifest
+    return None if manifest is None else manifest.holdout_site
 
 
 def _doubts(inputs: DossierInputs) -> Iterator[str]:
