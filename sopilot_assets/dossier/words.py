@@ -110,13 +110,26 @@ def percent(value: float | None) -> str:
     return f"{shown:.{digits}f}{_NARROW}%"
 
 
-def gate_value(name: str, value: float | None) -> str:
-    """A value or threshold of a check for readers."""
+def gate_value(name: str, value: float | None, *, beside: float | None = None) -> str:
+    """A value or threshold of a check for readers; with more digits where a value would else read like the
+    threshold ``beside`` it, which it is not.
+
+    >>> gate_value("clustered_miss_rate_ci95_high", 0.10046, beside=0.1).replace(_NARROW, " ")
+    '10.05 %'
+    """
     if value is None:
         return "–"
-    if name in _SHARES:
-        return f"{100 * value:.3g}{_NARROW}%"
-    return f"{value:.4g}"
+    usual = 3 if name in _SHARES else 4
+    enough = (
+        digits
+        for digits in range(usual, 17)
+        if beside in (None, value) or _said(name, value, digits) != _said(name, beside, digits)
+    )
+    return _said(name, value, next(enough, usual))
+
+
+def _said(name: str, value: float, digits: int) -> str:
+    return f"{100 * value:.{digits}g}{_NARROW}%" if name in _SHARES else f"{value:.{digits}g}"
 
 
 def gate_name(name: str) -> Text:
@@ -223,12 +236,13 @@ def _failed(inputs: DossierInputs) -> Iterator[str]:
     gates = inputs.results.gates
     for check in gates.report.failed() if gates else ():
         direction = "at most" if check.direction == "max" else "at least"
+        found = (
+            "nothing" if check.value is None else gate_value(check.name, check.value, beside=check.threshold)
+        )
         needed = f" Needed: {check.needed.text}." if check.needed else ""
         yield (
             f"{gate_name(check.name).en}: {direction} "
-            f"{gate_value(check.name, check.threshold)} was asked for, "
-            f"{gate_value(check.name, check.value) if check.value is not None else 'nothing'} was "
-            f"found.{needed}"
+            f"{gate_value(check.name, check.threshold)} was asked for, {found} was found.{needed}"
         )
 
 

@@ -21,7 +21,7 @@ from sopilot_assets.dossier.signing import SigningKey
 from sopilot_assets.dossier.verifier.files import read_files
 from sopilot_assets.dossier.verifier.report import main, report_lines
 from sopilot_assets.dossier.verifier.verify import verify_files
-from sopilot_assets.dossier.words import shown
+from sopilot_assets.dossier.words import not_shown, shown
 from sopilot_assets.errors import DossierError
 from sopilot_assets.texts.languages import Text
 from sopilot_assets_tests.dossier.made_up import changed, study_inputs
@@ -223,4 +223,20 @@ def test_repeats_without_a_score_are_not_told_as_measured(inputs: DossierInputs,
     assert again == (
         f"Scored again with the sampling shifted in time, {left} times in all, {left} recordings moved by at "
         "most 100 points, and the decision on 0 of them changed."
+    )
+
+
+def test_a_gate_that_hardly_fails_does_not_read_like_its_threshold(
+    inputs: DossierInputs, dossier: Dossier
+) -> None:
+    gates = inputs.results.gates
+    assert gates is not None
+    (check,) = [one for one in gates.report.checks if one.name == "clustered_miss_rate_ci95_high"]
+    # 37 people without a miss, 26 of them with two recordings
+    hardly = replace(check, passed=False, value=0.100157, reason="threshold_violation", needed=None)
+    report = replace(gates.report, checks=(hardly,), overall_pass=False)
+    said = not_shown(changed(inputs, "results", gates=replace(gates, report=report)), dossier.summary)
+    assert (
+        "Missed: upper 95 % bound, by person: at most 10\u00a0% was asked for, 10.02\u00a0% was found."
+        in said
     )
