@@ -257,7 +257,7 @@ def _in_plain_words(inputs: DossierInputs, summary: DossierSummary) -> Iterator[
     for one in summary.claims:
         yield Text(f"{one.text.en}.", f"{one.text.ja}。")
     if summary.claims:
-        yield _what_follows(summary)
+        yield _what_follows(inputs, summary)
     right = inputs.results.of(GATE_SPLIT, summary.detector) if summary.detector else None
     if right is not None and right.decided_share is not None and right.decided_share < 1:
         left = whole_percent(1 - right.decided_share)
@@ -270,7 +270,14 @@ def _in_plain_words(inputs: DossierInputs, summary: DossierSummary) -> Iterator[
         yield PROFILES[profile]
 
 
-def _what_follows(summary: DossierSummary) -> Text:
+def _what_follows(inputs: DossierInputs, summary: DossierSummary) -> Text:
+    if summary.carried and not people_apart(inputs):
+        return Text(
+            "That is no statement about other people, however many these are: nothing shows that it did not "
+            "learn from the same people, in dev or in golds.",
+            "人数にかかわらず、ほかの人についての結論は出せません。同じ人の録画（dev またはお手本）から学習"
+            "していないことが示されていないためです。",
+        )
     if summary.carried:
         return Text(
             "So many people allow a statement about people like these, at these sites.",
