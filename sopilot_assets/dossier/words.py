@@ -114,6 +114,8 @@ def gate_value(name: str, value: float | None, *, beside: float | None = None) -
     """A value or threshold of a check for readers; with more digits where a value would else read like the
     threshold ``beside`` it, which it is not.
 
+    >>> gate_value("num_completed_jobs", 12345.0)
+    '12345'
     >>> gate_value("clustered_miss_rate_ci95_high", 0.10046, beside=0.1).replace(_NARROW, " ")
     '10.05 %'
     """
@@ -129,7 +131,9 @@ def gate_value(name: str, value: float | None, *, beside: float | None = None) -
 
 
 def _said(name: str, value: float, digits: int) -> str:
-    return f"{100 * value:.{digits}g}{_NARROW}%" if name in _SHARES else f"{value:.{digits}g}"
+    if name in _SHARES:
+        return f"{100 * value:.{digits}g}{_NARROW}%"
+    return f"{value:.{digits}g}" if abs(value) < 10**digits - 0.5 else f"{value:.0f}"
 
 
 def gate_name(name: str) -> Text:

@@ -21,7 +21,7 @@ from sopilot_assets.dossier.signing import SigningKey
 from sopilot_assets.dossier.verifier.files import read_files
 from sopilot_assets.dossier.verifier.report import main, report_lines
 from sopilot_assets.dossier.verifier.verify import verify_files
-from sopilot_assets.dossier.words import not_shown, shown
+from sopilot_assets.dossier.words import gate_value, not_shown, shown
 from sopilot_assets.errors import DossierError
 from sopilot_assets.texts.languages import Text
 from sopilot_assets_tests.dossier.made_up import changed, study_inputs
@@ -224,6 +224,12 @@ def test_repeats_without_a_score_are_not_told_as_measured(inputs: DossierInputs,
         f"Scored again with the sampling shifted in time, {left} times in all, {left} recordings moved by at "
         "most 100 points, and the decision on 0 of them changed."
     )
+
+
+def test_the_value_of_a_gate_on_many_recordings_is_written_out() -> None:
+    assert gate_value("num_completed_jobs", 12345.0) == "12345"
+    assert gate_value("num_completed_jobs", 500.0) == "500"
+    assert gate_value("rescore_jitter_max_delta", 1.23456) == "1.235"
 
 
 def test_a_gate_that_hardly_fails_does_not_read_like_its_threshold(
