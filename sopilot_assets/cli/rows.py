@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 
 
 def figure(value: Cell) -> Cell:
-    """A number with three digits that count; anything else as it is."""
-    return f"{value:.3g}" if isinstance(value, float) else value
+    """A number with three digits that count, and all before the point; anything else as it is.
+
+    >>> figure(0.12345), figure(1234.0), figure("ok")
+    ('0.123', '1234', 'ok')
+    """
+    if not isinstance(value, float):
+        return value
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
 
 
 def advice(reason: Reason, lang: Language) -> str:

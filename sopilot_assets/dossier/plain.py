@@ -107,10 +107,10 @@ GLOSSARY: Final[Sequence[tuple[Text, Text]]] = (
     (
         Text("possible up to; bad end of the 95 % interval", "最悪の場合・95 % 区間の上端"),
         Text(
-            "Few people show little: a rate this high would still often give what was seen. Recordings of "
-            "one person count as one source.",
-            "人数が少ないと分かることは少ない。実際の率がこの値でも、同じ結果はよく起こる。同じ人の録画は一"
-            "つの情報源と数えます。",
+            "Few people show little. Were the rate higher than this, so few errors would be rare: about one "
+            "study in forty. Recordings of one person count as one source.",
+            "人数が少ないと分かることは少ない。実際の率がこの値より高ければ、これほど少ない誤りはまれ（およ"
+            "そ 40 回に 1 回）。同じ人の録画は一つの情報源と数えます。",
         ),
     ),
     (
@@ -125,8 +125,10 @@ GLOSSARY: Final[Sequence[tuple[Text, Text]]] = (
         Text("dev, test, challenge", "dev・test・challenge"),
         Text(
             "The parts of the recordings: dev for fitting, test for judging, challenge for the hardest "
-            "ones. A person shall be in one of them only; leaks are listed.",
-            "録画の区分。dev は調整用、test は判定用、challenge は最も難しいもの。"
+            "ones or those of a site that was held out. A person shall be in one of them only; leaks are "
+            "listed.",
+            "録画の区分。dev は調整用、test は判定用、challenge は最も難しいもの、または除外しておいた拠点の"
+            "もの。"
             "同じ人は一つの区分だけに入るべきで、またがる場合は明示されます。",
         ),
     ),
@@ -255,7 +257,7 @@ def _in_plain_words(inputs: DossierInputs, summary: DossierSummary) -> Iterator[
     for one in summary.claims:
         yield Text(f"{one.text.en}.", f"{one.text.ja}。")
     if summary.claims:
-        yield _what_follows(summary)
+        yield _what_follows(inputs, summary)
     right = inputs.results.of(GATE_SPLIT, summary.detector) if summary.detector else None
     if right is not None and right.decided_share is not None and right.decided_share < 1:
         left = whole_percent(1 - right.decided_share)
@@ -268,7 +270,14 @@ def _in_plain_words(inputs: DossierInputs, summary: DossierSummary) -> Iterator[
         yield PROFILES[profile]
 
 
-def _what_follows(summary: DossierSummary) -> Text:
+def _what_follows(inputs: DossierInputs, summary: DossierSummary) -> Text:
+    if summary.carried and not people_apart(inputs):
+        return Text(
+            "That is no statement about other people, however many these are: nothing shows that it did not "
+            "learn from the same people, in dev or in golds.",
+            "人数にかかわらず、ほかの人についての結論は出せません。同じ人の録画（dev またはお手本）から学習"
+            "していないことが示されていないためです。",
+        )
     if summary.carried:
         return Text(
             "So many people allow a statement about people like these, at these sites.",

@@ -38,7 +38,7 @@ def interval_plot(
         limit = limits.get(figure)
         if limit is not None:
             chart.line([(limit, place + 0.2), (limit, place - 3.9)], LIMIT, width=1.5, dashed=True)
-            chart.label(limit, place, f"gate: upper bound ≤ {100 * limit:.0f} %", LIMIT, right=5)
+            chart.label(limit, place, f"gate: upper bound ≤ {100 * limit:.3g} %", LIMIT, right=5)
         chart.label(0.0, place, _NAMES[figure], anchor="end", right=-12, bold=True)
         for split in ("test", "challenge"):
             for name, shown in ((detector, detector), (BASELINE, "old baseline")):

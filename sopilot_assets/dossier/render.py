@@ -78,6 +78,7 @@ def page(inputs: DossierInputs, summary: DossierSummary, key: SigningKey) -> str
         sites=plain.group_rows(summary, SITE),
         reported=plain.group_rows(summary, REPORTED),
         glossary=plain.GLOSSARY,
+        challenge=words.challenge(inputs),
         shown=words.shown(inputs, summary),
         not_shown=words.not_shown(inputs, summary),
         gates=_gates(inputs),
@@ -174,7 +175,7 @@ def _gates(inputs: DossierInputs) -> list[dict[str, Cell]]:
             "passed": check.passed,
             "value": check.value,
             "needed": check.needed.text if check.needed else "",
-            "shown_value": words.gate_value(check.name, check.value),
+            "shown_value": words.gate_value(check.name, check.value, beside=check.threshold),
             "shown_threshold": ("≤ " if check.direction == "max" else "≥ ")
             + words.gate_value(check.name, check.threshold),
             "override": changed.get(check.name, ""),

@@ -12,6 +12,7 @@ from sopilot_assets.dossier.headline import line_of
 from sopilot_assets.dossier.inputs import DossierInputs
 from sopilot_assets.dossier.summary import DossierSummary
 from sopilot_assets.studies.claims import FALSE_ALARM, MISS
+from sopilot_assets.studies.repeatability import repeatability
 from sopilot_assets.studies.split_manifest import GATE_SPLIT
 from sopilot_assets.studies.splits import held_out_persons
 from sopilot_assets.texts.languages import Text
@@ -109,13 +110,30 @@ def percent(value: float | None) -> str:
     return f"{shown:.{digits}f}{_NARROW}%"
 
 
-def gate_value(name: str, value: float | None) -> str:
-    """A value or threshold of a check for readers."""
+def gate_value(name: str, value: float | None, *, beside: float | None = None) -> str:
+    """A value or threshold of a check for readers; with more digits where a value would else read like the
+    threshold ``beside`` it, which it is not.
+
+    >>> gate_value("num_completed_jobs", 12345.0)
+    '12345'
+    >>> gate_value("clustered_miss_rate_ci95_high", 0.10046, beside=0.1).replace(_NARROW, " ")
+    '10.05 %'
+    """
     if value is None:
         return "–"
+    usual = 3 if name in _SHARES else 4
+    enough = (
+        digits
+        for digits in range(usual, 17)
+        if beside in (None, value) or _said(name, value, digits) != _said(name, beside, digits)
+    )
+    return _said(name, value, next(enough, usual))
+
+
+def _said(name: str, value: float, digits: int) -> str:
     if name in _SHARES:
-        return f"{100 * value:.3g}{_NARROW}%"
-    return f"{value:.4g}"
+        return f"{100 * value:.{digits}g}{_NARROW}%"
+    return f"{value:.{digits}g}" if abs(value) < 10**digits - 0.5 else f"{value:.0f}"
 
 
 def gate_name(name: str) -> Text:
@@ -202,15 +220,13 @@ def _people(inputs: DossierInputs) -> Iterator[str]:
 def _stability(inputs: DossierInputs) -> Iterator[str]:
     if inputs.tables.repeats is None or inputs.tables.repeats.empty:
         return
-    for kind, how in (("exact", "in the same way"), ("shifted", "with the sampling shifted in time")):
-        rows = inputs.tables.repeats.loc[inputs.tables.repeats["kind"] == kind]
-        if len(rows):
-            largest = (rows["score"] - rows["base_score"]).abs().max()
-            changed = int((rows["decision"] != rows["base_decision"]).sum())
+    found = repeatability(inputs.tables.repeats)
+    for one, how in ((found.exact, "in the same way"), (found.shifted, "with the sampling shifted in time")):
+        if one.max_delta is not None:
             yield (
-                f"Scored again {how}, {plural(len(rows), 'time')} in all, "
-                f"{plural(rows['key'].nunique(), 'recording')} moved by at most {largest:.2g} points, and "
-                f"{plural(changed, 'decision')} changed."
+                f"Scored again {how}, {plural(one.pairs, 'time')} in all, "
+                f"{plural(one.videos, 'recording')} moved by at most {one.max_delta:.3g} points, and the "
+                f"decision on {one.decision_changes} of them changed."
             )
 
 
@@ -224,12 +240,13 @@ def _failed(inputs: DossierInputs) -> Iterator[str]:
     gates = inputs.results.gates
     for check in gates.report.failed() if gates else ():
         direction = "at most" if check.direction == "max" else "at least"
+        found = (
+            "nothing" if check.value is None else gate_value(check.name, check.value, beside=check.threshold)
+        )
         needed = f" Needed: {check.needed.text}." if check.needed else ""
         yield (
             f"{gate_name(check.name).en}: {direction} "
-            f"{gate_value(check.name, check.threshold)} was asked for, "
-            f"{gate_value(check.name, check.value) if check.value is not None else 'nothing'} was "
-            f"found.{needed}"
+            f"{gate_value(check.name, check.threshold)} was asked for, {found} was found.{needed}"
         )
 
 
@@ -246,15 +263,34 @@ def _limits(inputs: DossierInputs, summary: DossierSummary) -> Iterator[str]:
             f"Other people, sites or tasks: the figures are about {people}{others} "
             f"{where} doing {summary.task_id}."
         )
-    yield (
-        "The challenge split holds the hardest recordings on purpose; its rates are no estimate of "
-        "daily work."
-    )
+    if site := _held_out_site(inputs):
+        yield (
+            f"The challenge split holds the recordings of the site {site}, which was held out: its rates are "
+            "about that site alone."
+        )
+    else:
+        yield (
+            "The challenge split holds the hardest recordings on purpose; its rates are no estimate of "
+            "daily work."
+        )
     yield (
         "The signature shows who issued this dossier and that nothing was changed since. It does not "
         "show that "
         "the labels are true or the videos genuine."
     )
+
+
+def challenge(inputs: DossierInputs) -> Text:
+    """What the challenge split holds."""
+    site = _held_out_site(inputs)
+    if site is None:
+        return Text("the hardest cases", "最も難しい録画")
+    return Text(f"the cases of the site {site}, which was held out", f"除外しておいた拠点 {site} の録画")
+
+
+def _held_out_site(inputs: DossierInputs) -> str | None:
+    manifest = inputs.results.manifest
+    return None if manifest is None else manifest.holdout_site
 
 
 def _doubts(inputs: DossierInputs) -> Iterator[str]:

@@ -240,7 +240,7 @@ def refuse_left_open(dossier: PolicyDossier, review: float) -> None:
         raise StudyError(
             f"policy {policy.policy_id}: its limit {review:g} would let critical recordings of {len(people)} "
             f"people pass that its detector left open on dev; with {risk.allowed} missed before, at most "
-            f"{bears or 0} people are borne by a miss rate of {risk.target:g} at {risk.confidence:.0%} "
+            f"{bears or 0} people are borne by a miss rate of {risk.target:g} at {100 * risk.confidence:g}% "
             "confidence. Label more people, then a new study.",
             ja=f"ポリシー {policy.policy_id}：しきい値 {review:g} では、検出器が判断を保留した"
             f" {len(people)} 人の重大な逸脱が合格になります。もっと多くの人の録画をラベル付けし、"

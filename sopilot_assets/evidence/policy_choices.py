@@ -57,12 +57,13 @@ class PolicyPromise:
         risk = self.risk
         if risk is None:
             return None
-        share, sure = whole_percent(risk.target), f"{100 * risk.confidence:.0f} %"
+        share, sure = whole_percent(risk.target), f"{100 * risk.confidence:g} %"
         return Text(
-            f"At most {share} of critical recordings missed, with {sure} confidence; fitted on "
-            f"{risk.persons} people with one, {risk.allowed} of whom were missed.",
-            f"重大な逸脱の見逃しは {share} 以下（信頼度 {sure}）。重大な逸脱のあった {risk.persons} 人から"
-            f"求めた値で、うち見逃しは {risk.allowed} 人です。",
+            f"Of people with a critical recording at most {share} have one missed, with {sure} confidence; "
+            f"fitted on {risk.persons} such people, of whom at most {risk.allowed} had one missed.",
+            f"重大な逸脱のある録画が一つでも見逃される人は、そのような人の {share} 以下（信頼度 {sure}）。"
+            f"重大な逸脱のあった {risk.persons} 人から求めた値で、うち見逃しがあったのは最大 "
+            f"{risk.allowed} 人です。",
         )
 
 

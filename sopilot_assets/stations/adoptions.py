@@ -149,7 +149,7 @@ def lapse_drifting(home: Home, *, run_id: str, written_at: str) -> list[str]:
         if said is None or said.happened is not AdoptionHappening.ADOPTED:
             continue
         found = drift_since(home, said, now=datetime.fromisoformat(written_at))
-        if found is not None and found.alarms:
+        if found is not None:
             why = (
                 f"drift: the critical probability of the last {found.current_n} recordings differs from that "
                 f"of the {found.reference_n} before the adoption (PSI {found.psi:.2f}, limit {found.alarm:g})"
@@ -162,7 +162,7 @@ def lapse_drifting(home: Home, *, run_id: str, written_at: str) -> list[str]:
 
 def drift_since(home: Home, said: AdoptionEvent, *, now: datetime) -> FixedBinDrift | None:
     """How far the critical probabilities of recordings taken in since an adoption lie from those before it;
-    None where either are too few.
+    None where either are too few, or that is no more than chance does in one of so many looks.
 
     Of the later ones those of the last seven days count, and at least 20. Only scores made under the
     adoption's conditions are compared. Trainee recordings that became golds since count too: people chose
@@ -186,7 +186,8 @@ def drift_since(home: Home, said: AdoptionEvent, *, now: datetime) -> FixedBinDr
         frame["critical_probability"].to_numpy(dtype=np.float64)
         for frame in (ordered[ordered["seen"] < said.at], recent)
     )
-    return drift.fixed_bin_drift(before, after, edges=drift.PROBABILITY_EDGES, seed=drift.SEED)
+    found = drift.fixed_bin_drift(before, after, edges=drift.PROBABILITY_EDGES, seed=drift.SEED)
+    return found if found is not None and found.alarms_among_looks(len(later)) else None
 
 
 def _gone(said: AdoptionEvent, task: TaskSpec, model_id: str | None) -> list[Text]:

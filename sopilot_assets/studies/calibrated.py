@@ -17,7 +17,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
 from sopilot_assets.errors import StudyError
@@ -131,7 +131,8 @@ def decided(cases: pd.DataFrame, mode: str) -> Flags:
 def out_of_fold(detector: str, cases: pd.DataFrame, groups: npt.ArrayLike, *, seed: int) -> Floats:
     """The probability (n,) of every labeled case by a model fitted without its group (n,).
 
-    Up to 5 stratified folds, fewer where a class has fewer groups. Raises `StudyError` where a class has
+    Up to 5 stratified folds, fewer where a class has fewer groups; where one of them has all cases of a
+    class, each group is a fold of its own. Raises `StudyError` where a class has
     fewer than two groups.
     """
     expected = _both_classes(detector, cases)
@@ -144,8 +145,12 @@ def out_of_fold(detector: str, cases: pd.DataFrame, groups: npt.ArrayLike, *, se
             f"negatives, found {positives} and {negatives}; label recordings of more people."
         )
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+    material = np.zeros(len(cases)), expected, pd.factorize(names)[0]
+    parts = list(splitter.split(*material))
+    if any(np.ptp(expected[train].astype(int)) == 0 for train, _ in parts):
+        parts = list(LeaveOneGroupOut().split(*material))
     result = np.full(len(cases), np.nan)
-    for train, test in splitter.split(np.zeros(len(cases)), expected, pd.factorize(names)[0]):
+    for train, test in parts:
         if len(test):
             result[test] = fit_model(detector, cases.iloc[train]).probability(cases.iloc[test])
     return result

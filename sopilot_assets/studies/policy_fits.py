@@ -250,8 +250,9 @@ def _fit_calibrated(detector: str, judged: _Material) -> _Fitted:
         problem = "recordings with a higher critical_probability are not more often critical on dev"
     elif risk.threshold is None:
         problem = (
-            f"a miss rate of at most {risk.target:g} can't be shown at {risk.confidence:.0%} confidence with "
-            f"{risk.persons} independent positives: {risk.more_needed} more are needed, none of them missed"
+            f"a miss rate of at most {risk.target:g} can't be shown at {100 * risk.confidence:g}% confidence "
+            f"with {risk.persons} independent positives: {risk.more_needed} more are needed, none of them "
+            "missed"
         )
     if risk.threshold is None:
         return _Fitted(1, model=model, risk=risk, problem=problem)

@@ -104,10 +104,18 @@ def require_both_classes(manifest: SplitManifest, *, seen: Sequence[str] = ()) -
         golds = ""
         if seen and manifest.strategy is SplitStrategy.GROUP_PERSON:
             golds = f" What belongs to {', '.join(seen)} is in dev, since the golds show them."
+        unscored = ""
+        if manifest.unscored:
+            unscored = (
+                " Labelled recordings without a score that counts, which are in no split: "
+                f"{len(manifest.unscored)}, e.g. {manifest.unscored[0]}; score them first "
+                "(`sopilot score run`, `sopilot score run --stale`)."
+            )
         raise StudyError(
             f"study {manifest.study_id}: {'; '.join(lacking)}; expected positives and negatives in each of "
             f"{', '.join(SPLITS)}. All in all there are {_counted(total)} in {total.groups} groups by "
-            f"{manifest.strategy.value}, and each class has to occur in three groups at least.{golds} "
+            f"{manifest.strategy.value}, and each class has to occur in three groups at least.{golds}"
+            f"{unscored} "
             "Label more recordings of other groups (`sopilot label prepare`), or register another split "
             "strategy or other ratios before any result exists."
         )

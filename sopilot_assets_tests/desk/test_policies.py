@@ -52,14 +52,14 @@ def test_a_policy_is_verified_adopted_shown_and_withdrawn(studied: Home) -> None
     browser = signed_in(studied)
     page = browser.get("/policies/adopt/summer").text
     assert "Every hash, figure and gate of the dossier was computed again and agrees." in page
-    assert "At most 30 % of critical recordings missed, with 80 % confidence" in page
+    assert "Of people with a critical recording at most 30 % have one missed, with 80 % confidence" in page
     assert "False alarms:" in page
     assert adopt(browser).headers["location"] == f"/policies?done={TASK}#t-{TASK}"
     (event,) = adoptions(studied).read(TASK)
     assert (event.who, event.reason, event.at) == ("ada", "all gates passed", NOW.isoformat())
     page = browser.get(f"/policies?done={TASK}").text
     assert event.policy_id in page
-    assert "At most 30 % of critical recordings missed" in page
+    assert "at most 30 % have one missed" in page
     assert "No new recording has passed since it was adopted." in page
     assert "decides for filter_change already" in browser.get("/policies/adopt/summer").text
     assert browser.post(f"/policies/withdraw/{TASK}", data={"reason": ""}).status_code == 422

@@ -55,6 +55,17 @@ def test_enough_people_are_green_and_say_it_too(key: SigningKey) -> None:
     assert '<div class="verdict gates_passed"><b>All gates passed</b><p>Missed: 0 of 42' in head
     assert "up to 9 % is possible" in head
     assert "TOO FEW" not in "\n".join(report_lines(verify_files(many.files)))
+    assert "So many people allow a statement about people like these" in page_of(many)
+
+
+def test_many_people_who_were_fitted_on_too_allow_no_statement_about_others(key: SigningKey) -> None:
+    by_chance = "legacy_poc\nsplit: {strategy: random_stratified}"
+    leaking = build_dossier(study_inputs(620, power=5.0, profile_name=by_chance), key)
+    assert leaking.summary.carried
+    page = page_of(leaking)
+    assert "allow a statement" not in page
+    assert "That is no statement about other people, however many these are" in page
+    assert "人数にかかわらず、ほかの人についての結論は出せません" in page
 
 
 def test_the_report_of_the_verifier_warns_whatever_the_dossier_says(few: Dossier) -> None:

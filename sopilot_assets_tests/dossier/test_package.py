@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sopilot_assets.dossier.bundle import verify_script
@@ -20,6 +21,7 @@ from sopilot_assets.dossier.signing import SigningKey
 from sopilot_assets.dossier.verifier.files import read_files
 from sopilot_assets.dossier.verifier.report import main, report_lines
 from sopilot_assets.dossier.verifier.verify import verify_files
+from sopilot_assets.dossier.words import gate_value, not_shown, shown
 from sopilot_assets.errors import DossierError
 from sopilot_assets.texts.languages import Text
 from sopilot_assets_tests.dossier.made_up import changed, study_inputs
@@ -205,3 +207,42 @@ def test_fits_that_are_no_policy_are_kept_apart(key: SigningKey) -> None:
     refused = {one.policy_id for one in inputs.results.policies if not one.feasible}
     assert refused
     assert {name.split("/")[2][:-5] for name in made.files if name.startswith("protocol/refused")} == refused
+
+
+def test_repeats_without_a_score_are_not_told_as_measured(inputs: DossierInputs, dossier: Dossier) -> None:
+    assert inputs.tables.repeats is not None
+    repeats = inputs.tables.repeats.copy()
+    exact = (repeats["kind"] == "exact").to_numpy()
+    rows = np.flatnonzero(~exact)
+    repeats.loc[exact, ["score", "base_score"]] = np.nan
+    repeats.loc[rows[0], ["score", "base_score"]] = (0.0, 100.0)
+    repeats.loc[rows[1:5], ["score", "base_score"]] = np.nan
+    said = shown(changed(inputs, "tables", repeats=repeats), dossier.summary)
+    left = len(rows) - 4
+    (again,) = [one for one in said if one.startswith("Scored again")]
+    assert again == (
+        f"Scored again with the sampling shifted in time, {left} times in all, {left} recordings moved by at "
+        "most 100 points, and the decision on 0 of them changed."
+    )
+
+
+def test_the_value_of_a_gate_on_many_recordings_is_written_out() -> None:
+    assert gate_value("num_completed_jobs", 12345.0) == "12345"
+    assert gate_value("num_completed_jobs", 500.0) == "500"
+    assert gate_value("rescore_jitter_max_delta", 1.23456) == "1.235"
+
+
+def test_a_gate_that_hardly_fails_does_not_read_like_its_threshold(
+    inputs: DossierInputs, dossier: Dossier
+) -> None:
+    gates = inputs.results.gates
+    assert gates is not None
+    (check,) = [one for one in gates.report.checks if one.name == "clustered_miss_rate_ci95_high"]
+    # 37 people without a miss, 26 of them with two recordings
+    hardly = replace(check, passed=False, value=0.100157, reason="threshold_violation", needed=None)
+    report = replace(gates.report, checks=(hardly,), overall_pass=False)
+    said = not_shown(changed(inputs, "results", gates=replace(gates, report=report)), dossier.summary)
+    assert (
+        "Missed: upper 95 % bound, by person: at most 10\u00a0% was asked for, 10.02\u00a0% was found."
+        in said
+    )

@@ -287,6 +287,19 @@ def test_recordings_that_drift_end_an_adoption_for_good(home: Home) -> None:
     assert current_standings(home) == {}
 
 
+def test_no_drift_ends_no_adoption_however_often_one_looks(home: Home) -> None:
+    generator = np.random.default_rng(1)
+    take_in(home, generator.uniform(size=250).tolist(), tag="before", at="2026-03-02T10:00:00+00:00")
+    adopt_policy(home, "summer", **BY)
+    rows = plain_rows(scores_ledger(home).latest())
+    before = sorted(float(row["critical_probability"] or 0.0) for row in rows)
+    for day in range(4, 14):
+        alike = generator.choice(before, size=4).tolist()
+        take_in(home, alike, tag=f"day{day}", at=f"2026-03-{day:02d}T08:00:00+00:00")
+        assert lapse_drifting(home, run_id="r", written_at=f"2026-03-{day:02d}T09:00:00+00:00") == []
+    assert limits(home) is not None
+
+
 def test_recordings_that_become_golds_are_no_drift(home: Home) -> None:
     adopt_policy(home, "summer", **BY)
     take_in(home, [0.01 + 0.001 * number for number in range(48)] + [0.9] * 24, tag="alike")

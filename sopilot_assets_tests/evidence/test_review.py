@@ -404,3 +404,15 @@ def test_copies_of_one_take_by_two_people_stay_on_one_side_of_the_split(home: Ho
     assert (named.drop(apart) == "").all()
     first, second = study.manifest.split_of(apart)
     assert first == second
+
+
+def test_a_site_that_was_held_out_is_not_told_as_the_hardest_recordings(home: Home) -> None:
+    held_out = {"strategy": "leave_one_site_out", "holdout_site": "site_1"}
+    write_study(home, "sites", split=held_out)
+    run_chain(home, "sites")
+    (path,) = Path(str(home.dossiers / "sites")).glob("*/index.html")
+    page = path.read_text(encoding="utf-8")
+    assert "The challenge split holds the recordings of the site site_1, which was held out" in page
+    assert "challenge holds the cases of the site site_1, which was held out." in page
+    assert "challenge は除外しておいた拠点 site_1 の録画です。" in page
+    assert "hardest cases" not in page

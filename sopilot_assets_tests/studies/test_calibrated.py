@@ -98,6 +98,15 @@ def test_nobody_is_judged_by_a_model_that_saw_them(monkeypatch: pytest.MonkeyPat
     assert set().union(*judged) == set(cases["person"])
 
 
+@pytest.mark.parametrize("detector", CALIBRATED_MODES)
+def test_few_groups_leave_no_training_part_without_a_class(detector: str) -> None:
+    for seed in range(40):
+        cases = simulated_cases(3, each=3, seed=seed)
+        cases["person"] = ["a", *["b"] * 4, *["c"] * 4]
+        cases["expected"] = [1.0, 1.0, 1.0, *[0.0] * 6]
+        assert not np.isnan(out_of_fold(detector, cases, cases["person"], seed=seed)).any()
+
+
 def test_cross_fitting_shows_that_noise_predicts_nothing() -> None:
     cases = simulated_cases(40, signal=0.0)
     rng = np.random.default_rng(0)

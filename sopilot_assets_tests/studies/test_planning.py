@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sopilot_assets.errors import StudyError
+from sopilot_assets.labels.agreement import agreement
 from sopilot_assets.old_rules.profiles import GateProfile
 from sopilot_assets.studies.cases import case_frame
 from sopilot_assets.studies.gates import GateReport, check_gates
@@ -113,6 +114,25 @@ def test_second_raters_are_asked_for_both_classes_in_turn() -> None:
     classes = [case_id >= "k08" for case_id in made.rows["case_id"][:8]]
     assert classes == [True, False] * 4
     assert set(made.rows["action"]) == {"second_rater"}
+
+
+def test_as_many_second_ratings_are_asked_for_as_a_kappa_of_seven_tenths_needs() -> None:
+    def low(recordings: int, differ: int) -> float:
+        answers = {
+            f"k{place:02}": {"ann": place % 2 == 0, "bob": (place % 2 == 0) != (place < differ)}
+            for place in range(recordings)
+        }
+        found = agreement(answers)
+        assert found.low is not None
+        assert found.kappa == pytest.approx(0.7, abs=0.04)
+        return found.low
+
+    too_low = low(30, 5)
+    assert too_low < 0.4 < low(40, 6)
+    rows = [{"expected": float(place % 2), "label_source": "blind_human"} for place in range(60)]
+    report = gate({"rater_kappa_ci95_low": too_low}, rater_kappa_ci95_low=0.4)
+    made = plan(cases(rows), report, raters={f"k{place:02}": 1 + (place < 30) for place in range(60)})
+    assert (made.forecast["needed"][0], made.forecast["met_at_rank"][0]) == (10.0, 10.0)
 
 
 def test_enough_second_ratings_that_disagree_are_not_helped_by_more() -> None:

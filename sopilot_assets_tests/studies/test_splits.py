@@ -126,8 +126,19 @@ def test_a_new_study_refuses_a_split_of_one_class_with_the_counts() -> None:
         study_split(few, study)
     assert "All in all there are 2 positives and 18 negatives in 20 groups" in str(refusal.value)
     assert "sopilot label prepare" in str(refusal.value)
+    assert "without a score" not in str(refusal.value)
     enough = cases_of(*[(str(place), float(place < 3), 0.0) for place in range(20)])
     assert study_split(enough, study).counts["test"].positives == 1
+
+
+def test_labels_that_count_nowhere_for_want_of_a_score_are_named() -> None:
+    study = StudySpec(study_id="spring", title="Spring", task="filter_change")
+    cases = cases_of(*[(str(place), float(place % 2), 0.0) for place in range(20)])
+    stale = cases.assign(problem="scored by another version of the task")
+    with pytest.raises(
+        StudyError, match=r"in no split: 20, e\.g\. j1; score them first \(`sopilot score run`"
+    ):
+        study_split(stale, study)
 
 
 def test_no_labels_at_all_are_refused_too() -> None:
