@@ -102,7 +102,8 @@ def address_in(variable: str, environment: Mapping[str, str], *, purpose: str) -
     url = secret(variable, environment, purpose=purpose)
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        host, _ = (parts.hostname or "").encode("idna"), parts.port  # which refuse what can be none
+        usable = parts.scheme in ("http", "https") and bool(host)
     except ValueError:
         usable = False
     if not usable:
@@ -117,6 +118,8 @@ def why(error: object) -> str:
     """What went wrong with a connection, in few words."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, UnicodeError):
+        return "the name of the machine cannot be one"
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return type(error).__name__ if isinstance(error, BaseException) else str(error)
