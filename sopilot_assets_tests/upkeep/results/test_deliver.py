@@ -180,6 +180,16 @@ def test_the_same_result_made_anew_is_not_told(
     assert send(home, to_hook(), hook, minutes=4).delivered == 0
 
 
+@pytest.mark.parametrize("fact", ["site", "camera"])
+def test_a_corrected_place_is_told(home: Home, hook: WebhookReceiver, fact: str) -> None:
+    send(home, to_hook(), hook)
+    one_judged(home, minutes=1)
+    send(home, to_hook(), hook, minutes=2)
+    judged(home, 1, minutes=3, **{fact: "corrected"})
+    send(home, to_hook(), hook, minutes=4)
+    assert [(body["event"], body[fact]) for body in bodies(hook)[1:]] == [("result.changed", "corrected")]
+
+
 def test_golds_are_not_told(home: Home, hook: WebhookReceiver) -> None:
     send(home, to_hook(), hook)
     one_judged(home, minutes=1, role="gold")
@@ -216,6 +226,7 @@ def test_what_is_taken_out_and_comes_back_is_told(home: Home, hook: WebhookRecei
         "result.withdrawn",
     ]
     assert len({body["id"] for body in told}) == 4
+    assert [body["at"] for body in told] == [after(minutes).isoformat() for minutes in (1, 3, 5, 7)]
     assert told[1]["supersedes"] == [told[0]["id"]]
     assert told[2]["supersedes"] == []
     assert {body["recording"] for body in told} == {key_of(1)}
