@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import time
+import unicodedata
 from datetime import timedelta
 from pathlib import Path
 from string import Template
@@ -12,6 +14,7 @@ from string import Template
 import pytest
 from starlette.testclient import TestClient
 
+from sopilot_assets.capture.facts import correct_recordings
 from sopilot_assets.desk.api.endpoint import BASE, Endpoint
 from sopilot_assets.desk.api.endpoints import ENDPOINTS
 from sopilot_assets.desk.api.openapi import description
@@ -208,9 +211,28 @@ def test_filters_give_what_they_say(judged: Home) -> None:
     assert keys(f"judged_since={judged_at}") == [
         one["key"] for one in every if one["result"]["judged_at"] == judged_at
     ]
+    assert keys(f"judged_since={judged_at.lower()}") == keys(f"judged_since={judged_at}")
     day = (every[0]["recorded_at"] or every[0]["taken_at"])[:10]
     assert every[0]["key"] in keys(f"since={day}&until={day}")
     assert every[0]["key"] not in keys(f"until={day[:3]}0-01-01")
+
+
+def test_a_name_is_found_in_both_forms_of_unicode(judged: Home) -> None:
+    key = str(of_role(judged, "trainee")[0].key)
+    correct_recordings(judged, [key], {"person": "ガイド"}, who="ann", why="", at=NOW, run_id="c")
+    mes = program(judged)
+    for form in ("NFC", "NFD"):
+        asked = {"person": unicodedata.normalize(form, "ガイド")}
+        (found,) = mes.get(f"{BASE}/recordings", params=asked).json()["recordings"]
+        assert found["key"] == key
+
+
+def test_a_request_of_very_many_parameters_is_refused_at_once(home: Home) -> None:
+    mes, before_s = program(home), time.process_time()
+    answer = mes.get(f"{BASE}/recordings?{'&'.join(['a'] * 15_000)}")
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"parameter": "a", "why": "expected it once, found it again"}]
+    assert time.process_time() - before_s < 2
 
 
 def test_who_was_filmed_is_told_only_to_whom_it_may_be(judged: Home) -> None:

@@ -59,7 +59,7 @@ def _day(text: str) -> str:
 
 
 def _moment(text: str) -> str:
-    moment = datetime.fromisoformat(text)
+    moment = datetime.fromisoformat(text.upper())
     if moment.tzinfo is None:
         raise ValueError("expected a time with its zone, such as 2026-02-23T09:30:00Z")
     try:

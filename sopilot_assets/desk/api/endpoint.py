@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -128,11 +129,11 @@ class Endpoint:
 
     def _query(self, request: Request) -> BaseModel:
         pairs = request.query_params.multi_items()
-        twice = {name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1}
-        if twice:
+        given = Counter(name for name, _ in pairs)
+        if len(given) < len(pairs):
+            twice = sorted(name for name, count in given.items() if count > 1)
             faults = [
-                ParameterFault(parameter=name, why="expected it once, found it again")
-                for name in sorted(twice)
+                ParameterFault(parameter=name, why="expected it once, found it again") for name in twice
             ]
             raise RefusedRequest(400, "A parameter was given more than once.", errors=faults)
         try:
