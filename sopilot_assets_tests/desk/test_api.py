@@ -24,7 +24,7 @@ from sopilot_assets.desk.guards import POLICY
 from sopilot_assets.desk.tokens import Scope, add_token, remove_token
 from sopilot_assets.labels.events import RaterVerdict
 from sopilot_assets.labels.saying import Answered
-from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.ledger import COLUMNS, scores_ledger
 from sopilot_assets.stations.contests import say_and_show
 from sopilot_assets.stations.review_now import score_row_of
 from sopilot_assets.store.home import Home
@@ -248,6 +248,22 @@ def test_who_was_filmed_is_told_only_to_whom_it_may_be(judged: Home) -> None:
     assert refused.status_code == 403
 
 
+def test_why_one_has_no_score_is_told_only_to_who_may_read_names(judged: Home) -> None:
+    key = str(of_role(judged, "trainee")[0].key)
+    (row,) = plain_rows(scores_ledger(judged).query(f"select * from latest where key = '{key}'"))
+    why = "steps.csv, line 2: no end in bob_smith_1.mp4"
+    cells = {name: row[name] for name in COLUMNS}
+    unscored = {**cells, "problem": why, "reason_en": why, "reason_ja": why, "decision": "not_verifiable"}
+    scores_ledger(judged).append([unscored], run_id="s", written_at=NOW.isoformat())
+    everything, mes = program(judged), program(judged, Scope.RESULTS, name="other")
+    for path in (f"/recordings/{key}", f"/recordings/{key}/scores"):
+        assert "bob_smith_1.mp4" in everything.get(BASE + path).text
+        assert "bob_smith_1.mp4" not in mes.get(BASE + path).text
+    result = mes.get(f"{BASE}/recordings/{key}").json()["result"]
+    assert result["not_scored"] == result["reason"]["en"]
+    assert "its page at the desk says why" in result["not_scored"]
+
+
 def test_what_people_contest_is_marked(judged: Home) -> None:
     mes, one = program(judged), of_role(judged, "trainee")[0]
     row = score_row_of(judged, one.key)
@@ -301,9 +317,11 @@ def test_times_are_those_of_the_ledger(judged: Home) -> None:
 def test_what_needs_attention_is_told(home: Home) -> None:
     mes = program(home, Scope.CONDITIONS)
     assert mes.get(f"{BASE}/conditions").json() == {"conditions": []}
-    raise_alert(home, problem("disk", "free space", "1 GiB is free", "make room"), now=NOW)
+    what = f"{home.root}/videos: 1 GiB is free"
+    raise_alert(home, problem("disk", "free space", what, "make room"), now=NOW)
     (found,) = mes.get(f"{BASE}/conditions").json()["conditions"]
     assert (found["kind"], found["severity"], found["since"]) == ("disk", "problem", "2026-02-23T09:30:00Z")
+    assert found["what"] == "videos: 1 GiB is free"
 
 
 def test_what_has_not_changed_is_not_sent_again(judged: Home) -> None:

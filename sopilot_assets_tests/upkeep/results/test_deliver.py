@@ -206,6 +206,25 @@ def test_persons_are_told_only_where_the_settings_say_so(home: Home, hook: Webho
     assert (bodies(hook)[1]["person"], bodies(hook)[1]["file"]) == ("p1", "p1 take 2.mp4")
 
 
+@pytest.mark.parametrize("persons", ["none", "codes"])
+def test_why_one_has_no_score_is_told_only_with_persons(
+    home: Home, hook: WebhookReceiver, store: RecordStore, persons: str
+) -> None:
+    for settings, receiver in ((to_hook(persons=persons), hook), (to_store(persons=persons), store)):
+        send(home, settings, receiver)
+    why = "steps.csv, line 2: no end in bob_smith_1.mp4"
+    one_judged(home, 1, minutes=1, problem=why, reason_en=why, reason_ja=why, decision="not_verifiable")
+    for settings, receiver in ((to_hook(persons=persons), hook), (to_store(persons=persons), store)):
+        send(home, settings, receiver, minutes=2)
+    told = [bodies(hook)[0]["result"], *_results_in(store)]
+    assert [one["not_scored"] == why for one in told] == [persons == "codes"] * 2
+    assert ("bob_smith" in json.dumps(told)) == (persons == "codes")
+
+
+def _results_in(store: RecordStore) -> list[dict[str, Any]]:
+    return [one["result"]["extensions"][f"{SITE}/xapi/result"] for one in store.statements.values()]
+
+
 def test_what_is_taken_out_and_comes_back_is_told(home: Home, hook: WebhookReceiver) -> None:
     send(home, to_hook(), hook)
     one_judged(home, 1, minutes=1)
