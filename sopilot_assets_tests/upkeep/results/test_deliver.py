@@ -455,6 +455,22 @@ def test_channels_can_be_tried_without_sending_a_result(
     assert store.statements == {}
 
 
+def test_the_past_that_is_sent_at_last_is_not_late_from_the_first_minute(
+    home: Home, hook: WebhookReceiver
+) -> None:
+    for number in range(3):
+        one_judged(home, number, minutes=-60 * 24 * 90)
+    since = "results: {since: 2025-01-01T00:00:00Z, webhook: {url_env: HOOK, timeout_s: 1}}\n"
+    (Path(str(home.root)) / "settings.yaml").write_text(since, "utf-8")
+    hook.answers = [503]
+    send(home, load_settings(home), hook)
+    told = {
+        minutes: results_delivered(Situation(home, after(minutes), variables(hook))).conditions
+        for minutes in (1, 70)
+    }
+    assert [len(one) for one in told.values()] == [0, 1]
+
+
 def test_doctor_says_what_nobody_takes(home: Home, hook: WebhookReceiver) -> None:
     Path(str(home.root)).mkdir()
 
@@ -465,7 +481,7 @@ def test_doctor_says_what_nobody_takes(home: Home, hook: WebhookReceiver) -> Non
     assert told(0) == Fine("results", "", "sent to no other program")
     settings = Path(str(home.root)) / "settings.yaml"
     settings.write_text("results:\n  webhook: {url_env: HOOK, timeout_s: 1}\n", "utf-8")
-    assert told(0) == Fine("results", "", "sent by webhook yet")
+    assert told(0) == Fine("results", "", "sent by webhook (not yet)")
     send(home, load_settings(home), hook)
     assert told(0) == Fine("results", "", "sent by webhook since 2026-03-01 12:00 UTC")
     one_judged(home, minutes=1)
