@@ -380,6 +380,21 @@ def test_what_cannot_be_taken_is_named(home: Home, query: str) -> None:
     assert (told["status"], told["title"]) == (400, "Bad Request")
 
 
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ("recordings?judged_since=2026-02-23T09:30:00+09:00", "(in an address + is %2B)"),
+        ("recordings?since=23.2.2026", "a day such as 2026-02-23"),
+        ("recordings?cursor=2", "what next said in the part before"),
+        ("tasks/filter_change/times?since_week=2026-5", "an ISO week such as 2026-W05"),
+    ],
+)
+def test_what_was_expected_is_said_by_an_example(home: Home, asked: str, why: str) -> None:
+    (told,) = program(home).get(f"{BASE}/{asked}").json()["errors"]
+    assert told["why"].startswith("expected ")
+    assert told["why"].endswith(why)
+
+
 def test_the_description_names_what_is_routed_and_nothing_else(home: Home) -> None:
     told = program(home).get(f"{BASE}/openapi.json").json()
     assert told == json.loads(json.dumps(description(ENDPOINTS)))

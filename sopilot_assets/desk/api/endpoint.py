@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sopilot_assets.desk.api.asking import NoPath, NoQuery, Query
+from sopilot_assets.desk.api.asking import EXPECTED, NoPath, NoQuery, Query
 from sopilot_assets.desk.api.models import ParameterFault, Problem
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import address_of
@@ -145,9 +145,15 @@ class Endpoint:
         known = ", ".join(self.query.model_fields) or "none at all"
         why: dict[str, list[str]] = {}
         for one in error.errors(include_url=False, include_input=False):
-            unknown = one["type"] == "extra_forbidden"
-            told = f"expected one of {known}" if unknown else one["msg"].removeprefix("Value error, ")
-            why.setdefault(str(one["loc"][0]), []).append(told)
+            name = str(one["loc"][0])
+            match one["type"]:
+                case "extra_forbidden":
+                    told = f"expected one of {known}"
+                case "string_pattern_mismatch" if name in EXPECTED:
+                    told = f"expected {EXPECTED[name]}"
+                case _:
+                    told = one["msg"].removeprefix("Value error, ")
+            why.setdefault(name, []).append(told)
         return [ParameterFault(parameter=name, why="; ".join(some)) for name, some in why.items()]
 
 
