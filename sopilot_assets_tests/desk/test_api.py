@@ -134,7 +134,9 @@ def test_another_machine_needs_tls(home: Home) -> None:
     held = dict(program(home).headers)
     app = create_app(DeskConfig(home), clock=lambda: NOW)
     far = TestClient(app, base_url=HERE, headers=held, client=("192.0.2.7", 50000))
-    assert far.get(f"{BASE}/tasks").status_code == 403
+    answer = far.get(f"{BASE}/tasks")
+    assert (answer.status_code, answer.headers["content-type"]) == (403, MIME)
+    assert "over TLS only" in answer.json()["detail"]
 
 
 def test_tasks_are_told_as_their_files_say(judged: Home) -> None:
