@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import smtplib
 import ssl
 from collections.abc import Mapping
@@ -36,8 +37,10 @@ class EmailChannel:
         """
         mail = self._mail(event)
         try:
-            with self._connected() as server:
+            with contextlib.closing(self._connected()) as server:
                 refused = server.send_message(mail)
+                with contextlib.suppress(OSError, smtplib.SMTPException):  # it was taken
+                    server.quit()
         except smtplib.SMTPResponseException as error:
             raise DeliveryError(f"SMTP {error.smtp_code} {_said(error.smtp_error)}") from None
         except smtplib.SMTPRecipientsRefused as error:

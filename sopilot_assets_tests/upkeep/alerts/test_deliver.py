@@ -243,6 +243,16 @@ def test_everybody_gets_the_mail_with_an_id_that_stays(home: Home, mail: MailRec
     assert "What to do: look" in one.get_content()
 
 
+def test_a_mail_that_was_taken_is_delivered_however_the_server_takes_its_leave(
+    home: Home, mail: MailReceiver
+) -> None:
+    mail.leaves = "421 too late"
+    fail(home, "a")
+    assert send(home, mailing(mail), {}).delivered == 1
+    send(home, mailing(mail), {}, after_s=30)
+    assert len(mail.mails) == 1
+
+
 def test_an_installation_with_a_line_break_is_told_of_on_one_line(home: Home, mail: MailReceiver) -> None:
     fail(home, "a")
     alerts = mailing(mail)
