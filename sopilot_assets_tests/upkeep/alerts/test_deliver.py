@@ -230,6 +230,13 @@ def test_a_redirect_is_not_followed(home: Home, hook: WebhookReceiver) -> None:
         assert elsewhere.posts == []
 
 
+def test_a_redirect_to_no_address_is_a_refusal_as_any_other(home: Home, hook: WebhookReceiver) -> None:
+    hook.answers, hook.location = [302], "http://[::"
+    fail(home, "a")
+    assert send(home, HOOK, environment(hook)).failed[0].error == "HTTP 302 Found"
+    assert send(home, HOOK, environment(hook), after_s=30).delivered == 1
+
+
 def test_everybody_gets_the_mail_with_an_id_that_stays(home: Home, mail: MailReceiver) -> None:
     mail.answers = [451]
     event = fail(home, "a")
