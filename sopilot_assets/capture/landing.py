@@ -7,6 +7,7 @@ and only what is known of it may still have to be written beside it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ from sopilot_assets.capture.uploads import (
     upload_data,
     upload_folder,
 )
-from sopilot_assets.errors import UploadError
+from sopilot_assets.errors import SopilotError
 from sopilot_assets.store.home import ROLES, VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.publish import (
     file_sha256,
@@ -86,31 +87,26 @@ def land(home: Home, upload: Upload) -> Landing | None:
 
 
 def land_complete(home: Home) -> int:
-    """Land whatever was complete when a server was ended; returns how many uploads."""
+    """Land whatever was complete when a server was ended; returns how many uploads. One that cannot land now
+    (a full disk, a folder that cannot be written) stays, and says why to whoever looks at it.
+    """
     landed = 0
     for upload in list(_unlanded(home)):
-        try:
+        with contextlib.suppress(SopilotError, OSError):
             landed += land(home, upload) is not None
-        except UploadError as error:
-            if error.why != "busy":
-                raise
     return landed
 
 
 def forget_expired_uploads(home: Home, uploads: Iterable[Upload]) -> int:
-    """Remove uploads whose time is over; returns how many. One that is complete lands first, and one that is
-    at work stays.
+    """Remove uploads whose time is over; returns how many. One that is complete lands first, and stays where
+    it cannot; so does one that is at work.
     """
     removed = 0
     for upload in uploads:
-        try:
+        with contextlib.suppress(SopilotError, OSError):
             land(home, upload)
             with only_user(home, upload):
                 forget_upload(home, upload)
-        except UploadError as error:
-            if error.why != "busy":
-                raise
-        else:
             removed += 1
     return removed
 

@@ -12,13 +12,14 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from sopilot_assets import stations
 from sopilot_assets.capture.landing import land_complete
 from sopilot_assets.desk.api.endpoint import BASE as API
-from sopilot_assets.desk.api.endpoint import unrouted
+from sopilot_assets.desk.api.endpoint import problem_response, unrouted
 from sopilot_assets.desk.api.endpoints import ENDPOINTS
 from sopilot_assets.desk.api.openapi import description_route
 from sopilot_assets.desk.config import DeskConfig
@@ -107,7 +108,7 @@ def create_app(
             *(one.route(config, clock) for one in ENDPOINTS),
             *(route.route(config, clock) for route in routes()),
         ],
-        middleware=[Middleware(Guards, config=config)],
+        middleware=[Middleware(Guards, config=config, refused=_refused)],
         exception_handlers={HTTPException: _unanswered(config, clock)},
         lifespan=lambda _: _started(config),
     )
@@ -120,10 +121,17 @@ def _unanswered(
     page = unanswered(config, clock)
 
     async def answer(request: Request, error: Exception) -> Response:
-        of_program = f"{request.url.path}/".startswith(f"{API}/")
-        return await (unrouted if of_program else page)(request, error)
+        return await (unrouted if _is_of_program(request.url.path) else page)(request, error)
 
     return answer
+
+
+def _refused(path: str, why: str) -> Response:
+    return problem_response(403, why) if _is_of_program(path) else PlainTextResponse(why, 403)
+
+
+def _is_of_program(path: str) -> bool:
+    return f"{path}/".startswith(f"{API}/")
 
 
 @asynccontextmanager

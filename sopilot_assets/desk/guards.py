@@ -10,12 +10,14 @@ from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
 
 from sopilot_assets.desk.accounts import has_accounts
 from sopilot_assets.desk.config import DeskConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY: Final = (
@@ -54,8 +56,9 @@ _OF_PROXIES: Final = (
 class Guards:
     """The app, for requests from its own pages; every answer with the headers above."""
 
-    def __init__(self, app: ASGIApp, config: DeskConfig) -> None:
-        self._app, self._config = app, config
+    def __init__(self, app: ASGIApp, config: DeskConfig, refused: Callable[[str, str], Response]) -> None:
+        """``refused`` gives the answer to a request for a path that is refused, and why."""
+        self._app, self._config, self._refused = app, config, refused
         self._headers = {**HEADERS, **(OVER_TLS if config.secure else {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +84,7 @@ class Guards:
         if why is None:
             await self._app(scope, receive, with_headers)
         else:
-            await PlainTextResponse(f"Refused: {why}.", 403)(scope, receive, with_headers)
+            await self._refused(scope["path"], f"Refused: {why}.")(scope, receive, with_headers)
 
 
 def refusal(scope: Scope, headers: Headers, config: DeskConfig) -> str | None:

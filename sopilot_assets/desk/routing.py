@@ -72,16 +72,17 @@ class DeskRoute:
         return Route(self.path, endpoint, methods=list(self.methods), name=self.path)
 
     async def _answered(self, request: Request, config: DeskConfig, clock: Clock) -> Response:
-        call = await call_of(request, config, clock)
-        if self.roles is not None and call.account is not None and call.account.role not in self.roles:
-            return failed(call, 403, Text("This page is not for you.", "このページを見る権限がありません。"))
+        call = Call(request, config, clock, None, FormData())
         try:
+            call = await call_of(request, config, clock)
+            if self.roles is not None and call.account is not None and call.account.role not in self.roles:
+                why = Text("This page is not for you.", "このページを見る権限がありません。")
+                return failed(call, 403, why)
             if self.roles is not None and call.account is None:
                 return _asked_who(call if self.streams else await _with_form(call))
             return await self._page(call if self.streams else await _with_form(call))
         except SopilotError as error:
-            why = config.home.relative_text(str(error))
-            return failed(call, 422, Text(why, getattr(error, "ja", None) or why))
+            return _told(call, error)
         except HTTPException as error:
             return failed(call, error.status_code, _why(error))
 
@@ -121,11 +122,19 @@ def failed(call: Call, status: int, why: Text) -> Response:
     return call.page("failed.html.j2", title=title, status=status, values={"why": why})
 
 
+def _told(call: Call, error: SopilotError) -> Response:
+    why = call.home.relative_text(str(error))
+    return failed(call, 422, Text(why, getattr(error, "ja", None) or why))
+
+
 def unanswered(config: DeskConfig, clock: Clock) -> Callable[[Request, Exception], Awaitable[Response]]:
     """What answers where no route does."""
 
     async def answer(request: Request, error: Exception) -> Response:
-        call = await call_of(request, config, clock)
+        try:
+            call = await call_of(request, config, clock)
+        except SopilotError as damage:
+            return _told(Call(request, config, clock, None, FormData()), damage)
         status = error.status_code if isinstance(error, HTTPException) else 500
         response = failed(call, status, _why(error))
         response.headers.update(getattr(error, "headers", None) or {})

@@ -47,7 +47,9 @@ SCOPE_NAMES: Final = {
         "tasks, recordings and results, without persons", "手順書・録画・判定（作業者を除く）"
     ),
     Scope.PERSONS: Text("also person codes and file names", "作業者コードとファイル名も"),
-    Scope.CONDITIONS: Text("what needs attention", "対応が必要な事項"),
+    Scope.CONDITIONS: Text(
+        "what needs attention, which may name files", "対応が必要な事項（ファイル名を含むことがあります）"
+    ),
 }
 
 

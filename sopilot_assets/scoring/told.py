@@ -7,12 +7,17 @@ from typing import Any, Final
 
 from sopilot_assets.scoring.ledger import row_source
 from sopilot_assets.store.ledgers import Cell, Row
+from sopilot_assets.texts.languages import Text
 
 _COUNTS: Final = ("critical_deviations", "quality_deviations", "efficiency_deviations")
 _OF_DEVIATION: Final = frozenset(
     {"type", "severity", "steps", "trainee_start_s", "trainee_end_s", "confidence", "en", "ja"}
 )
 """What results of old versions may lack."""
+_ELSEWHERE: Final = Text(
+    "It could not be scored; its page at the desk says why.",
+    "判定できませんでした。理由はデスクの録画のページに表示されます。",
+)
 
 
 def told_in_short(row: Row) -> dict[str, Any]:
@@ -29,8 +34,12 @@ def told_in_short(row: Row) -> dict[str, Any]:
     }
 
 
-def told_in_full(row: Row) -> dict[str, Any]:
-    """The same with all that was found, with its moments in seconds of the recording."""
+def told_in_full(row: Row, *, names: bool) -> dict[str, Any]:
+    """The same with all that was found, with its moments in seconds of the recording. Why there is no score
+    may name files and people; without ``names`` it says only where that stands.
+    """
+    if row["problem"] is not None and not names:
+        row = {**row, "problem": _ELSEWHERE.en, "reason_en": _ELSEWHERE.en, "reason_ja": _ELSEWHERE.ja}
     reason = str(row["reason_en"] or "")
     kept = ("critical_probability", "task_fingerprint", "reference_id", "algorithm")
     return {

@@ -20,6 +20,7 @@ from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.recording_list import NOT_JUDGED
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Row, plain_rows, query_together
+from sopilot_assets.texts.names import composed
 from sopilot_assets.texts.times import utc
 
 PLACE_PATTERN: Final = r"^[0-9TZ:.-]{1,32}~[a-z][a-z0-9_]{0,47}-[gt]-[0-9a-f]{12}$"
@@ -133,7 +134,7 @@ def _chosen(rows: pd.DataFrame, wanted: FeedFilter) -> pd.Series[bool]:
         ("site", wanted.site),
     ):
         if value is not None:
-            chosen &= rows[name] == value
+            chosen &= rows[name].isin([value, composed(value)])  # as macOS writes it, and as it is stored
     if wanted.decision is not None:
         chosen &= rows["decision"].fillna(NOT_JUDGED) == wanted.decision
     if wanted.deviation is not None:

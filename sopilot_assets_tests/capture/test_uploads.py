@@ -212,6 +212,23 @@ def test_uploads_go_when_their_time_is_over_and_complete_ones_land_first(home: H
     assert files_below(local_path(home.capture)) == {f"{PLAIN}/trainee/line1/take.mp4"}
 
 
+def test_one_that_cannot_land_holds_up_no_other_and_stays(home: Home) -> None:
+    stuck, whole = began(home, DATA, site="line2"), began(home, DATA[1:])
+    in_the_way = local_path(home.capture) / PLAIN / "trainee" / "line2"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_text("a file where a folder belongs")
+    send(home, stuck, DATA)
+    send(home, whole, DATA[1:])
+    assert land_complete(home) == 1
+    now_s = (NOW + timedelta(days=8)).timestamp()
+    found = remove_expired_files(home, RetentionSettings(), now_s=now_s)
+    assert {one.what: (one.removed, one.kept) for one in found}["uploads"] == (1, 1)
+    assert received_bytes(home, stuck) == len(DATA)
+    in_the_way.unlink()
+    assert land_complete(home) == 1
+    assert "trainee/line2/take.mp4" in " ".join(files_below(local_path(home.capture)))
+
+
 def test_a_file_comes_whole_from_another_disk_too(home: Home, tmp_path: Path) -> None:
     ours = tmp_path.stat().st_dev
     others = (Path(name) for name in ("/dev/shm", "/var/tmp"))

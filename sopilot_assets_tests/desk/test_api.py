@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import time
+import unicodedata
 from datetime import timedelta
 from pathlib import Path
 from string import Template
@@ -12,6 +14,7 @@ from string import Template
 import pytest
 from starlette.testclient import TestClient
 
+from sopilot_assets.capture.facts import correct_recordings
 from sopilot_assets.desk.api.endpoint import BASE, Endpoint
 from sopilot_assets.desk.api.endpoints import ENDPOINTS
 from sopilot_assets.desk.api.openapi import description
@@ -21,7 +24,7 @@ from sopilot_assets.desk.guards import POLICY
 from sopilot_assets.desk.tokens import Scope, add_token, remove_token
 from sopilot_assets.labels.events import RaterVerdict
 from sopilot_assets.labels.saying import Answered
-from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.scoring.ledger import COLUMNS, scores_ledger
 from sopilot_assets.stations.contests import say_and_show
 from sopilot_assets.stations.review_now import score_row_of
 from sopilot_assets.store.home import Home
@@ -131,7 +134,9 @@ def test_another_machine_needs_tls(home: Home) -> None:
     held = dict(program(home).headers)
     app = create_app(DeskConfig(home), clock=lambda: NOW)
     far = TestClient(app, base_url=HERE, headers=held, client=("192.0.2.7", 50000))
-    assert far.get(f"{BASE}/tasks").status_code == 403
+    answer = far.get(f"{BASE}/tasks")
+    assert (answer.status_code, answer.headers["content-type"]) == (403, MIME)
+    assert "over TLS only" in answer.json()["detail"]
 
 
 def test_tasks_are_told_as_their_files_say(judged: Home) -> None:
@@ -208,9 +213,28 @@ def test_filters_give_what_they_say(judged: Home) -> None:
     assert keys(f"judged_since={judged_at}") == [
         one["key"] for one in every if one["result"]["judged_at"] == judged_at
     ]
+    assert keys(f"judged_since={judged_at.lower()}") == keys(f"judged_since={judged_at}")
     day = (every[0]["recorded_at"] or every[0]["taken_at"])[:10]
     assert every[0]["key"] in keys(f"since={day}&until={day}")
     assert every[0]["key"] not in keys(f"until={day[:3]}0-01-01")
+
+
+def test_a_name_is_found_in_both_forms_of_unicode(judged: Home) -> None:
+    key = str(of_role(judged, "trainee")[0].key)
+    correct_recordings(judged, [key], {"person": "ガイド"}, who="ann", why="", at=NOW, run_id="c")
+    mes = program(judged)
+    for form in ("NFC", "NFD"):
+        asked = {"person": unicodedata.normalize(form, "ガイド")}
+        (found,) = mes.get(f"{BASE}/recordings", params=asked).json()["recordings"]
+        assert found["key"] == key
+
+
+def test_a_request_of_very_many_parameters_is_refused_at_once(home: Home) -> None:
+    mes, before_s = program(home), time.process_time()
+    answer = mes.get(f"{BASE}/recordings?{'&'.join(['a'] * 15_000)}")
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"parameter": "a", "why": "expected it once, found it again"}]
+    assert time.process_time() - before_s < 2
 
 
 def test_who_was_filmed_is_told_only_to_whom_it_may_be(judged: Home) -> None:
@@ -224,6 +248,22 @@ def test_who_was_filmed_is_told_only_to_whom_it_may_be(judged: Home) -> None:
         assert not any(f'"{one}"' in answer.text for one in persons | names)
     refused = mes.get(f"{BASE}/recordings?person={next(iter(persons))}")
     assert refused.status_code == 403
+
+
+def test_why_one_has_no_score_is_told_only_to_who_may_read_names(judged: Home) -> None:
+    key = str(of_role(judged, "trainee")[0].key)
+    (row,) = plain_rows(scores_ledger(judged).query(f"select * from latest where key = '{key}'"))
+    why = "steps.csv, line 2: no end in bob_smith_1.mp4"
+    cells = {name: row[name] for name in COLUMNS}
+    unscored = {**cells, "problem": why, "reason_en": why, "reason_ja": why, "decision": "not_verifiable"}
+    scores_ledger(judged).append([unscored], run_id="s", written_at=NOW.isoformat())
+    everything, mes = program(judged), program(judged, Scope.RESULTS, name="other")
+    for path in (f"/recordings/{key}", f"/recordings/{key}/scores"):
+        assert "bob_smith_1.mp4" in everything.get(BASE + path).text
+        assert "bob_smith_1.mp4" not in mes.get(BASE + path).text
+    result = mes.get(f"{BASE}/recordings/{key}").json()["result"]
+    assert result["not_scored"] == result["reason"]["en"]
+    assert "its page at the desk says why" in result["not_scored"]
 
 
 def test_what_people_contest_is_marked(judged: Home) -> None:
@@ -279,9 +319,11 @@ def test_times_are_those_of_the_ledger(judged: Home) -> None:
 def test_what_needs_attention_is_told(home: Home) -> None:
     mes = program(home, Scope.CONDITIONS)
     assert mes.get(f"{BASE}/conditions").json() == {"conditions": []}
-    raise_alert(home, problem("disk", "free space", "1 GiB is free", "make room"), now=NOW)
+    what = f"{home.root}/videos: 1 GiB is free"
+    raise_alert(home, problem("disk", "free space", what, "make room"), now=NOW)
     (found,) = mes.get(f"{BASE}/conditions").json()["conditions"]
     assert (found["kind"], found["severity"], found["since"]) == ("disk", "problem", "2026-02-23T09:30:00Z")
+    assert found["what"] == "videos: 1 GiB is free"
 
 
 def test_what_has_not_changed_is_not_sent_again(judged: Home) -> None:
@@ -338,6 +380,21 @@ def test_what_cannot_be_taken_is_named(home: Home, query: str) -> None:
     told = answer.json()
     assert [one["parameter"] for one in told["errors"]] == [query.split("=", maxsplit=1)[0]]
     assert (told["status"], told["title"]) == (400, "Bad Request")
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ("recordings?judged_since=2026-02-23T09:30:00+09:00", "(in an address + is %2B)"),
+        ("recordings?since=23.2.2026", "a day such as 2026-02-23"),
+        ("recordings?cursor=2", "what next said in the part before"),
+        ("tasks/filter_change/times?since_week=2026-5", "an ISO week such as 2026-W05"),
+    ],
+)
+def test_what_was_expected_is_said_by_an_example(home: Home, asked: str, why: str) -> None:
+    (told,) = program(home).get(f"{BASE}/{asked}").json()["errors"]
+    assert told["why"].startswith("expected ")
+    assert told["why"].endswith(why)
 
 
 def test_the_description_names_what_is_routed_and_nothing_else(home: Home) -> None:

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from sopilot_assets.desk.app import create_app
 from sopilot_assets.desk.config import DeskConfig
+from sopilot_assets.desk.database import desk_database
 from sopilot_assets.desk.sessions import IDLE, LONGEST
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.setting_up import prepare_home
@@ -57,6 +58,18 @@ def test_a_session_ends_by_itself(home: Home, later: timedelta) -> None:
     app = create_app(DeskConfig(home), clock=lambda: NOW + later)
     afterwards = TestClient(app, base_url=HERE, cookies=dict(browser.cookies), follow_redirects=False)
     assert afterwards.get("/", headers={"accept": "text/html"}).status_code == 303
+
+
+@pytest.mark.parametrize("path", ["/", "/no_such_page"])
+def test_a_damaged_database_is_said_to_who_is_signed_in(home: Home, path: str) -> None:
+    browser = signed_in(home)
+    file = desk_database(home)
+    for left in file.parent.glob(f"{file.name}-*"):
+        left.unlink()
+    file.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+    answer = browser.get(path)
+    assert answer.status_code == 422
+    assert "desk.sqlite: expected the desk&#39;s database" in answer.text
 
 
 @pytest.mark.parametrize(

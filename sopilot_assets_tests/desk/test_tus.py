@@ -179,6 +179,12 @@ def test_a_file_other_than_the_one_that_was_announced_does_not_land(ada: TestCli
     assert ada.get(f"{url}/fate").json()["stage"] == "changed"
 
 
+def test_a_hash_in_capitals_is_the_same_hash(ada: TestClient, home: Home) -> None:
+    url = begun(ada, len(DATA), sha256=hashlib.sha256(DATA).hexdigest().upper())
+    assert sent(ada, url, DATA) == 204
+    assert DATA in captured(home).values()
+
+
 def test_more_bytes_than_announced_are_not_taken(ada: TestClient, home: Home) -> None:
     url = begun(ada, 100)
     assert sent(ada, url, DATA) == 413

@@ -14,6 +14,7 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import find_tasks
 from sopilot_assets_tests.desk.conftest import signed_in
 from sopilot_assets_tests.desk.sending import begun, sent, with_task
+from sopilot_assets_tests.upkeep.erasing.erased import a_person, erase
 from sopilot_assets_tests.video.tiny import write_tiny_video
 
 
@@ -92,6 +93,14 @@ def test_trainees_are_offered_themselves_only(home: Home, tmp_path: Path) -> Non
     assert "p99" not in page
     assert 'value="gold"' not in page
     assert signed_in(home, "rae", Role.RATER).get("/upload").status_code == 403
+
+
+def test_the_code_of_an_erased_person_is_offered_to_nobody(judged: Home) -> None:
+    ada, person = signed_in(judged, "ada", Role.TRAINER), a_person(judged)
+    offered = f'<option value="{person}">'
+    assert offered in ada.get("/upload").text
+    erase(judged, person)
+    assert offered not in ada.get("/upload").text
 
 
 def test_without_a_procedure_it_says_what_to_do(home: Home) -> None:

@@ -52,6 +52,19 @@ PARAMETERS: Final[Mapping[str, Text]] = {
 }
 """What each parameter means, for the description and for the page of it."""
 
+EXPECTED: Final[Mapping[str, str]] = {
+    "task": "the id of a task",
+    "since": "a day such as 2026-02-23",
+    "until": "a day such as 2026-02-23",
+    "judged_since": "a time with its zone, such as 2026-02-23T09:30:00Z (in an address + is %2B)",
+    "since_week": "an ISO week such as 2026-W05",
+    "until_week": "an ISO week such as 2026-W05",
+    "person": "a name without control characters",
+    "site": "a name without control characters",
+    "cursor": "what next said in the part before",
+}
+"""What a parameter looks like that has a pattern, for whoever sent another."""
+
 
 def _day(text: str) -> str:
     date.fromisoformat(text)
@@ -59,7 +72,7 @@ def _day(text: str) -> str:
 
 
 def _moment(text: str) -> str:
-    moment = datetime.fromisoformat(text)
+    moment = datetime.fromisoformat(text.upper())
     if moment.tzinfo is None:
         raise ValueError("expected a time with its zone, such as 2026-02-23T09:30:00Z")
     try:

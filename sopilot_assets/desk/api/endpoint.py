@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sopilot_assets.desk.api.asking import NoPath, NoQuery, Query
+from sopilot_assets.desk.api.asking import EXPECTED, NoPath, NoQuery, Query
 from sopilot_assets.desk.api.models import ParameterFault, Problem
 from sopilot_assets.desk.config import DeskConfig
 from sopilot_assets.desk.guards import address_of
@@ -128,11 +129,11 @@ class Endpoint:
 
     def _query(self, request: Request) -> BaseModel:
         pairs = request.query_params.multi_items()
-        twice = {name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1}
-        if twice:
+        given = Counter(name for name, _ in pairs)
+        if len(given) < len(pairs):
+            twice = sorted(name for name, count in given.items() if count > 1)
             faults = [
-                ParameterFault(parameter=name, why="expected it once, found it again")
-                for name in sorted(twice)
+                ParameterFault(parameter=name, why="expected it once, found it again") for name in twice
             ]
             raise RefusedRequest(400, "A parameter was given more than once.", errors=faults)
         try:
@@ -144,9 +145,15 @@ class Endpoint:
         known = ", ".join(self.query.model_fields) or "none at all"
         why: dict[str, list[str]] = {}
         for one in error.errors(include_url=False, include_input=False):
-            unknown = one["type"] == "extra_forbidden"
-            told = f"expected one of {known}" if unknown else one["msg"].removeprefix("Value error, ")
-            why.setdefault(str(one["loc"][0]), []).append(told)
+            name = str(one["loc"][0])
+            match one["type"]:
+                case "extra_forbidden":
+                    told = f"expected one of {known}"
+                case "string_pattern_mismatch" if name in EXPECTED:
+                    told = f"expected {EXPECTED[name]}"
+                case _:
+                    told = one["msg"].removeprefix("Value error, ")
+            why.setdefault(name, []).append(told)
         return [ParameterFault(parameter=name, why="; ".join(some)) for name, some in why.items()]
 
 

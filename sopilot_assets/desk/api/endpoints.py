@@ -65,7 +65,7 @@ def recording(asked: Asked) -> RecordingWithResult | None:
     if row is None:
         return None
     newest = next((one for one in scores_of(asked.home, key) if one["row_id"] == row["row_id"]), None)
-    result = None if newest is None else FullResult(**told_in_full(newest))
+    result = None if newest is None else FullResult(**told_in_full(newest, names=asked.shows_persons))
     return RecordingWithResult(**_about(row, asked), result=result)
 
 
@@ -74,9 +74,8 @@ def scores(asked: Asked) -> ScoreHistory | None:
     key = cast(RecordingPath, asked.path).key
     if feed_row(asked.home, key) is None:
         return None
-    return ScoreHistory(
-        key=key, results=[FullResult(**told_in_full(row)) for row in scores_of(asked.home, key)]
-    )
+    told = [told_in_full(row, names=asked.shows_persons) for row in scores_of(asked.home, key)]
+    return ScoreHistory(key=key, results=[FullResult(**one) for one in told])
 
 
 def conditions(asked: Asked) -> Conditions:
@@ -86,8 +85,8 @@ def conditions(asked: Asked) -> Conditions:
             kind=one.newest.kind,
             subject=one.newest.subject,
             severity=one.newest.severity,
-            what=one.newest.what,
-            action=one.newest.action,
+            what=asked.home.relative_text(one.newest.what),
+            action=asked.home.relative_text(one.newest.action),
             since=one.newest.first_seen,
             count=one.newest.count,
         )

@@ -136,7 +136,9 @@ class FullResult(ResultOut):
     deviations: list[DeviationOut]
     suspected: list[DeviationOut] = Field(description="Not found, and not ruled out either.")
     critical_probability: float | None
-    not_scored: str | None = Field(description="Why it could not be scored; null where it was.")
+    not_scored: str | None = Field(
+        description="Why it could not be scored, in full with the scope persons; null where it was."
+    )
     task_fingerprint: str | None
     reference_id: str | None
     algorithm: str | None

@@ -188,7 +188,7 @@ def _begun(call: Call) -> Upload:
         size_bytes=length,
         place=place,
         facts=facts,
-        sha256=told.get("sha256") or None,
+        sha256=told.get("sha256", "").lower() or None,
         at=call.now,
         limits=upload_limits(call),
         room=_room(call),

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from sopilot_assets.capture.fate import Fate, UploadStage, check_upload, fate_of, refuses
 from sopilot_assets.capture.filming import Checked
-from sopilot_assets.capture.ledgers import videos_ledger
+from sopilot_assets.capture.ledgers import ERASED, videos_ledger
 from sopilot_assets.capture.reasons import Reason
 from sopilot_assets.capture.uploads import Upload, all_uploads, find_upload, received_bytes
 from sopilot_assets.desk.call import Call
@@ -112,8 +112,11 @@ def fate(call: Call) -> Response:
 
 
 def _known(call: Call) -> tuple[list[str], list[str], list[str]]:
-    """Sites, cameras and persons that recordings were registered with."""
-    rows = videos_ledger(call.home).query("select distinct site, camera, person from latest")
+    """Sites, cameras and persons that recordings were registered with; an erased person's code is offered to
+    nobody else.
+    """
+    known = f"select distinct site, camera, person from latest where status != '{ERASED}'"  # noqa: S608 - a constant
+    rows = videos_ledger(call.home).query(known)
     sites, cameras, persons = (
         sorted({str(one) for one in rows[name].dropna()}) for name in ("site", "camera", "person")
     )

@@ -1,4 +1,4 @@
-"""Steps of the newest campaign that failed, and when they go through again."""
+"""Steps of a campaign that failed, and when they go through again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
 from sopilot_assets.upkeep.alerts.alert import AlertEvent
 from sopilot_assets.upkeep.alerts.noting import open_alerts, raise_alerts, resolve_alert
-from sopilot_assets.upkeep.campaign.plan import CampaignPlan, campaign_ids, has_ended, load_plan
+from sopilot_assets.upkeep.campaign.plan import (
+    CampaignPlan,
+    active_campaign,
+    campaign_ids,
+    has_ended,
+    load_plan,
+)
 from sopilot_assets.upkeep.campaign.records import FAULTS, step_rows
 from sopilot_assets.upkeep.conditions.condition import Condition, ConditionSeverity
 
@@ -18,13 +24,13 @@ STEP_FAILED: Final = "campaign_step"
 
 
 def note_campaign_steps(home: Home, *, now: datetime, repeat_after_hours: float) -> list[AlertEvent]:
-    """The events about steps of the newest campaign. A failed step is told once for each step until the same
-    step goes through in a later cycle; none outlives its campaign.
+    """The events about steps of the active campaign, else of the newest. A failed step is told once for each
+    step until the same step goes through in a later cycle; none outlives its campaign.
     """
     ids = campaign_ids(home)
     if not ids:
         return []
-    plan = load_plan(home, ids[-1])
+    plan = active_campaign(home) or load_plan(home, ids[-1])
     rows = plain_rows(step_rows(home, plan.campaign_id))
     failed = (_alert(plan, row) for row in rows if row["outcome"] in FAULTS)
     raised = raise_alerts(home, failed, now=now, repeat_after_hours=repeat_after_hours)

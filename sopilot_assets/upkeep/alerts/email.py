@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import smtplib
 import ssl
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 
+from sopilot_assets.errors import ConfigError
 from sopilot_assets.settings import EmailSettings
 from sopilot_assets.upkeep.alerts.alert import AlertEvent
 from sopilot_assets.upkeep.alerts.message import message_of
@@ -28,18 +30,22 @@ class EmailChannel:
     name: str = "email"
 
     def send(self, event: AlertEvent, _: datetime) -> str:
-        """A note about who got it. Raises ``DeliveryError`` where the server took it for nobody.
+        """A note about who got it. Raises ``DeliveryError`` where the server took it for nobody, and
+        ``ConfigError`` where the settings hold nothing that can be used.
 
         The ``Message-ID`` is made of the event's id, the same for each try.
         """
+        mail = self._mail(event)
         try:
-            with self._connected() as server:
-                refused = server.send_message(self._mail(event))
+            with contextlib.closing(self._connected()) as server:
+                refused = server.send_message(mail)
+                with contextlib.suppress(OSError, smtplib.SMTPException):  # it was taken
+                    server.quit()
         except smtplib.SMTPResponseException as error:
             raise DeliveryError(f"SMTP {error.smtp_code} {_said(error.smtp_error)}") from None
         except smtplib.SMTPRecipientsRefused as error:
             raise DeliveryError(f"all recipients refused: {', '.join(error.recipients)}") from None
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, UnicodeError, smtplib.SMTPException) as error:
             raise DeliveryError(why(error)) from None
         return f"accepted, but not for {', '.join(refused)}" if refused else "accepted"
 
@@ -69,8 +75,14 @@ class EmailChannel:
     def _mail(self, event: AlertEvent) -> EmailMessage:
         message, mail = message_of(event, self.installation), EmailMessage()
         mail["Subject"] = message.subject
-        mail["From"] = self.settings.sender
-        mail["To"] = ", ".join(self.settings.recipients)
+        try:
+            mail["From"] = self.settings.sender
+            mail["To"] = ", ".join(self.settings.recipients)
+        except (ValueError, IndexError):  # the second is what `email` raises for "name@"
+            raise ConfigError(
+                "settings.yaml, alerts.email: expected addresses in sender and recipients, such as "
+                "sopilot@example.org, found something else. Correct it."
+            ) from None
         mail["Date"] = format_datetime(event.time)
         mail["Message-ID"] = f"<{event.id}@{_domain(self.settings.sender)}>"
         mail["X-Sopilot-Alert"] = event.alert_id

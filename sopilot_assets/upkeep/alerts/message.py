@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from sopilot_assets.texts.names import one_line
 from sopilot_assets.upkeep.alerts.alert import AlertEvent, Happening
 
 _HEADLINES: Final = {
@@ -39,8 +40,4 @@ def message_of(event: AlertEvent, installation: str) -> Message:
         f"Where:      {installation}",
         f"Alert:      {event.alert_id}, message {event.id}",
     ]
-    return Message(installation, _short(subject), "\n".join(lines) + "\n")
-
-
-def _short(text: str, longest: int = 160) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 2]} …"
+    return Message(installation, one_line(subject, 160), "\n".join(lines) + "\n")

@@ -59,7 +59,9 @@ def results_delivered(asked: Situation) -> Answer:
     """Results that other programs were to be told of long ago."""
     settings, held = asked.settings, held_now(asked.home)
     begins = {name: told_from(held, settings.results, name) for name in channel_names(settings.results)}
-    told = [f"{name} since {at:%Y-%m-%d %H:%M} UTC" if at else f"{name} yet" for name, at in begins.items()]
+    told = [
+        f"{name} since {at:%Y-%m-%d %H:%M} UTC" if at else f"{name} (not yet)" for name, at in begins.items()
+    ]
     fine = f"sent by {', '.join(told)}" if told else "sent to no other program"
     return found(_late_results(asked), Fine(RESULTS, "", fine))
 
@@ -68,8 +70,10 @@ def _late_results(asked: Situation) -> Iterator[Condition]:
     hours = asked.settings.freshness.result_sent_hours
     if hours is None:
         return
-    waiting = undelivered_results(asked.home, asked.settings)
-    late = [one for one in waiting if asked.now - one.parcel.time > timedelta(hours=hours)]
+    waiting, begins = undelivered_results(asked.home, asked.settings), held_now(asked.home).begins
+    before = asked.now - timedelta(hours=hours)
+    # what was decided before the channel was named waits since then
+    late = [one for one in waiting if max(one.parcel.time, begins.get(one.channel, one.parcel.time)) < before]
     for channel in sorted({one.channel for one in late}):
         mine = [one for one in late if one.channel == channel]
         why = next((one.error for one in mine if one.error), "not tried yet")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from upath import UPath
 
 from sopilot_assets.errors import ConfigError
-from sopilot_assets.store.journal import append_journal, read_journal
+from sopilot_assets.store.journal import append_journal
 from sopilot_assets.store.publish import only_writer
 from sopilot_assets.texts.names import one_line
 
@@ -22,6 +22,8 @@ FEWEST_TRIES: Final = 5
 """Nothing is given up before so many tries, however old it is: the clock may have jumped."""
 BUDGET_S: Final = 25.0
 """No delivery is begun after so many seconds of one call."""
+BEGINS: Final = "begins"
+"""The outcome in the line of a journal that says from when on a channel is told."""
 
 
 class DeliveryError(Exception):
@@ -68,6 +70,18 @@ class Channel(Protocol[P_contra]):
         ...
 
 
+def begin(
+    journal: UPath, channels: Iterable[str], *, begun: Callable[[], Container[str]], now: datetime
+) -> None:
+    """Note from when on each channel is told, where that was not noted yet: ``begun`` are those of which it
+    was, asked once nobody else notes it.
+    """
+    with only_writer(journal.parent / ".beginning.lock"):
+        known = begun()
+        line = {"event": "", "outcome": BEGINS, "at": now.isoformat(), "said": ""}
+        append_journal(journal, [{**line, "channel": one} for one in channels if one not in known])
+
+
 @dataclass(frozen=True, slots=True)
 class Undelivered(Generic[P]):
     """One parcel that one channel has not taken yet: how often it was tried, the last time (ISO 8601, None
@@ -110,11 +124,6 @@ class Tries:
     """What a journal says of each parcel on each channel."""
 
     lines: Mapping[tuple[str, str], Sequence[Mapping[str, object]]]
-
-    @classmethod
-    def read(cls, journal: UPath) -> Tries:
-        """What the journal says now."""
-        return cls.of(read_journal(journal))
 
     @classmethod
     def of(cls, lines: Iterable[Mapping[str, object]]) -> Tries:

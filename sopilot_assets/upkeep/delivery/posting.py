@@ -18,11 +18,13 @@ from typing import Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import (
-    BaseHandler,
-    HTTPRedirectHandler,
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPSHandler,
+    OpenerDirector,
     ProxyHandler,
     Request,
-    build_opener,
 )
 
 import sopilot_assets
@@ -33,13 +35,6 @@ from sopilot_assets.upkeep.delivery.secrets import secret
 
 _KEY_PREFIX: Final = "whsec_"
 _SHORTEST_KEY: Final = 24
-
-
-class _NoRedirects(HTTPRedirectHandler):
-    """A redirected POST would become a GET, and take the token to somebody else."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
 
 
 def post_to_webhook(
@@ -77,15 +72,17 @@ def signature(key: bytes, *, delivery_id: str, body: bytes, at: datetime) -> dic
 
 def send(url: str, method: str, data: bytes | None, headers: Mapping[str, str], *, timeout_s: float) -> int:
     """The status that the server answered with; raises ``DeliveryError`` for one that is no success, and
-    where there is no answer. Redirects are not followed.
+    where there is no answer. Redirects are not followed: a POST would become a GET, and take the token to
+    somebody else.
     """
     told = {"User-Agent": f"sopilot/{sopilot_assets.__version__}", **headers}
     request = Request(url, data, told, method=method)  # noqa: S310 - see address_in
-    handlers: list[BaseHandler] = [_NoRedirects()]
-    if urlsplit(url).hostname in THIS_MACHINE:
-        handlers.append(ProxyHandler({}))
+    proxy = ProxyHandler({} if urlsplit(url).hostname in THIS_MACHINE else None)
+    opener = OpenerDirector()
+    for one in (proxy, HTTPHandler(), HTTPSHandler(), HTTPDefaultErrorHandler(), HTTPErrorProcessor()):
+        opener.add_handler(one)
     try:
-        with build_opener(*handlers).open(request, timeout=timeout_s) as answer:
+        with opener.open(request, timeout=timeout_s) as answer:
             return int(answer.status)
     except HTTPError as error:
         error.close()
@@ -102,7 +99,8 @@ def address_in(variable: str, environment: Mapping[str, str], *, purpose: str) -
     url = secret(variable, environment, purpose=purpose)
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        host, _ = (parts.hostname or "").encode("idna"), parts.port  # which refuse what can be none
+        usable = parts.scheme in ("http", "https") and bool(host)
     except ValueError:
         usable = False
     if not usable:
@@ -117,6 +115,8 @@ def why(error: object) -> str:
     """What went wrong with a connection, in few words."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, UnicodeError):
+        return "the name of the machine cannot be one"
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return type(error).__name__ if isinstance(error, BaseException) else str(error)

@@ -5,20 +5,20 @@ each channel is told.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from upath import UPath
 
 from sopilot_assets.settings import ResultSettings, Settings
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.journal import append_journal, read_journal
-from sopilot_assets.store.publish import local_path, only_writer
+from sopilot_assets.store.journal import read_journal
+from sopilot_assets.store.publish import local_path
 from sopilot_assets.tasks import find_tasks
-from sopilot_assets.upkeep.delivery.outbox import Delivery, Outbox, Tries, Undelivered
+from sopilot_assets.upkeep.delivery.outbox import BEGINS, Delivery, Outbox, Tries, Undelivered, begin
 from sopilot_assets.upkeep.delivery.secrets import Secrets
 from sopilot_assets.upkeep.results.standing import WITHDRAWAL, ResultParcel, standing_results
 from sopilot_assets.upkeep.results.webhook import ResultWebhook
@@ -26,7 +26,6 @@ from sopilot_assets.upkeep.results.xapi import XapiChannel
 
 ResultDelivery: TypeAlias = Delivery[ResultParcel]
 WaitingResult: TypeAlias = Undelivered[ResultParcel]
-_BEGINS: Final = "begins"
 
 
 def results_journal(home: Home) -> UPath:
@@ -77,7 +76,12 @@ class ResultOutbox:
 
     def deliver(self, *, everything: bool = False) -> ResultDelivery:
         """What was sent of all that waits, see `Outbox.empty`. Nothing is ever given up."""
-        _begin(self.home, channel_names(self.settings.results), self.now)
+        begin(
+            results_journal(self.home),
+            channel_names(self.settings.results),
+            begun=lambda: held_now(self.home).begins,
+            now=self.now,
+        )
         return self._outbox().empty(
             lambda: undelivered_results(self.home, self.settings), everything=everything
         )
@@ -113,7 +117,7 @@ class HeldResults:
     def add(self, line: Mapping[str, object]) -> None:
         """Take one more line of the journal in."""
         channel, outcome, parcel = (str(line[name]) for name in ("channel", "outcome", "event"))
-        if outcome == _BEGINS:
+        if outcome == BEGINS:
             self.begins.setdefault(channel, datetime.fromisoformat(str(line["at"])))
             return
         mine = self.parcels.setdefault((channel, str(line["about"])), [])
@@ -162,16 +166,3 @@ def _waiting(
     found = tries.undelivered(parcel, channel)
     superseded = tuple(one for one in before if one != parcel.id)
     return None if found is None else replace(found, parcel=replace(parcel, supersedes=superseded))
-
-
-def _begin(home: Home, channels: Iterable[str], now: datetime) -> None:
-    """Note from when on each channel is told, where that was not noted yet."""
-    journal = results_journal(home)
-    with only_writer(journal.parent / ".beginning.lock"):
-        begins = held_now(home).begins
-        append_journal(journal, _beginnings((one for one in channels if one not in begins), now))
-
-
-def _beginnings(channels: Iterable[str], now: datetime) -> Iterator[dict[str, object]]:
-    for channel in channels:
-        yield {"event": "", "channel": channel, "outcome": _BEGINS, "at": now.isoformat(), "said": ""}

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-import pandas as pd
-
 from sopilot_assets.capture.ledgers import ERASED, REPLACED, WITHDRAWN, videos_ledger
 from sopilot_assets.scoring.ledger import COLUMNS, scores_ledger
 from sopilot_assets.store.home import Home
@@ -26,7 +24,10 @@ WITHDRAWAL: Final = "withdrawal-"
 _OUT: Final = f"('{WITHDRAWN}', '{REPLACED}', '{ERASED}')"
 _LEFT: Final = f"select key, status in {_OUT} as is_out, written_at from latest"  # noqa: S608 - constants
 _TAKEN_OUT: Final = f"""
-select key, max(written_at) as taken_out_at from written where status in {_OUT} group by key
+select key, out_at, min(written_at) filter (where written_at > out_at) as back_at from (
+    select key, written_at, max(written_at) filter (where status in {_OUT}) over (partition by key) as out_at
+    from written
+) where out_at is not null group by key, out_at
 """  # noqa: S608 - constants of ours
 _SAID: Final = (
     "decision",
@@ -35,6 +36,9 @@ _SAID: Final = (
     "decided_by",
     "task_version",
     "person",
+    "site",
+    "camera",
+    "session",
     "deviation_types",
 )
 # how sure it is and what golds look like change with every gold; what was found does not
@@ -89,23 +93,20 @@ def standing_results(home: Home) -> Mapping[str, ResultParcel]:
 def _standing(home: Home, *_: tuple[str, ...]) -> Mapping[str, ResultParcel]:
     """Kept as long as the ledgers have the same files, which are never written twice."""
     left = {str(row["key"]): row for row in plain_rows(videos_ledger(home).query(_LEFT))}
-    out = _by_key(videos_ledger(home).query(_TAKEN_OUT), "taken_out_at")
+    out = {str(row["key"]): row for row in plain_rows(videos_ledger(home).query(_TAKEN_OUT))}
     found = plain_rows(scores_ledger(home).query(_RESULTS))
-    parcels = [_parcel(row, left.get(str(row["key"])), out.get(str(row["key"]), "")) for row in found]
+    parcels = [_parcel(row, left.get(str(row["key"])), out.get(str(row["key"]))) for row in found]
     return {one.key: one for one in sorted(parcels, key=lambda one: (one.at, one.id))}
 
 
-def _parcel(row: Row, recording: Row | None, taken_out_at: str) -> ResultParcel:
+def _parcel(row: Row, recording: Row | None, out: Row | None) -> ResultParcel:
     key = str(row["key"])
+    taken_out_at, back_at = (str(out[name] or "") for name in ("out_at", "back_at")) if out else ("", "")
     if recording is not None and recording["is_out"]:
         return ResultParcel(WITHDRAWAL + _id(key, taken_out_at), key, str(recording["written_at"]), None)
     said = (str(row["row_id"]), str(row["written_at"]))
     # one that was taken out and came back is told anew
-    return ResultParcel(_id(key, *said, taken_out_at), key, max(said[1], taken_out_at), row)
-
-
-def _by_key(frame: pd.DataFrame, column: str) -> dict[str, str]:
-    return dict(zip(frame["key"], frame[column], strict=True))
+    return ResultParcel(_id(key, *said, taken_out_at), key, max(said[1], back_at), row)
 
 
 def _id(*parts: str) -> str:

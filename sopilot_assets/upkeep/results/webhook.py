@@ -65,7 +65,7 @@ class ResultWebhook:
             "task": row["task_id"],
             **{name: row[name] for name in _ABOUT},
             **told,
-            "result": told_in_full(row),
+            "result": told_in_full(row, names=self.persons),
         }
 
 

@@ -107,7 +107,7 @@ class XapiChannel:
         }
 
     def _result(self, parcel: ResultParcel, row: Row) -> Statement:
-        told, site = told_in_full(row), self.settings.site
+        told, site = told_in_full(row, names=self.persons), self.settings.site
         task, name = f"{site}/tasks/{row['task_id']}", self._task_name(str(row["task_id"]))
         decision = Decision(str(told["decision"]))
         return {

@@ -310,6 +310,7 @@ def test_what_cannot_be_found_out_is_told_and_keeps_nothing_else_from_being_told
 def test_settings_that_cannot_be_read_are_noted_and_fail_the_tick(
     home: Home, instance: dg.DagsterInstance, hook: WebhookReceiver
 ) -> None:
+    tick(home, instance)  # from when on the webhook is told
     path = local_path(home.root) / "settings.yaml"
     path.write_text(f"{SETTINGS}\nnonsense: 1\n", "utf-8")
     with pytest.raises(ConfigError, match="nonsense"):

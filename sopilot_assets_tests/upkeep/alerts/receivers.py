@@ -41,6 +41,7 @@ class MailReceiver:
     mails: list[EmailMessage] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
     says: str = "done"
+    leaves: str = "221 bye"
 
 
 @contextmanager
@@ -81,7 +82,7 @@ class _MailHandler(socketserver.StreamRequestHandler):
         while line := self.rfile.readline().decode().strip():
             verb = line.split()[0].upper()
             if verb == "QUIT":
-                self._say("221 bye")
+                self._say(self.server.state.leaves)
                 return
             self._say(self._answer(verb, line))
 

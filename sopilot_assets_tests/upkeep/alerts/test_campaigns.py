@@ -59,6 +59,17 @@ def test_a_failed_step_is_told_once_until_it_goes_through(home: Home) -> None:
     assert settle(home) == []
 
 
+def test_a_campaign_that_begins_after_a_clock_was_set_back_is_told_of(home: Home) -> None:
+    ahead = campaign(home)
+    publish_text(folder(home, ahead.campaign_id) / "summary.json", "{}")
+    request = CampaignRequest(duration_s=7200, interval_s=600)
+    plan = start_campaign(home, request, now=at(-60 * 24 * 90), by="test")
+    step(home, plan, 0, StepOutcome.FAILED)
+    note_watch(home, plan.campaign_id, at(1))
+    assert ("raised", "campaign_step") in settle(home)
+    assert plan.campaign_id in open_alerts(home)[0].newest.what
+
+
 def test_a_failure_that_was_over_before_anybody_looked_is_told_all_the_same(home: Home) -> None:
     plan = campaign(home)
     step(home, plan, 0, StepOutcome.FAILED)

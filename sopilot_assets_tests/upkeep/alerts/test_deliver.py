@@ -90,6 +90,32 @@ def test_a_webhook_gets_each_message_once_with_its_id_and_token(home: Home, hook
     assert "run a failed" in body["text"]
 
 
+def test_a_channel_that_is_named_later_is_told_what_is_open_and_what_comes(
+    home: Home, hook: WebhookReceiver
+) -> None:
+    for days in (300, 200):
+        fail(home, f"{days} days ago", now=NOW - timedelta(days=days))
+        resolve_alert(home, "run_failed", f"{days} days ago", now=NOW - timedelta(days=days - 1))
+    for number in range(3):
+        fail(home, f"open {number}", now=NOW - timedelta(days=150 - number))
+    hook.answers = [503]
+    assert send(home, HOOK, environment(hook)).waiting == 3
+    resolve_alert(home, "run_failed", "open 0", now=NOW + timedelta(seconds=20))
+    fail(home, "new", now=NOW + timedelta(seconds=20))
+    resolve_alert(home, "run_failed", "new", now=NOW + timedelta(seconds=25))
+    send(home, HOOK, environment(hook), after_s=40)
+    told = [(body["subject"], body["event"]) for _, body in hook.posts[1:]]
+    assert sorted(told) == [
+        ("new", "raised"),
+        ("new", "resolved"),
+        ("open 0", "raised"),
+        ("open 0", "resolved"),
+        ("open 1", "raised"),
+        ("open 2", "raised"),
+    ]
+    assert undelivered(home, HOOK, environment(hook)) == []
+
+
 def test_what_is_over_is_told_and_what_only_happened_again_is_not(home: Home, hook: WebhookReceiver) -> None:
     fail(home, "a", subject="job")
     fail(home, "b", subject="job")
@@ -170,7 +196,7 @@ def test_a_killed_delivery_is_made_again_with_the_same_id(home: Home, hook: Webh
     event = fail(home, "a")
     send(home, HOOK, environment(hook))
     path = local_path(home.alerts / DELIVERIES)
-    tried, _ = path.read_text("utf-8").splitlines()
+    _, tried, _ = path.read_text("utf-8").splitlines()
     path.write_text(tried + "\n", "utf-8")  # killed after the answer, before it was noted
     assert send(home, HOOK, environment(hook), after_s=30).delivered == 1
     assert ids(hook) == [event, event]
@@ -183,6 +209,8 @@ def test_a_killed_delivery_is_made_again_with_the_same_id(home: Home, hook: Webh
         ({"HOOK_TOKEN": ""}, "variable HOOK_TOKEN: expected the webhook's token"),
         ({"HOOK_URL": "file:///etc/passwd"}, "expected an address that begins with https:// or http://"),
         ({"HOOK_URL": "http://[broken/S3CR3T"}, "expected an address that begins with https:// or http://"),
+        ({"HOOK_URL": "https://hooks..example.org/a"}, "expected an address that begins with https://"),
+        ({"HOOK_URL": "http://127.0.0.1:99999/a"}, "expected an address that begins with https://"),
     ],
 )
 def test_a_variable_that_cannot_be_used_is_said_and_the_message_waits(
@@ -202,6 +230,13 @@ def test_a_redirect_is_not_followed(home: Home, hook: WebhookReceiver) -> None:
         assert elsewhere.posts == []
 
 
+def test_a_redirect_to_no_address_is_a_refusal_as_any_other(home: Home, hook: WebhookReceiver) -> None:
+    hook.answers, hook.location = [302], "http://[::"
+    fail(home, "a")
+    assert send(home, HOOK, environment(hook)).failed[0].error == "HTTP 302 Found"
+    assert send(home, HOOK, environment(hook), after_s=30).delivered == 1
+
+
 def test_everybody_gets_the_mail_with_an_id_that_stays(home: Home, mail: MailReceiver) -> None:
     mail.answers = [451]
     event = fail(home, "a")
@@ -215,12 +250,48 @@ def test_everybody_gets_the_mail_with_an_id_that_stays(home: Home, mail: MailRec
     assert "What to do: look" in one.get_content()
 
 
+def test_a_mail_that_was_taken_is_delivered_however_the_server_takes_its_leave(
+    home: Home, mail: MailReceiver
+) -> None:
+    mail.leaves = "421 too late"
+    fail(home, "a")
+    assert send(home, mailing(mail), {}).delivered == 1
+    send(home, mailing(mail), {}, after_s=30)
+    assert len(mail.mails) == 1
+
+
+def test_an_installation_with_a_line_break_is_told_of_on_one_line(home: Home, mail: MailReceiver) -> None:
+    fail(home, "a")
+    alerts = mailing(mail)
+    sent = deliver(home, alerts, environment={}, installation="plant 1\nline 2", now=NOW)
+    assert sent.delivered == 1
+    assert mail.mails[0]["Subject"].startswith("[sopilot plant 1 line 2] PROBLEM")
+
+
 def test_a_name_with_line_breaks_adds_no_header(home: Home, mail: MailReceiver) -> None:
     evil = "x\r\nBcc: everybody@example.org\r\n\r\nhello\n.\r\nMAIL FROM:<a>"
     raise_alert(home, Condition("k", evil, ConditionSeverity.WARNING, evil, evil), now=NOW)
     assert send(home, mailing(mail), {}).delivered == 1
     (one,) = mail.mails
     assert one["Bcc"] is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"host": "mail..example.org"}, "the name of the machine cannot be one"),
+        ({"sender": "sopilot@"}, "expected addresses in sender and recipients"),
+        ({"recipients": ["a@example.org\nb@example.org"]}, "expected addresses in sender and recipients"),
+    ],
+)
+def test_a_mail_that_cannot_be_made_is_said_and_holds_up_no_other_channel(
+    home: Home, hook: WebhookReceiver, mail: MailReceiver, wrong: dict[str, object], said: str
+) -> None:
+    both = AlertSettings(webhook=HOOK.webhook, email=mailing(mail, **wrong).email)
+    fail(home, "a")
+    sent = send(home, both, environment(hook))
+    assert sent.delivered == 1
+    assert said in sent.failed[0].error
 
 
 def test_one_channel_does_not_wait_for_the_other(

@@ -180,6 +180,16 @@ def test_the_same_result_made_anew_is_not_told(
     assert send(home, to_hook(), hook, minutes=4).delivered == 0
 
 
+@pytest.mark.parametrize("fact", ["site", "camera"])
+def test_a_corrected_place_is_told(home: Home, hook: WebhookReceiver, fact: str) -> None:
+    send(home, to_hook(), hook)
+    one_judged(home, minutes=1)
+    send(home, to_hook(), hook, minutes=2)
+    judged(home, 1, minutes=3, **{fact: "corrected"})
+    send(home, to_hook(), hook, minutes=4)
+    assert [(body["event"], body[fact]) for body in bodies(hook)[1:]] == [("result.changed", "corrected")]
+
+
 def test_golds_are_not_told(home: Home, hook: WebhookReceiver) -> None:
     send(home, to_hook(), hook)
     one_judged(home, minutes=1, role="gold")
@@ -194,6 +204,25 @@ def test_persons_are_told_only_where_the_settings_say_so(home: Home, hook: Webho
     one_judged(home, 2, minutes=3)
     send(home, to_hook(persons="codes"), hook, minutes=4)
     assert (bodies(hook)[1]["person"], bodies(hook)[1]["file"]) == ("p1", "p1 take 2.mp4")
+
+
+@pytest.mark.parametrize("persons", ["none", "codes"])
+def test_why_one_has_no_score_is_told_only_with_persons(
+    home: Home, hook: WebhookReceiver, store: RecordStore, persons: str
+) -> None:
+    for settings, receiver in ((to_hook(persons=persons), hook), (to_store(persons=persons), store)):
+        send(home, settings, receiver)
+    why = "steps.csv, line 2: no end in bob_smith_1.mp4"
+    one_judged(home, 1, minutes=1, problem=why, reason_en=why, reason_ja=why, decision="not_verifiable")
+    for settings, receiver in ((to_hook(persons=persons), hook), (to_store(persons=persons), store)):
+        send(home, settings, receiver, minutes=2)
+    told = [bodies(hook)[0]["result"], *_results_in(store)]
+    assert [one["not_scored"] == why for one in told] == [persons == "codes"] * 2
+    assert ("bob_smith" in json.dumps(told)) == (persons == "codes")
+
+
+def _results_in(store: RecordStore) -> list[dict[str, Any]]:
+    return [one["result"]["extensions"][f"{SITE}/xapi/result"] for one in store.statements.values()]
 
 
 def test_what_is_taken_out_and_comes_back_is_told(home: Home, hook: WebhookReceiver) -> None:
@@ -216,6 +245,7 @@ def test_what_is_taken_out_and_comes_back_is_told(home: Home, hook: WebhookRecei
         "result.withdrawn",
     ]
     assert len({body["id"] for body in told}) == 4
+    assert [body["at"] for body in told] == [after(minutes).isoformat() for minutes in (1, 3, 5, 7)]
     assert told[1]["supersedes"] == [told[0]["id"]]
     assert told[2]["supersedes"] == []
     assert {body["recording"] for body in told} == {key_of(1)}
@@ -425,6 +455,22 @@ def test_channels_can_be_tried_without_sending_a_result(
     assert store.statements == {}
 
 
+def test_the_past_that_is_sent_at_last_is_not_late_from_the_first_minute(
+    home: Home, hook: WebhookReceiver
+) -> None:
+    for number in range(3):
+        one_judged(home, number, minutes=-60 * 24 * 90)
+    since = "results: {since: 2025-01-01T00:00:00Z, webhook: {url_env: HOOK, timeout_s: 1}}\n"
+    (Path(str(home.root)) / "settings.yaml").write_text(since, "utf-8")
+    hook.answers = [503]
+    send(home, load_settings(home), hook)
+    told = {
+        minutes: results_delivered(Situation(home, after(minutes), variables(hook))).conditions
+        for minutes in (1, 70)
+    }
+    assert [len(one) for one in told.values()] == [0, 1]
+
+
 def test_doctor_says_what_nobody_takes(home: Home, hook: WebhookReceiver) -> None:
     Path(str(home.root)).mkdir()
 
@@ -435,7 +481,7 @@ def test_doctor_says_what_nobody_takes(home: Home, hook: WebhookReceiver) -> Non
     assert told(0) == Fine("results", "", "sent to no other program")
     settings = Path(str(home.root)) / "settings.yaml"
     settings.write_text("results:\n  webhook: {url_env: HOOK, timeout_s: 1}\n", "utf-8")
-    assert told(0) == Fine("results", "", "sent by webhook yet")
+    assert told(0) == Fine("results", "", "sent by webhook (not yet)")
     send(home, load_settings(home), hook)
     assert told(0) == Fine("results", "", "sent by webhook since 2026-03-01 12:00 UTC")
     one_judged(home, minutes=1)
