@@ -16,7 +16,6 @@ from sopilot_assets.errors import GoldError
 from sopilot_assets.intervals import ClusteredInterval, clustered
 from sopilot_assets.labels.audit import drawn
 from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, run_limited
-from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.reference.model import Gold, Reference, build_reference
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.limits import DecisionLimits, golds_limits
@@ -26,7 +25,7 @@ from sopilot_assets.settings import AuditSettings
 from sopilot_assets.stations.adoptions import adopted_limits
 from sopilot_assets.stations.gold_inputs import step_intervals
 from sopilot_assets.stations.gold_promotions import decoded_steps
-from sopilot_assets.stations.gold_references import EmbeddingsOf, current_calibration, read_reference
+from sopilot_assets.stations.gold_references import EmbeddingsOf, current_calibration, reference_of
 from sopilot_assets.store.home import Home
 from sopilot_assets.studies.audit import DECIDED
 from sopilot_assets.tasks import DeviationType, TaskSpec, load_task
@@ -147,7 +146,7 @@ def _sample(home: Home, recording: Recording, reference: Reference) -> pd.DataFr
 
 def _now(home: Home, task_id: str) -> tuple[TaskSpec, _With, DecisionLimits]:
     task = load_task(home.tasks / f"{task_id}.yaml")
-    reference = read_reference(home, task_id, current_reference_ids(home).get(task_id))
+    reference = reference_of(home, task)
     limits = adopted_limits(home, task, model_id=reference.model_id) or golds_limits(task)
     return task, _With(reference, current_calibration(home, reference)), limits
 

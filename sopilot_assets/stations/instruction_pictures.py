@@ -30,7 +30,7 @@ from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, run_limited
 from sopilot_assets.reference.annotations import StepInterval
 from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.reference.model import Reference
-from sopilot_assets.stations.gold_references import read_reference
+from sopilot_assets.stations.gold_references import reference_of
 from sopilot_assets.stations.media import VIDEO_LIMIT_S, only_maker
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
@@ -133,7 +133,7 @@ def _covering(home: Home, task: TaskSpec) -> Covering:
 def _moments(home: Home, task: TaskSpec, gold: Recording, steps: Sequence[StepInterval]) -> list[StepMoment]:
     """Where to look for the picture of each step; of one in several parts, in its longest part."""
     try:
-        reference = read_reference(home, task.task_id, current_reference_ids(home).get(task.task_id))
+        reference = reference_of(home, task)
     except SopilotError:  # a task whose golds make no reference can be shown all the same
         reference = None
     longest = dict[int, StepInterval]()

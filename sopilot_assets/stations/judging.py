@@ -21,7 +21,7 @@ from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.stations.adoptions import adopted_limits
 from sopilot_assets.stations.clip_embeddings import task_embedder
 from sopilot_assets.stations.gold_inputs import GoldInputs, task_inputs
-from sopilot_assets.stations.gold_references import current_calibration, read_reference
+from sopilot_assets.stations.gold_references import current_calibration, read_reference, require_steps
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.tasks import load_task
 
@@ -100,9 +100,15 @@ class Judge:
     def _golds(self, task_id: str) -> GoldInputs:
         return task_inputs(self.home, {task_id: self.task(task_id)}, self.registry)[task_id]
 
+    def reference(self, task_id: str) -> Reference:
+        """The current reference of a task; `GoldError` where it has none of its steps."""
+        found = self.references[task_id]
+        require_steps(self.task(task_id), found.step_ids)
+        return found
+
     def score(self, task_id: str, alignment: Alignment) -> Score:
         """What an alignment with the task's current reference scores."""
-        reference, calibration = self.references[task_id], self.references.calibration(task_id)
+        reference, calibration = self.reference(task_id), self.references.calibration(task_id)
         return score_alignment(self.task(task_id), reference, alignment, calibration, self.limits(task_id))
 
     def decided_by(self, task_id: str) -> str:
