@@ -85,7 +85,7 @@ def pictures_made(
     home: Home, task: TaskSpec, gold: Recording, steps: Sequence[StepInterval]
 ) -> InstructionPictures | None:
     """The pictures of these steps of a gold; None where nobody has made them yet."""
-    name = _name(home, task, gold, steps)
+    name = pictures_name(home, task, gold, steps)
     folder = local_path(home.proxies)
     kept = folder / f"{name}.json"
     if not kept.exists():
@@ -100,7 +100,7 @@ def make_pictures(home: Home, task: TaskSpec, gold: Recording, steps: Sequence[S
     """
     with only_maker(home, "instructions") as alone:
         if alone and pictures_made(home, task, gold, steps) is None:
-            name, folder = _name(home, task, gold, steps), local_path(home.proxies)
+            name, folder = pictures_name(home, task, gold, steps), local_path(home.proxies)
             moments_of, covering = _moments(home, task, gold, steps), _covering(home, task)
             work = (stored_file(home, gold), moments_of, covering, str(folder / name))
             moments, why = dict[str, float](), ""
@@ -114,7 +114,7 @@ def make_pictures(home: Home, task: TaskSpec, gold: Recording, steps: Sequence[S
     return alone
 
 
-def _name(home: Home, task: TaskSpec, gold: Recording, steps: Sequence[StepInterval]) -> str:
+def pictures_name(home: Home, task: TaskSpec, gold: Recording, steps: Sequence[StepInterval]) -> str:
     """What the files of these pictures begin with: a hash of what they are made of."""
     said = [
         _MADE_BY,
