@@ -99,7 +99,8 @@ def outdated_by_golds(
 ) -> dict[str, str]:
     """The tasks with scores that are out of date only because golds, their steps, the adopted policy, or
     what is known of a recording changed; each with a hash that stays the same as long as nothing else
-    changes. ``inputs`` are those of the tasks (see `task_inputs`).
+    changes. ``inputs`` are those of the tasks (see `task_inputs`). A task that changed counts, too, where
+    that makes its reference anew and its golds show all of its steps.
 
     Unlike `stale_scores` it does not ask a model who it is. Tasks with golds that wait to be embedded are
     left out: the run that does it comes first.
@@ -112,8 +113,9 @@ def outdated_by_golds(
             continue
         task, by = tasks[alike.task_id], policies.get(alike.task_id, GOLDS)
         now = _by_golds(task, its, states.get(alike.task_id), by)
+        rebuilt = _BY_PEOPLE | ({"task"} if _every_step_is_shown(task, its) else set())
         for key, reasons in _reasons_of_each(home, alike, now):
-            if reasons.keys() <= _BY_PEOPLE:
+            if reasons.keys() <= _BY_PEOPLE or ("reference" in reasons and reasons.keys() <= rebuilt):
                 outdated.setdefault(alike.task_id, {})[key] = sorted(reasons.items())
     return {
         task_id: canonical_sha256(
@@ -122,6 +124,12 @@ def outdated_by_golds(
         for task_id, its in inputs.items()
         if task_id in outdated
     }
+
+
+def _every_step_is_shown(task: TaskSpec, inputs: GoldInputs) -> bool:
+    """Whether the golds show every step of the task; steps that nobody marked are guessed, all of them."""
+    shown = {one.step for steps in inputs.annotations.steps.values() for one in steps}
+    return len(shown) == len(task.steps) or bool(inputs.unannotated)
 
 
 def outdated_by_task(

@@ -165,10 +165,28 @@ def test_a_name_that_steps_csv_goes_by_is_not_harmless(home: Home) -> None:
     assert (told.unmarked, told.other_steps, told.harmless) == (3, False, False)
 
 
-def test_scores_of_another_task_file_wait_for_somebody(home: Home) -> None:
+def test_scores_of_other_limits_wait_for_somebody(home: Home) -> None:
     saved(home, pass_score=88.0)
     tasks = {TASK: task_of(home)}
     assert outdated_by_golds(home, tasks, task_inputs(home, tasks)) == {}
+
+
+def test_scores_of_other_steps_are_made_again_once_golds_show_them(home: Home) -> None:
+    def outdated() -> set[str]:
+        tasks = {TASK: task_of(home)}
+        return set(outdated_by_golds(home, tasks, task_inputs(home, tasks)))
+
+    task, sheet = task_of(home), local_path(home.steps_csv(TASK))
+    saved(home, steps=(*task.steps, NEW))
+    assert outdated() == set()
+    rows = [line.split(",") for line in sheet.read_text("utf-8").splitlines()]
+    ends = {video: end for video, step, _, end in rows if step == "close_housing"}
+    sheet.write_text(
+        sheet.read_text("utf-8")
+        + "".join(f"{video},{NEW.id},{end},{float(end) + 0.9}\n" for video, end in ends.items()),
+        "utf-8",
+    )
+    assert outdated() == {TASK}
 
 
 def test_policies_and_studies_of_the_task_are_named(home: Home) -> None:
