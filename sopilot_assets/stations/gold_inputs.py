@@ -195,7 +195,7 @@ class _Said:
 
 def _confirmed(home: Home, task: TaskSpec, golds: Sequence[Recording]) -> tuple[_Said, Text | None]:
     """The confirmed steps of golds, and what is wrong with them: a broken chain, or a step that the task has
-    no more.
+    no more, without which the others are.
     """
     try:
         promoted = confirmed_steps(home, task.task_id)
@@ -211,13 +211,15 @@ def _confirmed(home: Home, task: TaskSpec, golds: Sequence[Recording]) -> tuple[
         elif one.promotion is not None and key in promoted:
             # one that was demoted between the two looks has no steps here; the next look finds no gold
             steps[key] = promoted[key]
+    problem: Text | None = None
     for one in golds:
         lost = sorted({step.step for step in steps.get(str(one.key), ())} - set(task.step_ids))
-        if lost:
-            return _Said(marks=marked), _lost(task, one, lost, promoted=str(one.key) not in marked)
+        if lost and problem is None:
+            problem = _lost(task, one, lost, promoted=str(one.key) not in marked)
     by_video = {one.key.video_id: one for one in golds if str(one.key) in steps}
-    found = {video: step_intervals(task, steps[str(one.key)]) for video, one in by_video.items()}
-    return _Said(found, marked), None
+    left = {video: step_intervals(task, steps[str(one.key)]) for video, one in by_video.items()}
+    found = {video: its for video, its in left.items() if its}
+    return _Said(found, marked), problem
 
 
 def _is_later(mark: MarkEvent, gold: Recording) -> bool:
@@ -292,9 +294,11 @@ def _overruled(gold: GoldNames, names: Sequence[GoldNames], source: str) -> Text
 
 
 def step_intervals(task: TaskSpec, steps: Sequence[ConfirmedStep]) -> tuple[StepInterval, ...]:
-    """Confirmed steps as a gold has them."""
+    """Confirmed steps as a gold has them, without those that the task has no more."""
     return tuple(
-        StepInterval(task.step_ids.index(one.step), Segment(one.start_s, one.end_s)) for one in steps
+        StepInterval(task.step_ids.index(one.step), Segment(one.start_s, one.end_s))
+        for one in steps
+        if one.step in task.step_ids
     )
 
 
