@@ -34,7 +34,7 @@ from sopilot_assets.segments import Segment
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
-from sopilot_assets.tasks import TaskSpec
+from sopilot_assets.tasks import Step, TaskSpec
 from sopilot_assets.tasks.spec import canonical_sha256
 from sopilot_assets.texts.languages import Text
 
@@ -127,6 +127,16 @@ def gold_inputs(home: Home, task: TaskSpec, *, registry: Registry, models: Embed
         marks=said.marks,
         overruled=overruled,
     )
+
+
+def unshown_steps(task: TaskSpec, inputs: GoldInputs) -> tuple[Step, ...]:
+    """The steps of the task that none of its golds shows, so that nothing can be judged; none as long as
+    nobody marked some gold, since all of its steps are guessed.
+    """
+    if inputs.unannotated:
+        return ()
+    shown = {one.step for steps in inputs.annotations.steps.values() for one in steps}
+    return tuple(step for place, step in enumerate(task.steps) if place not in shown)
 
 
 def task_inputs(

@@ -20,6 +20,7 @@ from sopilot_assets.stations.gold_inputs import (
     GoldInputs,
     embedding_models,
     gold_inputs,
+    unshown_steps,
 )
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows, query_together
@@ -113,7 +114,7 @@ def outdated_by_golds(
             continue
         task, by = tasks[alike.task_id], policies.get(alike.task_id, GOLDS)
         now = _by_golds(task, its, states.get(alike.task_id), by)
-        rebuilt = _BY_PEOPLE | ({"task"} if _every_step_is_shown(task, its) else set())
+        rebuilt = _BY_PEOPLE | (set() if unshown_steps(task, its) else {"task"})
         for key, reasons in _reasons_of_each(home, alike, now):
             if reasons.keys() <= _BY_PEOPLE or ("reference" in reasons and reasons.keys() <= rebuilt):
                 outdated.setdefault(alike.task_id, {})[key] = sorted(reasons.items())
@@ -124,12 +125,6 @@ def outdated_by_golds(
         for task_id, its in inputs.items()
         if task_id in outdated
     }
-
-
-def _every_step_is_shown(task: TaskSpec, inputs: GoldInputs) -> bool:
-    """Whether the golds show every step of the task; steps that nobody marked are guessed, all of them."""
-    shown = {one.step for steps in inputs.annotations.steps.values() for one in steps}
-    return len(shown) == len(task.steps) or bool(inputs.unannotated)
 
 
 def outdated_by_task(
