@@ -225,7 +225,7 @@ def _confirmed(home: Home, task: TaskSpec, golds: Sequence[Recording]) -> tuple[
     for one in golds:
         lost = sorted({step.step for step in steps.get(str(one.key), ())} - set(task.step_ids))
         if lost and problem is None:
-            problem = _lost(task, one, lost, promoted=str(one.key) not in marked)
+            problem = _lost(task, one, lost)
     by_video = {one.key.video_id: one for one in golds if str(one.key) in steps}
     left = {video: step_intervals(task, steps[str(one.key)]) for video, one in by_video.items()}
     found = {video: its for video, its in left.items() if its}
@@ -239,17 +239,9 @@ def _is_later(mark: MarkEvent, gold: Recording) -> bool:
     return datetime.fromisoformat(mark.at) > datetime.fromisoformat(gold.promotion.at)
 
 
-def _lost(task: TaskSpec, gold: Recording, unknown: Sequence[str], *, promoted: bool) -> Text:
+def _lost(task: TaskSpec, gold: Recording, unknown: Sequence[str]) -> Text:
     """That steps were confirmed which the task has no more, and what to do."""
     name, steps = gold.original_name, ", ".join(unknown)
-    if promoted:
-        again = f"sopilot gold demote {name}, then sopilot gold promote {name} --steps FILE"
-        return Text(
-            f"{name} was promoted with the steps {steps}, which task {task.task_id} has no more. Confirm its "
-            f"steps anew: {again}.",
-            f"{name} は手順 {steps} とともにお手本にされましたが、作業 {task.task_id} に"
-            f"その手順はもうありません。手順を確認し直してください：{again}。",
-        )
     return Text(
         f"{name} was marked with the steps {steps}, which task {task.task_id} has no more. Mark it anew at "
         f"the desk, or with sopilot gold import {task.task_id}.",
