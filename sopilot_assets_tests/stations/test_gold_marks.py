@@ -147,7 +147,7 @@ def _import(home: Home, data: bytes):  # type: ignore[no-untyped-def]
 
 
 def exported(home: Home) -> str:
-    return export_steps(home, task_of(home), inputs(home), FileFormat.CSV)[1].decode()
+    return export_steps(home, task_of(home), inputs(home), FileFormat.CSV)[1].decode("utf-8-sig")
 
 
 def test_what_is_written_as_a_sheet_reads_back_the_same(scored: Home) -> None:
