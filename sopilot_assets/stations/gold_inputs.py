@@ -133,9 +133,10 @@ def unshown_steps(task: TaskSpec, inputs: GoldInputs) -> tuple[Step, ...]:
     """The steps of the task that none of its golds shows, so that nothing can be judged; none as long as
     nobody marked some gold, since all of its steps are guessed.
     """
-    if inputs.unannotated:
+    marked = inputs.annotations.steps
+    if any(one.key.video_id not in marked for one in inputs.golds):
         return ()
-    shown = {one.step for steps in inputs.annotations.steps.values() for one in steps}
+    shown = {one.step for steps in marked.values() for one in steps}
     return tuple(step for place, step in enumerate(task.steps) if place not in shown)
 
 
