@@ -158,7 +158,7 @@ def lock(
         pass_score=pass_score,
         retrain_score=retrain_score,
     )
-    since = f"{locked.locked_at:%Y-%m-%d %H:%M}"
+    since = f"{locked.locked_at:%Y-%m-%d %H:%M} UTC"
     say(f"{task} version {locked.spec.version} is locked since {since} ({locked.path.name})")
 
 

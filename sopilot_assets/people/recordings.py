@@ -15,10 +15,13 @@ from sopilot_assets.labels.contests import open_objections
 from sopilot_assets.labels.events import Agreement, Source
 from sopilot_assets.people.persons import DECIDED
 from sopilot_assets.scoring.result import Decision
-from sopilot_assets.stations.recording_list import known_recordings
+from sopilot_assets.stations.recording_list import NOT_JUDGED, known_recordings
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Row, plain_rows, query_together
 from sopilot_assets.tasks import DeviationType, Severity
+
+DISPUTED: Final = "disputed"
+"""What a recording is whose decision somebody contests, or was answered with the opposite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,13 @@ class OwnRecording:
     score: float | None
     found: tuple[FoundDeviation, ...]
     disputed: bool
+
+    @property
+    def kind(self) -> str:
+        """What it is in charts and counts: `DISPUTED`, `NOT_JUDGED`, or its decision."""
+        if self.disputed:
+            return DISPUTED
+        return NOT_JUDGED if self.decision is None else self.decision.value
 
     @property
     def counts(self) -> bool:

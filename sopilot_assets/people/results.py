@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from sopilot_assets.people.curves import Practice, ShareAt, practice, running_shares
-from sopilot_assets.people.recordings import OwnRecording, recordings_of
+from sopilot_assets.people.recordings import DISPUTED, OwnRecording, recordings_of
 from sopilot_assets.people.repeats import Repeat, repeats
 from sopilot_assets.people.step_times import PersonTimes, times_of
 from sopilot_assets.scoring.result import Decision
@@ -29,6 +29,7 @@ KINDS: Final = (
         )
     ),
     NOT_JUDGED,
+    DISPUTED,
 )
 """What a recording can be in a week's counts."""
 
@@ -36,8 +37,8 @@ KINDS: Final = (
 @dataclass(frozen=True, slots=True)
 class Week:
     """The recordings of a week, which begins on the Monday ``begins`` where it was recorded: how many of each
-    of `KINDS`, in that order, the median of their points, and of their cycles in seconds. None where there is
-    none.
+    of `KINDS`, in that order, the median of their points but for disputed ones, and of their cycles in
+    seconds. None where there is none.
     """
 
     begins: date
@@ -130,8 +131,8 @@ def weeks(recordings: Sequence[OwnRecording], cycles: Mapping[str, float]) -> tu
 
 
 def _week(begins: date, recordings: Sequence[OwnRecording], cycles: Mapping[str, float]) -> Week:
-    kinds = [NOT_JUDGED if one.decision is None else one.decision.value for one in recordings]
-    scores = [one.score for one in recordings if one.score is not None]
+    kinds = [one.kind for one in recordings]
+    scores = [one.score for one in recordings if one.score is not None and not one.disputed]
     seconds = [cycles[one.key] for one in recordings if one.key in cycles]
     return Week(
         begins,

@@ -86,6 +86,17 @@ def save_reference(path: Path | UPath, reference: Reference) -> None:
     save_arrays(path, arrays)
 
 
+def stored_steps(path: Path | UPath) -> tuple[str, ...]:
+    """The ids of the steps that the reference stored at ``path`` knows; raises `StoreError` as
+    `load_reference` does.
+    """
+    arrays = load_arrays(path, what="a reference", remedy=_REMEDY)
+    try:
+        return _Facts.model_validate_json(str(arrays["facts"])).step_ids
+    except (KeyError, ValidationError) as error:
+        raise _no_reference(path, error) from error
+
+
 def load_reference(path: Path | UPath, embedding_of: Callable[[str], ClipEmbedding]) -> Reference:
     """The reference stored at ``path``; ``embedding_of`` gives the embedding of a gold by its video id.
 
@@ -108,9 +119,7 @@ def load_reference(path: Path | UPath, embedding_of: Callable[[str], ClipEmbeddi
         else:
             components = arrays["components"].astype(np.float32)
     except (KeyError, ValidationError) as error:
-        raise StoreError(
-            f"{path}: expected a reference, found something else ({error}). {_REMEDY}"
-        ) from error
+        raise _no_reference(path, error) from error
     return Reference(
         reference_id=facts.reference_id,
         task_id=facts.task_id,
@@ -126,6 +135,10 @@ def load_reference(path: Path | UPath, embedding_of: Callable[[str], ClipEmbeddi
         task_orders=facts.task_orders,
         orders=facts.orders,
     )
+
+
+def _no_reference(path: Path | UPath, error: Exception) -> StoreError:
+    return StoreError(f"{path}: expected a reference, found something else ({error}). {_REMEDY}")
 
 
 def _gold_facts(gold: Gold) -> _GoldFacts:

@@ -104,7 +104,9 @@ def _compared(
         if found is None:
             continue
         mark = inputs.marks.get(str(gold.key))
-        new = mark is None or not same_steps(found.steps, step_intervals(task, mark.steps))
+        known = () if mark is None else step_intervals(task, mark.steps)
+        # a mark with a step that the task has no more is to be made anew, whatever is left of it
+        new = mark is None or len(known) < len(mark.steps) or not same_steps(found.steps, known)
         came_from = SHEET if found.format is FileFormat.CSV else f"{found.format.value}: {found.source}"[:200]
         counts = inputs.annotations.steps.get(called.video_id)
         agreement = border_agreement(counts, found.steps) if counts else None

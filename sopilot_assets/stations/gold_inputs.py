@@ -34,7 +34,7 @@ from sopilot_assets.segments import Segment
 from sopilot_assets.stations.clip_embeddings import embeddings_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import Cell, plain_rows
-from sopilot_assets.tasks import TaskSpec
+from sopilot_assets.tasks import Step, TaskSpec
 from sopilot_assets.tasks.spec import canonical_sha256
 from sopilot_assets.texts.languages import Text
 
@@ -129,6 +129,17 @@ def gold_inputs(home: Home, task: TaskSpec, *, registry: Registry, models: Embed
     )
 
 
+def unshown_steps(task: TaskSpec, inputs: GoldInputs) -> tuple[Step, ...]:
+    """The steps of the task that none of its golds shows, so that nothing can be judged; none as long as
+    nobody marked some gold, since all of its steps are guessed.
+    """
+    marked = inputs.annotations.steps
+    if any(one.key.video_id not in marked for one in inputs.golds):
+        return ()
+    shown = {one.step for steps in marked.values() for one in steps}
+    return tuple(step for place, step in enumerate(task.steps) if place not in shown)
+
+
 def task_inputs(
     home: Home, tasks: Mapping[str, TaskSpec], registry: Registry | None = None
 ) -> dict[str, GoldInputs]:
@@ -195,7 +206,7 @@ class _Said:
 
 def _confirmed(home: Home, task: TaskSpec, golds: Sequence[Recording]) -> tuple[_Said, Text | None]:
     """The confirmed steps of golds, and what is wrong with them: a broken chain, or a step that the task has
-    no more.
+    no more, without which the others are.
     """
     try:
         promoted = confirmed_steps(home, task.task_id)
@@ -211,13 +222,15 @@ def _confirmed(home: Home, task: TaskSpec, golds: Sequence[Recording]) -> tuple[
         elif one.promotion is not None and key in promoted:
             # one that was demoted between the two looks has no steps here; the next look finds no gold
             steps[key] = promoted[key]
+    problem: Text | None = None
     for one in golds:
         lost = sorted({step.step for step in steps.get(str(one.key), ())} - set(task.step_ids))
-        if lost:
-            return _Said(marks=marked), _lost(task, one, lost, promoted=str(one.key) not in marked)
+        if lost and problem is None:
+            problem = _lost(task, one, lost)
     by_video = {one.key.video_id: one for one in golds if str(one.key) in steps}
-    found = {video: step_intervals(task, steps[str(one.key)]) for video, one in by_video.items()}
-    return _Said(found, marked), None
+    left = {video: step_intervals(task, steps[str(one.key)]) for video, one in by_video.items()}
+    found = {video: its for video, its in left.items() if its}
+    return _Said(found, marked), problem
 
 
 def _is_later(mark: MarkEvent, gold: Recording) -> bool:
@@ -227,17 +240,9 @@ def _is_later(mark: MarkEvent, gold: Recording) -> bool:
     return datetime.fromisoformat(mark.at) > datetime.fromisoformat(gold.promotion.at)
 
 
-def _lost(task: TaskSpec, gold: Recording, unknown: Sequence[str], *, promoted: bool) -> Text:
+def _lost(task: TaskSpec, gold: Recording, unknown: Sequence[str]) -> Text:
     """That steps were confirmed which the task has no more, and what to do."""
     name, steps = gold.original_name, ", ".join(unknown)
-    if promoted:
-        again = f"sopilot gold demote {name}, then sopilot gold promote {name} --steps FILE"
-        return Text(
-            f"{name} was promoted with the steps {steps}, which task {task.task_id} has no more. Confirm its "
-            f"steps anew: {again}.",
-            f"{name} は手順 {steps} とともにお手本にされましたが、作業 {task.task_id} に"
-            f"その手順はもうありません。手順を確認し直してください：{again}。",
-        )
     return Text(
         f"{name} was marked with the steps {steps}, which task {task.task_id} has no more. Mark it anew at "
         f"the desk, or with sopilot gold import {task.task_id}.",
@@ -292,9 +297,11 @@ def _overruled(gold: GoldNames, names: Sequence[GoldNames], source: str) -> Text
 
 
 def step_intervals(task: TaskSpec, steps: Sequence[ConfirmedStep]) -> tuple[StepInterval, ...]:
-    """Confirmed steps as a gold has them."""
+    """Confirmed steps as a gold has them, without those that the task has no more."""
     return tuple(
-        StepInterval(task.step_ids.index(one.step), Segment(one.start_s, one.end_s)) for one in steps
+        StepInterval(task.step_ids.index(one.step), Segment(one.start_s, one.end_s))
+        for one in steps
+        if one.step in task.step_ids
     )
 
 

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import pandas as pd
 
+from sopilot_assets.capture.ledgers import ACTIVE, videos_ledger
 from sopilot_assets.capture.registry import Recording
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.result import Decision
 from sopilot_assets.stations.gold_candidates import GoldCandidate
 from sopilot_assets.store.home import Home
-from sopilot_assets.store.ledgers import plain_rows
+from sopilot_assets.store.ledgers import plain_rows, query_together
 from sopilot_assets.texts.languages import Text
 
 LEFT: tuple[Decision, ...] = (Decision.NEEDS_REVIEW, Decision.NOT_VERIFIABLE)
@@ -113,17 +115,26 @@ def _people(count: int) -> str:
 
 
 def _left(home: Home) -> dict[str, dict[str, LeftToPerson]]:
-    """What is left to people by task and site: of what shows the task, as decided shares count it."""
-    decisions = pd.DataFrame({"decision": [one.value for one in LEFT]}, dtype="string")
-    rows = scores_ledger(home).query(
-        "select task_id, site, count(*) as judged, "
-        "count(*) filter (where decision in (select decision from leaving)) as waits "
-        "from latest where role = 'trainee' and problem is null and shows_task is distinct from false "
-        "group by task_id, site",
-        leaving=decisions,
+    """What is left to people by task and site: of recordings that count and show the task, as decided shares
+    count it.
+    """
+    rows = query_together(
+        {"scores": scores_ledger(home), "videos": videos_ledger(home)},
+        _LEFT,
+        leaving=pd.DataFrame({"decision": [one.value for one in LEFT]}, dtype="string"),
     )
     found: dict[str, dict[str, LeftToPerson]] = {}
     for row in plain_rows(rows):
         its = LeftToPerson(int(row["waits"] or 0), int(row["judged"] or 0))
         found.setdefault(str(row["task_id"]), {})[str(row["site"])] = its
     return found
+
+
+_LEFT: Final = f"""
+select videos.task_id, videos.site, count(*) as judged,
+    count(*) filter (where decision in (select decision from leaving)) as waits
+from videos join scores using (key)
+where videos.status = '{ACTIVE}' and scores.role = 'trainee' and problem is null
+    and shows_task is distinct from false
+group by videos.task_id, videos.site
+"""  # noqa: S608 - constants of ours

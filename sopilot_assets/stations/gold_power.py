@@ -11,12 +11,12 @@ from threadpoolctl import threadpool_limits
 
 from sopilot_assets.alignment.align import align
 from sopilot_assets.alignment.calibration import Calibration, calibrate
+from sopilot_assets.capture.ledgers import ACTIVE, videos_ledger
 from sopilot_assets.capture.registry import Recording
 from sopilot_assets.errors import GoldError
 from sopilot_assets.intervals import ClusteredInterval, clustered
 from sopilot_assets.labels.audit import drawn
 from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, run_limited
-from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.reference.model import Gold, Reference, build_reference
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.scoring.limits import DecisionLimits, golds_limits
@@ -26,8 +26,9 @@ from sopilot_assets.settings import AuditSettings
 from sopilot_assets.stations.adoptions import adopted_limits
 from sopilot_assets.stations.gold_inputs import step_intervals
 from sopilot_assets.stations.gold_promotions import decoded_steps
-from sopilot_assets.stations.gold_references import EmbeddingsOf, current_calibration, read_reference
+from sopilot_assets.stations.gold_references import EmbeddingsOf, current_calibration, reference_of
 from sopilot_assets.store.home import Home
+from sopilot_assets.store.ledgers import query_together
 from sopilot_assets.studies.audit import DECIDED
 from sopilot_assets.tasks import DeviationType, TaskSpec, load_task
 
@@ -132,12 +133,13 @@ def _is_decided(home: Home, task: TaskSpec, made: _With, limits: DecisionLimits,
 
 
 def _sample(home: Home, recording: Recording, reference: Reference) -> pd.DataFrame:
-    """Trainee recordings that the reference judged, drawn by their keys: every trial draws the same."""
+    """Trainee recordings that count and that the reference judged, drawn by their keys: every trial draws the
+    same.
+    """
     asked = {"its_key": [str(recording.key)], "its_reference": [reference.reference_id]}
-    rows = scores_ledger(home).query(
-        "select key, video_id, coalesce(person, '') as person, decision from latest, asked "
-        "where role = 'trainee' and problem is null and shows_task is distinct from false "
-        "and reference_id = asked.its_reference and key <> asked.its_key order by key",
+    rows = query_together(
+        {"scores": scores_ledger(home), "videos": videos_ledger(home)},
+        _JUDGED,
         asked=pd.DataFrame(asked, dtype="string"),
     )
     share = min(1.0, MOST_TRIED / max(1, len(rows)))
@@ -145,9 +147,19 @@ def _sample(home: Home, recording: Recording, reference: Reference) -> pd.DataFr
     return rows[rows["key"].isin(picked)].reset_index(drop=True)
 
 
+_JUDGED: Final = f"""
+select key, scores.video_id, coalesce(videos.person, '') as person, decision
+from videos join scores using (key), asked
+where videos.status = '{ACTIVE}' and scores.role = 'trainee' and problem is null
+    and shows_task is distinct from false
+    and reference_id = asked.its_reference and key <> asked.its_key
+order by key
+"""  # noqa: S608 - a constant of ours
+
+
 def _now(home: Home, task_id: str) -> tuple[TaskSpec, _With, DecisionLimits]:
     task = load_task(home.tasks / f"{task_id}.yaml")
-    reference = read_reference(home, task_id, current_reference_ids(home).get(task_id))
+    reference = reference_of(home, task)
     limits = adopted_limits(home, task, model_id=reference.model_id) or golds_limits(task)
     return task, _With(reference, current_calibration(home, reference)), limits
 

@@ -17,7 +17,13 @@ from sopilot_assets.capture.registry import Recording, Registry
 from sopilot_assets.embedding.clips import ClipEmbedding, load_embedding
 from sopilot_assets.errors import GoldError, ModelError, SopilotError, StoreError, StoreUnavailable
 from sopilot_assets.reference.annotations import StepInterval, told
-from sopilot_assets.reference.ledger import COLUMNS, reference_rows, reference_states, references_ledger
+from sopilot_assets.reference.ledger import (
+    COLUMNS,
+    current_reference_ids,
+    reference_rows,
+    reference_states,
+    references_ledger,
+)
 from sopilot_assets.reference.model import Gold, Reference, build_reference, proposed_intervals, reference_id
 from sopilot_assets.reference.stored import load_reference, save_reference
 from sopilot_assets.scoring.limits import golds_limits
@@ -41,6 +47,27 @@ def read_reference(home: Home, task_id: str, current: str | None) -> Reference:
         why = state.problem if state is not None and state.problem is not None else _no_gold(task_id)
         raise GoldError(why.en, ja=why.ja)
     return load_reference(home.reference(task_id, current), EmbeddingsOf(home, task_id))
+
+
+def reference_of(home: Home, task: TaskSpec) -> Reference:
+    """The task's current reference; `GoldError` with the reason when it has none, or none of its steps."""
+    found = read_reference(home, task.task_id, current_reference_ids(home).get(task.task_id))
+    require_steps(task, found.step_ids)
+    return found
+
+
+def require_steps(task: TaskSpec, known: Sequence[str]) -> None:
+    """Refuse (`GoldError`) to read by the task's steps what was made of golds with the steps ``known``: they
+    are called by their places.
+    """
+    if tuple(known) == task.step_ids:
+        return
+    raise GoldError(
+        f"task {task.task_id}: the steps of its golds are still those from before the task was changed. Mark "
+        "the golds anew at the desk, or correct steps.csv.",
+        ja=f"作業 {task.task_id} は手順が変更されましたが、お手本の記録は変更前の手順のままです。"
+        "デスクでお手本の手順を記録し直すか、steps.csv を修正してください。",
+    )
 
 
 def _no_gold(task_id: str) -> Text:

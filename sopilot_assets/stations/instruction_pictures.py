@@ -30,7 +30,7 @@ from sopilot_assets.processes.limited import MEMORY_LIMIT_BYTES, run_limited
 from sopilot_assets.reference.annotations import StepInterval
 from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.reference.model import Reference
-from sopilot_assets.stations.gold_references import read_reference
+from sopilot_assets.stations.gold_references import reference_of
 from sopilot_assets.stations.media import VIDEO_LIMIT_S, only_maker
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_bytes, publish_text
@@ -85,7 +85,7 @@ def pictures_made(
     home: Home, task: TaskSpec, gold: Recording, steps: Sequence[StepInterval]
 ) -> InstructionPictures | None:
     """The pictures of these steps of a gold; None where nobody has made them yet."""
-    name = _name(home, task, gold, steps)
+    name = pictures_name(home, task, gold, steps)
     folder = local_path(home.proxies)
     kept = folder / f"{name}.json"
     if not kept.exists():
@@ -100,7 +100,7 @@ def make_pictures(home: Home, task: TaskSpec, gold: Recording, steps: Sequence[S
     """
     with only_maker(home, "instructions") as alone:
         if alone and pictures_made(home, task, gold, steps) is None:
-            name, folder = _name(home, task, gold, steps), local_path(home.proxies)
+            name, folder = pictures_name(home, task, gold, steps), local_path(home.proxies)
             moments_of, covering = _moments(home, task, gold, steps), _covering(home, task)
             work = (stored_file(home, gold), moments_of, covering, str(folder / name))
             moments, why = dict[str, float](), ""
@@ -114,7 +114,7 @@ def make_pictures(home: Home, task: TaskSpec, gold: Recording, steps: Sequence[S
     return alone
 
 
-def _name(home: Home, task: TaskSpec, gold: Recording, steps: Sequence[StepInterval]) -> str:
+def pictures_name(home: Home, task: TaskSpec, gold: Recording, steps: Sequence[StepInterval]) -> str:
     """What the files of these pictures begin with: a hash of what they are made of."""
     said = [
         _MADE_BY,
@@ -133,7 +133,7 @@ def _covering(home: Home, task: TaskSpec) -> Covering:
 def _moments(home: Home, task: TaskSpec, gold: Recording, steps: Sequence[StepInterval]) -> list[StepMoment]:
     """Where to look for the picture of each step; of one in several parts, in its longest part."""
     try:
-        reference = read_reference(home, task.task_id, current_reference_ids(home).get(task.task_id))
+        reference = reference_of(home, task)
     except SopilotError:  # a task whose golds make no reference can be shown all the same
         reference = None
     longest = dict[int, StepInterval]()

@@ -94,7 +94,7 @@ def judge_recording(by: Judge, key: PartitionKey, unusable: str | None) -> Judge
     try:
         if reason := recording.retired or unusable:
             raise VideoError(reason)
-        reference = by.references[task.task_id]
+        reference = by.reference(task.task_id)
         path = by.home.alignment(reference.reference_id, recording.key.video_id)
         if why := load_problem(path):
             raise GoldError(why[0], ja=why[1])

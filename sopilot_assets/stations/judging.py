@@ -21,7 +21,7 @@ from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.stations.adoptions import adopted_limits
 from sopilot_assets.stations.clip_embeddings import task_embedder
 from sopilot_assets.stations.gold_inputs import GoldInputs, task_inputs
-from sopilot_assets.stations.gold_references import current_calibration, read_reference
+from sopilot_assets.stations.gold_references import current_calibration, read_reference, require_steps
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.tasks import load_task
 
@@ -100,11 +100,17 @@ class Judge:
     def _golds(self, task_id: str) -> GoldInputs:
         return task_inputs(self.home, {task_id: self.task(task_id)}, self.registry)[task_id]
 
+    def reference(self, task_id: str) -> Reference:
+        """The current reference of a task; `GoldError` where it has none of its steps."""
+        found = self.references[task_id]
+        require_steps(self.task(task_id), found.step_ids)
+        return found
+
     def score(self, key: PartitionKey, alignment: Alignment) -> Score:
         """What an alignment of a recording with its task's current reference scores."""
         return score_alignment(
             self.task(key.task_id),
-            self.references[key.task_id],
+            self.reference(key.task_id),
             alignment,
             self.references.calibration(key.task_id),
             self.limits(key.task_id),

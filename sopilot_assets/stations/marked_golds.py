@@ -14,7 +14,7 @@ from sopilot_assets.capture.registry import Recording, active_keys
 from sopilot_assets.errors import GoldError
 from sopilot_assets.reference.annotations import StepInterval
 from sopilot_assets.reference.border_agreement import BorderAgreement, border_agreement
-from sopilot_assets.stations.gold_inputs import GoldInputs, step_intervals, task_inputs
+from sopilot_assets.stations.gold_inputs import GoldInputs, step_intervals, task_inputs, unshown_steps
 from sopilot_assets.store.chain import NO_EVENT
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import TaskSpec
@@ -79,6 +79,11 @@ class MarkedTask:
     def step_names(self) -> tuple[Text, ...]:
         """The names of its steps, in the order of the file."""
         return tuple(step.names for step in self.task.steps)
+
+    @property
+    def unshown(self) -> tuple[Text, ...]:
+        """The names of the steps that none of its golds shows (see `unshown_steps`)."""
+        return tuple(step.names for step in unshown_steps(self.task, self.inputs))
 
     def gold(self, key: str) -> MarkedGold:
         """The gold with this key; raises `GoldError` where it is none of them."""

@@ -20,6 +20,7 @@ from sopilot_assets.stations.gold_inputs import (
     GoldInputs,
     embedding_models,
     gold_inputs,
+    unshown_steps,
 )
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import Cell, plain_rows, query_together
@@ -99,7 +100,8 @@ def outdated_by_golds(
 ) -> dict[str, str]:
     """The tasks with scores that are out of date only because golds, their steps, the adopted policy, or
     what is known of a recording changed; each with a hash that stays the same as long as nothing else
-    changes. ``inputs`` are those of the tasks (see `task_inputs`).
+    changes. ``inputs`` are those of the tasks (see `task_inputs`). A task that changed counts, too, where
+    that makes its reference anew and its golds show all of its steps.
 
     Unlike `stale_scores` it does not ask a model who it is. Tasks with golds that wait to be embedded are
     left out: the run that does it comes first.
@@ -112,8 +114,9 @@ def outdated_by_golds(
             continue
         task, by = tasks[alike.task_id], policies.get(alike.task_id, GOLDS)
         now = _by_golds(task, its, states.get(alike.task_id), by)
+        rebuilt = _BY_PEOPLE | (set() if unshown_steps(task, its) else {"task"})
         for key, reasons in _reasons_of_each(home, alike, now):
-            if reasons.keys() <= _BY_PEOPLE:
+            if reasons.keys() <= _BY_PEOPLE or ("reference" in reasons and reasons.keys() <= rebuilt):
                 outdated.setdefault(alike.task_id, {})[key] = sorted(reasons.items())
     return {
         task_id: canonical_sha256(

@@ -42,9 +42,10 @@ class TaskChange:
     are so in any case.
 
     ``embeddings`` are recordings that have to be embedded anew. ``reference``: it is made anew of the same
-    marks. ``lost`` are steps that disappear, and ``unmarked`` counts the golds that have to be marked anew
-    for it. ``policy`` is the adopted policy that would decide no more. ``studies`` would have to be
-    registered again, and ``frozen`` ones, which have results, can take no more of them.
+    marks. ``lost`` are steps that disappear, and ``unmarked`` counts the golds whose steps have to be said
+    anew: they name one of these, lack a new one, or are called by a name in ``steps.csv`` that goes.
+    ``policy`` is the adopted policy that would decide no more. ``studies`` would have to be registered again,
+    and ``frozen`` ones, which have results, can take no more of them.
     """
 
     before: TaskSpec
@@ -67,6 +68,11 @@ class TaskChange:
         return self.after.version != self.before.version
 
     @property
+    def other_steps(self) -> bool:
+        """Whether steps come or go, so that nothing can be judged before golds show those that there are."""
+        return set(self.before.step_ids) != set(self.after.step_ids)
+
+    @property
     def judges_otherwise(self) -> bool:
         """Whether results can come out otherwise; else only names, sentences or the version differ."""
         return self.before.fingerprint() != self.after.fingerprint()
@@ -75,7 +81,10 @@ class TaskChange:
     def harmless(self) -> bool:
         """Whether nothing that was made before is out of date by it."""
         return not any(
-            (self.scores, self.embeddings, self.reference, self.lost, self.policy, self.studies, self.frozen)
+            (
+                *(self.scores, self.embeddings, self.reference, self.lost, self.unmarked),
+                *(self.policy, self.studies, self.frozen),
+            )
         )
 
 
@@ -91,7 +100,7 @@ def change_of(home: Home, before: TaskSpec, after: TaskSpec) -> TaskChange:
         deciding_policies(home, {task_id: task}).get(task_id, GOLDS) for task in (before, after)
     )
     outdated = outdated_by_task(home, before, after, inputs=(was, will), policies=(decided, decides))
-    lost, unmarked = _lost(home, before, after, registry)
+    lost, unmarked = _golds_otherwise(home, before, after, registry)
     studies = list(_studies(home, before, after))
     other_model = before.embedder is not after.embedder
     state = reference_states(home).get(task_id)
@@ -106,6 +115,7 @@ def change_of(home: Home, before: TaskSpec, after: TaskSpec) -> TaskChange:
         embeddings=list(active_keys(home).values()).count(task_id) if other_model else 0,
         reference=state is not None
         and state.reference_id is not None
+        and not unmarked
         and (other_model or (will.is_renewed(state) and not was.is_renewed(state))),
         lost=lost,
         unmarked=unmarked,
@@ -120,20 +130,22 @@ def _steps_read(task: TaskSpec) -> list[object]:
     return [[step.id, step.name, step.name_ja] for step in task.steps] + [task.predecessors()]
 
 
-def _lost(
+def _golds_otherwise(
     home: Home, before: TaskSpec, after: TaskSpec, registry: Registry
 ) -> tuple[tuple[LostStep, ...], int]:
-    """The steps that disappear, and how many golds name one of them."""
-    gone = [step for step in before.steps if step.id not in after.step_ids]
-    if not gone:
+    """The steps that disappear, and of how many golds the steps have to be said anew."""
+    if _steps_read(before) == _steps_read(after):
         return (), 0
-    named = _steps_of_golds(home, before, registry)
-    labels = _labels_naming(home, before.task_id, [step.id for step in gone])
-    counted = (
+    gone = [step for step in before.steps if step.id not in after.step_ids]
+    new = set(after.step_ids) - set(before.step_ids)
+    named, then = (_steps_of_golds(home, task, registry) for task in (before, after))
+    labels = _labels_naming(home, before.task_id, [step.id for step in gone]) if gone else []
+    lost = tuple(
         LostStep(step, sum(step.id in its for its in named), labels[place]) for place, step in enumerate(gone)
     )
     ids = {step.id for step in gone}
-    return tuple(counted), sum(bool(ids & its) for its in named)
+    anew = [its for its, will in zip(named, then, strict=True) if its and (new or its & ids or its != will)]
+    return lost, len(anew)
 
 
 def _steps_of_golds(home: Home, task: TaskSpec, registry: Registry) -> list[set[str]]:

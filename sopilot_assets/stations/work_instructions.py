@@ -11,7 +11,12 @@ from sopilot_assets.errors import GoldError
 from sopilot_assets.reference.annotations import StepInterval
 from sopilot_assets.scoring.review.document import bytes_uri, render
 from sopilot_assets.stations.gold_inputs import GoldInputs, task_inputs
-from sopilot_assets.stations.instruction_pictures import InstructionPictures, make_pictures, pictures_made
+from sopilot_assets.stations.instruction_pictures import (
+    InstructionPictures,
+    make_pictures,
+    pictures_made,
+    pictures_name,
+)
 from sopilot_assets.stations.marked_golds import usual_seconds
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import LockState, Step, TaskSpec, verify_task
@@ -41,8 +46,9 @@ class InstructedStep:
 @dataclass(frozen=True, slots=True)
 class WorkInstruction:
     """A task's work instruction: ``gold`` is where its pictures are from, ``golds`` are those that could be,
-    the most usual first. ``locked_on`` is the day on which the version was locked, empty where it is not.
-    ``pictures`` is None as long as nobody has made them.
+    the most usual first. ``locked_on`` is the day on which the version was locked, in this machine's zone;
+    empty where it is not. ``pictures`` is None as long as nobody has made them; ``pictures_name`` changes
+    with what they are made of.
     """
 
     task: TaskSpec
@@ -52,14 +58,18 @@ class WorkInstruction:
     steps: tuple[InstructedStep, ...]
     locked_on: str
     pictures: InstructionPictures | None
+    pictures_name: str
 
     @property
     def content_id(self) -> str:
-        """Eight hexadecimal digits that change with anything that the work instruction says."""
+        """Eight hexadecimal digits that change with anything that the work instruction says or shows, but for
+        whether it is locked.
+        """
         said = {
             "task": self.task.model_dump(mode="json", exclude={"privacy"}),
             "gold": None if self.gold is None else str(self.gold.key),
             "usual": [one.usual_s for one in self.steps],
+            "pictures": self.pictures_name,
         }
         return canonical_sha256(said)[:8]
 
@@ -105,6 +115,7 @@ def work_instruction(home: Home, task_id: str, *, gold: str = "") -> WorkInstruc
         steps=tuple(_steps(task, usual, moments)),
         locked_on=_locked_on(home, task),
         pictures=pictures,
+        pictures_name="" if chosen is None else pictures_name(home, task, chosen, shown),
     )
 
 
@@ -182,4 +193,4 @@ def _locked_on(home: Home, task: TaskSpec) -> str:
     lock = verify_task(task_file(home, task.task_id))
     if lock.state is not LockState.OK:
         return ""
-    return lock.locked[-1].locked_at.date().isoformat()
+    return lock.locked[-1].locked_at.astimezone().date().isoformat()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from pydantic import ValidationError
@@ -138,7 +139,8 @@ def _numbers(
     """The numbers that are not what they were, and what is wrong with them."""
     found, faults = dict[str, float | None](), list[FieldFault]()
     for path, field in NUMBERS.items():
-        text = edit.numbers.get(path, "").replace(",", ".")
+        # as Japanese keyboards and decimal commas have it
+        text = unicodedata.normalize("NFKC", edit.numbers.get(path, "")).replace(",", ".")
         if text == typed(path, _value(content, path)):
             continue
         if field.optional and not text:
@@ -147,7 +149,7 @@ def _numbers(
         try:
             number = float(Decimal(text) / (100 if field.percent else 1))
             found[path] = int(number) if field.whole and number.is_integer() else _finite(number)
-        except (InvalidOperation, ValueError):
+        except (ArithmeticError, ValueError):
             faults.append(
                 FieldFault(
                     path,

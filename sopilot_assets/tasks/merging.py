@@ -15,8 +15,9 @@ _BY_NAME: Final = ("numbers", "severity")
 def merged(base: TaskEdit, theirs: TaskEdit, mine: TaskEdit) -> TaskEdit:
     """``mine`` with what ``theirs`` changed of ``base``; where both changed the same field, mine stands.
 
-    Steps go by their keys. Their order is mine where I changed it, else theirs; a step that one of the two
-    removed is gone unless the other changed it.
+    Steps go by their keys. Their order is mine where I moved some, else theirs; a step that only the other
+    has stands after the one that it stands after there. A step that one of the two removed is gone unless
+    the other changed it.
     """
     plain = {
         one.name: _chosen(getattr(base, one.name), getattr(theirs, one.name), getattr(mine, one.name))
@@ -44,14 +45,23 @@ def _steps(
     base: Sequence[StepEdit], theirs: Sequence[StepEdit], mine: Sequence[StepEdit]
 ) -> Iterator[StepEdit]:
     was, its, own = ({step.key: step for step in steps} for steps in (base, theirs, mine))
-    first, second = (its, own) if list(own) == list(was) else (own, its)
-    for key in dict.fromkeys((*first, *second)):
+    for key in _order(list(was), list(its), list(own)):
         if key in was and key in its and key in own:
             yield _step(was[key], its[key], own[key])
             continue
         only = its.get(key) or own.get(key)
         if only is not None and only != was.get(key):
             yield only
+
+
+def _order(base: Sequence[str], theirs: Sequence[str], mine: Sequence[str]) -> list[str]:
+    moved = [key for key in mine if key in base] != [key for key in base if key in mine]
+    first, second = (mine, theirs) if moved else (theirs, mine)
+    order = list(first)
+    for place, key in enumerate(second):
+        if key not in order:
+            order.insert(order.index(second[place - 1]) + 1 if place else 0, key)
+    return order
 
 
 def _step(base: StepEdit, theirs: StepEdit, mine: StepEdit) -> StepEdit:

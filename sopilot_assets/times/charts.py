@@ -194,7 +194,8 @@ def _sums(table: Combination, foot: float) -> Iterator[Shape]:
 
 def recording_chart(task: TaskSpec, rows: Sequence[Row]) -> Drawing:
     """The stretches of one recording (rows of the ledger, without its cycle) on one axis of seconds: each
-    step on its own line, and below it from where to where it ends in golds.
+    step on its own line, and below it from where to where it ends in golds. A step that the task has no
+    more has no line.
     """
     width, height = _WIDTH, _TOP + _LINE * (len(task.steps) + 1) + 8
     top_s = max([*(float(row["end_s"] or 0.0) for row in rows), 1.0])
@@ -214,7 +215,8 @@ def recording_chart(task: TaskSpec, rows: Sequence[Row]) -> Drawing:
         middle = _TOP + (place + 0.5) * _LINE
         shapes.append(TextLine((4, middle), Text(_cut(name.en, _NAMES - 10), _cut(name.ja, _NAMES - 10))))
     for row in rows:
-        shapes += _stretch(task, row, x)
+        if row["kind"] != OccurrenceKind.STEP or row["step_id"] in task.step_ids:
+            shapes += _stretch(task, row, x)
     return Drawing(width, height, tuple(shapes))
 
 

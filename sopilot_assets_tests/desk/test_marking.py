@@ -10,7 +10,9 @@ from sopilot_assets.desk.pages.exchange import FILE_BYTES
 from sopilot_assets.desk.pages.marking import ROUTES
 from sopilot_assets.desk.roles import Role
 from sopilot_assets.store.home import Home, PartitionKey
-from sopilot_assets_tests.desk.conftest import signed_in, visitor
+from sopilot_assets.tasks import Step
+from sopilot_assets.tasks.saving import open_task, save_task
+from sopilot_assets_tests.desk.conftest import NOW, signed_in, visitor
 from sopilot_assets_tests.desk.marked_home import TASK, confirm, counting, events, inputs, said
 from sopilot_assets_tests.stations.test_gold_marks import moved
 
@@ -32,6 +34,13 @@ def test_the_list_says_which_golds_lack_steps_and_then_who_marked_them(
     assert {event.who for event in events(home)} == {"ada"}
     browser.post("/language", data={"language": "ja"})
     assert "すべてのお手本に手順の時刻があります。" in browser.get("/golds").text
+    opened = open_task(home, TASK)
+    steps = (*opened.task.steps, Step(id="sign", name="Sign", name_ja="署名する"))
+    wanted = opened.task.model_copy(update={"steps": steps})
+    save_task(home, TASK, wanted, base=opened.base, who="ada", why="a test", at=NOW)
+    page = browser.get("/golds").text
+    assert "すべてのお手本に手順の時刻があります。" not in page
+    assert "署名する" in page
 
 
 def test_confirming_says_how_many_recordings_are_judged_again_and_which_gold_is_next(

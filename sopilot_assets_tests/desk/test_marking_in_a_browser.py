@@ -180,7 +180,12 @@ MODEL = """async () => {
   edits.to(m.moveBorder(two, border, 4040, 10000, 1));
   edits.undo();
   const frames = [0, 40, 85, 120];
+  const { keepDraft, keptDraft } = await import("/static/marking_store.js");
+  const whose = { who: "ann", key: "none" };
+  keepDraft(whose, { marks: [0, 1, 2].map((step) => ({ step })) }, ["open", "wipe", "fill"]);
+  const keptBy = (ids) => keptDraft(whose, ids)?.marks.map((one) => ids[one.step]);
   return {
+    kept: [["open", "wipe", "fill"], ["open", "oil", "wipe", "fill"], ["fill", "oil"], ["oil"]].map(keptBy),
     two, gap, earlier, moved: m.moveBorder(two, border, 99999, 10000, 1), undone: edits.marks,
     typed: m.retimed(two, 1, 2000, 9000, 10000), impossible: m.retimed(two, 1, 0, 9000, 10000),
     frames: [m.frameFrom(frames, 85, 1), m.frameFrom(frames, 100, -1), m.frameFrom(frames, 0, -1)],
@@ -213,4 +218,6 @@ def test_the_rules_of_marking(browser: Browser, home: Home) -> None:
     assert found["snapped"] == 40
     assert found["times"] == [66400, 66400, 66000, None, None]
     assert found["text"] == "1:06.400"
+    # a draft knows its steps, whatever became of the procedure meanwhile
+    assert found["kept"] == [["open", "wipe", "fill"], ["open", "wipe", "fill"], ["fill"], None]
     assert found["warned"] == [["long", 1], ["missing", 2], ["order", 1]]

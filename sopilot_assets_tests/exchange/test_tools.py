@@ -336,9 +336,14 @@ def test_a_table_that_a_spreadsheet_saved_with_decimal_commas_is_read(form: File
     _, data = written(form, [video(0, *steps)], VOCABULARY)
     saved = io.StringIO()
     rows = csv.writer(saved, delimiter=";", lineterminator="\r\n")
-    for row in csv.reader(io.StringIO(data.decode())):
+    for row in csv.reader(io.StringIO(data.decode("utf-8-sig"))):
         rows.writerow(re.sub(r"^([0-9]+)[.]([0-9]+)$", r"\1,\2", cell) for cell in row)
     assert milliseconds(read(saved.getvalue().encode("utf-8-sig"))) == {GUIDE: steps}
+
+
+def test_a_spreadsheet_knows_the_encoding_of_a_table_of_steps() -> None:
+    _, data = written(FileFormat.CSV, [video(0, ("open_cover", 0, 4517))], VOCABULARY)
+    assert data.startswith("\ufeffvideo,step,".encode())
 
 
 def test_a_zip_and_a_compressed_project_are_read() -> None:

@@ -10,7 +10,7 @@ from sopilot_assets.labels.chain import append_events
 from sopilot_assets.labels.events import Agreement, Draft, RaterVerdict, Source
 from sopilot_assets.people.charts import score_chart, share_chart, step_chart, time_chart
 from sopilot_assets.people.curves import FEWEST
-from sopilot_assets.people.results import PersonResults, results_of
+from sopilot_assets.people.results import KINDS, PersonResults, results_of
 from sopilot_assets.store.home import Home
 from sopilot_assets.tasks import Step, TaskSpec
 from sopilot_assets_tests.people.made_up import AT, SKIPPED, SLOW, record
@@ -62,6 +62,12 @@ def test_what_is_contested_or_overruled_is_not_held_against_anybody(home: Home) 
     result = told(home)
     assert [one.key for one in result.decided] == [keys[2], keys[3]]
     assert result.open == 2
+    (week,) = result.weeks
+    assert {kind: count for kind, count in zip(KINDS, week.counts, strict=True) if count} == {
+        "pass": 1,
+        "fail": 1,
+        "disputed": 2,
+    }
 
 
 def test_recordings_stand_in_the_order_of_time_and_say_where_it_is_not_known(home: Home) -> None:

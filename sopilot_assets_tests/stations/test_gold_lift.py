@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from sopilot_assets.capture.facts import withdraw_recordings
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.stations.gold_candidates import GoldCandidate
 from sopilot_assets.stations.gold_lift import GoldsNow, LeftToPerson, golds_now, lifts
 from sopilot_assets.store.home import Home
-from sopilot_assets_tests.stations.test_gold_promotions import TASK, trainees
+from sopilot_assets_tests.stations.test_gold_promotions import BEGIN, TASK, trainees
 
 
 def candidate(home: Home, *, new_person: bool | None, new_site: bool) -> GoldCandidate:
@@ -19,6 +20,9 @@ def test_what_is_left_to_people_is_counted_by_site(scored: Home) -> None:
     assert (now.golds, len(now.persons), now.sites) == (3, 3, {"site_a"})
     assert now.everywhere.judged == 3
     assert now.everywhere == now.where_golds_are_from
+    taken = [str(trainees(scored)[0])]
+    withdraw_recordings(scored, taken, who="ann", why="not the task", at=BEGIN, run_id="r")
+    assert golds_now(scored, {TASK: registry.golds(TASK)})[TASK].everywhere.judged == 2
 
 
 def test_persons_and_sites_are_said_with_numbers(scored: Home) -> None:

@@ -147,7 +147,7 @@ def _import(home: Home, data: bytes):  # type: ignore[no-untyped-def]
 
 
 def exported(home: Home) -> str:
-    return export_steps(home, task_of(home), inputs(home), FileFormat.CSV)[1].decode()
+    return export_steps(home, task_of(home), inputs(home), FileFormat.CSV)[1].decode("utf-8-sig")
 
 
 def test_what_is_written_as_a_sheet_reads_back_the_same(scored: Home) -> None:
@@ -332,7 +332,8 @@ def test_a_changed_event_is_found(scored: Home) -> None:
 
 def test_a_step_that_the_task_has_no_more_is_named(scored: Home) -> None:
     key = golds(scored)[0]
-    confirm(scored, key, steps_now(scored, key))
+    before = steps_now(scored, key)
+    confirm(scored, key, before)
     path, gone = local_path(scored.tasks / f"{TASK}.yaml"), task_of(scored).step_ids[-1]
     path.write_text(path.read_text("utf-8").replace(gone, "something_else"), "utf-8")
     steps_csv(scored).unlink()
@@ -340,6 +341,16 @@ def test_a_step_that_the_task_has_no_more_is_named(scored: Home) -> None:
     assert problem is not None
     assert f"was marked with the steps {gone}, which task filter_change has no more" in problem.en
     assert gone in problem.ja
+    # what is left of the mark is there to be confirmed, or taken from a file that says the same
+    left = tuple(one for one in before if one.step != gone)
+    assert steps_now(scored, key) == left
+    data = "video,step,start_s,end_s\n" + "".join(
+        f"{key},{one.step},{one.start_s},{one.end_s}\n" for one in left
+    )
+    done = _import(scored, data.encode())
+    assert len(done.taken) == 1
+    assert inputs(scored).problem is None
+    assert steps_now(scored, key) == left
 
 
 def test_proposals_come_from_golds_with_steps_and_else_from_change_points(scored: Home) -> None:

@@ -24,7 +24,7 @@ from sopilot_assets.reference.ledger import reference_rows
 from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.stations.gold_candidates import gold_candidates
 from sopilot_assets.stations.gold_inputs import GoldInputs, task_inputs
-from sopilot_assets.stations.gold_marks import Proposed
+from sopilot_assets.stations.gold_marks import Proposed, confirm_steps, confirmed_of
 from sopilot_assets.stations.gold_power import power_with, try_gold
 from sopilot_assets.stations.gold_promotions import (
     decoded_steps,
@@ -35,6 +35,7 @@ from sopilot_assets.stations.gold_promotions import (
 )
 from sopilot_assets.stations.gold_references import refresh_references
 from sopilot_assets.stations.staleness import outdated_by_golds, stale_scores
+from sopilot_assets.store.chain import NO_EVENT
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.store.publish import local_path
@@ -343,8 +344,16 @@ def test_a_step_that_the_task_has_no_more_is_named(scored: Home) -> None:
     marks.write_text(marks.read_text("utf-8").replace(gone, "something_else"), "utf-8")
     problem = inputs(scored).problem
     assert problem is not None
-    assert f"was promoted with the steps {gone}" in problem.en
+    assert f"was marked with the steps {gone}" in problem.en
     assert gone in problem.ja
+    # marked anew at the desk it is a gold as before
+    left = inputs(scored).annotations.steps[key.video_id]
+    task = load_task(scored.tasks / f"{TASK}.yaml")
+    steps = confirmed_of(task, left)
+    now = datetime(2026, 12, 1, tzinfo=UTC)
+    confirm_steps(scored, key, steps, who="tess", at=now, run_id="desk", based_on=NO_EVENT)
+    assert inputs(scored).problem is None
+    assert Registry.read(scored)[key].promotion is not None
 
 
 def test_a_promoted_recording_is_labeled_no_more_but_a_label_of_it_is_still_taken(scored: Home) -> None:

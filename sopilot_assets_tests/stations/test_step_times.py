@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,11 @@ from sopilot_assets.stations.step_times import OLDER, step_times
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.store.publish import local_path
+from sopilot_assets.tasks.saving import open_task, save_task
 from sopilot_assets.times.ledger import step_times_ledger
 from sopilot_assets.times.reading import read_times
+
+NOW = datetime(2026, 2, 23, 9, 30, tzinfo=UTC)
 
 
 def test_each_recording_has_a_table_a_picture_and_its_cycle(original: Home) -> None:
@@ -34,6 +38,15 @@ def test_each_recording_has_a_table_a_picture_and_its_cycle(original: Home) -> N
         assert outcome.picture_png is not None
         with Image.open(io.BytesIO(outcome.picture_png)) as picture:
             assert picture.width > 600
+
+
+def test_times_are_shown_when_their_step_is_none_of_the_tasks_any_more(scored: Home) -> None:
+    opened = open_task(scored, "filter_change")
+    wanted = opened.task.model_copy(update={"steps": opened.task.steps[1:]})
+    save_task(scored, "filter_change", wanted, base=opened.base, who="ada", why="a test", at=NOW)
+    for outcome in step_times(scored, list(Registry.read(scored).recordings)):
+        assert outcome.picture_png is not None
+        assert outcome.table[0]["step_id"] == opened.task.step_ids[0]
 
 
 def test_a_score_without_times_is_stale_and_scoring_it_again_makes_them(scored: Home) -> None:

@@ -9,11 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from sopilot_assets.capture.registry import Registry
+from sopilot_assets.errors import GoldError
 from sopilot_assets.labels.chain import append_events
 from sopilot_assets.labels.events import Draft, Seen, Source
-from sopilot_assets.stations.staleness import stale_scores
+from sopilot_assets.scoring.ledger import scores_ledger
+from sopilot_assets.stations.gold_inputs import task_inputs
+from sopilot_assets.stations.gold_promotions import decoded_steps
+from sopilot_assets.stations.gold_references import reference_of
+from sopilot_assets.stations.review_now import result_now
+from sopilot_assets.stations.staleness import outdated_by_golds, stale_scores
 from sopilot_assets.stations.task_changes import TaskChange, change_of
-from sopilot_assets.store.home import Home
+from sopilot_assets.store.home import Home, PartitionKey
+from sopilot_assets.store.ledgers import plain_rows
+from sopilot_assets.store.publish import local_path
 from sopilot_assets.studies.registration import freeze, register
 from sopilot_assets.studies.starter import new_study
 from sopilot_assets.tasks import DeviationType, EmbedderName, Step, TaskSpec, load_task
@@ -109,6 +118,75 @@ def test_a_step_that_disappears_is_counted_in_golds_and_labels(home: Home) -> No
     ]
     assert told.unmarked == 3
     assert not told.harmless
+
+
+NEW: Step = Step(id="wipe_cover", name="Wipe the cover")
+OTHER_STEPS: dict[str, Callable[[TaskSpec], tuple[Step, ...]]] = {
+    "one less": lambda task: task.steps[1:],
+    "one more": lambda task: (*task.steps[:3], NEW, *task.steps[3:]),
+    "another in its place": lambda task: (*task.steps[:3], NEW, *task.steps[4:]),
+}
+
+
+@pytest.mark.parametrize("steps", OTHER_STEPS.values(), ids=OTHER_STEPS)
+def test_nothing_is_judged_by_steps_that_no_gold_shows_yet(
+    home: Home, steps: Callable[[TaskSpec], tuple[Step, ...]]
+) -> None:
+    before, key = task_of(home), keys(home, "trainee")[0]
+    assert saved(home, steps=steps(before)).other_steps
+    told = result_now(home, PartitionKey.parse(key))
+    assert told is not None
+    assert (told.outdated, told.work) == (True, None)
+    with pytest.raises(GoldError, match="Mark the golds anew"):
+        decoded_steps(home, task_of(home), Registry.read(home)[PartitionKey.parse(key)])
+    with pytest.raises(GoldError, match="Mark the golds anew"):
+        reference_of(home, task_of(home))
+    bring_up_to_date(home)
+    now = {str(row["key"]): row for row in plain_rows(scores_ledger(home).latest())}
+    assert all("Mark the golds anew" in str(row["problem"]) for row in now.values())
+    assert set(now) == {*keys(home, "trainee"), *keys(home, "gold")}
+    saved(home, steps=before.steps)
+    bring_up_to_date(home)
+    assert not any(row["problem"] for row in plain_rows(scores_ledger(home).latest()))
+
+
+def test_golds_that_lack_a_new_step_have_to_be_marked_anew(home: Home) -> None:
+    task = task_of(home)
+    told = change_of(home, task, task.model_copy(update={"steps": (*task.steps, NEW)}))
+    assert (told.lost, told.unmarked, told.reference, told.harmless) == ((), 3, False, False)
+
+
+def test_a_name_that_steps_csv_goes_by_is_not_harmless(home: Home) -> None:
+    task, sheet = task_of(home), local_path(home.steps_csv(TASK))
+    named = task.model_copy(update={"steps": with_step(task, 3, name="Clean the seat")})
+    assert change_of(home, task, named).harmless
+    sheet.write_text(sheet.read_text("utf-8").replace(",wipe_seat,", f",{task.steps[3].name},"), "utf-8")
+    told = change_of(home, task, named)
+    assert (told.unmarked, told.other_steps, told.harmless) == (3, False, False)
+
+
+def test_scores_of_other_limits_wait_for_somebody(home: Home) -> None:
+    saved(home, pass_score=88.0)
+    tasks = {TASK: task_of(home)}
+    assert outdated_by_golds(home, tasks, task_inputs(home, tasks)) == {}
+
+
+def test_scores_of_other_steps_are_made_again_once_golds_show_them(home: Home) -> None:
+    def outdated() -> set[str]:
+        tasks = {TASK: task_of(home)}
+        return set(outdated_by_golds(home, tasks, task_inputs(home, tasks)))
+
+    task, sheet = task_of(home), local_path(home.steps_csv(TASK))
+    saved(home, steps=(*task.steps, NEW))
+    assert outdated() == set()
+    rows = [line.split(",") for line in sheet.read_text("utf-8").splitlines()]
+    ends = {video: end for video, step, _, end in rows if step == "close_housing"}
+    sheet.write_text(
+        sheet.read_text("utf-8")
+        + "".join(f"{video},{NEW.id},{end},{float(end) + 0.9}\n" for video, end in ends.items()),
+        "utf-8",
+    )
+    assert outdated() == {TASK}
 
 
 def test_policies_and_studies_of_the_task_are_named(home: Home) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import time
 from base64 import b64decode
 from datetime import UTC, datetime
 from html import unescape
@@ -22,6 +23,7 @@ from sopilot_assets.stations.work_instructions import (
 )
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
+from sopilot_assets.tasks import MaskedRegion, TaskPrivacy
 from sopilot_assets.tasks.saving import lock_as_seen, open_task, save_task
 from sopilot_assets.texts.languages import Language
 from sopilot_assets_tests.stations.test_staleness import TASK, steps_csv
@@ -103,6 +105,29 @@ def test_it_says_what_the_file_says_in_both_languages(home: Home) -> None:
     wanted = opened.task.model_copy(update={"name": "Another name"})
     save_task(home, TASK, wanted, base=opened.base, who="ada", why="a test", at=NOW)
     assert work_instruction(home, TASK).content_id != before
+
+
+def test_other_pictures_are_another_content(home: Home) -> None:
+    before, opened = made(home), open_task(home, TASK)
+    hidden = TaskPrivacy(masked_regions=(MaskedRegion(left=0.0, top=0.0, width=0.5, height=0.5),))
+    wanted = opened.task.model_copy(update={"privacy": hidden})
+    save_task(home, TASK, wanted, base=opened.base, who="ada", why="a test", at=NOW)
+    after = made(home)
+    assert before.pictures is not None
+    assert after.pictures is not None
+    step = opened.task.step_ids[0]
+    assert before.pictures.file(step).read_bytes() != after.pictures.file(step).read_bytes()
+    assert before.content_id != after.content_id
+
+
+def test_it_was_locked_on_the_day_that_it_was_here(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    evening = datetime(2026, 2, 23, 22, 30, tzinfo=UTC)
+    lock_as_seen(home, TASK, base=open_task(home, TASK).base, who="ada", at=evening)
+    with monkeypatch.context() as there:
+        there.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        assert work_instruction(home, TASK).locked_on == "2026-02-24"
+    time.tzset()
 
 
 def test_a_sentence_makes_no_score_stale_and_no_new_version(home: Home) -> None:

@@ -41,7 +41,15 @@ def test_steps_of_both_go_together() -> None:
     both = replace(POUR, instruction="Slowly.", critical=False)
     assert merged(BASE, theirs, mine).steps == (NEW, BOIL, both, WAIT)
     mine = replace(BASE, steps=(WAIT, BOIL, POUR))
-    assert merged(BASE, theirs, mine).steps == (WAIT, BOIL, replace(POUR, instruction="Slowly."), NEW)
+    assert merged(BASE, theirs, mine).steps == (NEW, WAIT, BOIL, replace(POUR, instruction="Slowly."))
+
+
+def test_steps_that_both_added_stand_where_each_put_them() -> None:
+    theirs, late = replace(BASE, steps=(BOIL, NEW, POUR, WAIT)), StepEdit("row 3", "Wash up", "")
+    mine = replace(BASE, steps=(BOIL, POUR, WAIT, late))
+    assert merged(BASE, theirs, mine).steps == (BOIL, NEW, POUR, WAIT, late)
+    fewer = replace(BASE, steps=(BOIL, WAIT))
+    assert merged(BASE, theirs, fewer).steps == (BOIL, NEW, WAIT)
 
 
 def test_a_step_that_one_removed_is_gone_unless_the_other_changed_it() -> None:
@@ -49,7 +57,7 @@ def test_a_step_that_one_removed_is_gone_unless_the_other_changed_it() -> None:
     assert merged(BASE, fewer, BASE).steps == (BOIL, WAIT)
     assert merged(BASE, BASE, fewer).steps == (BOIL, WAIT)
     changed = replace(POUR, name="Pour slowly")
-    assert merged(BASE, fewer, replace(BASE, steps=(BOIL, changed, WAIT))).steps == (BOIL, WAIT, changed)
+    assert merged(BASE, fewer, replace(BASE, steps=(BOIL, changed, WAIT))).steps == (BOIL, changed, WAIT)
     assert changed in merged(BASE, replace(BASE, steps=(BOIL, changed, WAIT)), fewer).steps
 
 

@@ -147,6 +147,7 @@ def test_new_steps_get_ids_that_no_step_ever_had(home: Home) -> None:
         ("pass_score", "x", "a number such as 5 or 2.5, found “x”", "数値"),
         ("pass_score", "101", "at most 100", "100 以下"),
         ("pass_score", "nan", "a number", "数値"),
+        ("pass_score", "1e9999999", "a number", "数値"),
         ("retrain_score", "95", "no more points than", "合格の点数以下"),
         ("accepted_miss", "50", "less than 50", "50 より小さい値"),
         ("accepted_miss", "0", "more than 0", "0 より大きい値"),
@@ -165,6 +166,15 @@ def test_a_number_that_cannot_be_is_told_at_its_field(
     assert [fault.field for fault in faults] == [number]
     assert why in faults[0].why.en
     assert ja in faults[0].why.ja
+
+
+def test_numbers_may_be_wide_and_have_decimal_commas(home: Home) -> None:
+    task = load_task(tea(home))
+    for text in ("92.5", "92,5", "９２．５", "９２，５"):
+        numbers = {**edit_of(task).numbers, "pass_score": text}
+        found = edited(task, typed(task, numbers=numbers), used=task.step_ids)
+        assert isinstance(found, TaskSpec)
+        assert found.pass_score == 92.5
 
 
 def test_steps_that_wait_for_each_other_or_have_no_name_are_told(home: Home) -> None:

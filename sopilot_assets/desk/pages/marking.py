@@ -66,9 +66,6 @@ class SentSteps(BaseModel):
     independent: bool = False
 
 
-"""A recording never changes; the browser keeps it for the session that it was asked in."""
-
-
 def golds(call: Call) -> Response:
     """The golds of all tasks: who marked them, which lack steps, how far apart two people are."""
     tasks = marked_tasks(call.home, find_tasks(call.home.root).tasks)

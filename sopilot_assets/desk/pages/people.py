@@ -18,6 +18,7 @@ from sopilot_assets.desk.routing import DeskRoute, failed
 from sopilot_assets.people.charts import bars, score_chart, share_chart, step_chart, time_chart
 from sopilot_assets.people.curves import FEWEST
 from sopilot_assets.people.persons import list_persons, tasks_with_people
+from sopilot_assets.people.recordings import DISPUTED
 from sopilot_assets.people.repeats import LATELY
 from sopilot_assets.people.results import KINDS, PersonResults, results_of
 from sopilot_assets.scoring.result import Decision
@@ -34,6 +35,7 @@ _LETTERS: Final = 200
 KIND_NAMES: Final[Mapping[str, Text]] = {
     **{one.value: name for one, name in DECISIONS.items()},
     NOT_JUDGED: Text("Waits to be judged", "判定待ち"),
+    DISPUTED: Text("Contested or overruled", "異議または判断の変更あり"),
 }
 MARKS: Final[Mapping[str, str]] = {
     Decision.PASS.value: "●",
@@ -42,6 +44,7 @@ MARKS: Final[Mapping[str, str]] = {
     Decision.FAIL.value: "✕",
     Decision.NOT_VERIFIABLE.value: "○",
     NOT_JUDGED: "·",
+    DISPUTED: "?",
 }
 """What stands for a decision in charts, so that nobody needs colours to read them."""
 

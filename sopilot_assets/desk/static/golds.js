@@ -86,7 +86,8 @@ function against(one) {
 
 /** The steps of the file become the draft that the marking page shows. */
 function draft(row, one, file) {
-  const marks = marksOf(one.steps, row.dataset.steps.split(" "), true);
+  const ids = row.dataset.steps.split(" ");
+  const marks = marksOf(one.steps, ids, true);
   const shown = { steps: one.steps, by: one.by };
-  keepDraft({ who: row.dataset.who, key: one.key, alone: false }, { marks, based_on: one.based_on, shown, file });
+  keepDraft({ who: row.dataset.who, key: one.key, alone: false }, { marks, based_on: one.based_on, shown, file }, ids);
 }

@@ -38,7 +38,7 @@ function change(next, merges = false) {
 }
 
 function keep() {
-  keepDraft(data, { marks: marks(), based_on: basedOn, shown, why: reason()?.value });
+  keepDraft(data, { marks: marks(), based_on: basedOn, shown, why: reason()?.value }, ids);
 }
 
 /** Where a person writes why a recording becomes a gold; null where a gold is marked. */
@@ -283,7 +283,7 @@ function stepButtons() {
 
 /** What lies here from before, what counts, or a proposal, in this order. */
 async function starting() {
-  const draft = keptDraft(data);
+  const draft = keptDraft(data, ids);
   if (draft) {
     shown = draft.shown;
     edits = new Edits(draft.marks);

@@ -2,22 +2,28 @@
 //
 // A draft is one person's unfinished work on one gold; it knows the mark that it is based on, so that a mark
 // which somebody else confirmed meanwhile is seen. It stays in this browser: the desk keeps confirmed marks only.
+// It names steps by their ids, since the procedure may have other steps when it is opened again.
 
 const place = ({ who, key, alone, promotes }) => `sopilot-marks ${who} ${key}${alone ? " alone" : ""}${promotes ? " promotes" : ""}`;
 
-export function keepDraft(data, draft) {
+export function keepDraft(data, draft, ids) {
+  const marks = draft.marks.map((one) => ({ ...one, step: ids[one.step] }));
   try {
-    localStorage.setItem(place(data), JSON.stringify(draft));
+    localStorage.setItem(place(data), JSON.stringify({ ...draft, marks }));
   } catch (error) {
     console.warn("The draft could not be kept in this browser.", error);
   }
 }
 
-/** The draft that was kept; null where there is none, or none that can be read. */
-export function keptDraft(data) {
+/** The draft that was kept, of the steps that the procedure still has; null where there is none, or none that
+ * can be read. */
+export function keptDraft(data, ids) {
   try {
     const found = JSON.parse(localStorage.getItem(place(data)));
-    return found && Array.isArray(found.marks) && found.marks.length ? found : null;
+    // drafts from before knew steps by their places
+    const named = ({ step }) => (Number.isInteger(step) ? step : ids.indexOf(step));
+    const marks = found.marks.map((one) => ({ ...one, step: named(one) })).filter((one) => one.step in ids);
+    return marks.length ? { ...found, marks } : null;
   } catch {
     return null;
   }

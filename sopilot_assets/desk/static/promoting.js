@@ -1,12 +1,10 @@
 // What making a recording a gold would change, worked out when somebody asks.
+import { filled } from "./step_files.js";
+
 const FEW_PEOPLE = 20;
 const button = document.getElementById("try");
 const shown = document.getElementById("tried");
 const words = JSON.parse(document.getElementById("trial-words").textContent);
-
-function filled(text, values) {
-  return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-}
 
 function say(...lines) {
   shown.replaceChildren(...lines.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
