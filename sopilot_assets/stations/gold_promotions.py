@@ -36,15 +36,14 @@ from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.reference.annotations import StepInterval, read_annotations, told
 from sopilot_assets.reference.ledger import current_reference_ids
 from sopilot_assets.reference.step_names import StepNames
-from sopilot_assets.reference.stored import stored_steps
 from sopilot_assets.stations.gold_inputs import GoldInputs, embedding_models, gold_names
 from sopilot_assets.stations.gold_marks import Proposed, checked_steps, confirmed_of
-from sopilot_assets.stations.gold_references import require_steps
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.tasks import TaskSpec, load_task
 
-with at_first_use():
-    from sopilot_assets.stations import step_proposals
+with at_first_use():  # they compute
+    from sopilot_assets.reference import stored
+    from sopilot_assets.stations import gold_references, step_proposals
 
 DIGITS: Final = 3
 """Decimals of the seconds that an event keeps."""
@@ -134,7 +133,8 @@ def decoded_steps(home: Home, task: TaskSpec, recording: Recording) -> tuple[Con
             "指定してください",
         )
     try:
-        require_steps(task, stored_steps(home.reference(task.task_id, str(reference_id))))
+        known = stored.stored_steps(home.reference(task.task_id, str(reference_id)))
+        gold_references.require_steps(task, known)
         found = load_alignment(path)
     except StoreError as error:
         raise _refused(recording, f"{error} Or name its steps with --steps FILE", str(error)) from error

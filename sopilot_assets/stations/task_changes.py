@@ -80,12 +80,8 @@ class TaskChange:
     @property
     def harmless(self) -> bool:
         """Whether nothing that was made before is out of date by it."""
-        return not any(
-            (
-                *(self.scores, self.embeddings, self.reference, self.lost, self.unmarked),
-                *(self.policy, self.studies, self.frozen),
-            )
-        )
+        changed = self.scores, self.embeddings, self.reference, self.lost, self.unmarked
+        return not any((*changed, self.policy, self.studies, self.frozen))
 
 
 def change_of(home: Home, before: TaskSpec, after: TaskSpec) -> TaskChange:
