@@ -72,11 +72,11 @@ def _to_film_again(compared: Compared, deviations: Sequence[Deviation]) -> Text 
     frozen = [d for d in deviations if d.type is DeviationType.FREEZE]
     matter = [d for d in frozen if d.severity is not Severity.EFFICIENCY]
     hidden = [task.step_ids.index(step_id) for d in frozen for step_id in d.step_ids]
-    beside = any(d.severity is Severity.CRITICAL and compared.beside_unseen(d.trainee) for d in deviations)
-    first = matter or (frozen if beside or is_critical(task, EditKind.MISSING, hidden) else [])
-    if first:
+    critical = [d.trainee for d in deviations if d.severity is Severity.CRITICAL]
+    unknown = is_critical(task, EditKind.MISSING, hidden) or any(map(compared.beside_still, critical))
+    if first := matter or (frozen if unknown else []):
         return first[0].text
-    return sentence("damaged_end") if beside else None
+    return sentence("damaged_end") if any(map(compared.beside_unseen, critical)) else None
 
 
 def _says_nothing(compared: Compared, other_work: float) -> Ruling | None:

@@ -112,6 +112,18 @@ def test_what_a_damaged_file_lacks_at_its_end_fails_nobody(seconds: float) -> No
     assert found[0] == found[1]
 
 
+def test_a_damaged_end_is_named_although_the_picture_hung_for_a_while_long_before() -> None:
+    task = task_of(
+        STEPS[0].model_copy(update={"critical": False}),
+        *STEPS[1:],
+        severity={**DEFAULT_SEVERITY, DeviationType.FREEZE: Severity.EFFICIENCY},
+    )
+    cut = embedding(in_order(0, 1, 2), seed=9, frozen=[(0.5, 4.5)])
+    damaged = scorer(task, GOLDS, damaged=True)(cut)
+    assert DeviationType.FREEZE in {deviation.type for deviation in damaged.deviations}
+    assert damaged.reason.en.startswith("Film again. The file is damaged")
+
+
 def test_what_is_missing_long_before_the_end_of_a_damaged_file_fails() -> None:
     score = scorer(task_of(*STEPS), GOLDS, damaged=True)
     assert score(embedding(in_order(0, 2, 3), seed=9)).decision is Decision.FAIL
