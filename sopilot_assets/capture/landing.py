@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -29,7 +30,7 @@ from sopilot_assets.capture.uploads import (
     upload_data,
     upload_folder,
 )
-from sopilot_assets.errors import SopilotError
+from sopilot_assets.errors import SopilotError, UploadError
 from sopilot_assets.store.home import ROLES, VIDEO_ID_DIGITS, Home, PartitionKey
 from sopilot_assets.store.publish import (
     file_sha256,
@@ -38,6 +39,9 @@ from sopilot_assets.store.publish import (
     publish_moved,
     publish_text,
 )
+from sopilot_assets.texts.names import printable
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,11 @@ def land(home: Home, upload: Upload) -> Landing | None:
 
 def land_complete(home: Home) -> int:
     """Land whatever was complete when a server was ended; returns how many uploads. One that cannot land now
-    (a full disk, a folder that cannot be written) stays, and says why to whoever looks at it.
+    (a full disk, a folder that cannot be written) stays; the log says why.
     """
     landed = 0
     for upload in list(_unlanded(home)):
-        with contextlib.suppress(SopilotError, OSError):
+        with _holding_up_no_other(upload):
             landed += land(home, upload) is not None
     return landed
 
@@ -103,12 +107,22 @@ def forget_expired_uploads(home: Home, uploads: Iterable[Upload]) -> int:
     """
     removed = 0
     for upload in uploads:
-        with contextlib.suppress(SopilotError, OSError):
+        with _holding_up_no_other(upload):
             land(home, upload)
             with only_user(home, upload):
                 forget_upload(home, upload)
             removed += 1
     return removed
+
+
+@contextlib.contextmanager
+def _holding_up_no_other(upload: Upload) -> Iterator[None]:
+    """Go on with the next upload where this one cannot land, which the log says; one at work is no fault."""
+    try:
+        yield
+    except (SopilotError, OSError) as error:
+        if not (isinstance(error, UploadError) and error.why == "busy"):
+            _LOG.warning("The upload %s cannot land, and waits: %s", printable(upload.name), error)
 
 
 def _unlanded(home: Home) -> list[Upload]:

@@ -212,7 +212,9 @@ def test_uploads_go_when_their_time_is_over_and_complete_ones_land_first(home: H
     assert files_below(local_path(home.capture)) == {f"{PLAIN}/trainee/line1/take.mp4"}
 
 
-def test_one_that_cannot_land_holds_up_no_other_and_stays(home: Home) -> None:
+def test_one_that_cannot_land_holds_up_no_other_and_stays(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
     stuck, whole = began(home, DATA, site="line2"), began(home, DATA[1:])
     in_the_way = local_path(home.capture) / PLAIN / "trainee" / "line2"
     in_the_way.parent.mkdir(parents=True)
@@ -220,12 +222,15 @@ def test_one_that_cannot_land_holds_up_no_other_and_stays(home: Home) -> None:
     send(home, stuck, DATA)
     send(home, whole, DATA[1:])
     assert land_complete(home) == 1
+    assert "The upload take.mp4 cannot land, and waits: " in caplog.text
     now_s = (NOW + timedelta(days=8)).timestamp()
     found = remove_expired_files(home, RetentionSettings(), now_s=now_s)
     assert {one.what: (one.removed, one.kept) for one in found}["uploads"] == (1, 1)
     assert received_bytes(home, stuck) == len(DATA)
     in_the_way.unlink()
+    caplog.clear()
     assert land_complete(home) == 1
+    assert caplog.text == ""
     assert "trainee/line2/take.mp4" in " ".join(files_below(local_path(home.capture)))
 
 
