@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 
 import pytest
 
@@ -21,28 +18,12 @@ from sopilot_assets.stations.rescoring_plan import plan_scoring
 from sopilot_assets.stations.staleness import outdated_by_golds, stale_scores
 from sopilot_assets.store.home import Home, PartitionKey
 from sopilot_assets.tasks import find_tasks
+from sopilot_assets_tests.counted_calls import counted_calls
 from sopilot_assets_tests.stations.test_staleness import copied, later
 from sopilot_assets_tests.times.conftest import TASK, crowded
 
 MORE = 90
 AT = "2026-07-06T00:00:00+00:00"
-
-
-def calls(of: Callable[[], object]) -> Counter[str]:
-    """How often each function of the package was called, from the second time on that it is asked."""
-    of()
-    found: Counter[str] = Counter()
-
-    def count(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and "/sopilot_assets/" in frame.f_code.co_filename:
-            found[frame.f_code.co_qualname] += 1
-
-    sys.setprofile(count)
-    try:
-        of()
-    finally:
-        sys.setprofile(None)
-    return found
 
 
 def _gold(home: Home) -> PartitionKey:
@@ -80,10 +61,10 @@ def test_what_is_asked_again_and_again_does_the_same_with_many_recordings(
 ) -> None:
     home = copied(original, tmp_path)
     crowded(home, 10, seed=1)
-    few = {what: calls(lambda ask=ask: ask(home)) for what, ask in ASKED.items()}
+    few = {what: counted_calls(lambda ask=ask: ask(home)) for what, ask in ASKED.items()}
     crowded(home, MORE, seed=2)
     label(home, *active_keys(home), critical=True)
-    many = {what: calls(lambda ask=ask: ask(home)) for what, ask in ASKED.items()}
+    many = {what: counted_calls(lambda ask=ask: ask(home)) for what, ask in ASKED.items()}
     assert stale_scores(home).empty
     for what, made in few.items():
         # what is asked of each file of a ledger may be: there are some files more
