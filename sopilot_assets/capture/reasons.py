@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from sopilot_assets.capture.ledgers import DAMAGED
+from sopilot_assets.texts.languages import Text
 
 
 class Reason(StrEnum):
@@ -156,3 +160,21 @@ REASON_TEXTS: Final[dict[Reason, ReasonText]] = {
         "ファイルが壊れているか解像度が高すぎます。4K 以下の MP4（H.264）で保存し直してください。",
     ),
 }
+
+_DAMAGED_TEXT: Final = ReasonText(
+    "A part of the file is missing or cannot be read.",
+    "ファイルの一部が欠けているか、読み取れません。",
+    "If the camera still has the whole recording, copy it again and drop that.",
+    "カメラに録画全体が残っていれば、コピーし直して、もう一度入れてください。",
+)
+
+
+def flag_texts(flags: Iterable[str]) -> list[Text]:
+    """What is lacking in a recording that was taken in, and what to do, by its flags. Flags that name another
+    recording with the same bytes say nothing of that kind and are left out.
+    """
+    texts = {DAMAGED: _DAMAGED_TEXT} | {str(reason): text for reason, text in REASON_TEXTS.items()}
+    return [
+        Text(f"{text.english} {text.do_english}", f"{text.japanese}{text.do_japanese}")
+        for text in (texts[flag] for flag in flags if flag in texts)
+    ]

@@ -95,9 +95,14 @@ class Recording:
                 return "retired: this recording was made a gold of its task"
 
     @property
+    def flags(self) -> tuple[str, ...]:
+        """What intake noted about the file that it took in."""
+        return tuple(filter(None, str(self.row["flags"] or "").split(",")))
+
+    @property
     def damaged(self) -> bool:
         """Whether a part of the recording is missing or cannot be read."""
-        return DAMAGED in str(self.row["flags"] or "").split(",")
+        return DAMAGED in self.flags
 
     @property
     def withdrawn(self) -> bool:

@@ -19,7 +19,7 @@ from sopilot_assets.capture.clearing import REST_S, clear_taken
 from sopilot_assets.capture.examine import reason_of
 from sopilot_assets.capture.intake import IntakeLimits, IntakeReport, IntakeStatus, take_in
 from sopilot_assets.capture.ledgers import duplicates_ledger, quarantine_ledger, videos_ledger
-from sopilot_assets.capture.reasons import REASON_TEXTS, Reason
+from sopilot_assets.capture.reasons import REASON_TEXTS, Reason, flag_texts
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.capture.scan import scan_capture
 from sopilot_assets.errors import (
@@ -138,6 +138,12 @@ def _accepted_videos_are_stored_and_readable(home: Home, report: IntakeReport) -
     assert names.loc["cut_moov_first_0.8.mp4", "flags"] == "damaged"
     assert names.loc["cut_moov_first_0.8.mp4", "damaged_share"] == pytest.approx(0.2, abs=0.06)
     known = Registry.read(home).recordings.values()
+    lacking = {one.original_name: [text.en for text in flag_texts(one.flags)] for one in known}
+    assert lacking["dark_trainee.mp4"][0].startswith("The picture is too dark. Add light on the work area")
+    assert [text[:41] for text in lacking["cut_moov_first_0.8.mp4"]] == [
+        "A part of the file is missing or cannot b"
+    ]
+    assert lacking["good_1.mp4"] == []
     damaged = {one.original_name for one in known if one.damaged}
     assert "cut_moov_first_0.8.mp4" in damaged
     assert not damaged & {"good_1.mp4", "dark_trainee.mp4", "rotated_90.mp4"}

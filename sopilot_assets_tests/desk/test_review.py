@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from sopilot_assets.capture.ledgers import videos_ledger
 from sopilot_assets.desk.roles import Role
 from sopilot_assets.labels.chain import append_events, read_chain
 from sopilot_assets.labels.contests import contested
@@ -40,6 +41,22 @@ def test_it_does_not_need_the_file_and_shows_golds_too(judged: Home) -> None:
     browser = signed_in(judged)
     for one in (*of_role(judged, "gold"), *of_role(judged, "trainee")):
         assert 'id="stage"' in browser.get(f"/recordings/{one.key}").text
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_it_says_what_the_file_lacks_and_what_helps(judged: Home, language: str) -> None:
+    one = of_role(judged, "trainee")[0]
+    page = signed_in(judged).get(f"/recordings/{one.key}").text
+    assert 'class="soft lacking"' not in page
+    flags = f"damaged,too_dark,same_bytes_as:{of_role(judged, 'trainee')[1].key}"
+    videos_ledger(judged).append([{**one.row, "flags": flags}], run_id="r", written_at="2100-01-01")
+    page = signed_in(judged).get(f"/recordings/{one.key}", headers={"accept-language": language}).text
+    said = re.findall(r'<p class="soft lacking">(.*?)</p>', page)
+    assert len(said) == 2
+    for text, part in zip(
+        said, {"en": ("is missing", "Add light"), "ja": ("欠けて", "照明")}[language], strict=True
+    ):
+        assert part in text
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

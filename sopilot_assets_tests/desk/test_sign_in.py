@@ -99,12 +99,12 @@ MARKUP = '"><script>alert(1)</script>'
 def test_what_was_typed_is_there_to_be_sent_again_after_the_session_ended(home: Home) -> None:
     signed_in(home)
     browser, typed = visitor(home), {"name": "Lid check", "step_name": ["Open", MARKUP]}
-    page = browser.post("/tasks/new", data=typed)
+    page = browser.post("/tasks/-/new", data=typed)
     assert page.status_code == 401
     for name, value in (("name", "Lid check"), ("step_name", "Open"), ("step_name", str(escape(MARKUP)))):
         assert f'<input type="hidden" name="{name}" value="{value}">' in page.text
     assert MARKUP not in page.text
-    assert 'action="/tasks/new"' in page.text
+    assert 'action="/tasks/-/new"' in page.text
 
 
 @pytest.mark.parametrize("path", ["/account", "/accounts", "/accounts/password"])
@@ -117,7 +117,7 @@ def test_a_password_is_never_shown_again(home: Home, path: str) -> None:
 def test_a_script_is_told_that_nobody_is_signed_in(home: Home) -> None:
     signed_in(home)
     headers = {"accept": "application/json", "accept-language": "ja"}
-    told = visitor(home).post("/tasks/new", data={"name": "x"}, headers=headers)
+    told = visitor(home).post("/tasks/-/new", data={"name": "x"}, headers=headers)
     assert told.status_code == 401
     assert "サインイン" in told.json()["error"]
 

@@ -35,13 +35,13 @@ def sent(
         "step_name_ja": [step[1] for step in steps],
         "step_critical": [step[2] for step in steps],
     }
-    answer = browser.post("/tasks/new", data=form)
+    answer = browser.post("/tasks/-/new", data=form)
     return answer.status_code, answer.headers.get("location") or answer.text
 
 
 def test_a_procedure_begins_without_a_terminal(ada: TestClient, home: Home) -> None:
     assert "There is no procedure yet" in ada.get("/tasks").text
-    assert "Name in English" in ada.get("/tasks/new").text
+    assert "Name in English" in ada.get("/tasks/-/new").text
     steps = [("Open the cover", "カバーを開ける", "yes"), ("", "", "yes"), ("Wipe: “dry”", "", "no")]
     assert sent(ada, *steps, name_ja="フィルター交換") == (303, "/tasks/filter_change")
     task = find_tasks(home.root).tasks["filter_change"]
@@ -57,6 +57,12 @@ def test_a_procedure_begins_without_a_terminal(ada: TestClient, home: Home) -> N
     assert "Filter change" in ada.get("/tasks").text
     ada.cookies.set("sopilot_language", "ja")
     assert "カバーを開ける" in ada.get("/tasks/filter_change").text
+
+
+def test_a_procedure_may_be_called_new(ada: TestClient) -> None:
+    assert sent(ada, ("Wipe", "", "yes"), name="New") == (303, "/tasks/new")
+    assert "Wipe" in ada.get("/tasks/new").text
+    assert "Name in English" in ada.get("/tasks/-/new").text
 
 
 def test_steps_in_any_order_wait_for_none(ada: TestClient, home: Home) -> None:
@@ -129,6 +135,6 @@ def test_a_file_that_cannot_be_used_is_listed_with_the_reason(ada: TestClient, h
 @pytest.mark.parametrize("role", [Role.TRAINEE, Role.RATER])
 def test_procedures_are_for_trainers(home: Home, role: Role) -> None:
     browser = signed_in(home, "tom", role)
-    assert [browser.get(path).status_code for path in ("/tasks", "/tasks/new", "/tasks/x")] == [403] * 3
-    assert browser.post("/tasks/new").status_code == 403
-    assert visitor(home).post("/tasks/new").status_code == 401
+    assert [browser.get(path).status_code for path in ("/tasks", "/tasks/-/new", "/tasks/x")] == [403] * 3
+    assert browser.post("/tasks/-/new").status_code == 403
+    assert visitor(home).post("/tasks/-/new").status_code == 401

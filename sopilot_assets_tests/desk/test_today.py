@@ -25,7 +25,7 @@ from sopilot_assets_tests.desk.conftest import HERE, NOW, of_role, signed_in
 def test_an_empty_home_leads_to_the_first_procedure(home: Home) -> None:
     page = signed_in(home).get("/").text
     assert "There is no procedure yet" in page
-    assert 'href="/tasks/new"' in page
+    assert 'href="/tasks/-/new"' in page
 
 
 def left_to_a_person(home: Home) -> Recording:

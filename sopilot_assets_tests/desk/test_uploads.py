@@ -105,6 +105,6 @@ def test_the_code_of_an_erased_person_is_offered_to_nobody(judged: Home) -> None
 
 def test_without_a_procedure_it_says_what_to_do(home: Home) -> None:
     ada = signed_in(home, "ada", Role.TRAINER)
-    assert 'href="/tasks/new"' in ada.get("/upload").text
+    assert 'href="/tasks/-/new"' in ada.get("/upload").text
     ada.cookies.set("sopilot_language", "ja")
     assert "手順書がまだありません" in ada.get("/upload").text

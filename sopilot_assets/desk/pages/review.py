@@ -9,6 +9,7 @@ from typing import Final
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
+from sopilot_assets.capture.reasons import flag_texts
 from sopilot_assets.capture.registry import Recording
 from sopilot_assets.desk.accounts import list_accounts
 from sopilot_assets.desk.call import Call, number_in
@@ -149,6 +150,7 @@ def _page(
             "recording": recording,
             "task_title": task_name(task, recording.task_id),
             "hidden": hidden,
+            "lacking": flag_texts(recording.flags),
             "covered": bool(covering_for(call.home, recording.task_id)),
             "notices": [(None, notice_of(call.home, task.privacy if task else None))],
             "person_address": _person_address(call, recording),

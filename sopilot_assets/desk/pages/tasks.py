@@ -134,7 +134,7 @@ def _lock(call: Call, task_id: str) -> Text:
 
 ROUTES: Final = (
     DeskRoute("/tasks", task_list, TRAINERS),
-    DeskRoute("/tasks/new", new_task_page, TRAINERS),
-    DeskRoute("/tasks/new", new_task_sent, TRAINERS, ("POST",)),
+    DeskRoute("/tasks/-/new", new_task_page, TRAINERS),
+    DeskRoute("/tasks/-/new", new_task_sent, TRAINERS, ("POST",)),
     DeskRoute("/tasks/{task_id}", task_page, TRAINERS),
 )

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import hmac
 import http.client
 import json
+import socket
+import threading
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -78,20 +82,71 @@ def send(url: str, method: str, data: bytes | None, headers: Mapping[str, str], 
     told = {"User-Agent": f"sopilot/{sopilot_assets.__version__}", **headers}
     request = Request(url, data, told, method=method)  # noqa: S310 - see address_in
     proxy = ProxyHandler({} if urlsplit(url).hostname in THIS_MACHINE else None)
-    opener = OpenerDirector()
-    for one in (proxy, HTTPHandler(), HTTPSHandler(), HTTPDefaultErrorHandler(), HTTPErrorProcessor()):
+    opener, patience = OpenerDirector(), _Patience(timeout_s)
+    web = (_Http(patience), _Https(patience))
+    for one in (proxy, *web, HTTPDefaultErrorHandler(), HTTPErrorProcessor()):
         opener.add_handler(one)
     try:
-        with opener.open(request, timeout=timeout_s) as answer:
+        with patience, opener.open(request, timeout=timeout_s) as answer:
             return int(answer.status)
     except HTTPError as error:
         error.close()
         name = http.client.responses.get(error.code, "")
         raise DeliveryError(f"HTTP {error.code} {name}".strip(), status=error.code) from None
-    except URLError as error:
-        raise DeliveryError(why(error.reason)) from None
     except (OSError, http.client.HTTPException) as error:
-        raise DeliveryError(why(error)) from None
+        reason = error.reason if isinstance(error, URLError) else error
+        raise DeliveryError(why(TimeoutError() if patience.is_over else reason)) from None
+
+
+class _Patience:
+    """Ends a connection that is not done in time. The limit of a socket alone is one for each piece that
+    arrives, so that an answer which comes drop by drop takes for ever.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self.is_over = False
+        self._connections: list[http.client.HTTPConnection] = []
+        self._timer = threading.Timer(limit_s, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def connection(
+        self, kind: type[http.client.HTTPConnection], *given: object, **named: object
+    ) -> http.client.HTTPConnection:
+        """A connection that is ended when the time is over."""
+        made = kind(*given, **named)  # type: ignore[arg-type]
+        self._connections.append(made)
+        return made
+
+    def _end(self) -> None:
+        self.is_over = True
+        for one in self._connections:
+            with contextlib.suppress(OSError):  # it is closed already
+                if one.sock is not None:
+                    one.sock.shutdown(socket.SHUT_RDWR)
+
+
+class _Http(HTTPHandler):
+    def __init__(self, patience: _Patience) -> None:
+        super().__init__()
+        self._patience = patience
+
+    def http_open(self, req: Request) -> http.client.HTTPResponse:
+        return self.do_open(partial(self._patience.connection, http.client.HTTPConnection), req)
+
+
+class _Https(HTTPSHandler):
+    def __init__(self, patience: _Patience) -> None:
+        super().__init__()
+        self._patience = patience
+
+    def https_open(self, req: Request) -> http.client.HTTPResponse:
+        return self.do_open(partial(self._patience.connection, http.client.HTTPSConnection), req)
 
 
 def address_in(variable: str, environment: Mapping[str, str], *, purpose: str) -> str:

@@ -109,12 +109,13 @@ class XapiChannel:
     def _result(self, parcel: ResultParcel, row: Row) -> Statement:
         told, site = told_in_full(row, names=self.persons), self.settings.site
         task, name = f"{site}/tasks/{row['task_id']}", self._task_name(str(row["task_id"]))
+        version = told["task_version"]  # None in results of before versions were noted
         decision = Decision(str(told["decision"]))
         return {
             "id": self._id(parcel.id),
             "actor": self._actor(parcel.key, row),
             "verb": _verb(_verb_of(decision, told["score"])),
-            "object": _activity(f"{task}/versions/{told['task_version']}", name),
+            "object": _activity(task if version is None else f"{task}/versions/{version}", name),
             "result": {
                 **_success(decision),
                 **_score(told["score"]),

@@ -251,6 +251,14 @@ def test_what_is_taken_out_and_comes_back_is_told(home: Home, hook: WebhookRecei
     assert {body["recording"] for body in told} == {key_of(1)}
 
 
+def test_a_result_that_does_not_say_its_version_is_about_the_task(home: Home, store: RecordStore) -> None:
+    send(home, to_store(), store)
+    one_judged(home, minutes=1, task_version=None)
+    assert send(home, to_store(), store, minutes=2).delivered == 1
+    (statement,) = store.statements.values()
+    assert statement["object"]["id"] == f"{SITE}/tasks/gasket"
+
+
 @pytest.mark.parametrize("version", ["1.0.3", "2.0.0"])
 def test_a_record_store_gets_statements_that_are_valid(home: Home, store: RecordStore, version: str) -> None:
     settings = to_store(version, persons="codes")
