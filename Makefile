@@ -53,7 +53,7 @@ SHOWN := ^(Installing|Successfully|ERROR|error)|^ *Downloading .*\([0-9.]+ [MG]B
 help: ## Show this help
 	@echo "sopilot-assets: scores recorded work against a standard operating procedure"
 	@echo
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 	@echo
 	@echo "  Variables: PYTHON=$(PYTHON) VENV=$(VENV) SOPILOT_HOME=$(SOPILOT_HOME) PORT=$(PORT) VIEW_PORT=$(VIEW_PORT) DESK_PORT=$(DESK_PORT) WORKERS=$(WORKERS) ARGS TORCH_INDEX"
 
@@ -86,12 +86,17 @@ demo: $(INSTALLED) ## Simulate recordings of a filter change, score them, and sh
 	@$(BIN)/sopilot demo run $(ARGS)
 
 .PHONY: test
-test: $(INSTALLED) ## Run the tests
+test: $(INSTALLED) ## Run the tests but those that try the whole product (minutes)
 	@echo "[test] pytest with $(WORKERS) workers"
+	@$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not whole" $(ARGS)
+
+.PHONY: test-all
+test-all: $(INSTALLED) ## Run all tests, as continuous integration does: also kills, browsers, several machines
+	@echo "[test-all] pytest with $(WORKERS) workers"
 	@$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: thorough
-thorough: $(INSTALLED) ## Run in full the tests that `make test` bounds: kills, random studies, flipped bits (hours)
+thorough: $(INSTALLED) ## Run in full the tests that `make test-all` bounds: kills, random studies, flipped bits (hours)
 	@SOPILOT_KILLS=300 SOPILOT_DATA_SETS=10000 SOPILOT_FLIPS=20000 SOPILOT_WITH_DAEMON=1 \
 	  $(PYTEST) -n $(WORKERS) --dist loadfile $(addprefix sopilot_assets_tests/,$(THOROUGH)) $(ARGS)
 

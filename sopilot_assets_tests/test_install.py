@@ -11,6 +11,8 @@ import pytest
 
 from installer import bundle as bundles
 
+pytestmark = pytest.mark.whole
+
 INSTALL = Path(bundles.__file__).with_name("install.sh")
 
 

@@ -22,6 +22,8 @@ from packaging.utils import canonicalize_name
 
 import sopilot_assets
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PINS = dict(

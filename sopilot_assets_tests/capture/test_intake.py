@@ -368,6 +368,7 @@ def _everything_is_there_once(home: Home, dropped: dict[str, bytes]) -> None:
     assert [name for name in temporary_files(home) if not name.startswith("ledgers/")] == []
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("seed", range(KILLS))
 def test_an_intake_killed_at_any_moment_loses_and_doubles_nothing(
     seed: int, home: Home, tiny_video: Callable[..., Path]
@@ -383,6 +384,7 @@ def test_an_intake_killed_at_any_moment_loses_and_doubles_nothing(
     _everything_is_there_once(home, dropped)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("step", [2, 9, 14, 15, 18] if KILLS <= 3 else range(1, KILLS))
 def test_an_intake_killed_before_any_rename_or_removal_loses_and_doubles_nothing(
     step: int, home: Home, tiny_video: Callable[..., Path]

@@ -18,6 +18,8 @@ from sopilot_assets.store.ledgers import plain_rows
 from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.cli.running import rows, sopilot
 
+pytestmark = pytest.mark.whole
+
 DEMO = ("demo", "run", "--golds", "2", "--trainees", "2", "--size", "320x240", "--step-seconds", "3")
 
 

@@ -24,6 +24,8 @@ from sopilot_assets.upkeep.setting_up import prepare_home
 from sopilot_assets_tests.cli.running import rows, sopilot
 from sopilot_assets_tests.desk.conftest import NOW, PASSWORD
 
+pytestmark = pytest.mark.whole
+
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -263,6 +263,7 @@ def old_installation(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
+@pytest.mark.whole
 def test_the_guide_to_old_installations_can_be_followed(old_installation: Path) -> None:
     home, guide = old_installation, list(lines(ROOT / "docs" / "legacy.md"))
     printed = {line: sopilot(home, *words_of(line)).stdout for line in guide}

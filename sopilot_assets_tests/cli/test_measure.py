@@ -16,6 +16,8 @@ from sopilot_assets.bench import run
 from sopilot_assets.capture.simulate.dataset import SimulatedSet
 from sopilot_assets_tests.cli.running import sopilot
 
+pytestmark = pytest.mark.whole
+
 
 @dataclass(frozen=True)
 class Ran:

@@ -22,6 +22,8 @@ from sopilot_assets_tests.cli.running import sopilot
 from sopilot_assets_tests.dossier.made_up import study_inputs
 from sopilot_assets_tests.labels.made_up import register
 
+pytestmark = pytest.mark.whole
+
 HEAVY = ("sklearn", "numba", "llvmlite", "torch", "onnxruntime", "matplotlib", "dagster")
 NOTHING = (
     "--help",

@@ -16,6 +16,8 @@ from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import HOME_VARIABLE, Home
 from sopilot_assets_tests.cli.following import WITH_DAEMON, commands, daemon, run
 
+pytestmark = pytest.mark.whole
+
 README = Path(__file__).parents[2] / "README.md"
 GOLDS = ("take_01.mp4", "take_02.mp4", "take_03.mp4", "take_04.mp4", "take_05.mp4")
 TRAINEES = ("IMG_0001.mp4", "IMG_0002.mp4", "take_07.mp4")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,20 +13,35 @@ import pytest
 from sopilot_assets.scoring.ledger import COLUMNS, scores_ledger
 from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path, publish_text
+from sopilot_assets.upkeep.setting_up import prepare_home
 from sopilot_assets_tests.cli.running import rows, sopilot
+from sopilot_assets_tests.made_once import MadeOnce
+from sopilot_assets_tests.video.tiny import write_tiny_video
+
+
+@pytest.fixture(scope="session")
+def filmed_original(made_once: MadeOnce) -> Home:
+    """A home with two golds from a phone, of which nothing is known; to be copied."""
+
+    def make(folder: Path) -> Path:
+        home = prepare_home(Home.at(folder / "home")).home
+        sopilot(home, "task", "create", "tea", "--name", "Tea")
+        for number in (1, 2):
+            phone = folder / "phone" / f"IMG_{number}.mp4"
+            write_tiny_video(phone, seconds=6.0, size=(320, 240), seed=number)
+        place = ("--task", "tea", "--role", "gold", "--site", "line1")
+        sopilot(home, "capture", "add", folder / "phone" / "IMG_1.mp4", *place)
+        sopilot(home, "capture", "add", folder / "phone", *place)
+        sopilot(home, "capture", "register")
+        return folder / "home"
+
+    return Home.at(made_once.get("filmed", make))
 
 
 @pytest.fixture
-def filmed(tmp_path: Path, home: Home, tiny_video: Callable[..., Path]) -> Home:
-    """A home with two golds from a phone, of which nothing is known."""
-    sopilot(home, "task", "create", "tea", "--name", "Tea")
-    for number in (1, 2):
-        tiny_video(tmp_path / "phone" / f"IMG_{number}.mp4", seconds=6.0, size=(320, 240), seed=number)
-    place = ("--task", "tea", "--role", "gold", "--site", "line1")
-    sopilot(home, "capture", "add", tmp_path / "phone" / "IMG_1.mp4", *place)
-    sopilot(home, "capture", "add", tmp_path / "phone", *place)
-    sopilot(home, "capture", "register")
-    return home
+def filmed(filmed_original: Home, tmp_path: Path) -> Home:
+    """The same, of this test's own."""
+    return Home.at(shutil.copytree(str(filmed_original.root), tmp_path / "home"))
 
 
 def persons(home: Home) -> dict[object, object]:

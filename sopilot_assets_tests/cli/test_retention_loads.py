@@ -5,7 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from sopilot_assets.store.home import Home
+
+pytestmark = pytest.mark.whole
 
 APPLY = """
 import sys

@@ -12,6 +12,8 @@ from sopilot_assets.scoring.ledger import scores_ledger
 from sopilot_assets.store.home import HOME_VARIABLE, Home
 from sopilot_assets_tests.cli.following import WITH_DAEMON, commands, daemon, run
 
+pytestmark = pytest.mark.whole
+
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 
 

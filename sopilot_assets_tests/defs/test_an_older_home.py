@@ -31,6 +31,8 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.defs.conftest import resources
 
+pytestmark = pytest.mark.whole
+
 ARCHIVE = Path(__file__).parent / "data" / "older_home.tar.xz"
 NOW = datetime.now(UTC)
 """After anything in the home: Dagster's own clock cannot be set."""

@@ -24,6 +24,8 @@ from sopilot_assets.processes.tied import tied
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.setting_up import Profile, prepare_home
 
+pytestmark = pytest.mark.whole
+
 KEEPS = """
 import sys, time
 from sopilot_assets.defs.daemon import kept_daemon

@@ -20,6 +20,8 @@ from sopilot_assets.store.home import Home
 from sopilot_assets_tests.desk.browser import served
 from sopilot_assets_tests.desk.conftest import BOSS, PASSWORD
 
+pytestmark = pytest.mark.whole
+
 AXE = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 PAGES = sorted({route.path for route in routes() if "GET" in route.methods and "{" not in route.path})

@@ -14,6 +14,8 @@ from sopilot_assets.store.publish import local_path
 from sopilot_assets_tests.desk.browser import served, wait_until
 from sopilot_assets_tests.desk.conftest import of_role
 
+pytestmark = pytest.mark.whole
+
 PATIENCE_MS = 30_000
 
 

@@ -90,6 +90,7 @@ def test_files_are_for_trainers_only(home: Home, role: Role) -> None:
         assert browser.request(route.methods[0], path).status_code == 403, path
 
 
+@pytest.mark.whole
 def test_steps_of_a_file_are_a_proposal_on_the_timeline_until_they_are_confirmed(
     unmarked: tuple[Home, dict[str, Steps]], tmp_path: Path
 ) -> None:

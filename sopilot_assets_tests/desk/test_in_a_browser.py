@@ -10,6 +10,8 @@ from playwright.sync_api import Browser, Page
 from sopilot_assets.store.home import Home
 from sopilot_assets_tests.desk.browser import served
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def page(browser: Browser, home: Home) -> Iterator[Page]:

@@ -23,6 +23,8 @@ from sopilot_assets.store.publish import TEMPORARY_PREFIX, local_path
 from sopilot_assets_tests.desk.process import DeskProcess, desk_process
 from sopilot_assets_tests.desk.sending import TOLD, captured, with_task
 
+pytestmark = pytest.mark.whole
+
 KILLS = int(os.environ.get("SOPILOT_KILLS", "10"))
 """How often the server is killed; SOPILOT_KILLS=100 for the thorough form."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Browser, Page
 
 from sopilot_assets.labels.chain import read_chain
@@ -9,6 +10,8 @@ from sopilot_assets.store.home import Home
 from sopilot_assets.store.publish import publish_text
 from sopilot_assets_tests.desk.browser import served, wait_until
 from sopilot_assets_tests.desk.conftest import of_role
+
+pytestmark = pytest.mark.whole
 
 PLAYS = "document.getElementById('video')?.currentTime > 0.3 && !document.getElementById('save').disabled"
 

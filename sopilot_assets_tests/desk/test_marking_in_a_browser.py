@@ -10,6 +10,8 @@ from sopilot_assets.store.home import Home
 from sopilot_assets_tests.desk.browser import served, wait_until
 from sopilot_assets_tests.desk.marked_home import counting, events
 
+pytestmark = pytest.mark.whole
+
 FRAME_S = 1 / 6
 Steps = tuple[ConfirmedStep, ...]
 

@@ -21,6 +21,8 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_opener, urlopen
 
+import pytest
+
 from sopilot_assets.capture.promotions import ConfirmedStep
 from sopilot_assets.desk.guards import SCRIPTED
 from sopilot_assets.store.chain import NO_EVENT
@@ -28,6 +30,8 @@ from sopilot_assets.store.home import Home
 from sopilot_assets_tests.desk.marked_home import counting, events, said, unmarked_home
 from sopilot_assets_tests.desk.process import serve
 from sopilot_assets_tests.forkserver import started
+
+pytestmark = pytest.mark.whole
 
 KILLS = int(os.environ.get("SOPILOT_KILLS", "4"))
 LONGEST_S = 0.5

@@ -121,6 +121,7 @@ def test_the_list_has_pages_that_keep_what_was_asked(gaskets: Home, monkeypatch:
     assert 'rel="prev"' in last
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("locale", "scheme", "width"), [("en-GB", "light", 1920), ("ja-JP", "dark", 360)])
 def test_nobody_is_shut_out_of_a_persons_page(gaskets: Home, locale: str, scheme: Any, width: int) -> None:
     with chromium() as browser, served(gaskets) as address:

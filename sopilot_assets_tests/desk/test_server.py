@@ -32,6 +32,8 @@ from sopilot_assets.store.home import Home
 from sopilot_assets_tests.desk.browser import served
 from sopilot_assets_tests.desk.conftest import BOSS, PASSWORD
 
+pytestmark = pytest.mark.whole
+
 
 @contextmanager
 def listening(home: Home, address: str | None = None, **given: Path) -> Iterator[int]:

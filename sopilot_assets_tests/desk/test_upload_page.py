@@ -15,6 +15,8 @@ from sopilot_assets_tests.desk.process import desk_process
 from sopilot_assets_tests.desk.sending import TASK, captured, with_task
 from sopilot_assets_tests.video.tiny import write_tiny_video
 
+pytestmark = pytest.mark.whole
+
 PHONE = {"width": 360, "height": 780}
 
 

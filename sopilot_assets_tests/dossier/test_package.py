@@ -26,6 +26,8 @@ from sopilot_assets.errors import DossierError
 from sopilot_assets.texts.languages import Text
 from sopilot_assets_tests.dossier.made_up import changed, study_inputs
 
+pytestmark = pytest.mark.whole
+
 
 def test_the_same_inputs_give_the_same_bytes(
     inputs: DossierInputs, dossier: Dossier, key: SigningKey

@@ -70,6 +70,7 @@ def test_an_untouched_dossier_has_no_bad_file(files: Files) -> None:
     assert found.findings.failed == []
 
 
+@pytest.mark.whole
 def test_a_thousand_flipped_bytes_are_found_in_their_file(files: Files) -> None:
     rng = np.random.default_rng(20260223)
     names = sorted(files)

@@ -48,6 +48,8 @@ from sopilot_assets_tests.evidence.run_again import (
 )
 from sopilot_assets_tests.forkserver import CONTEXT, started
 
+pytestmark = pytest.mark.whole
+
 KILLS = int(os.environ.get("SOPILOT_KILLS", "1"))
 """How many runs are killed in each way; SOPILOT_KILLS=50 for the thorough form."""
 

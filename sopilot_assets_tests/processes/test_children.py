@@ -21,6 +21,8 @@ from sopilot_assets.processes.children import (
     run_child,
 )
 
+pytestmark = pytest.mark.whole
+
 BORN = "c20260302-070000"
 
 SLEEPER = "import time; time.sleep(600)"

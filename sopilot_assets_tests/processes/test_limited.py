@@ -17,6 +17,8 @@ import pytest
 from sopilot_assets.errors import ConfigError, SopilotError, UnreadableVideo, WorkerLimit
 from sopilot_assets.processes.limited import LimitedWorker, map_limited, run_limited
 
+pytestmark = pytest.mark.whole
+
 GIB = 1 << 30
 STATE: dict[str, int] = {}
 

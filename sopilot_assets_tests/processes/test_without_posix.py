@@ -20,6 +20,8 @@ from sopilot_assets.upkeep.setting_up import prepare_home
 from sopilot_assets_tests.desk.conftest import signed_in
 from sopilot_assets_tests.dossier.made_up import study_inputs
 
+pytestmark = pytest.mark.whole
+
 WITHOUT = """
 import os, select, signal, socket, sys, time
 import multiprocessing.context, subprocess  # Python's own, which ask for these names on Linux

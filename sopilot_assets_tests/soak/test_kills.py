@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.whole
+
 KILLS = int(os.environ.get("SOPILOT_KILLS", "4"))
 """SOPILOT_KILLS=300 for the thorough form: `python -m sopilot_assets_tests.soak.kills --kills 300`."""
 

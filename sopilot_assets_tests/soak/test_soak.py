@@ -22,6 +22,8 @@ from sopilot_assets_tests.soak.faults import FAULTS, schedule
 from sopilot_assets_tests.soak.report import report
 from sopilot_assets_tests.soak.run import Soaked, Wanted, soak
 
+pytestmark = pytest.mark.whole
+
 SHORT = Wanted(
     cycles=5,
     interval_s=12.0,

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.whole
+
 KILLS = int(os.environ.get("SOPILOT_KILLS", "3"))
 """SOPILOT_KILLS=300 for the thorough form, which is `python -m sopilot_assets_tests.soak.upgrade_kills`."""
 

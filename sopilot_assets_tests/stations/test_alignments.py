@@ -43,6 +43,7 @@ def judged(home: Home, keys: list[PartitionKey], *, processes: int) -> dict[str,
     }
 
 
+@pytest.mark.whole
 def test_two_processes_come_to_the_same_bytes_as_one(
     embedded_original: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,6 +126,7 @@ def test_a_merged_file_that_reads_back_differently_costs_no_source(
     assert same(before, views(things(tmp_path)))
 
 
+@pytest.mark.whole
 def test_killed_between_any_two_of_its_steps_it_leaves_every_view_and_goes_on(tmp_path: Path) -> None:
     for number in range(4):
         rows = [row("ab"[number % 2], float(number))]
@@ -206,6 +207,7 @@ def test_a_reader_whose_files_are_merged_after_it_listed_them_reads_again(
     assert [len(names) for names in listed] == [3, 1]
 
 
+@pytest.mark.whole
 def test_readers_and_writers_at_work_miss_nothing_while_compactors_are_killed(tmp_path: Path) -> None:
     writers = [_start("write", tmp_path, who, "20") for who in ("ann", "bob")]
     readers = [_start("read", tmp_path, stdout=subprocess.PIPE) for _ in range(2)]

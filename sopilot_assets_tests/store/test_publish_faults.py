@@ -23,6 +23,8 @@ from sopilot_assets.store.publish import (
 from sopilot_assets_tests.store.publish_faults import MIXTURE, NEW, OLD, Case
 from sopilot_assets_tests.store.syscall_faults import DIED, KILL, PLACED, SUCCEEDED, UNCHANGED, is_possible
 
+pytestmark = pytest.mark.whole
+
 ALL = ("--json",) if os.environ.get("SOPILOT_KILLS") else ("--json", "--few")
 """SOPILOT_KILLS=1 for all kinds of errors: 1,062 cases in a minute."""
 

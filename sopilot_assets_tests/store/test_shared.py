@@ -22,6 +22,8 @@ from sopilot_assets.store.shared_lock import held_everywhere
 from sopilot_assets.upkeep.setting_up import join_store
 from sopilot_assets_tests.store.object_store import ObjectStore, object_store
 
+pytestmark = pytest.mark.whole
+
 COLUMNS = {"key": pa.string(), "value": pa.int64()}
 
 

@@ -18,6 +18,8 @@ from sopilot_assets.upkeep.setting_up import join_store
 from sopilot_assets_tests.defs.scale.engines import free_port, postgres_server
 from sopilot_assets_tests.store.object_store import object_store
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys, time

@@ -20,6 +20,8 @@ from sopilot_assets.defs.dagster_internals.event_log import (
     BatchedSqliteStorage,
 )
 
+pytestmark = pytest.mark.whole
+
 ROOT: Final = Path(__file__).parents[3]
 KEYS: Final = [f"key_{number}" for number in range(7)]
 CUSTOM: Final = {"module": BatchedSqliteStorage.__module__, "class": BatchedSqliteStorage.__name__}

@@ -31,6 +31,8 @@ from sopilot_assets.defs.dagster_internals.launcher import end_lost_starts
 from sopilot_assets.processes.held_file import is_held, take
 from sopilot_assets_tests.defs.dagster_internals import one_job
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parents[3]
 STOPPED_S = float(os.environ.get("SOPILOT_CODE_SERVER_STOPPED_S", "6"))
 """How long the code server is stopped during a launch; Dagster waits for it a third of that, or its own 60 s

@@ -27,6 +27,8 @@ from sopilot_assets.processes.held_file import is_held, take
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.setting_up import prepare_home
 
+pytestmark = pytest.mark.whole
+
 SLEEPS = "import signal, sys, time; {}; print('begun', flush=True); time.sleep(60)"
 
 

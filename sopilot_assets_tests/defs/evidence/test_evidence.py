@@ -35,6 +35,8 @@ from sopilot_assets_tests.evidence.made_up_study import (
     write_study,
 )
 
+pytestmark = pytest.mark.whole
+
 RESEARCH = {"gate_profile": "research_v3", "gate_overrides": [], "use_intervals": True}
 
 

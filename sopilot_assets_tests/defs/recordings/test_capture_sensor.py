@@ -216,6 +216,7 @@ def test_recordings_judged_before_their_task_had_a_reference_are_judged_again(
         assert batches(shop.tick(now=T0)) == [(early, early)]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("folder", ["embeddings", "references", "alignments"])
 def test_what_a_full_disk_kept_from_being_scored_is_tried_again_and_scored(
     shop: Shop, tiny_set: SimulatedSet, folder: str

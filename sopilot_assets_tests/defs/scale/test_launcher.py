@@ -11,6 +11,8 @@ from dagster._core.test_utils import create_run_for_test
 from sopilot_assets.defs.dagster_internals.launcher import PROCESS_TAG, process_tag
 from sopilot_assets.defs.dagster_internals.worker_launcher import Silence, WorkerRunLauncher
 
+pytestmark = pytest.mark.whole
+
 LOST_AFTER_S = 60
 
 

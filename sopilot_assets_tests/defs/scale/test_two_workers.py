@@ -27,6 +27,8 @@ from sopilot_assets_tests.defs.scale.cluster import Cluster, cluster, kill_hard
 from sopilot_assets_tests.defs.scale.engines import engines
 from sopilot_assets_tests.store.object_store import object_store
 
+pytestmark = pytest.mark.whole
+
 STATIONS = (captured_videos, clip_embeddings, alignments, scores)
 
 

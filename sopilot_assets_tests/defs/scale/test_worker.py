@@ -26,6 +26,8 @@ from sopilot_assets.defs.scale.worker import SignsOfLife, execute, worker_app
 from sopilot_assets.errors import ConfigError, RunLost
 from sopilot_assets_tests.defs.scale import sleeper, tidying
 
+pytestmark = pytest.mark.whole
+
 PATIENCE = SignsOfLife(sign_every_s=0.05, give_up_s=1.0)
 
 

@@ -22,6 +22,8 @@ from sopilot_assets.defs.web.webserver import HOST, web_app
 from sopilot_assets.store.home import Home
 from sopilot_assets.upkeep.setting_up import dagster_home, prepare_home
 
+pytestmark = pytest.mark.whole
+
 JSON = {"Content-Type": "application/json"}
 PLAIN_DEFINITIONS = """
 import dagster as dg

@@ -20,6 +20,8 @@ from sopilot_assets.upkeep.backup.repository import open_repository
 from sopilot_assets.upkeep.backup.restore import restore
 from sopilot_assets_tests.upkeep.backup.made_up import after, take_in, tree
 
+pytestmark = pytest.mark.whole
+
 BACKUPS = 3
 WRITERS = 2
 BUSY = "sopilot_assets_tests.upkeep.backup.busy"

@@ -47,6 +47,7 @@ def flip(path: Path, place: int, mask: int) -> None:
         stream.write(bytes([byte ^ mask]))
 
 
+@pytest.mark.whole
 def test_every_flipped_byte_is_found_and_its_file_named(repository: Repository) -> None:
     rng, root, files = random.Random(1), Path(repository.root.path), files_of(repository)
     assert verify_repository(repository).damaged == ()

@@ -40,6 +40,8 @@ from sopilot_assets.upkeep.campaign.records import (
 from sopilot_assets_tests.upkeep.campaign.plans import after
 from sopilot_assets_tests.upkeep.made_up_days import add_task
 
+pytestmark = pytest.mark.whole
+
 AT = "2026-03-02T07:00:05+00:00"
 
 

@@ -8,6 +8,8 @@ import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from sopilot_assets.capture.erasures import ErasureChange, erasures
 from sopilot_assets.capture.registry import Registry
 from sopilot_assets.store.home import Home
@@ -17,6 +19,8 @@ from sopilot_assets.upkeep.erasing.erase import erase_person, finish_erasures
 from sopilot_assets.upkeep.erasing.plan import saved_plans
 from sopilot_assets_tests.forkserver import started
 from sopilot_assets_tests.upkeep.erasing.leftovers import traces_of
+
+pytestmark = pytest.mark.whole
 
 NOW = datetime(2025, 6, 9, 8, 0, tzinfo=UTC)
 STEPS = ("dossiers", "rows", "reports and logs", "accounts", "Dagster's databases", "files")

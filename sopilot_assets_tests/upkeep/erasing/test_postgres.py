@@ -22,6 +22,8 @@ from sopilot_assets.upkeep.setting_up import Profile, dagster_home, prepare_home
 from sopilot_assets_tests.defs.scale.engines import free_port, postgres_server
 from sopilot_assets_tests.upkeep.erasing.erased import a_person, erase, recordings_of
 
+pytestmark = pytest.mark.whole
+
 PICTURE = "data:image/png;base64," + "QUJD" * 400
 ERASED, OTHER = (f"wash-t-{digit * 12}" for digit in "12")
 SCORES = dg.AssetKey("scores")

@@ -349,6 +349,7 @@ def send_all(root: str, url: str, minutes: float) -> None:
     )
 
 
+@pytest.mark.whole
 def test_a_sender_that_is_killed_once_the_store_has_it_doubles_nothing(
     home: Home, store: RecordStore
 ) -> None:
