@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import permutations
 
 import numpy as np
 import pytest
 
 from sopilot_assets.alignment.align import align
-from sopilot_assets.alignment.calibration import calibrate
+from sopilot_assets.alignment.calibration import Calibration, calibrate
 from sopilot_assets.embedding.clips import ClipEmbedding
-from sopilot_assets.reference.model import Gold, build_reference
+from sopilot_assets.reference.model import Gold, Reference, build_reference
 from sopilot_assets.scoring.result import Cause, Decision, Score
 from sopilot_assets.scoring.score import score_alignment
 from sopilot_assets.tasks import DeviationType, Severity, Step, TaskSpec
@@ -22,9 +22,16 @@ from sopilot_assets_tests.reference.made_up import STEP_IDS, embedding, gold, in
 Scorer = Callable[[ClipEmbedding], Score]
 
 
-def scorer(task: TaskSpec, golds: Sequence[Gold], *, damaged: bool = False) -> Scorer:
-    reference = build_reference(task.task_id, task.step_ids, golds, orders=task.legal_orders())
-    calibration = calibrate(reference)
+@functools.cache
+def learned(
+    step_ids: tuple[str, ...], golds: tuple[Gold, ...], orders: tuple[tuple[int, ...], ...]
+) -> tuple[Reference, Calibration]:
+    reference = build_reference("job", step_ids, golds, orders=orders)
+    return reference, calibrate(reference)
+
+
+def scorer(task: TaskSpec, golds: tuple[Gold, ...], *, damaged: bool = False) -> Scorer:
+    reference, calibration = learned(task.step_ids, golds, task.legal_orders())
 
     def score(shown: ClipEmbedding) -> Score:
         found = align("x", shown, reference, prices=calibration.prices)
@@ -38,10 +45,9 @@ def task_of(*steps: Step, **rules: object) -> TaskSpec:
 
 
 STEPS = tuple(Step(id=name, name=name) for name in STEP_IDS)
-GOLDS = [gold(number) for number in range(4)]
+GOLDS = tuple(gold(number) for number in range(4))
 
 
-@functools.cache
 def in_any_order() -> Scorer:
     return scorer(task_of(*(Step(id=name, name=name, after=()) for name in STEP_IDS)), GOLDS)
 
@@ -75,7 +81,7 @@ def test_that_any_order_is_allowed_lets_hardly_any_other_work_pass() -> None:
 def test_the_only_step_is_measured_by_the_golds_and_not_by_itself(
     seconds: float, found: set[DeviationType]
 ) -> None:
-    golds = [gold(number, shown=in_order(0, seconds=20.0 + number)) for number in range(4)]
+    golds = tuple(gold(number, shown=in_order(0, seconds=20.0 + number)) for number in range(4))
     score = scorer(task_of(STEPS[0]), golds)(embedding(in_order(0, seconds=seconds), seed=9))
     assert {deviation.type for deviation in score.deviations} == found
     assert (score.decision is Decision.FAIL) == (DeviationType.MISSING_STEP in found)
