@@ -17,6 +17,7 @@ PSI_ALARM: Final = 0.25
 SIGNIFICANT: Final = 0.05
 RECENT_DAYS: Final = 7
 SEED: Final = 0
+DRAWS: Final = 2000
 SCORE_EDGES: Final = tuple(float(edge) for edge in range(0, 101, 10))
 PROBABILITY_EDGES: Final = tuple(edge / 10 for edge in range(11))
 
@@ -42,10 +43,11 @@ class FixedBinDrift:
     ks: float
     ks_p_value: float
 
-    @property
-    def alarms(self) -> bool:
-        """Whether the windows lie further apart than chance and the alarm limit allow."""
-        return self.psi > self.alarm and self.psi_p_value < SIGNIFICANT
+    def alarms_among(self, comparisons: int) -> bool:
+        """Whether the windows lie further apart than the alarm limit and chance allow, being one of so many
+        comparisons: without drift one of all alarms with a probability of at most 5 % (Bonferroni).
+        """
+        return self.psi > self.alarm and self.psi_p_value < SIGNIFICANT / comparisons
 
     def alarms_among_looks(self, values: int) -> bool:
         """The same where one looks again with every value that comes in, of which there are ``values`` by
@@ -56,7 +58,7 @@ class FixedBinDrift:
         has no least value.
         """
         level = SIGNIFICANT * MIN_WINDOW / (values * (values + 1))
-        return self.alarms and self.ks_p_value < level
+        return self.alarms_among(1) and self.ks_p_value < level
 
 
 def fixed_bin_drift(
@@ -65,7 +67,7 @@ def fixed_bin_drift(
     *,
     edges: tuple[float, ...],
     seed: int,
-    draws: int = 2000,
+    draws: int = DRAWS,
 ) -> FixedBinDrift | None:
     """The drift of ``current`` (c,) from ``reference`` (r,) over bins that do not depend on the values.
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sopilot_assets.errors import StudyError
-from sopilot_assets.studies.drift import PROBABILITY_EDGES, SCORE_EDGES, fixed_bin_drift
+from sopilot_assets.studies.drift import PROBABILITY_EDGES, SCORE_EDGES, FixedBinDrift, fixed_bin_drift
 
 
 def test_few_cases_alarm_often_without_drift_and_many_never() -> None:
@@ -29,6 +29,19 @@ def test_p_values_without_drift_are_even() -> None:
     assert 0.04 < below < 0.16
 
 
+def test_many_comparisons_alarm_together_as_seldom_as_one() -> None:
+    rng = np.random.default_rng(6)
+
+    def compared() -> FixedBinDrift:
+        found = fixed_bin_drift(rng.random(60), rng.random(20), edges=PROBABILITY_EDGES, seed=5, draws=500)
+        assert found is not None
+        return found
+
+    days = [[compared() for _ in range(10)] for _ in range(60)]
+    assert sum(any(one.alarms_among(10) for one in day) for day in days) <= 6
+    assert sum(any(one.alarms_among(1) for one in day) for day in days) >= 15
+
+
 def test_a_real_shift_is_found() -> None:
     rng = np.random.default_rng(3)
     found = fixed_bin_drift(rng.normal(80, 5, 200), rng.normal(65, 5, 200), edges=SCORE_EDGES, seed=5)
@@ -36,6 +49,7 @@ def test_a_real_shift_is_found() -> None:
     assert found.psi > 1
     assert found.psi_p_value < 0.001
     assert found.ks_p_value < 0.001
+    assert found.alarms_among(50)
 
 
 def test_the_same_seed_gives_the_same_figures() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Final
 
@@ -20,11 +19,20 @@ from sopilot_assets.scoring.result import Decision
 from sopilot_assets.settings import AuditSettings
 from sopilot_assets.store.ledgers import Cell, among
 from sopilot_assets.studies.audit import audit_rows, decided_share
-from sopilot_assets.studies.drift import PROBABILITY_EDGES, RECENT_DAYS, SCORE_EDGES, SEED, fixed_bin_drift
+from sopilot_assets.studies.drift import (
+    DRAWS,
+    PROBABILITY_EDGES,
+    RECENT_DAYS,
+    SCORE_EDGES,
+    SEED,
+    SIGNIFICANT,
+    fixed_bin_drift,
+)
 from sopilot_assets.upkeep.daily.day import Rows
 from sopilot_assets.upkeep.daily.facts import Facts
 
 DAYS_SHOWN: Final = 14
+_COMPARED: Final = {"score": SCORE_EDGES, "critical_probability": PROBABILITY_EDGES}
 _MADE_BY: Final = ["algorithm", "model_id", "task_fingerprint"]
 
 
@@ -160,27 +168,27 @@ def drift(rows: Rows) -> list[dict[str, Cell]]:
     """Whether the recent trainee recordings of each task look like the earlier ones, by what of them.
 
     Recent are those of the last seven days, at least 20 and at most half of all. Only scores that were made
-    in the same way are compared.
+    in the same way are compared. Where nothing drifts, chance names any of a report's tasks on at most one
+    day in twenty.
     """
+    windows = {task_id: _windows(rows, task_id) for task_id in _tasks(rows)}
+    comparisons = len(windows) * len(_COMPARED)
     return [
-        row
-        for task_id in _tasks(rows)
-        for row in _drift(rows, rows.scores[rows.scores["task_id"] == task_id], task_id)
+        {"task": task_id, "of": name, **_compared_windows(earlier, later, name, edges, comparisons)}
+        for task_id, (earlier, later) in windows.items()
+        for name, edges in _COMPARED.items()
     ]
 
 
-def _drift(rows: Rows, scores: pd.DataFrame, task_id: str) -> list[dict[str, Cell]]:
+def _windows(rows: Rows, task_id: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    scores = rows.scores[rows.scores["task_id"] == task_id]
     alike = _made_alike(scores[(scores["role"] == "trainee") & scores["problem"].isna()])
     seen = alike["key"].map(dict(rows.first_seen)).astype(str)
     ordered = alike.assign(seen=seen).sort_values(["seen", "key"])
     since = (rows.day.date - timedelta(days=RECENT_DAYS - 1)).isoformat()
     recent = min(max(MIN_WINDOW, int((ordered["seen"] >= since).sum())), (len(ordered) + 1) // 2)
     border = len(ordered) - recent
-    earlier, later = ordered.iloc[:border], ordered.iloc[border:]
-    of: dict[str, tuple[float, ...]] = {"score": SCORE_EDGES, "critical_probability": PROBABILITY_EDGES}
-    return [
-        {"task": task_id, "of": name, **_compared(earlier, later, name, edges)} for name, edges in of.items()
-    ]
+    return ordered.iloc[:border], ordered.iloc[border:]
 
 
 def _made_alike(scores: pd.DataFrame) -> pd.DataFrame:
@@ -191,21 +199,21 @@ def _made_alike(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[(scores[_MADE_BY] == newest[_MADE_BY]).all(axis=1)]
 
 
-def _compared(
-    earlier: pd.DataFrame, later: pd.DataFrame, name: str, edges: tuple[float, ...]
+def _compared_windows(
+    earlier: pd.DataFrame, later: pd.DataFrame, name: str, edges: tuple[float, ...], comparisons: int
 ) -> dict[str, Cell]:
     old, new = (frame[name].to_numpy(dtype=np.float64) for frame in (earlier, later))
     counts: dict[str, Cell] = {"earlier": len(old), "recent": len(new)}
-    found = fixed_bin_drift(old, new, edges=edges, seed=SEED)
+    draws = max(DRAWS, int(2 * comparisons / SIGNIFICANT))  # whose least p-value can still alarm
+    found = fixed_bin_drift(old, new, edges=edges, seed=SEED, draws=draws)
     if found is None:
         return {**counts, "psi": None, "p_value": None, "ks_p_value": None, "state": "too_few"}
-    figures = asdict(found)
     return {
         **counts,
-        "psi": round(figures["psi"], 4),
-        "p_value": round(figures["psi_p_value"], 4),
-        "ks_p_value": round(figures["ks_p_value"], 4),
-        "state": "drifts" if found.alarms else "steady",
+        "psi": round(found.psi, 4),
+        "p_value": round(found.psi_p_value, 4),
+        "ks_p_value": round(found.ks_p_value, 4),
+        "state": "drifts" if found.alarms_among(comparisons) else "steady",
     }
 
 
