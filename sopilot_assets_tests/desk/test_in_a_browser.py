@@ -31,3 +31,17 @@ def test_a_person_says_who_they_are_and_is_there(page: Page) -> None:
     page.get_by_role("button", name="日本語").click()
     page.get_by_role("heading", name="今日").wait_for()
     assert troubles == []
+
+
+def test_the_enter_that_ends_a_word_in_japanese_stays_in_its_field(page: Page) -> None:
+    page.goto("/")
+    page.get_by_label("Your name or code").fill("ada")
+    page.get_by_role("button", name="Go on").click()
+    page.goto("/tasks/-/new")
+    name = page.locator("#steps input:not([type=hidden])").first
+    name.focus()
+    for composing, row in ((True, 0), (False, 1)):
+        event = {"key": "Enter", "isComposing": composing, "bubbles": True, "cancelable": True}
+        name.dispatch_event("keydown", event)
+        rows = "[...document.getElementById('steps').children]"
+        assert page.evaluate(f"{rows}.findIndex((row) => row.contains(document.activeElement))") == row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Dialog, Page
 
 from sopilot_assets.labels.chain import read_chain
 from sopilot_assets.store.home import Home
@@ -61,3 +61,33 @@ def test_a_rater_labels_by_keys_alone_and_corrects_the_last_one(browser: Browser
     assert seen.at_s is not None
     assert seen.at_s > 0
     assert said[1].key == said[2].key
+
+
+def test_who_leaves_with_something_unsaved_is_asked(browser: Browser, judged: Home) -> None:
+    publish_text(judged.root / "settings.yaml", "audit:\n  share: 1.0\n")
+    with served(judged) as address:
+        page = browser.new_context(base_url=address, locale="en-GB").new_page()
+        page.goto("/")
+        page.get_by_label("Your name or code").fill("ann")
+        page.get_by_role("button", name="Go on").click()
+        page.goto("/label")
+        pressed(page, "Enter")
+        asked: list[str] = []
+
+        def stay(dialog: Dialog) -> None:
+            asked.append(dialog.type)
+            dialog.dismiss()
+
+        page.on("dialog", stay)
+        for key in "d11":
+            page.keyboard.press(key)
+        here = page.url
+        page.keyboard.press("s")
+        wait_until(page, "document.querySelectorAll('#seen li').length === 1")
+        page.wait_for_timeout(200)
+        assert (page.url, asked) == (here, ["beforeunload"])
+        page.keyboard.press("Backspace")
+        page.wait_for_timeout(200)
+        pressed(page, "s")
+        assert asked == ["beforeunload"]
+        page.context.close()

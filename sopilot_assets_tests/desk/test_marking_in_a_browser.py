@@ -143,7 +143,12 @@ def test_a_draft_survives_a_closed_page_and_a_server_that_is_gone(
         page.locator("#desk[data-ready]").wait_for()
         message(page, "Your unfinished work is here again")
         assert page.locator(".mark").all_inner_texts() == drawn
-        page.get_by_role("button", name="Drop my changes").click()
+        drop = page.get_by_role("button", name="Drop my changes")
+        page.once("dialog", lambda dialog: dialog.dismiss())
+        drop.click()
+        assert page.locator(".mark").all_inner_texts() == drawn
+        page.once("dialog", lambda dialog: dialog.accept())
+        drop.click()
         message(page, "These are proposals")
     assert events(home) == []
 

@@ -230,6 +230,8 @@ async function start() {
   $("add").addEventListener("click", addHere);
   $("help").addEventListener("click", KEYS["?"]);
   drawSeen();
+  const saved = String(fields());
+  addEventListener("beforeunload", (event) => { if (!saving && String(fields()) !== saved) event.preventDefault(); });
   document.querySelector(".procedure").open = window.innerWidth > 860;
   const lost = (why) => { $("lost").textContent = why; $("lost").hidden = false; };
   if (!(await prepared(`/media/${data.key}`, lost))) return;

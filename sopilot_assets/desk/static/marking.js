@@ -246,7 +246,7 @@ function listen() {
   on("next-step", () => beginStep(nextStep()));
   on("end-step", KEYS[0]);
   on("confirm", confirmAll);
-  on("discard", () => { dropDraft(data); location.reload(); });
+  on("discard", () => { if (window.confirm(words.drop)) { dropDraft(data); location.reload(); } });
   reason()?.addEventListener("input", keep);
   $("file")?.addEventListener("change", takeFile);
   $("speed").addEventListener("change", (event) => { player.video.playbackRate = Number(event.target.value); event.target.blur(); });

@@ -32,6 +32,7 @@ steps.addEventListener("click", (event) => {
 });
 
 steps.addEventListener("keydown", (event) => {
+  if (event.isComposing || event.keyCode === 229) return; // Enter ends what is written in Japanese; Safari has 229
   if (event.key !== "Enter" || !event.target.matches("input:not([type=checkbox])")) return;
   event.preventDefault(); // Enter goes on to the next step instead of sending the form
   const next = event.target.closest(".step").nextElementSibling;
